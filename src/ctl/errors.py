@@ -1,0 +1,107 @@
+"""The exception tree and the exit codes of every command.
+
+    CtlError                      exit 1   something ctl understands went wrong
+    ├── InputError                exit 1   a data file cannot be read as what it should be
+    ├── DataError                 exit 1   readable data that cannot support what was asked
+    ├── WorkspaceError            exit 1   the workspace or its ctl.toml is missing or unusable
+    ├── BusyError                 exit 1   another run holds the workspace
+    ├── ProfileError              exit 2   the operating profile cannot be used: the gate refuses
+    ├── GateRefused               exit 2   the gate did not pass
+    └── UsageError                exit 64  an argument is wrong
+
+This module imports no sibling.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+EXIT_OK: Final = 0
+EXIT_ERROR: Final = 1
+EXIT_MISMATCH: Final = 2
+EXIT_USAGE: Final = 64
+
+
+class CtlError(Exception):
+    """An error that a person can act on.
+
+    The message is one line: what happened, where, what was found, what was expected, what to do.
+    `code` is the machine-readable reason.
+    """
+
+    exit_code: ClassVar[int] = EXIT_ERROR
+    default_code: ClassVar[str] = "ERROR"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        found: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        self.code = code or self.default_code
+        text = f"{where}: {what}" if where else what
+        if found is not None:
+            text += f"; found {found}"
+        if expected is not None:
+            text += f"; expected {expected}"
+        if remedy is not None:
+            text += f"; {remedy}"
+        super().__init__(" ".join(text.split()))
+
+
+class InputError(CtlError):
+    """A data file cannot be read: nothing of it is used."""
+
+    default_code: ClassVar[str] = "INPUT_UNREADABLE"
+
+
+class DataError(CtlError):
+    """The data were read but cannot support what was asked of them."""
+
+    default_code: ClassVar[str] = "DATA_UNFIT"
+
+
+class WorkspaceError(CtlError):
+    """No workspace here, or its ctl.toml cannot be used."""
+
+    default_code: ClassVar[str] = "WORKSPACE_UNUSABLE"
+
+
+class BusyError(CtlError):
+    """Another run holds the workspace."""
+
+    default_code: ClassVar[str] = "WORKSPACE_BUSY"
+
+
+class ProfileError(CtlError):
+    """The operating profile is missing or invalid; every problem found is in `problems`."""
+
+    exit_code: ClassVar[int] = EXIT_MISMATCH
+    default_code: ClassVar[str] = "PROFILE_INVALID"
+
+    def __init__(self, what: str, *, problems: tuple[str, ...] = (), code: str | None = None) -> None:
+        super().__init__(what, code=code)
+        self.problems = problems
+
+
+class GateRefused(CtlError):
+    """The gate did not pass; nothing may run."""
+
+    exit_code: ClassVar[int] = EXIT_MISMATCH
+    default_code: ClassVar[str] = "GATE_MISMATCH"
+
+
+class UsageError(CtlError):
+    """An argument is wrong."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
+    default_code: ClassVar[str] = "USAGE"

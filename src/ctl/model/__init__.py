@@ -1,0 +1,1 @@
+"""What the rooms exchange: frozen types without behaviour beyond their own consistency."""

@@ -1,0 +1,98 @@
+"""Daily bars with the metadata that says what they are. No function may drop the metadata.
+
+Frames are polars; columns and their order are fixed here and checked by the constructors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.model.contracts import Contract
+
+SessionBasis = Literal["exchange_session", "utc_day"]
+CloseBasis = Literal["settlement", "last_trade"]
+AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
+
+CONTRACT_COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
+SERIES_COLUMNS: Final = (
+    "session", "open", "high", "low", "close", "volume", "open_interest", "contract", "adjustment",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file that bars were read from. `name` is the file's name without its folder."""
+
+    name: str
+    sha256: str
+    size: int
+    rows: int
+    first_session: date | None
+    last_session: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMeta:
+    """What a series is. `counts` says, by reason, what the reader folded, dropped or ignored."""
+
+    root: str
+    vendor: str
+    session_basis: SessionBasis
+    close_basis: CloseBasis
+    quote_unit: str = ""
+    adjustment_basis: AdjustmentBasis | None = None
+    sources: tuple[SourceFile, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContractTerms:
+    """What a vendor states of one contract (definition records or columns); None where it is silent."""
+
+    contract: str
+    last_trade: date | None = None
+    first_notice: date | None = None
+    tick: float | None = None
+    currency: str | None = None
+    asset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractBars:
+    """Daily bars per contract.
+
+    frame: columns CONTRACT_COLUMNS; session Date, contract String (canonical name, `ESH25`), prices
+    Float64 (open, high, low null for settlement-only data), volume and open_interest Int64 (nullable);
+    sorted by (expiry, session); (contract, session) unique.
+    contracts: every contract in the frame, in expiry order.
+    """
+
+    frame: pl.DataFrame
+    meta: SeriesMeta
+    contracts: tuple[Contract, ...]
+    terms: Mapping[str, ContractTerms] = field(default_factory=dict)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The distinct roots of the contracts, sorted."""
+        return tuple(sorted({contract.root for contract in self.contracts}))
+
+
+@dataclass(frozen=True, slots=True)
+class DailySeries:
+    """One bar per session of one instrument or continuous series.
+
+    frame: columns SERIES_COLUMNS; sorted by session, unique. open, high, low, volume, open_interest
+    and contract may be null. `adjustment` is what each bar carries above its raw price (0.0 where
+    nothing is known): raw = price - adjustment.
+    """
+
+    frame: pl.DataFrame
+    meta: SeriesMeta

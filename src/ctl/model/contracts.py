@@ -1,0 +1,77 @@
+"""Futures contracts and their symbols: `ESH5`, `ESH25`, `ESH2025`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+MONTH_CODES: Final = "FGHJKMNQUVXZ"
+
+_OUTRIGHT = re.compile(r"^(?P<root>[A-Z0-9]{1,6}?)\s?(?P<month>[FGHJKMNQUVXZ])(?P<year>\d{1,2}|\d{4})$")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Contract:
+    """One delivery of one root. Order is expiry order: (year, month), then root."""
+
+    year: int
+    month: int
+    root: str
+
+    @property
+    def code(self) -> str:
+        """Month code and two-digit year: `H25`."""
+        return f"{MONTH_CODES[self.month - 1]}{self.year % 100:02d}"
+
+    @property
+    def name(self) -> str:
+        """Canonical name with a two-digit year: `ESH25`."""
+        return f"{self.root}{self.code}"
+
+    @property
+    def month_code(self) -> str:
+        """The month letter."""
+        return MONTH_CODES[self.month - 1]
+
+    @property
+    def expiry_key(self) -> int:
+        """Months since year 0: increases with delivery."""
+        return self.year * 12 + self.month - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSymbol:
+    """A symbol taken apart; `year` is as written (1, 2 or 4 digits), so its decade may be open."""
+
+    root: str
+    month: int
+    year: int
+    year_digits: int
+
+
+def parse_symbol(symbol: str) -> ParsedSymbol | None:
+    """Take an outright's symbol apart; None for spreads, options and everything else."""
+    match = _OUTRIGHT.match(symbol)
+    if match is None:
+        return None
+    year = match["year"]
+    return ParsedSymbol(match["root"], MONTH_CODES.index(match["month"]) + 1, int(year), len(year))
+
+
+def resolve_year(parsed: ParsedSymbol, last_bar: date) -> int:
+    """Full delivery year of a symbol whose last bar is known.
+
+    Of the years that end in the digits written, the one whose delivery month is nearest after the
+    last bar, where a delivery month up to one month before the last bar still counts as after.
+    """
+    if parsed.year_digits == 4:
+        return parsed.year
+    cycle = 10**parsed.year_digits
+    earliest = last_bar.year * 12 + last_bar.month - 2
+    year = last_bar.year - cycle
+    year += (parsed.year - year) % cycle
+    while year * 12 + parsed.month - 1 < earliest:
+        year += cycle
+    return year

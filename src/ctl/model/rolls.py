@@ -1,0 +1,103 @@
+"""Rolls of a continuous series: the policy that makes them and the manifest that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.model.bars import SeriesMeta
+
+PolicyKind = Literal[
+    "volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"
+]
+Timing = Literal["next_session", "same_session"]
+Adjustment = Literal["difference", "ratio", "none"]
+CalendarAnchor = Literal["expiry", "first_notice", "fixed_day"]
+RollReason = Literal["volume", "open_interest", "calendar", "schedule", "rank", "contract_ended"]
+RollSource = Literal["fingerprint", "contract_column", "spread_step", "stated", "canonical"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledRoll:
+    """A roll to follow: the first session on `to_contract`."""
+
+    roll_date: date
+    from_contract: str | None
+    to_contract: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollPolicy:
+    """How a continuous series chooses its contract. `eligible_months` None means every month present."""
+
+    kind: PolicyKind = "volume"
+    consecutive_days: int = 2
+    eligible_months: str | None = None
+    timing: Timing = "next_session"
+    adjustment: Adjustment = "difference"
+    anchor: CalendarAnchor = "expiry"
+    offset: int = 0
+    fixed_day: int | None = None
+    schedule: tuple[ScheduledRoll, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """One roll of a canonical series. Fields as in the roll manifest."""
+
+    roll_date: date
+    gap_session: date
+    known_at: date
+    from_contract: str
+    to_contract: str
+    from_close: float
+    to_close: float
+    gap: float
+    cumulative_adjustment: float
+    from_volume: tuple[int | None, ...]
+    to_volume: tuple[int | None, ...]
+    reason: RollReason
+    concurrent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRoll:
+    """A roll already known at the end of the data but not yet in force."""
+
+    known_at: date
+    from_contract: str
+    to_contract: str
+    reason: RollReason
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousSeries:
+    """An adjusted daily series, its unadjusted twin and its rolls.
+
+    frame: columns of SERIES_COLUMNS and close_unadjusted.
+    manifest: the header of the roll manifest (everything but the rolls), JSON-ready.
+    """
+
+    frame: pl.DataFrame
+    meta: SeriesMeta
+    policy: RollPolicy
+    rolls: tuple[Roll, ...]
+    pending_roll: PendingRoll | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRoll:
+    """A roll of a reference series, as stated or recovered. `gap_session` is the session before `roll_date`."""
+
+    gap_session: date
+    roll_date: date
+    from_contract: str | None
+    to_contract: str | None
+    gap: float | None
+    source: RollSource
