@@ -1,0 +1,48 @@
+# make weekly   the main job: install, fill the simulated workspace, run the gated weekly cycle
+# make test     the tests
+# make check    linters, types, import layers, schemas, tests
+# make bench    speed against named peers, one table
+
+PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(shell command -v $(v) 2>/dev/null)))
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: weekly test check lint bench schemas clean
+.DEFAULT_GOAL := weekly
+
+$(VENV)/runtime: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ctl needs Python 3.11 or newer; found $$($(PYTHON) -V); set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/runtime
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+weekly: $(VENV)/runtime
+	@$(BIN)/ctl demo .
+	@$(BIN)/python scripts/run_weekly_ops.py --notify stdout
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m ctl schemas --check docs/schemas
+
+check: lint test
+
+schemas: $(VENV)/dev
+	$(BIN)/python -m ctl schemas docs/schemas
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,408 @@
+"""Every command with its arguments. Bodies import what they need when they are called."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="ctl",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done · 1 error · 2 refused by the gate · 64 wrong arguments.",
+)
+
+
+class Policy(StrEnum):
+    """Roll policies that a command line can spell."""
+
+    volume = "volume"
+    open_interest = "open_interest"
+    calendar = "calendar"
+    schedule = "schedule"
+    databento_c = "databento_c"
+    databento_n = "databento_n"
+    databento_v = "databento_v"
+
+
+class Timing(StrEnum):
+    """When the new contract is first used."""
+
+    next_session = "next_session"
+    same_session = "same_session"
+
+
+class Adjust(StrEnum):
+    """How earlier contracts are joined to later ones."""
+
+    difference = "difference"
+    ratio = "ratio"
+    none = "none"
+
+
+class Anchor(StrEnum):
+    """What a calendar roll counts back from."""
+
+    expiry = "expiry"
+    first_notice = "first_notice"
+    fixed_day = "fixed_day"
+
+
+class Timeframe(StrEnum):
+    """Bars that the strategy sees."""
+
+    daily = "daily"
+    weekly = "weekly"
+
+
+class Notify(StrEnum):
+    """Where the weekly notification goes."""
+
+    none = "none"
+    stdout = "stdout"
+    webhook = "webhook"
+
+
+class Acceptance(StrEnum):
+    """Acceptance policies."""
+
+    v1 = "v1"
+    v2 = "v2"
+
+
+Workspace = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option(
+        "--workspace", "-w", envvar="CTL_WORKSPACE", show_envvar=True,
+        help="Workspace folder (holds ctl.toml). Default: the one at or above the current folder.",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="One JSON document alone on stdout; everything else on stderr.")]
+Profile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--profile", exists=True, dir_okay=False, help="Operating profile. Default: the workspace's own."),
+]
+AsOf = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--as-of", metavar="DATE", help="Use only sessions up to this date (YYYY-MM-DD, inclusive)."),
+]
+NonGating = Annotated[bool, typer.Option("--include-non-gating", help="Also run the symbols that do not gate.")]
+Contracts = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        "--contracts", metavar="FILE...", help="Contract files of any known format; a folder means its files."
+    ),
+]
+Root = Annotated[Optional[str], typer.Option("--root", help="Root of the contracts, e.g. ES.")]  # noqa: UP045
+Publisher = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--publisher", help="Publisher to use where a Databento file holds several."),
+]
+PolicyOption = Annotated[Policy, typer.Option("--policy", help="Roll policy.")]
+Days = Annotated[
+    int, typer.Option("--days", min=1, help="Consecutive sessions that confirm a volume or interest roll.")
+]
+Months = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--months", help="Eligible month codes, e.g. HMUZ. Default: the root's liquid cycle, if known."),
+]
+TimingOption = Annotated[Timing, typer.Option("--timing", help="Session from which the new contract is used.")]
+AdjustOption = Annotated[Adjust, typer.Option("--adjust", help="Adjustment of the earlier contracts.")]
+AnchorOption = Annotated[Anchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
+Offset = Annotated[int, typer.Option("--offset", min=0, help="Sessions before the anchor (--policy calendar).")]
+FixedDay = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
+]
+Schedule = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--schedule", exists=True, dir_okay=False, help="Roll manifest to follow (--policy schedule)."),
+]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Allowed anywhere.")] = False,
+) -> None:
+    """[bold]Cutover control[/bold]: may the portfolio run on the new vendor's data?
+
+    Builds continuous futures from contract data, certifies each symbol against an independent reference,
+    and runs the B1 portfolio only while today's data still re-derive the locked operating profile.
+
+    A first look: [cyan]ctl demo mydir && cd mydir && ctl gate && ctl ops --dry-run[/cyan]
+    """
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to fill; made if missing.")] = Path(),
+    inject: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--inject", metavar="CAUSE:SYMBOL", help="Put a named defect into the raw files; repeatable."),
+    ] = None,
+    list_causes: Annotated[bool, typer.Option("--causes", help="List the defects that can be injected.")] = False,
+    json: Json = False,
+) -> None:
+    """Fill a folder with the simulated two-vendor market: raw files, ctl.toml, the locked profile.
+
+    Example: [cyan]ctl demo /tmp/mixup --inject wrong-commodity:PL && ctl gate -w /tmp/mixup[/cyan] (exit 2)
+    """
+    from ctl.cli.workspace_commands import demo as run
+
+    raise typer.Exit(run(folder, inject or [], list_causes=list_causes, json=json))
+
+
+@app.command()
+def build(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace. Default: all futures. Not with --contracts."),
+    ] = None,
+    contracts: Contracts = None,
+    root: Root = None,
+    policy: PolicyOption = Policy.volume,
+    days: Days = 2,
+    months: Months = None,
+    timing: TimingOption = Timing.next_session,
+    adjust: AdjustOption = Adjust.difference,
+    anchor: AnchorOption = Anchor.expiry,
+    offset: Offset = 0,
+    fixed_day: FixedDay = None,
+    schedule: Schedule = None,
+    publisher: Publisher = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", help="Folder for the series and its manifest (with --contracts)."),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write the series as CSV too.")] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Build continuous series and their roll manifests.
+
+    On plain files: [cyan]ctl build --contracts ES*.csv --root ES --months HMUZ --out build[/cyan]
+    """
+    from ctl.cli import plain_commands, workspace_commands
+    from ctl.errors import UsageError
+
+    if contracts:
+        if symbols:
+            raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
+        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        code = plain_commands.build(contracts, root, roll, out, publisher=publisher, csv=csv, json=json)
+    else:
+        code = workspace_commands.build(workspace, symbols or [], csv=csv, json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def certify(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace. Default: all. Not with --contracts."),
+    ] = None,
+    contracts: Contracts = None,
+    root: Root = None,
+    tick: Annotated[Optional[float], typer.Option("--tick", help="Tick size.")] = None,  # noqa: UP045
+    max_day_delta: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--max-day-delta", min=0, help="Trading days that paired rolls may lie apart."),
+    ] = None,
+    adjusted: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--adjusted", exists=True, dir_okay=False, help="Reference series, back-adjusted."),
+    ] = None,
+    unadjusted: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--unadjusted", exists=True, dir_okay=False, help="Reference series, unadjusted."),
+    ] = None,
+    policy: PolicyOption = Policy.volume,
+    days: Days = 2,
+    months: Months = None,
+    timing: TimingOption = Timing.next_session,
+    adjust: AdjustOption = Adjust.difference,
+    anchor: AnchorOption = Anchor.expiry,
+    offset: Offset = 0,
+    fixed_day: FixedDay = None,
+    schedule: Schedule = None,
+    publisher: Publisher = None,
+    quote_unit: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's."),
+    ] = None,
+    calendar: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--calendar", help="Exchange calendar for the session checks, e.g. CMES; none to skip them."),
+    ] = None,
+    acceptance: Annotated[Acceptance, typer.Option("--acceptance", help="Acceptance policy.")] = Acceptance.v1,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", help="Folder for the certificate and its tables (with --contracts)."),
+    ] = None,
+    as_of: AsOf = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell the story: verdict, causes, what would change it.")
+    ] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Certify symbols against their reference: ACCEPT, WATCH or REJECT, with every reason.
+
+    Exit 0 when the certificate could be made, whatever it says: only the gate decides whether anything runs.
+
+    Plain files: [cyan]ctl certify --contracts HG*.csv --root HG --tick 0.05 --max-day-delta 3 --unadjusted U.csv[/cyan]
+    """
+    from ctl.cli import plain_commands, workspace_commands
+    from ctl.errors import UsageError
+
+    if contracts:
+        if symbols:
+            raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
+        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        code = plain_commands.certify(
+            contracts, root, roll,
+            tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
+            quote_unit=quote_unit, calendar=calendar, acceptance=acceptance.value, out=out, as_of=as_of,
+            explain=explain, json=json,
+        )  # fmt: skip
+    else:
+        code = workspace_commands.certify(workspace, symbols or [], as_of=as_of, explain=explain, json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def backtest(
+    bars: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="BARS.csv", help="Daily bars.")],
+    slippage: Annotated[float, typer.Option("--slippage", min=0.0, help="Slippage per side, in price units.")] = 0.0,
+    tick: Annotated[Optional[float], typer.Option("--tick", help="Tick size, where known.")] = None,  # noqa: UP045
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", metavar="NAME=VALUE", help="A B1 parameter in its registered range; repeatable."),
+    ] = None,
+    unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
+    lots: Annotated[int, typer.Option("--lots", min=1, help="Whole lots for r_actual.")] = 3,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    calendar: Annotated[
+        str, typer.Option("--calendar", help="Exchange calendar that ends weeks and months: XNYS, CMES, ... or none.")
+    ] = "none",
+    json: Json = False,
+) -> None:
+    """Run B1 over one series of daily bars and show its triggers, trades and metrics.
+
+    Example: [cyan]ctl backtest bars.csv --tick 0.25 --slippage 0.25 --param slope_threshold=6[/cyan]
+    """
+    from ctl.cli import plain_commands
+
+    raise typer.Exit(
+        plain_commands.backtest(
+            bars,
+            slippage=slippage,
+            tick=tick,
+            param=param or [],
+            unregistered=unregistered,
+            lots=lots,
+            timeframe=timeframe.value,
+            calendar=calendar,
+            json=json,
+        )
+    )
+
+
+@app.command()
+def gate(
+    profile: Profile = None,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Re-derive the locked state from the data now on disk. Exit 0 only if every lock and status holds."""
+    from ctl.cli import workspace_commands
+
+    raise typer.Exit(workspace_commands.gate(workspace, profile, as_of=as_of, json=json))
+
+
+@app.command()
+def run(
+    profile: Profile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and check; run and write nothing.")] = False,
+    include_non_gating: NonGating = False,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Run the B1 portfolio behind the gate; nothing runs on exit 2."""
+    from ctl.cli import workspace_commands
+
+    raise typer.Exit(
+        workspace_commands.run(
+            workspace,
+            profile,
+            dry_run=dry_run,
+            include_non_gating=include_non_gating,
+            timeframe=timeframe.value,
+            as_of=as_of,
+            json=json,
+        )
+    )
+
+
+@app.command()
+def ops(
+    profile: Profile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,
+    notify: Annotated[Notify, typer.Option("--notify", help="Where the notification goes.")] = Notify.none,
+    webhook_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged."),
+    ] = None,
+    retention_days: Annotated[int, typer.Option("--retention-days", min=1, help="Age limit of old files.")] = 45,
+    retention_max_files: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--retention-max-files", min=1, help="Files of a kind to keep at most."),
+    ] = None,
+    retention_max_mb: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--retention-max-mb", min=0.0, help="Megabytes of a kind to keep at most."),
+    ] = None,
+    include_non_gating: NonGating = False,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """The weekly cycle: retention, gate, run, ops log, notification. This is what a scheduler calls."""
+    from ctl.cli import workspace_commands
+
+    raise typer.Exit(
+        workspace_commands.ops(
+            workspace,
+            profile,
+            dry_run=dry_run,
+            notify=notify.value,
+            webhook_url=webhook_url,
+            retention_days=retention_days,
+            retention_max_files=retention_max_files,
+            retention_max_mb=retention_max_mb,
+            include_non_gating=include_non_gating,
+            timeframe=timeframe.value,
+            as_of=as_of,
+            json=json,
+        )
+    )
+
+
+@app.command(hidden=True)
+def schemas(
+    folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
+    check: Annotated[bool, typer.Option("--check", help="Compare only; exit 1 where one differs.")] = False,
+) -> None:
+    """Write the JSON Schemas of every published document."""
+    from ctl.cli import schemas as published
+
+    raise typer.Exit(published.write(folder, check_only=check))
