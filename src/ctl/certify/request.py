@@ -1,0 +1,50 @@
+"""What a certification needs, all of it as values: the room reads no file, clock or network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ctl.certify.functional import FunctionalInput
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.reference import Reference
+    from ctl.model.rolls import ContinuousSeries, ScheduledRoll
+
+Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyRequest:
+    """One symbol to certify. An absent input (None) makes the layers that need it NOT_RUN.
+
+    tick: the profile's price grid in quote units. max_day_delta: the farthest a canonical and a
+    reference roll may lie apart and still pair, in trading days, inclusive.
+    calendar_sessions: datetime64[D], the exchange's sessions over the range of the data, ascending.
+    other_contracts: bars of the workspace's other roots, to name a mix-up.
+    rebuild: builds our contracts on a given schedule (first session on each new contract).
+    functional: triggers and trades of the strategy on both sides, made by the caller.
+    currency: compared with the vendor's definition records where both are known.
+    intended_bases: the caller means to compare series of different adjustment bases.
+    """
+
+    symbol: str
+    root: str
+    tick: float
+    max_day_delta: int
+    quote_unit: str
+    contracts: ContractBars | None
+    canonical: ContinuousSeries | DailySeries | None
+    reference: Reference | None
+    acceptance_policy: str = "v1"
+    calendar_sessions: npt.NDArray[np.datetime64] | None = None
+    other_contracts: Mapping[str, ContractBars] = field(default_factory=dict)
+    rebuild: Rebuild | None = None
+    functional: FunctionalInput | None = None
+    package_version: str = ""
+    currency: str = ""
+    intended_bases: bool = False
