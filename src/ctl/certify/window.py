@@ -1,0 +1,236 @@
+"""The overlap window: both sides on their shared sessions, as arrays that every later layer reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ctl.errors import DataError
+from ctl.model.rolls import ContinuousSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from ctl.model.bars import DailySeries
+    from ctl.model.reference import Reference
+    from ctl.model.rolls import ReferenceRoll, Roll
+
+Days = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+EDGE_SESSIONS: Final = 10
+UNKNOWN: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class HeldContracts:
+    """Which contract a reference held: sessions datetime64[D] ascending; contract int64, an index into
+    the contract names in expiry order, -1 where unknown."""
+
+    sessions: Days
+    contract: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Both sides over the window from the later first to the earlier last session, both inclusive.
+
+    union: sessions of either side in the window, ascending (m): trading days are counted on it.
+    sessions: shared sessions, ascending (n <= m); all arrays below have length n.
+    union_index: sessions[i] == union[union_index[i]].
+    canonical_adjusted, canonical_unadjusted, reference_adjusted, reference_unadjusted: closes in quote
+    units; a series that the reference does not ship is all NaN and its `has_` flag is False.
+    canonical_contract, reference_contract: index into `contracts` (expiry order), -1 where unknown.
+    contracts_known: both sides' contracts are known on some shared session.
+    """
+
+    first: date
+    last: date
+    union: Days
+    sessions: Days
+    union_index: Ints
+    canonical_adjusted: Floats
+    canonical_unadjusted: Floats
+    canonical_contract: Ints
+    reference_adjusted: Floats
+    reference_unadjusted: Floats
+    reference_contract: Ints
+    contracts: tuple[str, ...]
+    has_reference_adjusted: bool
+    has_reference_unadjusted: bool
+
+    @property
+    def same_contract(self) -> Bools:
+        """Sessions on which both sides are known to hold the same contract."""
+        same: Bools = (self.canonical_contract == self.reference_contract) & (self.canonical_contract >= 0)
+        return same
+
+    @property
+    def contracts_known(self) -> bool:
+        """Whether contracts are known on both sides at all."""
+        return bool(((self.canonical_contract >= 0) & (self.reference_contract >= 0)).any())
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRoll:
+    """A roll of either side with its place in the window.
+
+    gap_index, roll_index: positions on `Overlap.union` of the gap session and of the first union session on
+    or after roll_date. edge: too near an edge of the window to judge (counts only where it pairs).
+    """
+
+    gap_session: date
+    roll_date: date
+    from_contract: str | None
+    to_contract: str | None
+    gap: float | None
+    source: str
+    gap_index: int
+    roll_index: int
+    edge: bool
+
+
+def build_overlap(
+    canonical: ContinuousSeries | DailySeries,
+    reference: Reference,
+    *,
+    contracts: Sequence[str] = (),
+    held: HeldContracts | None = None,
+) -> Overlap:
+    """Lay both sides over each other.
+
+    contracts: names in expiry order that contract indices refer to. held: the reference's contracts.
+    A session of the reference is one on which every series that it ships has a close.
+    Raises DataError where a side is empty or the two never overlap in time.
+    """
+    own_days, own_close, own_raw, own_contract = _canonical(canonical, contracts)
+    ref_days, ref_adjusted, ref_raw = reference_closes(reference)
+    if not own_days.size or not ref_days.size:
+        raise DataError(
+            "no sessions to compare",
+            found=f"{own_days.size} canonical and {ref_days.size} reference sessions with a close",
+        )
+    first, last = max(own_days[0], ref_days[0]), min(own_days[-1], ref_days[-1])
+    if first > last:
+        raise DataError(
+            "the two series do not overlap in time",
+            found=f"canonical {own_days[0]} to {own_days[-1]}, reference {ref_days[0]} to {ref_days[-1]}",
+        )
+    own = slice(np.searchsorted(own_days, first), np.searchsorted(own_days, last, side="right"))
+    ref = slice(np.searchsorted(ref_days, first), np.searchsorted(ref_days, last, side="right"))
+    own_offset = (own_days[own] - first).astype(np.int64)
+    ref_offset = (ref_days[ref] - first).astype(np.int64)
+    span = int((last - first).astype(np.int64)) + 1
+    in_own, in_ref = np.zeros(span, dtype=np.bool_), np.zeros(span, dtype=np.bool_)
+    in_own[own_offset] = True
+    in_ref[ref_offset] = True
+    union = np.flatnonzero(in_own | in_ref)
+    shared = in_own & in_ref
+    own_pick, ref_pick = shared[own_offset], shared[ref_offset]
+    held_contract = np.full(ref_days.size, UNKNOWN, dtype=np.int64)
+    if held is not None and held.sessions.size:
+        at = np.minimum(np.searchsorted(held.sessions, ref_days), held.sessions.size - 1)
+        held_contract = np.where(held.sessions[at] == ref_days, held.contract[at], UNKNOWN).astype(np.int64)
+    shared_days = np.flatnonzero(shared)
+    return Overlap(
+        first=first.astype(object),
+        last=last.astype(object),
+        union=first + union,
+        sessions=first + shared_days,
+        union_index=np.searchsorted(union, shared_days).astype(np.int64),
+        canonical_adjusted=own_close[own][own_pick],
+        canonical_unadjusted=own_raw[own][own_pick],
+        canonical_contract=own_contract[own][own_pick],
+        reference_adjusted=ref_adjusted[ref][ref_pick],
+        reference_unadjusted=ref_raw[ref][ref_pick],
+        reference_contract=held_contract[ref][ref_pick],
+        contracts=tuple(contracts),
+        has_reference_adjusted=reference.adjusted is not None,
+        has_reference_unadjusted=reference.unadjusted is not None,
+    )
+
+
+def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll]) -> tuple[WindowRoll, ...]:
+    """The rolls that happen inside the window (first < roll_date <= last), in order, with EDGE marked."""
+    union = overlap.union
+    same = overlap.sessions[overlap.same_contract]
+    placed = []
+    for roll in rolls:
+        if not overlap.first < roll.roll_date <= overlap.last:
+            continue
+        gap_index = max(int(np.searchsorted(union, np.datetime64(roll.gap_session, "D"), side="right")) - 1, 0)
+        roll_day = np.datetime64(roll.roll_date, "D")
+        near = min(gap_index, union.size - 1 - gap_index) <= EDGE_SESSIONS
+        outside = same.size > 0 and (roll_day <= same[0] or roll_day > same[-1])
+        placed.append(
+            WindowRoll(
+                gap_session=roll.gap_session,
+                roll_date=roll.roll_date,
+                from_contract=roll.from_contract,
+                to_contract=roll.to_contract,
+                gap=roll.gap,
+                source=getattr(roll, "source", "canonical"),
+                gap_index=gap_index,
+                roll_index=int(np.searchsorted(union, roll_day)),
+                edge=bool(near or outside),
+            )
+        )
+    return tuple(placed)
+
+
+def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
+    """Sessions, adjusted and unadjusted closes of a reference: the sessions on which each shipped series has one.
+
+    A series that is not shipped is all NaN.
+    """
+    shipped = [series for series in (reference.adjusted, reference.unadjusted) if series is not None]
+    if not shipped:
+        return np.empty(0, dtype="datetime64[D]"), np.empty(0), np.empty(0)
+    columns = [_finite(series.frame) for series in shipped]
+    days = columns[0][0]
+    for other, _ in columns[1:]:
+        days = days if np.array_equal(days, other) else np.intersect1d(days, other, assume_unique=True)
+    closes = [close if own.size == days.size else close[np.searchsorted(own, days)] for own, close in columns]
+    absent = np.full(days.size, np.nan)
+    adjusted = closes[0] if reference.adjusted is not None else absent
+    unadjusted = closes[-1] if reference.unadjusted is not None else absent
+    return days, adjusted, unadjusted
+
+
+def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
+    days = frame.get_column("session").to_physical().to_numpy().astype("datetime64[D]")
+    close = frame.get_column("close").to_numpy()
+    known = np.isfinite(close)
+    return (days, close) if known.all() else (days[known], close[known])
+
+
+def _canonical(series: ContinuousSeries | DailySeries, contracts: Sequence[str]) -> tuple[Days, Floats, Floats, Ints]:
+    frame = series.frame
+    days = frame.get_column("session").to_physical().to_numpy().astype("datetime64[D]")
+    close = frame.get_column("close").to_numpy()
+    if isinstance(series, ContinuousSeries):
+        raw = frame.get_column("close_unadjusted").to_numpy()
+    else:
+        raw = close - frame.get_column("adjustment").fill_null(0.0).to_numpy()
+    contract = _contract_index(frame, contracts)
+    known = np.isfinite(close)
+    return (days, close, raw, contract) if known.all() else (days[known], close[known], raw[known], contract[known])
+
+
+def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
+    if not contracts:
+        return np.full(frame.height, UNKNOWN, dtype=np.int64)
+    labels = frame.get_column("contract")
+    runs = labels.rle_id().to_numpy().astype(np.int64)
+    starts = np.flatnonzero(np.diff(runs, prepend=-1))
+    place = {name: k for k, name in enumerate(contracts)}
+    held = np.array([place.get(labels[int(start)], UNKNOWN) for start in starts], dtype=np.int64)
+    return held[runs] if runs.size else np.empty(0, dtype=np.int64)
