@@ -47,7 +47,7 @@ class Overlap:
     sessions: shared sessions, ascending (n <= m); all arrays below have length n.
     union_index: sessions[i] == union[union_index[i]].
     canonical_adjusted, canonical_unadjusted, reference_adjusted, reference_unadjusted: closes in quote
-    units; a series that the reference does not ship is all NaN and its `has_` flag is False.
+    units; NaN where unknown. `has_` flags say which series the reference ships itself.
     canonical_contract, reference_contract: index into `contracts` (expiry order), -1 where unknown.
     contracts_known: both sides' contracts are known on some shared session.
     """
@@ -104,15 +104,19 @@ def build_overlap(
     *,
     contracts: Sequence[str] = (),
     held: HeldContracts | None = None,
+    recovered_unadjusted: tuple[Days, Floats] | None = None,
 ) -> Overlap:
     """Lay both sides over each other.
 
     contracts: names in expiry order that contract indices refer to. held: the reference's contracts.
+    recovered_unadjusted: sessions and closes that stand in for an unadjusted series that is not shipped.
     A session of the reference is one on which every series that it ships has a close.
     Raises DataError where a side is empty or the two never overlap in time.
     """
     own_days, own_close, own_raw, own_contract = _canonical(canonical, contracts)
     ref_days, ref_adjusted, ref_raw = reference_closes(reference)
+    if reference.unadjusted is None and recovered_unadjusted is not None:
+        ref_raw = _on_days(*recovered_unadjusted, ref_days, np.nan)
     if not own_days.size or not ref_days.size:
         raise DataError(
             "no sessions to compare",
@@ -136,9 +140,8 @@ def build_overlap(
     shared = in_own & in_ref
     own_pick, ref_pick = shared[own_offset], shared[ref_offset]
     held_contract = np.full(ref_days.size, UNKNOWN, dtype=np.int64)
-    if held is not None and held.sessions.size:
-        at = np.minimum(np.searchsorted(held.sessions, ref_days), held.sessions.size - 1)
-        held_contract = np.where(held.sessions[at] == ref_days, held.contract[at], UNKNOWN).astype(np.int64)
+    if held is not None:
+        held_contract = _on_days(held.sessions, held.contract, ref_days, UNKNOWN).astype(np.int64)
     shared_days = np.flatnonzero(shared)
     return Overlap(
         first=first.astype(object),
@@ -203,6 +206,15 @@ def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
     adjusted = closes[0] if reference.adjusted is not None else absent
     unadjusted = closes[-1] if reference.unadjusted is not None else absent
     return days, adjusted, unadjusted
+
+
+def _on_days(
+    known_days: Days, values: Floats | Ints, days: Days, missing: float
+) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
+    if not known_days.size:
+        return np.full(days.size, missing)
+    at = np.minimum(np.searchsorted(known_days, days), known_days.size - 1)
+    return np.where(known_days[at] == days, values[at], missing)
 
 
 def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
