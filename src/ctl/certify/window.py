@@ -116,7 +116,7 @@ def build_overlap(
     own_days, own_close, own_raw, own_contract = _canonical(canonical, contracts)
     ref_days, ref_adjusted, ref_raw = reference_closes(reference)
     if reference.unadjusted is None and recovered_unadjusted is not None:
-        ref_raw = _on_days(*recovered_unadjusted, ref_days, np.nan)
+        ref_raw = _on_days(*recovered_unadjusted, ref_days, np.nan).astype(np.float64)
     if not own_days.size or not ref_days.size:
         raise DataError(
             "no sessions to compare",
@@ -208,9 +208,7 @@ def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
     return days, adjusted, unadjusted
 
 
-def _on_days(
-    known_days: Days, values: Floats | Ints, days: Days, missing: float
-) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
+def _on_days(known_days: Days, values: Floats | Ints, days: Days, missing: float) -> Floats | Ints:
     if not known_days.size:
         return np.full(days.size, missing)
     at = np.minimum(np.searchsorted(known_days, days), known_days.size - 1)
