@@ -1,0 +1,448 @@
+"""The gate: today's certificates against the profile's lock. It has no override.
+
+`decide` is the only maker of a `GateDecision`, and a passed decision the only maker of a `GatePass`,
+which executing a run requires. Pure: no file, clock or network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from weakref import WeakSet
+
+from ctl.errors import GateRefused
+from ctl.model.certificate import Certificate
+from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.recommendation import recommend
+from ctl.model.run import (
+    GateResultDocument,
+    LockName,
+    LockResult,
+    ProfileReferenceDocument,
+    RestatedValue,
+    Restatement,
+    SymbolResult,
+    instant_text,
+    reason_document,
+)
+from ctl.operating_profile import OperatingProfile, settings_digest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_RANK: Final[dict[str, int]] = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
+_LOCK_CODES: Final[dict[LockName, str]] = {
+    "thresholds": "THRESHOLDS_CHANGED",
+    "strategy": "STRATEGY_CHANGED",
+    "settings": "PROFILE_EDITED",
+}
+_LOCK_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "THRESHOLDS_CHANGED": (
+        "the acceptance limits differ from the locked ones",
+        "restore the limits, or lock a new profile version (ctl lock)",
+    ),
+    "STRATEGY_CHANGED": (
+        "the strategy behaves otherwise than the locked one",
+        "restore the strategy, or lock a new profile version (ctl lock)",
+    ),
+    "PROFILE_EDITED": (
+        "the profile's own settings were edited after it was locked",
+        "restore the file, or lock a new profile version (ctl lock)",
+    ),
+    "LOCK_MISSING": (
+        "the profile requires this lock but carries none",
+        "restore the file, or lock a new profile version (ctl lock)",
+    ),
+}
+_RESTATED_COLUMNS: Final = ("open", "high", "low", "close", "volume", "open_interest")
+_ISSUER: Final = object()
+_ISSUED: WeakSet[GatePass] = WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why a symbol could not be certified: a reason code (such as INPUT_UNREADABLE) and one line of text."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentLocks:
+    """Digests of what runs now: the acceptance limits of the profile's policy, and the strategy's fingerprint."""
+
+    thresholds: str
+    strategy: str
+
+
+class GatePass:
+    """Leave to execute a run, given by a passed gate alone. Identity counts: no copy or pickle is a pass."""
+
+    __slots__ = ("__weakref__", "certificates", "instant", "profile_sha256")
+
+    profile_sha256: str
+    certificates: Mapping[str, str]
+    instant: datetime
+
+    def __init__(
+        self, profile_sha256: str, certificates: Mapping[str, str], instant: datetime, *, _issuer: object = None
+    ) -> None:
+        if _issuer is not _ISSUER:
+            raise TypeError("a GatePass comes from GateDecision.grant() of a passed gate alone")
+        object.__setattr__(self, "profile_sha256", profile_sha256)
+        object.__setattr__(self, "certificates", MappingProxyType(dict(certificates)))
+        object.__setattr__(self, "instant", instant)
+        _ISSUED.add(self)
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("GatePass cannot be subclassed")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise TypeError("a GatePass cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise TypeError("a GatePass cannot be changed")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a GatePass cannot be copied or pickled")
+
+    def __repr__(self) -> str:
+        return f"GatePass(profile {self.profile_sha256[:12]}, {len(self.certificates)} certificates)"
+
+
+def require_pass(gate_pass: object, *, profile_sha256: str) -> GatePass:
+    """The pass itself, if a passed gate issued it for this profile.
+
+    Raises TypeError for anything that no gate issued, GateRefused for a pass of another profile.
+    """
+    if not isinstance(gate_pass, GatePass) or gate_pass not in _ISSUED:
+        raise TypeError("executing a run needs the GatePass of a passed gate")
+    if gate_pass.profile_sha256 != profile_sha256:
+        raise GateRefused(
+            "the gate pass belongs to another profile",
+            found=gate_pass.profile_sha256[:12],
+            expected=profile_sha256[:12],
+            code="PASS_OF_ANOTHER_PROFILE",
+        )
+    return gate_pass
+
+
+class GateDecision:
+    """What the gate found. Made by `decide` alone; `passed` follows from the rest and cannot be set."""
+
+    __slots__ = (
+        "expected_recommendation",
+        "locks",
+        "problems",
+        "profile_path",
+        "profile_sha256",
+        "profile_version",
+        "recommendation",
+        "restatements",
+        "symbol_results",
+        "timestamp",
+    )
+
+    profile_path: str
+    profile_version: int | None
+    profile_sha256: str
+    recommendation: Recommendation
+    expected_recommendation: Recommendation
+    symbol_results: tuple[SymbolResult, ...]
+    locks: tuple[LockResult, ...]
+    problems: tuple[Reason, ...]
+    restatements: tuple[Restatement, ...]
+    timestamp: datetime
+
+    def __init__(self, *, _issuer: object = None, **values: Any) -> None:
+        if _issuer is not _ISSUER:
+            raise TypeError("a GateDecision comes from decide() alone")
+        for name in self.__slots__:
+            object.__setattr__(self, name, values[name])
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise TypeError("GateDecision cannot be subclassed")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise TypeError("a GateDecision cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise TypeError("a GateDecision cannot be changed")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a GateDecision cannot be copied or pickled")
+
+    def __repr__(self) -> str:
+        verdict = "passed" if self.passed else "refused"
+        return f"GateDecision({verdict}, {self.recommendation}, {instant_text(self.timestamp)})"
+
+    @property
+    def passed(self) -> bool:
+        """Every gating symbol as expected, every enforced lock held, nothing else wrong."""
+        return (
+            bool(self.symbol_results)
+            and all(result.passed for result in self.symbol_results)
+            and all(lock.held or not lock.enforced for lock in self.locks)
+            and not self.problems
+        )
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why the gate did not pass, one line each; empty if it passed."""
+        lines = [lock_text(lock) for lock in self.locks if lock.enforced and not lock.held]
+        lines += [
+            f"{result.symbol}: expected {result.expected}, actual {result.actual}"
+            + (f" ({result.detail})" if result.detail else "")
+            for result in self.symbol_results
+            if not result.passed
+        ]
+        return (*lines, *(f"{problem.code}: {problem.text}" for problem in self.problems))
+
+    def grant(self) -> GatePass:
+        """The pass of a passed gate. Raises GateRefused, saying every reason, if it did not pass."""
+        if not self.passed:
+            raise GateRefused("the gate did not pass: " + "; ".join(self.failures))
+        certificates = {result.symbol: result.certificate_sha256 or "" for result in self.symbol_results}
+        return GatePass(self.profile_sha256, certificates, self.timestamp, _issuer=_ISSUER)
+
+    def to_document(self) -> GateResultDocument:
+        """JSON-ready (docs/schemas/gate_result_v1.schema.json)."""
+        return {
+            "schema_version": 1,
+            "timestamp": instant_text(self.timestamp),
+            "passed": self.passed,
+            "recommendation": self.recommendation,
+            "expected_recommendation": self.expected_recommendation,
+            "profile": profile_reference(self.profile_path, self.profile_version, self.profile_sha256),
+            "symbol_results": [result.to_document() for result in self.symbol_results],
+            "locks": [lock.to_document() for lock in self.locks],
+            "problems": [reason_document(problem) for problem in self.problems],
+            "restatements": [restatement.to_document() for restatement in self.restatements],
+        }
+
+
+def profile_reference(path: str, version: int | None, sha256: str) -> ProfileReferenceDocument:
+    """JSON-ready name of a profile."""
+    return {"path": path, "version": version, "digest": sha256}
+
+
+def decide(
+    profile: OperatingProfile,
+    *,
+    current: CurrentLocks,
+    certificates: Mapping[str, Certificate | Unavailable],
+    restatements: Sequence[Restatement] = (),
+    staleness: Mapping[str, int] | None = None,
+    instant: datetime,
+    profile_path: str | None = None,
+) -> GateDecision:
+    """Compare what the data now derive with what the profile locks.
+
+    certificates: one per gating symbol, or why there is none; a symbol that is absent is unavailable.
+    staleness: per gating symbol the exchange sessions after the last one of its data up to the as-of
+    date, inclusive; consulted only where the profile sets max_staleness_sessions, and needed then.
+    instant: the command's one reading of the clock, aware UTC.
+    """
+    results = tuple(
+        _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}) for symbol in profile.gating_universe
+    )
+    recommendation = recommend(result.actual for result in results)
+    problems: list[Reason] = []
+    if recommendation != profile.portfolio_recommendation:
+        problems.append(
+            Reason(
+                "RECOMMENDATION_MISMATCH",
+                "ERROR",
+                f"the data derive {recommendation}, the profile locks {profile.portfolio_recommendation}",
+            )
+        )
+    instant_text(instant)
+    return GateDecision(
+        profile_path=profile_path or profile.name,
+        profile_version=profile.version,
+        profile_sha256=profile.sha256,
+        recommendation=recommendation,
+        expected_recommendation=profile.portfolio_recommendation,
+        symbol_results=results,
+        locks=_locks(profile, current),
+        problems=tuple(problems),
+        restatements=tuple(restatements),
+        timestamp=instant,
+        _issuer=_ISSUER,
+    )
+
+
+def _symbol_result(
+    profile: OperatingProfile,
+    symbol: str,
+    certificate: Certificate | Unavailable | None,
+    staleness: Mapping[str, int],
+) -> SymbolResult:
+    expected = profile.symbol_settings[symbol].expected_status
+    if expected is None:
+        raise ValueError(f"{symbol} gates but the profile expects no status of it")
+    sha256: str | None = None
+    actual: Decision
+    reasons: tuple[Reason, ...]
+    match certificate:
+        case Certificate():
+            try:
+                sha256 = certificate.sha256
+            except ValueError as error:
+                actual, reasons = "ERROR", (Reason("CERTIFICATE_UNREADABLE", "ERROR", f"no digest: {error}"),)
+            else:
+                actual, reasons = _derived(profile, symbol, certificate, staleness)
+        case Unavailable():
+            actual, reasons = "ERROR", (Reason(certificate.code, "ERROR", certificate.text),)
+        case None:
+            actual, reasons = "ERROR", (Reason("INPUT_MISSING", "ERROR", "no certificate was made"),)
+    passed = actual == expected
+    detail = "; ".join(reason.text for reason in reasons)
+    if not passed:
+        if _RANK[actual] > _RANK[expected]:
+            better = f"better than expected {expected}: a promotion needs a new profile version (ctl lock)"
+            reasons = (*reasons, Reason("BETTER_THAN_EXPECTED", "ERROR", better))
+        elif not reasons:
+            reasons = (Reason("STATUS_MISMATCH", "ERROR", f"expected {expected}, derived {actual}"),)
+        detail = "; ".join(reason.text for reason in reasons)
+    return SymbolResult(symbol, expected, actual, passed, detail, reasons, sha256)
+
+
+def _derived(
+    profile: OperatingProfile, symbol: str, certificate: Certificate, staleness: Mapping[str, int]
+) -> tuple[Decision, tuple[Reason, ...]]:
+    """The status that a certificate supports: its decision, or ERROR where it cannot be relied on."""
+    if certificate.symbol != symbol:
+        text = f"the certificate is of {certificate.symbol}"
+        return "ERROR", (Reason("CERTIFICATE_OF_ANOTHER_SYMBOL", "ERROR", text),)
+    if certificate.decision not in _RANK:
+        text = f"the certificate's decision is {certificate.decision!r}"
+        return "ERROR", (Reason("CERTIFICATE_UNREADABLE", "ERROR", text),)
+    limit = profile.max_staleness_sessions
+    if limit is not None:
+        age = staleness.get(symbol)
+        if age is None:
+            text = "the age of its data is unknown, and the profile limits it"
+            return "ERROR", (Reason("STALENESS_UNKNOWN", "ERROR", text, None, limit, "sessions"),)
+        if age > limit:
+            text = f"its data end {age} sessions ago > {limit} (sessions)"
+            return "ERROR", (Reason("STALE_INPUT", "ERROR", text, age, limit, "sessions"),)
+    return certificate.decision, certificate.reasons
+
+
+def _locks(profile: OperatingProfile, current: CurrentLocks) -> tuple[LockResult, ...]:
+    lock = profile.lock
+    constrained = profile.thresholds_locked or profile.strategy_logic_locked
+    rows: tuple[tuple[LockName, str | None, str, bool], ...] = (
+        ("thresholds", lock.thresholds if lock else None, current.thresholds, profile.thresholds_locked),
+        ("strategy", lock.strategy if lock else None, current.strategy, profile.strategy_logic_locked),
+        ("settings", lock.settings if lock else None, settings_digest(profile), constrained or lock is not None),
+    )
+    return tuple(_lock_result(*row) for row in rows)
+
+
+def _lock_result(name: LockName, locked: str | None, current: str, enforced: bool) -> LockResult:
+    held = locked is not None and locked == current
+    code = None if held else _LOCK_CODES[name] if locked is not None else "LOCK_MISSING" if enforced else None
+    return LockResult(name, locked, current, held, enforced, code)
+
+
+def lock_text(lock: LockResult) -> str:
+    """One line on a lock that does not hold: code, what happened, both digests shortened, what to do."""
+    if lock.code is None:
+        return f"{lock.name}: {'held' if lock.held else 'not locked'}"
+    what, remedy = _LOCK_TEXTS[lock.code]
+    locked = lock.locked[:12] if lock.locked else "nothing"
+    return f"{lock.code}: {what} ({lock.name}: locked {locked}, now {lock.current[:12]}); {remedy}"
+
+
+# ---------------------------------------------------------------- restated history
+
+
+def restatement(symbol: str, locked: pl.DataFrame, current: pl.DataFrame, *, limit: int = 100) -> Restatement | None:
+    """What `current` says otherwise than `locked` about sessions up to the last locked one; None if nothing.
+
+    Both frames: columns session, contract (may be absent or null: then `symbol`), open, high, low,
+    close, volume, open_interest. Sessions after the last locked one are new, not restated.
+    limit: how many changes to list; `total` counts them all.
+    """
+    import polars as pl
+
+    if locked.is_empty():
+        return None
+    last = locked["session"].max()
+    old = _restatable(locked, symbol)
+    new = _restatable(current.filter(pl.col("session") <= last), symbol)
+    joined = old.join(new, on=["session", "contract"], how="full", suffix="_new", coalesce=True)
+    came = pl.col("present").is_null()
+    went = pl.col("present_new").is_null()
+    parts = [
+        joined.filter(came | went).select(
+            "session", "contract", column=pl.lit("bar"), order=pl.lit(-1), old="close", new="close_new"
+        )
+    ]
+    for order, name in enumerate(_RESTATED_COLUMNS):
+        parts.append(
+            joined.filter(~came & ~went & pl.col(name).ne_missing(pl.col(f"{name}_new"))).select(
+                "session", "contract", column=pl.lit(name), order=pl.lit(order), old=name, new=f"{name}_new"
+            )
+        )
+    changes = pl.concat(parts).sort("session", "contract", "order")
+    if changes.is_empty():
+        return None
+    return Restatement(
+        symbol=symbol,
+        total=changes.height,
+        sessions=changes["session"].n_unique(),
+        contracts=tuple(changes["contract"].unique().sort().to_list()),
+        changes=tuple(
+            RestatedValue(contract, session, column, before, after)
+            for session, contract, column, _, before, after in changes.head(limit).iter_rows()
+        ),
+    )
+
+
+def _restatable(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
+    import polars as pl
+
+    if "contract" not in frame.columns:
+        frame = frame.with_columns(contract=pl.lit(symbol))
+    return frame.select(
+        "session",
+        pl.col("contract").fill_null(symbol),
+        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in _RESTATED_COLUMNS),
+        present=pl.lit(True),
+    )
+
+
+# ---------------------------------------------------------------- status board
+
+
+def render_board(decision: GateDecision, profile: OperatingProfile) -> str:
+    """The status board as plain text, without a final newline.
+
+    One line per symbol, gating first; under a mismatch one line per reason; lock failures and other
+    problems one line each; last the portfolio's recommendation as the data derive it.
+    """
+    width = max(7, *(len(symbol) + 3 for symbol in profile.symbols))
+    lines: list[str] = []
+    for result in decision.symbol_results:
+        label = f"{result.symbol} ".ljust(width, ".")
+        verdict = "ok" if result.passed else "MISMATCH"
+        detail = f"   {result.detail}" if result.passed and result.detail else ""
+        lines.append(f"{label} {result.actual:<16}expected {result.expected:<8}{verdict}{detail}")
+        if not result.passed:
+            lines += [f"{' ' * (width + 1)}{reason.code}: {reason.text}" for reason in result.reasons]
+    lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating]
+    notes = [item.text for item in decision.restatements]
+    notes += [lock_text(lock) for lock in decision.locks if lock.enforced and not lock.held]
+    notes += [f"{problem.code}: {problem.text}" for problem in decision.problems]
+    if notes:
+        lines += ["", *notes]
+    lines += ["", f"Portfolio: {decision.recommendation}"]
+    if not decision.passed:
+        lines.append("Gate: MISMATCH, nothing may run")
+    return "\n".join(lines)

@@ -1,0 +1,379 @@
+"""The gate's verdict, its locks, and that nothing but a passed gate makes a pass."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ctl import gate
+from ctl import operating_profile as op
+from ctl.errors import GateRefused
+from ctl.model.certificate import Certificate
+from ctl.model.findings import Decision, Reason
+from ctl.model.run import RestatedValue
+
+TEMPLATE = Path(__file__).resolve().parents[3] / "configs/cutover/operating_profile_v1.yaml"
+THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
+INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+CURRENT = gate.CurrentLocks(THRESHOLDS, STRATEGY)
+DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
+GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
+
+
+def locked_profile(**changes: Any) -> op.OperatingProfile:
+    data = TEMPLATE.read_bytes()
+    template = op.load(data, TEMPLATE.name, require_lock=False)
+    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, op.settings_digest(template)))
+    return replace(op.load(data, TEMPLATE.name), **changes)
+
+
+def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificate:
+    return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
+
+
+def board() -> dict[str, Certificate | gate.Unavailable]:
+    return {
+        "ES": certificate("ES", "WATCH", DRIFT),
+        "CL": certificate("CL", "ACCEPT"),
+        "PL": certificate("PL", "WATCH", GAP),
+    }
+
+
+def decide(profile: op.OperatingProfile | None = None, **options: Any) -> gate.GateDecision:
+    given = {"current": CURRENT, "certificates": board(), "instant": INSTANT, **options}
+    return gate.decide(profile or locked_profile(), **given)
+
+
+def codes(decision: gate.GateDecision, symbol: str) -> list[str]:
+    return [reason.code for item in decision.symbol_results if item.symbol == symbol for reason in item.reasons]
+
+
+def test_the_locked_board_passes() -> None:
+    decision = decide()
+    assert decision.passed
+    assert decision.failures == ()
+    assert decision.recommendation == "CONDITIONAL GO"
+    assert [(item.symbol, item.expected, item.actual, item.passed) for item in decision.symbol_results] == [
+        ("ES", "WATCH", "WATCH", True),
+        ("CL", "ACCEPT", "ACCEPT", True),
+        ("PL", "WATCH", "WATCH", True),
+    ]
+    granted = decision.grant()
+    assert granted.profile_sha256 == locked_profile().sha256
+    assert granted.certificates["CL"] == board()["CL"].sha256  # type: ignore[union-attr]
+    assert granted.instant == INSTANT
+
+
+def test_the_board_reads_as_the_specification_shows_it() -> None:
+    assert gate.render_board(decide(), locked_profile()) == (
+        "ES .... WATCH           expected WATCH   ok   mean drift 7.33 > 5.00 (index points)\n"
+        "CL .... ACCEPT          expected ACCEPT  ok\n"
+        "PL .... WATCH           expected WATCH   ok   mean gap difference 1.40 > 1.00 (USD per troy ounce)\n"
+        "PA .... NON-GATING\n"
+        "AAPL .. NON-GATING\n"
+        "XLE ... NON-GATING\n"
+        "\n"
+        "Portfolio: CONDITIONAL GO"
+    )
+
+
+def test_a_mismatch_stands_on_the_board_with_its_reasons() -> None:
+    certificates = {**board(), "CL": gate.Unavailable("INPUT_MISSING", "no file under data/raw/databento/CL")}
+    text = gate.render_board(decide(certificates=certificates), locked_profile())
+    assert text.splitlines()[1:3] == [
+        "CL .... ERROR           expected ACCEPT  MISMATCH",
+        "        INPUT_MISSING: no file under data/raw/databento/CL",
+    ]
+    assert text.splitlines()[-2:] == ["Portfolio: NO-GO", "Gate: MISMATCH, nothing may run"]
+    assert "RECOMMENDATION_MISMATCH: the data derive NO-GO, the profile locks CONDITIONAL GO" in text
+
+
+def test_worse_than_expected_refuses() -> None:
+    certificates = {
+        **board(),
+        "CL": certificate("CL", "REJECT", Reason("PAIRED_ROLLS", "REJECT", "paired rolls 3 < 20")),
+    }
+    decision = decide(certificates=certificates)
+    assert not decision.passed
+    assert decision.recommendation == "NO-GO"
+    assert codes(decision, "CL") == ["PAIRED_ROLLS"]
+    with pytest.raises(GateRefused, match="CL: expected ACCEPT, actual REJECT") as caught:
+        decision.grant()
+    assert caught.value.exit_code == 2
+
+
+def test_better_than_expected_refuses_and_says_what_to_do() -> None:
+    decision = decide(certificates={**board(), "PL": certificate("PL", "ACCEPT")})
+    assert not decision.passed
+    assert decision.recommendation == "CONDITIONAL GO"
+    assert codes(decision, "PL") == ["BETTER_THAN_EXPECTED"]
+    assert "a promotion needs a new profile version" in decision.symbol_results[2].detail
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (None, "INPUT_MISSING"),
+        (gate.Unavailable("INPUT_UNREADABLE", "ESH25.dbn.zst: truncated"), "INPUT_UNREADABLE"),
+        (certificate("PL", "WATCH"), "CERTIFICATE_OF_ANOTHER_SYMBOL"),
+        (Certificate("ES", "MAYBE", (), {}), "CERTIFICATE_UNREADABLE"),  # type: ignore[arg-type]
+        (Certificate("ES", "WATCH", (), {"value": float("nan")}), "CERTIFICATE_UNREADABLE"),
+    ],
+)
+def test_what_cannot_be_relied_on_is_error(found: Certificate | gate.Unavailable | None, code: str) -> None:
+    certificates = board()
+    if found is None:
+        del certificates["ES"]
+    else:
+        certificates["ES"] = found
+    decision = decide(certificates=certificates)
+    assert decision.symbol_results[0].actual == "ERROR"
+    assert codes(decision, "ES") == [code]
+    assert not decision.passed
+
+
+def test_an_error_certificate_without_reasons_still_says_why() -> None:
+    decision = decide(certificates={**board(), "ES": certificate("ES", "ERROR")})
+    assert codes(decision, "ES") == ["STATUS_MISMATCH"]
+
+
+@pytest.mark.parametrize(
+    ("staleness", "code"),
+    [
+        ({"ES": 4, "CL": 0, "PL": 0}, "STALE_INPUT"),
+        ({"CL": 0, "PL": 0}, "STALENESS_UNKNOWN"),
+        (None, "STALENESS_UNKNOWN"),
+    ],
+)
+def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
+    staleness: dict[str, int] | None, code: str
+) -> None:
+    decision = decide(locked_profile(max_staleness_sessions=3), staleness=staleness)
+    assert decision.symbol_results[0].actual == "ERROR"
+    assert codes(decision, "ES") == [code]
+    assert not decision.passed
+
+
+def test_input_exactly_at_the_limit_is_fresh() -> None:
+    assert decide(locked_profile(max_staleness_sessions=3), staleness={"ES": 3, "CL": 0, "PL": 1}).passed
+
+
+@pytest.mark.parametrize(
+    ("current", "code"),
+    [
+        (gate.CurrentLocks("9" * 64, STRATEGY), "THRESHOLDS_CHANGED"),
+        (gate.CurrentLocks(THRESHOLDS, "9" * 64), "STRATEGY_CHANGED"),
+    ],
+)
+def test_a_changed_digest_refuses(current: gate.CurrentLocks, code: str) -> None:
+    decision = decide(current=current)
+    assert not decision.passed
+    assert [lock.code for lock in decision.locks if not lock.held] == [code]
+    (line,) = decision.failures
+    assert line.startswith(f"{code}: ")
+    assert "999999999999)" in line
+    assert line in gate.render_board(decision, locked_profile())
+    with pytest.raises(GateRefused, match=code):
+        decision.grant()
+
+
+def test_an_edited_profile_refuses() -> None:
+    data = TEMPLATE.read_bytes()
+    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
+    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest))
+    edited = data.replace(b"slippage_per_side: 0.01", b"slippage_per_side: 0.00")
+    assert edited != data
+    decision = decide(op.load(edited, "p.yaml"))
+    assert [lock.code for lock in decision.locks if not lock.held] == ["PROFILE_EDITED"]
+    assert not decision.passed
+
+
+def test_switching_a_constraint_off_is_an_edit() -> None:
+    data = TEMPLATE.read_bytes()
+    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
+    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest))
+    loosened = data.replace(b"thresholds_locked: true", b"thresholds_locked: false")
+    decision = decide(op.load(loosened, "p.yaml"), current=gate.CurrentLocks("9" * 64, STRATEGY))
+    assert not decision.passed
+    assert [(lock.name, lock.enforced, lock.code) for lock in decision.locks] == [
+        ("thresholds", False, "THRESHOLDS_CHANGED"),
+        ("strategy", True, None),
+        ("settings", True, "PROFILE_EDITED"),
+    ]
+
+
+def test_a_missing_lock_refuses() -> None:
+    decision = decide(locked_profile(lock=None))
+    assert [lock.code for lock in decision.locks] == ["LOCK_MISSING"] * 3
+    assert not decision.passed
+
+
+def test_without_constraints_and_lock_nothing_is_enforced() -> None:
+    free = locked_profile(lock=None, thresholds_locked=False, strategy_logic_locked=False)
+    decision = decide(free)
+    assert decision.passed
+    assert [lock.code for lock in decision.locks] == [None] * 3
+
+
+def test_the_recommendation_is_derived_again() -> None:
+    decision = decide(locked_profile(portfolio_recommendation="GO"))
+    assert [problem.code for problem in decision.problems] == ["RECOMMENDATION_MISMATCH"]
+    assert not decision.passed
+
+
+def test_document_is_json_and_complete() -> None:
+    document = json.loads(json.dumps(decide(profile_path="configs/p_v1.yaml").to_document(), allow_nan=False))
+    assert document["passed"] is True
+    assert document["timestamp"] == "2026-03-02T05:00:00Z"
+    assert document["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": locked_profile().sha256}
+    assert document["symbol_results"][0] == {
+        "symbol": "ES",
+        "expected": "WATCH",
+        "actual": "WATCH",
+        "passed": True,
+        "detail": "mean drift 7.33 > 5.00 (index points)",
+        "reasons": [
+            {
+                "code": "MEAN_DRIFT",
+                "severity": "WATCH",
+                "text": "mean drift 7.33 > 5.00 (index points)",
+                "value": 7.33,
+                "limit": 5.0,
+                "unit": "index points",
+            }
+        ],
+        "certificate_sha256": board()["ES"].sha256,  # type: ignore[union-attr]
+    }
+    assert document["locks"][1] == {
+        "name": "strategy",
+        "locked": STRATEGY,
+        "current": STRATEGY,
+        "held": True,
+        "enforced": True,
+        "code": None,
+    }
+
+
+def test_a_naive_instant_is_refused() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        decide(instant=datetime(2026, 3, 2, 5, 0))  # noqa: DTZ001
+
+
+# ---------------------------------------------------------------- forging
+
+
+def test_passes_and_decisions_cannot_be_made_by_hand() -> None:
+    with pytest.raises(TypeError):
+        gate.GatePass("a" * 64, {}, INSTANT)
+    with pytest.raises(TypeError):
+        gate.GatePass("a" * 64, {}, INSTANT, _issuer=object())
+    with pytest.raises(TypeError):
+        gate.GateDecision(passed=True)
+    with pytest.raises(TypeError):
+        type("Mine", (gate.GatePass,), {})
+    with pytest.raises(TypeError):
+        type("Mine", (gate.GateDecision,), {})
+
+
+@pytest.mark.parametrize("forge", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_passes_and_decisions_cannot_be_copied(forge: Any) -> None:
+    decision = decide()
+    for thing in (decision.grant(), decision):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            forge(thing)
+
+
+def test_passes_and_decisions_cannot_be_changed() -> None:
+    decision = decide()
+    granted = decision.grant()
+    for thing, name in ((granted, "profile_sha256"), (decision, "symbol_results")):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            setattr(thing, name, "x")
+        with pytest.raises(TypeError, match="cannot be changed"):
+            delattr(thing, name)
+    with pytest.raises(TypeError):
+        granted.certificates["ES"] = "x"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        replace(granted, profile_sha256="x")  # type: ignore[type-var]
+    with pytest.raises(AttributeError):
+        decision.__class__.passed.__set__(decision, True)  # type: ignore[attr-defined]
+
+
+def test_a_pass_built_around_the_constructor_is_not_accepted() -> None:
+    forged = object.__new__(gate.GatePass)
+    object.__setattr__(forged, "profile_sha256", "a" * 64)
+    with pytest.raises(TypeError, match="needs the GatePass of a passed gate"):
+        gate.require_pass(forged, profile_sha256="a" * 64)
+    with pytest.raises(TypeError):
+        gate.require_pass(None, profile_sha256="a" * 64)
+
+
+def test_a_pass_is_good_for_its_own_profile_only() -> None:
+    granted = decide().grant()
+    assert gate.require_pass(granted, profile_sha256=locked_profile().sha256) is granted
+    with pytest.raises(GateRefused, match="another profile"):
+        gate.require_pass(granted, profile_sha256="f" * 64)
+
+
+# ---------------------------------------------------------------- restated history
+
+
+def frame(*rows: tuple[date, str, float, int | None]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "session": session,
+                "contract": contract,
+                **dict.fromkeys(("open", "high", "low", "close"), close),
+                "volume": volume,
+                "open_interest": None,
+            }
+            for session, contract, close, volume in rows
+        ],
+        schema_overrides={"volume": pl.Int64, "open_interest": pl.Int64},
+    )
+
+
+D1, D2, D3 = date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)
+
+
+def test_new_sessions_are_not_restated() -> None:
+    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, 6))
+    current = frame((D3, "ESH26", 102.0, 7), (D2, "ESH26", 101.0, 6), (D1, "ESH26", 100.0, 5))
+    assert gate.restatement("ES", locked, current) is None
+    assert gate.restatement("ES", locked.clear(), current) is None
+
+
+def test_restated_values_are_listed_with_old_and_new() -> None:
+    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, None), (D2, "ESM26", 103.0, 1))
+    current = frame((D1, "ESH26", 100.25, 5), (D1, "ESM26", 104.0, 1), (D2, "ESH26", 101.0, 6))
+    found = gate.restatement("ES", locked, current)
+    assert found is not None
+    assert (found.total, found.sessions, found.contracts) == (7, 2, ("ESH26", "ESM26"))
+    assert found.changes == (
+        *(RestatedValue("ESH26", D1, column, 100.0, 100.25) for column in ("open", "high", "low", "close")),
+        RestatedValue("ESM26", D1, "bar", None, 104.0),
+        RestatedValue("ESH26", D2, "volume", None, 6.0),
+        RestatedValue("ESM26", D2, "bar", 103.0, None),
+    )
+    assert found.text.startswith("RESTATED_HISTORY: ES: 7 values on 2 sessions; first ESH26 2026-01-05 open 100.0 -> ")
+    short = gate.restatement("ES", locked, current, limit=2)
+    assert short is not None
+    assert (short.total, len(short.changes), short.to_document()["truncated"]) == (7, 2, True)
+
+
+def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
+    found = gate.restatement("ES", frame((D1, "ESH26", 100.0, 5)), frame((D1, "ESH26", 101.0, 5)))
+    assert found is not None
+    decision = decide(restatements=[found])
+    assert decision.passed
+    assert found.text in gate.render_board(decision, locked_profile())
+    assert decision.to_document()["restatements"][0]["code"] == "RESTATED_HISTORY"
