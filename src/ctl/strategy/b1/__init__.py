@@ -1,1 +1,48 @@
+"""B1, the 10-EMA retest. Names are loaded when first used, so that importing the package stays quick."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ctl.model.trades import StrategyResult as B1Result
+    from ctl.strategy.b1.behaviour import fingerprint
+    from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
+    from ctl.strategy.b1.simulation import run, run_batch, simulate
+    from ctl.strategy.bars import Panel, StrategyBars
+    from ctl.strategy.metrics import portfolio
+
+_HOMES: Final = {
+    "B1Parameters": ("ctl.strategy.b1.parameters", "B1Parameters"),
+    "B1Result": ("ctl.model.trades", "StrategyResult"),
+    "Panel": ("ctl.strategy.bars", "Panel"),
+    "StrategyBars": ("ctl.strategy.bars", "StrategyBars"),
+    "fingerprint": ("ctl.strategy.b1.behaviour", "fingerprint"),
+    "portfolio": ("ctl.strategy.metrics", "portfolio"),
+    "registered_ranges": ("ctl.strategy.b1.parameters", "registered_ranges"),
+    "run": ("ctl.strategy.b1.simulation", "run"),
+    "run_batch": ("ctl.strategy.b1.simulation", "run_batch"),
+    "simulate": ("ctl.strategy.b1.simulation", "simulate"),
+}
+
+__all__ = [
+    "B1Parameters",
+    "B1Result",
+    "Panel",
+    "StrategyBars",
+    "fingerprint",
+    "portfolio",
+    "registered_ranges",
+    "run",
+    "run_batch",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,553 @@
+"""B1 compiled: one pass over a symbol's bars finds pullbacks, a second follows only those that trigger.
+
+Everything that numba compiles stands in this file, because its cache is keyed by the file of the
+entry function. No fast-math where a value is computed: every platform rounds alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+# Status of a trigger, reason of a refused entry, reason of an exit, tri-state flags.
+EXPIRED: Final = 0
+PENDING: Final = 1
+AWAITING_ENTRY: Final = 2
+NO_TRADE: Final = 3
+CONFIRMED: Final = 4
+NO_REASON: Final = 0
+RISK_TOO_SMALL: Final = 1
+ENTRY_AT_OR_BELOW_STOP: Final = 2
+EXIT_TP3: Final = 0
+EXIT_STOP: Final = 1
+EXIT_OPEN: Final = 2
+NULL: Final = -1
+NO_BAR: Final = -1
+
+# Columns of an event row: one trigger and, where it was entered, its trade.
+(
+    I_BAR, I_STATUS, I_REASON, I_AIR, I_BREACHED_PENDING, I_CONFIRMATION, I_ENTRY,
+    I_WR_DIVERGENCE, I_CLEAN_PULLBACK, I_VOLUME_DECLINING, I_GAP_BELOW, I_NEAR_HIGH, I_FIB, I_SINGLE_BAR,
+    I_WEEKLY, I_MONTHLY,
+    I_TP1, I_TP2, I_TP3, I_EXIT, I_EXIT_REASON, I_COLLISION, I_DAY1_FAIL, I_AWAITING_EXIT,
+) = range(24)  # fmt: skip
+INTEGER_COLUMNS: Final = 24
+(
+    F_SLOPE, F_EMA, F_ATR, F_STOP, F_SWING_HIGH, F_TP1, F_TP2, F_TP4, F_TP5,
+    F_ENTRY, F_FILL1, F_FILL2, F_FILL3, F_EXIT, F_RISK, F_R_THEORETICAL, F_R_ACTUAL, F_MFE, F_MAE,
+) = range(19)  # fmt: skip
+FLOAT_COLUMNS: Final = 19
+
+_BREAK_EVEN: Final = 2
+_TRAILING: Final = 3
+_DIVERGENCE_REACH: Final = 100
+_NEAR_HIGH_BARS: Final = 252
+_HIGHER_BARS_NEEDED: Final = 30
+
+
+def _entry_point(function: _Function) -> _Function:
+    return cast(_Function, njit(cache=True, nogil=True)(function))
+
+
+def _part(function: _Function) -> _Function:
+    return cast(_Function, njit(nogil=True)(function))
+
+
+def _extremum(function: _Function) -> _Function:
+    # Reordering a maximum of numbers without NaN cannot change it; these two flags let it vectorise.
+    return cast(_Function, njit(nogil=True, fastmath={"nnan", "nsz"})(function))
+
+
+@_extremum
+def _highest(values: Floats, start: int, stop: int) -> float:
+    found: float = values[start]
+    for n in range(start + 1, stop):
+        found = max(found, values[n])
+    return found
+
+
+@_extremum
+def _lowest(values: Floats, start: int, stop: int) -> float:
+    found: float = values[start]
+    for n in range(start + 1, stop):
+        found = min(found, values[n])
+    return found
+
+
+@_part
+def _pullbacks(
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    ema_period: int,
+    atr_period: int,
+    min_bars_of_air: int,
+    ema: Floats,
+    bars: Integers,
+    air: Integers,
+    atr: Floats,
+) -> int:
+    """Fill `ema`; list every bar that touches it after enough air, with its air and ATR; return their number.
+
+    Rows are written for every bar and kept by moving the counter on: no branch to mispredict.
+    """
+    alpha = 2.0 / (ema_period + 1.0)
+    keep = 1.0 - alpha
+    divisor = float(atr_period)
+    previous = close[0]
+    average = previous
+    ema[0] = average
+    true_range = high[0] - low[0]
+    average_range = true_range
+    clear = 1 if low[0] > average else 0
+    found = 0
+    for n in range(1, len(close)):
+        h = high[n]
+        l = low[n]  # noqa: E741 - the specification's letter
+        c = close[n]
+        average = alpha * c + keep * average
+        ema[n] = average
+        true_range = max(h - l, abs(h - previous), abs(l - previous))
+        average_range = average_range + (true_range - average_range) / divisor
+        bars[found] = n
+        air[found] = clear
+        atr[found] = average_range
+        touched = l <= average
+        found += int(touched and clear >= min_bars_of_air)
+        clear = 0 if touched else clear + 1
+        previous = c
+    return found
+
+
+@_part
+def _undefined_slopes(ema: Floats, adjustment: Floats, first: int, lookback: int) -> int:
+    """Bars from `first` on whose slope has a denominator of zero or below."""
+    count = 0
+    for n in range(first, len(ema)):
+        count += int(ema[n - lookback] - adjustment[n] <= 0.0)
+    return count
+
+
+@_part
+def _group_ends(key: Integers, ends: Integers) -> int:
+    """List the last position of every run of equal keys; return the number of runs."""
+    count = 0
+    for n in range(1, len(key)):
+        ends[count] = n - 1
+        count += int(key[n] != key[n - 1])
+    ends[count] = len(key) - 1
+    return count + 1
+
+
+@_part
+def _group_ema(close: Floats, ends: Integers, count: int, ema_period: int, ema: Floats) -> None:
+    alpha = 2.0 / (ema_period + 1.0)
+    keep = 1.0 - alpha
+    average = close[ends[0]]
+    ema[0] = average
+    for g in range(1, count):
+        average = alpha * close[ends[g]] + keep * average
+        ema[g] = average
+
+
+@_part
+def _groups_before(key: Integers, ends: Integers, count: int, limit: int) -> int:
+    """How many groups have a key below `limit` (keys increase)."""
+    low = 0
+    high = count
+    while low < high:
+        middle = (low + high) // 2
+        if key[ends[middle]] < limit:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_part
+def _aligned(
+    usable: int, close: Floats, ends: Integers, ema: Floats, lookback: int, threshold: float, shift: float
+) -> int:
+    """Whether the last of `usable` higher bars rises and closes above its EMA; `shift` is the as-of adjustment."""
+    if usable < _HIGHER_BARS_NEEDED or usable <= lookback:
+        return NULL
+    last = usable - 1
+    before = ema[last - lookback]
+    denominator = before - shift
+    if denominator <= 0.0:
+        return NULL
+    slope = 100.0 * (ema[last] - before) / denominator
+    return int(slope >= threshold and close[ends[last]] > ema[last])
+
+
+@_part
+def _wr_divergence(high: Floats, low: Floats, close: Floats, n: int, touched: int, period: int) -> int:
+    """Williams %R against the nearest earlier bar that touched the EMA (`touched`, below 0 where there is none)."""
+    if touched < 0 or n - touched > _DIVERGENCE_REACH:
+        return 0
+    if touched < period - 1:  # n lies after it
+        return NULL
+    top = _highest(high, n - period + 1, n + 1)
+    span = top - _lowest(low, n - period + 1, n + 1)
+    top_before = _highest(high, touched - period + 1, touched + 1)
+    span_before = top_before - _lowest(low, touched - period + 1, touched + 1)
+    if span == 0.0 or span_before == 0.0:
+        return NULL
+    now = -100.0 * (top - close[n]) / span
+    before = -100.0 * (top_before - close[touched]) / span_before
+    return int(now > before and low[n] <= low[touched])
+
+
+@_part
+def _gap_below(high: Floats, low: Floats, n: int, window: int, shift: float) -> int:
+    """Whether an up gap within `window` bars is still open just below the low of bar n."""
+    if n < window:
+        return NULL
+    stop = low[n] - shift
+    floor = 0.98 * stop
+    lowest = low[n]
+    for m in range(n, n - window, -1):
+        lowest = min(lowest, low[m])
+        if lowest - shift < floor:
+            return 0
+        edge = high[m - 1]
+        if edge < lowest and floor <= edge - shift < stop:
+            return 1
+    return 0
+
+
+@_part
+def _volume_declining(volume: Floats, n: int) -> int:
+    if n < 6:
+        return NULL
+    recent = (volume[n - 1] + volume[n - 2] + volume[n - 3]) / 3.0
+    earlier = (volume[n - 4] + volume[n - 5] + volume[n - 6]) / 3.0
+    if np.isnan(recent) or np.isnan(earlier):
+        return NULL
+    return int(recent < earlier)
+
+
+@_part
+def _hold(
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    ema: Floats,
+    entry_bar: int,
+    slippage: float,
+    stop_mode: int,
+    stop_wins: bool,
+    lots: int,
+    row: Integers,
+    value: Floats,
+) -> int:
+    """Hold from the open of `entry_bar` to the exit; return the bar from whose close on the position is flat.
+
+    That is len(close) where it is still held at the end.
+    """
+    initial_stop = value[F_STOP]
+    tp1 = value[F_TP1]
+    tp2 = value[F_TP2]
+    tp3 = value[F_SWING_HIGH]
+    entry = open_[entry_bar] + slippage
+    stop = initial_stop
+    hit1 = NO_BAR
+    hit2 = NO_BAR
+    hit3 = NO_BAR
+    fill1 = np.nan
+    fill2 = np.nan
+    fill3 = np.nan
+    top = high[entry_bar]
+    bottom = low[entry_bar]
+    collision = 0
+    breached = False
+    exit_bar = NO_BAR
+    exit_price = np.nan
+    exit_reason = EXIT_OPEN
+    for n in range(entry_bar + 1, len(close)):
+        o = open_[n]
+        if breached:
+            exit_bar = n
+            exit_price = o - slippage
+            exit_reason = EXIT_STOP
+            top = max(top, o)
+            bottom = min(bottom, o)
+            break
+        h = high[n]
+        breached = close[n] < stop
+        reached1 = hit1 < 0 and h >= tp1
+        reached2 = hit2 < 0 and h >= tp2
+        reached3 = hit3 < 0 and h >= tp3
+        if reached1 or reached2 or reached3:
+            if breached:
+                collision = 1
+            if not (breached and stop_wins):
+                if reached1:
+                    hit1 = n
+                    fill1 = max(tp1, o)
+                if reached2:
+                    hit2 = n
+                    fill2 = max(tp2, o)
+                if reached3:
+                    hit3 = n
+                    fill3 = max(tp3, o)
+        if hit1 >= 0 and hit2 >= 0 and hit3 >= 0:
+            exit_bar = n
+            exit_price = fill3
+            exit_reason = EXIT_TP3
+            if o >= tp3:
+                top = max(top, o)
+                bottom = min(bottom, o)
+            else:
+                top = max(top, h)
+                bottom = min(bottom, low[n])
+            break
+        top = max(top, h)
+        bottom = min(bottom, low[n])
+        if hit1 >= 0:
+            if stop_mode == _BREAK_EVEN:
+                stop = entry
+            elif stop_mode == _TRAILING:
+                stop = max(stop, ema[n])
+    flat_from = exit_bar
+    if exit_bar < 0:
+        exit_bar = len(close) - 1
+        exit_price = close[exit_bar]
+        flat_from = len(close)
+
+    risk = entry - initial_stop
+    r1 = ((fill1 if hit1 >= 0 else exit_price) - entry) / risk
+    r2 = ((fill2 if hit2 >= 0 else exit_price) - entry) / risk
+    r3 = ((fill3 if hit3 >= 0 else exit_price) - entry) / risk
+    if lots == 1:
+        r_actual = r1
+    elif lots == 2:
+        r_actual = (r1 + r3) / 2.0
+    else:
+        third = lots // 3
+        r_actual = (third * r1 + third * r2 + (lots - 2 * third) * r3) / lots
+
+    row[I_TP1] = hit1
+    row[I_TP2] = hit2
+    row[I_TP3] = hit3
+    row[I_EXIT] = exit_bar
+    row[I_EXIT_REASON] = exit_reason
+    row[I_COLLISION] = collision
+    row[I_DAY1_FAIL] = int(low[entry_bar] < initial_stop)
+    row[I_AWAITING_EXIT] = int(breached and exit_reason == EXIT_OPEN)
+    value[F_ENTRY] = entry
+    value[F_FILL1] = fill1
+    value[F_FILL2] = fill2
+    value[F_FILL3] = fill3
+    value[F_EXIT] = exit_price
+    value[F_RISK] = risk
+    value[F_R_THEORETICAL] = (r1 + r2 + r3) / 3.0
+    value[F_R_ACTUAL] = r_actual
+    value[F_MFE] = (top - entry) / risk
+    value[F_MAE] = (entry - bottom) / risk
+    return flat_from
+
+
+@_entry_point
+def simulate(
+    offsets: Integers,
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    volume: Floats,
+    adjustment: Floats,
+    week_key: Integers,
+    month_key: Integers,
+    daily_offsets: Integers,
+    daily_high: Floats,
+    daily_low: Floats,
+    daily_close: Floats,
+    daily_week_key: Integers,
+    daily_month_key: Integers,
+    slippage: Floats,
+    tick: Floats,
+    ema_period: int,
+    slope_lookback: int,
+    slope_threshold: float,
+    min_bars_of_air: int,
+    max_air_lookback: int,
+    entry_grace_bars: int,
+    breakdown_buffer_atr: float,
+    swing_lookback: int,
+    gap_scan_window: int,
+    min_risk_atr: float,
+    atr_period: int,
+    williams_period: int,
+    stop_mode: int,
+    stop_wins: bool,
+    warm_up: int,
+    lots: int,
+    first_symbol: int,
+    last_symbol: int,
+    row_offsets: Integers,
+    rows: Integers,
+    values: Floats,
+    event_counts: Integers,
+    undefined_counts: Integers,
+) -> None:
+    """Run B1 on symbols first_symbol to last_symbol (exclusive) of columns laid end to end.
+
+    Symbol s holds bars offsets[s]:offsets[s + 1] and writes its events, oldest first, to
+    rows[row_offsets[s]:] (rows x INTEGER_COLUMNS) and values (rows x FLOAT_COLUMNS), their number to
+    event_counts[s] and the number of bars with an undefined slope to undefined_counts[s]. Bar numbers
+    in rows count from the symbol's first bar. slippage is in price per side; tick 0 means unknown.
+    The daily columns feed the higher timeframes; on daily bars they are the bars' own.
+    """
+    longest = 1
+    longest_daily = 1
+    for s in range(first_symbol, last_symbol):
+        longest = max(longest, offsets[s + 1] - offsets[s])
+        longest_daily = max(longest_daily, daily_offsets[s + 1] - daily_offsets[s])
+    ema = np.empty(longest)
+    touch_bar = np.empty(longest, np.int64)
+    touch_air = np.empty(longest, np.int64)
+    touch_atr = np.empty(longest)
+    week_end = np.empty(longest_daily, np.int64)
+    week_ema = np.empty(longest_daily)
+    month_end = np.empty(longest_daily, np.int64)
+    month_ema = np.empty(longest_daily)
+
+    for s in range(first_symbol, last_symbol):
+        a = offsets[s]
+        b = offsets[s + 1]
+        o = open_[a:b]
+        h = high[a:b]
+        l = low[a:b]  # noqa: E741 - the specification's letter
+        c = close[a:b]
+        v = volume[a:b]
+        shift = adjustment[a:b]
+        week = week_key[a:b]
+        month = month_key[a:b]
+        a = daily_offsets[s]
+        b = daily_offsets[s + 1]
+        below_high = daily_high[a:b]
+        below_low = daily_low[a:b]
+        below_close = daily_close[a:b]
+        below_week = daily_week_key[a:b]
+        below_month = daily_month_key[a:b]
+        length = len(c)
+        e = ema[:length]
+        weeks = -1
+        months = 0
+
+        candidates = _pullbacks(h, l, c, ema_period, atr_period, min_bars_of_air, e, touch_bar, touch_air, touch_atr)
+        undefined_counts[s] = _undefined_slopes(e, shift, warm_up, slope_lookback)
+        event = row_offsets[s]
+        flat_from = max(warm_up, swing_lookback)
+        for k in range(candidates):
+            n = touch_bar[k]
+            if n < flat_from:
+                continue
+            average = e[n]
+            if not c[n] > average - breakdown_buffer_atr * touch_atr[k]:
+                continue
+            before = e[n - slope_lookback]
+            denominator = before - shift[n]
+            if denominator <= 0.0:
+                continue
+            slope = 100.0 * (average - before) / denominator
+            if not slope >= slope_threshold:
+                continue
+            stop = l[n]
+            swing_high = _highest(h, n - swing_lookback, n)
+            if not swing_high > stop:
+                continue
+
+            row = rows[event]
+            value = values[event]
+            event += 1
+            span = swing_high - stop
+            tp1 = stop + span * 0.618
+            row[I_BAR] = n
+            row[I_AIR] = min(touch_air[k], max_air_lookback)
+            value[F_SLOPE] = slope
+            value[F_EMA] = average
+            value[F_ATR] = touch_atr[k]
+            value[F_STOP] = stop
+            value[F_SWING_HIGH] = swing_high
+            value[F_TP1] = tp1
+            value[F_TP2] = stop + span * 0.786
+            value[F_TP4] = stop + span * 1.618
+            value[F_TP5] = stop + span * 2.618
+
+            if weeks < 0:
+                weeks = _group_ends(below_week, week_end)
+                _group_ema(below_close, week_end, weeks, ema_period, week_ema)
+                months = _group_ends(below_month, month_end)
+                _group_ema(below_close, month_end, months, ema_period, month_ema)
+            usable = _groups_before(below_week, week_end, weeks, week[n])
+            row[I_FIB] = NULL
+            if usable >= 2 * swing_lookback and tp1 - shift[n] > 0.0:
+                first = 0 if usable == 2 * swing_lookback else week_end[usable - 2 * swing_lookback - 1] + 1
+                final = week_end[usable - 1] + 1
+                bottom = _lowest(below_low, first, final)
+                level = bottom + 0.618 * (_highest(below_high, first, final) - bottom)
+                target = tp1 - shift[n]
+                row[I_FIB] = int(abs(target - (level - shift[n])) / target < 0.01)
+            row[I_WEEKLY] = _aligned(usable, below_close, week_end, week_ema, slope_lookback, slope_threshold, shift[n])
+            usable = _groups_before(below_month, month_end, months, month[n])
+            row[I_MONTHLY] = _aligned(
+                usable, below_close, month_end, month_ema, slope_lookback, slope_threshold, shift[n]
+            )
+            row[I_WR_DIVERGENCE] = _wr_divergence(h, l, c, n, n - 1 - touch_air[k], williams_period)
+            row[I_CLEAN_PULLBACK] = int(
+                h[n - 1] < h[n - 2] and h[n - 2] < h[n - 3] and l[n - 1] < l[n - 2] and l[n - 2] < l[n - 3]
+            )
+            row[I_VOLUME_DECLINING] = _volume_declining(v, n)
+            row[I_GAP_BELOW] = _gap_below(h, l, n, gap_scan_window, shift[n])
+            row[I_NEAR_HIGH] = NULL
+            if n >= _NEAR_HIGH_BARS:
+                highest = _highest(h, n - _NEAR_HIGH_BARS, n)
+                row[I_NEAR_HIGH] = int(swing_high - shift[n] >= 0.95 * (highest - shift[n]))
+            row[I_SINGLE_BAR] = int(h[n - 1] == swing_high)
+
+            confirmation = NO_BAR
+            breached = 0
+            for m in range(n + 1, min(n + entry_grace_bars + 1, length)):
+                if c[m] < stop:
+                    breached = 1
+                if c[m] > e[m]:
+                    confirmation = m
+                    break
+            row[I_BREACHED_PENDING] = breached
+            row[I_CONFIRMATION] = confirmation
+            row[I_ENTRY] = NO_BAR
+            row[I_REASON] = NO_REASON
+            if confirmation < 0:
+                if n + entry_grace_bars < length:
+                    row[I_STATUS] = EXPIRED
+                    flat_from = n + entry_grace_bars + 1
+                else:
+                    row[I_STATUS] = PENDING
+                    flat_from = length
+                continue
+            entry_bar = confirmation + 1
+            if entry_bar == length:
+                row[I_STATUS] = AWAITING_ENTRY
+                flat_from = length
+                continue
+            row[I_ENTRY] = entry_bar
+            distance = o[entry_bar] - stop
+            if distance <= 0.0 or distance < max(tick[s], min_risk_atr * touch_atr[k]):
+                row[I_STATUS] = NO_TRADE
+                row[I_REASON] = ENTRY_AT_OR_BELOW_STOP if distance <= 0.0 else RISK_TOO_SMALL
+                flat_from = entry_bar
+                continue
+            row[I_STATUS] = CONFIRMED
+            flat_from = _hold(o, h, l, c, e, entry_bar, slippage[s], stop_mode, stop_wins, lots, row, value)
+        event_counts[s] = event - row_offsets[s]
