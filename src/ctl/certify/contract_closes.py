@@ -1,0 +1,100 @@
+"""Closes per contract as one flat array that kernels can walk: contract after contract, session after session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ctl.model.bars import ContractBars
+
+
+@dataclass(frozen=True, slots=True)
+class ContractCloses:
+    """Closes of K contracts over the D sessions on which any of them has a bar.
+
+    names: canonical contract names in expiry order (K).
+    sessions: datetime64[D], ascending, unique (D).
+    first, last: index into `sessions` of each contract's first and last bar, both inclusive (K).
+    start: where each contract's closes begin in `flat` (K + 1).
+    flat: close of contract k at session i is flat[start[k] + i - first[k]]; NaN where it has no close.
+    """
+
+    names: tuple[str, ...]
+    sessions: npt.NDArray[np.datetime64]
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    flat: npt.NDArray[np.float64]
+
+    @classmethod
+    def from_bars(cls, bars: ContractBars) -> ContractCloses:
+        """Lay out the closes of `bars`, whose frame is sorted by (expiry, session)."""
+        frame = bars.frame
+        days = frame["session"].to_physical().to_numpy().astype(np.int64)
+        closes = frame["close"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        contract = frame["contract"].rle_id().to_numpy().astype(np.int64)
+        return cls.from_arrays(tuple(c.name for c in bars.contracts), days, contract, closes)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        names: tuple[str, ...],
+        days: npt.NDArray[np.int64],
+        contract: npt.NDArray[np.int64],
+        closes: npt.NDArray[np.float64],
+    ) -> ContractCloses:
+        """From one row per bar: days since 1970-01-01, index into `names`, close; sorted by (contract, day)."""
+        count = len(names)
+        sessions, position = _index_days(days)
+        bounds = np.searchsorted(contract, np.arange(count + 1))
+        if count == 0 or bool((bounds[1:] == bounds[:-1]).any()):
+            filled = bounds[1:] > bounds[:-1]
+            if not filled.any():
+                empty = np.empty(0, dtype=np.int64)
+                return cls((), sessions, empty, empty, np.zeros(1, np.int64), np.empty(0))
+            names = tuple(name for name, keep in zip(names, filled, strict=True) if keep)
+            bounds = np.append(bounds[:-1][filled], bounds[-1])
+            count = len(names)
+        first = position[bounds[:-1]]
+        last = position[bounds[1:] - 1]
+        start = np.zeros(count + 1, dtype=np.int64)
+        np.cumsum(last - first + 1, out=start[1:])
+        flat = np.full(int(start[-1]), np.nan)
+        rows = np.repeat(start[:-1] - first, np.diff(bounds)) + position
+        flat[rows] = np.where(np.isfinite(closes), closes, np.nan)
+        return cls(names, sessions.astype("datetime64[D]"), first, last, start, flat)
+
+    def index_of(self, sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+        """Index into `self.sessions` of each session; -1 where no contract has a bar."""
+        if len(self.sessions) == 0:
+            return np.full(len(sessions), -1, dtype=np.int64)
+        found = np.minimum(np.searchsorted(self.sessions, sessions), len(self.sessions) - 1)
+        return np.where(self.sessions[found] == sessions, found, -1).astype(np.int64)
+
+    def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Closes at pairs of (contract index, session index); NaN where either is -1 or there is no close."""
+        out = np.full(len(contract), np.nan)
+        known = (contract >= 0) & (index >= 0)
+        chosen, at = contract[known], index[known]
+        inside = (at >= self.first[chosen]) & (at <= self.last[chosen])
+        chosen, at = chosen[inside], at[inside]
+        out[np.flatnonzero(known)[inside]] = self.flat[self.start[chosen] + at - self.first[chosen]]
+        return out
+
+
+def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:
+    """Distinct days in order and the position of each row's day among them, by counting over the range."""
+    if len(days) == 0:
+        return np.empty(0, dtype="datetime64[D]"), np.empty(0, dtype=np.int64)
+    origin = int(days.min())
+    seen = np.zeros(int(days.max()) - origin + 1, dtype=np.bool_)
+    seen[days - origin] = True
+    rank = np.cumsum(seen) - 1
+    distinct = np.flatnonzero(seen) + origin
+    return distinct.astype("datetime64[D]"), rank[days - origin].astype(np.int64)

@@ -1,0 +1,501 @@
+"""Which contract a reference held on which session, and where it rolled.
+
+Sources, best first: fingerprinting against our contracts' closes, the reference's own contract column, the
+steps of the spread between its two series, rolls that it states. The best available one is used and named;
+every other one is cross-checked against it and its disagreements are listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ctl.certify.contract_closes import ContractCloses
+from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
+from ctl.certify.free_offset import free_offset_path
+from ctl.certify.spread_steps import find_steps, match_in_order, segment_gaps
+from ctl.certify.window import UNKNOWN, HeldContracts, reference_closes
+from ctl.model.rolls import ReferenceRoll, RollSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    import numpy.typing as npt
+    import polars as pl
+
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.reference import Reference
+
+    Days = npt.NDArray[np.datetime64]
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+SNAP_SESSIONS: Final = 3
+AGREE_SESSIONS: Final = 1
+UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
+ADJUSTED_ONLY_PENALTY_CAPS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredReference:
+    """A reference series with the contracts it held and the rolls it made.
+
+    sessions: datetime64[D] on which every series that the reference ships has a close (T).
+    adjusted, unadjusted: closes (T), NaN where unknown; an adjusted-only reference has its recovered
+    unadjusted closes. held: index into `contracts` (expiry order) per session (T), -1 where unknown; None
+    where contracts are unknown throughout. rolls: ascending. our_gaps: per roll its contracts' gap on our
+    closes at the roll's gap session, NaN where unknown. source: the method used; None where no roll could be
+    looked for. basis_identifiable: whether the reference's unadjusted level is its own (False where it was
+    recovered against our closes, so that a constant difference is absorbed). unattributed: indices of rolls
+    that are steps of the spread without a change of contract. methods: per method its evidence, JSON-ready.
+    """
+
+    sessions: Days
+    adjusted: Floats
+    unadjusted: Floats
+    contracts: tuple[str, ...]
+    held: Ints | None
+    rolls: tuple[ReferenceRoll, ...]
+    our_gaps: Floats
+    source: RollSource | None
+    basis_identifiable: bool
+    median_residual_ticks: float | None
+    unattributed: tuple[int, ...]
+    methods: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def contracts_known(self) -> bool:
+        """Whether the reference's contracts are known at all."""
+        return self.held is not None
+
+    @property
+    def held_contracts(self) -> HeldContracts | None:
+        """The held contracts as the overlap window takes them."""
+        return None if self.held is None else HeldContracts(self.sessions, self.held)
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready evidence: which source was used, and what the others say."""
+        return {
+            "source": self.source,
+            "contracts_known": self.contracts_known,
+            "basis_identifiable": self.basis_identifiable,
+            "median_residual_ticks": self.median_residual_ticks,
+            "n_rolls": len(self.rolls),
+            "unattributed_steps": [
+                {"code": UNATTRIBUTED_STEP, "roll_date": self.rolls[i].roll_date.isoformat(), "gap": self.rolls[i].gap}
+                for i in self.unattributed
+            ],
+            "methods": dict(self.methods),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Rolls by one method.
+
+    starts: index of the first session on each new contract, ascending. labels: (from, to) contract names, None
+    where unknown. gaps: as recovered or stated, None where unknown. held: contract index per session, None where
+    the method knows no contracts.
+    """
+
+    source: RollSource
+    starts: list[int]
+    labels: list[tuple[str | None, str | None]]
+    gaps: list[float | None]
+    held: Ints | None = None
+
+
+def recover(
+    contracts: ContractBars | ContractCloses | None,
+    reference: Reference,
+    *,
+    tick: float,
+    cap_ticks: float = CAP_TICKS,
+    penalty_ticks: float = PENALTY_TICKS,
+    first: date | None = None,
+    last: date | None = None,
+) -> RecoveredReference:
+    """Find the contracts and rolls of `reference`.
+
+    contracts: our bars per contract, None where there are none (then contracts stay unknown unless the
+    reference names them). tick: quote units. first, last: look only at sessions in between, both inclusive.
+    """
+    closes = (
+        contracts if contracts is None or isinstance(contracts, ContractCloses) else ContractCloses.from_bars(contracts)
+    )
+    days, adjusted, unadjusted = reference_closes(reference)
+    column, stated_adjustment = _columns(reference, days)
+    if stated_adjustment is not None:
+        unadjusted = adjusted - stated_adjustment
+    if first is not None or last is not None:
+        keep = np.ones(len(days), dtype=np.bool_)
+        keep &= True if first is None else days >= np.datetime64(first, "D")
+        keep &= True if last is None else days <= np.datetime64(last, "D")
+        days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
+        column = None if column is None else [name for name, kept in zip(column, keep.tolist(), strict=True) if kept]
+    return _Recovery(
+        closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks
+    ).run()
+
+
+def _columns(reference: Reference, days: Days) -> tuple[list[str | None] | None, Floats | None]:
+    """The reference's own contract column on `days`, and its stated adjustment where that replaces a missing U."""
+    column: list[str | None] | None = None
+    for series in (reference.unadjusted, reference.adjusted):
+        if series is not None and column is None and series.frame["contract"].null_count() < series.frame.height:
+            column = _pick(series, "contract", days).to_list()
+    adjustment: Floats | None = None
+    if reference.unadjusted is None and reference.adjusted is not None:
+        stated = reference.adjusted.frame["adjustment"]
+        if stated.null_count() == 0 and bool((stated != 0.0).any()):
+            adjustment = _pick(reference.adjusted, "adjustment", days).to_numpy().astype(np.float64)
+    return column, adjustment
+
+
+def _pick(series: DailySeries, name: str, days: Days) -> pl.Series:
+    """A column of the series on `days`, all of which it has."""
+    own = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
+    return series.frame[name].gather(np.searchsorted(own, days))
+
+
+class _Recovery:
+    """One recovery: the reference on its sessions, and every source that can be read off it."""
+
+    def __init__(
+        self,
+        closes: ContractCloses | None,
+        days: Days,
+        adjusted: Floats,
+        unadjusted: Floats,
+        column: list[str | None] | None,
+        stated: Sequence[ReferenceRoll],
+        tick: float,
+        cap_ticks: float,
+        penalty_ticks: float,
+    ) -> None:
+        self.closes, self.days, self.column, self.stated = closes, days, column, stated
+        self.adjusted, self.unadjusted = adjusted, unadjusted
+        self.tick, self.cap_ticks, self.penalty_ticks = tick, cap_ticks, penalty_ticks
+        self.names: tuple[str, ...] = () if closes is None else closes.names
+        self.place = {name: k for k, name in enumerate(self.names)}
+        self.has_adjusted = bool(np.isfinite(adjusted).any())
+        self.has_unadjusted = bool(np.isfinite(unadjusted).any())
+        self.spread = unadjusted - adjusted if self.has_adjusted and self.has_unadjusted else None
+        self.at = np.full(len(days), -1, dtype=np.int64) if closes is None else closes.index_of(days)
+        self.basis_identifiable = self.has_unadjusted
+        self.median_residual: float | None = None
+        self.methods: dict[str, Any] = {}
+        self.notes: list[str] = []
+
+    def run(self) -> RecoveredReference:
+        steps = [] if self.spread is None else find_steps(self.spread, tick=self.tick)
+        candidates = [
+            candidate
+            for candidate in (self._fingerprint(), self._column(), self._stated(), self._steps(steps))
+            if candidate is not None
+        ]
+        attributed = [candidate for candidate in candidates if candidate.held is not None]
+        order: tuple[RollSource, ...] = ("fingerprint", "contract_column", "stated", "spread_step")
+        ranked = sorted(attributed or candidates, key=lambda candidate: order.index(candidate.source))
+        if not attributed and len(ranked) > 1:
+            # Without contracts the steps of the vendor's own prices say more than what it states of them.
+            ranked = sorted(ranked, key=lambda candidate: candidate.source != "spread_step")
+        if not ranked:
+            return self._result(None, [], [], None, None)
+        used = ranked[0]
+        starts, labels = list(used.starts), list(used.labels)
+        unattributed: list[int] = []
+        if used.held is not None and self.spread is not None:
+            starts, labels, unattributed = _take_step_dates(used, [index for index, _ in steps])
+        gaps = self._gaps(used, starts)
+        held = used.held
+        if held is not None and starts != used.starts:
+            held = self._hold(held, starts, labels)
+        rolls = [
+            ReferenceRoll(
+                gap_session=self.days[start - 1].astype(object),
+                roll_date=self.days[start].astype(object),
+                from_contract=label[0],
+                to_contract=label[1],
+                gap=gap,
+                source="spread_step" if number in unattributed else used.source,
+            )
+            for number, (start, label, gap) in enumerate(zip(starts, labels, gaps, strict=True))
+        ]
+        if unattributed:
+            self.notes.append(
+                f"{UNATTRIBUTED_STEP}: {len(unattributed)} steps of the spread without a change of contract"
+            )
+        for candidate in candidates:
+            if candidate is not used:
+                self._cross_check(candidate, starts, labels)
+        self.methods[used.source] = {**self.methods.get(used.source, {}), "used": True, "n_rolls": len(used.starts)}
+        if used.source != "fingerprint" and used.held is None:
+            self.notes.append("contracts of the reference are unknown: rolls are dated, not named")
+        return self._result(used.source, rolls, unattributed, held, starts)
+
+    def _fingerprint(self) -> _Candidate | None:
+        """Rolls read off our contracts' closes; None where there are none or they do not fit."""
+        if self.closes is None or not self.names:
+            self.methods["fingerprint"] = {"used": False, "reason": "no contract closes"}
+            return None
+        shared = self.at >= 0
+        values = self.unadjusted if self.has_unadjusted else self.adjusted
+        shared &= np.isfinite(values)
+        chosen = np.flatnonzero(shared)
+        if not len(chosen):
+            self.methods["fingerprint"] = {"used": False, "reason": "no shared session"}
+            return None
+        if self.has_unadjusted:
+            path = fingerprint(
+                values[chosen],
+                self.at[chosen],
+                self.closes,
+                tick=self.tick,
+                cap_ticks=self.cap_ticks,
+                penalty_ticks=self.penalty_ticks,
+            )
+        else:
+            path = free_offset_path(
+                values[chosen],
+                self.at[chosen],
+                self.closes,
+                tick=self.tick,
+                cap_ticks=self.cap_ticks,
+                penalty_ticks=self.cap_ticks * ADJUSTED_ONLY_PENALTY_CAPS,
+            )
+        self.median_residual = path.median_residual_ticks
+        evidence: dict[str, Any] = {
+            "used": False,
+            "series": "unadjusted" if self.has_unadjusted else "adjusted",
+            "sessions": len(chosen),
+            "median_residual_ticks": path.median_residual_ticks,
+            "exact_share": float((path.residual_ticks <= 0.5).mean()) if len(path.held) else None,
+            "at_cap_share": float((path.residual_ticks >= self.cap_ticks).mean()) if len(path.held) else None,
+        }
+        self.methods["fingerprint"] = evidence
+        if not path.matches:
+            evidence["reason"] = (
+                "no path through the contracts" if not len(path.held) else "median residual above half the cap"
+            )
+            self.notes.append("fingerprinting: the reference matches no path through our contracts")
+            return None
+        held = self._spread_out(path, chosen)
+        if not self.has_unadjusted:
+            return self._adopt_offsets(path, chosen, held)
+        starts, labels = self._changes(held)
+        return _Candidate("fingerprint", starts, labels, [None] * len(starts), held)
+
+    def _spread_out(self, path: HeldPath, chosen: Ints) -> Ints:
+        """Held contract per session: a session without our closes holds what the one before it held."""
+        held = np.full(len(self.days), UNKNOWN, dtype=np.int64)
+        span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
+        held[span] = path.held[np.searchsorted(chosen, span, side="right") - 1]
+        return held
+
+    def _adopt_offsets(self, path: HeldPath, chosen: Ints, held: Ints) -> _Candidate:
+        """Rolls of an adjusted-only series: its segments, and their offsets' steps as gaps."""
+        offsets = np.full(len(self.days), np.nan)
+        span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
+        offsets[span] = path.offsets[np.searchsorted(chosen, span, side="right") - 1]
+        # Beyond our closes the nearest segment goes on.
+        offsets[: span[0]] = offsets[span[0]]
+        offsets[span[-1] + 1 :] = offsets[span[-1]]
+        self.unadjusted = self.adjusted - offsets
+        changed = (np.diff(offsets) != 0) | (np.diff(held) != 0)
+        changed[: span[0]] = False
+        changed[span[-1] :] = False
+        starts: list[int] = (np.flatnonzero(changed) + 1).tolist()
+        labels: list[tuple[str | None, str | None]] = []
+        for start in starts:
+            old, new = int(held[start - 1]), int(held[start])
+            labels.append((None, None) if old == new else (self.names[old], self.names[new]))
+        gaps: list[float | None] = [float(offsets[start - 1] - offsets[start]) for start in starts]
+        self.notes.append(
+            "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
+            "of unadjusted closes (basis) within a segment is not identifiable"
+        )
+        return _Candidate("fingerprint", starts, labels, gaps, held)
+
+    def _changes(self, held: Ints) -> tuple[list[int], list[tuple[str | None, str | None]]]:
+        """First sessions on each new contract and the contracts' names; unknown sessions are no change."""
+        known = np.flatnonzero(held >= 0)
+        turn = np.flatnonzero(np.diff(held[known])) + 1
+        starts: list[int] = known[turn].tolist()
+        labels: list[tuple[str | None, str | None]] = [
+            (self.names[held[known[i - 1]]], self.names[held[known[i]]]) for i in turn.tolist()
+        ]
+        return starts, labels
+
+    def _column(self) -> _Candidate | None:
+        """Rolls by the reference's own contract or delivery-month column."""
+        if self.column is None:
+            return None
+        starts: list[int] = []
+        labels: list[tuple[str | None, str | None]] = []
+        current: str | None = None
+        for i, name in enumerate(self.column):
+            if name is None or name == current:
+                continue
+            if current is not None:
+                starts.append(i)
+                labels.append((current, name))
+            current = name
+        held = np.array([self.place.get(name or "", UNKNOWN) for name in self.column], dtype=np.int64)
+        known = bool((held >= 0).any())
+        return _Candidate("contract_column", starts, labels, [None] * len(starts), held if known else None)
+
+    def _stated(self) -> _Candidate | None:
+        """Rolls as the reference states them."""
+        starts: list[int] = []
+        labels: list[tuple[str | None, str | None]] = []
+        gaps: list[float | None] = []
+        for roll in sorted(self.stated, key=lambda roll: roll.roll_date):
+            start = int(np.searchsorted(self.days, np.datetime64(roll.roll_date, "D")))
+            if 0 < start < len(self.days) and (not starts or start > starts[-1]):
+                starts.append(start)
+                labels.append((roll.from_contract, roll.to_contract))
+                gaps.append(roll.gap)
+        if not starts:
+            return None
+        named = all(old in self.place and new in self.place for old, new in labels)
+        held: Ints | None = None
+        if named:
+            held = np.full(len(self.days), self.place[labels[0][0] or ""], dtype=np.int64)
+            for start, (_, new) in zip(starts, labels, strict=True):
+                held[start:] = self.place[new or ""]
+        return _Candidate("stated", starts, labels, gaps, held)
+
+    def _steps(self, steps: list[tuple[int, float]]) -> _Candidate | None:
+        """Rolls by the steps of the spread; no contracts."""
+        if self.spread is None:
+            return None
+        gaps: list[float | None] = [gap for _, gap in steps]
+        return _Candidate("spread_step", [index for index, _ in steps], [(None, None)] * len(steps), gaps)
+
+    def _hold(self, held: Ints, starts: list[int], labels: list[tuple[str | None, str | None]]) -> Ints:
+        """Held contracts with the rolls moved to `starts`; what was unknown stays unknown."""
+        known = np.flatnonzero(held >= 0)
+        moved = np.full(len(held), held[known[0]], dtype=np.int64)
+        for start, (_, new) in zip(starts, labels, strict=True):
+            if new is not None:
+                moved[start:] = self.place.get(new, UNKNOWN)
+        return np.where(held >= 0, moved, UNKNOWN).astype(np.int64)
+
+    def _gaps(self, used: _Candidate, starts: list[int]) -> list[float | None]:
+        """Gap of each roll: from the spread, else as recovered or stated; a stated gap near it where none was."""
+        if self.spread is not None:
+            return [*segment_gaps(self.spread, starts)]
+        gaps: list[float | None] = list(used.gaps)
+        stated = self._stated()
+        if stated is not None and any(gap is None for gap in gaps):
+            here, there = np.array(starts, dtype=np.int64), np.array(stated.starts, dtype=np.int64)
+            for i, j in match_in_order(here, there, within=SNAP_SESSIONS):
+                gaps[i] = stated.gaps[j] if gaps[i] is None else gaps[i]
+        return gaps
+
+    def _cross_check(
+        self, candidate: _Candidate, starts: list[int], labels: list[tuple[str | None, str | None]]
+    ) -> None:
+        """Precision and recall of another source against the rolls used, and where they disagree."""
+        here = np.array(candidate.starts, dtype=np.int64)
+        there = np.array(starts, dtype=np.int64)
+        pairs = match_in_order(here, there, within=AGREE_SESSIONS)
+        mine, theirs = {i for i, _ in pairs}, {j for _, j in pairs}
+        other_contract = [
+            {
+                "roll_date": self.days[here[i]].astype(object).isoformat(),
+                "contract": candidate.labels[i][1],
+                "used": labels[j][1],
+            }
+            for i, j in pairs
+            if candidate.labels[i][1] is not None
+            and labels[j][1] is not None
+            and candidate.labels[i][1] != labels[j][1]
+        ]
+        self.methods[candidate.source] = {
+            "used": False,
+            "n_rolls": len(here),
+            "same_session": int(sum(here[i] == there[j] for i, j in pairs)),
+            "within_one_session": len(pairs),
+            "precision": len(pairs) / len(here) if len(here) else None,
+            "recall": len(pairs) / len(there) if len(there) else None,
+            "only_here": [self.days[p].astype(object).isoformat() for i, p in enumerate(here) if i not in mine],
+            "missing_here": [self.days[p].astype(object).isoformat() for j, p in enumerate(there) if j not in theirs],
+            "other_contract": other_contract,
+        }
+
+    def _our_gaps(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
+        """Each roll's contracts' gap on our closes at its gap session; NaN where we lack one of them."""
+        if self.closes is None or not rolls:
+            return np.full(len(rolls), np.nan)
+        at = self.at[np.array(starts, dtype=np.int64) - 1]
+        old = np.array([self.place.get(roll.from_contract or "", UNKNOWN) for roll in rolls], dtype=np.int64)
+        new = np.array([self.place.get(roll.to_contract or "", UNKNOWN) for roll in rolls], dtype=np.int64)
+        return self.closes.close(new, at) - self.closes.close(old, at)
+
+    def _built_from_stated(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
+        """The adjusted series that the reference's own stated gaps make of its unadjusted one; NaN without them."""
+        gaps = [roll.gap for roll in rolls]
+        if not gaps or any(gap is None for gap in gaps):
+            self.notes.append(
+                "unadjusted series only: rolls and contracts are recovered, the gaps that the vendor would adjust by "
+                "are not; there is no adjusted series to compare"
+            )
+            return self.adjusted
+        steps = np.zeros(len(self.days))
+        steps[np.array(starts, dtype=np.int64) - 1] = [gap or 0.0 for gap in gaps]
+        self.notes.append("unadjusted series only: the adjusted one is built from the gaps that the reference states")
+        return self.unadjusted + np.cumsum(steps[::-1])[::-1]
+
+    def _result(
+        self,
+        source: RollSource | None,
+        rolls: list[ReferenceRoll],
+        unattributed: list[int],
+        held: Ints | None,
+        starts: list[int] | None,
+    ) -> RecoveredReference:
+        positions = starts or []
+        if not self.has_adjusted and self.has_unadjusted:
+            self.adjusted = self._built_from_stated(rolls, positions)
+        return RecoveredReference(
+            sessions=self.days,
+            adjusted=self.adjusted,
+            unadjusted=self.unadjusted,
+            contracts=self.names,
+            held=held,
+            rolls=tuple(rolls),
+            our_gaps=self._our_gaps(rolls, positions),
+            source=source,
+            basis_identifiable=self.basis_identifiable,
+            median_residual_ticks=self.median_residual,
+            unattributed=tuple(unattributed),
+            methods=self.methods,
+            notes=tuple(self.notes),
+        )
+
+
+def _take_step_dates(
+    used: _Candidate, steps: list[int]
+) -> tuple[list[int], list[tuple[str | None, str | None]], list[int]]:
+    """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for.
+
+    Returns first sessions on the new contracts, contracts' names, and which of the rolls are such steps.
+    """
+    pairs = match_in_order(np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64), within=SNAP_SESSIONS)
+    starts = list(used.starts)
+    for i, j in pairs:
+        starts[i] = steps[j]
+    taken = {j for _, j in pairs}
+    rows: list[tuple[int, tuple[str | None, str | None], bool]] = [
+        (start, label, label == (None, None)) for start, label in zip(starts, used.labels, strict=True)
+    ]
+    rows += [(step, (None, None), True) for j, step in enumerate(steps) if j not in taken]
+    rows.sort(key=lambda row: row[0])
+    return [row[0] for row in rows], [row[1] for row in rows], [i for i, row in enumerate(rows) if row[2]]
