@@ -40,6 +40,22 @@ class HeldContracts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceArrays:
+    """A reference as recovered, on the sessions (n) on which every series that it ships has a close.
+
+    sessions: datetime64[D] ascending. adjusted, unadjusted: float64 closes, NaN where unknown. contract:
+    int64, an index into the contract names in expiry order, -1 where unknown. unadjusted_is_own: the
+    unadjusted level is the vendor's, not recovered against our closes.
+    """
+
+    sessions: Days
+    adjusted: Floats
+    unadjusted: Floats
+    contract: Ints
+    unadjusted_is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Overlap:
     """Both sides over the window from the later first to the earlier last session, both inclusive.
 
@@ -47,7 +63,8 @@ class Overlap:
     sessions: shared sessions, ascending (n <= m); all arrays below have length n.
     union_index: sessions[i] == union[union_index[i]].
     canonical_adjusted, canonical_unadjusted, reference_adjusted, reference_unadjusted: closes in quote
-    units; NaN where unknown. `has_` flags say which series the reference ships itself.
+    units; NaN where unknown. has_reference_adjusted: there is an adjusted series at all;
+    has_reference_unadjusted: there is an unadjusted one whose level is the vendor's own.
     canonical_contract, reference_contract: index into `contracts` (expiry order), -1 where unknown.
     contracts_known: both sides' contracts are known on some shared session.
     """
@@ -100,33 +117,28 @@ class WindowRoll:
 
 def build_overlap(
     canonical: ContinuousSeries | DailySeries,
-    reference: Reference,
+    reference: ReferenceArrays,
     *,
     contracts: Sequence[str] = (),
-    held: HeldContracts | None = None,
-    recovered_unadjusted: tuple[Days, Floats] | None = None,
 ) -> Overlap:
-    """Lay both sides over each other.
+    """Lay both sides over each other. contracts: names in expiry order that contract indices refer to.
 
-    contracts: names in expiry order that contract indices refer to. held: the reference's contracts.
-    recovered_unadjusted: sessions and closes that stand in for an unadjusted series that is not shipped.
-    A session of the reference is one on which every series that it ships has a close.
-    Raises DataError where a side is empty or the two never overlap in time.
+    Raises DataError (code INSUFFICIENT_OVERLAP) where a side is empty or the two never overlap in time.
     """
     own_days, own_close, own_raw, own_contract = _canonical(canonical, contracts)
-    ref_days, ref_adjusted, ref_raw = reference_closes(reference)
-    if reference.unadjusted is None and recovered_unadjusted is not None:
-        ref_raw = _on_days(*recovered_unadjusted, ref_days, np.nan).astype(np.float64)
+    ref_days = reference.sessions
     if not own_days.size or not ref_days.size:
         raise DataError(
             "no sessions to compare",
             found=f"{own_days.size} canonical and {ref_days.size} reference sessions with a close",
+            code="INSUFFICIENT_OVERLAP",
         )
     first, last = max(own_days[0], ref_days[0]), min(own_days[-1], ref_days[-1])
     if first > last:
         raise DataError(
             "the two series do not overlap in time",
             found=f"canonical {own_days[0]} to {own_days[-1]}, reference {ref_days[0]} to {ref_days[-1]}",
+            code="INSUFFICIENT_OVERLAP",
         )
     own = slice(np.searchsorted(own_days, first), np.searchsorted(own_days, last, side="right"))
     ref = slice(np.searchsorted(ref_days, first), np.searchsorted(ref_days, last, side="right"))
@@ -139,9 +151,6 @@ def build_overlap(
     union = np.flatnonzero(in_own | in_ref)
     shared = in_own & in_ref
     own_pick, ref_pick = shared[own_offset], shared[ref_offset]
-    held_contract = np.full(ref_days.size, UNKNOWN, dtype=np.int64)
-    if held is not None:
-        held_contract = _on_days(held.sessions, held.contract, ref_days, UNKNOWN).astype(np.int64)
     shared_days = np.flatnonzero(shared)
     return Overlap(
         first=first.astype(object),
@@ -152,12 +161,12 @@ def build_overlap(
         canonical_adjusted=own_close[own][own_pick],
         canonical_unadjusted=own_raw[own][own_pick],
         canonical_contract=own_contract[own][own_pick],
-        reference_adjusted=ref_adjusted[ref][ref_pick],
-        reference_unadjusted=ref_raw[ref][ref_pick],
-        reference_contract=held_contract[ref][ref_pick],
+        reference_adjusted=reference.adjusted[ref][ref_pick],
+        reference_unadjusted=reference.unadjusted[ref][ref_pick],
+        reference_contract=reference.contract[ref][ref_pick],
         contracts=tuple(contracts),
-        has_reference_adjusted=reference.adjusted is not None,
-        has_reference_unadjusted=reference.unadjusted is not None,
+        has_reference_adjusted=bool(np.isfinite(reference.adjusted).any()),
+        has_reference_unadjusted=reference.unadjusted_is_own,
     )
 
 
@@ -206,13 +215,6 @@ def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
     adjusted = closes[0] if reference.adjusted is not None else absent
     unadjusted = closes[-1] if reference.unadjusted is not None else absent
     return days, adjusted, unadjusted
-
-
-def _on_days(known_days: Days, values: Floats | Ints, days: Days, missing: float) -> Floats | Ints:
-    if not known_days.size:
-        return np.full(days.size, missing)
-    at = np.minimum(np.searchsorted(known_days, days), known_days.size - 1)
-    return np.where(known_days[at] == days, values[at], missing)
 
 
 def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
