@@ -1,0 +1,432 @@
+"""The walk over sessions that chooses the contract, compiled.
+
+Bars stay in the order in which they arrive: contract after contract in expiry order, sessions ascending within a
+contract. A contract is a half-open range of rows, a session a day number (days since 1970-01-01), and a missing
+volume or open interest -1. Nothing is sorted or copied, so memory grows with the rows alone and the walk itself
+touches only the active contract, the next one and, at a crossing, the others that trade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_compiled: Callable[[_F], _F] = njit(cache=True, nogil=True)
+
+VOLUME: Final = 0
+OPEN_INTEREST: Final = 1
+ROLL_DAY: Final = 2
+SCHEDULE: Final = 3
+RANK_OPEN_INTEREST: Final = 4
+RANK_VOLUME: Final = 5
+
+POLICY_ROLL: Final = 0  # the policy's own rule
+ENDED_ROLL: Final = 1  # the active contract ended
+
+UNKNOWN_DAY: Final = 2**31 - 1  # a day that never comes
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Sessions(NamedTuple):
+    """days: int32[m], the union of all bars' sessions, ascending. trades: bool[m], an eligible contract has a bar.
+
+    bad_row: the first row that does not come after the row before it in the same contract, or -1.
+    """
+
+    days: Int32s
+    trades: Bools
+    bad_row: int
+
+
+class Path(NamedTuple):
+    """What the walk decided; sessions are indices into Sessions.days, contracts indices into first_row.
+
+    row: int64[m], the bar used on each session, -1 where there is none. first: the session on which the series
+    begins, m where it never does.
+    Per roll, in order: from_contract, to_contract; force, the session from which the new contract is used; known,
+    the session whose close made it knowable; gap_day, the day number at or before which the gap session lies;
+    reason, POLICY_ROLL or ENDED_ROLL; confirming: int64[rolls, consecutive_days], the sessions that confirmed, -1
+    where the rule has none.
+    pending_to, pending_known: a roll known and not in force at the end, -1 where there is none; it leaves `active`.
+    unconfirmed: sessions whose crossing lasted long enough and failed only the second part of the rule.
+    """
+
+    row: Int64s
+    first: int
+    from_contract: Int64s
+    to_contract: Int64s
+    force: Int64s
+    known: Int64s
+    gap_day: Int64s
+    reason: Int64s
+    confirming: Int64s
+    active: int
+    pending_to: int
+    pending_known: int
+    unconfirmed: int
+
+
+@_compiled
+def _mark(days: Any, first_row: Any, end_row: Any, eligible: Any) -> Any:
+    low, high = days[first_row[0]], days[end_row[0] - 1]
+    for contract in range(len(first_row)):
+        low = min(low, days[first_row[contract]])
+        high = max(high, days[end_row[contract] - 1])
+    marks = np.zeros(max(high - low + 1, 1), dtype=np.uint8)
+    for contract in range(len(first_row)):
+        flag = np.uint8(3) if eligible[contract] else np.uint8(1)
+        before = low - 1
+        for row in range(first_row[contract], end_row[contract]):
+            day = days[row]
+            if day <= before or day > high:
+                return marks, low, row
+            before = day
+            marks[day - low] |= flag
+    return marks, low, -1
+
+
+def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bools) -> Sessions:
+    """The sessions on which any contract has a bar.
+
+    days: int32[n]. first_row, end_row: int64[c], half-open, none empty. eligible: bool[c].
+    """
+    marks, low, bad_row = _mark(days, first_row, end_row, eligible)
+    position = np.flatnonzero(marks)
+    return Sessions(
+        days=(position + low).astype(np.int32), trades=(marks[position] & 2).astype(bool), bad_row=int(bad_row)
+    )
+
+
+@_compiled
+def _find(days: Any, cursor: Any, end_row: Any, contract: int, day: int) -> int:
+    """Row of a contract's bar on a day, -1 without one. Days asked for must not decrease."""
+    row: int = cursor[contract]
+    end: int = end_row[contract]
+    if row < end and days[row] < day:
+        row += 1
+        if row < end and days[row] < day:
+            stop = end
+            row += 1
+            while row < stop:
+                middle = (row + stop) // 2
+                if days[middle] < day:
+                    row = middle + 1
+                else:
+                    stop = middle
+        cursor[contract] = row
+    if row < end and days[row] == day:
+        return row
+    return -1
+
+
+@_compiled
+def _adjacent(first_day: Any, contract: int, day: int) -> int:
+    """The next contract that is listed (has had a bar) by a day; -1 without one."""
+    for other in range(contract + 1, len(first_day)):
+        if first_day[other] <= day:
+            return other
+    return -1
+
+
+@_compiled
+def _walk(
+    kind: int,
+    same_session: bool,
+    consecutive_days: int,
+    nearest_first: bool,
+    days: Any,
+    volume: Any,
+    interest: Any,
+    first_row: Any,
+    end_row: Any,
+    last_trade: Any,
+    roll_day: Any,
+    schedule_day: Any,
+    schedule_prior: Any,
+    schedule_from: Any,
+    schedule_to: Any,
+    session: Any,
+    trades: Any,
+) -> Any:
+    contracts, sessions = len(first_row), len(session)
+    measure = interest if kind in (OPEN_INTEREST, RANK_OPEN_INTEREST) else volume
+    cursor = first_row.copy()
+    first_day = np.empty(contracts, dtype=np.int64)
+    for c in range(contracts):
+        first_day[c] = days[first_row[c]]
+
+    used = np.full(sessions, -1, dtype=np.int64)
+    rolls = 0
+    roll = np.full((6, contracts), -1, dtype=np.int64)  # from, to, force, known, gap_day, reason
+    confirming = np.full((contracts, consecutive_days), -1, dtype=np.int64)
+    recent = np.full(consecutive_days, -1, dtype=np.int64)
+
+    begin, active, candidate, run, missing, unconfirmed = sessions, -1, -1, 0, 0, 0
+    pending, pending_known, reached = -1, -1, -1  # reached: the last entry of the schedule that is due
+
+    for i in range(sessions):
+        day = session[i]
+
+        # A roll confirmed at the last close comes into force.
+        if pending >= 0:
+            active, pending, candidate, run, missing = pending, -1, -1, 0, 0
+        if kind == SCHEDULE:
+            while reached + 1 < len(schedule_day) and schedule_day[reached + 1] <= day:
+                reached += 1
+
+        # The first contract.
+        if active < 0:
+            if not trades[i]:
+                continue
+            if kind == SCHEDULE and len(schedule_day) > 0:
+                if reached >= 0 and _find(days, cursor, end_row, schedule_to[reached], day) >= 0:
+                    active = schedule_to[reached]
+                elif schedule_from[max(reached, 0)] >= 0:
+                    holder = schedule_from[max(reached, 0)]
+                    if _find(days, cursor, end_row, holder, day) < 0:
+                        continue
+                    active = holder
+            if active < 0:
+                most = np.int64(-2)
+                for c in range(contracts):
+                    row = _find(days, cursor, end_row, c, day)
+                    if row >= 0 and day <= last_trade[c] and volume[row] > most:
+                        most, active = volume[row], c
+                        if nearest_first:
+                            break
+                if active < 0:
+                    continue
+            begin = i
+
+        # A scheduled roll comes into force on the first session on which its contract has a bar.
+        elif kind == SCHEDULE and reached >= 0 and schedule_to[reached] > active:
+            target = schedule_to[reached]
+            if _find(days, cursor, end_row, target, day) >= 0:
+                knew = i
+                while knew > begin and session[knew - 1] >= schedule_prior[reached]:
+                    knew -= 1
+                roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, target, i
+                roll[3, rolls], roll[5, rolls] = knew, POLICY_ROLL
+                roll[4, rolls] = day if same_session else day - 1
+                rolls += 1
+                active, missing = target, 0
+
+        # A roll day without a bar of any contract: the next session is the first to know.
+        elif kind == ROLL_DAY and roll_day[active] < day:
+            other = _adjacent(first_day, active, session[i - 1])
+            if other >= 0:
+                roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, other, i
+                roll[3, rolls], roll[4, rolls], roll[5, rolls] = i, day - 1, POLICY_ROLL
+                rolls += 1
+                active, missing = other, 0
+
+        # The active contract may have ended.
+        row = _find(days, cursor, end_row, active, day)
+        past = day > last_trade[active]
+        if past:
+            row = -1
+        if row >= 0:
+            missing = 0
+        elif trades[i]:
+            missing += 1
+        if past or missing >= 2:
+            for c in range(active + 1, contracts):
+                if day <= last_trade[c] and _find(days, cursor, end_row, c, day) >= 0:
+                    roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, c, i
+                    roll[3, rolls], roll[5, rolls] = i, ENDED_ROLL
+                    roll[4, rolls] = min(day - 1, last_trade[active])
+                    rolls += 1
+                    active, candidate, run, missing = c, -1, 0, 0
+                    row = _find(days, cursor, end_row, c, day)
+                    break
+        used[i] = row
+
+        # Does this close confirm a roll?
+        confirmed = -1
+        if kind in (VOLUME, OPEN_INTEREST):
+            other = _adjacent(first_day, active, day)
+            if other != candidate:
+                candidate, run = other, 0
+            if other >= 0:
+                other_row = _find(days, cursor, end_row, other, day)
+                if other_row < 0:
+                    run = 0
+                elif row >= 0 and measure[row] >= 0 and measure[other_row] >= 0:
+                    if measure[other_row] > measure[row]:
+                        recent[run % consecutive_days] = i
+                        run += 1
+                        if run >= consecutive_days:
+                            firm = kind == OPEN_INTEREST or (interest[row] >= 0 and interest[other_row] > interest[row])
+                            if not firm:
+                                firm = True
+                                for c in range(contracts):
+                                    rival = _find(days, cursor, end_row, c, day)
+                                    if rival >= 0 and volume[rival] > volume[other_row]:
+                                        firm = False
+                                        break
+                            if firm:
+                                confirmed = other
+                            else:
+                                unconfirmed += 1
+                    else:
+                        run = 0
+        elif kind == ROLL_DAY:
+            if roll_day[active] <= day:
+                confirmed = _adjacent(first_day, active, day)
+        elif kind in (RANK_OPEN_INTEREST, RANK_VOLUME):
+            most, leader = np.int64(-1), -1
+            for c in range(contracts):
+                rival = _find(days, cursor, end_row, c, day)
+                if rival >= 0 and measure[rival] > most:
+                    most, leader = measure[rival], c
+            if leader > active:
+                confirmed = leader
+
+        if confirmed >= 0:
+            pending, pending_known = confirmed, i
+            new_row = _find(days, cursor, end_row, confirmed, day)
+            at_once = same_session and new_row >= 0
+            roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, confirmed, i if at_once else i + 1
+            roll[3, rolls], roll[4, rolls], roll[5, rolls] = i, day, POLICY_ROLL
+            if kind in (VOLUME, OPEN_INTEREST):
+                for k in range(consecutive_days):
+                    confirming[rolls, k] = recent[(run + k) % consecutive_days]
+            rolls += 1
+            if at_once:
+                used[i] = new_row
+
+    if kind == SCHEDULE and active >= 0:
+        # An entry is known once the session before its day is over.
+        last, due = session[sessions - 1], reached
+        while due + 1 < len(schedule_day) and schedule_prior[due + 1] <= last:
+            due += 1
+        if due >= 0 and schedule_to[due] > active:
+            pending, pending_known = schedule_to[due], sessions - 1
+            while pending_known > begin and session[pending_known - 1] >= schedule_prior[due]:
+                pending_known -= 1
+    elif pending >= 0 and roll[2, rolls - 1] >= sessions:
+        rolls -= 1  # still pending: not a roll yet
+        active = roll[0, rolls]
+    else:
+        if pending >= 0:
+            active = pending
+        pending, pending_known = -1, -1
+    return used, begin, roll[:, :rolls], confirming[:rolls], active, pending, pending_known, unconfirmed
+
+
+def roll_path(
+    *,
+    kind: int,
+    days: Int32s,
+    volume: Int64s,
+    interest: Int64s,
+    first_row: Int64s,
+    end_row: Int64s,
+    sessions: Sessions,
+    consecutive_days: int = 2,
+    same_session: bool = False,
+    nearest_first: bool = False,
+    last_trade: Int32s | None = None,
+    roll_day: Int32s | None = None,
+    schedule: tuple[Int32s, Int32s, Int64s, Int64s] | None = None,
+) -> Path:
+    """Choose the contract of every session.
+
+    kind: VOLUME, OPEN_INTEREST, ROLL_DAY, SCHEDULE, RANK_OPEN_INTEREST or RANK_VOLUME.
+    days: int32[n], day number of each row; volume, interest: int64[n], -1 where missing. Rows lie contract after
+    contract, ascending within one; first_row, end_row: int64[c], the half-open rows of the eligible contracts in
+    expiry order, none empty (other rows are not looked at).
+    sessions: from `sessions_of`. nearest_first: begin on the nearest contract, not on the one with most volume.
+    last_trade, roll_day: int32[c], UNKNOWN_DAY where unknown; roll_day is the session that confirms a ROLL_DAY roll.
+    schedule: int32[s] first day on the new contract, int32[s] the session before it, int64[s] old contract (-1
+    where not stated), int64[s] new contract; ascending by day. Used by SCHEDULE.
+    """
+    unknown = np.full(len(first_row), UNKNOWN_DAY, dtype=np.int32)
+    none = np.empty(0, dtype=np.int32)
+    plan = schedule if schedule is not None else (none, none, none.astype(np.int64), none.astype(np.int64))
+    used, first, roll, confirming, active, pending, pending_known, unconfirmed = _walk(
+        kind,
+        same_session,
+        consecutive_days,
+        nearest_first,
+        days,
+        volume,
+        interest,
+        first_row,
+        end_row,
+        unknown if last_trade is None else last_trade,
+        unknown if roll_day is None else roll_day,
+        *plan,
+        sessions.days,
+        sessions.trades,
+    )
+    return Path(
+        row=used,
+        first=int(first),
+        from_contract=roll[0],
+        to_contract=roll[1],
+        force=roll[2],
+        known=roll[3],
+        gap_day=roll[4],
+        reason=roll[5],
+        confirming=confirming,
+        active=int(active),
+        pending_to=int(pending),
+        pending_known=int(pending_known),
+        unconfirmed=int(unconfirmed),
+    )
+
+
+@_compiled
+def _closes_of_gap(
+    days: Any, old_first: int, old_end: int, new_first: int, new_end: int, gap_day: int, force: int
+) -> Any:
+    old, new = old_end - 1, new_end - 1
+    while old >= old_first and days[old] > gap_day:
+        old -= 1
+    while new >= new_first and days[new] > gap_day:
+        new -= 1
+    while old >= old_first and new >= new_first:
+        if days[old] == days[new]:
+            return old, new, True
+        if days[old] > days[new]:
+            old -= 1
+        else:
+            new -= 1
+
+    # No session has both: of the pairs nearest in time the latest.
+    old, new = old_end - 1, new_end - 1
+    while old >= old_first and days[old] > force:
+        old -= 1
+    while new >= new_first and days[new] > force:
+        new -= 1
+    best_old, best_new, nearest = old, new, np.int64(2**62)
+    while old >= old_first and new >= new_first:
+        apart = abs(np.int64(days[old]) - np.int64(days[new]))
+        if apart < nearest:
+            best_old, best_new, nearest = old, new, apart
+        if days[old] > days[new]:
+            old -= 1
+        else:
+            new -= 1
+    return best_old, best_new, False
+
+
+def closes_of_gap(
+    days: Int32s, old: tuple[int, int], new: tuple[int, int], gap_day: int, force_day: int
+) -> tuple[int, int, bool]:
+    """Rows of the old and the new contract whose closes make the gap, and whether they are of one session.
+
+    old, new: half-open rows of the two contracts in `days`. The latest session up to `gap_day` with both; where
+    there is none, the two closes nearest in time up to `force_day`, on which the new contract is first used.
+    """
+    old_row, new_row, concurrent = _closes_of_gap(days, *old, *new, gap_day, force_day)
+    return int(old_row), int(new_row), bool(concurrent)

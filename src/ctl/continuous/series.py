@@ -1,0 +1,347 @@
+"""Contract bars in, continuous series and rolls out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from ctl.continuous import adjust, kernel
+from ctl.continuous import policy as roll_policy
+from ctl.continuous.layout import Layout, lay_out
+from ctl.continuous.policy import day_number, day_of
+from ctl.errors import DataError
+from ctl.model.bars import SERIES_COLUMNS
+from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from ctl.model.bars import ContractBars, ContractTerms, SeriesMeta
+    from ctl.model.rolls import RollReason
+
+SCHEMA_VERSION: Final = 1
+
+_KERNEL_KIND: Final = {
+    "volume": kernel.VOLUME,
+    "open_interest": kernel.OPEN_INTEREST,
+    "calendar": kernel.ROLL_DAY,
+    "schedule": kernel.SCHEDULE,
+    "databento_c": kernel.ROLL_DAY,
+    "databento_n": kernel.RANK_OPEN_INTEREST,
+    "databento_v": kernel.RANK_VOLUME,
+}
+_REASON: Final[dict[str, RollReason]] = {
+    "volume": "volume",
+    "open_interest": "open_interest",
+    "calendar": "calendar",
+    "schedule": "schedule",
+    "databento_c": "rank",
+    "databento_n": "rank",
+    "databento_v": "rank",
+}
+_MEASURE: Final = {
+    "volume": "volume",
+    "databento_v": "volume",
+    "open_interest": "open_interest",
+    "databento_n": "open_interest",
+}
+
+
+def build(
+    bars: ContractBars,
+    policy: RollPolicy,
+    *,
+    calendar_sessions: npt.NDArray[np.datetime64] | None = None,
+    root: str | None = None,
+) -> ContinuousSeries:
+    """Build the continuous series of one root; see `ctl.continuous.build`."""
+    roll_policy.check(policy)
+    layout = lay_out(bars, policy.eligible_months, root)
+    warnings = _serial_months(layout, policy)
+    _require_measure(layout, policy)
+
+    calendar = roll_policy.RollCalendar(calendar_sessions)
+    path, days = _choose(layout, bars.terms, policy, calendar, warnings)
+    if path.first == len(layout.sessions.days):
+        raise DataError(
+            f"no session on which a contract of {layout.root} can be held",
+            expected="a bar of an eligible contract on or before its last trade date",
+            code="NO_ELIGIBLE_CONTRACT",
+        )
+    if policy.kind in ("calendar", "databento_c"):
+        held = _held(path)
+        roll_policy.require_roll_days(
+            [layout.contracts[index].name for index in held], [days[index] for index in held], policy, layout.root
+        )
+    if calendar.assumed:
+        warnings.append("roll days outside the exchange calendar given were counted on weekdays")
+
+    kept = np.flatnonzero(path.row >= 0)
+    rows = path.row[kept]
+    in_force, pending = _settle(layout, path, policy)
+    gaps = [adjust.gap_of_roll(layout, path, index) for index in range(in_force)]
+    if policy.adjustment == "ratio":
+        adjust.refuse_ratio_of_non_positive(layout, rows, gaps)
+    cumulative = adjust.carried(gaps, policy.adjustment)
+    frame = _frame(layout, rows, adjust.per_bar(path.force[:in_force], kept, cumulative, _neutral(policy)), policy)
+    rolls = tuple(_roll(layout, path, policy, index, gaps[index], cumulative[index]) for index in range(in_force))
+
+    counts = {
+        "sessions": len(rows),
+        "rolls": len(rolls),
+        "skipped_sessions": len(path.row) - path.first - len(rows),
+        "unconfirmed_crossovers": path.unconfirmed,
+        "non_concurrent_gaps": sum(not gap.concurrent for gap in gaps),
+        "dropped_instruments": bars.meta.counts.get("instruments_dropped", 0),
+        **layout.counts,
+        **_against_calendar(layout, path.first, calendar_sessions),
+    }
+    if path.active == len(layout.contracts) - 1 and path.row[-1] < 0:
+        warnings.append(
+            f"the series ends on {day_of(layout.days[rows[-1]])}: no later eligible contract trades after it"
+        )
+    meta = replace(
+        bars.meta,
+        root=layout.root,
+        notes=(*bars.meta.notes, *warnings),
+        counts={**bars.meta.counts, "skipped_sessions": counts["skipped_sessions"]},
+    )
+    header = _header(meta, policy, frame, counts, warnings)
+    return ContinuousSeries(frame, meta, policy, rolls, pending, header)
+
+
+def _choose(
+    layout: Layout,
+    terms: Mapping[str, ContractTerms],
+    policy: RollPolicy,
+    calendar: roll_policy.RollCalendar,
+    warnings: list[str],
+) -> tuple[kernel.Path, list[Any]]:
+    """Walk the sessions under a policy. The second value: the session that confirms each contract's roll, if known."""
+    last_trade = np.full(len(layout.contracts), kernel.UNKNOWN_DAY, dtype=np.int32)
+    for index, contract in enumerate(layout.contracts):
+        stated = terms.get(contract.name)
+        if stated is not None and stated.last_trade is not None:
+            last_trade[index] = day_number(stated.last_trade)
+    days: list[Any] = [None] * len(layout.contracts)
+    if policy.kind in ("calendar", "databento_c"):
+        days = list(roll_policy.roll_days(layout.contracts, terms, policy, calendar))
+    path = kernel.roll_path(
+        kind=_KERNEL_KIND[policy.kind],
+        days=layout.days,
+        volume=layout.volume,
+        interest=layout.interest,
+        first_row=layout.first_row,
+        end_row=layout.end_row,
+        sessions=layout.sessions,
+        consecutive_days=policy.consecutive_days,
+        same_session=policy.timing == "same_session",
+        nearest_first=policy.kind == "databento_c",
+        last_trade=last_trade,
+        roll_day=np.array([kernel.UNKNOWN_DAY if day is None else day_number(day) for day in days], dtype=np.int32),
+        schedule=_schedule(layout, policy, calendar, warnings) if policy.kind == "schedule" else None,
+    )
+    return path, days
+
+
+def _schedule(
+    layout: Layout, policy: RollPolicy, calendar: roll_policy.RollCalendar, warnings: list[str]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The scheduled rolls whose new contract is among the bars, as arrays."""
+    index = {contract.name: position for position, contract in enumerate(layout.contracts)}
+    planned = roll_policy.schedule_in_order(policy)
+    known = [roll for roll in planned if roll.to_contract in index]
+    if not known:
+        raise DataError(
+            f"none of the scheduled contracts of {layout.root} has bars",
+            found=", ".join(roll.to_contract for roll in planned[:5]),
+            expected=f"contracts among {layout.contracts[0].name} to {layout.contracts[-1].name}",
+            remedy="check the schedule and the eligible months",
+            code="SCHEDULE_UNKNOWN",
+        )
+    if len(known) < len(planned):
+        absent = [roll.to_contract for roll in planned if roll.to_contract not in index]
+        warnings.append(f"{len(absent)} scheduled rolls lead to contracts without bars: {', '.join(absent[:5])}")
+    return (
+        np.array([day_number(roll.roll_date) for roll in known], dtype=np.int32),
+        np.array([day_number(_day_before(calendar, roll)) for roll in known], dtype=np.int32),
+        np.array([index.get(roll.from_contract or "", -1) for roll in known], dtype=np.int64),
+        np.array([index[roll.to_contract] for roll in known], dtype=np.int64),
+    )
+
+
+def _day_before(calendar: roll_policy.RollCalendar, roll: Any) -> Any:
+    return calendar.before(day_of(day_number(roll.roll_date) - 1), 0)
+
+
+def _held(path: kernel.Path) -> list[int]:
+    """The contracts that were active at some time, in order, but for a last one without a successor to roll to."""
+    return [int(index) for index in path.from_contract] + [path.active]
+
+
+def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int, PendingRoll | None]:
+    """How many rolls are in force, and the roll that is known but not yet in force at the end.
+
+    A roll whose new contract has had no bar since is not in force yet.
+    """
+    rolls = len(path.force)
+    if path.pending_to >= 0:
+        return rolls, _pending(layout, path.active, path.pending_to, path.pending_known, _REASON[policy.kind])
+    if rolls and not (path.row[path.force[-1] :] >= 0).any():
+        last = rolls - 1
+        old, new = int(path.from_contract[last]), int(path.to_contract[last])
+        return last, _pending(layout, old, new, int(path.known[last]), _reason(path, policy, last))
+    return rolls, None
+
+
+def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason) -> PendingRoll:
+    return PendingRoll(
+        known_at=day_of(layout.sessions.days[known]),
+        from_contract=layout.contracts[old].name,
+        to_contract=layout.contracts[new].name,
+        reason=reason,
+    )
+
+
+def _reason(path: kernel.Path, policy: RollPolicy, index: int) -> RollReason:
+    return "contract_ended" if path.reason[index] == kernel.ENDED_ROLL else _REASON[policy.kind]
+
+
+def _roll(
+    layout: Layout, path: kernel.Path, policy: RollPolicy, index: int, gap: adjust.Gap, cumulative: float
+) -> Roll:
+    old, new = int(path.from_contract[index]), int(path.to_contract[index])
+    confirming = [int(session) for session in path.confirming[index] if session >= 0]
+    pairs = [(layout.row_of(old, session), layout.row_of(new, session)) for session in confirming]
+    if not pairs:
+        pairs = [(gap.old_row, gap.new_row)]
+    return Roll(
+        roll_date=day_of(layout.sessions.days[_first_used(path, index)]),
+        gap_session=day_of(gap.session),
+        known_at=day_of(layout.sessions.days[path.known[index]]),
+        from_contract=layout.contracts[old].name,
+        to_contract=layout.contracts[new].name,
+        from_close=gap.from_close,
+        to_close=gap.to_close,
+        gap=gap.difference,
+        cumulative_adjustment=cumulative,
+        from_volume=tuple(_volume(layout, row) for row, _ in pairs),
+        to_volume=tuple(_volume(layout, row) for _, row in pairs),
+        reason=_reason(path, policy, index),
+        concurrent=gap.concurrent,
+    )
+
+
+def _first_used(path: kernel.Path, index: int) -> int:
+    """The first session with a bar of the new contract; that of coming into force where it was left without one."""
+    force = int(path.force[index])
+    end = int(path.force[index + 1]) if index + 1 < len(path.force) else len(path.row)
+    with_bar = np.flatnonzero(path.row[force:end] >= 0)
+    return force + int(with_bar[0]) if len(with_bar) else force
+
+
+def _volume(layout: Layout, row: int) -> int | None:
+    volume = int(layout.volume[row]) if row >= 0 else -1
+    return volume if volume >= 0 else None
+
+
+def _neutral(policy: RollPolicy) -> float:
+    return 1.0 if policy.adjustment == "ratio" else 0.0
+
+
+def _frame(
+    layout: Layout, rows: npt.NDArray[np.int64], carried: npt.NDArray[np.float64], policy: RollPolicy
+) -> pl.DataFrame:
+    """The bars used, adjusted. `adjustment` is close less close_unadjusted under every method."""
+    frame = layout.frame[rows].with_columns(pl.Series("carried", carried), close_unadjusted=pl.col("close"))
+    prices = pl.col("open", "high", "low", "close")
+    adjusted = prices * pl.col("carried") if policy.adjustment == "ratio" else prices + pl.col("carried")
+    adjustment = pl.col("close") - pl.col("close_unadjusted") if policy.adjustment == "ratio" else pl.col("carried")
+    return (
+        frame.with_columns(adjusted)
+        .with_columns(adjustment.alias("adjustment"))
+        .select(*SERIES_COLUMNS, "close_unadjusted")
+    )
+
+
+def _serial_months(layout: Layout, policy: RollPolicy) -> list[str]:
+    """A warning where delivery months follow one another and nobody named the liquid cycle."""
+    if policy.eligible_months is not None:
+        return []
+    months = sorted({contract.month for contract in layout.contracts})
+    if any(later - earlier == 1 for earlier, later in pairwise(months)):
+        codes = "".join(sorted({contract.month_code for contract in layout.contracts}))
+        return [
+            f"{layout.root} lists contracts of serial months ({codes}) and no liquid cycle is named: "
+            "every month is eligible; name the cycle with --months"
+        ]
+    return []
+
+
+def _require_measure(layout: Layout, policy: RollPolicy) -> None:
+    """Raise DataError where a policy compares values that no eligible bar states."""
+    measure = _MEASURE.get(policy.kind)
+    if measure is None:
+        return
+    column = layout.volume if measure == "volume" else layout.interest
+    pairs = zip(layout.first_row, layout.end_row, strict=True)
+    if not any((column[first:end] >= 0).any() for first, end in pairs):
+        words = measure.replace("_", " ")
+        raise DataError(
+            f"policy {policy.kind} needs the {words} of {layout.root}",
+            found=f"no bar that states {words}",
+            remedy="supply it, or use another roll policy",
+            code="MEASURE_MISSING",
+        )
+
+
+def _against_calendar(
+    layout: Layout, first: int, calendar_sessions: npt.NDArray[np.datetime64] | None
+) -> dict[str, int]:
+    """Sessions of the bars that the calendar lacks, and sessions of the calendar between them that have no bar."""
+    if calendar_sessions is None:
+        return {}
+    own = layout.sessions.days[first:].astype(np.int64)
+    stated = calendar_sessions.astype("datetime64[D]").astype(np.int64)
+    stated = stated[(stated >= own[0]) & (stated <= own[-1])]
+    return {
+        "sessions_off_calendar": int((~np.isin(own, stated)).sum()),
+        "calendar_sessions_missing": int((~np.isin(stated, own)).sum()),
+    }
+
+
+def _header(
+    meta: SeriesMeta, policy: RollPolicy, frame: pl.DataFrame, counts: dict[str, int], warnings: list[str]
+) -> dict[str, Any]:
+    sessions = frame["session"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "root": meta.root,
+        "vendor": meta.vendor,
+        "policy": roll_policy.document(policy),
+        "adjustment": policy.adjustment,
+        "close_basis": meta.close_basis,
+        "session_basis": meta.session_basis,
+        "quote_unit": meta.quote_unit,
+        "first_session": sessions[0].isoformat(),
+        "last_session": sessions[-1].isoformat(),
+        "inputs": [
+            {
+                "name": source.name,
+                "sha256": source.sha256,
+                "size": source.size,
+                "rows": source.rows,
+                "first_session": source.first_session.isoformat() if source.first_session else None,
+                "last_session": source.last_session.isoformat() if source.last_session else None,
+            }
+            for source in meta.sources
+        ],
+        "counts": counts,
+        "warnings": warnings,
+    }
