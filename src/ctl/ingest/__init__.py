@@ -1,1 +1,104 @@
+"""Vendor files become canonical bars. The only room that knows vendor formats.
 
+Every reader refuses what it cannot read with one InputError that names file, row (1-based line), column, what was
+found and what was expected; a partly readable file yields nothing. Heavy libraries are imported by the call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.instruments import CsvMapping, Instruments
+    from ctl.model.reference import Reference
+
+__all__ = [
+    "find_reference_files",
+    "load_instruments",
+    "named_mapping",
+    "read_contracts",
+    "read_reference",
+    "read_series",
+]
+
+
+def read_contracts(
+    paths: Sequence[Path],
+    root: str | None,
+    *,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    publisher: int | None = None,
+) -> ContractBars:
+    """Daily bars per contract from any known format; a folder stands for the data files in it.
+
+    Every outright found is kept, whatever its root (the caller compares `.roots`); spreads, options and
+    user-defined instruments are dropped and counted. Weekend-dated bars are folded into the next session of their
+    root. `publisher` chooses among Databento's venues. Raises InputError.
+    """
+    from ctl.ingest import readers
+
+    return readers.read_contracts(paths, root, instruments=instruments, mapping=mapping, publisher=publisher)
+
+
+def read_series(
+    path: Path,
+    *,
+    symbol: str,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    publisher: int | None = None,
+) -> DailySeries:
+    """One bar per session of one equity or continuous series; of a Databento file the bars of `symbol`.
+
+    Raises InputError, also for sessions that repeat or do not ascend.
+    """
+    from ctl.ingest import readers
+
+    return readers.read_series(path, symbol=symbol, instruments=instruments, mapping=mapping, publisher=publisher)
+
+
+def read_reference(
+    *,
+    symbol: str,
+    adjusted: Path | None,
+    unadjusted: Path | None,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    vendor: str | None = None,
+) -> Reference:
+    """A reference vendor's continuous series.
+
+    A file that states its rolls and their gaps is unadjusted, and gives the stated rolls and the
+    difference-adjusted series too. `vendor` overrides the name that the format implies. Raises InputError.
+    """
+    from ctl.ingest import readers
+
+    return readers.read_reference(
+        symbol=symbol, adjusted=adjusted, unadjusted=unadjusted, instruments=instruments, mapping=mapping, vendor=vendor
+    )
+
+
+def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path | None, tuple[str, ...]]:
+    """TradeStation's (adjusted, unadjusted) files of `symbol` in a folder, the newest by last session, and notes."""
+    from ctl.ingest import tradestation
+
+    return tradestation.find_reference_files(folder, symbol)
+
+
+def load_instruments(override: Path | None = None) -> Instruments:
+    """The packaged instrument reference data; entries of the TOML file `override` replace or add to it."""
+    from ctl.ingest import instrument_data
+
+    return instrument_data.load(override)
+
+
+def named_mapping(name: str) -> CsvMapping:
+    """A packaged CSV mapping: bloomberg_settles, quantiacs, norgate, lean. Raises InputError for another name."""
+    from ctl.ingest import mapped
+
+    return mapped.packaged(name)

@@ -1,0 +1,531 @@
+"""From the rows of files to canonical bars: spreads dropped, weekends folded, decades resolved, order checked.
+
+Rows travel as numpy columns (`Rows`) and become one polars frame at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import numpy as np
+import polars as pl
+
+from ctl.errors import InputError
+from ctl.ingest.symbols import kind_of
+from ctl.model.bars import (
+    CONTRACT_COLUMNS,
+    SERIES_COLUMNS,
+    AdjustmentBasis,
+    CloseBasis,
+    ContractBars,
+    ContractTerms,
+    DailySeries,
+    SeriesMeta,
+    SessionBasis,
+    SourceFile,
+)
+from ctl.model.contracts import Contract, parse_symbol, resolve_year
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
+    from ctl.model.instruments import Instruments
+
+_EPOCH: Final = date(1970, 1, 1)
+HOLE_DAYS: Final = 366
+"""A symbol silent for longer is another decade's contract when it trades again."""
+
+FOLD_REACH: Final = 5
+"""A weekend bar folds into the root's next session within this many days, else into the next weekday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Daily bars of one file, in file order.
+
+    symbol: index into `symbols`. Prices are NaN where null; volume and open_interest are 0 where their
+    `_null` mask holds (a mask of None: no value is null; open_interest None: all are).
+    line: 1-based row in the file; None where rows follow each other from `first_line`.
+    """
+
+    symbols: tuple[str, ...]
+    day: NDArray[np.int32]
+    symbol: NDArray[np.int32]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.int64]
+    volume_null: NDArray[np.bool_] | None
+    open_interest: NDArray[np.int64] | None
+    open_interest_null: NDArray[np.bool_] | None
+    first_line: int = 1
+    line: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
+        """The rows at `index`, in that order."""
+        return replace(
+            self,
+            day=self.day[index],
+            symbol=self.symbol[index],
+            open=self.open[index],
+            high=self.high[index],
+            low=self.low[index],
+            close=self.close[index],
+            volume=self.volume[index],
+            volume_null=None if self.volume_null is None else self.volume_null[index],
+            open_interest=None if self.open_interest is None else self.open_interest[index],
+            open_interest_null=None if self.open_interest_null is None else self.open_interest_null[index],
+            line=None if self.line is None else self.line[index],
+        )
+
+    def line_of(self, at: int) -> int:
+        """The row of the file that bar `at` stands on."""
+        return self.first_line + at if self.line is None else int(self.line[at])
+
+
+@dataclass(frozen=True, slots=True)
+class FileBars:
+    """What one file holds, as its vendor's reader understood it."""
+
+    file: RawFile
+    rows: Rows
+    vendor: str
+    session_basis: SessionBasis
+    close_basis: CloseBasis
+    adjustment_basis: AdjustmentBasis | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    terms: Mapping[str, ContractTerms] = field(default_factory=dict)
+    """Their `contract` is the symbol as the file writes it; several of one symbol differ in their year."""
+    years: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Delivery years that definitions state, by symbol."""
+    quote_units: Mapping[str, str] = field(default_factory=dict)
+    contract: NDArray[np.int32] | None = None
+    """Index into `rows.symbols` of the held contract, -1 where unknown; for series only."""
+    adjustment: NDArray[np.float64] | None = None
+    bars: bool = True
+    """False for files that hold terms only."""
+
+    def source(self) -> SourceFile:
+        """The file's identity and extent."""
+        days = self.rows.day
+        return SourceFile(
+            name=self.file.name,
+            sha256=self.file.sha256,
+            size=self.file.size,
+            rows=len(days),
+            first_session=as_date(int(days.min())) if len(days) else None,
+            last_session=as_date(int(days.max())) if len(days) else None,
+        )
+
+
+def as_date(day: int) -> date:
+    """The date of a number of days since 1970-01-01."""
+    return _EPOCH + timedelta(days=day)
+
+
+def no_rows(symbols: tuple[str, ...] = ()) -> Rows:
+    """A file without bars."""
+    none = np.empty(0, dtype=np.float64)
+    whole = np.empty(0, dtype=np.int64)
+    index = np.empty(0, dtype=np.int32)
+    return Rows(symbols, index, index, none, none, none, none, whole, None, None, None)
+
+
+def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Instruments) -> ContractBars:
+    """Bars per contract of all `files` together.
+
+    Outrights of every root are kept, everything else is dropped and counted. Raises InputError where nothing
+    remains, where a (session, contract) repeats, and where the files disagree on vendor or bases.
+    """
+    with_bars = [file for file in files if file.bars]
+    if not with_bars:
+        raise InputError(
+            "no daily bars",
+            where=", ".join(file.file.name for file in files) or None,
+            expected="at least one data file",
+        )
+    _same_bases(with_bars)
+    counts: dict[str, int] = {}
+    for file in files:
+        for reason, number in file.counts.items():
+            counts[reason] = counts.get(reason, 0) + number
+    merged = _merge([file.rows for file in with_bars])
+    origin = _Origin(with_bars)
+    rows, index = _outrights(merged, counts, with_bars)
+    rows, index = _by_symbol_and_day(rows, index)
+    _refuse_repeats(rows, index, origin)
+    rows, index = _fold_weekends(rows, index, counts)
+    years: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        for symbol, stated in file.years.items():
+            years[symbol] = tuple(sorted({*years.get(symbol, ()), *stated}))
+    rows, index, contracts, part_of = _resolve(rows, index, years)
+    _refuse_repeats(rows, index, origin, names=[contract.name for contract in contracts])
+    count_inconsistent(rows, counts)
+    terms: dict[str, ContractTerms] = {}
+    for file in files:
+        for term in file.terms.values():
+            for contract in _meant(term, part_of):
+                terms[contract.name] = replace(term, contract=contract.name)
+    notes = list(dict.fromkeys(note for file in files for note in file.notes))
+    chosen = _root(root, rows, contracts, notes)
+    frame = _frame(rows, [contract.name for contract in contracts]).select(CONTRACT_COLUMNS)
+    meta = _meta(files, with_bars[0], chosen, instruments, counts, notes)
+    return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=dict(sorted(terms.items())))
+
+
+def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, descending: bool = False) -> DailySeries:
+    """One bar per session of a file that holds one series.
+
+    Raises InputError for sessions that repeat or do not ascend (descend, where the format says so), and for a
+    missing close.
+    """
+    counts = dict(file.counts)
+    rows, contract, adjustment = file.rows, file.contract, file.adjustment
+    if descending:
+        back = np.arange(len(rows) - 1, -1, -1)
+        rows = rows.take(back)
+        contract = None if contract is None else contract[back]
+        adjustment = None if adjustment is None else adjustment[back]
+    step = np.flatnonzero(np.diff(rows.day) <= 0)
+    if len(step):
+        at = int(step[0])
+        line = file.rows.line_of(len(rows) - 1 - at if descending else at + 1)
+        repeated = rows.day[at] == rows.day[at + 1]
+        raise InputError(
+            f"row {line}, column 'session': {'a session repeats' if repeated else 'sessions are not in order'}",
+            where=file.file.name,
+            found=f"{as_date(int(rows.day[at + 1]))} after {as_date(int(rows.day[at]))}",
+            expected="one bar per session, " + ("newest first" if descending else "ascending"),
+        )
+    missing = np.flatnonzero(np.isnan(rows.close))
+    if len(missing):
+        at = int(missing[0])
+        raise InputError(
+            f"row {file.rows.line_of(len(rows) - 1 - at if descending else at)}, column 'close': empty",
+            where=file.file.name,
+            expected="a close per session",
+        )
+    if file.session_basis == "utc_day":
+        rows, _ = _fold_weekends(rows, np.arange(len(rows)), counts)
+        contract = adjustment = None
+    count_inconsistent(rows, counts)
+    held, names = _held(rows, contract, file.file.name)
+    frame = _frame(replace(rows, symbol=held), names).with_columns(
+        pl.Series("adjustment", np.zeros(len(rows)) if adjustment is None else adjustment, dtype=pl.Float64)
+    )
+    meta = _meta([file], file, symbol, instruments, counts, list(file.notes))
+    return DailySeries(frame=frame.select(SERIES_COLUMNS), meta=meta)
+
+
+def _held(rows: Rows, contract: NDArray[np.int32] | None, name: str) -> tuple[NDArray[np.int32], list[str]]:
+    """The canonical contract that each bar of a series holds: indices (-1: unknown) and names."""
+    held = np.full(len(rows), -1, dtype=np.int32)
+    if contract is None:
+        return held, []
+    starts = np.flatnonzero(np.concatenate(([True], contract[1:] != contract[:-1])))
+    ends = np.append(starts[1:], len(rows))
+    number: dict[str, int] = {}
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if contract[start] < 0:
+            continue
+        parsed = parse_symbol(rows.symbols[int(contract[start])])
+        if parsed is None:
+            raise InputError(
+                "column 'contract': not an outright contract",
+                where=name,
+                found=repr(rows.symbols[int(contract[start])]),
+                expected="a contract like ESH25",
+            )
+        year = resolve_year(parsed, as_date(int(rows.day[end - 1])))
+        held[start:end] = number.setdefault(Contract(year, parsed.month, parsed.root).name, len(number))
+    return held, list(number)
+
+
+def count_inconsistent(rows: Rows, counts: dict[str, int]) -> None:
+    """Count bars whose high or low does not hold the other prices; they are kept as they are."""
+    with np.errstate(invalid="ignore"):
+        top = np.fmax(np.fmax(rows.open, rows.close), rows.low)
+        bottom = np.fmin(np.fmin(rows.open, rows.close), rows.high)
+        inconsistent = int(np.count_nonzero((rows.high < top) | (rows.low > bottom)))
+    if inconsistent:
+        counts["inconsistent_bars"] = inconsistent
+
+
+class _Origin:
+    """Finds the file and row that a merged row came from."""
+
+    def __init__(self, files: Sequence[FileBars]) -> None:
+        self._files = files
+        self._ends = np.cumsum([len(file.rows) for file in files])
+
+    def __call__(self, index: int) -> str:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        file = self._files[number]
+        before = int(self._ends[number - 1]) if number else 0
+        return f"{file.file.name} row {file.rows.line_of(index - before)}"
+
+
+def _same_bases(files: Sequence[FileBars]) -> None:
+    first = files[0]
+    for other in files[1:]:
+        for what in ("vendor", "session_basis", "close_basis", "adjustment_basis"):
+            if getattr(other, what) != getattr(first, what):
+                raise InputError(
+                    f"files of different {what.replace('_', ' ')} cannot be read as one set",
+                    where=other.file.name,
+                    found=str(getattr(other, what)),
+                    expected=f"{getattr(first, what)} as in {first.file.name}",
+                )
+
+
+def _merge(parts: Sequence[Rows]) -> Rows:
+    """All rows one after the other, their symbols numbered anew in sorted order."""
+    symbols = tuple(sorted({symbol for part in parts for symbol in part.symbols}))
+    number = {symbol: at for at, symbol in enumerate(symbols)}
+    renumbered = []
+    for part in parts:
+        table = np.array([number[symbol] for symbol in part.symbols], dtype=np.int32)
+        renumbered.append(part.symbol if part.symbols == symbols else table[part.symbol])
+    if len(parts) == 1:
+        return replace(parts[0], symbols=symbols, symbol=renumbered[0])
+
+    def whole(name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        values, nulls = [], []
+        for part in parts:
+            stated, null = getattr(part, name), getattr(part, f"{name}_null")
+            missing = stated is None
+            values.append(np.zeros(len(part), dtype=np.int64) if missing else stated)
+            nulls.append(np.full(len(part), missing) if null is None else null)
+        return np.concatenate(values), np.concatenate(nulls)
+
+    volume, volume_null = whole("volume")
+    open_interest, open_interest_null = whole("open_interest")
+    return Rows(
+        symbols,
+        np.concatenate([part.day for part in parts]),
+        np.concatenate(renumbered),
+        np.concatenate([part.open for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.close for part in parts]),
+        volume,
+        volume_null,
+        open_interest,
+        open_interest_null,
+    )
+
+
+def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> tuple[Rows, NDArray[np.intp]]:
+    keep = np.array([parse_symbol(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
+    index = np.arange(len(rows), dtype=np.intp)
+    if not keep.all():
+        per_symbol = np.bincount(rows.symbol, minlength=len(keep))
+        dropped = [at for at in range(len(keep)) if not keep[at] and per_symbol[at]]
+        for at in dropped:
+            reason = f"{kind_of(rows.symbols[at])}_dropped"
+            counts[reason] = counts.get(reason, 0) + int(per_symbol[at])
+        if dropped:
+            counts["instruments_dropped"] = len(dropped)
+            index = np.flatnonzero(keep[rows.symbol])
+            rows = rows.take(index)
+    if not len(rows):
+        found = sorted(symbol for file in files for symbol in file.rows.symbols)
+        raise InputError(
+            "no bars of an outright contract",
+            where=", ".join(file.file.name for file in files[:3]) + (" and others" if len(files) > 3 else ""),
+            found=", ".join(found[:5]) or "no symbol",
+            expected="symbols like ESH5 or ESH25",
+        )
+    return rows, index
+
+
+def _by_symbol_and_day(rows: Rows, index: NDArray[np.intp]) -> tuple[Rows, NDArray[np.intp]]:
+    """Stable order by symbol, then day. Rows already in order are not moved."""
+    same = rows.symbol[1:] == rows.symbol[:-1]
+    if bool(np.all((rows.symbol[1:] > rows.symbol[:-1]) | (same & (rows.day[1:] >= rows.day[:-1])))):
+        return rows, index
+    if bool(np.all(rows.day[1:] >= rows.day[:-1])) and len(rows.symbols) < 1 << 16:
+        order = np.argsort(rows.symbol.astype(np.uint16), kind="stable")  # a radix sort
+    else:
+        order = np.lexsort((rows.day, rows.symbol))
+    return rows.take(order), index[order]
+
+
+def _refuse_repeats(rows: Rows, index: NDArray[np.intp], origin: _Origin, names: Sequence[str] | None = None) -> None:
+    repeats = np.flatnonzero((rows.symbol[1:] == rows.symbol[:-1]) & (rows.day[1:] == rows.day[:-1]))
+    if len(repeats):
+        at = int(repeats[0])
+        _repeat(rows, at, origin(int(index[at])), origin(int(index[at + 1])), names or rows.symbols)
+
+
+def _repeat(rows: Rows, at: int, first: str, second: str, names: Sequence[str]) -> NoReturn:
+    raise InputError(
+        f"two bars of {names[int(rows.symbol[at])]} on {as_date(int(rows.day[at]))}",
+        where=second,
+        found=f"the first at {first}",
+        expected="one bar per contract and session",
+    )
+
+
+def _fold_weekends(rows: Rows, index: NDArray[np.intp], counts: dict[str, int]) -> tuple[Rows, NDArray[np.intp]]:
+    """Merge weekend-dated bars into the next session of their root (rows in (symbol, day) order)."""
+    weekend = (rows.day + 3) % 7 >= 5
+    if not weekend.any():
+        return rows, index
+    counts["weekend_bars_folded"] = int(np.count_nonzero(weekend))
+    root_names = [parsed.root if (parsed := parse_symbol(symbol)) else symbol for symbol in rows.symbols]
+    numbers = {name: at for at, name in enumerate(sorted(set(root_names)))}
+    if len(rows.symbols):
+        root = np.array([numbers[name] for name in root_names], dtype=np.int64)[rows.symbol]
+    else:
+        root = np.zeros(len(rows), dtype=np.int64)
+    spread = np.int64(1) << 32
+    sessions = np.unique(root[~weekend] * spread + rows.day[~weekend])
+    key = root[weekend] * spread + rows.day[weekend]
+    at = np.searchsorted(sessions, key)
+    following = np.append(sessions, np.iinfo(np.int64).max)[at] - key
+    monday = 7 - (rows.day[weekend] + 3) % 7
+    day = rows.day.copy()
+    day[weekend] += np.where(following <= FOLD_REACH, following, monday).astype(np.int32)
+    starts = np.flatnonzero(np.concatenate(([True], (rows.symbol[1:] != rows.symbol[:-1]) | (day[1:] != day[:-1]))))
+    last = np.append(starts[1:], len(rows)) - 1
+    merged = replace(
+        rows,
+        day=day[starts],
+        symbol=rows.symbol[starts],
+        open=_leading(rows.open, starts, last),
+        high=np.fmax.reduceat(rows.high, starts),
+        low=np.fmin.reduceat(rows.low, starts),
+        close=_leading(rows.close[::-1], len(rows) - 1 - last[::-1], len(rows) - 1 - starts[::-1])[::-1],
+        volume=np.add.reduceat(rows.volume, starts),
+        volume_null=None if rows.volume_null is None else np.logical_and.reduceat(rows.volume_null, starts),
+        open_interest=None if rows.open_interest is None else rows.open_interest[last],
+        open_interest_null=None if rows.open_interest_null is None else rows.open_interest_null[last],
+    )
+    return merged, index[last]
+
+
+def _leading(values: NDArray[np.float64], starts: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The first value of each group that is not null."""
+    first = values[starts]
+    for step in (1, 2):  # a group holds at most Saturday, Sunday and the session itself
+        more = np.minimum(starts + step, last)
+        first = np.where(np.isnan(first), values[more], first)
+    return first
+
+
+def _resolve(
+    rows: Rows, index: NDArray[np.intp], years: Mapping[str, tuple[int, ...]]
+) -> tuple[Rows, NDArray[np.intp], tuple[Contract, ...], dict[str, list[Contract]]]:
+    """Name every run of bars by its contract; rows in (expiry, session) order, `symbol` numbering the contracts."""
+    same = rows.symbol[1:] == rows.symbol[:-1]
+    new_part = np.concatenate(([True], ~same | (np.diff(rows.day) > HOLE_DAYS)))
+    starts = np.flatnonzero(new_part)
+    ends = np.append(starts[1:], len(rows))
+    named: list[Contract] = []
+    part_of: dict[str, list[Contract]] = {}
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        symbol = rows.symbols[int(rows.symbol[start])]
+        parsed = parse_symbol(symbol)
+        if parsed is None:  # pragma: no cover - dropped before
+            raise InputError(f"not an outright: {symbol!r}")
+        last_bar = as_date(int(rows.day[end - 1]))
+        year = resolve_year(parsed, last_bar)
+        earliest = last_bar.year * 12 + last_bar.month - 2
+        stated = [y for y in years.get(symbol, ()) if y * 12 + parsed.month - 1 >= earliest]
+        contract = Contract(stated[0] if stated else year, parsed.month, parsed.root)
+        named.append(contract)
+        part_of.setdefault(symbol, []).append(contract)
+    contracts = tuple(sorted(set(named)))
+    number = {contract: at for at, contract in enumerate(contracts)}
+    part_number = np.array([number[contract] for contract in named], dtype=np.int32)
+    order = np.lexsort((rows.day[starts], part_number))
+    sizes = (ends - starts)[order]
+    offsets = np.repeat(starts[order] - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes)
+    moved = np.arange(len(rows), dtype=np.intp) + offsets
+    rows = replace(rows.take(moved), symbol=np.repeat(part_number[order], sizes))
+    index = index[moved]
+    out_of_order = (rows.symbol[1:] == rows.symbol[:-1]) & (np.diff(rows.day) < 0)
+    if out_of_order.any():  # one contract under two spellings
+        again = np.lexsort((rows.day, rows.symbol))
+        rows, index = rows.take(again), index[again]
+    return rows, index, contracts, part_of
+
+
+def _meant(term: ContractTerms, part_of: Mapping[str, list[Contract]]) -> list[Contract]:
+    """The contracts that terms of a symbol speak of: by the year of the last trade date where it is known."""
+    candidates = part_of.get(term.contract, [])
+    if term.last_trade is None or not candidates:
+        return candidates
+    month = term.last_trade.year * 12 + term.last_trade.month - 1
+    nearest = min(candidates, key=lambda contract: (abs(contract.expiry_key - month), contract))
+    return [nearest] if abs(nearest.expiry_key - month) <= 12 else []
+
+
+def _root(root: str | None, rows: Rows, contracts: Sequence[Contract], notes: list[str]) -> str:
+    if root is not None:
+        return root
+    bars: dict[str, int] = {}
+    for contract, number in zip(contracts, np.bincount(rows.symbol, minlength=len(contracts)).tolist(), strict=True):
+        bars[contract.root] = bars.get(contract.root, 0) + number
+    if len(bars) > 1:
+        notes.append(f"several roots found: {', '.join(sorted(bars))}")
+    return min(bars, key=lambda name: (-bars[name], name))
+
+
+def _frame(rows: Rows, names: Sequence[str]) -> pl.DataFrame:
+    def nullable(values: NDArray[np.int64] | None, null: NDArray[np.bool_] | None) -> pl.Series:
+        if values is None:
+            return pl.Series(np.zeros(len(rows), dtype=np.int64)).set(
+                pl.Series(np.ones(len(rows), dtype=np.bool_)), None
+            )
+        series = pl.Series(values)
+        return series if null is None or not null.any() else series.set(pl.Series(null), None)
+
+    index = pl.Series(np.where(rows.symbol < 0, len(names), rows.symbol).astype(np.uint32))
+    name_of = pl.Series([*names, None], dtype=pl.String)
+    prices = {
+        name: pl.Series(values).fill_nan(None)
+        for name, values in (("open", rows.open), ("high", rows.high), ("low", rows.low), ("close", rows.close))
+    }
+    return pl.DataFrame(
+        {
+            "session": pl.Series(rows.day).cast(pl.Date),
+            "contract": name_of.gather(index),
+            **prices,
+            "volume": nullable(rows.volume, rows.volume_null),
+            "open_interest": nullable(rows.open_interest, rows.open_interest_null),
+        }
+    )
+
+
+def _meta(
+    files: Sequence[FileBars],
+    first: FileBars,
+    root: str,
+    instruments: Instruments,
+    counts: Mapping[str, int],
+    notes: Sequence[str],
+) -> SeriesMeta:
+    known = instruments.get(root)
+    return SeriesMeta(
+        root=root,
+        vendor=first.vendor,
+        session_basis=first.session_basis,
+        close_basis=first.close_basis,
+        quote_unit=first.quote_units.get(root) or (known.quote_unit if known else ""),
+        adjustment_basis=first.adjustment_basis,
+        sources=tuple(file.source() for file in files),
+        counts=dict(sorted(counts.items())),
+        notes=tuple(notes),
+    )

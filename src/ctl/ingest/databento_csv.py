@@ -1,0 +1,158 @@
+"""Databento `ohlcv-1d` as CSV.
+
+One file per contract, per day or per parent. Prices are decimals or integers of 1e-9, `ts_event` is ISO-8601 or
+nanoseconds since 1970: both are told from the cells. Symbols come from the `symbol` column, else from the file's
+name where that is an outright (`ESH5.csv`); instrument_id is not a key, it is unique only within a day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from ctl.errors import InputError
+from ctl.ingest.bars import FileBars, Rows
+from ctl.ingest.publishers import choose_publisher
+from ctl.ingest.symbols import coded
+from ctl.model.contracts import parse_symbol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.table import Table
+
+VENDOR: Final = "databento"
+RTYPE_1D: Final = 35
+UNIT: Final = 1e9
+NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
+INT64_MAX: Final = 2**63 - 1
+_PRICES: Final = ("open", "high", "low", "close")
+_REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
+_NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
+
+_FIXED_FROM: Final = 1_000_000
+"""Where no price has a decimal point: 1e-9 units from this size on (a price of 0.001), else plain numbers."""
+
+
+def recognises(columns: tuple[str, ...]) -> bool:
+    """Whether a header is Databento's."""
+    return "ts_event" in columns and "rtype" in columns
+
+
+def read(table: Table, *, symbol: str | None = None, publisher: int | None = None) -> FileBars:
+    """Bars of a Databento CSV; with `symbol`, of that symbol only.
+
+    Raises InputError as `Table` does, and for a missing column, another rtype, a bar that does not start a UTC day,
+    several publishers of one (session, symbol), and an unknown symbol.
+    """
+    missing = [name for name in _REQUIRED if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"row 1: column {missing[0]!r} is missing",
+            where=table.file.name,
+            found=", ".join(table.columns)[:200],
+            expected=", ".join(_REQUIRED),
+        )
+    rtype = table.integers("rtype", nullable=False).values
+    other = np.flatnonzero(rtype != RTYPE_1D)
+    if len(other):
+        table.fail(int(other[0]), "rtype", "not a daily bar", expected=f"{RTYPE_1D} (ohlcv-1d)")
+    day = _days(table)
+    publishers = table.integers("publisher_id", nullable=False).values
+    table.integers("instrument_id", nullable=False)
+    symbols, codes = _symbols(table, symbol)
+    prices = _prices(table)
+    volume = table.integers("volume")
+    rows = Rows(
+        symbols,
+        day,
+        codes,
+        prices["open"],
+        prices["high"],
+        prices["low"],
+        prices["close"],
+        volume.values,
+        volume.null if volume.null.any() else None,
+        None,
+        None,
+        first_line=table.first_line,
+        line=table.lines(),
+    )
+    counts: dict[str, int] = {}
+    if symbol is not None:
+        if symbol not in symbols:
+            raise InputError(
+                f"no bars of {symbol}", where=table.file.name, found=", ".join(symbols[:8]), expected=symbol
+            )
+        keep = codes == symbols.index(symbol)
+        rows, publishers = rows.take(keep), publishers[keep]
+        if not keep.all():
+            counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
+    rows = choose_publisher(rows, publishers, publisher, table.file.name, counts)
+    return FileBars(table.file, rows, VENDOR, "utc_day", "last_trade", counts=counts)
+
+
+def _symbols(table: Table, symbol: str | None) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    if "symbol" in table.columns:
+        return coded(table, "symbol")
+    stem = table.file.stem.split(".", 1)[0]
+    name = symbol if symbol is not None else (stem if parse_symbol(stem) else None)
+    if name is None:
+        raise InputError(
+            "row 1: column 'symbol' is missing and the file's name is no contract",
+            where=table.file.name,
+            expected="a symbol column, or a name like ESH5.csv",
+            remedy="export with map_symbols",
+        )
+    return (name,), np.zeros(len(table), dtype=np.int32)
+
+
+def _days(table: Table) -> NDArray[np.int32]:
+    expected = "the start of a UTC day, as 2020-12-28T00:00:00Z or nanoseconds since 1970"
+    cells = table.text("ts_event")
+    if cells.null_count():
+        table.fail(int(cells.is_null().arg_max() or 0), "ts_event", "empty", expected=expected)
+    if str(cells[0]).isdigit():
+        moments = table.integers("ts_event", nullable=False).values
+        day = moments // NANOSECONDS_PER_DAY
+        late = np.flatnonzero(moments != day * NANOSECONDS_PER_DAY)
+        if len(late):
+            table.fail(int(late[0]), "ts_event", "a bar that does not start a UTC day", expected=expected)
+        return day.astype(np.int32)
+    bad = ~cells.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]00:00:00(\.0{1,9})?(Z|\+00:00)$")
+    if bad.any():
+        table.fail(int(bad.arg_max() or 0), "ts_event", "not the start of a UTC day", expected=expected)
+    dates = cells.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    if dates.null_count():
+        table.fail(int(dates.is_null().arg_max() or 0), "ts_event", "not a date", expected=expected)
+    return dates.to_physical().to_numpy()
+
+
+def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
+    decimal = False
+    largest = 0
+    whole: dict[str, pl.Series] = {}
+    for name in _PRICES:
+        cells = table.text(name)
+        whole[name] = cells.cast(pl.Int64, strict=False)
+        null = whole[name] == INT64_MAX
+        decimal = decimal or bool((whole[name].is_null() & cells.is_not_null()).any())
+        largest = max(largest, int(whole[name].filter(~null.fill_null(value=True)).abs().max() or 0))  # type: ignore[arg-type]
+    if not decimal and largest >= _FIXED_FROM:
+        return {name: _from_units(cells) for name, cells in whole.items()}
+    return {name: _decimals(table, name) for name in _PRICES}
+
+
+def _from_units(cells: pl.Series) -> NDArray[np.float64]:
+    null = cells.is_null() | (cells == INT64_MAX).fill_null(value=True)
+    units = cells.fill_null(0).to_numpy()
+    return np.where(null.to_numpy(), np.nan, units / UNIT)
+
+
+def _decimals(table: Table, name: str) -> NDArray[np.float64]:
+    cells = table.text(name)
+    null = cells.is_in(_NULL_PRICES).fill_null(value=False).to_numpy()
+    values = table.floats(name, nullable=True)
+    return np.where(null, np.nan, values) if null.any() else values

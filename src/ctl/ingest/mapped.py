@@ -1,0 +1,303 @@
+"""Any vendor's CSV through a mapping (`CsvMapping`), and the mappings that the package ships.
+
+The roll column of the `quantiacs` mapping
+------------------------------------------
+RINFO stands on the first session of the NEW contract, and is new less old price. Evidence, by matching
+the file's closes with Bloomberg's settlements of single contracts (copper, corn, heating oil, soybean, 1995-2010):
+the row before holds the old contract's settlement and the row itself the new one's on every roll where one contract
+can be named. The value is near, but seldom equal to, the difference of the two settlements of the session before (it
+is a traded spread): its mean distance is smallest for that session among the two before, the same and the
+one after. So `roll_date` is the row's session and the gap session the one before, and the adjusted series adds
+the value to every session before the row.
+P on the last row before it is the delivery month (YYYYMM) of the contract that follows, 0 elsewhere; a P without a
+RINFO is a roll of zero gap.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import numpy as np
+
+from ctl.errors import InputError
+from ctl.ingest.bars import FileBars, Rows, as_date
+from ctl.ingest.symbols import EXPECTED, coded, is_symbol
+from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
+from ctl.model.contracts import MONTH_CODES
+from ctl.model.instruments import MAPPED_FIELDS, CsvMapping
+from ctl.model.rolls import ReferenceRoll
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.table import Table
+
+PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "lean")
+_DATES_FROM: Final = -62_091
+
+
+@dataclass(frozen=True, slots=True)
+class MappedFile:
+    """Bars of a file, and the rolls it states: new less old price, dated at the new contract's first session."""
+
+    bars: FileBars
+    rolls: tuple[ReferenceRoll, ...] = ()
+
+
+@cache
+def packaged(name: str) -> CsvMapping:
+    """A mapping that the package ships, by name. Raises InputError for an unknown name."""
+    if name not in PACKAGED:
+        raise InputError(f"no packaged mapping named {name!r}", expected=", ".join(PACKAGED))
+    text = resources.files("ctl.ingest").joinpath("mappings", f"{name}.toml").read_text("utf-8")
+    return mapping_from(tomllib.loads(text), name=name)
+
+
+def recognised(columns: tuple[str, ...]) -> CsvMapping | None:
+    """The packaged mapping whose format a header shows."""
+    for name in PACKAGED:
+        mapping = packaged(name)
+        if mapping.recognised_by and set(mapping.recognised_by) <= set(columns):
+            return mapping
+    return None
+
+
+def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
+    """A mapping from its TOML table. Raises InputError naming the field, what was found and what was expected."""
+    where = f"mapping {name!r}"
+    known = {field.name for field in fields(CsvMapping)} - {"name"}
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise InputError(f"unknown field {unknown[0]!r}", where=where, expected=", ".join(sorted(known)))
+    given: dict[str, Any] = dict(table)
+    columns = given.get("columns")
+    header = given.get("header", True)
+    if not isinstance(columns, Mapping) or not columns:
+        raise InputError("field 'columns' is missing", where=where, expected="canonical field = column name")
+    for key, column in columns.items():
+        if key not in MAPPED_FIELDS:
+            raise InputError(f"columns: unknown field {key!r}", where=where, expected=", ".join(MAPPED_FIELDS))
+        fits = isinstance(column, str) if header else isinstance(column, int) and 1 <= column <= 256
+        if not fits or isinstance(column, bool):
+            expected = "a column name" if header else "a position from 1"
+            raise InputError(f"columns.{key}: unusable", where=where, found=repr(column), expected=expected)
+    for needed in ("session", "close"):
+        if needed not in columns:
+            raise InputError(f"columns.{needed} is missing", where=where, expected="at least session and close")
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "vendor": str, "date_format": str, "separator": str, "contract_suffix": str, "name_pattern": str,
+        "price_divisor": (int, float), "header": bool, "descending": bool,
+    }  # fmt: skip
+    for key, kind in kinds.items():
+        if key in given and (not isinstance(given[key], kind) or (isinstance(given[key], bool) and kind is not bool)):
+            raise InputError(f"field {key!r}: wrong type", where=where, found=repr(given[key]))
+    _check_values(given, where)
+    choices = {"session_basis": SessionBasis, "close_basis": CloseBasis, "adjustment_basis": AdjustmentBasis}
+    for key, choice in choices.items():
+        allowed = get_args(choice)
+        if key in given and given[key] not in allowed:
+            raise InputError(
+                f"field {key!r}: unknown", where=where, found=repr(given[key]), expected=", ".join(allowed)
+            )
+    given["recognised_by"] = tuple(given.get("recognised_by", ()))
+    given.setdefault("vendor", name)
+    return CsvMapping(name=name, **given)
+
+
+def _check_values(given: Mapping[str, Any], where: str) -> None:
+    if len(given.get("separator", ",")) != 1 or ord(given.get("separator", ",")) > 127:
+        raise InputError("field 'separator': unusable", where=where, expected="one ASCII character")
+    numbers = {"price_divisor": given.get("price_divisor", 1.0)}
+    tables = {key: given.get(key, {}) for key in ("point_values", "quote_units")}
+    for key, entries in tables.items():
+        if not isinstance(entries, Mapping):
+            raise InputError(f"field {key!r}: wrong type", where=where, expected="root = value")
+    numbers |= {f"point_values.{root}": value for root, value in tables["point_values"].items()}
+    for key, value in numbers.items():
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+        if not usable:
+            raise InputError(f"field {key!r}: unusable", where=where, found=repr(value), expected="a positive number")
+    for root, unit in tables["quote_units"].items():
+        if not isinstance(unit, str):
+            raise InputError(f"field 'quote_units.{root}': wrong type", where=where, expected="text")
+    named = given.get("recognised_by", ())
+    if not isinstance(named, list | tuple) or not all(isinstance(column, str) for column in named):
+        raise InputError("field 'recognised_by': wrong type", where=where, expected="a list of column names")
+
+
+def position_names(width: int) -> tuple[str, ...]:
+    """Names for the columns of a file without a header: their 1-based positions."""
+    return tuple(str(position) for position in range(1, width + 1))
+
+
+def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None = None) -> MappedFile:
+    """Bars of a file through its mapping; `root` where neither the file nor its name tells it.
+
+    Raises InputError as `Table` does, for columns that the mapping names and the file lacks, and where prices are
+    multiplied by a point value that the mapping does not list.
+    """
+    columns: dict[str, str] = {key: str(column) for key, column in mapping.columns.items()}
+    for key, column in columns.items():
+        if column not in table.columns:
+            raise InputError(
+                f"row 1: column {column!r} ({key}) is missing",
+                where=table.file.name,
+                found=", ".join(table.columns)[:200],
+                expected=f"the columns of mapping {mapping.name!r}",
+            )
+    told = _from_name(mapping.name_pattern, table.file.stem)
+    root = told.get("root", "").upper() or root
+    symbols, codes = _contracts(table, mapping, columns, told, root)
+    divisor = _divisor(table, mapping, root)
+
+    def prices(name: str, *, nullable: bool) -> NDArray[np.float64]:
+        if name not in columns:
+            return np.full(len(table), np.nan)
+        values = table.floats(columns[name], nullable=nullable)
+        return values if divisor == 1.0 else values / divisor
+
+    day = table.days(columns["session"], mapping.date_format)
+    volume = table.integers(columns["volume"]) if "volume" in columns else None
+    interest = table.integers(columns["open_interest"]) if "open_interest" in columns else None
+    rows = Rows(
+        symbols,
+        day,
+        codes,
+        prices("open", nullable=True),
+        prices("high", nullable=True),
+        prices("low", nullable=True),
+        prices("close", nullable=not as_series),
+        np.zeros(len(table), dtype=np.int64) if volume is None else volume.values,
+        np.ones(len(table), dtype=np.bool_) if volume is None else volume.null,
+        None if interest is None else interest.values,
+        None if interest is None else interest.null,
+        first_line=table.first_line,
+    )
+    adjustment = None
+    if "adjustment" in columns:
+        adjustment = table.floats(columns["adjustment"]) / divisor
+    bars = FileBars(
+        table.file,
+        rows,
+        mapping.vendor,
+        mapping.session_basis,
+        mapping.close_basis,
+        mapping.adjustment_basis,
+        terms=_terms(table, mapping, columns, symbols, codes),
+        quote_units=mapping.quote_units,
+        contract=codes if as_series and symbols else None,
+        adjustment=adjustment,
+    )
+    return MappedFile(bars, _rolls(table, columns, day, divisor, root))
+
+
+def _from_name(pattern: str, stem: str) -> dict[str, str]:
+    if not pattern:
+        return {}
+    parts = {"{root}": "(?P<root>[A-Za-z0-9]{1,6})", "{contract}": "(?P<contract>[A-Za-z0-9]{3,10})",
+             "{yyyymm}": r"(?P<yyyymm>\d{6})", "*": ".*"}  # fmt: skip
+    expression = "".join(parts.get(piece) or re.escape(piece) for piece in re.split(r"(\{\w+\}|\*)", pattern))
+    match = re.fullmatch(expression, stem)
+    return match.groupdict() if match else {}
+
+
+def _contracts(
+    table: Table, mapping: CsvMapping, columns: Mapping[str, str], told: Mapping[str, str], root: str | None
+) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The contract of every row: from its column, a delivery month, or the file's name; -1 where none tells."""
+    none = np.full(len(table), -1, dtype=np.int32)
+    if "contract" in columns:
+        return coded(table, columns["contract"], mapping.contract_suffix, contracts=True)
+    if "delivery_month" in columns:
+        if root is None:
+            return (), none
+        column = columns["delivery_month"]
+        months = table.integers(column)
+        distinct, codes = np.unique(months.values, return_inverse=True)
+        names = [_delivery(root, int(month)) for month in distinct]
+        for at, (name, month) in enumerate(zip(names, distinct.tolist(), strict=True)):
+            if name is None and month != 0:
+                table.fail(int(np.argmax(codes == at)), column, "not a delivery month", expected="YYYYMM")
+        number = np.cumsum([name is not None for name in names], dtype=np.int32) - 1
+        number[[at for at, name in enumerate(names) if name is None]] = -1
+        return tuple(name for name in names if name), number[codes].astype(np.int32)
+    name = told.get("contract", "").upper() or None
+    if name is None and root is not None and "yyyymm" in told:
+        name = _delivery(root, int(told["yyyymm"]))
+    if name is None:
+        return (), none
+    if not is_symbol(name):
+        raise InputError("the file's name is no contract", where=table.file.name, expected=EXPECTED)
+    return (name,), np.zeros(len(table), dtype=np.int32)
+
+
+def _delivery(root: str, yyyymm: int) -> str | None:
+    year, month = divmod(yyyymm, 100)
+    return f"{root}{MONTH_CODES[month - 1]}{year}" if 1 <= month <= 12 and 1800 <= year < 2200 else None
+
+
+def _divisor(table: Table, mapping: CsvMapping, root: str | None) -> float:
+    if not mapping.point_values:
+        return mapping.price_divisor
+    value = mapping.point_values.get(root or "")
+    if value is None:
+        raise InputError(
+            f"prices are multiplied by a point value that mapping {mapping.name!r} does not list",
+            where=table.file.name,
+            found=f"root {root!r}",
+            expected="one of " + ", ".join(sorted(mapping.point_values)),
+        )
+    return value * mapping.price_divisor
+
+
+def _terms(
+    table: Table,
+    mapping: CsvMapping,
+    columns: Mapping[str, str],
+    symbols: tuple[str, ...],
+    codes: NDArray[np.int32],
+) -> dict[str, ContractTerms]:
+    """Last trade dates by symbol, as the latest row states them."""
+    if "last_trade" not in columns or not symbols:
+        return {}
+    dates = table.days(columns["last_trade"], mapping.date_format, nullable=True)
+    stated = np.flatnonzero((dates >= _DATES_FROM) & (codes >= 0))
+    latest = dict(zip(codes[stated].tolist(), dates[stated].tolist(), strict=True))
+    return {symbols[code]: ContractTerms(symbols[code], last_trade=as_date(day)) for code, day in latest.items()}
+
+
+def _rolls(
+    table: Table, columns: Mapping[str, str], day: NDArray[np.int32], divisor: float, root: str | None
+) -> tuple[ReferenceRoll, ...]:
+    if "roll_gap" not in columns:
+        return ()
+    gaps = table.floats(columns["roll_gap"]) / divisor
+    following = np.zeros(len(table), dtype=np.int64)
+    if "roll_to" in columns:
+        stated = table.integers(columns["roll_to"]).values
+        following[1:] = stated[:-1]
+    rolls: list[ReferenceRoll] = []
+    held: str | None = None
+    for at in np.flatnonzero((gaps != 0) | (following != 0)).tolist():
+        if at == 0:
+            table.fail(0, columns["roll_gap"], "a roll on the first row", expected="0, there is no contract before it")
+        name = _delivery(root, int(following[at])) if root else None
+        contract = None if name is None else f"{name[:-4]}{name[-2:]}"
+        rolls.append(
+            ReferenceRoll(
+                gap_session=as_date(int(day[at - 1])),
+                roll_date=as_date(int(day[at])),
+                from_contract=held,
+                to_contract=contract,
+                gap=float(gaps[at]),
+                source="stated",
+            )
+        )
+        held = contract
+    return tuple(rolls)

@@ -1,0 +1,115 @@
+"""ctl's own plain tables, as CSV or Parquet.
+
+contracts: `session,contract,open,high,low,close,volume[,open_interest]`; open, high, low empty where only settlements
+are known. series: `session,open,high,low,close,volume[,open_interest][,adjustment][,contract]`. Their bases are not
+in the file: exchange sessions and settlements are assumed, and the series says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from ctl.errors import InputError
+from ctl.ingest.bars import FileBars, Rows
+from ctl.ingest.guard import decoding
+from ctl.ingest.symbols import coded
+from ctl.ingest.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
+
+VENDOR: Final = "plain"
+PARQUET_MAGIC: Final = b"PAR1"
+ASSUMED: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
+_PRICES: Final = ("open", "high", "low", "close")
+_REQUIRED: Final = ("session", *_PRICES, "volume")
+_KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted")
+
+
+def recognises(columns: tuple[str, ...]) -> bool:
+    """Whether a header is ctl's own."""
+    return "session" in columns
+
+
+def read(table: Table, *, as_series: bool) -> FileBars:
+    """Bars of a plain CSV. Raises InputError as `Table` does, and for a missing column."""
+    required = _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"row 1: column {missing[0]!r} is missing",
+            where=table.file.name,
+            found=", ".join(table.columns)[:200],
+            expected=", ".join(required),
+        )
+    held: NDArray[np.int32] | None = None
+    symbols: tuple[str, ...] = ()
+    codes = np.full(len(table), -1, dtype=np.int32)
+    if "contract" in table.columns and not (as_series and table.text("contract").is_null().all()):
+        symbols, codes = coded(table, "contract", contracts=True)
+        held = codes if as_series else None
+    volume = table.integers("volume")
+    interest = table.integers("open_interest") if "open_interest" in table.columns else None
+    rows = Rows(
+        symbols,
+        table.days("session", "%Y-%m-%d"),
+        codes,
+        table.floats("open", nullable=True),
+        table.floats("high", nullable=True),
+        table.floats("low", nullable=True),
+        table.floats("close", nullable=not as_series),
+        volume.values,
+        volume.null,
+        None if interest is None else interest.values,
+        None if interest is None else interest.null,
+        first_line=table.first_line,
+    )
+    adjustment = None
+    if as_series and "adjustment" in table.columns:
+        adjustment = table.floats("adjustment")
+    ignored = [name for name in table.columns if name not in _KNOWN]
+    notes = (ASSUMED, *([f"columns not used: {', '.join(ignored)[:200]}"] if ignored else []))
+    return FileBars(
+        table.file,
+        rows,
+        VENDOR,
+        "exchange_session",
+        "settlement",
+        notes=notes,
+        contract=held,
+        adjustment=adjustment,
+    )
+
+
+def parquet_table(file: RawFile) -> Table:
+    """A Parquet file of the canonical schema, as a table of text: it is held to the same rules as CSV.
+
+    Raises InputError for damage, for types other than the canonical ones, and for NaN.
+    """
+    with decoding(file.name):
+        frame = pl.read_parquet(file.data, use_pyarrow=False)
+    cells: list[pl.Series] = []
+    for column in frame:
+        name, dtype = column.name, column.dtype
+        if name not in _KNOWN:
+            continue
+        numeric = dtype.is_numeric() or dtype == pl.Null
+        fits = {"session": dtype == pl.Date, "contract": dtype in (pl.String, pl.Categorical, pl.Null)}.get(
+            name, numeric
+        )
+        if not fits:
+            expected = {"session": "Date", "contract": "String"}.get(name, "a number")
+            raise InputError(f"column {name!r}: wrong type", where=file.name, found=str(dtype), expected=expected)
+        with decoding(file.name):
+            cells.append(column.cast(pl.String))
+    if not cells or not frame.height:
+        raise InputError(
+            "no data rows of ctl's schema", where=file.name, found=", ".join(frame.columns)[:200] or "no columns",
+            expected=", ".join(_REQUIRED),
+        )  # fmt: skip
+    return Table(file, tuple(column.name for column in cells), pl.DataFrame(cells), first_line=1)

@@ -1,0 +1,47 @@
+"""Several publishers (venues) in one Databento file: one is chosen by name or the file is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctl.errors import InputError
+from ctl.ingest.bars import Rows, as_date
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def choose_publisher(
+    rows: Rows, publishers: NDArray[np.int64], publisher: int | None, name: str, counts: dict[str, int]
+) -> Rows:
+    """The rows of one publisher.
+
+    Without `publisher` all rows stay where no (session, symbol) has two of them; bars of two venues are never
+    averaged and neither wins silently. Raises InputError with the list of publishers.
+    """
+    present = np.unique(publishers)
+    listed = ", ".join(str(number) for number in present.tolist())
+    if publisher is not None:
+        keep = publishers == publisher
+        if not keep.any():
+            raise InputError(f"no bars of publisher {publisher}", where=name, found=f"publishers {listed}")
+        if not keep.all():
+            counts["other_publishers_dropped"] = int(np.count_nonzero(~keep))
+            return rows.take(keep)
+        return rows
+    if len(present) > 1:
+        order = np.lexsort((rows.day, rows.symbol))
+        day, symbol, venue = rows.day[order], rows.symbol[order], publishers[order]
+        repeated = np.flatnonzero((day[1:] == day[:-1]) & (symbol[1:] == symbol[:-1]) & (venue[1:] != venue[:-1]))
+        if len(repeated):
+            at = int(repeated[0])
+            raise InputError(
+                f"several publishers for {rows.symbols[int(symbol[at])]} on {as_date(int(day[at]))}",
+                where=name,
+                found=f"publishers {listed}",
+                expected="one publisher",
+                remedy="choose one with publisher",
+            )
+    return rows

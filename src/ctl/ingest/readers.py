@@ -1,0 +1,192 @@
+"""Which reader reads a file: told by its content, never by its extension, unless a mapping is given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ctl.errors import InputError
+from ctl.ingest import databento_csv, mapped, plain, source, table, tradestation
+from ctl.ingest.bars import FileBars, contract_bars, daily_series
+from ctl.ingest.symbols import require_symbol
+from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.instruments import CsvMapping, Instruments
+from ctl.model.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_DBN_MAGIC: Final = b"DBN"
+_EXTENSIONS: Final = (".csv", ".txt", ".dbn", ".parquet", ".csv.gz", ".txt.gz", ".csv.zst", ".txt.zst", ".dbn.zst")
+_FORMATS: Final = (
+    "Databento ohlcv-1d, TradeStation daily, ctl's plain contracts (session,contract,open,high,low,close,volume) "
+    "or series (session,open,high,low,close,volume), "
+) + ", ".join(name for name in mapped.PACKAGED if name != "lean")
+
+
+def read_contracts(
+    paths: Sequence[Path],
+    root: str | None,
+    *,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    publisher: int | None = None,
+) -> ContractBars:
+    """See `ctl.ingest.read_contracts`."""
+    if root is not None:
+        require_symbol(root, what="root")
+    files = [
+        _read(path, mapping=mapping, publisher=publisher, as_series=False, root=root).bars for path in _expand(paths)
+    ]
+    return contract_bars(files, root, instruments)
+
+
+def read_series(
+    path: Path,
+    *,
+    symbol: str,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    publisher: int | None = None,
+) -> DailySeries:
+    """See `ctl.ingest.read_series`."""
+    require_symbol(symbol)
+    read = _read(path, mapping=mapping, publisher=publisher, as_series=True, root=symbol, symbol=symbol)
+    return daily_series(read.bars, symbol, instruments, descending=bool(mapping and mapping.descending))
+
+
+def read_reference(
+    *,
+    symbol: str,
+    adjusted: Path | None,
+    unadjusted: Path | None,
+    instruments: Instruments,
+    mapping: CsvMapping | None = None,
+    vendor: str | None = None,
+) -> Reference:
+    """See `ctl.ingest.read_reference`."""
+    require_symbol(symbol)
+    found: dict[str, DailySeries | None] = {"adjusted": None, "unadjusted": None}
+    rolled: mapped.MappedFile | None = None
+    for kind, path in (("unadjusted", unadjusted), ("adjusted", adjusted)):
+        if path is None:
+            continue
+        read = _read(path, mapping=mapping, publisher=None, as_series=True, root=symbol, symbol=symbol)
+        series = daily_series(read.bars, symbol, instruments, descending=bool(mapping and mapping.descending))
+        if read.rolls:
+            # Such a file is unadjusted under whichever name it was given.
+            rolled, kind = read, "unadjusted"  # noqa: PLW2901
+        found[kind] = series
+    if rolled is not None and found["adjusted"] is None:
+        series = daily_series(_back_adjusted(rolled), symbol, instruments)
+        found["adjusted"] = series
+    given = found["unadjusted"] or found["adjusted"]
+    if given is None:
+        raise InputError(f"no reference file for {symbol}", expected="an adjusted or an unadjusted series")
+    named = vendor or given.meta.vendor
+    return Reference(
+        vendor=named,
+        adjusted=_of_vendor(found["adjusted"], named),
+        unadjusted=_of_vendor(found["unadjusted"], named),
+        stated_rolls=rolled.rolls if rolled else (),
+    )
+
+
+def _of_vendor(series: DailySeries | None, vendor: str) -> DailySeries | None:
+    return None if series is None else replace(series, meta=replace(series.meta, vendor=vendor))
+
+
+def _back_adjusted(read: mapped.MappedFile) -> FileBars:
+    """The difference-adjusted series: every session before a roll carries the gaps of that and all later rolls."""
+    bars = read.bars
+    rows = bars.rows
+    days = np.array([np.datetime64(roll.roll_date) for roll in read.rolls]).astype(np.int64)
+    gaps = np.array([roll.gap or 0.0 for roll in read.rolls])
+    to_come: NDArray[np.float64] = np.append(np.cumsum(gaps[::-1])[::-1], 0.0)
+    carried = to_come[np.searchsorted(days, rows.day, side="right")]
+    return replace(
+        bars,
+        rows=replace(
+            rows,
+            open=rows.open + carried,
+            high=rows.high + carried,
+            low=rows.low + carried,
+            close=rows.close + carried,
+        ),
+        adjustment=carried,
+        notes=(*bars.notes, "adjusted by the differences that the file states for its rolls"),
+    )
+
+
+def _expand(paths: Sequence[Path]) -> list[Path]:
+    """The files meant: a folder stands for the data files in it, in order of their names."""
+    expanded: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.name.lower().endswith(_EXTENSIONS))
+            if not inside:
+                raise InputError("no data files in the folder", where=str(path), expected=", ".join(_EXTENSIONS))
+            expanded += inside
+        else:
+            expanded.append(path)
+    if not expanded:
+        raise InputError("no data files", expected="at least one")
+    return expanded
+
+
+def _read(
+    path: Path,
+    *,
+    mapping: CsvMapping | None,
+    publisher: int | None,
+    as_series: bool,
+    root: str | None,
+    symbol: str | None = None,
+) -> mapped.MappedFile:
+    raw = source.load(path)
+    if raw.data.startswith(_DBN_MAGIC):
+        from ctl.ingest import dbn
+
+        return mapped.MappedFile(dbn.read(raw, symbol=symbol, publisher=publisher))
+    if raw.data.startswith(plain.PARQUET_MAGIC):
+        return mapped.MappedFile(plain.read(plain.parquet_table(raw), as_series=as_series))
+    text = table.check_head(raw)
+    if mapping is None:
+        columns = table.header_of(text)
+        if databento_csv.recognises(columns):
+            cells = table.parse(raw, text)
+            return mapped.MappedFile(databento_csv.read(cells, symbol=symbol, publisher=publisher))
+        if tradestation.recognises(columns):
+            return mapped.MappedFile(_only_series(tradestation.read(table.parse(raw, text)), as_series=as_series))
+        if plain.recognises(columns):
+            return mapped.MappedFile(plain.read(table.parse(raw, text), as_series=as_series))
+        mapping = mapped.recognised(columns)
+        if mapping is None:
+            raise InputError(
+                "row 1: no known header",
+                where=raw.name,
+                found=repr(", ".join(columns)[:120]),
+                expected=_FORMATS,
+                remedy="name a mapping",
+            )
+    names = None if mapping.header else mapped.position_names(len(table.header_of(text, mapping.separator)))
+    cells = table.parse(raw, text, separator=mapping.separator, columns=names)
+    read = mapped.read(cells, mapping, as_series=as_series, root=root)
+    if not as_series and bool((read.bars.rows.symbol < 0).any()):
+        return replace(read, bars=_only_series(read.bars, as_series=False))
+    return read
+
+
+def _only_series(bars: FileBars, *, as_series: bool) -> FileBars:
+    if as_series:
+        return bars
+    raise InputError(
+        "the file is a series, it does not say the contract of each bar",
+        where=bars.file.name,
+        expected="bars per contract",
+    )

@@ -1,0 +1,190 @@
+"""The bytes of one file: its sha256, its compression undone within stated limits.
+
+Nothing here knows a vendor. Files that cannot be what they claim (sparse, huge, bombs) are refused before
+they fill the memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ctl.errors import InputError
+
+MAX_BYTES: Final = 1 << 31
+"""Largest content accepted, after decompression: 2 GiB hold 38 million DBN bars."""
+
+FREE_BYTES: Final = 1 << 26
+MAX_RATIO: Final = 250
+"""Beyond 64 MiB a file may not expand more than this; real daily bars stay below 20."""
+
+_BLOCK: Final = 1 << 20
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_MAX_WINDOW: Final = 1 << 27
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """One file's decompressed content; size and sha256 are of the file as it lies on disk."""
+
+    path: Path
+    data: bytes
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """File name without its folder."""
+        return self.path.name
+
+    @property
+    def stem(self) -> str:
+        """File name without folder and without any of the extensions that readers know."""
+        stem = self.path.name
+        for suffix in (".zst", ".gz", ".csv", ".txt", ".dbn", ".parquet"):
+            if stem.lower().endswith(suffix):
+                stem = stem[: -len(suffix)]
+        return stem
+
+
+def load(path: Path) -> RawFile:
+    """Read a file, undoing zstd or gzip by their magic bytes (the extension is not believed).
+
+    Raises InputError: missing, not a regular file, empty, over MAX_BYTES, expanding beyond MAX_RATIO, damaged
+    compression, or content that starts with NUL bytes.
+    """
+    where = str(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a regular file", where=where)
+        if status.st_size == 0:
+            raise InputError("the file is empty", where=where)
+        if status.st_size > MAX_BYTES:
+            raise InputError(
+                "the file is too large", where=where, found=f"{status.st_size} bytes", expected=f"at most {MAX_BYTES}"
+            )
+        with path.open("rb") as handle:
+            return _load(path, handle)
+    except OSError as error:
+        raise InputError("cannot be read", where=where, found=error.strerror or type(error).__name__) from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError("not a usable file name", where=repr(where), found=str(error)) from error
+
+
+def _load(path: Path, handle: BinaryIO) -> RawFile:
+    where = str(path)
+    digest = hashlib.sha256()
+    size = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal size
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+            if size > MAX_BYTES:  # it grows while it is read
+                raise InputError("the file is too large", where=where, expected=f"at most {MAX_BYTES} bytes")
+            yield block
+
+    source = blocks()
+    first = next(source, b"")
+    if first[:8].strip(b"\0") == b"":
+        raise InputError("the file starts with NUL bytes", where=where, expected="text, DBN or Parquet")
+    content = bytearray()
+    expand = _expander(first, where)
+    block: bytes | None = first
+    while block is not None:
+        for piece in expand(block):
+            content += piece
+            if expand is not _as_is and len(content) > max(FREE_BYTES, min(MAX_BYTES, size * MAX_RATIO)):
+                raise InputError(
+                    "the file expands too far",
+                    where=where,
+                    found=f"more than {len(content)} bytes from {size}",
+                    expected=f"at most {MAX_RATIO} times its size and {MAX_BYTES} bytes",
+                )
+        block = next(source, None)
+    for piece in expand(b""):
+        content += piece
+    if not content:
+        raise InputError("the file holds nothing", where=where)
+    return RawFile(path=path, data=bytes(content), sha256=digest.hexdigest(), size=size)
+
+
+Expander = Callable[[bytes], Iterator[bytes]]
+
+
+def _as_is(block: bytes) -> Iterator[bytes]:
+    yield block
+
+
+def _expander(first: bytes, where: str) -> Expander:
+    """A function of one compressed block that yields its content in bounded pieces; b'' says that the file ends."""
+    if first.startswith(_ZSTD_MAGIC):
+        return _zstd_expander(where)
+    if first.startswith(_GZIP_MAGIC):
+        return _gzip_expander(where)
+    return _as_is
+
+
+def _zstd_expander(where: str) -> Expander:
+    import zstandard
+
+    engine = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+    current: list[zstandard.ZstdDecompressionObj] = []
+
+    def expand(block: bytes) -> Iterator[bytes]:
+        try:
+            if not block:
+                if current:
+                    raise InputError("the zstd stream ends early", where=where, expected="a complete file")
+                return
+            view = memoryview(block)
+            at = 0
+            while at < len(view):
+                if not current:
+                    current.append(engine.decompressobj(write_size=_BLOCK))
+                # The output of one call is not bounded, so it is fed little at a time.
+                piece = view[at : at + _STEP]
+                yield current[0].decompress(piece)
+                at += len(piece)
+                if current[0].eof:
+                    at -= len(current[0].unused_data)
+                    current.clear()
+        except zstandard.ZstdError as error:
+            raise InputError("damaged zstd data", where=where, found=str(error)) from error
+
+    return expand
+
+
+_STEP: Final = 1 << 11
+"""Compressed bytes handed to zstd at once: one 3-byte block expands to at most 128 KiB, so a step to 90 MB."""
+
+
+def _gzip_expander(where: str) -> Expander:
+    current: list[zlib._Decompress] = []
+
+    def expand(block: bytes) -> Iterator[bytes]:
+        try:
+            if not block:
+                if current:
+                    raise InputError("the gzip stream ends early", where=where, expected="a complete file")
+                return
+            while block:
+                if not current:
+                    current.append(zlib.decompressobj(wbits=31))
+                yield current[0].decompress(block, _BLOCK)
+                block = current[0].unconsumed_tail
+                if current[0].eof:
+                    block = current[0].unused_data + block
+                    current.clear()
+        except zlib.error as error:
+            raise InputError("damaged gzip data", where=where, found=str(error)) from error
+
+    return expand

@@ -1,0 +1,85 @@
+"""Symbols as files write them: which characters they may hold, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from ctl.errors import InputError
+from ctl.model.contracts import parse_symbol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.table import Table
+
+_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+\-]{0,70}")
+_YEAR_TWICE: Final = re.compile(r"(?P<head>.+[FGHJKMNQUVXZ])(?P<year>\d) (?P<decade>\d)(?P=year)")
+_OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
+EXPECTED: Final = "a symbol of letters, digits, blanks and : . _ + -"
+
+
+def is_symbol(text: str) -> bool:
+    """Whether a text can be a symbol: no path, no markup, no control characters."""
+    return _SYMBOL.fullmatch(text) is not None and ".." not in text
+
+
+def require_symbol(text: str, *, what: str = "symbol") -> str:
+    """The text itself; InputError where it cannot be a symbol."""
+    if not is_symbol(text):
+        raise InputError(f"not a usable {what}", found=repr(text[:80]), expected=EXPECTED)
+    return text
+
+
+def kind_of(symbol: str) -> str:
+    """What kind of instrument a symbol that is no outright names."""
+    if symbol.startswith("UD:"):
+        return "user_defined"
+    if _OPTION.search(symbol):
+        return "options"
+    if "-" in symbol or ":" in symbol:
+        return "spreads"
+    return "other_instruments"
+
+
+def spelled(text: str, suffix: str = "") -> str:
+    """A symbol without blanks around it and `suffix`, the year written once.
+
+    Where a one-digit year would name two decades' contracts, Bloomberg writes the year of the older one twice:
+    `HGJ8 08` is HGJ08.
+    """
+    name = text.strip().removesuffix(suffix).strip()
+    twice = _YEAR_TWICE.fullmatch(name)
+    return f"{twice['head']}{twice['decade']}{twice['year']}" if twice else name
+
+
+def coded(
+    table: Table, column: str, suffix: str = "", *, contracts: bool = False
+) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The distinct symbols of a column, sorted and `spelled`, and each row's index into them.
+
+    Raises InputError for an empty cell and for text that cannot be a symbol; with `contracts` also for what is
+    neither an outright nor a spread, an option or a user-defined instrument.
+    """
+    cells = table.text(column)
+    if cells.null_count():
+        table.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected=EXPECTED)
+    written = cells.unique().sort()
+    names: list[str] = []
+    for text in written.to_list():
+        name = spelled(text, suffix)
+        if not is_symbol(name):
+            row = int((cells == text).arg_max() or 0)
+            table.fail(row, column, "not a symbol", expected=EXPECTED)
+        if contracts and parse_symbol(name) is None and kind_of(name) == "other_instruments":
+            row = int((cells == text).arg_max() or 0)
+            table.fail(row, column, "not a contract", expected="a contract like ESH25")
+        names.append(name)
+    symbols = tuple(sorted(set(names)))
+    number = {name: at for at, name in enumerate(symbols)}
+    table_of = np.array([number[name] for name in names], dtype=np.int32)
+    codes = cells.cast(pl.Enum(written)).to_physical().to_numpy()
+    return symbols, table_of[codes]

@@ -1,0 +1,293 @@
+"""A strict table of text: every cell that cannot be read is named by file, row (1-based line) and column.
+
+Structure is checked on the bytes before polars parses them, because a CSV parser forgives what a certifier
+must not: short rows, stray quotation marks, other encodings.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import numpy as np
+import polars as pl
+
+from ctl.errors import InputError
+from ctl.ingest.guard import decoding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
+
+MAX_LINE: Final = 1 << 16
+"""No line of daily bars is longer: more than this without a line end is not such a file."""
+
+MAX_COLUMNS: Final = 256
+FIRST_DAY: Final = -62_091  # 1800-01-01, in days since 1970
+LAST_DAY: Final = 84_005  # 2199-12-31
+
+_QUOTE: Final = 0x22
+_NEWLINE: Final = 0x0A
+_ENCODINGS: Final = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """An integer column: values (0 where null) and which cells are null."""
+
+    values: NDArray[np.int64]
+    null: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text cells. `first_line` is the line number (1-based) of the first row in the file."""
+
+    file: RawFile
+    columns: tuple[str, ...]
+    frame: pl.DataFrame
+    first_line: int
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def lines(self) -> NDArray[np.int64]:
+        """The line number of every row."""
+        return np.arange(self.first_line, self.first_line + len(self), dtype=np.int64)
+
+    def text(self, column: str) -> pl.Series:
+        """The cells of a column as they stand; null where empty."""
+        cells = self.frame.get_column(column)
+        if (cells == "").any():
+            cells = cells.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
+        return cells
+
+    def fail(self, row: int, column: str, what: str, *, expected: str) -> NoReturn:
+        """Raise the InputError of one cell; `row` is 0-based among the data rows."""
+        found = self.frame.get_column(column)[row]
+        shown = "nothing" if found in (None, "") else repr(found[:60])
+        raise InputError(
+            f"row {self.first_line + row}, column {column!r}: {what}",
+            where=self.file.name,
+            found=shown,
+            expected=expected,
+        )
+
+    def floats(self, column: str, *, nullable: bool = False) -> NDArray[np.float64]:
+        """Finite numbers of any sign; NaN stands for an empty cell where `nullable`."""
+        cells = self.text(column)
+        numbers = _cast(cells, pl.Float64)
+        self._refuse(column, numbers.is_null() & cells.is_not_null(), "not a number", "a finite decimal number")
+        if not nullable:
+            self._refuse(column, cells.is_null(), "empty", "a finite decimal number")
+        self._refuse(column, ~numbers.is_finite(), "not finite", "a finite decimal number")
+        return numbers.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
+
+    def integers(self, column: str, *, nullable: bool = True, minimum: int | None = 0) -> Integers:
+        """Whole numbers, also where they are written as floats (`311.0`)."""
+        expected = "a whole number" if minimum is None else f"a whole number of at least {minimum}"
+        cells = self.text(column)
+        whole = _cast(cells, pl.Int64)
+        odd = whole.is_null() & cells.is_not_null()
+        if odd.any():
+            number = _cast(cells, pl.Float64)
+            exact = number.is_finite() & (number.abs() < 2.0**53) & (number == number.round())
+            self._refuse(column, odd & ~exact.fill_null(value=False), "not a whole number", expected)
+            whole = pl.select(pl.when(odd).then(number.cast(pl.Int64, strict=False)).otherwise(whole)).to_series()
+        if minimum is not None:
+            self._refuse(column, whole < minimum, "below the minimum" if minimum else "negative", expected)
+        if not nullable:
+            self._refuse(column, cells.is_null(), "empty", expected)
+        return Integers(whole.fill_null(0).to_numpy(), whole.is_null().to_numpy())
+
+    def days(self, column: str, date_format: str, *, nullable: bool = False) -> NDArray[np.int32]:
+        """Calendar dates as days since 1970-01-01; FIRST_DAY - 1 stands for an empty cell where `nullable`."""
+        cells = self.text(column)
+        expected = f"a date as {date_format}"
+        with decoding(self.file.name):
+            dates = cells.str.strip_chars().str.to_date(date_format, strict=False, exact=True)
+        if not nullable:
+            self._refuse(column, cells.is_null(), "empty", expected)
+        self._refuse(column, dates.is_null() & cells.is_not_null(), "not a date", expected)
+        days = dates.to_physical()
+        self._refuse(column, (days < FIRST_DAY) | (days > LAST_DAY), "not a plausible date", "a year from 1800 to 2199")
+        return days.fill_null(FIRST_DAY - 1).to_numpy()
+
+    def _refuse(self, column: str, bad: pl.Series, what: str, expected: str) -> None:
+        if bad.any():
+            self.fail(int(bad.fill_null(value=False).arg_max() or 0), column, what, expected=expected)
+
+
+def _cast(cells: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+    """Numbers where the cell is one, blanks around it allowed; null elsewhere."""
+    numbers = cells.cast(dtype, strict=False)
+    if (numbers.is_null() & cells.is_not_null()).any():
+        numbers = cells.str.strip_chars().cast(dtype, strict=False)
+    return numbers
+
+
+def check_head(file: RawFile) -> bytes:
+    """The text of a file without its byte order mark.
+
+    Raises InputError for UTF-16/32, NUL bytes, bytes that are not UTF-8 and for a first line that never ends.
+    """
+    data = file.data
+    for mark, encoding in _ENCODINGS:
+        if data.startswith(mark):
+            raise InputError(
+                "the text encoding is not supported",
+                where=file.name,
+                found=encoding,
+                expected="UTF-8",
+                remedy="save it as UTF-8",
+            )
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    nul = data.find(b"\0")
+    if nul >= 0:
+        even = data[1:200:2].count(0) > 50 or data[0:200:2].count(0) > 50
+        raise InputError(
+            "not a text file",
+            where=file.name,
+            found="UTF-16 without a mark" if even else f"a NUL byte on line {data.count(_newline, 0, nul) + 1}",
+            expected="UTF-8 text",
+        )
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"row {data.count(_newline, 0, error.start) + 1}: not UTF-8",
+            where=file.name,
+            found=f"byte 0x{data[error.start]:02x}",
+            expected="UTF-8 text",
+        ) from error
+    if len(data) > MAX_LINE and b"\n" not in data[:MAX_LINE]:
+        raise InputError("not a text table", where=file.name, found=f"no line end in {MAX_LINE} bytes")
+    return data
+
+
+_newline: Final = b"\n"
+
+
+def header_of(text: bytes, separator: str = ",") -> tuple[str, ...]:
+    """The cells of the first line, stripped. Empty where it cannot be taken apart."""
+    line = text.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8")
+    try:
+        cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        return ()
+    return tuple(cell.strip() for cell in cells)
+
+
+def parse(file: RawFile, text: bytes, *, separator: str = ",", columns: Sequence[str] | None = None) -> Table:
+    """Take a text apart into cells. `columns` names them where the file has no header.
+
+    Raises InputError for a header with empty or repeated names, a row with another number of cells, a quotation
+    mark inside a cell, a blank line between rows, and for a file without rows.
+    """
+    first_line = 1
+    body = text.rstrip(b"\r\n ")
+    if columns is None:
+        columns = header_of(text, separator)
+        body = body.partition(b"\n")[2]
+        first_line = 2
+    _check_names(file, columns)
+    if not body:
+        raise InputError("no data rows", where=file.name, expected="a header and at least one row")
+    quoted = _check_cells(file, body, len(columns), separator, first_line)
+    with decoding(file.name):
+        frame = pl.read_csv(
+            body,
+            has_header=False,
+            schema=dict.fromkeys(columns, pl.String),
+            separator=separator,
+            quote_char='"' if quoted else None,
+            glob=False,
+        )
+    lines = body.count(b"\n") + 1
+    if frame.height != lines or frame.width != len(columns):
+        raise InputError(
+            "the table cannot be taken apart", where=file.name, found=f"{frame.height} rows", expected=f"{lines} rows"
+        )
+    return Table(file, tuple(columns), frame, first_line)
+
+
+def _check_names(file: RawFile, columns: Sequence[str]) -> None:
+    if not columns or len(columns) > MAX_COLUMNS:
+        raise InputError("row 1: not a header", where=file.name, found=f"{len(columns)} columns")
+    seen: set[str] = set()
+    for position, name in enumerate(columns, start=1):
+        if name in seen or not name:
+            raise InputError(
+                f"row 1: column {position} has {'no name' if not name else 'the name of another one'}",
+                where=file.name,
+                found=repr(name[:60]),
+                expected="distinct column names",
+            )
+        seen.add(name)
+
+
+def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_line: int) -> bool:
+    """Check that every line has `width` cells; whether any cell is quoted."""
+    buffer = np.frombuffer(body, dtype=np.uint8)
+    ends = np.append(np.flatnonzero(buffer == _NEWLINE), len(buffer))
+    longest = int(np.diff(ends, prepend=-1).max())
+    if longest > MAX_LINE:
+        line = int(np.argmax(np.diff(ends, prepend=-1)))
+        raise InputError(
+            f"row {first_line + line}: the line is too long",
+            where=file.name,
+            found=f"{longest} bytes",
+            expected=f"at most {MAX_LINE}",
+        )
+    separators = buffer == ord(separator)
+    quoted = _QUOTE in body
+    if quoted:
+        separators &= ~_inside_quotes(file, buffer, ends, ord(separator), first_line)
+    at = np.flatnonzero(separators)
+    cells = np.diff(np.searchsorted(at, ends), prepend=0) + 1
+    wrong = np.flatnonzero(cells != width)
+    if len(wrong):
+        line = int(wrong[0])
+        start = 0 if line == 0 else int(ends[line - 1]) + 1
+        content = body[start : int(ends[line])].strip()
+        raise InputError(
+            f"row {first_line + line}: {'a blank line' if not content else 'wrong number of columns'}",
+            where=file.name,
+            found=f"{int(cells[line])}" if content else None,
+            expected=f"{width} columns",
+        )
+    return quoted
+
+
+def _inside_quotes(
+    file: RawFile, buffer: NDArray[np.uint8], ends: NDArray[np.intp], separator: int, first_line: int
+) -> NDArray[np.bool_]:
+    """Which bytes stand inside quotation marks; those must enclose whole cells and close on their line."""
+    marks = buffer == _QUOTE
+    parity = np.cumsum(marks, dtype=np.int64) & 1
+    at = np.flatnonzero(marks)
+    edge = np.array([separator, _NEWLINE, 0x0D], dtype=np.uint8)
+    opening = parity[at] == 1
+    before = np.where(at == 0, _NEWLINE, buffer[np.maximum(at - 1, 0)])
+    after = np.where(at == len(buffer) - 1, _NEWLINE, buffer[np.minimum(at + 1, len(buffer) - 1)])
+    stray = np.flatnonzero(~np.where(opening, np.isin(before, edge), np.isin(after, edge)))
+    open_ends = np.flatnonzero(parity[np.minimum(ends, len(buffer) - 1)] == 1)
+    for places in (at[stray[:1]], np.minimum(ends[open_ends[:1]], len(buffer) - 1)):
+        if len(places):
+            line = first_line + int(np.searchsorted(ends, places[0]))
+            raise InputError(
+                f"row {line}: a quotation mark that does not enclose a whole cell",
+                where=file.name,
+                expected='cells like "12.5"',
+            )
+    inside: NDArray[np.bool_] = parity == 1
+    return inside

@@ -1,0 +1,113 @@
+"""TradeStation's daily text export, and the names of its files.
+
+`"Date","Time","Open","High","Low","Close","Vol","OI"`; dates MM/DD/YYYY; Time is the session's closing time,
+local to the exchange. The close of a daily futures bar is the settlement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ctl.errors import InputError
+from ctl.ingest import source, table
+from ctl.ingest.bars import FileBars, Rows, as_date
+from ctl.ingest.symbols import require_symbol
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from ctl.ingest.table import Table
+
+VENDOR: Final = "tradestation"
+DATE_FORMAT: Final = "%m/%d/%Y"
+_DAILY: Final = ("date", "time", "open", "high", "low", "close", "vol", "oi")
+_INTRADAY: Final = ("date", "time", "open", "high", "low", "close", "up", "down")
+_SUFFIX: Final = r"(?:_[A-Za-z0-9_.\-]*)?\.(?:csv|txt)(?:\.gz|\.zst)?"
+
+
+def recognises(columns: tuple[str, ...]) -> bool:
+    """Whether a header is TradeStation's, daily or intraday."""
+    names = tuple(name.lower() for name in columns)
+    return names[:6] == _DAILY[:6] and (set(names[6:]) <= {"vol", "oi", "up", "down"})
+
+
+def read(cells: Table) -> FileBars:
+    """Bars of one daily export. Raises InputError as `Table` does, and for an intraday export."""
+    names = tuple(name.lower() for name in cells.columns)
+    if names != _DAILY:
+        what = "an intraday export" if names == _INTRADAY else "not a daily export"
+        raise InputError(
+            f"row 1: {what}",
+            where=cells.file.name,
+            found=", ".join(cells.columns),
+            expected='"Date","Time","Open","High","Low","Close","Vol","OI"',
+        )
+    column = dict(zip(names, cells.columns, strict=True))
+    odd = ~cells.text(column["time"]).str.contains(r"^\d{1,2}:\d{2}$").fill_null(value=False)
+    if odd.any():
+        cells.fail(int(odd.arg_max() or 0), column["time"], "not a time", expected="the closing time as HH:MM")
+    volume = cells.integers(column["vol"])
+    interest = cells.integers(column["oi"])
+    day = cells.days(column["date"], DATE_FORMAT)
+    rows = Rows(
+        (),
+        day,
+        np.full(len(day), -1, dtype=np.int32),
+        cells.floats(column["open"]),
+        cells.floats(column["high"]),
+        cells.floats(column["low"]),
+        cells.floats(column["close"]),
+        volume.values,
+        volume.null,
+        interest.values,
+        interest.null,
+        first_line=cells.first_line,
+    )
+    return FileBars(cells.file, rows, VENDOR, "exchange_session", "settlement")
+
+
+def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path | None, tuple[str, ...]]:
+    """The newest adjusted and unadjusted export of `symbol` in `folder`, and what was decided.
+
+    `TS_<SYM>_CUSTOM_ADJ_1D_<...>.csv`, `TS_<SYM>_CUSTOM_UNADJ_1D_<...>.csv`; where neither is there,
+    `TS_<SYM>_1D_<...>.csv` stands as adjusted. Of several matches the newest by its last session is taken (ties:
+    the last by name); files that cannot be read are refused, not skipped.
+    Raises InputError for an unusable symbol or folder.
+    """
+    require_symbol(symbol)
+    try:
+        names = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise InputError("cannot be read", where=str(folder), found=error.strerror or type(error).__name__) from error
+    notes: list[str] = []
+    found = {
+        kind: _newest(names, rf"TS_{re.escape(symbol)}_{middle}1D{_SUFFIX}", notes)
+        for kind, middle in (("adjusted", "CUSTOM_ADJ_"), ("unadjusted", "CUSTOM_UNADJ_"), ("plain", ""))
+    }
+    adjusted = found["adjusted"]
+    if adjusted is None and found["unadjusted"] is None:
+        adjusted = found["plain"]
+    return adjusted, found["unadjusted"], tuple(notes)
+
+
+def _newest(paths: list[Path], pattern: str, notes: list[str]) -> Path | None:
+    name = re.compile(pattern, re.IGNORECASE)
+    matches = [path for path in paths if name.fullmatch(path.name)]
+    if len(matches) < 2:
+        return matches[0] if matches else None
+    dated = sorted((last_session(path), path.name, path) for path in matches)
+    chosen = dated[-1]
+    others = ", ".join(f"{other} ({day})" for day, other, _ in dated[:-1])
+    notes.append(f"{chosen[1]} chosen by its last session {chosen[0]} over {others}")
+    return chosen[2]
+
+
+def last_session(path: Path) -> date:
+    """The last session of a daily export."""
+    raw = source.load(path)
+    cells = table.parse(raw, table.check_head(raw))
+    return as_date(int(read(cells).rows.day.max()))
