@@ -421,8 +421,8 @@ def _restatable(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
 # ---------------------------------------------------------------- status board
 
 
-def render_board(decision: GateDecision, profile: OperatingProfile) -> str:
-    """The status board as plain text, without a final newline.
+def render_board(decision: GateDecision, profile: OperatingProfile, *, simulated: bool = False) -> str:
+    """The status board as plain text, without a final newline; `simulated` adds a line that says so.
 
     One line per symbol, gating first; under a mismatch one line per reason; lock failures and other
     problems one line each; last the portfolio's recommendation as the data derive it.
@@ -445,4 +445,6 @@ def render_board(decision: GateDecision, profile: OperatingProfile) -> str:
     lines += ["", f"Portfolio: {decision.recommendation}"]
     if not decision.passed:
         lines.append("Gate: MISMATCH, nothing may run")
+    if simulated:
+        lines.append("Data: simulated market")
     return "\n".join(lines)

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.trades import Timeframe
 
 if TYPE_CHECKING:
     import polars as pl
 
 RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
 Role = Literal["gating", "non-gating"]
-Timeframe = Literal["daily", "weekly"]
 Level = Literal["info", "warn", "alert"]
 LockName = Literal["thresholds", "strategy", "settings"]
 
@@ -339,6 +339,7 @@ class RunSummaryDocument(TypedDict):
     gate_passed: bool
     portfolio_recommendation: Recommendation
     dry_run: bool
+    simulated: bool
     has_errors: bool
     plan: RunPlanDocument
     gate_result: GateResultDocument
@@ -414,6 +415,7 @@ class OpsLogDocument(TypedDict):
     gate_passed: bool
     aborted: bool
     dry_run: bool
+    simulated: bool
     exit_code: int
     has_errors: bool
     portfolio_recommendation: Recommendation | None
