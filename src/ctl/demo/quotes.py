@@ -1,0 +1,121 @@
+"""Bars per contract as the exchange and a last-trade recorder would each draw them, on the tick grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctl.demo.activity import Rows, activity, rows_of
+from ctl.demo.draws import Draws, Floats
+from ctl.demo.listing import listing
+from ctl.demo.path import latent_path
+
+if TYPE_CHECKING:
+    from ctl.demo.listing import Days, Index, Listing
+    from ctl.demo.spec import FutureSpec
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Prices in ticks and volume in contracts, one value per row; rows without a trade are not `traded`."""
+
+    open: Index
+    high: Index
+    low: Index
+    close: Index
+    volume: Index
+    traded: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """One root's contracts. `sessions` is datetime64[D]; all bars share the layout of `rows`.
+
+    exchange: the exchange's session, closing at the settlement.
+    utc: the UTC day that bears the session's date, closing at the last trade.
+    sunday: the Sunday evening that precedes the session, dated the day before it.
+    reported_volume: the session's volume as the reference counts it.
+    """
+
+    sessions: Days
+    listing: Listing
+    rows: Rows
+    exchange: Bars
+    utc: Bars
+    sunday: Bars
+    reported_volume: Index
+    open_interest: Index
+
+
+def quotes(spec: FutureSpec, sessions: Days, seed: int, *, label: str | None = None) -> Quotes:
+    """Simulate every contract of a root over the sessions. `label`: whose random streams to use, by default its own."""
+    label = label or spec.root
+    contracts = listing(spec, sessions)
+    rows = rows_of(contracts)
+    path = latent_path(spec.price, sessions, seed, label)
+    weekday = (sessions.astype("M8[D]").astype(np.int64) + 3) % 7
+    flow = activity(spec.liquidity, contracts, rows, path, weekday, seed, label)
+
+    t = rows.session
+    count = t.size
+    days = (contracts.expiry[rows.contract] - sessions[t]).astype(np.int64)
+    horizon = 1.0 - np.exp(-np.maximum(days, 0) / 365.0)
+    months = np.array([c.month for c in contracts.contracts], dtype=np.float64)
+    season = spec.price.seasonality * np.cos(2 * np.pi * (months - 7) / 12)
+    curve = path.carry_settle[t] * horizon + season[rows.contract]
+
+    def ticks(log_price: Floats) -> Index:
+        return np.rint(np.exp(log_price) / spec.tick).astype(np.int64)
+
+    thin = np.clip((np.log(2000.0) - np.log(np.maximum(flow.volume, 1e-9))) / np.log(100.0), 0.0, 1.0)
+    trades = Draws(seed, label, "last trades")
+    limit = spec.liquidity.staleness
+    missed = trades.uniform(count) * (limit + (1.0 - limit) * thin)
+    bounce = trades.integers(count, -spec.liquidity.bounce_ticks, spec.liquidity.bounce_ticks)
+    bounce = bounce + np.rint(1.5 * thin * trades.normal(count)).astype(np.int64)
+    heard = 1.0 - missed
+
+    settle = ticks(path.settle[t] + curve)
+    utc_curve = curve + (path.carry_utc - path.carry_settle)[t] * horizon
+    utc_close = ticks(path.settle[t] + (path.utc_close - path.settle)[t] * heard + utc_curve) + bounce
+    reopen = ticks(path.reopen[t] + curve)
+    midnight = ticks(path.midnight[t] + curve)
+
+    evening = (ticks(path.evening.high[t] + curve), ticks(path.evening.low[t] + curve))
+    day = (ticks(path.day.high[t] + curve), ticks(path.day.low[t] + curve))
+    after = (ticks(path.after_hours.high[t] + curve), ticks(path.after_hours.low[t] + curve))
+    following = np.minimum(t + 1, sessions.size - 1)
+    contiguous = path.contiguous[t]
+    sunday = path.sunday[t]
+    own_evening = np.append(True, ~path.contiguous[:-1])[t] & ~sunday
+    next_evening = (ticks(path.evening.high[following] + curve), ticks(path.evening.low[following] + curve))
+
+    volume = np.rint(flow.volume).astype(np.int64)
+    in_evening = np.rint(flow.volume * flow.evening_share).astype(np.int64)
+    same_contract = np.append(rows.contract[1:] == rows.contract[:-1], False)
+    borrowed = np.where(contiguous & same_contract, np.append(in_evening[1:], 0), 0)
+    utc_volume = volume - np.where(own_evening, 0, in_evening) + borrowed
+
+    exchange = _bars(reopen, settle, np.maximum(evening[0], day[0]), np.minimum(evening[1], day[1]), volume, volume > 0)
+    utc_open = np.where(own_evening, reopen, midnight)
+    utc_high = np.maximum(day[0], after[0])
+    utc_low = np.minimum(day[1], after[1])
+    utc_high = np.where(contiguous, np.maximum(utc_high, next_evening[0]), utc_high)
+    utc_low = np.where(contiguous, np.minimum(utc_low, next_evening[1]), utc_low)
+    utc_high = np.where(own_evening, np.maximum(utc_high, evening[0]), utc_high)
+    utc_low = np.where(own_evening, np.minimum(utc_low, evening[1]), utc_low)
+    utc = _bars(utc_open, utc_close, utc_high, utc_low, utc_volume, utc_volume > 0)
+    weekend = _bars(reopen, midnight, *evening, in_evening, sunday & (volume >= 50) & (in_evening > 0))
+    return Quotes(sessions, contracts, rows, exchange, utc, weekend, flow.reported, flow.open_interest)
+
+
+def _bars(first: Index, last: Index, high: Index, low: Index, volume: Index, traded: Mask) -> Bars:
+    """Bars whose high and low enclose what they were rounded away from."""
+    top = np.maximum(high, np.maximum(first, last))
+    bottom = np.minimum(low, np.minimum(first, last))
+    return Bars(first, top, bottom, last, np.maximum(volume, 0), traded)

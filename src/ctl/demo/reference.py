@@ -1,0 +1,119 @@
+"""The reference vendor's continuous series: its own roll rule on the exchange's sessions and settlements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctl.demo.rawbars import session_index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from ctl.demo.listing import Days, Index
+    from ctl.demo.quotes import Quotes
+    from ctl.demo.spec import ReferenceCauses, RollRule
+
+
+@dataclass(frozen=True, slots=True)
+class TrueRoll:
+    """A roll as the vendor made it; indices into the sessions and contracts, gap in ticks."""
+
+    gap_session: int
+    from_contract: int
+    to_contract: int
+    gap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continuous:
+    """Prices in ticks, one value per session kept. adjusted = unadjusted + offset."""
+
+    sessions: Days
+    contract: Index
+    open: Index
+    high: Index
+    low: Index
+    close: Index
+    volume: Index
+    open_interest: Index
+    offset: Index
+    rolls: tuple[TrueRoll, ...]
+
+
+def continuous(quotes: Quotes, rule: RollRule, causes: ReferenceCauses) -> Continuous:
+    """Build the series, defects included."""
+    sessions = quotes.sessions
+    rows = quotes.rows
+    rolls = _rolls(quotes, rule)
+    held = np.zeros(sessions.size, dtype=np.int64)
+    held[0] = rolls[0].from_contract
+    for roll in rolls:
+        if roll.gap_session + 1 < sessions.size:
+            held[roll.gap_session + 1] = roll.to_contract - roll.from_contract
+    held = np.cumsum(held)
+    row = rows.start[held] + np.arange(sessions.size) - rows.session[rows.start[held]]
+
+    left_out = {_roll_on_or_after(rolls, sessions, day) for day in causes.unadjusted}
+    step = np.zeros(sessions.size + 1, dtype=np.int64)
+    for number, roll in enumerate(rolls):
+        if number not in left_out:
+            step[roll.gap_session] += -roll.gap if causes.inverted else roll.gap
+    offset = np.cumsum(step[::-1])[::-1][:-1]
+
+    bars = quotes.exchange
+    prices = {name: getattr(bars, name)[row].copy() for name in ("open", "high", "low", "close")}
+    for day, ticks in causes.misprints:
+        at = session_index(sessions, day)
+        prices["close"][at] += ticks
+        prices["high"][at] = max(prices["high"][at], prices["close"][at])
+        prices["low"][at] = min(prices["low"][at], prices["close"][at])
+    keep = np.ones(sessions.size, dtype=bool)
+    for day in causes.missing:
+        keep[session_index(sessions, day)] = False
+    return Continuous(
+        sessions[keep], held[keep], prices["open"][keep], prices["high"][keep], prices["low"][keep],
+        prices["close"][keep], quotes.reported_volume[row][keep], quotes.open_interest[row][keep], offset[keep], rolls,
+    )  # fmt: skip
+
+
+def _roll_on_or_after(rolls: Sequence[TrueRoll], sessions: Days, day: date) -> int:
+    dates = sessions[[roll.gap_session for roll in rolls]]
+    return min(int(np.searchsorted(dates, np.datetime64(day))), len(rolls) - 1)
+
+
+def _rolls(quotes: Quotes, rule: RollRule) -> tuple[TrueRoll, ...]:
+    """Walk the chain of contracts; the first held is the most active one of the first session."""
+    listing, rows = quotes.listing, quotes.rows
+    volume, close = quotes.reported_volume, quotes.exchange.close
+    count = quotes.sessions.size
+    opening = np.flatnonzero(rows.session == 0)
+    held = int(rows.contract[opening[np.argmax(volume[opening])]])
+    since = 0
+    rolls = []
+    while held + 1 < len(listing.contracts):
+        start = max(since, int(listing.first[held + 1]))
+        stop = int(listing.last[held])
+        if rule.kind == "before_expiry":
+            at = int(listing.expiry_index[held]) - rule.sessions
+            if at > stop:
+                break
+            at = max(at, start)
+        else:
+            mine = slice(rows.at(held, start), rows.at(held, stop) + 1)
+            following = slice(rows.at(held + 1, start), rows.at(held + 1, stop) + 1)
+            ahead = volume[following] > volume[mine]
+            run = np.convolve(ahead, np.ones(rule.sessions, dtype=np.int64))[: ahead.size] >= rule.sessions
+            if not run.any():
+                break
+            at = start + int(np.argmax(run))
+        if at + 1 >= count:
+            break
+        gap = int(close[rows.at(held + 1, at)] - close[rows.at(held, at)])
+        rolls.append(TrueRoll(at, held, held + 1, gap))
+        held += 1
+        since = at + 1
+    return tuple(rolls)

@@ -1,0 +1,80 @@
+"""The workspace file that says where the simulated vendors' files lie and what their symbols are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ctl.demo.spec import EquitySpec, FutureSpec, MarketSpec
+
+FILE: Final = "ctl.toml"
+RAW: Final = "data/raw"
+CANONICAL: Final = f"{RAW}/databento"
+REFERENCE: Final = f"{RAW}/tradestation"
+
+_HEAD: Final = """\
+# Workspace of the simulated market. No number here or in data/raw comes from an exchange or a vendor.
+schema_version = 1
+cycle_id = "cutover_v1"
+profile = "configs/cutover/operating_profile_v1.yaml"
+simulated = true                      # label shown wherever numbers appear
+
+[paths]
+raw = "data/raw"
+processed = "data/processed"
+
+# The system of record: UTC days that close at the last trade. One sub-folder per root or symbol.
+[vendors.databento]
+format = "databento"
+path = "data/raw/databento"
+
+# The reference: exchange sessions that close at the settlement, continuous by the vendor's own roll rule.
+[vendors.tradestation]
+format = "tradestation"
+path = "data/raw/tradestation"
+"""
+
+
+def actions_path(symbol: str) -> str:
+    """Where a stock's splits and dividends lie: date, split_ratio, dividend (per share as paid on the day)."""
+    return f"{RAW}/actions/{symbol}.csv"
+
+
+def document(market: MarketSpec) -> bytes:
+    """The bytes of ctl.toml."""
+    parts = [_HEAD, *(_future(future) for future in market.futures), *(_equity(equity) for equity in market.equities)]
+    return "\n".join(parts).encode()
+
+
+def _future(spec: FutureSpec) -> str:
+    return f"""\
+# {spec.name}: settles at {spec.settlement}.
+[symbols.{spec.root}]
+asset_class = "future"
+root = "{spec.root}"
+calendar = "{spec.calendar}"
+tick = {spec.tick}
+point_value = {spec.point_value}
+currency = "USD"
+quote_unit = "{spec.quote_unit}"
+canonical = "databento"
+reference = "tradestation"
+"""
+
+
+def _equity(spec: EquitySpec) -> str:
+    return f"""\
+# {spec.name}: raw prices at the system of record; basis-alignment workstream, non-gating.
+[symbols.{spec.symbol}]
+asset_class = "equity"
+calendar = "{spec.calendar}"
+tick = 0.01
+point_value = 1.0
+currency = "USD"
+quote_unit = "USD"
+canonical = "databento"
+canonical_basis = "raw"
+reference = "tradestation"
+reference_basis = "{spec.reference_basis}"
+actions = "{actions_path(spec.symbol)}"
+"""
