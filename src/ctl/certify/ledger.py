@@ -547,11 +547,13 @@ class _Book:
 
 
 def _unique(name: str, roll_date: date, seen: set[str]) -> str:
-    """`name`, or with its date where an earlier block has it already."""
-    if name in seen:
-        name = f"{name}@{roll_date.isoformat()}"
-    seen.add(name)
-    return name
+    """`name`; with its date where an earlier block has it already, numbered where even that is taken."""
+    chosen, number = name, 1
+    while chosen in seen:
+        chosen = f"{name}@{roll_date.isoformat()}" + (f"#{number}" if number > 1 else "")
+        number += 1
+    seen.add(chosen)
+    return chosen
 
 
 def _measure(

@@ -72,7 +72,7 @@ def test_path_has_the_least_cost_of_all_monotone_paths(data: st.DataObject) -> N
     least, best = oracle(values, table, cap=4.0)
     assert tuple(found) in best
     # Ties go to the earliest roll: no equally good path rolls first on an earlier session.
-    earliest = min((roll_dates(path)[:1] or [sessions] for path in best if path[0] == found[0]))
+    earliest = min(roll_dates(path)[:1] or [sessions] for path in best if path[0] == found[0])
     assert (roll_dates(tuple(found))[:1] or [sessions]) == earliest
     assert path_cost(tuple(found), values, table, 4.0) == least
 
