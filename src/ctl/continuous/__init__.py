@@ -41,8 +41,8 @@ def build(
 def manifest_document(series: ContinuousSeries, *, package_version: str) -> dict[str, Any]:
     """The complete roll manifest of a series, JSON-ready: header, `pending_roll`, `rolls`.
 
-    cumulative_adjustment is what the session before the roll carries: the sum of this and all later gaps
-    (`difference`), the product of their close ratios (`ratio`), 0 (`none`).
+    cumulative_adjustment is the sum of this and all later gaps: what the session before the roll carries under
+    `difference`. Under `ratio` a session carries the product of to_close / from_close of the later rolls instead.
     """
     from ctl.continuous.manifest import manifest_document as document
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ctl.continuous.layout import Layout
-    from ctl.model.rolls import Adjustment
 
     Floats = npt.NDArray[np.float64]
 
@@ -51,21 +50,24 @@ def gap_of_roll(layout: Layout, path: kernel.Path, index: int) -> Gap:
     return Gap(int(layout.days[old_row]), old_row, new_row, close[old_row], close[new_row], concurrent)
 
 
-def carried(gaps: list[Gap], adjustment: Adjustment) -> list[float]:
-    """Per roll what the session before it carries, cumulated from the last roll backwards.
-
-    `difference`: the sum of this and all later gaps. `ratio`: the product of new close / old close of this and all
-    later rolls. `none`: 0.
-    """
-    total = 1.0 if adjustment == "ratio" else 0.0
-    cumulative: list[float] = []
+def sums(gaps: list[Gap]) -> list[float]:
+    """Per roll the sum of its own and all later gaps, added from the last roll backwards."""
+    total = 0.0
+    reversed_sums: list[float] = []
     for gap in reversed(gaps):
-        if adjustment == "difference":
-            total += gap.difference
-        elif adjustment == "ratio":
-            total *= gap.to_close / gap.from_close
-        cumulative.append(total)
-    return cumulative[::-1]
+        total += gap.difference
+        reversed_sums.append(total)
+    return reversed_sums[::-1]
+
+
+def factors(gaps: list[Gap]) -> list[float]:
+    """Per roll the product of new close / old close of its own and all later gaps."""
+    product = 1.0
+    reversed_products: list[float] = []
+    for gap in reversed(gaps):
+        product *= gap.to_close / gap.from_close
+        reversed_products.append(product)
+    return reversed_products[::-1]
 
 
 def refuse_ratio_of_non_positive(layout: Layout, rows: npt.NDArray[np.int64], gaps: list[Gap]) -> None:
@@ -86,7 +88,7 @@ def refuse_ratio_of_non_positive(layout: Layout, rows: npt.NDArray[np.int64], ga
 
 
 def per_bar(
-    force: npt.NDArray[np.int64], sessions: npt.NDArray[np.int64], cumulative: list[float], neutral: float
+    force: npt.NDArray[np.int64], sessions: npt.NDArray[np.int64], of_rolls: list[float], neutral: float
 ) -> Floats:
-    """What each bar carries: the cumulative value of the first roll that comes into force after its session."""
-    return np.array([*cumulative, neutral], dtype=np.float64)[np.searchsorted(force, sessions, side="right")]
+    """What each bar carries: the value of the first roll in force after its session, `neutral` after the last roll."""
+    return np.array([*of_rolls, neutral], dtype=np.float64)[np.searchsorted(force, sessions, side="right")]

@@ -402,22 +402,17 @@ def _closes_of_gap(
         else:
             new -= 1
 
-    # No session has both: of the pairs nearest in time the latest.
-    old, new = old_end - 1, new_end - 1
-    while old >= old_first and days[old] > force:
+    # No session has both: the old contract's last close, and the new one's close nearest to it.
+    old = old_end - 1
+    while old > old_first and days[old] > gap_day:
         old -= 1
-    while new >= new_first and days[new] > force:
-        new -= 1
-    best_old, best_new, nearest = old, new, np.int64(2**62)
-    while old >= old_first and new >= new_first:
-        apart = abs(np.int64(days[old]) - np.int64(days[new]))
-        if apart < nearest:
-            best_old, best_new, nearest = old, new, apart
-        if days[old] > days[new]:
-            old -= 1
-        else:
-            new -= 1
-    return best_old, best_new, False
+    nearest = new_first
+    for row in range(new_first, new_end):
+        if days[row] > force:
+            break
+        if abs(days[row] - days[old]) < abs(days[nearest] - days[old]):
+            nearest = row
+    return old, nearest, False
 
 
 def closes_of_gap(
@@ -426,7 +421,8 @@ def closes_of_gap(
     """Rows of the old and the new contract whose closes make the gap, and whether they are of one session.
 
     old, new: half-open rows of the two contracts in `days`. The latest session up to `gap_day` with both; where
-    there is none, the two closes nearest in time up to `force_day`, on which the new contract is first used.
+    there is none, the old contract's last close up to then and of the new one's, up to `force_day` on which it is
+    first used, the nearest in time (the earlier of two equally near).
     """
     old_row, new_row, concurrent = _closes_of_gap(days, *old, *new, gap_day, force_day)
     return int(old_row), int(new_row), bool(concurrent)

@@ -88,8 +88,8 @@ def build(
     gaps = [adjust.gap_of_roll(layout, path, index) for index in range(in_force)]
     if policy.adjustment == "ratio":
         adjust.refuse_ratio_of_non_positive(layout, rows, gaps)
-    cumulative = adjust.carried(gaps, policy.adjustment)
-    frame = _frame(layout, rows, adjust.per_bar(path.force[:in_force], kept, cumulative, _neutral(policy)), policy)
+    cumulative = adjust.sums(gaps)
+    frame = _frame(layout, rows, _carried(path.force[:in_force], kept, gaps, policy), policy)
     rolls = tuple(_roll(layout, path, policy, index, gaps[index], cumulative[index]) for index in range(in_force))
 
     counts = {
@@ -218,9 +218,9 @@ def _roll(
 ) -> Roll:
     old, new = int(path.from_contract[index]), int(path.to_contract[index])
     confirming = [int(session) for session in path.confirming[index] if session >= 0]
+    if not confirming:
+        confirming = [_last_session(layout, path, index)]
     pairs = [(layout.row_of(old, session), layout.row_of(new, session)) for session in confirming]
-    if not pairs:
-        pairs = [(gap.old_row, gap.new_row)]
     return Roll(
         roll_date=day_of(layout.sessions.days[_first_used(path, index)]),
         gap_session=day_of(gap.session),
@@ -246,13 +246,30 @@ def _first_used(path: kernel.Path, index: int) -> int:
     return force + int(with_bar[0]) if len(with_bar) else force
 
 
+def _last_session(layout: Layout, path: kernel.Path, index: int) -> int:
+    """The session whose volumes a roll without confirming sessions states: of a forced roll the old contract's last."""
+    upto = int(path.gap_day[index])
+    if path.reason[index] == kernel.ENDED_ROLL:
+        old = int(path.from_contract[index])
+        own = layout.days[int(layout.first_row[old]) : int(layout.end_row[old])]
+        upto = int(own[max(int(np.searchsorted(own, upto, side="right")) - 1, 0)])
+    return max(int(np.searchsorted(layout.sessions.days, upto, side="right")) - 1, 0)
+
+
 def _volume(layout: Layout, row: int) -> int | None:
     volume = int(layout.volume[row]) if row >= 0 else -1
     return volume if volume >= 0 else None
 
 
-def _neutral(policy: RollPolicy) -> float:
-    return 1.0 if policy.adjustment == "ratio" else 0.0
+def _carried(
+    force: npt.NDArray[np.int64], kept: npt.NDArray[np.int64], gaps: list[adjust.Gap], policy: RollPolicy
+) -> npt.NDArray[np.float64]:
+    """What the bar of each kept session carries: a sum of gaps, under `ratio` a factor."""
+    if policy.adjustment == "ratio":
+        return adjust.per_bar(force, kept, adjust.factors(gaps), 1.0)
+    return adjust.per_bar(
+        force, kept, adjust.sums(gaps) if policy.adjustment == "difference" else [0.0] * len(gaps), 0.0
+    )
 
 
 def _frame(
