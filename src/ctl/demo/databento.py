@@ -44,7 +44,7 @@ _REVISED_SHARE: Final = 0.02
 """Share of settlements first published a tick or two beside the final ones."""
 
 
-def files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
+def files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
     """File name -> bytes of one root's folder."""
     last = quotes.sessions.size - 1 - spec.canonical.sessions_short
     bars = raw_bars(spec, quotes)
@@ -56,7 +56,6 @@ def files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
         encoded = {
             "ohlcv-1d": _dbn(spec, "ohlcv-1d", quotes.sessions, last, listed, _ohlcv(bars)),
             "definition": _dbn(spec, "definition", quotes.sessions, last, listed, _definitions(spec, quotes, listed)),
-            "statistics": _dbn(spec, "statistics", quotes.sessions, last, listed, _settlements(spec, quotes, seed)),
         }
         return {f"{stem}.{schema}.dbn.zst": compress(data) for schema, data in encoded.items()}
     names = np.array(outrights + spreads)
@@ -72,6 +71,15 @@ def files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
             text = _csv(by_contract.take(chosen), names, len(outrights), pretty=False)
             result[f"{stem}.ohlcv-1d.{symbol}.csv.zst"] = compress(text)
     return result
+
+
+def statistics_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
+    """File name -> bytes: the exchange's settlements of every outright, as DBN."""
+    last = quotes.sessions.size - 1 - spec.canonical.sessions_short
+    listed = [each for each in instruments(spec.root, quotes, last) if not each.is_spread]
+    data = _dbn(spec, "statistics", quotes.sessions, last, listed, _settlements(spec, quotes, seed))
+    span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
+    return {f"{spec.venue}-{span}.statistics.dbn.zst": compress(data)}
 
 
 def compress(data: bytes) -> bytes:

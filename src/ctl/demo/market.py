@@ -32,18 +32,20 @@ def render(market: MarketSpec) -> dict[str, bytes]:
         """The root's folder at the system of record, with what went wrong on the way into it."""
         causes = spec.canonical
         if causes.commodity is None:
-            return databento.files(spec, simulated(spec.root), market.seed)
+            return databento.files(spec, simulated(spec.root))
         other = market.future(causes.commodity)
         if not causes.relabelled:
-            return databento.files(other, simulated(other.root), market.seed)
+            return databento.files(other, simulated(other.root))
         mixed = replace(spec, price=other.price, tick=other.tick)
-        swapped = quotes(mixed, days(spec.calendar), market.seed, label=other.root)
-        return databento.files(mixed, swapped, market.seed)
+        return databento.files(mixed, quotes(mixed, days(spec.calendar), market.seed, label=other.root))
 
     files = {workspace.FILE: workspace.document(market)}
     for future in market.futures:
         for name, data in delivered(future).items():
             files[f"{workspace.CANONICAL}/{future.root}/{name}"] = data
+        if future.files == "dbn":
+            for name, data in databento.statistics_files(future, simulated(future.root), market.seed).items():
+                files[f"{workspace.STATISTICS}/{future.root}/{name}"] = data
         series = continuous(simulated(future.root), future.rule, future.reference)
         for name, data in tradestation.future_files(future, series).items():
             files[f"{workspace.REFERENCE}/{name}"] = data

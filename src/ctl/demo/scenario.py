@@ -78,7 +78,7 @@ _CL: Final = FutureSpec(
     venue="glbx-mdp3",
     tick=0.01,
     point_value=1000.0,
-    quote_unit="USD/bbl",
+    quote_unit="USD per barrel",
     unit_of_measure="BBL",
     months="FGHJKMNQUVXZ",
     listed_months=12,
@@ -123,6 +123,7 @@ _CL: Final = FutureSpec(
         deferred=(0.17, 0.08, 0.05, 0.035, 0.03, 0.022, 0.018, 0.012, 0.010, 0.008, 0.007),
     ),
     rule=RollRule("volume", 2),
+    calendar="CMEGlobex_Energy",
     files="parent_csv",
     reference=ReferenceCauses(missing=(date(2019, 7, 5),)),
 )  # fmt: skip
@@ -134,7 +135,7 @@ _PL: Final = FutureSpec(
     venue="glbx-mdp3",
     tick=0.1,
     point_value=50.0,
-    quote_unit="USD/oz",
+    quote_unit="USD per troy ounce",
     unit_of_measure="TRY",
     months="FJNV",
     listed_months=15,
@@ -170,6 +171,7 @@ _PL: Final = FutureSpec(
         volume=21_000, migration_sessions=22, migration_jitter=1, deferred=(0.03, 0.006, 0.002), staleness=0.10
     ),
     rule=RollRule("before_expiry", 20),
+    calendar="CMEGlobex_Metals",
     files="dbn",
     reference=ReferenceCauses(unadjusted=(date(2023, 3, 1),)),
 )  # fmt: skip
@@ -181,7 +183,7 @@ _PA: Final = FutureSpec(
     venue="glbx-mdp3",
     tick=0.5,
     point_value=100.0,
-    quote_unit="USD/oz",
+    quote_unit="USD per troy ounce",
     unit_of_measure="TRY",
     months="HMUZ",
     listed_months=15,
@@ -214,6 +216,7 @@ _PA: Final = FutureSpec(
         volume=4_200, migration_sessions=24, migration_jitter=1, deferred=(0.03, 0.006), staleness=0.12
     ),
     rule=RollRule("volume", 2),
+    calendar="CMEGlobex_Metals",
     files="contract_csv",
     reference=ReferenceCauses(misprints=((date(2020, 9, 16), 60),)),
 )  # fmt: skip

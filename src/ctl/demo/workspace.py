@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 FILE: Final = "ctl.toml"
 RAW: Final = "data/raw"
 CANONICAL: Final = f"{RAW}/databento"
+STATISTICS: Final = f"{RAW}/databento_statistics"
+"""Apart from the bars: a folder of bars is read whole."""
 REFERENCE: Final = f"{RAW}/tradestation"
 
 _HEAD: Final = """\
@@ -64,7 +66,7 @@ reference = "tradestation"
 
 def _equity(spec: EquitySpec) -> str:
     return f"""\
-# {spec.name}: raw prices at the system of record; basis-alignment workstream, non-gating.
+# {spec.name}: raw prices at the system of record, {spec.reference_basis.replace("_", "-")} ones at the reference.
 [symbols.{spec.symbol}]
 asset_class = "equity"
 calendar = "{spec.calendar}"
@@ -73,8 +75,6 @@ point_value = 1.0
 currency = "USD"
 quote_unit = "USD"
 canonical = "databento"
-canonical_basis = "raw"
 reference = "tradestation"
-reference_basis = "{spec.reference_basis}"
 actions = "{actions_path(spec.symbol)}"
 """

@@ -137,7 +137,9 @@ def test_definitions_state_tick_and_expiry_of_every_contract() -> None:
 def test_settlement_statistics_end_with_what_the_reference_prints() -> None:
     """The latest settlement published for 2018-01-03 of ESH8 is the unadjusted reference's close."""
     files = generated()
-    metadata, records = dbn_document(files["data/raw/databento/ES/glbx-mdp3-20180102-20260227.statistics.dbn.zst"])
+    metadata, records = dbn_document(
+        files["data/raw/databento_statistics/ES/glbx-mdp3-20180102-20260227.statistics.dbn.zst"]
+    )
     (interval,) = [i for i in metadata.mappings["ESH8"] if i["start_date"] <= date(2018, 1, 3) < i["end_date"]]
     day = 17534 * 86_400_000_000_000
     mine = [r for r in records if r.ts_ref == day and r.instrument_id == int(interval["symbol"])]
