@@ -94,7 +94,7 @@ def test_none_found_says_what_to_do(tmp_path: Path) -> None:
         ("tick = 0.25", "tick = inf", "symbols.ES.tick: found inf; expected a number above 0"),
         ("tick = 0.25", "tick = nan", "symbols.ES.tick: found nan; expected a number above 0"),
         ('asset_class = "future"', 'asset_class = "bond"', "symbols.ES.asset_class: found 'bond'; expected fut"),
-        ('canonical = "databento"', 'canonical = "norgate"', "symbols.ES.canonical: found 'norgate'; expected one of d"),
+        ('canonical = "databento"', 'canonical = "norgate"', "symbols.ES.canonical: found 'norgate'; expected one"),
         ("[symbols.ES]", '[symbols."../ES"]', "symbols.'../ES': found '../ES'; expected a name"),
         ("[symbols.ES]", "[symbols]", "expected a table"),
         ('currency = "USD"\n', "", "symbols.ES.currency: found nothing; expected a currency code"),
