@@ -503,19 +503,35 @@ class B1:
             "open_count": len(still_open),
             "open_r": sum(t["r_theoretical"] for t in still_open),
             "slope_undefined_count": undefined,
-            "mtfa": {},
         }
-        for name in ("weekly", "monthly"):
-            known = [t[name + "_aligned"] for t in confirmed if t[name + "_aligned"] is not None]
-            true = sum(known)
-            rate = true / len(known) if known else None
-            out["mtfa"][name] = {"count": len(known), "true": true, "rate": rate}
+        out["mtfa"] = {}
+        for name in ("weekly_aligned", "monthly_aligned"):
+            known = [t[name] for t in confirmed if t[name] is not None]
+            rate = sum(known) / len(known) if known else None
+            out["mtfa"][name] = {"non_null": len(known), "true": sum(known), "rate": rate}
         return out
+
+
+STRESSED = (
+    "trade_count",
+    "win_rate",
+    "total_r",
+    "expectancy_r",
+    "profit_factor",
+    "max_drawdown_r",
+)
 
 
 def run(bars, parameters=None, **options):
     """The document of the specification as plain JSON values (sessions as ISO dates)."""
     document = B1(bars, parameters or {}, **options).run()
+    document["metrics"]["slippage_stress"] = None
+    if options.get("tick") is not None:
+        document["metrics"]["slippage_stress"] = []
+        for ticks in (0, 1, 2, 3):
+            slipped = B1(bars, parameters or {}, **{**options, "slippage": ticks * options["tick"]}).run()["metrics"]
+            row = {"ticks": ticks} | {name: slipped[name] for name in STRESSED}
+            document["metrics"]["slippage_stress"].append(row)
     return json.loads(json.dumps(document, default=lambda day: day.isoformat()))
 
 

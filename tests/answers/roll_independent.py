@@ -123,6 +123,7 @@ def build(contracts, root, *, months=None, days=2, timing="next_session", adjust
             active = max(trading, key=lambda key: (volume(key, day) or 0.0, [-x for x in key]))
 
         if waiting is not None:
+            waiting["in_force"] = day
             rolls.append(waiting)
             active, waiting, missing = waiting["to"], None, 0
 
@@ -137,6 +138,7 @@ def build(contracts, root, *, months=None, days=2, timing="next_session", adjust
             new = later[0]
             old_days = sorted(day_ for day_ in contracts[active] if day_ < day)
             roll = make_roll(contracts, active, new, old_days[-1], day, "contract_ended", [old_days[-1]])
+            roll["in_force"] = day
             rolls.append(roll)
             active, missing = new, 0
 
@@ -180,10 +182,10 @@ def build(contracts, root, *, months=None, days=2, timing="next_session", adjust
         elif bar(active, day) is not None:
             rows.append((day, active))
 
-    # The first session on a roll's new contract.
+    # The first session on a roll's new contract; where it never traded while it was held, the one it was in force from.
     for roll in rolls:
-        roll["roll_date"] = min((day for day, key in rows if key == roll["to"]), default=None)
-    rolls = [roll for roll in rolls if roll["roll_date"] is not None]
+        held = [day for day, key in rows if key == roll["to"]]
+        roll["roll_date"] = held[0] if held else roll["in_force"]
     return document(contracts, root, rolls, rows, waiting, adjust, skipped, unconfirmed)
 
 
