@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Timeframe = Literal["daily", "weekly"]
 TriggerStatus = Literal["confirmed", "expired", "pending", "awaiting_entry", "no_trade"]
 NoTradeReason = Literal["risk_too_small", "entry_at_or_below_stop"]
 ExitReason = Literal["TP3", "Stop", "Open"]
 Outcome = Literal["Win", "Loss", "Scratch", "Open"]
+
+SCRATCH_BELOW: Final = 1e-12  # R smaller than this in size is neither won nor lost
 
 
 @dataclass(frozen=True, slots=True)

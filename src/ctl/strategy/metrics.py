@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ctl.model.trades import (
+    SCRATCH_BELOW,
     AlignmentRate,
     HigherTimeframes,
     Metrics,
@@ -15,8 +16,6 @@ from ctl.model.trades import (
     Trade,
     Trigger,
 )
-
-_SCRATCH_BELOW = 1e-12
 
 
 def measure(
@@ -97,7 +96,7 @@ def _stress_metrics(level: StressedTrades) -> StressMetrics:
 
 
 def _win_rate(results: Sequence[float]) -> float | None:
-    return sum(r >= _SCRATCH_BELOW for r in results) / len(results) if results else None
+    return sum(r >= SCRATCH_BELOW for r in results) / len(results) if results else None
 
 
 def _mean(results: Sequence[float]) -> float | None:
@@ -105,10 +104,10 @@ def _mean(results: Sequence[float]) -> float | None:
 
 
 def _profit_factor(results: Sequence[float]) -> float | None:
-    losses = sum(r for r in results if r <= -_SCRATCH_BELOW)
+    losses = sum(r for r in results if r <= -SCRATCH_BELOW)
     if losses == 0.0:
         return None
-    return sum(r for r in results if r >= _SCRATCH_BELOW) / abs(losses)
+    return sum(r for r in results if r >= SCRATCH_BELOW) / abs(losses)
 
 
 def _max_drawdown(results: Iterable[float]) -> float:

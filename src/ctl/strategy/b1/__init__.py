@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from ctl.model.trades import StrategyResult as B1Result
     from ctl.strategy.b1.behaviour import fingerprint
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
-    from ctl.strategy.b1.simulation import run, run_batch, simulate
+    from ctl.strategy.b1.running import run, run_batch
+    from ctl.strategy.b1.simulation import simulate
     from ctl.strategy.bars import Panel, StrategyBars
     from ctl.strategy.metrics import portfolio
 
@@ -20,8 +21,8 @@ _HOMES: Final = {
     "fingerprint": ("ctl.strategy.b1.behaviour", "fingerprint"),
     "portfolio": ("ctl.strategy.metrics", "portfolio"),
     "registered_ranges": ("ctl.strategy.b1.parameters", "registered_ranges"),
-    "run": ("ctl.strategy.b1.simulation", "run"),
-    "run_batch": ("ctl.strategy.b1.simulation", "run_batch"),
+    "run": ("ctl.strategy.b1.running", "run"),
+    "run_batch": ("ctl.strategy.b1.running", "run_batch"),
     "simulate": ("ctl.strategy.b1.simulation", "simulate"),
 }
 

@@ -1,8 +1,92 @@
+"""B1's fingerprint: what the rules do on a fixed tape, as one digest."""
+
 from __future__ import annotations
 
-from ctl.model.trades import Timeframe
-from ctl.strategy.b1.parameters import B1Parameters
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import cache
+from itertools import product
+from typing import Any, Final
+
+from ctl.digests import digest
+from ctl.model.trades import Timeframe, Trade, Trigger
+from ctl.strategy.b1.outcomes import outcomes
+from ctl.strategy.b1.parameters import COLLISIONS, STOP_MODES, B1Parameters
+from ctl.strategy.b1.tape import TICK, daily_tape, weekly_tape
+from ctl.strategy.bars import StrategyBars
+
+_DECIMALS: Final = 9
+# Costs and lots alternate over the runs, so that each of them is part of the fingerprint.
+_SLIPPAGE_TICKS: Final = (0, 1)
+_MINIMUM_TICKS: Final = (1, 4)
+_LOTS: Final = (3, 1, 2, 4)
+_TRIGGER_FIELDS: Final = tuple(item.name for item in fields(Trigger))
+_TRADE_FIELDS: Final = tuple(item.name for item in fields(Trade))
 
 
+@cache
 def fingerprint(params: B1Parameters | None = None, timeframe: Timeframe = "daily") -> str:
-    return ""
+    """sha256 of the parameters and of every trigger and trade they make on the tape; lower-case hex.
+
+    Without arguments: the registered strategy, both timeframes. `params` stand in for the registered
+    ones of `timeframe`, so a run with registered parameters carries the registered fingerprint on
+    either timeframe. Every stop and collision mode is run. Numbers are rounded to 1e-9.
+    """
+    chosen = {"daily": B1Parameters.registered("daily"), "weekly": B1Parameters.registered("weekly")}
+    if params is not None:
+        chosen[timeframe] = params
+    return digest(
+        {
+            "strategy": "b1",
+            "parameters": {name: rules.document() for name, rules in chosen.items()},
+            "trigger_fields": list(_TRIGGER_FIELDS),
+            "trade_fields": list(_TRADE_FIELDS),
+            "runs": behaviour(chosen["daily"], chosen["weekly"]),
+        }
+    )
+
+
+def behaviour(daily: B1Parameters, weekly: B1Parameters) -> list[dict[str, Any]]:
+    """Triggers and trades on the tape, one entry per timeframe, mode and symbol; rows in field order."""
+    runs = []
+    for number, (stop_mode, collision) in enumerate(product(STOP_MODES, COLLISIONS)):
+        rules = replace(daily, stop_mode=stop_mode, collision=collision)
+        runs += _run(daily_tape(), rules, "daily", number)
+    return runs + _run(weekly_tape(), weekly, "weekly", 0)
+
+
+def _run(bars: Sequence[StrategyBars], rules: B1Parameters, timeframe: Timeframe, number: int) -> list[dict[str, Any]]:
+    slippage = _SLIPPAGE_TICKS[number % len(_SLIPPAGE_TICKS)] * TICK
+    tick = _MINIMUM_TICKS[number % len(_MINIMUM_TICKS)] * TICK
+    lots = _LOTS[number % len(_LOTS)]
+    made = outcomes(
+        bars,
+        rules,
+        timeframe=timeframe,
+        slippage_per_side=[slippage] * len(bars),
+        tick=[tick] * len(bars),
+        lots=lots,
+    )
+    return [
+        {
+            "timeframe": timeframe,
+            "stop_mode": rules.stop_mode,
+            "collision": rules.collision,
+            "symbol": outcome.bars.symbol,
+            "triggers": [_row(trigger, _TRIGGER_FIELDS) for trigger in outcome.triggers],
+            "trades": [_row(trade, _TRADE_FIELDS) for trade in outcome.trades],
+            "open": [[*_row(trade, _TRADE_FIELDS), trade.awaiting_exit] for trade in outcome.open],
+            "undefined_slopes": outcome.undefined_slopes,
+        }
+        for outcome in made
+    ]
+
+
+def _row(record: Trigger | Trade, names: Sequence[str]) -> list[Any]:
+    return [_rounded(getattr(record, name)) for name in names]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DECIMALS) + 0.0  # no negative zero
+    return value.isoformat() if hasattr(value, "isoformat") else value

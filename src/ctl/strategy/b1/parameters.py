@@ -15,7 +15,7 @@ Collision = Literal["tp_wins", "stop_wins"]
 
 MINIMUM_WARM_UP: Final = 200
 STOP_MODES: Final = (1, 2, 3)
-COLLISIONS: Final = ("tp_wins", "stop_wins")
+COLLISIONS: Final[tuple[Collision, ...]] = ("tp_wins", "stop_wins")
 
 _TIMEFRAMES: Final = ("daily", "weekly")
 _SWING_LOOKBACK: Final[Mapping[str, int]] = {"daily": 20, "weekly": 12}
