@@ -1,0 +1,271 @@
+"""Delivery against a real local server that answers, refuses, stalls, resets and rambles."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from ctl import ops_notifier as notifier
+
+PATH = "/services/T00000000000/B00000000000/abcdefghijklmnopqrstuvwx"
+OCCASION = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=True)
+MESSAGE = notifier.success(OCCASION, recommendation="CONDITIONAL GO")
+QUICK = notifier.DeliveryLimits(attempts=3, connect=0.5, read=0.2, total=10.0)
+
+Reply = Callable[["Handler"], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes the next reply of its server's script for every request; the last one repeats."""
+
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((dict(self.headers), json.loads(body)))
+        script = self.server.script
+        (script.pop(0) if len(script) > 1 else script[0])(self)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name it has in the base class
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    """A local server; `release` lets stalled replies end."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Reply] = []
+        self.requests: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.release = threading.Event()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that has given up is what some of these tests are about
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}{PATH}"
+
+
+def answer(status: int, body: bytes = b"ok", **headers: str) -> Reply:
+    def reply(handler: Handler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return reply
+
+
+def hang(handler: Handler) -> None:
+    handler.server.release.wait(20)
+
+
+def reset(handler: Handler) -> None:
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def garbage(handler: Handler) -> None:
+    handler.wfile.write(b"\x00\xff not http at all \r\n\r\n")
+    handler.close_connection = True
+
+
+def endless_header(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+    while not handler.server.release.wait(0.02):
+        handler.wfile.write(b"a")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield found
+        found.release.set()
+        found.shutdown()
+        thread.join(10)
+
+
+def deliver(
+    server: Server, *script: Reply, message: notifier.Message = MESSAGE, limits: notifier.DeliveryLimits = QUICK
+) -> tuple[notifier.DeliveryResult, list[float]]:
+    server.script = list(script)
+    slept: list[float] = []
+    result = notifier.notify(
+        message, mode="webhook", url=server.url, limits=limits, sleep=slept.append, jitter=lambda: 0.5
+    )
+    return result, slept
+
+
+def test_one_message_is_posted_once(server: Server) -> None:
+    result, slept = deliver(server, answer(200))
+    assert (result.delivered, result.attempts, result.error, slept) == (True, 1, None, [])
+    ((headers, body),) = server.requests
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Idempotency-Key"] == MESSAGE.idempotency_key == body["meta"]["idempotency_key"]
+    assert body["text"] == MESSAGE.text
+    assert body["level"] == "info"
+    assert set(body) == {"text", "level", "meta"}
+
+
+def test_a_server_error_is_tried_again_with_the_same_key(server: Server) -> None:
+    result, slept = deliver(server, answer(500), answer(502), answer(200))
+    assert (result.delivered, result.attempts) == (True, 3)
+    assert slept == [0.25, 0.5]
+    assert len({headers["Idempotency-Key"] for headers, _ in server.requests}) == 1
+
+
+def test_a_server_error_that_stays_is_given_up_and_may_be_tried_later(server: Server) -> None:
+    result, _ = deliver(server, answer(500))
+    assert (result.delivered, result.attempts, result.error, result.permanent) == (False, 3, "HTTP 500", False)
+
+
+def test_retry_after_is_honoured(server: Server) -> None:
+    result, slept = deliver(server, answer(429, Retry_After="2"), answer(200))
+    assert (result.delivered, result.attempts, slept) == (True, 2, [2.0])
+
+
+def test_retry_after_may_be_a_date(server: Server) -> None:
+    def reply(handler: Handler) -> None:
+        handler.send_response_only(429)
+        handler.send_header("Date", "Mon, 02 Mar 2026 05:00:00 GMT")
+        handler.send_header("Retry-After", "Mon, 02 Mar 2026 05:00:03 GMT")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    result, slept = deliver(server, reply, answer(200))
+    assert (result.delivered, slept) == (True, [3.0])
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1e9", ""])
+def test_an_unreadable_retry_after_is_our_own_backoff(server: Server, value: str) -> None:
+    result, slept = deliver(server, answer(429, Retry_After=value), answer(200))
+    assert (result.delivered, slept) == (True, [0.25])
+
+
+def test_a_long_retry_after_is_left_to_the_next_run(server: Server) -> None:
+    result, slept = deliver(server, answer(429, Retry_After="3600"), answer(200))
+    assert (result.delivered, result.attempts, result.permanent, slept) == (False, 1, False, [])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_permanent_refusal_is_not_tried_again(server: Server, status: int) -> None:
+    result, slept = deliver(server, answer(status), answer(200))
+    assert (result.delivered, result.attempts, result.permanent, slept) == (False, 1, True, [])
+    assert result.error == f"HTTP {status}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_are_not_followed(server: Server, status: int) -> None:
+    with Server() as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        other.script = [answer(200)]
+        result, _ = deliver(server, answer(status, Location=other.url))
+        other.shutdown()
+        thread.join(10)
+    assert (result.delivered, result.attempts, result.permanent) == (False, 1, True)
+    assert other.requests == []
+
+
+def test_a_hanging_server_times_out(server: Server) -> None:
+    result, slept = deliver(server, hang)
+    assert (result.delivered, result.attempts, result.error) == (False, 3, "timeout")
+    assert len(slept) == 2
+
+
+def test_a_dripping_server_cannot_hold_the_run(server: Server) -> None:
+    limits = notifier.DeliveryLimits(attempts=3, connect=0.5, read=0.5, total=0.5)
+    result, _ = deliver(server, endless_header, limits=limits)
+    assert (result.delivered, result.error) == (False, "no answer within 0.5 s")
+
+
+def test_a_reset_connection_is_tried_again(server: Server) -> None:
+    result, _ = deliver(server, reset, answer(200))
+    assert (result.delivered, result.attempts) == (True, 2)
+
+
+def test_garbage_is_tried_again_and_then_given_up(server: Server) -> None:
+    result, _ = deliver(server, garbage)
+    assert (result.delivered, result.attempts) == (False, 3)
+    assert result.error is not None
+    assert result.error.startswith("connection failed")
+
+
+def test_an_endless_body_is_not_read(server: Server) -> None:
+    def reply(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while not handler.server.release.is_set():
+            handler.wfile.write(b"x" * 65536)
+
+    result, _ = deliver(server, reply)
+    assert (result.delivered, result.attempts) == (True, 1)
+
+
+def test_nobody_listening_is_a_failure_not_an_exception() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}{PATH}"
+        result = notifier.notify(MESSAGE, mode="webhook", url=url, limits=QUICK, sleep=lambda _: None)
+    assert (result.delivered, result.attempts, result.error) == (False, 3, "connection failed (ConnectError)")
+
+
+def test_the_waits_end_before_the_total_time_does(server: Server) -> None:
+    now = iter([0.0, 0.1, 9.9])
+    server.script = [answer(500)]
+    slept: list[float] = []
+    result = notifier.notify(
+        MESSAGE,
+        mode="webhook",
+        url=server.url,
+        limits=QUICK,
+        sleep=slept.append,
+        monotonic=lambda: next(now),
+        jitter=lambda: 0.5,
+    )
+    assert (result.attempts, slept) == (2, [0.25])
+
+
+def test_long_texts_arrive_in_parts(server: Server) -> None:
+    lines = {f"S{number}": "x" * 500 for number in range(12)}
+    message = notifier.symbol_failure(OCCASION, lines, recommendation="GO")
+    result, _ = deliver(server, answer(200), message=message)
+    assert result.delivered
+    bodies = [body for _, body in server.requests]
+    assert len(bodies) == 3
+    assert all(len(body["text"]) < 3000 for body in bodies)
+    assert "\n".join(body["text"] for body in bodies) == message.text
+    assert [body["meta"]["part"] for body in bodies] == [1, 2, 3]
+    assert len({headers["Idempotency-Key"] for headers, _ in server.requests}) == 3
+
+
+@pytest.mark.parametrize(
+    "reply", [answer(200), answer(404), answer(500), answer(302, Location="https://elsewhere/x"), hang, reset, garbage]
+)
+def test_the_secret_is_nowhere(
+    server: Server, reply: Reply, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        result, _ = deliver(server, reply)
+    printed = capfd.readouterr()
+    seen = json.dumps(result.to_document()) + repr(result) + caplog.text + printed.out + printed.err
+    assert "127.0.0.1" in seen
+    for part in ("abcdefghijkl", "T00000000000", "B00000000000"):
+        assert part not in seen
