@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ctl.demo.path import LatentPath
     from ctl.demo.spec import LiquiditySpec
 
-_MIGRATION_WIDTH: Final = 0.9
+_MIGRATION_WIDTH: Final = 1.1
 _INTEREST_WIDTH: Final = 3.0
 _WEEKDAY_VOLUME: Final = np.array([0.92, 1.03, 1.05, 1.04, 0.96, 1.0, 1.0])
 
@@ -95,6 +95,12 @@ def activity(
     day = np.floor(crossing).astype(np.int64) - crossovers.integers(contracts - 1, 4, 6)
     for k in np.flatnonzero(chosen & (day >= listing.first[1:]) & (day < count)):
         volume[rows.at(int(k) + 1, int(day[k]))] = volume[rows.at(int(k), int(day[k]))] * excess[k]
+
+    blocks = Draws(seed, label, "blocks").uniform(max(contracts - 2, 0)) < spec.deferred_blocks
+    confirming = np.ceil(crossing[: blocks.size]).astype(np.int64) + 1
+    for k in np.flatnonzero(blocks & (confirming >= listing.first[2:]) & (confirming < count)):
+        at = int(confirming[k])
+        volume[rows.at(int(k) + 2, at)] = 1.3 * volume[rows.at(int(k) + 1, at)]
 
     level = _sigmoid((session - opens[rows.contract] - 1) / _INTEREST_WIDTH)
     level = level * (1.0 - 0.97 * _sigmoid((session - ends[rows.contract] - 1) / _INTEREST_WIDTH))

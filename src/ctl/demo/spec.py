@@ -49,7 +49,9 @@ class LiquiditySpec:
     """Volume of the 2nd, 3rd, ... contract as a fraction of the whole."""
     single_day_crossovers: float = 0.15
     """Share of rolls before which the next contract is the more active for one session only."""
-    reporting_noise: float = 0.08
+    deferred_blocks: float = 0.0
+    """Share of rolls at which, on the second day of the crossing, block trades make a third contract the most active."""
+    reporting_noise: float = 0.15
     """Log standard deviation between the vendors' counts of the same session (blocks, spread legs, corrections)."""
     staleness: float = 0.06
     """A liquid contract's last trade misses up to this fraction of the evening's move; a thin one's up to all of it."""
