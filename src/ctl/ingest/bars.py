@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -159,17 +159,15 @@ def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Inst
         for reason, number in file.counts.items():
             counts[reason] = counts.get(reason, 0) + number
     merged = _merge([file.rows for file in with_bars])
-    origin = _Origin(with_bars)
-    rows, index = _outrights(merged, counts, with_bars)
-    rows, index = _by_symbol_and_day(rows, index)
-    _refuse_repeats(rows, index, origin)
-    rows, index = _fold_weekends(rows, index, counts)
     years: dict[str, tuple[int, ...]] = {}
     for file in files:
         for symbol, stated in file.years.items():
             years[symbol] = tuple(sorted({*years.get(symbol, ()), *stated}))
-    rows, index, contracts, part_of = _resolve(rows, index, years)
-    _refuse_repeats(rows, index, origin, names=[contract.name for contract in contracts])
+    index = _by_symbol_and_day(merged, _outrights(merged, counts, with_bars))
+    index, codes, contracts, part_of = _resolve(merged, index, years)
+    rows = replace(merged.take(index), symbol=codes)
+    _refuse_repeats(rows, index, _Origin(with_bars), contracts)
+    rows = _fold_weekends(rows, counts, [contract.root for contract in contracts])
     count_inconsistent(rows, counts)
     terms: dict[str, ContractTerms] = {}
     for file in files:
@@ -216,10 +214,10 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
             expected="a close per session",
         )
     if file.session_basis == "utc_day":
-        rows, _ = _fold_weekends(rows, np.arange(len(rows)), counts)
+        rows = _fold_weekends(replace(rows, symbol=np.zeros_like(rows.symbol)), counts, [symbol])
         contract = adjustment = None
     count_inconsistent(rows, counts)
-    held, names = _held(rows, contract, file.file.name)
+    held, names = _held(rows, contract)
     frame = _frame(replace(rows, symbol=held), names).with_columns(
         pl.Series("adjustment", np.zeros(len(rows)) if adjustment is None else adjustment, dtype=pl.Float64)
     )
@@ -227,7 +225,7 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
     return DailySeries(frame=frame.select(SERIES_COLUMNS), meta=meta)
 
 
-def _held(rows: Rows, contract: NDArray[np.int32] | None, name: str) -> tuple[NDArray[np.int32], list[str]]:
+def _held(rows: Rows, contract: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], list[str]]:
     """The canonical contract that each bar of a series holds: indices (-1: unknown) and names."""
     held = np.full(len(rows), -1, dtype=np.int32)
     if contract is None:
@@ -238,25 +236,17 @@ def _held(rows: Rows, contract: NDArray[np.int32] | None, name: str) -> tuple[ND
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         if contract[start] < 0:
             continue
-        parsed = parse_symbol(rows.symbols[int(contract[start])])
-        if parsed is None:
-            raise InputError(
-                "column 'contract': not an outright contract",
-                where=name,
-                found=repr(rows.symbols[int(contract[start])]),
-                expected="a contract like ESH25",
-            )
-        year = resolve_year(parsed, as_date(int(rows.day[end - 1])))
-        held[start:end] = number.setdefault(Contract(year, parsed.month, parsed.root).name, len(number))
+        held_contract = _contract(rows.symbols[int(contract[start])], as_date(int(rows.day[end - 1])), ())
+        held[start:end] = number.setdefault(held_contract.name, len(number))
     return held, list(number)
 
 
 def count_inconsistent(rows: Rows, counts: dict[str, int]) -> None:
     """Count bars whose high or low does not hold the other prices; they are kept as they are."""
-    with np.errstate(invalid="ignore"):
-        top = np.fmax(np.fmax(rows.open, rows.close), rows.low)
-        bottom = np.fmin(np.fmin(rows.open, rows.close), rows.high)
-        inconsistent = int(np.count_nonzero((rows.high < top) | (rows.low > bottom)))
+    bad = rows.high < rows.low
+    for price in (rows.open, rows.close):
+        bad |= (rows.high < price) | (rows.low > price)
+    inconsistent = int(np.count_nonzero(bad))
     if inconsistent:
         counts["inconsistent_bars"] = inconsistent
 
@@ -325,7 +315,8 @@ def _merge(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> tuple[Rows, NDArray[np.intp]]:
+def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> NDArray[np.intp]:
+    """The positions of the bars of outrights; the others are counted."""
     keep = np.array([parse_symbol(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
     index = np.arange(len(rows), dtype=np.intp)
     if not keep.all():
@@ -337,8 +328,7 @@ def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) ->
         if dropped:
             counts["instruments_dropped"] = len(dropped)
             index = np.flatnonzero(keep[rows.symbol])
-            rows = rows.take(index)
-    if not len(rows):
+    if not len(index):
         found = sorted(symbol for file in files for symbol in file.rows.symbols)
         raise InputError(
             "no bars of an outright contract",
@@ -346,60 +336,55 @@ def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) ->
             found=", ".join(found[:5]) or "no symbol",
             expected="symbols like ESH5 or ESH25",
         )
-    return rows, index
+    return index
 
 
-def _by_symbol_and_day(rows: Rows, index: NDArray[np.intp]) -> tuple[Rows, NDArray[np.intp]]:
-    """Stable order by symbol, then day. Rows already in order are not moved."""
-    same = rows.symbol[1:] == rows.symbol[:-1]
-    if bool(np.all((rows.symbol[1:] > rows.symbol[:-1]) | (same & (rows.day[1:] >= rows.day[:-1])))):
-        return rows, index
-    if bool(np.all(rows.day[1:] >= rows.day[:-1])) and len(rows.symbols) < 1 << 16:
-        order = np.argsort(rows.symbol.astype(np.uint16), kind="stable")  # a radix sort
-    else:
-        order = np.lexsort((rows.day, rows.symbol))
-    return rows.take(order), index[order]
+def _by_symbol_and_day(rows: Rows, index: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The positions `index` in stable order by symbol, then day."""
+    symbol, day = rows.symbol[index], rows.day[index]
+    days_ascend = bool(np.all(day[1:] >= day[:-1]))
+    if days_ascend and len(rows.symbols) < 1 << 16:
+        return index[np.argsort(symbol.astype(np.uint16), kind="stable")]  # a radix sort
+    same = symbol[1:] == symbol[:-1]
+    if bool(np.all((symbol[1:] > symbol[:-1]) | (same & (day[1:] >= day[:-1])))):
+        return index
+    return index[np.lexsort((day, symbol))]
 
 
-def _refuse_repeats(rows: Rows, index: NDArray[np.intp], origin: _Origin, names: Sequence[str] | None = None) -> None:
+def _refuse_repeats(rows: Rows, index: NDArray[np.intp], origin: _Origin, contracts: Sequence[Contract]) -> None:
     repeats = np.flatnonzero((rows.symbol[1:] == rows.symbol[:-1]) & (rows.day[1:] == rows.day[:-1]))
     if len(repeats):
         at = int(repeats[0])
-        _repeat(rows, at, origin(int(index[at])), origin(int(index[at + 1])), names or rows.symbols)
+        raise InputError(
+            f"two bars of {contracts[int(rows.symbol[at])].name} on {as_date(int(rows.day[at]))}",
+            where=origin(int(index[at + 1])),
+            found=f"the first at {origin(int(index[at]))}",
+            expected="one bar per contract and session",
+        )
 
 
-def _repeat(rows: Rows, at: int, first: str, second: str, names: Sequence[str]) -> NoReturn:
-    raise InputError(
-        f"two bars of {names[int(rows.symbol[at])]} on {as_date(int(rows.day[at]))}",
-        where=second,
-        found=f"the first at {first}",
-        expected="one bar per contract and session",
-    )
+def _fold_weekends(rows: Rows, counts: dict[str, int], roots: Sequence[str]) -> Rows:
+    """Merge weekend-dated bars into the next session of their root.
 
-
-def _fold_weekends(rows: Rows, index: NDArray[np.intp], counts: dict[str, int]) -> tuple[Rows, NDArray[np.intp]]:
-    """Merge weekend-dated bars into the next session of their root (rows in (symbol, day) order)."""
+    rows: in (symbol, day) order, days unique per symbol. roots: the root of every symbol number. A session of a
+    root is a weekday with a bar of any of its symbols.
+    """
     weekend = (rows.day + 3) % 7 >= 5
     if not weekend.any():
-        return rows, index
+        return rows
     counts["weekend_bars_folded"] = int(np.count_nonzero(weekend))
-    root_names = [parsed.root if (parsed := parse_symbol(symbol)) else symbol for symbol in rows.symbols]
-    numbers = {name: at for at, name in enumerate(sorted(set(root_names)))}
-    if len(rows.symbols):
-        root = np.array([numbers[name] for name in root_names], dtype=np.int64)[rows.symbol]
-    else:
-        root = np.zeros(len(rows), dtype=np.int64)
+    numbers = {name: at for at, name in enumerate(sorted(set(roots)))}
+    root = np.array([numbers[name] for name in roots], dtype=np.int64)[rows.symbol]
     spread = np.int64(1) << 32
     sessions = np.unique(root[~weekend] * spread + rows.day[~weekend])
     key = root[weekend] * spread + rows.day[weekend]
-    at = np.searchsorted(sessions, key)
-    following = np.append(sessions, np.iinfo(np.int64).max)[at] - key
+    following = np.append(sessions, np.iinfo(np.int64).max)[np.searchsorted(sessions, key)] - key
     monday = 7 - (rows.day[weekend] + 3) % 7
     day = rows.day.copy()
     day[weekend] += np.where(following <= FOLD_REACH, following, monday).astype(np.int32)
     starts = np.flatnonzero(np.concatenate(([True], (rows.symbol[1:] != rows.symbol[:-1]) | (day[1:] != day[:-1]))))
     last = np.append(starts[1:], len(rows)) - 1
-    merged = replace(
+    return replace(
         rows,
         day=day[starts],
         symbol=rows.symbol[starts],
@@ -411,8 +396,8 @@ def _fold_weekends(rows: Rows, index: NDArray[np.intp], counts: dict[str, int]) 
         volume_null=None if rows.volume_null is None else np.logical_and.reduceat(rows.volume_null, starts),
         open_interest=None if rows.open_interest is None else rows.open_interest[last],
         open_interest_null=None if rows.open_interest_null is None else rows.open_interest_null[last],
+        line=None if rows.line is None else rows.line[last],
     )
-    return merged, index[last]
 
 
 def _leading(values: NDArray[np.float64], starts: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -426,40 +411,46 @@ def _leading(values: NDArray[np.float64], starts: NDArray[np.intp], last: NDArra
 
 def _resolve(
     rows: Rows, index: NDArray[np.intp], years: Mapping[str, tuple[int, ...]]
-) -> tuple[Rows, NDArray[np.intp], tuple[Contract, ...], dict[str, list[Contract]]]:
-    """Name every run of bars by its contract; rows in (expiry, session) order, `symbol` numbering the contracts."""
-    same = rows.symbol[1:] == rows.symbol[:-1]
-    new_part = np.concatenate(([True], ~same | (np.diff(rows.day) > HOLE_DAYS)))
-    starts = np.flatnonzero(new_part)
-    ends = np.append(starts[1:], len(rows))
+) -> tuple[NDArray[np.intp], NDArray[np.int32], tuple[Contract, ...], dict[str, list[Contract]]]:
+    """Name every run of bars by its contract.
+
+    index: positions in (symbol, day) order; years: delivery years that definitions state. Returns the positions in
+    (expiry, session) order, the contract number of each, the contracts in expiry order, and those of every symbol.
+    """
+    symbol, day = rows.symbol[index], rows.day[index]
+    starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (np.diff(day) > HOLE_DAYS))))
+    ends = np.append(starts[1:], len(index))
     named: list[Contract] = []
     part_of: dict[str, list[Contract]] = {}
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        symbol = rows.symbols[int(rows.symbol[start])]
-        parsed = parse_symbol(symbol)
-        if parsed is None:  # pragma: no cover - dropped before
-            raise InputError(f"not an outright: {symbol!r}")
-        last_bar = as_date(int(rows.day[end - 1]))
-        year = resolve_year(parsed, last_bar)
-        earliest = last_bar.year * 12 + last_bar.month - 2
-        stated = [y for y in years.get(symbol, ()) if y * 12 + parsed.month - 1 >= earliest]
-        contract = Contract(stated[0] if stated else year, parsed.month, parsed.root)
+    for code, last_day in zip(symbol[starts].tolist(), day[ends - 1].tolist(), strict=True):
+        text = rows.symbols[code]
+        contract = _contract(text, as_date(last_day), years.get(text, ()))
         named.append(contract)
-        part_of.setdefault(symbol, []).append(contract)
+        part_of.setdefault(text, []).append(contract)
     contracts = tuple(sorted(set(named)))
     number = {contract: at for at, contract in enumerate(contracts)}
     part_number = np.array([number[contract] for contract in named], dtype=np.int32)
-    order = np.lexsort((rows.day[starts], part_number))
+    order = np.lexsort((day[starts], part_number))
     sizes = (ends - starts)[order]
-    offsets = np.repeat(starts[order] - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes)
-    moved = np.arange(len(rows), dtype=np.intp) + offsets
-    rows = replace(rows.take(moved), symbol=np.repeat(part_number[order], sizes))
-    index = index[moved]
-    out_of_order = (rows.symbol[1:] == rows.symbol[:-1]) & (np.diff(rows.day) < 0)
-    if out_of_order.any():  # one contract under two spellings
-        again = np.lexsort((rows.day, rows.symbol))
-        rows, index = rows.take(again), index[again]
-    return rows, index, contracts, part_of
+    shift = starts[order] - np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    index = index[np.arange(len(index), dtype=np.intp) + np.repeat(shift, sizes)]
+    numbers = np.repeat(part_number[order], sizes)
+    if len(contracts) < len(named):  # one contract in several parts, or under two spellings
+        again = np.lexsort((rows.day[index], numbers))
+        index, numbers = index[again], numbers[again]
+    return index, numbers, contracts, part_of
+
+
+def _contract(symbol: str, last_bar: date, stated: Sequence[int]) -> Contract:
+    """The contract of a symbol whose last bar is known; a year that a definition states comes first."""
+    parsed = parse_symbol(symbol)
+    if parsed is None:
+        raise InputError("not an outright contract", found=repr(symbol), expected="a contract like ESH25")
+    earliest = last_bar.year * 12 + last_bar.month - 2
+    for year in stated:
+        if year * 12 + parsed.month - 1 >= earliest:
+            return Contract(year, parsed.month, parsed.root)
+    return Contract(resolve_year(parsed, last_bar), parsed.month, parsed.root)
 
 
 def _meant(term: ContractTerms, part_of: Mapping[str, list[Contract]]) -> list[Contract]:
@@ -495,7 +486,7 @@ def _frame(rows: Rows, names: Sequence[str]) -> pl.DataFrame:
     index = pl.Series(np.where(rows.symbol < 0, len(names), rows.symbol).astype(np.uint32))
     name_of = pl.Series([*names, None], dtype=pl.String)
     prices = {
-        name: pl.Series(values).fill_nan(None)
+        name: pl.Series(values).fill_nan(None) if np.isnan(values).any() else pl.Series(values)
         for name, values in (("open", rows.open), ("high", rows.high), ("low", rows.low), ("close", rows.close))
     }
     return pl.DataFrame(

@@ -96,25 +96,26 @@ def _load(path: Path, handle: BinaryIO) -> RawFile:
     first = next(source, b"")
     if first[:8].strip(b"\0") == b"":
         raise InputError("the file starts with NUL bytes", where=where, expected="text, DBN or Parquet")
-    content = bytearray()
+    pieces: list[bytes] = []
+    held = 0
     expand = _expander(first, where)
     block: bytes | None = first
     while block is not None:
         for piece in expand(block):
-            content += piece
-            if expand is not _as_is and len(content) > max(FREE_BYTES, min(MAX_BYTES, size * MAX_RATIO)):
+            pieces.append(piece)
+            held += len(piece)
+            if expand is not _as_is and held > max(FREE_BYTES, min(MAX_BYTES, size * MAX_RATIO)):
                 raise InputError(
                     "the file expands too far",
                     where=where,
-                    found=f"more than {len(content)} bytes from {size}",
+                    found=f"more than {held} bytes from {size}",
                     expected=f"at most {MAX_RATIO} times its size and {MAX_BYTES} bytes",
                 )
         block = next(source, None)
-    for piece in expand(b""):
-        content += piece
-    if not content:
+    pieces.extend(expand(b""))
+    if not held:
         raise InputError("the file holds nothing", where=where)
-    return RawFile(path=path, data=bytes(content), sha256=digest.hexdigest(), size=size)
+    return RawFile(path=path, data=b"".join(pieces), sha256=digest.hexdigest(), size=size)
 
 
 Expander = Callable[[bytes], Iterator[bytes]]
