@@ -1,1 +1,33 @@
+"""Certification: is a canonical series what we think it is, and is every difference from a reference explained?
 
+Pure: same request, same certificate, byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ctl.certify.request import CertifyRequest
+
+if TYPE_CHECKING:
+    from ctl.model.certificate import Certificate
+
+__all__ = ["CertifyRequest", "certify", "limits_document"]
+
+
+def certify(request: CertifyRequest) -> Certificate:
+    """Certify one symbol: layers L0 to L5, the drift ledger, the decision with every reason.
+
+    Whatever a layer raises becomes its ERROR. Raises DataError only for a request that no certificate can
+    answer: a tick that is not positive, a negative day limit, an unknown acceptance policy.
+    """
+    from ctl.certify.assemble import certify as run
+
+    return run(request)
+
+
+def limits_document(policy: str) -> dict[str, Any]:
+    """The limits of an acceptance policy (`v1`, `v2`), JSON-ready: what `lock.thresholds` is the digest of."""
+    from ctl.certify.acceptance import limits_document as document
+
+    return document(policy)

@@ -1,0 +1,303 @@
+"""The layers L0 to L5 of one certification, each from the state that the earlier ones left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctl.certify import acceptance, drift, identity, integrity, ledger, roll_gaps, roll_schedule
+from ctl.certify.contract_closes import ContractCloses
+from ctl.certify.recovery import recover
+from ctl.certify.roll_rule import apparent_rule
+from ctl.certify.state import TITLES
+from ctl.certify.window import UNKNOWN, ReferenceArrays, build_overlap, place_rolls
+from ctl.errors import DataError
+from ctl.model.findings import Finding, LayerResult, Status, worst_status
+from ctl.model.rolls import ContinuousSeries
+
+if TYPE_CHECKING:
+    from ctl.certify.request import CertifyRequest
+    from ctl.certify.state import CertificationState
+
+
+def own_identity(state: CertificationState, findings: list[Finding]) -> LayerResult | None:
+    """Checks 1, 2 and 4, which need no reference."""
+    request = state.request
+    findings.append(identity.check_root(request))
+    if request.contracts is not None and request.contracts.contracts:
+        state.closes = ContractCloses.from_bars(request.contracts)
+    prices = identity.closes_for_grid(request, state.closes)
+    if prices is None:
+        findings.append(Finding("L0", "tick_grid", "NOT_RUN", "no closes to compare with the tick grid"))
+    else:
+        findings.append(identity.check_grid(prices, request.tick))
+    findings.append(identity.check_terms(request))
+    return identity.result(findings) if any(finding.status == "FAIL" for finding in findings[:2]) else None
+
+
+def reference_identity(state: CertificationState, findings: list[Finding]) -> LayerResult:
+    """Check 3, on the window that it lays."""
+    absent = absent_side(state.request)
+    if absent is not None:
+        findings.insert(2, Finding("L0", "reference_match", "NOT_RUN", absent))
+        return identity.result(findings)
+    try:
+        _lay_window(state)
+    except DataError as error:
+        if error.code != "INSUFFICIENT_OVERLAP":
+            raise
+        state.never_overlaps = True
+        findings.insert(2, Finding("L0", "reference_match", "ERROR", str(error), error.code))
+        return identity.result(findings)
+    if state.overlap is None or state.recovered is None:
+        raise DataError("the overlap window could not be laid")
+    findings.insert(2, identity.check_reference_match(state.overlap, state.canonical_rolls, state.reference_rolls))
+    findings.append(identity.check_fingerprint(state.recovered))
+    return identity.result(findings)
+
+
+def _lay_window(state: CertificationState) -> None:
+    request = state.request
+    reference, canonical = request.reference, request.canonical
+    if reference is None or canonical is None:
+        return
+    recovered = recover(state.closes, reference, tick=request.tick)
+    state.recovered = recovered
+    names = state.closes.names if state.closes is not None else ()
+    held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
+    state.overlap = overlap = build_overlap(
+        canonical,
+        ReferenceArrays(
+            recovered.sessions, recovered.adjusted, recovered.unadjusted, held, recovered.basis_identifiable
+        ),
+        contracts=names,
+    )
+    own_rolls = canonical.rolls if isinstance(canonical, ContinuousSeries) else ()
+    state.canonical_rolls = place_rolls(overlap, own_rolls)
+    state.reference_rolls = place_rolls(overlap, recovered.rolls)
+
+
+def absent_side(request: CertifyRequest) -> str | None:
+    """Which side is missing; None where both are there."""
+    if request.canonical is None:
+        return "no canonical series"
+    reference = request.reference
+    if reference is None or (reference.adjusted is None and reference.unadjusted is None):
+        return "no reference"
+    return None
+
+
+def _no_rolls(state: CertificationState) -> str | None:
+    """Why rolls cannot be compared; None where they can."""
+    absent = absent_side(state.request)
+    if absent is not None:
+        return absent
+    if not isinstance(state.request.canonical, ContinuousSeries):
+        return "the canonical series is no continuous series: it has no rolls"
+    if state.overlap is None:
+        return "no overlap window"
+    if state.recovered is None or state.recovered.source is None:
+        return "the reference's rolls cannot be recovered: it ships neither contracts nor both of its series"
+    return None
+
+
+def raw_data(state: CertificationState) -> LayerResult:
+    request = state.request
+    if request.contracts is None:
+        return LayerResult("L1", TITLES["L1"], "NOT_RUN", "no contract bars")
+    return integrity.check(
+        request.contracts,
+        request.canonical,
+        tick=request.tick,
+        calendar_sessions=request.calendar_sessions,
+        reference_contracts=None if request.reference is None else request.reference.contracts,
+    )
+
+
+def rolls(state: CertificationState) -> LayerResult:
+    why = _no_rolls(state)
+    if why is not None:
+        return LayerResult("L2", TITLES["L2"], "NOT_RUN", why)
+    request, own, other = state.request, state.canonical_rolls, state.reference_rolls
+    alignment = roll_schedule.align(own, other, tick=request.tick, max_day_delta=request.max_day_delta)
+    state.alignment = alignment
+    state.rule_mismatch = roll_schedule.rules_differ(
+        alignment, own, other, tick=request.tick, max_day_delta=request.max_day_delta
+    )
+    text = f"{alignment.n_pass} pass, {alignment.n_watch} watch, {alignment.n_fail} fail"
+    findings = [
+        Finding("L2", "schedule", alignment.policy_status, text, evidence={"strict_status": alignment.strict_status})
+    ]
+    if state.rule_mismatch:
+        findings.append(_rule_mismatch(state))
+    values = {
+        "n_canonical": alignment.n_canonical,
+        "n_reference": alignment.n_reference,
+        "n_pass": alignment.n_pass,
+        "n_watch": alignment.n_watch,
+        "n_fail": alignment.n_fail,
+        "n_paired": alignment.n_paired,
+        "n_unmatched_canonical": len(alignment.unmatched_canonical),
+        "n_unmatched_reference": len(alignment.unmatched_reference),
+        "n_edge_canonical": len(alignment.edge_canonical),
+        "n_edge_reference": len(alignment.edge_reference),
+        "unmatched_share": alignment.unmatched_share,
+        "fail_share": alignment.n_fail / alignment.n_paired if alignment.n_paired else None,
+        "strict_status": alignment.strict_status,
+        "policy_status": alignment.policy_status,
+        "day_delta_histogram": {str(days): count for days, count in alignment.day_delta_histogram.items()},
+    }
+    status: Status = "WATCH" if state.rule_mismatch and alignment.policy_status == "PASS" else alignment.policy_status
+    return LayerResult("L2", TITLES["L2"], status, text, tuple(findings), values)
+
+
+def _rule_mismatch(state: CertificationState) -> Finding:
+    text = "the two sides follow different roll rules: no tuning of prices can help"
+    evidence: dict[str, Any] = {}
+    rule = None if state.request.contracts is None else apparent_rule(state.request.contracts, state.reference_rolls)
+    if rule is not None:
+        text += f"; the reference appears to roll {rule.text}, policy `{rule.policy}` would follow it"
+        evidence = {
+            "rule": rule.rule,
+            "policy": rule.policy,
+            "offset": rule.offset,
+            "explained": rule.explained,
+            "rolls": rule.rolls,
+        }
+    return Finding("L2", "roll_rule", "WATCH", text, "ROLL_RULE_MISMATCH", evidence=evidence)
+
+
+def gaps(state: CertificationState) -> LayerResult:
+    why = _no_rolls(state)
+    if why is None and state.alignment is None:
+        why = "the roll schedules were not aligned"
+    if why is not None or state.alignment is None:
+        return LayerResult("L3", TITLES["L3"], "NOT_RUN", why or "")
+    request = state.request
+    gaps = roll_gaps.compare(
+        state.alignment, state.canonical_rolls, state.reference_rolls, state.closes, tick=request.tick
+    )
+    values = {
+        "mean_gap_diff": gaps.mean_gap_diff,
+        "max_gap_diff": gaps.max_gap_diff,
+        "mean_gap_diff_ticks": gaps.mean_gap_diff_ticks,
+        "max_gap_diff_ticks": gaps.max_gap_diff_ticks,
+        "n_compared": gaps.n_compared,
+    }
+    state.gaps = gaps
+    if gaps.mean_gap_diff is None:
+        if state.alignment.n_paired:
+            text = "the reference's gaps are unknown: it ships no adjusted series and states none"
+            return LayerResult("L3", TITLES["L3"], "NOT_RUN", text, values=values)
+        return LayerResult("L3", TITLES["L3"], "FAIL", "no paired rolls", values=values)
+    limit = acceptance.LIMITS_V1.max_mean_gap_diff
+    breached = acceptance.exceeds(gaps.mean_gap_diff, limit)
+    text = f"mean gap difference {gaps.mean_gap_diff:.6g} over {gaps.n_compared} pairs"
+    finding = Finding(
+        "L3", "mean_gap_diff", "WATCH" if breached else "PASS", text, "MEAN_GAP_DIFF" if breached else None,
+        gaps.mean_gap_diff, limit, request.quote_unit,
+    )  # fmt: skip
+    return LayerResult("L3", TITLES["L3"], finding.status, text, (finding,), values)
+
+
+def drift_layer(state: CertificationState) -> LayerResult:
+    absent = absent_side(state.request)
+    if absent is None and state.overlap is None:
+        absent = "no overlap window"
+    if absent is None and state.overlap is not None and not state.overlap.has_reference_adjusted:
+        absent = "the reference ships no adjusted series and states no gaps to build one from"
+    if absent is None:
+        absent = _bases_refused(state.request)
+    if absent is not None or state.overlap is None:
+        return LayerResult("L4", TITLES["L4"], "NOT_RUN", absent or "")
+    overlap, request = state.overlap, state.request
+    state.drift = found = drift.measure(overlap, state.canonical_rolls, state.reference_rolls)
+    state.ledger = book = _ledger(state)
+    scale = max(1.0, float(np.abs(overlap.canonical_adjusted).max()))
+    if not np.allclose(book.drift, found.d, rtol=0.0, atol=1e-9 * scale):
+        raise DataError("the ledger explains another drift than the one measured")
+    limit = acceptance.LIMITS_V1.max_mean_drift
+    breached = acceptance.exceeds(found.mean_drift, limit)
+    text = f"mean drift {found.mean_drift:.6g}, at most {found.max_drift:.6g}, over {overlap.sessions.size} sessions"
+    findings = (
+        Finding(
+            "L4", "mean_drift", "WATCH" if breached else "PASS", text, "MEAN_DRIFT" if breached else None,
+            found.mean_drift, limit, request.quote_unit,
+        ),
+        book.finding(),
+    )  # fmt: skip
+    status = worst_status(finding.status for finding in findings)
+    run = found.run
+    values = {
+        "mean_drift": found.mean_drift,
+        "max_drift": found.max_drift,
+        "signed_mean": found.signed_mean_drift,
+        "p95": found.p95_drift,
+        "max_drift_session": overlap.sessions[found.max_at],
+        "anchor": found.anchor,
+        "aligned_on": {
+            "rule": run.rule,
+            "first_session": overlap.sessions[run.start],
+            "last_session": overlap.sessions[run.end],
+            "sessions": run.end - run.start + 1,
+            "contract": overlap.contracts[run.contract] if run.contract >= 0 else None,
+        },
+        "contracts_known": overlap.contracts_known,
+        "intervals": [
+            {
+                "first_session": overlap.sessions[interval.start],
+                "last_session": overlap.sessions[interval.end],
+                "sessions": interval.end - interval.start + 1,
+                "mean": interval.mean,
+                "signed_mean": interval.signed_mean,
+                "share": interval.share,
+            }
+            for interval in found.intervals
+        ],
+    }
+    return LayerResult("L4", TITLES["L4"], status, text, findings, values)
+
+
+def _ledger(state: CertificationState) -> ledger.Ledger:
+    overlap, recovered = state.overlap, state.recovered
+    if overlap is None or recovered is None:
+        raise DataError("no overlap window")
+    known = overlap.contracts_known
+    roll_dates = (roll.roll_date for roll in recovered.rolls)
+    ours = dict(zip(roll_dates, recovered.our_gaps.tolist(), strict=True))
+    our_gaps = np.array([ours.get(roll.roll_date, np.nan) for roll in state.reference_rolls], dtype=np.float64)
+    pairs = () if state.alignment is None else state.alignment.pairs
+    return ledger.compute(
+        overlap.sessions,
+        ledger.Side(
+            overlap.canonical_adjusted,
+            overlap.canonical_unadjusted,
+            overlap.canonical_contract if known else None,
+            state.canonical_rolls,
+        ),
+        ledger.Side(
+            overlap.reference_adjusted,
+            overlap.reference_unadjusted if np.isfinite(overlap.reference_unadjusted).any() else None,
+            overlap.reference_contract if known else None,
+            state.reference_rolls,
+        ),
+        names=overlap.contracts,
+        our_gaps=our_gaps,
+        pairs=[(pair.canonical, pair.reference) for pair in pairs],
+    )
+
+
+def _bases_refused(request: CertifyRequest) -> str | None:
+    """Series of different adjustment bases are compared only where the caller means to."""
+    if request.intended_bases or request.canonical is None or request.reference is None:
+        return None
+    series = request.reference.adjusted or request.reference.unadjusted
+    own, other = request.canonical.meta.adjustment_basis, None if series is None else series.meta.adjustment_basis
+    if own is None or other is None or own == other:
+        return None
+    return f"bases differ: canonical is {own}, reference {other}; name the pair as intended to compare them"
+
+
+def functional(state: CertificationState) -> LayerResult:
+    return LayerResult("L5", TITLES["L5"], "NOT_RUN", "no triggers and trades of the strategy were given")

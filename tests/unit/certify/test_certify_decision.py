@@ -1,0 +1,318 @@
+"""Whole certificates of a hand-made market: the numbers, the reasons, and that nothing missing ever passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+from certify_market import TICK, Market
+
+from ctl.certify import certify, limits_document
+from ctl.errors import DataError
+from ctl.model.bars import ContractTerms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ctl.model.certificate import Certificate
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    """24 quarterly contracts, 1,512 sessions, 23 rolls."""
+    return Market()
+
+
+def codes(certificate: Certificate) -> list[str]:
+    return [reason.code for reason in certificate.reasons]
+
+
+def statuses(certificate: Certificate) -> dict[str, str]:
+    return {layer: found["status"] for layer, found in certificate.document["layers"].items()}
+
+
+def test_two_equal_vendors_are_accepted(market: Market) -> None:
+    certificate = certify(market.request())
+    document = certificate.document
+    assert certificate.decision == "ACCEPT"
+    assert certificate.reasons == ()
+    assert (document["n_canonical"], document["n_reference"], document["n_pass"], document["n_fail"]) == (23, 23, 23, 0)
+    assert document["mean_gap_diff"] == document["mean_drift"] == document["max_drift"] == 0.0
+    assert statuses(certificate) == {
+        "L0": "PASS",
+        "L1": "PASS",
+        "L2": "PASS",
+        "L3": "PASS",
+        "L4": "PASS",
+        "L5": "NOT_RUN",
+    }
+
+
+def test_one_wrong_gap_shifts_all_earlier_history(market: Market) -> None:
+    # The reference adds 8.00 too much at its sixth roll, whose gap session is number 63 * 6 - 8 = 370: the 371
+    # sessions 0..370 of its adjusted series stand 8.00 too high. D = -8 there, 0 elsewhere, over 1,512 sessions.
+    certificate = certify(market.request(reference=market.reference(gap_errors={5: 8.0})))
+    document = certificate.document
+    assert certificate.decision == "ACCEPT"
+    assert document["mean_gap_diff"] == pytest.approx(8.0 / 23)
+    assert document["max_gap_diff"] == pytest.approx(8.0)
+    assert document["max_gap_diff_ticks"] == pytest.approx(32.0)
+    assert document["mean_drift"] == pytest.approx(8.0 * 371 / 1512)
+    assert document["signed_mean"] == pytest.approx(-8.0 * 371 / 1512)
+    assert document["max_drift"] == pytest.approx(8.0)
+    assert document["p95"] == pytest.approx(8.0)
+    assert document["anchor"] == pytest.approx(0.0)
+    first = document["ledger"]["components"][0]
+    assert first["name"] == "gap:XXM06>XXU06:price"
+    assert first["share"] == pytest.approx(1.0)
+    pair = document["pairs"][5]
+    assert (pair["gap_diff"], pair["date_effect"], pair["price_effect"]) == pytest.approx((-8.0, 0.0, -8.0))
+
+
+def test_drift_above_its_limit_is_watched_with_the_text_of_the_board(market: Market) -> None:
+    # Gap session of the last roll: 63 * 23 - 8 = 1441; 1,442 of 1,512 sessions stand 7.75 too high: 7.3912.
+    certificate = certify(market.request(reference=market.reference(gap_errors={22: 7.75})))
+    assert certificate.decision == "WATCH"
+    assert certificate.detail == "mean drift 7.39 > 5.00 (index points)"
+    (reason,) = certificate.document["reasons"]
+    assert reason["code"] == "MEAN_DRIFT"
+    assert reason["severity"] == "WATCH"
+    assert reason["value"] == pytest.approx(7.75 * 1442 / 1512)
+    assert (reason["limit"], reason["unit"]) == (5.0, "index points")
+
+
+def test_limits_are_inclusive(market: Market) -> None:
+    # 5.00 * 1512 / 1442 on the last roll drifts by exactly 5.00; a mean gap difference of 23 / 23 = 1.00 likewise.
+    error = 5.0 * 1512 / 1442
+    at_limit = certify(market.request(reference=market.reference(gap_errors={22: error})))
+    assert at_limit.document["mean_drift"] == pytest.approx(5.0, abs=1e-10)
+    assert at_limit.decision == "ACCEPT"
+    beyond = certify(market.request(reference=market.reference(gap_errors={22: error + 1e-6})))
+    assert codes(beyond) == ["MEAN_DRIFT"]
+    assert beyond.reasons[0].text == "mean drift 5.000001 > 5.000000 (index points)"
+
+
+def test_mean_gap_difference_is_watched(market: Market) -> None:
+    # Errors of +24 and -24 on neighbouring rolls: 48 / 23 = 2.087 on the mean; history drifts only in between
+    # (63 sessions of 24.00: 1.00 on average).
+    certificate = certify(market.request(reference=market.reference(gap_errors={5: 24.0, 6: -24.0})))
+    assert certificate.detail == "mean gap difference 2.09 > 1.00 (index points)"
+    assert certificate.document["mean_drift"] == pytest.approx(24.0 * 63 / 1512)
+
+
+def test_rolls_a_few_sessions_apart_pair_and_differ_by_date(market: Market) -> None:
+    later = [index + 2 for index in market.gap_sessions()]
+    certificate = certify(market.request(reference=market.reference(later)))
+    document = certificate.document
+    assert (document["n_pass"], document["n_watch"], document["n_fail"]) == (0, 23, 0)
+    assert document["day_delta_histogram"] == {"-2": 23}
+    assert (document["strict_status"], document["policy_status"]) == ("WATCH", "WATCH")
+    for pair in document["pairs"]:
+        assert pair["price_effect"] == pytest.approx(0.0)
+        assert pair["gap_diff"] == pytest.approx(pair["date_effect"])
+
+
+def test_another_roll_rule_is_named_and_rejected(market: Market) -> None:
+    # The reference rolls 20 sessions earlier, on the 28th session before expiry (63 (k+1) - 1 - (63 (k+1) - 28) = 27).
+    earlier = [index - 20 for index in market.gap_sessions()]
+    certificate = certify(market.request(reference=market.reference(earlier)))
+    assert certificate.decision == "REJECT"
+    assert codes(certificate)[:3] == ["PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE"]
+    assert certificate.reasons[0].text == "paired rolls 0 < 20"
+    assert certificate.reasons[2].value is None
+    assert certificate.document["rule_mismatch"] is True
+    finding = certificate.document["layers"]["L2"]["findings"][1]
+    assert finding["code"] == "ROLL_RULE_MISMATCH"
+    assert finding["evidence"]["rule"] == "expiry"
+    assert finding["evidence"]["offset"] == 27
+    assert "27 sessions before expiry" in finding["text"]
+
+
+def test_missing_reference_is_an_error(market: Market) -> None:
+    certificate = certify(market.request(reference=None))
+    assert certificate.decision == "ERROR"
+    assert codes(certificate) == ["REFERENCE_MISSING"]
+    assert all(statuses(certificate)[layer] == "NOT_RUN" for layer in ("L0", "L2", "L3", "L4"))
+
+
+def test_missing_canonical_is_an_error(market: Market) -> None:
+    certificate = certify(market.request(canonical=None))
+    assert (certificate.decision, codes(certificate)) == ("ERROR", ["CANONICAL_MISSING"])
+
+
+def test_missing_contracts_are_an_error(market: Market) -> None:
+    certificate = certify(market.request(contracts=None))
+    assert certificate.decision == "ERROR"
+    assert "L0_NOT_RUN" in codes(certificate)
+
+
+def test_an_unadjusted_series_alone_leaves_drift_unmeasured(market: Market) -> None:
+    certificate = certify(market.request(reference=market.reference(adjusted=False)))
+    assert certificate.decision == "ERROR"
+    assert {"L3_NOT_RUN", "L4_NOT_RUN"} <= set(codes(certificate))
+
+
+def test_an_adjusted_series_alone_measures_drift_and_says_what_it_cannot_know(market: Market) -> None:
+    certificate = certify(market.request(reference=market.reference(unadjusted=False, gap_errors={5: 8.0})))
+    assert certificate.document["mean_drift"] == pytest.approx(8.0 * 371 / 1512)
+    assert certificate.document["reference_recovery"]["basis_identifiable"] is False
+    evidence = certificate.document["layers"]["L0"]["findings"][2]["evidence"]
+    assert evidence["median_level_difference"] is None
+
+
+def test_a_layer_that_raises_is_an_error_and_stops_no_other(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr("ctl.certify.roll_gaps.compare", broken)
+    certificate = certify(market.request())
+    assert certificate.decision == "ERROR"
+    assert certificate.document["layers"]["L3"]["status"] == "ERROR"
+    assert certificate.document["layers"]["L3"]["text"] == "ZeroDivisionError: by design"
+    assert certificate.document["layers"]["L4"]["status"] == "PASS"
+    assert codes(certificate) == ["L3_ERROR"]
+
+
+def test_a_window_that_could_not_be_laid_is_an_error_and_no_short_overlap(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("by design")
+
+    monkeypatch.setattr("ctl.certify.layers.recover", broken)
+    certificate = certify(market.request())
+    assert certificate.decision == "ERROR"
+    assert codes(certificate) == ["L0_ERROR", "L2_NOT_RUN", "L3_NOT_RUN", "L4_NOT_RUN"]
+
+
+def test_too_few_shared_sessions_reject_but_are_measured() -> None:
+    short = Market(contracts=7)
+    certificate = certify(short.request())
+    assert certificate.document["overlap"]["shared_sessions"] == 441
+    assert certificate.decision == "REJECT"
+    assert codes(certificate)[:2] == ["INSUFFICIENT_OVERLAP", "PAIRED_ROLLS"]
+    assert certificate.reasons[0].text == "shared sessions 441 < 500"
+    assert certificate.document["n_paired"] == 6
+
+
+def test_no_common_time_at_all_rejects(market: Market) -> None:
+    reference = market.reference()
+    shifted = {
+        name: dataclasses.replace(series, frame=series.frame.with_columns(pl.col("session").dt.offset_by("20y")))
+        for name, series in (("adjusted", reference.adjusted), ("unadjusted", reference.unadjusted))
+        if series is not None
+    }
+    certificate = certify(market.request(reference=dataclasses.replace(reference, **shifted)))
+    assert (certificate.decision, codes(certificate)) == ("REJECT", ["INSUFFICIENT_OVERLAP"])
+
+
+def test_the_wrong_root_is_rejected_by_name(market: Market) -> None:
+    other = Market(root="PA")
+    certificate = certify(
+        market.request(symbol="PL", root="PL", contracts=other.bars(), other_contracts={"PA": other.bars()})
+    )
+    assert (certificate.decision, codes(certificate)) == ("REJECT", ["IDENTITY_MISMATCH"])
+    assert "PA found where PL was asked for" in certificate.reasons[0].text
+    assert "match PA" in certificate.reasons[0].text
+    assert statuses(certificate) == {"L0": "FAIL", **{f"L{n}": "NOT_RUN" for n in range(1, 6)}}
+
+
+def test_another_instrument_under_the_right_name_is_rejected_and_named(market: Market) -> None:
+    # The bars are called XX but move like YY; the reference is the true XX.
+    impostor = Market(seed=99)
+    true = Market(seed=99, root="YY")
+    certificate = certify(
+        market.request(
+            contracts=impostor.bars(),
+            canonical=impostor.canonical(),
+            other_contracts={"YY": true.bars(), "ZZ": Market(seed=3, root="ZZ").bars()},
+        )
+    )
+    assert codes(certificate) == ["IDENTITY_MISMATCH"]
+    assert "correlation of daily changes" in certificate.reasons[0].text
+    assert "match YY" in certificate.reasons[0].text
+
+
+def test_levels_far_apart_are_another_instrument(market: Market) -> None:
+    # Half the price with half the changes correlates perfectly and is still no match: |1 / 0.5 - 1| = 100 %.
+    certificate = certify(market.request(reference=market.reference(change=lambda close: close * 0.5)))
+    assert codes(certificate) == ["IDENTITY_MISMATCH"]
+    assert "median level difference 100.00 % > 5.00 %" in certificate.reasons[0].text
+
+
+def test_closes_off_the_grid_fail_unless_their_grid_is_finer(market: Market) -> None:
+    finer = certify(market.request(tick=0.5))
+    finding = finer.document["layers"]["L0"]["findings"][1]
+    assert (finding["status"], finding["code"], finding["evidence"]["inferred_grid"]) == ("WATCH", "FINER_GRID", 0.25)
+    assert finer.decision == "ACCEPT"
+    foreign = certify(market.request(tick=0.4))
+    assert codes(foreign) == ["IDENTITY_MISMATCH"]
+    assert "grid of 0.25" in foreign.reasons[0].text
+
+
+def test_definition_records_inform(market: Market) -> None:
+    bars = market.bars()
+    terms = {market.names[0]: ContractTerms(market.names[0], tick=0.1, asset="XX")}
+    certificate = certify(market.request(contracts=dataclasses.replace(bars, terms=terms)))
+    finding = next(f for f in certificate.document["layers"]["L0"]["findings"] if f["check"] == "definition")
+    assert finding["status"] == "FAIL"
+    assert "tick 0.1, expected 0.25" in finding["text"]
+    assert certificate.decision == "ACCEPT"
+    assert statuses(certificate)["L0"] == "WATCH"
+
+
+def test_same_request_same_bytes(market: Market) -> None:
+    request = market.request(reference=market.reference(gap_errors={5: 8.0}))
+    first, second = certify(request), certify(request)
+    assert first.sha256 == second.sha256
+    assert json.dumps(first.document) == json.dumps(second.document)
+
+
+def test_document_is_plain_json(market: Market) -> None:
+    def leaves(value: Any) -> Iterator[Any]:
+        if isinstance(value, dict):
+            assert all(isinstance(key, str) for key in value)
+            for item in value.values():
+                yield from leaves(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from leaves(item)
+        else:
+            yield value
+
+    certificate = certify(market.request(reference=market.reference([i + 1 for i in market.gap_sessions()])))
+    assert {type(leaf) for leaf in leaves(certificate.document)} <= {str, int, float, bool, type(None)}
+
+
+def test_tables_carry_every_session_pair_and_component(market: Market) -> None:
+    certificate = certify(market.request(reference=market.reference(gap_errors={5: 8.0})))
+    tables = certificate.tables
+    assert set(tables) == {"L2_roll_schedule.csv", "L3_roll_gaps.csv", "L4_drift.csv"}
+    drift = tables["L4_drift.csv"]
+    assert drift.height == 1512
+    assert drift.columns[:4] == ["session", "canonical_close", "reference_close", "drift"]
+    components = drift.select(pl.exclude("session", "canonical_close", "reference_close", "drift"))
+    np.testing.assert_allclose(components.to_numpy().sum(axis=1), drift["drift"].to_numpy(), atol=1e-9)
+    assert tables["L2_roll_schedule.csv"].height == tables["L3_roll_gaps.csv"].height == 23
+
+
+@pytest.mark.parametrize(
+    "change", [{"tick": 0.0}, {"tick": float("nan")}, {"max_day_delta": -1}, {"acceptance_policy": "v9"}]
+)
+def test_impossible_requests_are_refused(market: Market, change: dict[str, Any]) -> None:
+    with pytest.raises(DataError):
+        certify(market.request(**change))
+
+
+def test_limits_document_names_every_limit() -> None:
+    limits = limits_document("v1")["limits"]
+    assert limits["max_mean_drift"] == 5.0
+    assert limits["max_mean_gap_diff"] == 1.0
+    assert limits["min_paired_rolls"] == 20
+    with pytest.raises(DataError):
+        limits_document("v3")
+    assert TICK == 0.25
