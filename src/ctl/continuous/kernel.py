@@ -78,18 +78,23 @@ class Path(NamedTuple):
 def _mark(days: Any, first_row: Any, end_row: Any, eligible: Any) -> Any:
     low, high = days[first_row[0]], days[end_row[0] - 1]
     for contract in range(len(first_row)):
-        low = min(low, days[first_row[contract]])
-        high = max(high, days[end_row[contract] - 1])
-    marks = np.zeros(max(high - low + 1, 1), dtype=np.uint8)
-    for contract in range(len(first_row)):
-        flag = np.uint8(3) if eligible[contract] else np.uint8(1)
-        before = low - 1
-        for row in range(first_row[contract], end_row[contract]):
-            day = days[row]
-            if day <= before or day > high:
-                return marks, low, row
-            before = day
-            marks[day - low] |= flag
+        own = days[first_row[contract] : end_row[contract]]
+        ascending = True
+        for i in range(1, len(own)):
+            ascending &= own[i - 1] < own[i]
+        if not ascending:
+            for i in range(1, len(own)):
+                if own[i - 1] >= own[i]:
+                    return np.zeros(0, dtype=np.uint8), low, first_row[contract] + i
+        low, high = min(low, own[0]), max(high, own[len(own) - 1])
+    marks = np.zeros(high - low + 1, dtype=np.uint8)
+    for wanted in (False, True):  # eligible contracts last: their mark stays
+        mark = np.uint8(2) if wanted else np.uint8(1)
+        for contract in range(len(first_row)):
+            if eligible[contract] == wanted:
+                own = days[first_row[contract] : end_row[contract]]
+                for i in range(len(own)):
+                    marks[np.uint32(own[i] - low)] = mark
     return marks, low, -1
 
 
@@ -100,9 +105,7 @@ def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bool
     """
     marks, low, bad_row = _mark(days, first_row, end_row, eligible)
     position = np.flatnonzero(marks)
-    return Sessions(
-        days=(position + low).astype(np.int32), trades=(marks[position] & 2).astype(bool), bad_row=int(bad_row)
-    )
+    return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
 
 
 @_compiled
@@ -157,11 +160,14 @@ def _walk(
     trades: Any,
 ) -> Any:
     contracts, sessions = len(first_row), len(session)
+    oldest = 0  # the first contract that may still have a bar
     measure = interest if kind in (OPEN_INTEREST, RANK_OPEN_INTEREST) else volume
     cursor = first_row.copy()
     first_day = np.empty(contracts, dtype=np.int64)
-    for c in range(contracts):
+    none_before = np.empty(contracts, dtype=np.int64)  # day before which neither it nor a later contract has a bar
+    for c in range(contracts - 1, -1, -1):
         first_day[c] = days[first_row[c]]
+        none_before[c] = first_day[c] if c == contracts - 1 else min(first_day[c], none_before[c + 1])
 
     used = np.full(sessions, -1, dtype=np.int64)
     rolls = 0
@@ -174,6 +180,8 @@ def _walk(
 
     for i in range(sessions):
         day = session[i]
+        while oldest < contracts and days[end_row[oldest] - 1] < day:
+            oldest += 1
 
         # A roll confirmed at the last close comes into force.
         if pending >= 0:
@@ -196,7 +204,7 @@ def _walk(
                     active = holder
             if active < 0:
                 most = np.int64(-2)
-                for c in range(contracts):
+                for c in range(oldest, contracts):
                     row = _find(days, cursor, end_row, c, day)
                     if row >= 0 and day <= last_trade[c] and volume[row] > most:
                         most, active = volume[row], c
@@ -267,7 +275,9 @@ def _walk(
                             firm = kind == OPEN_INTEREST or (interest[row] >= 0 and interest[other_row] > interest[row])
                             if not firm:
                                 firm = True
-                                for c in range(contracts):
+                                for c in range(oldest, contracts):
+                                    if none_before[c] > day:
+                                        break
                                     rival = _find(days, cursor, end_row, c, day)
                                     if rival >= 0 and volume[rival] > volume[other_row]:
                                         firm = False
@@ -283,7 +293,9 @@ def _walk(
                 confirmed = _adjacent(first_day, active, day)
         elif kind in (RANK_OPEN_INTEREST, RANK_VOLUME):
             most, leader = np.int64(-1), -1
-            for c in range(contracts):
+            for c in range(oldest, contracts):
+                if none_before[c] > day:
+                    break
                 rival = _find(days, cursor, end_row, c, day)
                 if rival >= 0 and measure[rival] > most:
                     most, leader = measure[rival], c
@@ -385,44 +397,119 @@ def roll_path(
     )
 
 
-@_compiled
-def _closes_of_gap(
-    days: Any, old_first: int, old_end: int, new_first: int, new_end: int, gap_day: int, force: int
-) -> Any:
-    old, new = old_end - 1, new_end - 1
-    while old >= old_first and days[old] > gap_day:
-        old -= 1
-    while new >= new_first and days[new] > gap_day:
-        new -= 1
-    while old >= old_first and new >= new_first:
-        if days[old] == days[new]:
-            return old, new, True
-        if days[old] > days[new]:
-            old -= 1
-        else:
-            new -= 1
-
-    # No session has both: the old contract's last close, and the new one's close nearest to it.
-    old = old_end - 1
-    while old > old_first and days[old] > gap_day:
-        old -= 1
-    nearest = new_first
-    for row in range(new_first, new_end):
-        if days[row] > force:
-            break
-        if abs(days[row] - days[old]) < abs(days[nearest] - days[old]):
-            nearest = row
-    return old, nearest, False
-
-
-def closes_of_gap(
-    days: Int32s, old: tuple[int, int], new: tuple[int, int], gap_day: int, force_day: int
-) -> tuple[int, int, bool]:
-    """Rows of the old and the new contract whose closes make the gap, and whether they are of one session.
-
-    old, new: half-open rows of the two contracts in `days`. The latest session up to `gap_day` with both; where
-    there is none, the old contract's last close up to then and of the new one's, up to `force_day` on which it is
-    first used, the nearest in time (the earlier of two equally near).
+class RollRows(NamedTuple):
+    """Rows behind each roll. gap: int64[rolls, 2], the old and the new contract's close of the gap; concurrent:
+    bool[rolls], both of one session. volume: int64[rolls, consecutive_days, 2], the rows whose volumes the roll states,
+    -1 where there is no bar; stated: int64[rolls], how many of them count. used: int64[rolls], the first session with a
+    bar of the new contract, -1 where it was left without one.
     """
-    old_row, new_row, concurrent = _closes_of_gap(days, *old, *new, gap_day, force_day)
-    return int(old_row), int(new_row), bool(concurrent)
+
+    gap: Int64s
+    concurrent: Bools
+    volume: Int64s
+    stated: Int64s
+    used: Int64s
+
+
+@_compiled
+def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
+    """The last row of first..end whose day is not after `day`; first - 1 without one."""
+    low, high = first, end
+    while low < high:
+        middle = (low + high) // 2
+        if days[middle] <= day:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@_compiled
+def _rows_of_rolls(
+    days: Any, first_row: Any, end_row: Any, session: Any, row_used: Any, roll: Any, confirming: Any, ended: int
+) -> Any:
+    rolls, width = roll.shape[1], confirming.shape[1]
+    gap = np.full((rolls, 2), -1, dtype=np.int64)
+    concurrent = np.zeros(rolls, dtype=np.bool_)
+    volume = np.full((rolls, width, 2), -1, dtype=np.int64)
+    stated = np.zeros(rolls, dtype=np.int64)
+    used = np.full(rolls, -1, dtype=np.int64)
+    for r in range(rolls):
+        old, new, force, gap_day = roll[0, r], roll[1, r], roll[2, r], roll[4, r]
+        old_last = _at_or_before(days, first_row[old], end_row[old], gap_day)
+        new_last = _at_or_before(days, first_row[new], end_row[new], gap_day)
+
+        # The latest session with both closes.
+        a, b = old_last, new_last
+        while a >= first_row[old] and b >= first_row[new] and days[a] != days[b]:
+            if days[a] > days[b]:
+                a -= 1
+            else:
+                b -= 1
+        if a >= first_row[old] and b >= first_row[new]:
+            concurrent[r] = True
+        else:
+            # None: the old contract's last close, and the new one's close nearest to it.
+            a = max(old_last, first_row[old])
+            b = first_row[new]
+            for row in range(first_row[new], end_row[new]):
+                if days[row] > session[force]:
+                    break
+                if abs(days[row] - days[a]) < abs(days[b] - days[a]):
+                    b = row
+        gap[r, 0], gap[r, 1] = a, b
+
+        for k in range(width):
+            if confirming[r, k] >= 0:
+                day = session[confirming[r, k]]
+            elif k == 0:
+                # No confirming sessions: the old contract's last session, or the one on which the rule fired.
+                day = gap_day
+                if roll[5, r] == ended and old_last >= first_row[old]:
+                    day = days[old_last]
+                elif roll[5, r] != ended:
+                    day = session[max(_at_or_before(session, 0, len(session), gap_day), 0)]
+            else:
+                break
+            for side in range(2):
+                contract = roll[side, r]
+                row = _at_or_before(days, first_row[contract], end_row[contract], day)
+                if row >= first_row[contract] and days[row] == day:
+                    volume[r, k, side] = row
+            stated[r] = k + 1
+
+        until = roll[2, r + 1] if r + 1 < rolls else len(session)
+        for i in range(force, until):
+            if row_used[i] >= 0:
+                used[r] = i
+                break
+    return gap, concurrent, volume, stated, used
+
+
+def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, sessions: Sessions) -> RollRows:
+    """Find the closes of each roll's gap and the volumes it states; arguments as in `roll_path`.
+
+    The gap session is the latest up to the path's gap_day on which both contracts have a bar. Where there is none:
+    the old contract's last close up to then and of the new one's, up to the session from which it is used, the
+    nearest in time (the earlier of two equally near).
+    """
+    roll = np.stack([path.from_contract, path.to_contract, path.force, path.known, path.gap_day, path.reason])
+    return RollRows(
+        *_rows_of_rolls(days, first_row, end_row, sessions.days, path.row, roll, path.confirming, ENDED_ROLL)
+    )
+
+
+@_compiled
+def _carry(sessions: int, force: Any, of_roll: Any, neutral: float) -> Any:
+    carried = np.full(sessions, neutral, dtype=np.float64)
+    begin = 0
+    for r in range(len(force)):
+        for i in range(begin, force[r]):
+            carried[i] = of_roll[r]
+        begin = max(begin, force[r])
+    return carried
+
+
+def carried_by(path: Path, of_roll: npt.NDArray[np.float64], neutral: float) -> npt.NDArray[np.float64]:
+    """float64[sessions]: what each session carries, `of_roll` of the first roll in force after it, else `neutral`."""
+    return np.asarray(_carry(len(path.row), path.force[: len(of_roll)], of_roll, neutral))

@@ -43,12 +43,6 @@ class Layout:
     sessions: kernel.Sessions
     counts: dict[str, int]
 
-    def row_of(self, contract: int, session: int) -> int:
-        """Row of an eligible contract's bar on a session (indices), -1 without one."""
-        first, end = int(self.first_row[contract]), int(self.end_row[contract])
-        row = first + int(np.searchsorted(self.days[first:end], self.sessions.days[session]))
-        return row if row < end and self.days[row] == self.sessions.days[session] else -1
-
 
 def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -> Layout:
     """Check the bars of one root and take them apart.

@@ -82,22 +82,29 @@ def build(
     if calendar.assumed:
         warnings.append("roll days outside the exchange calendar given were counted on weekdays")
 
+    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.sessions)
+    in_force, pending = _settle(layout, path, behind, policy)
     kept = np.flatnonzero(path.row >= 0)
     rows = path.row[kept]
-    in_force, pending = _settle(layout, path, policy)
-    gaps = [adjust.gap_of_roll(layout, path, index) for index in range(in_force)]
+    close = layout.frame["close"].to_numpy()
+    from_close, to_close = close[behind.gap[:in_force, 0]], close[behind.gap[:in_force, 1]]
+    cumulative = adjust.sums(to_close - from_close)
     if policy.adjustment == "ratio":
-        adjust.refuse_ratio_of_non_positive(layout, rows, gaps)
-    cumulative = adjust.sums(gaps)
-    frame = _frame(layout, rows, _carried(path.force[:in_force], kept, gaps, policy), policy)
-    rolls = tuple(_roll(layout, path, policy, index, gaps[index], cumulative[index]) for index in range(in_force))
+        adjust.refuse_ratio_of_non_positive(layout, close, np.concatenate([rows, behind.gap[:in_force].ravel()]))
+        carried = kernel.carried_by(path, adjust.factors(from_close, to_close), 1.0)
+    elif policy.adjustment == "difference":
+        carried = kernel.carried_by(path, cumulative, 0.0)
+    else:
+        carried = np.zeros(len(path.row))
+    frame = _frame(layout, rows, carried[kept], policy)
+    rolls = _rolls(layout, path, behind, policy, from_close.tolist(), to_close.tolist(), cumulative.tolist())
 
     counts = {
         "sessions": len(rows),
         "rolls": len(rolls),
         "skipped_sessions": len(path.row) - path.first - len(rows),
         "unconfirmed_crossovers": path.unconfirmed,
-        "non_concurrent_gaps": sum(not gap.concurrent for gap in gaps),
+        "non_concurrent_gaps": int((~behind.concurrent[:in_force]).sum()),
         "dropped_instruments": bars.meta.counts.get("instruments_dropped", 0),
         **layout.counts,
         **_against_calendar(layout, path.first, calendar_sessions),
@@ -185,7 +192,9 @@ def _held(path: kernel.Path) -> list[int]:
     return [int(index) for index in path.from_contract] + [path.active]
 
 
-def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int, PendingRoll | None]:
+def _settle(
+    layout: Layout, path: kernel.Path, behind: kernel.RollRows, policy: RollPolicy
+) -> tuple[int, PendingRoll | None]:
     """How many rolls are in force, and the roll that is known but not yet in force at the end.
 
     A roll whose new contract has had no bar since is not in force yet.
@@ -193,10 +202,10 @@ def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int,
     rolls = len(path.force)
     if path.pending_to >= 0:
         return rolls, _pending(layout, path.active, path.pending_to, path.pending_known, _REASON[policy.kind])
-    if rolls and not (path.row[path.force[-1] :] >= 0).any():
+    if rolls and behind.used[-1] < 0:
         last = rolls - 1
         old, new = int(path.from_contract[last]), int(path.to_contract[last])
-        return last, _pending(layout, old, new, int(path.known[last]), _reason(path, policy, last))
+        return last, _pending(layout, old, new, int(path.known[last]), _reason(int(path.reason[last]), policy))
     return rolls, None
 
 
@@ -209,66 +218,47 @@ def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason)
     )
 
 
-def _reason(path: kernel.Path, policy: RollPolicy, index: int) -> RollReason:
-    return "contract_ended" if path.reason[index] == kernel.ENDED_ROLL else _REASON[policy.kind]
+def _reason(code: int, policy: RollPolicy) -> RollReason:
+    return "contract_ended" if code == kernel.ENDED_ROLL else _REASON[policy.kind]
 
 
-def _roll(
-    layout: Layout, path: kernel.Path, policy: RollPolicy, index: int, gap: adjust.Gap, cumulative: float
-) -> Roll:
-    old, new = int(path.from_contract[index]), int(path.to_contract[index])
-    confirming = [int(session) for session in path.confirming[index] if session >= 0]
-    if not confirming:
-        confirming = [_last_session(layout, path, index)]
-    pairs = [(layout.row_of(old, session), layout.row_of(new, session)) for session in confirming]
-    return Roll(
-        roll_date=day_of(layout.sessions.days[_first_used(path, index)]),
-        gap_session=day_of(gap.session),
-        known_at=day_of(layout.sessions.days[path.known[index]]),
-        from_contract=layout.contracts[old].name,
-        to_contract=layout.contracts[new].name,
-        from_close=gap.from_close,
-        to_close=gap.to_close,
-        gap=gap.difference,
-        cumulative_adjustment=cumulative,
-        from_volume=tuple(_volume(layout, row) for row, _ in pairs),
-        to_volume=tuple(_volume(layout, row) for _, row in pairs),
-        reason=_reason(path, policy, index),
-        concurrent=gap.concurrent,
-    )
-
-
-def _first_used(path: kernel.Path, index: int) -> int:
-    """The first session with a bar of the new contract; that of coming into force where it was left without one."""
-    force = int(path.force[index])
-    end = int(path.force[index + 1]) if index + 1 < len(path.force) else len(path.row)
-    with_bar = np.flatnonzero(path.row[force:end] >= 0)
-    return force + int(with_bar[0]) if len(with_bar) else force
-
-
-def _last_session(layout: Layout, path: kernel.Path, index: int) -> int:
-    """The session whose volumes a roll without confirming sessions states: of a forced roll the old contract's last."""
-    upto = int(path.gap_day[index])
-    if path.reason[index] == kernel.ENDED_ROLL:
-        old = int(path.from_contract[index])
-        own = layout.days[int(layout.first_row[old]) : int(layout.end_row[old])]
-        upto = int(own[max(int(np.searchsorted(own, upto, side="right")) - 1, 0)])
-    return max(int(np.searchsorted(layout.sessions.days, upto, side="right")) - 1, 0)
-
-
-def _volume(layout: Layout, row: int) -> int | None:
-    volume = int(layout.volume[row]) if row >= 0 else -1
-    return volume if volume >= 0 else None
-
-
-def _carried(
-    force: npt.NDArray[np.int64], kept: npt.NDArray[np.int64], gaps: list[adjust.Gap], policy: RollPolicy
-) -> npt.NDArray[np.float64]:
-    """What the bar of each kept session carries: a sum of gaps, under `ratio` a factor."""
-    if policy.adjustment == "ratio":
-        return adjust.per_bar(force, kept, adjust.factors(gaps), 1.0)
-    return adjust.per_bar(
-        force, kept, adjust.sums(gaps) if policy.adjustment == "difference" else [0.0] * len(gaps), 0.0
+def _rolls(
+    layout: Layout,
+    path: kernel.Path,
+    behind: kernel.RollRows,
+    policy: RollPolicy,
+    from_close: list[float],
+    to_close: list[float],
+    cumulative: list[float],
+) -> tuple[Roll, ...]:
+    """The rolls in force. A roll's date is the first session with a bar of its new contract; where another roll
+    followed before there was one, the session from which it counted.
+    """
+    names = [contract.name for contract in layout.contracts]
+    dates = layout.sessions.days.astype("datetime64[D]").tolist()
+    gap_dates = layout.days[behind.gap[:, 0]].astype("datetime64[D]").tolist()
+    volumes = np.where(behind.volume >= 0, layout.volume[behind.volume], -1).tolist()
+    used = np.where(behind.used >= 0, behind.used, np.minimum(path.force, len(dates) - 1)).tolist()
+    stated, known = behind.stated.tolist(), path.known.tolist()
+    old, new, reasons = path.from_contract.tolist(), path.to_contract.tolist(), path.reason.tolist()
+    concurrent = behind.concurrent.tolist()
+    return tuple(
+        Roll(
+            roll_date=dates[used[index]],
+            gap_session=gap_dates[index],
+            known_at=dates[known[index]],
+            from_contract=names[old[index]],
+            to_contract=names[new[index]],
+            from_close=from_close[index],
+            to_close=to_close[index],
+            gap=to_close[index] - from_close[index],
+            cumulative_adjustment=cumulative[index],
+            from_volume=tuple(pair[0] if pair[0] >= 0 else None for pair in volumes[index][: stated[index]]),
+            to_volume=tuple(pair[1] if pair[1] >= 0 else None for pair in volumes[index][: stated[index]]),
+            reason=_reason(reasons[index], policy),
+            concurrent=concurrent[index],
+        )
+        for index in range(len(cumulative))
     )
 
 
