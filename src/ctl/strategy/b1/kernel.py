@@ -1,7 +1,7 @@
 """B1 compiled: one pass over a symbol's bars finds pullbacks, a second follows only those that trigger.
 
 Everything that numba compiles stands in this file, because its cache is keyed by the file of the
-entry function. No fast-math where a value is computed: every platform rounds alike.
+entry function. No fast-math, so that every platform rounds alike.
 """
 
 from __future__ import annotations
@@ -61,25 +61,40 @@ def _part(function: _Function) -> _Function:
     return cast(_Function, njit(nogil=True)(function))
 
 
-def _extremum(function: _Function) -> _Function:
-    # Reordering a maximum of numbers without NaN cannot change it; these two flags let it vectorise.
-    return cast(_Function, njit(nogil=True, fastmath={"nnan", "nsz"})(function))
-
-
-@_extremum
+@_part
 def _highest(values: Floats, start: int, stop: int) -> float:
-    found: float = values[start]
-    for n in range(start + 1, stop):
-        found = max(found, values[n])
-    return found
+    """Maximum of values[start:stop], in four strands because one would wait for itself at every step."""
+    window = values[start:stop]
+    quarters = len(window) // 4
+    a: float = window[0]
+    b, c, d = a, a, a
+    for quarter in range(quarters):
+        n = 4 * quarter
+        a = max(a, window[n])
+        b = max(b, window[n + 1])
+        c = max(c, window[n + 2])
+        d = max(d, window[n + 3])
+    for n in range(4 * quarters, len(window)):
+        a = max(a, window[n])
+    return max(a, b, c, d)
 
 
-@_extremum
+@_part
 def _lowest(values: Floats, start: int, stop: int) -> float:
-    found: float = values[start]
-    for n in range(start + 1, stop):
-        found = min(found, values[n])
-    return found
+    """Minimum of values[start:stop], in four strands likewise."""
+    window = values[start:stop]
+    quarters = len(window) // 4
+    a: float = window[0]
+    b, c, d = a, a, a
+    for quarter in range(quarters):
+        n = 4 * quarter
+        a = min(a, window[n])
+        b = min(b, window[n + 1])
+        c = min(c, window[n + 2])
+        d = min(d, window[n + 3])
+    for n in range(4 * quarters, len(window)):
+        a = min(a, window[n])
+    return min(a, b, c, d)
 
 
 @_part
@@ -130,9 +145,13 @@ def _pullbacks(
 @_part
 def _undefined_slopes(ema: Floats, adjustment: Floats, first: int, lookback: int) -> int:
     """Bars from `first` on whose slope has a denominator of zero or below."""
+    if len(ema) <= first:
+        return 0
+    now = adjustment[first:]
+    before = ema[first - lookback : len(ema) - lookback]
     count = 0
-    for n in range(first, len(ema)):
-        count += int(ema[n - lookback] - adjustment[n] <= 0.0)
+    for n in range(len(now)):
+        count += int(before[n] - now[n] <= 0.0)
     return count
 
 
@@ -222,6 +241,22 @@ def _gap_below(high: Floats, low: Floats, n: int, window: int, shift: float) -> 
         if edge < lowest and floor <= edge - shift < stop:
             return 1
     return 0
+
+
+@_part
+def _near_high(high: Floats, n: int, swing_high: float, shift: float) -> int:
+    """Whether no high of the last 252 bars puts `swing_high` below 95 % of it, in the frame of bar n.
+
+    Counting the highs that do says the same as taking their maximum, and vectorises.
+    """
+    if n < _NEAR_HIGH_BARS:
+        return NULL
+    reached = swing_high - shift
+    window = high[n - _NEAR_HIGH_BARS : n]
+    beyond = 0
+    for m in range(len(window)):
+        beyond += int(0.95 * (window[m] - shift) > reached)
+    return int(beyond == 0)
 
 
 @_part
@@ -510,10 +545,7 @@ def simulate(
             )
             row[I_VOLUME_DECLINING] = _volume_declining(v, n)
             row[I_GAP_BELOW] = _gap_below(h, l, n, gap_scan_window, shift[n])
-            row[I_NEAR_HIGH] = NULL
-            if n >= _NEAR_HIGH_BARS:
-                highest = _highest(h, n - _NEAR_HIGH_BARS, n)
-                row[I_NEAR_HIGH] = int(swing_high - shift[n] >= 0.95 * (highest - shift[n]))
+            row[I_NEAR_HIGH] = _near_high(h, n, swing_high, shift[n])
             row[I_SINGLE_BAR] = int(h[n - 1] == swing_high)
 
             confirmation = NO_BAR
