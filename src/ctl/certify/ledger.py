@@ -187,11 +187,15 @@ class Ledger:
         """What a unit of removal contributes to D (T): a whole block (`block:WN08>WU08`) or a dense component."""
         for block in self.blocks:
             if block.unit == unit:
-                out = np.zeros(len(self.drift))
-                out[: block.before] = sum(size for _, size in block.steps)
-                out[block.inside] = self.inside[block.inside]
-                return out
+                return self.unit_drift_of(block)
         return dict(self._dense())[unit].copy()
+
+    def unit_drift_of(self, block: Block) -> Floats:
+        """What a whole block contributes to D (T): its gap before it, its timing inside."""
+        out = np.zeros(len(self.drift))
+        out[: block.before] = sum(size for _, size in block.steps)
+        out[block.inside] = self.inside[block.inside]
+        return out
 
     def columns(self) -> dict[str, Floats]:
         """Every component over all sessions (T each), blocks in order of time, then the dense ones."""

@@ -1,0 +1,362 @@
+"""L5: would a trade change? Triggers and trades of a strategy on both adjusted series, side by side.
+
+This room does not know the strategy: its caller runs it on both sides and hands over what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import numpy as np
+
+from ctl.certify.spread_steps import match_in_order
+from ctl.model.findings import Finding, LayerResult
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ctl.certify.ledger import Ledger
+
+PAIR_SESSIONS: Final = 3
+BORDERLINE_MARGIN: Final = 0.001
+MAX_BORDERLINE_SHARE: Final = 0.05
+MAX_DELTA_R: Final = 0.1
+# What a strategy looks back on when it decides; a component that moved in this span may have moved the trigger.
+LOOKBACK_SESSIONS: Final = 20
+TITLE: Final = "functional parity"
+_COMPARED_DECIMALS: Final = 9
+
+TriggerClass = Literal["matched", "borderline", "mismatched"]
+
+
+class TriggerLike(Protocol):
+    """What is read of a trigger."""
+
+    @property
+    def trigger_session(self) -> date:
+        """The session at whose close it was evaluated."""
+
+
+class TradeLike(Protocol):
+    """What is read of a closed trade."""
+
+    @property
+    def trigger_session(self) -> date:
+        """Session of the trigger it came from."""
+
+    @property
+    def exit_session(self) -> date:
+        """Session of its last fill."""
+
+    @property
+    def r_theoretical(self) -> float:
+        """Result in R."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionalSide:
+    """What the strategy did on one side.
+
+    triggers, trades: ascending by trigger session; closed trades only. margins: per session how far the
+    inequality that decides on a trigger there is from turning, as a fraction of price (0.001 is 0.1 %); at
+    least for the sessions on which either side triggers, so that a near miss can be told from a real one.
+    """
+
+    triggers: Sequence[TriggerLike]
+    trades: Sequence[TradeLike]
+    margins: Mapping[date, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionalInput:
+    """Both sides over the overlap. sessions: datetime64[D] of either side, ascending: distances are counted on it.
+
+    absent: why the strategy could not run on both sides (open, high or low missing); then nothing is compared.
+    """
+
+    sessions: npt.NDArray[np.datetime64]
+    canonical: FunctionalSide
+    reference: FunctionalSide
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRow:
+    """One trigger, or a pair of them. margin: the smaller of both sides' on the trigger's session, None if unknown."""
+
+    kind: TriggerClass
+    canonical_session: date | None
+    reference_session: date | None
+    margin: float | None
+    canonical_r: float | None
+    reference_r: float | None
+    delta_r: float | None
+    moved_by: str | None
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready; also one row of L5_trades.csv."""
+        return {
+            "class": self.kind,
+            "canonical_session": None if self.canonical_session is None else self.canonical_session.isoformat(),
+            "reference_session": None if self.reference_session is None else self.reference_session.isoformat(),
+            "margin": self.margin,
+            "canonical_r": self.canonical_r,
+            "reference_r": self.reference_r,
+            "delta_r": self.delta_r,
+            "moved_by": self.moved_by,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionalParity:
+    """Triggers of both sides in order of time, and what they add up to."""
+
+    rows: tuple[TriggerRow, ...]
+    canonical_total_r: float
+    reference_total_r: float
+
+    def count(self, kind: TriggerClass) -> int:
+        """Triggers (a pair counts once) of one class."""
+        return sum(row.kind == kind for row in self.rows)
+
+    @property
+    def share_borderline(self) -> float | None:
+        """Borderline over all; None without triggers."""
+        return self.count("borderline") / len(self.rows) if self.rows else None
+
+    @property
+    def deltas(self) -> list[float]:
+        """|delta R| of the matched trades that closed on both sides."""
+        return [abs(row.delta_r) for row in self.rows if row.delta_r is not None]
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready values of the layer."""
+        deltas = self.deltas
+        moved: dict[str, list[TriggerRow]] = {}
+        for row in self.rows:
+            if row.moved_by is not None:
+                moved.setdefault(row.moved_by, []).append(row)
+        return {
+            "n_matched": self.count("matched"),
+            "n_borderline": self.count("borderline"),
+            "n_mismatched": self.count("mismatched"),
+            "share_borderline": self.share_borderline,
+            "n_matched_trades": len(deltas),
+            "max_delta_r": max(deltas) if deltas else None,
+            "mean_delta_r": sum(deltas) / len(deltas) if deltas else None,
+            "canonical_total_r": self.canonical_total_r,
+            "reference_total_r": self.reference_total_r,
+            "moved": [
+                {
+                    "name": name,
+                    "delta_r": sum(row.delta_r or 0.0 for row in rows),
+                    "triggers": [_session_of(row).isoformat() for row in rows],
+                }
+                for name, rows in sorted(moved.items())
+            ],
+        }
+
+    def result(self) -> LayerResult:
+        """The layer. It informs: WATCH at worst."""
+        findings: list[Finding] = []
+        mismatched, share, deltas = self.count("mismatched"), self.share_borderline, self.deltas
+        findings.append(
+            Finding(
+                "L5",
+                "signals",
+                "WATCH" if mismatched else "PASS",
+                f"{mismatched} triggers on one side only that are no near miss",
+                "SIGNAL_DIVERGENCE" if mismatched else None,
+                float(mismatched),
+                0.0,
+                "triggers",
+                {"triggers": [row.document() for row in self.rows if row.kind == "mismatched"]},
+            )
+        )
+        if share is not None:
+            above = _exceeds(share, MAX_BORDERLINE_SHARE)
+            findings.append(
+                Finding(
+                    "L5",
+                    "borderline",
+                    "WATCH" if above else "PASS",
+                    f"{self.count('borderline')} of {len(self.rows)} triggers are near misses of one side",
+                    "BORDERLINE_SIGNALS" if above else None,
+                    share,
+                    MAX_BORDERLINE_SHARE,
+                    "fraction",
+                )
+            )
+        if deltas:
+            largest, mean = max(deltas), sum(deltas) / len(deltas)
+            above = _exceeds(largest, MAX_DELTA_R)
+            findings.append(
+                Finding(
+                    "L5",
+                    "delta_r",
+                    "WATCH" if above else "PASS",
+                    f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R",
+                    "TRADE_RESULT_DIFFERS" if above else None,
+                    largest,
+                    MAX_DELTA_R,
+                    "R",
+                )
+            )
+        status = "WATCH" if any(finding.status == "WATCH" for finding in findings) else "PASS"
+        text = (
+            f"{self.count('matched')} matched, {self.count('borderline')} borderline, {mismatched} mismatched; "
+            f"total R {self.canonical_total_r:.4g} against {self.reference_total_r:.4g}"
+        )
+        return LayerResult(
+            "L5", TITLE, "WATCH" if status == "WATCH" else "PASS", text, tuple(findings), self.document()
+        )
+
+
+def check(given: FunctionalInput | None, ledger: Ledger | None = None) -> tuple[LayerResult, FunctionalParity | None]:
+    """The layer and its rows; NOT_RUN where the strategy did not run on both sides."""
+    if given is None:
+        return LayerResult("L5", TITLE, "NOT_RUN", "no triggers and trades of the strategy were given"), None
+    if given.absent is not None:
+        return LayerResult("L5", TITLE, "NOT_RUN", given.absent), None
+    parity = compare(given, ledger)
+    return parity.result(), parity
+
+
+def compare(given: FunctionalInput, ledger: Ledger | None = None) -> FunctionalParity:
+    """Pair the triggers of both sides and compare their trades.
+
+    Same session first; what is left pairs in order within 3 sessions. A trigger on one side only is
+    borderline where on its session the deciding inequality of either side is within 0.1 % of price (inclusive),
+    else mismatched. ledger: names what moved each trade that differs.
+    """
+    ours, theirs = given.canonical, given.reference
+    mine = _places(given.sessions, [trigger.trigger_session for trigger in ours.triggers])
+    other = _places(given.sessions, [trigger.trigger_session for trigger in theirs.triggers])
+    pairs = _pair(mine, other)
+    our_trades = {trade.trigger_session: trade for trade in ours.trades}
+    their_trades = {trade.trigger_session: trade for trade in theirs.trades}
+    causes = _Causes(ledger)
+    rows: list[TriggerRow] = []
+    for i, j in pairs:
+        left, right = ours.triggers[i].trigger_session, theirs.triggers[j].trigger_session
+        a, b = our_trades.get(left), their_trades.get(right)
+        delta = None if a is None or b is None else a.r_theoretical - b.r_theoretical
+        ends = [trade.exit_session for trade in (a, b) if trade is not None]
+        differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), _COMPARED_DECIMALS) > 0)
+        cause = causes.between(min(left, right), max([left, right, *ends]), lookback=0) if differs else None
+        rows.append(
+            TriggerRow(
+                "matched",
+                left,
+                right,
+                _margin(given, left, right),
+                None if a is None else a.r_theoretical,
+                None if b is None else b.r_theoretical,
+                delta,
+                cause,
+            )
+        )
+    matched, matched_other = {i for i, _ in pairs}, {j for _, j in pairs}
+    for i, trigger in enumerate(ours.triggers):
+        if i not in matched:
+            rows.append(_alone(given, trigger.trigger_session, our_trades, causes, canonical=True))
+    for j, trigger in enumerate(theirs.triggers):
+        if j not in matched_other:
+            rows.append(_alone(given, trigger.trigger_session, their_trades, causes, canonical=False))
+    rows.sort(key=lambda row: (_session_of(row), row.canonical_session is None))
+    return FunctionalParity(
+        tuple(rows),
+        sum((trade.r_theoretical for trade in ours.trades), 0.0),
+        sum((trade.r_theoretical for trade in theirs.trades), 0.0),
+    )
+
+
+def _alone(
+    given: FunctionalInput, session: date, trades: Mapping[date, TradeLike], causes: _Causes, *, canonical: bool
+) -> TriggerRow:
+    margin = _margin(given, session, session)
+    near = margin is not None and not _exceeds(margin, BORDERLINE_MARGIN)
+    trade = trades.get(session)
+    result = None if trade is None else trade.r_theoretical
+    return TriggerRow(
+        "borderline" if near else "mismatched",
+        session if canonical else None,
+        None if canonical else session,
+        margin,
+        result if canonical else None,
+        None if canonical else result,
+        None,
+        causes.between(session, session, lookback=LOOKBACK_SESSIONS),
+    )
+
+
+def _margin(given: FunctionalInput, left: date, right: date) -> float | None:
+    """The smaller distance of either side's deciding inequality to its turning point, as a fraction of price."""
+    known = [
+        abs(margin)
+        for margin in (given.canonical.margins.get(left), given.reference.margins.get(right))
+        if margin is not None and np.isfinite(margin)
+    ]
+    return min(known) if known else None
+
+
+def _places(sessions: npt.NDArray[np.datetime64], days: list[date]) -> npt.NDArray[np.int64]:
+    return np.searchsorted(sessions, np.array(days, dtype="datetime64[D]")).astype(np.int64)
+
+
+def _pair(mine: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    there = {place: j for j, place in enumerate(other.tolist())}
+    pairs = [(i, there[place]) for i, place in enumerate(mine.tolist()) if place in there]
+    taken, taken_other = {i for i, _ in pairs}, {j for _, j in pairs}
+    left = [i for i in range(len(mine)) if i not in taken]
+    right = [j for j in range(len(other)) if j not in taken_other]
+    close = match_in_order(mine[left], other[right], within=PAIR_SESSIONS)
+    return sorted(pairs + [(left[i], right[j]) for i, j in close])
+
+
+class _Causes:
+    """Which unit of the ledger moved most within a span: what stays constant over a trade cannot change its R."""
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        self.ledger = ledger
+        self.dense: list[tuple[str, npt.NDArray[np.float64]]] = []
+        if ledger is not None:
+            self.dense = [
+                ("basis", ledger.basis),
+                ("contract", ledger.contract),
+                ("reference_residual", ledger.reference_residual),
+            ]
+
+    def between(self, first: date, last: date, *, lookback: int) -> str | None:
+        """Name of the unit that changes most from `lookback` sessions before `first` to `last`; None if none does."""
+        if self.ledger is None or not len(self.ledger.sessions):
+            return None
+        sessions = self.ledger.sessions
+        begin = max(int(np.searchsorted(sessions, np.datetime64(first, "D"))) - lookback, 0)
+        end = int(np.searchsorted(sessions, np.datetime64(last, "D"), side="right"))
+        if end - begin < 2:
+            return None
+        found: list[tuple[float, str]] = []
+        for block in self.ledger.blocks:
+            # A block is constant on any span that lies wholly before it or wholly behind it.
+            if block.before < end and block.until > begin:
+                values = self.ledger.unit_drift_of(block)[begin:end]
+                found.append((float(values.max() - values.min()), block.unit))
+        for name, dense in self.dense:
+            found.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
+        size, name = min(found, key=lambda item: (-round(item[0], _COMPARED_DECIMALS), item[1]))
+        return name if round(size, _COMPARED_DECIMALS) > 0 else None
+
+
+def _session_of(row: TriggerRow) -> date:
+    session = row.canonical_session or row.reference_session
+    if session is None:
+        raise ValueError("a trigger row without a session")
+    return session
+
+
+def _exceeds(value: float, limit: float) -> bool:
+    return round(value, _COMPARED_DECIMALS) > round(limit, _COMPARED_DECIMALS)
