@@ -7,23 +7,36 @@ where unexpected exceptions are caught.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from ctl.certify import acceptance, identity, layers
-from ctl.certify.acceptance import Measures
+from ctl.certify import acceptance, counterfactual, identity, layers, what_if
 from ctl.certify.document import certificate_document
 from ctl.certify.state import TITLES, CertificationState
 from ctl.certify.tables import LazyTables, tables
+from ctl.certify.what_if import OtherSeries
 from ctl.errors import CtlError, DataError
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Finding, LayerResult, Reason
 
 if TYPE_CHECKING:
+    from ctl.certify.counterfactual import Board
     from ctl.certify.request import CertifyRequest
+    from ctl.model.rolls import ContinuousSeries
+
+Result = TypeVar("Result")
 
 REQUIRED_LAYERS: Final = ("L0", "L2", "L3", "L4")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Work that raised, told in one line."""
+
+    text: str
 
 
 def certify(request: CertifyRequest) -> Certificate:
@@ -44,8 +57,11 @@ def certify(request: CertifyRequest) -> Certificate:
     _run(state, "L2", layers.rolls)
     _run(state, "L3", layers.gaps)
     _run(state, "L4", layers.drift_layer)
-    _run(state, "L5", layers.functional)
+    _run(state, "L5", layers.functional_parity)
+    rebuilt = _other_series(state, lambda: what_if.rebuild(state))
+    state.rebuilt, state.rebuilt_decision = rebuilt.document, rebuilt.decision
     decision, reasons = _decide(state)
+    _counterfactuals(state, decision)
     return _certificate(state, decision, reasons)
 
 
@@ -58,16 +74,55 @@ def _check_request(request: CertifyRequest) -> None:
     acceptance.limits_document(request.acceptance_policy)
 
 
-def _run(state: CertificationState, layer: str, work: Callable[[CertificationState], LayerResult | None]) -> None:
-    """Run one layer; what it raises becomes its ERROR."""
+def _attempt(work: Callable[[], Result]) -> Result | _Failure:
+    """Do a piece of work; what it raises becomes the text of a failure."""
     try:
-        result = work(state)
+        return work()
     except CtlError as error:
-        result = LayerResult(layer, TITLES[layer], "ERROR", str(error))
+        return _Failure(str(error))
     except Exception as error:  # noqa: BLE001  # nothing that a layer raises may read as a pass or stop the others
-        result = LayerResult(layer, TITLES[layer], "ERROR", f"{type(error).__name__}: {error}")
+        return _Failure(f"{type(error).__name__}: {error}")
+
+
+def _run(state: CertificationState, layer: str, work: Callable[[CertificationState], LayerResult | None]) -> None:
+    """Run one layer; a failure is its ERROR."""
+    result = _attempt(lambda: work(state))
+    if isinstance(result, _Failure):
+        result = LayerResult(layer, TITLES[layer], "ERROR", result.text)
     if result is not None:
         state.keep(result)
+
+
+def _other_series(state: CertificationState, series: Callable[[], ContinuousSeries | str]) -> OtherSeries:
+    """Judge another canonical series; without one, or where it fails, the document says why."""
+    if not all(state.layers[layer].ran for layer in REQUIRED_LAYERS[1:]):
+        return what_if.not_run("the layers that it would be compared with did not run")
+
+    def judged() -> OtherSeries:
+        found = series()
+        return what_if.not_run(found) if isinstance(found, str) else what_if.judge(state, found)
+
+    result = _attempt(judged)
+    return OtherSeries(None, {"status": "ERROR", "text": result.text}) if isinstance(result, _Failure) else result
+
+
+def _counterfactuals(state: CertificationState, decision: Decision) -> None:
+    """What would turn the decision, and how other closes would do. Informs; decides nothing."""
+    measures = state.measures()
+    state.rebuilt = {**state.rebuilt, "roll_rule_difference": what_if.roll_rule_difference(measures, state.rebuilt)}
+    board = None if decision == "ERROR" else what_if.board(state, measures, policy=state.request.acceptance_policy)
+    state.counterfactuals = _removals(board)
+    state.counterfactuals["alternatives"] = {
+        name: _other_series(state, partial(state.request.alternatives.__getitem__, name)).document
+        for name in sorted(state.request.alternatives)
+    }
+
+
+def _removals(board: Board | None) -> dict[str, Any]:
+    if board is None:
+        return what_if.not_run("no decision on limits was made").document
+    found = _attempt(lambda: counterfactual.report(board))
+    return {"status": "ERROR", "text": found.text} if isinstance(found, _Failure) else {"status": "RUN", **found}
 
 
 def _identify(state: CertificationState) -> None:
@@ -98,7 +153,7 @@ def _decide(state: CertificationState) -> tuple[Decision, tuple[Reason, ...]]:
     if absent is not None:
         code = "REFERENCE_MISSING" if absent == "no reference" else "CANONICAL_MISSING"
         return "ERROR", (Reason(code, "ERROR", f"{absent}: nothing to compare"),)
-    measures = _measures(state)
+    measures = state.measures()
     known = state.overlap is not None or state.never_overlaps
     short = known and measures.shared_sessions < acceptance.LIMITS_V1.min_shared_sessions
     unfit = [
@@ -122,19 +177,6 @@ def _decide(state: CertificationState) -> tuple[Decision, tuple[Reason, ...]]:
 
 def _words(status: str) -> str:
     return "did not run" if status == "NOT_RUN" else "could not finish"
-
-
-def _measures(state: CertificationState) -> Measures:
-    alignment, overlap = state.alignment, state.overlap
-    return Measures(
-        shared_sessions=0 if overlap is None else int(overlap.sessions.size),
-        n_paired=0 if alignment is None else alignment.n_paired,
-        unmatched_canonical=0 if alignment is None else len(alignment.unmatched_canonical),
-        unmatched_reference=0 if alignment is None else len(alignment.unmatched_reference),
-        mean_gap_diff=None if state.gaps is None else state.gaps.mean_gap_diff,
-        mean_drift=None if state.drift is None else state.drift.mean_drift,
-        tick=state.request.tick,
-    )
 
 
 def _certificate(state: CertificationState, decision: Decision, reasons: tuple[Reason, ...]) -> Certificate:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctl.certify import acceptance, drift, identity, integrity, ledger, roll_gaps, roll_schedule
+from ctl.certify import acceptance, drift, functional, identity, integrity, ledger, roll_gaps, roll_schedule
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.recovery import recover
 from ctl.certify.roll_rule import apparent_rule
@@ -43,7 +43,7 @@ def reference_identity(state: CertificationState, findings: list[Finding]) -> La
         findings.insert(2, Finding("L0", "reference_match", "NOT_RUN", absent))
         return identity.result(findings)
     try:
-        _lay_window(state)
+        lay_window(state)
     except DataError as error:
         if error.code != "INSUFFICIENT_OVERLAP":
             raise
@@ -57,13 +57,15 @@ def reference_identity(state: CertificationState, findings: list[Finding]) -> La
     return identity.result(findings)
 
 
-def _lay_window(state: CertificationState) -> None:
+def lay_window(state: CertificationState) -> None:
+    """Recover the reference, unless that is done, and lay both sides over each other."""
     request = state.request
     reference, canonical = request.reference, request.canonical
     if reference is None or canonical is None:
         return
-    recovered = recover(state.closes, reference, tick=request.tick)
-    state.recovered = recovered
+    if state.recovered is None:
+        state.recovered = recover(state.closes, reference, tick=request.tick)
+    recovered = state.recovered
     names = state.closes.names if state.closes is not None else ()
     held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
     state.overlap = overlap = build_overlap(
@@ -103,6 +105,7 @@ def _no_rolls(state: CertificationState) -> str | None:
 
 
 def raw_data(state: CertificationState) -> LayerResult:
+    """L1: the raw bars."""
     request = state.request
     if request.contracts is None:
         return LayerResult("L1", TITLES["L1"], "NOT_RUN", "no contract bars")
@@ -116,6 +119,7 @@ def raw_data(state: CertificationState) -> LayerResult:
 
 
 def rolls(state: CertificationState) -> LayerResult:
+    """L2: alignment of both roll schedules."""
     why = _no_rolls(state)
     if why is not None:
         return LayerResult("L2", TITLES["L2"], "NOT_RUN", why)
@@ -169,6 +173,7 @@ def _rule_mismatch(state: CertificationState) -> Finding:
 
 
 def gaps(state: CertificationState) -> LayerResult:
+    """L3: gaps of the paired rolls."""
     why = _no_rolls(state)
     if why is None and state.alignment is None:
         why = "the roll schedules were not aligned"
@@ -202,6 +207,7 @@ def gaps(state: CertificationState) -> LayerResult:
 
 
 def drift_layer(state: CertificationState) -> LayerResult:
+    """L4: drift and its ledger."""
     absent = absent_side(state.request)
     if absent is None and state.overlap is None:
         absent = "no overlap window"
@@ -299,5 +305,7 @@ def _bases_refused(request: CertifyRequest) -> str | None:
     return f"bases differ: canonical is {own}, reference {other}; name the pair as intended to compare them"
 
 
-def functional(state: CertificationState) -> LayerResult:
-    return LayerResult("L5", TITLES["L5"], "NOT_RUN", "no triggers and trades of the strategy were given")
+def functional_parity(state: CertificationState) -> LayerResult:
+    """L5: triggers and trades of the strategy on both sides, where the caller ran it."""
+    result, state.parity = functional.check(state.request.functional, state.ledger)
+    return result

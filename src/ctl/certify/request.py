@@ -30,6 +30,7 @@ class CertifyRequest:
     functional: triggers and trades of the strategy on both sides, made by the caller.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
+    alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision.
     """
 
     symbol: str
@@ -48,3 +49,4 @@ class CertifyRequest:
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False
+    alternatives: Mapping[str, ContinuousSeries] = field(default_factory=dict)

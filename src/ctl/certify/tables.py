@@ -49,6 +49,9 @@ def tables(state: CertificationState) -> Mapping[str, Callable[[], pl.DataFrame]
             makers["L3_roll_gaps.csv"] = lambda: roll_gaps_table(alignment, gaps, own, other, tick)
     if overlap is not None and found is not None and book is not None:
         makers["L4_drift.csv"] = lambda: drift_table(overlap, found, book.columns())
+    parity = state.parity
+    if parity is not None:
+        makers["L5_trades.csv"] = lambda: trades_table([row.document() for row in parity.rows])
     return makers
 
 
@@ -119,3 +122,14 @@ def drift_table(overlap: Overlap, drift: Drift, components: Mapping[str, np.ndar
             **components,
         }
     )
+
+
+def trades_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Triggers of both sides, paired, with what moved them: `L5_trades.csv`."""
+    import polars as pl
+
+    text = ("class", "canonical_session", "reference_session", "moved_by")
+    numbers = ("margin", "canonical_r", "reference_r", "delta_r")
+    schema = {**dict.fromkeys(text, pl.String()), **dict.fromkeys(numbers, pl.Float64())}
+    order = (*text[:3], *numbers, text[3])
+    return pl.DataFrame([dict(row) for row in rows], schema={name: schema[name] for name in order})

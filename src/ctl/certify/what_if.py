@@ -1,0 +1,115 @@
+"""Counterfactuals of one certification: other canonical series judged against the same reference, and removals.
+
+Nothing here changes the certified series or its decision; policy v2 alone reads the rebuilt series' verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ctl.certify import acceptance, counterfactual, layers
+from ctl.certify.counterfactual import Board
+from ctl.certify.state import CertificationState
+from ctl.errors import DataError
+
+if TYPE_CHECKING:
+    from ctl.certify.acceptance import Measures
+    from ctl.model.findings import Decision
+    from ctl.model.rolls import ContinuousSeries
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSeries:
+    """Another canonical series in place of the certified one: its verdict, None where there is none, and its document."""
+
+    decision: Decision | None
+    document: dict[str, Any]
+
+
+def board(state: CertificationState, measures: Measures, *, policy: str) -> Board | None:
+    """What removals are judged on; None where the layers behind it did not run."""
+    if state.ledger is None or state.alignment is None or state.gaps is None:
+        return None
+    return Board(
+        measures=measures,
+        ledger=state.ledger,
+        alignment=state.alignment,
+        gap_difference=state.gaps.difference,
+        rule_mismatch=state.rule_mismatch,
+        quote_unit=state.request.quote_unit,
+        policy=policy,
+    )
+
+
+def rebuild(state: CertificationState) -> ContinuousSeries | str:
+    """The canonical series built on the reference's own rolls, or why there is none."""
+    if state.request.rebuild is None:
+        return "no builder was given"
+    if state.recovered is None or not state.recovered.contracts_known:
+        return "the reference's contracts are unknown: there is no schedule to build on"
+    schedule = counterfactual.reference_schedule(state.recovered)
+    if not schedule:
+        return "the reference has no rolls to build on"
+    return state.request.rebuild(schedule)
+
+
+def judge(state: CertificationState, series: ContinuousSeries) -> OtherSeries:
+    """Judge another canonical series against the same reference, by the same layers and limits."""
+    other = CertificationState(replace(state.request, canonical=series, rebuild=None, alternatives={}))
+    other.closes, other.recovered = state.closes, state.recovered
+    layers.lay_window(other)
+    for layer in (layers.rolls, layers.gaps, layers.drift_layer):
+        result = layer(other)
+        if not result.ran:
+            raise DataError(f"{result.layer} did not run on this series: {result.text}")
+    # Policy v2 asks for the rebuilt series' verdict, which is no condition of a counterfactual's own.
+    other.rebuilt_decision = "ACCEPT"
+    measures, policy = other.measures(), state.request.acceptance_policy
+    decision, reasons = acceptance.evaluate(measures, quote_unit=state.request.quote_unit, policy=policy)
+    judged = board(other, measures, policy=policy)
+    flip, note = (None, "no ledger") if judged is None else counterfactual.smallest_flip(judged)
+    found, alignment, gaps = other.drift, other.alignment, other.gaps
+    return OtherSeries(
+        decision,
+        {
+            "status": "RUN",
+            "decision": decision,
+            "reasons": [{"code": reason.code, "severity": reason.severity, "text": reason.text} for reason in reasons],
+            "shared_sessions": measures.shared_sessions,
+            "n_canonical": 0 if alignment is None else alignment.n_canonical,
+            "n_reference": 0 if alignment is None else alignment.n_reference,
+            "n_pass": 0 if alignment is None else alignment.n_pass,
+            "n_watch": 0 if alignment is None else alignment.n_watch,
+            "n_fail": 0 if alignment is None else alignment.n_fail,
+            "n_paired": measures.n_paired,
+            "unmatched_share": measures.unmatched_share,
+            "fail_share": measures.fail_share,
+            "mean_gap_diff": measures.mean_gap_diff,
+            "max_gap_diff": None if gaps is None else gaps.max_gap_diff,
+            "mean_drift": measures.mean_drift,
+            "max_drift": None if found is None else found.max_drift,
+            "signed_mean": None if found is None else found.signed_mean_drift,
+            "p95": None if found is None else found.p95_drift,
+            "smallest_flip": None if flip is None else flip.document(),
+            "smallest_flip_note": note,
+        },
+    )
+
+
+def not_run(why: str) -> OtherSeries:
+    """A counterfactual that lacks an input."""
+    return OtherSeries(None, {"status": "NOT_RUN", "text": why})
+
+
+def roll_rule_difference(measures: Measures, rebuilt: dict[str, Any]) -> dict[str, Any] | None:
+    """What is left of gap difference and drift once data parity (rebuilt) is taken off the series as built."""
+    if rebuilt.get("status") != "RUN":
+        return None
+    names = ("mean_drift", "mean_gap_diff")
+    own = {"mean_drift": measures.mean_drift, "mean_gap_diff": measures.mean_gap_diff}
+    difference: dict[str, Any] = {}
+    for name in names:
+        mine, theirs = own[name], rebuilt[name]
+        difference[name] = None if mine is None or theirs is None else mine - theirs
+    return difference
