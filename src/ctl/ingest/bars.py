@@ -436,7 +436,7 @@ def _resolve(
     index = index[np.arange(len(index), dtype=np.intp) + np.repeat(shift, sizes)]
     numbers = np.repeat(part_number[order], sizes)
     if len(contracts) < len(named):  # one contract in several parts, or under two spellings
-        again = np.lexsort((rows.day[index], numbers))
+        again = np.lexsort((index, rows.day[index], numbers))
         index, numbers = index[again], numbers[again]
     return index, numbers, contracts, part_of
 

@@ -16,6 +16,7 @@ from ctl.errors import InputError
 from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.publishers import choose_publisher
 from ctl.ingest.symbols import coded
+from ctl.ingest.table import require_columns
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ UNIT: Final = 1e9
 NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
 INT64_MAX: Final = 2**63 - 1
 _PRICES: Final = ("open", "high", "low", "close")
-_REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
+REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
 _NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
 
 _FIXED_FROM: Final = 1_000_000
@@ -47,14 +48,7 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
     Raises InputError as `Table` does, and for a missing column, another rtype, a bar that does not start a UTC day,
     several publishers of one (session, symbol), and an unknown symbol.
     """
-    missing = [name for name in _REQUIRED if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"row 1: column {missing[0]!r} is missing",
-            where=table.file.name,
-            found=", ".join(table.columns)[:200],
-            expected=", ".join(_REQUIRED),
-        )
+    require_columns(table.file, table.columns, REQUIRED)
     rtype = table.integers("rtype", nullable=False).values
     other = np.flatnonzero(rtype != RTYPE_1D)
     if len(other):

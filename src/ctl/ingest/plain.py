@@ -16,7 +16,7 @@ from ctl.errors import InputError
 from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.guard import decoding
 from ctl.ingest.symbols import coded
-from ctl.ingest.table import Table
+from ctl.ingest.table import Table, require_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,17 +36,14 @@ def recognises(columns: tuple[str, ...]) -> bool:
     return "session" in columns
 
 
+def required_columns(*, as_series: bool) -> tuple[str, ...]:
+    """The columns that a plain table must have."""
+    return _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+
+
 def read(table: Table, *, as_series: bool) -> FileBars:
     """Bars of a plain CSV. Raises InputError as `Table` does, and for a missing column."""
-    required = _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
-    missing = [name for name in required if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"row 1: column {missing[0]!r} is missing",
-            where=table.file.name,
-            found=", ".join(table.columns)[:200],
-            expected=", ".join(required),
-        )
+    require_columns(table.file, table.columns, required_columns(as_series=as_series))
     held: NDArray[np.int32] | None = None
     symbols: tuple[str, ...] = ()
     codes = np.full(len(table), -1, dtype=np.int32)

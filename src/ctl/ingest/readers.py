@@ -159,12 +159,13 @@ def _read(
     if mapping is None:
         columns = table.header_of(text)
         if databento_csv.recognises(columns):
-            cells = table.parse(raw, text)
+            cells = table.parse(raw, text, required=databento_csv.REQUIRED)
             return mapped.MappedFile(databento_csv.read(cells, symbol=symbol, publisher=publisher))
         if tradestation.recognises(columns):
             return mapped.MappedFile(_only_series(tradestation.read(table.parse(raw, text)), as_series=as_series))
         if plain.recognises(columns):
-            return mapped.MappedFile(plain.read(table.parse(raw, text), as_series=as_series))
+            cells = table.parse(raw, text, required=plain.required_columns(as_series=as_series))
+            return mapped.MappedFile(plain.read(cells, as_series=as_series))
         mapping = mapped.recognised(columns)
         if mapping is None:
             raise InputError(

@@ -153,11 +153,12 @@ def check_head(file: RawFile) -> bytes:
         data = data[3:]
     nul = data.find(b"\0")
     if nul >= 0:
-        even = data[1:200:2].count(0) > 50 or data[0:200:2].count(0) > 50
+        odd, even = data[1:200:2].count(0), data[0:200:2].count(0)
+        wide = (odd == 0) != (even == 0) and odd + even > 2
         raise InputError(
             "not a text file",
             where=file.name,
-            found="UTF-16 without a mark" if even else f"a NUL byte on line {data.count(_newline, 0, nul) + 1}",
+            found="UTF-16 without a mark" if wide else f"a NUL byte on line {data.count(_newline, 0, nul) + 1}",
             expected="UTF-8 text",
         )
     try:
@@ -187,11 +188,31 @@ def header_of(text: bytes, separator: str = ",") -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)
 
 
-def parse(file: RawFile, text: bytes, *, separator: str = ",", columns: Sequence[str] | None = None) -> Table:
+def require_columns(file: RawFile, columns: Sequence[str], required: Sequence[str]) -> None:
+    """Raise InputError for the first of the `required` columns that is not there."""
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise InputError(
+            f"row 1: column {missing[0]!r} is missing",
+            where=file.name,
+            found=", ".join(columns)[:200],
+            expected=", ".join(required),
+        )
+
+
+def parse(
+    file: RawFile,
+    text: bytes,
+    *,
+    separator: str = ",",
+    columns: Sequence[str] | None = None,
+    required: Sequence[str] = (),
+) -> Table:
     """Take a text apart into cells. `columns` names them where the file has no header.
 
-    Raises InputError for a header with empty or repeated names, a row with another number of cells, a quotation
-    mark inside a cell, a blank line between rows, and for a file without rows.
+    Raises InputError where one of the `required` columns is missing, for a header with empty or repeated names, a
+    row with another number of cells, a quotation mark inside a cell, a blank line between rows, and for a file
+    without rows.
     """
     first_line = 1
     body = text.rstrip(b"\r\n ")
@@ -200,6 +221,7 @@ def parse(file: RawFile, text: bytes, *, separator: str = ",", columns: Sequence
         body = body.partition(b"\n")[2]
         first_line = 2
     _check_names(file, columns)
+    require_columns(file, columns, required)
     if not body:
         raise InputError("no data rows", where=file.name, expected="a header and at least one row")
     quoted = _check_cells(file, body, len(columns), separator, first_line)

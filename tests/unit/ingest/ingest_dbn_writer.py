@@ -10,7 +10,10 @@ EPOCH = date(1970, 1, 1)
 
 
 def dbn_bytes(bars, mappings, *, schema=None, version=3, stype_in="raw_symbol", start=None, end=None) -> bytes:
-    """A DBN file. bars: (day, instrument_id, o, h, l, c in 1e-9, volume[, publisher]); mappings: (symbol, first, end, id)."""
+    """A DBN file.
+
+    bars: (day, instrument_id, open, high, low, close in 1e-9, volume[, publisher]); mappings: (symbol, first, end, id).
+    """
     import databento_dbn as dbn
 
     grouped: dict[str, list] = {}

@@ -62,8 +62,9 @@ def test_far_apart_instrument_ids_are_found_by_bisection(write, instruments):
 
 
 def test_mappings_from_instrument_id_to_symbol(write, instruments):
-    import databento_dbn as dbn
     from types import SimpleNamespace
+
+    import databento_dbn as dbn
 
     metadata = dbn.Metadata(
         "GLBX.MDP3", 0, dbn.SType("instrument_id"), dbn.SType("raw_symbol"), dbn.Schema.OHLCV_1D, symbols=["7"],
