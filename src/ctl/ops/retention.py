@@ -1,0 +1,278 @@
+"""Retention of run summaries and ops logs, by age, count and size together.
+
+The unit is a record: the files of one run, that is an ops log, or a run summary with its trades. Only
+files of the cycle's own naming pattern in its own folders are looked at, and no link is followed. A
+record that is the newest of its kind, or that the decision log or a certificate cites, always stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from ctl import store
+from ctl.digests import sha256_file
+from ctl.model.run import RetentionDocument, RetentionItemDocument
+from ctl.store.files import TEMPORARY
+
+DEFAULT_DAYS: Final = 45
+
+_STEM: Final = r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?"
+_PATTERNS: Final = {
+    "run_summaries": (re.compile(_STEM + r"_portfolio_run\.json"), re.compile(_STEM + r"_trades\.parquet")),
+    "ops_logs": (re.compile(_STEM + r"_ops\.json"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionLimits:
+    """What to keep at most; None sets no limit. A record of exactly `days` days is kept.
+
+    max_files: records per folder. max_mb: megabytes (10**6 bytes) of all records together.
+    """
+
+    days: int | None = DEFAULT_DAYS
+    max_files: int | None = None
+    max_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    pattern: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The files of one run in one folder, oldest first by (stamp, number)."""
+
+    folder: Path
+    stamp: datetime
+    number: int
+    files: tuple[_File, ...]
+
+    @property
+    def age_key(self) -> tuple[datetime, int]:
+        return (self.stamp, self.number)
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+def retain(
+    workspace: store.Workspace, limits: RetentionLimits, *, instant: datetime, dry_run: bool
+) -> RetentionDocument:
+    """Remove what the limits do not keep; a dry run only says what it would remove. Never raises OSError.
+
+    instant: the command's reading of the clock; ages are counted from the stamp in a file's name to it.
+    Call it while holding the run lock: temporary files found then are left over from killed runs.
+    """
+    return _Sweep(workspace, limits, instant, dry_run=dry_run).run()
+
+
+class _Sweep:
+    """One pass over the folders, and what it did."""
+
+    def __init__(
+        self, workspace: store.Workspace, limits: RetentionLimits, instant: datetime, *, dry_run: bool
+    ) -> None:
+        self._workspace, self._limits, self._instant, self._dry_run = workspace, limits, instant, dry_run
+        self._removed: list[RetentionItemDocument] = []
+        self._kept: list[RetentionItemDocument] = []
+        self._problems: list[str] = []
+        self._citations: list[tuple[str, bytes]] | None = None
+
+    def run(self) -> RetentionDocument:
+        records: list[_Record] = []
+        for kind, patterns in _PATTERNS.items():
+            records += self._scanned(self._workspace.cycle / kind, patterns)
+        records.sort(key=lambda record: (record.age_key, record.folder.name))
+        newest = {id(record) for record in _newest(records)}
+        excess = self._excess_by_age_and_count(records)
+        left: list[_Record] = []
+        for record in records:
+            reason = excess.get(id(record))
+            if reason is None or not self._take(record, reason, newest=id(record) in newest):
+                left.append(record)
+        self._cut_to_size(left, newest, considered=excess)
+        return {
+            "dry_run": self._dry_run,
+            "retention_days": self._limits.days,
+            "max_files": self._limits.max_files,
+            "max_mb": self._limits.max_mb,
+            "removed": self._removed,
+            "kept": self._kept,
+            "problems": self._problems,
+        }
+
+    def _scanned(self, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[_Record]:
+        link = _link_within(self._workspace.root, folder)
+        if link is not None:
+            self._problems.append(f"{self._workspace.relative(link)} is a link, which retention does not follow")
+            return []
+        try:
+            records, temporaries = _scan(folder, patterns)
+        except OSError as error:
+            self._problems.append(f"{self._workspace.relative(folder)}: {error.strerror}")
+            return []
+        self._remove(folder, temporaries, "left over from a killed run")
+        return records
+
+    def _excess_by_age_and_count(self, records: Sequence[_Record]) -> dict[int, str]:
+        """The reason of each record (by id) that is beyond the age or count limit."""
+        excess: dict[int, str] = {}
+        if self._limits.max_files is not None:
+            for kind in _PATTERNS:
+                ranked = [record for record in reversed(records) if record.folder.name == kind]
+                for record in ranked[self._limits.max_files :]:
+                    excess[id(record)] = f"beyond the newest {self._limits.max_files}"
+        if self._limits.days is not None:
+            for record in records:
+                if self._instant - record.stamp > timedelta(days=self._limits.days):
+                    excess[id(record)] = f"older than {self._limits.days} days"
+        return excess
+
+    def _cut_to_size(self, records: Sequence[_Record], newest: set[int], *, considered: dict[int, str]) -> None:
+        """Take records, oldest first, until the rest is within the size limit."""
+        if self._limits.max_mb is None:
+            return
+        total = sum(record.size for record in records)
+        for record in records:
+            if total <= self._limits.max_mb * 1e6:
+                return
+            if id(record) in considered:
+                continue  # a rule has already kept it
+            if self._take(record, f"beyond {self._limits.max_mb:g} MB", newest=id(record) in newest):
+                total -= record.size
+
+    def _take(self, record: _Record, reason: str, *, newest: bool) -> bool:
+        """Remove a record unless a rule keeps it; whether it was removed (in a dry run: would be)."""
+        keeper = "the newest of its kind" if newest else self._citing(record)
+        if keeper is not None:
+            self._kept += self._items(record.folder, record.files, f"{reason}, but {keeper}")
+            return False
+        self._remove(record.folder, record.files, reason)
+        return True
+
+    def _citing(self, record: _Record) -> str | None:
+        """Why a citation keeps the record, or None. What cannot be read might cite it."""
+        try:
+            if self._citations is None:
+                self._citations = list(_citing_texts(self._workspace))
+            for file in record.files:
+                needles = [file.name.encode()]
+                if self._citations:
+                    needles.append(sha256_file(record.folder / file.name).encode())
+                for name, text in self._citations:
+                    if any(needle in text for needle in needles):
+                        return f"cited by {name}"
+        except OSError as error:
+            problem = f"{error.filename} cannot be read ({error.strerror}), so what it cites is unknown"
+            if problem not in self._problems:
+                self._problems.append(problem)
+            return "citations are unknown"
+        return None
+
+    def _remove(self, folder: Path, files: Sequence[_File], reason: str) -> None:
+        """Remove files by name inside the open folder, so that nothing swapped in meanwhile is followed."""
+        items = self._items(folder, files, reason)
+        if self._dry_run or not files:
+            self._removed += items
+            return
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            self._problems.append(f"{self._workspace.relative(folder)}: {error.strerror}")
+            return
+        try:
+            for item, file in zip(items, files, strict=True):
+                try:
+                    os.unlink(file.name, dir_fd=handle)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self._problems.append(f"{item['file']}: {error.strerror}")
+                    continue
+                self._removed.append(item)
+        finally:
+            os.close(handle)
+
+    def _items(self, folder: Path, files: Sequence[_File], reason: str) -> list[RetentionItemDocument]:
+        return [
+            {"file": self._workspace.relative(folder / file.name), "reason": reason, "bytes": file.size}
+            for file in files
+        ]
+
+
+def _citing_texts(workspace: store.Workspace) -> Iterator[tuple[str, bytes]]:
+    """The decision log and the certificates: name and content. Raises OSError for one that cannot be read."""
+    paths = [workspace.decision_log] if os.path.lexists(workspace.decision_log) else []
+    if os.path.lexists(workspace.certificates):
+        # Not glob, which passes over folders that it may not read: they might hold a citation.
+        for folder in sorted(workspace.certificates.iterdir()):
+            if folder.is_dir():
+                paths += sorted(path for path in folder.iterdir() if path.name.endswith("_certificate.json"))
+    for path in paths:
+        yield workspace.relative(path), path.read_bytes()
+
+
+def _newest(records: Iterable[_Record]) -> list[_Record]:
+    """Per file pattern of each folder, the record that holds the newest file of it."""
+    newest: dict[tuple[Path, int], _Record] = {}
+    for record in records:
+        for file in record.files:
+            key = (record.folder, file.pattern)
+            if key not in newest or record.age_key > newest[key].age_key:
+                newest[key] = record
+    return list(newest.values())
+
+
+def _link_within(root: Path, folder: Path) -> Path | None:
+    """The first link on the way from the workspace's root to `folder`, or None."""
+    try:
+        parts = folder.relative_to(root).parts
+    except ValueError:
+        return folder
+    here = root
+    for part in parts:
+        here = here / part
+        if here.is_symlink():
+            return here
+    return None
+
+
+def _scan(folder: Path, patterns: Sequence[re.Pattern[str]]) -> tuple[list[_Record], list[_File]]:
+    """Records and left-over temporary files of one folder; anything else, links included, is not ours."""
+    grouped: dict[tuple[str, int], list[_File]] = {}
+    temporaries: list[_File] = []
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return [], []
+    for entry in sorted(entries, key=lambda item: item.name):
+        if not entry.is_file(follow_symlinks=False):
+            continue
+        size = entry.stat(follow_symlinks=False).st_size
+        if TEMPORARY.fullmatch(entry.name):
+            temporaries.append(_File(entry.name, -1, size))
+            continue
+        for index, pattern in enumerate(patterns):
+            match = pattern.fullmatch(entry.name)
+            if match is not None:
+                key = (match["stamp"], int(match["number"] or 1))
+                grouped.setdefault(key, []).append(_File(entry.name, index, size))
+    records: list[_Record] = []
+    for (stamp, number), files in grouped.items():
+        try:
+            instant = datetime.strptime(stamp, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            continue  # digits that are no date: not a name we gave
+        records.append(_Record(folder, instant, number, tuple(files)))
+    return records, temporaries

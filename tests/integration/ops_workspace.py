@@ -1,0 +1,81 @@
+"""A small workspace with a locked profile and made-up certificates, for the tests of runs and operations."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from ctl import gate, run_orchestrator, store
+from ctl import operating_profile as op
+from ctl.model.certificate import Certificate
+from ctl.model.findings import Decision, Reason
+from ctl.model.run import SymbolOutcome
+from ctl.ops.weekly import WeeklySteps
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
+INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
+THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
+TOML = """\
+schema_version = 1
+cycle_id = "cutover_v1"
+profile = "configs/cutover/operating_profile_v1.yaml"
+simulated = true
+[vendors.databento]
+format = "databento"
+path = "data/raw/databento"
+[symbols.PA]
+calendar = "CMES"
+tick = 0.5
+point_value = 100
+currency = "USD"
+quote_unit = "USD per troy ounce"
+canonical = "databento"
+"""
+BOARD: dict[str, Decision] = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
+DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
+
+
+def make_workspace(folder: Path) -> store.Workspace:
+    """Write ctl.toml and a locked profile into `folder`."""
+    data = TEMPLATE.read_bytes()
+    digest = op.settings_digest(op.load(data, TEMPLATE.name, require_lock=False))
+    (folder / "ctl.toml").write_text(TOML)
+    workspace = store.Workspace.load(folder)
+    store.write_atomic(workspace.profile_path, op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest)))
+    return workspace
+
+
+def certificate(symbol: str, decision: Decision) -> Certificate:
+    """A certificate that says no more than its decision."""
+    reasons = () if decision == "ACCEPT" else (DRIFT,)
+    return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
+
+
+def outcome(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+    """One winning trade."""
+    trades = pl.DataFrame({"exit_session": [date(2025, 5, 5)], "r_theoretical": [1.25]})
+    return SymbolOutcome({"trade_count": 1, "total_r": 1.25, "slippage": entry.slippage_per_side}, trades)
+
+
+def make_steps(
+    workspace: store.Workspace,
+    *,
+    board: dict[str, Decision] | None = None,
+    run_symbol: run_orchestrator.RunSymbol = outcome,
+) -> WeeklySteps:
+    """Steps that derive `board` from nothing."""
+
+    def load() -> op.OperatingProfile:
+        return op.load(workspace.profile_path.read_bytes(), workspace.relative(workspace.profile_path))
+
+    def decide(profile: op.OperatingProfile) -> gate.GateDecision:
+        return gate.decide(
+            profile,
+            current=gate.CurrentLocks(THRESHOLDS, STRATEGY),
+            certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
+            instant=INSTANT,
+        )
+
+    return WeeklySteps(load, decide, run_symbol)

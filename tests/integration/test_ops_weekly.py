@@ -1,0 +1,375 @@
+"""The weekly cycle: its order, its log in every ending, its exit codes."""
+
+from __future__ import annotations
+
+import errno
+import io
+import itertools
+import json
+import os
+import signal
+import socket
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ops_workspace import INSTANT, make_steps, make_workspace, outcome
+
+from ctl import ops_notifier, run_orchestrator, store
+from ctl.errors import BusyError, DataError, WorkspaceError
+from ctl.model.run import SymbolOutcome
+from ctl.ops import weekly
+from ctl.ops.retention import RetentionLimits
+
+FAST = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.0)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> store.Workspace:
+    return make_workspace(tmp_path)
+
+
+def run(
+    workspace: store.Workspace, steps: weekly.WeeklySteps | None = None, *, instant: Any = INSTANT, **options: Any
+) -> weekly.WeeklyOutcome:
+    ticks = itertools.count()
+    return weekly.run_weekly(
+        workspace,
+        steps or make_steps(workspace),
+        weekly.WeeklyOptions(**options),
+        instant=instant,
+        monotonic=lambda: next(ticks) * 0.5,
+        stream=io.StringIO(),
+        limits=FAST,
+    )
+
+
+def logs(workspace: store.Workspace) -> list[dict[str, Any]]:
+    return [json.loads(path.read_bytes()) for path in sorted(workspace.ops_logs.iterdir())]
+
+
+def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None:
+    found = run(workspace)
+    assert found.exit_code == 0
+    (log,) = logs(workspace)
+    assert log == found.document
+    assert found.log_path == workspace.ops_logs / "20260302_050007_ops.json"
+    assert log["summary_path"] == "data/processed/cutover_v1/run_summaries/20260302_050007_portfolio_run.json"
+    assert (workspace.root / log["summary_path"]).is_file()
+    assert (log["gate_passed"], log["aborted"], log["has_errors"], log["error"]) == (True, False, False, None)
+    assert log["portfolio_recommendation"] == "CONDITIONAL GO"
+    assert log["gate"]["ES"] == {"expected": "WATCH", "actual": "WATCH", "passed": True}
+    assert log["run"]["CL"] == {"status": "EXECUTED", "reason": ""}
+    assert log["run"]["PA"] == {"status": "SKIPPED", "reason": "non-gating"}
+    assert log["durations"] == {"retention": 0.5, "gate": 0.5, "run": 0.5, "notification": 0.5}
+    assert set(log["digests"]) == {"profile", "certificates", "strategy", "thresholds", "settings"}
+    assert log["notification"]["mode"] == "none"
+    assert log["simulated"] is True
+
+
+def test_a_clean_dry_run_says_the_exact_line_and_leaves_only_its_log(workspace: store.Workspace) -> None:
+    stream = io.StringIO()
+    found = weekly.run_weekly(
+        workspace,
+        make_steps(workspace),
+        weekly.WeeklyOptions(dry_run=True, notify="stdout"),
+        instant=INSTANT,
+        stream=stream,
+    )
+    assert stream.getvalue() == "[OK] Portfolio run completed successfully. Gate: PASS. Mode: dry-run.\n"
+    assert found.exit_code == 0
+    (log,) = logs(workspace)
+    assert log["dry_run"] is True
+    assert log["summary_path"] is None
+    assert set(log["run"]) == {"ES", "CL", "PL", "PA", "AAPL", "XLE"}
+    assert log["run"]["ES"]["status"] == "DRY_RUN"
+    assert not workspace.run_summaries.exists()
+    assert log["notification"]["delivered"] is True
+
+
+def test_a_mismatch_aborts_with_code_2_and_alerts(workspace: store.Workspace) -> None:
+    calls: list[str] = []
+
+    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+        calls.append(entry.symbol)
+        return outcome(entry)
+
+    board: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
+    found = run(workspace, make_steps(workspace, board=board, run_symbol=run_symbol), notify="stdout")
+    assert (found.exit_code, calls) == (2, [])
+    (log,) = logs(workspace)
+    assert (log["gate_passed"], log["aborted"], log["exit_code"], log["has_errors"]) == (False, True, 2, False)
+    assert log["portfolio_recommendation"] == "NO-GO"
+    assert log["gate"]["ES"] == {"expected": "WATCH", "actual": "REJECT", "passed": False}
+    assert log["run"] == {}
+    assert log["error"]["code"] == "GATE_MISMATCH"
+    assert log["notification"]["level"] == "alert"
+    assert "ES: expected WATCH, actual REJECT (mean drift 7.33 > 5.00 (index points))" in log["notification"]["text"]
+    assert not workspace.run_summaries.exists()
+
+
+def test_an_invalid_profile_aborts_with_code_2(workspace: store.Workspace) -> None:
+    text = workspace.profile_path.read_text().replace("tick_size: 0.25", "tick_size: -1")
+    workspace.profile_path.write_text(text.replace("portfolio_scope", "scope"))
+    found = run(workspace, notify="stdout")
+    assert found.exit_code == 2
+    (log,) = logs(workspace)
+    assert log["error"]["code"] == "PROFILE_INVALID"
+    assert len(log["error"]["problems"]) == 3
+    assert (log["aborted"], log["gate_passed"], log["portfolio_recommendation"]) == (True, False, None)
+    assert log["notification"]["level"] == "alert"
+
+
+def test_an_edited_profile_names_its_lock_in_log_and_alert(workspace: store.Workspace) -> None:
+    text = workspace.profile_path.read_text()
+    workspace.profile_path.write_text(text.replace("slippage_per_side: 0.01", "slippage_per_side: 0.02"))
+    found = run(workspace)
+    assert found.exit_code == 2
+    assert [lock["code"] for lock in found.document["locks"] if not lock["held"]] == ["PROFILE_EDITED"]
+    assert "PROFILE_EDITED" in found.notification.text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(DataError("no data"), "DATA_UNFIT"), (ZeroDivisionError("division by zero"), "UNEXPECTED")]
+)
+def test_an_unexpected_error_is_code_1_logged_and_alerted(
+    workspace: store.Workspace, error: Exception, code: str
+) -> None:
+    def fail(_: Any) -> Any:
+        raise error
+
+    found = run(workspace, replace(make_steps(workspace), decide=fail), notify="stdout")
+    assert found.exit_code == 1
+    (log,) = logs(workspace)
+    assert (log["aborted"], log["has_errors"], log["exit_code"]) == (True, True, 1)
+    assert log["error"]["code"] == code
+    assert log["notification"]["level"] == "alert"
+    assert str(error) in log["notification"]["text"]
+
+
+def test_a_symbols_failure_is_a_warning_and_exit_0(workspace: store.Workspace) -> None:
+    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+        if entry.symbol == "CL":
+            raise DataError("no open, high, low", where="CL")
+        return outcome(entry)
+
+    found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="stdout")
+    assert found.exit_code == 0
+    (log,) = logs(workspace)
+    assert (log["has_errors"], log["aborted"]) == (True, False)
+    assert log["run"]["CL"] == {"status": "ERROR", "reason": "CL: no open, high, low"}
+    assert log["notification"]["level"] == "warn"
+
+
+def test_two_cycles_of_one_second_keep_two_logs(workspace: store.Workspace) -> None:
+    first, second = run(workspace), run(workspace)
+    assert first.log_path != second.log_path
+    assert len(logs(workspace)) == 2
+    assert len(list(workspace.run_summaries.iterdir())) == 4
+
+
+def test_the_same_inputs_give_the_same_log(
+    workspace: store.Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = make_workspace(tmp_path_factory.mktemp("other"))
+    one, two = run(workspace), run(other)
+    assert one.log_path is not None
+    assert two.log_path is not None
+    assert one.log_path.read_bytes() == two.log_path.read_bytes()
+
+
+def test_a_second_run_is_told_who_holds_the_workspace(workspace: store.Workspace) -> None:
+    def decide(_: Any) -> Any:
+        with pytest.raises(BusyError, match=r"ctl ops, process \d+ on .* since 2026-03-02T05:00:07"):
+            run(workspace)
+        raise DataError("enough")
+
+    run(workspace, replace(make_steps(workspace), decide=decide))
+    assert len(logs(workspace)) == 1
+    assert run(workspace).exit_code == 0
+
+
+def test_without_a_log_nothing_runs(workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def load() -> Any:
+        calls.append("load")
+
+    real = os.write
+
+    def full(handle: int, data: Any) -> int:
+        if b"RUN_INTERRUPTED" in bytes(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(handle, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(WorkspaceError, match="No space left"):
+        run(workspace, replace(make_steps(workspace), load_profile=load))
+    assert calls == []
+    assert logs(workspace) == []
+
+
+def test_a_disk_that_fills_up_during_the_run_is_an_error_and_leaves_whole_files(
+    workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.link
+
+    def full(source: Any, target: Any) -> None:
+        if str(target).endswith("_portfolio_run.json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", full)
+    found = run(workspace)
+    assert found.exit_code == 1
+    assert found.document["error"] is not None
+    assert found.document["error"]["code"] == "WRITE_FAILED"
+    assert logs(workspace)[0]["exit_code"] == 1
+    assert [path.name for path in workspace.run_summaries.iterdir()] == ["20260302_050007_trades.parquet"]
+
+
+def test_a_log_that_cannot_be_finished_fails_the_cycle(
+    workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "replace", full)
+    found = run(workspace)
+    assert found.exit_code == 1
+    assert any("ops log cannot be written" in warning for warning in found.warnings)
+    assert found.notification.text.startswith("[ALERT] Portfolio run failed.")
+    assert logs(workspace)[0]["error"]["code"] == "RUN_INTERRUPTED"
+
+
+def test_retention_runs_first_and_is_reported(workspace: store.Workspace) -> None:
+    old = workspace.ops_logs / "20250101_000000_ops.json"
+    store.write_atomic(old, b"{}")
+    found = run(workspace, dry_run=True)
+    assert old.exists()
+    assert found.document["retention"] is not None
+    assert [item["file"] for item in found.document["retention"]["removed"]] == [workspace.relative(old)]
+    found = run(workspace, retention=RetentionLimits(days=45))
+    assert not old.exists()
+    assert found.document["retention"] is not None
+    assert found.document["retention"]["removed"][0]["reason"] == "older than 45 days"
+
+
+def test_a_retention_problem_does_not_stop_the_run(workspace: store.Workspace) -> None:
+    elsewhere = workspace.root / "elsewhere"
+    elsewhere.mkdir()
+    workspace.cycle.mkdir(parents=True)
+    workspace.run_summaries.symlink_to(elsewhere)
+    found = run(workspace)
+    assert found.exit_code == 0
+    assert any("is a link" in warning for warning in found.warnings)
+
+
+def test_sigterm_stops_cleanly_and_gives_the_lock_back(workspace: store.Workspace) -> None:
+    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+        if entry.symbol == "CL":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return outcome(entry)
+
+    before = signal.getsignal(signal.SIGTERM)
+    found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="stdout")
+    assert found.exit_code == 143
+    (log,) = logs(workspace)
+    assert (log["aborted"], log["exit_code"], log["error"]["code"]) == (True, 143, "RUN_STOPPED")
+    assert log["notification"]["delivered"] is False
+    assert not workspace.run_summaries.exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert run(workspace).exit_code == 0
+
+
+def test_a_keyboard_interrupt_is_130(workspace: store.Workspace) -> None:
+    def run_symbol(_: Any) -> SymbolOutcome:
+        raise KeyboardInterrupt
+
+    assert run(workspace, make_steps(workspace, run_symbol=run_symbol)).exit_code == 130
+    assert logs(workspace)[0]["error"]["code"] == "RUN_STOPPED"
+
+
+# ---------------------------------------------------------------- webhook and outbox
+
+
+class Hook(BaseHTTPRequestHandler):
+    statuses: list[int]
+    bodies: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.statuses.pop(0) if self.statuses else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name it has in the base class
+        pass
+
+
+@pytest.fixture
+def hook() -> Any:
+    class Mine(Hook):
+        statuses: list[int] = []  # noqa: RUF012 - one list per server is the point
+        bodies: list[dict[str, Any]] = []  # noqa: RUF012
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mine) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield Mine, f"http://127.0.0.1:{server.server_address[1]}/services/abcdefghijklmnop"
+        server.shutdown()
+        thread.join(10)
+
+
+def waiting(workspace: store.Workspace) -> list[Path]:
+    folder = workspace.root / ".ctl" / "outbox"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def test_a_failed_notification_changes_no_exit_code_and_waits_for_the_next_run(
+    workspace: store.Workspace, hook: Any
+) -> None:
+    server, url = hook
+    server.statuses[:] = [503]
+    first = run(workspace, notify="webhook", webhook_url=url)
+    assert (first.exit_code, first.notification.delivered) == (0, False)
+    assert first.warnings == ("the notification was not delivered: HTTP 503",)
+    assert len(waiting(workspace)) == 1
+    second = run(workspace, notify="webhook", webhook_url=url, instant=INSTANT + timedelta(days=7))
+    assert second.notification.delivered
+    assert waiting(workspace) == []
+    keys = [body["meta"]["idempotency_key"] for body in server.bodies]
+    assert keys[0] == keys[2] == first.notification.idempotency_key
+    assert keys[1] == second.notification.idempotency_key
+
+
+def test_a_permanent_refusal_is_recorded_and_not_kept(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    server.statuses[:] = [404]
+    found = run(workspace, notify="webhook", webhook_url=url)
+    assert found.exit_code == 0
+    assert found.document["notification"] is not None
+    assert found.document["notification"]["error"] == "HTTP 404"
+    assert waiting(workspace) == []
+
+
+def test_the_webhooks_url_is_in_no_file(workspace: store.Workspace, hook: Any) -> None:
+    _, url = hook
+
+    def run_symbol(_: Any) -> SymbolOutcome:
+        raise DataError(f"cannot reach {url}")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}/services/abcdefghijklmnop"
+        found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="webhook", webhook_url=dead)
+    assert not found.notification.delivered
+    assert len(waiting(workspace)) == 1
+    everything = b"".join(path.read_bytes() for path in workspace.root.rglob("*") if path.is_file())
+    assert b"abcdefghijklmnop" not in everything
+    assert b"127.0.0.1#" in everything
+    assert "abcdefghijklmnop" not in repr(found)
