@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OtherSeries:
-    """Another canonical series in place of the certified one: its verdict, None where there is none, and its document."""
+    """Another canonical series in place of the certified one: its verdict (None: there is none), and its document."""
 
     decision: Decision | None
     document: dict[str, Any]
