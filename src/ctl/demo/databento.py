@@ -12,6 +12,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from ctl.demo.draws import Draws
+from ctl.demo.hourly import hourly
 from ctl.demo.instruments import instrument_ids, instruments, symbols
 from ctl.demo.rawbars import NANOS, delivered_rows, raw_bars
 
@@ -29,9 +30,11 @@ Records = NDArray[Any]
 
 DATASET: Final = "GLBX.MDP3"
 PUBLISHER: Final = 1
-DAY_NANOS: Final = 86_400 * NANOS
+HOUR_NANOS: Final = 3_600 * NANOS
+DAY_NANOS: Final = 24 * HOUR_NANOS
 
 _VERSION: Final = 3
+_OHLCV_1H: Final = 34
 _OHLCV_1D: Final = 35
 _INSTRUMENT_DEF: Final = 19
 _STATISTICS: Final = 24
@@ -80,6 +83,22 @@ def statistics_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, b
     data = _dbn(spec, "statistics", quotes.sessions, last, listed, _settlements(spec, quotes, seed))
     span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
     return {f"{spec.venue}-{span}.statistics.dbn.zst": compress(data)}
+
+
+def hourly_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
+    """File name -> bytes: hourly bars of the liquid outrights, as DBN."""
+    last = quotes.sessions.size - 1 - spec.canonical.sessions_short
+    listed = [each for each in instruments(spec.root, quotes, last) if not each.is_spread]
+    bars = hourly(spec, quotes, seed)
+    records = _records(dbn.OHLCVMsg, bars.day.size, _OHLCV_1H)
+    records["instrument_id"] = instrument_ids(spec.root, bars.contract, np.zeros_like(bars.contract), bars.day)
+    records["ts_event"] = _nanos(bars.day) + bars.hour * HOUR_NANOS
+    for name in ("open", "high", "low", "close"):
+        records[name] = getattr(bars, name) * round(spec.tick * NANOS) * spec.canonical.price_scale
+    records["volume"] = bars.volume
+    data = _dbn(spec, "ohlcv-1h", quotes.sessions, last, listed, records)
+    span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
+    return {f"{spec.venue}-{span}.ohlcv-1h.dbn.zst": compress(data)}
 
 
 def compress(data: bytes) -> bytes:
@@ -173,7 +192,7 @@ def _definitions(spec: FutureSpec, quotes: Quotes, listed: Sequence[Instrument])
     records["ts_event"] = records["ts_recv"] = _nanos(np.array([row[0] for row in rows], dtype="M8[D]"))
     records["instrument_id"] = [row[1] for row in rows]
     records["raw_symbol"] = np.array([row[2].encode() for row in rows])
-    records["expiration"] = _nanos(quotes.listing.expiry[contract]) + int(last_trade_hour * 3600) * NANOS
+    records["expiration"] = _nanos(quotes.listing.expiry[contract]) + int(last_trade_hour * HOUR_NANOS)
     records["activation"] = _nanos(quotes.sessions[quotes.listing.first[contract]])
     records["maturity_year"] = [contracts[k].year for k in contract]
     records["maturity_month"] = [contracts[k].month for k in contract]
@@ -215,7 +234,7 @@ def _settlements(spec: FutureSpec, quotes: Quotes, seed: int) -> Records:
     day = quotes.sessions[quotes.rows.session[row]]
     contract = quotes.rows.contract[row]
     ids = instrument_ids(spec.root, contract, np.zeros_like(contract), day)
-    published = _nanos(day) + np.where(final, 22, 20) * 3600 * NANOS
+    published = _nanos(day) + np.where(final, 22, 20) * HOUR_NANOS
 
     records = _records(dbn.StatMsg, row.size, _STATISTICS)
     records["instrument_id"] = ids

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ctl import sessions
-from ctl.demo import databento, equities, tradestation, workspace
+from ctl.demo import databento, equities, norgate, tradestation, workspace
 from ctl.demo.quotes import Quotes, quotes
 from ctl.demo.reference import continuous
+from ctl.demo.spec import ReferenceCauses, RollRule
 
 if TYPE_CHECKING:
     from ctl.demo.listing import Days
     from ctl.demo.spec import FutureSpec, MarketSpec
+
+_SECOND_RULE: Final = RollRule("volume", 1)
+"""The second reference rolls on the first session on which the next contract is the more active one."""
 
 
 def render(market: MarketSpec) -> dict[str, bytes]:
@@ -40,20 +44,25 @@ def render(market: MarketSpec) -> dict[str, bytes]:
         return databento.files(mixed, quotes(mixed, days(spec.calendar), market.seed, label=other.root))
 
     files = {workspace.FILE: workspace.document(market)}
+
+    def put(folder: str, content: dict[str, bytes]) -> None:
+        files.update({f"{folder}/{name}": data for name, data in content.items()})
+
     for future in market.futures:
-        for name, data in delivered(future).items():
-            files[f"{workspace.CANONICAL}/{future.root}/{name}"] = data
+        known = simulated(future.root)
+        put(f"{workspace.CANONICAL}/{future.root}", delivered(future))
         if future.files == "dbn":
-            for name, data in databento.statistics_files(future, simulated(future.root), market.seed).items():
-                files[f"{workspace.STATISTICS}/{future.root}/{name}"] = data
-        series = continuous(simulated(future.root), future.rule, future.reference)
-        for name, data in tradestation.future_files(future, series).items():
-            files[f"{workspace.REFERENCE}/{name}"] = data
+            put(f"{workspace.STATISTICS}/{future.root}", databento.statistics_files(future, known, market.seed))
+        if future.hourly:
+            put(f"{workspace.HOURLY}/{future.root}", databento.hourly_files(future, known, market.seed))
+        series = continuous(known, future.rule, future.reference)
+        put(workspace.REFERENCE, tradestation.future_files(future, series))
+        second = continuous(known, _SECOND_RULE, ReferenceCauses())
+        put(workspace.SECOND_REFERENCE, norgate.future_files(future, known, second))
     for equity in market.equities:
         bars = equities.simulate(equity, days(equity.calendar), market.seed)
-        for name, data in equities.canonical_files(equity, bars).items():
-            files[f"{workspace.CANONICAL}/{equity.symbol}/{name}"] = data
-        for name, data in equities.reference_files(equity, bars).items():
-            files[f"{workspace.REFERENCE}/{name}"] = data
-        files[workspace.actions_path(equity.symbol)] = equities.actions_csv(bars)
+        put(f"{workspace.CANONICAL}/{equity.symbol}", equities.canonical_files(equity, bars))
+        put(workspace.REFERENCE, equities.reference_files(equity, bars))
+        put(workspace.SECOND_REFERENCE, norgate.equity_files(equity, bars))
+        put(workspace.ACTIONS, {f"{equity.symbol}.csv": equities.actions_csv(bars)})
     return dict(sorted(files.items()))

@@ -68,13 +68,13 @@ def curve(points: Curve, sessions: Days) -> Floats:
 
 
 def pinned(walk: Floats, points: Curve, sessions: Days) -> Floats:
-    """A correction that, added to `walk`, makes it pass through the points (those outside the sessions are ignored)."""
+    """A correction that, added to `walk`, makes it start on the curve and pass through its points."""
     days = np.array([day for day, _ in points], dtype="M8[D]")
-    values = np.array([value for _, value in points])
-    inside = (days >= sessions[0]) & (days <= sessions[-1])
-    at = np.searchsorted(sessions, days[inside])
+    inside = (days > sessions[0]) & (days <= sessions[-1])
+    at = np.append(0, np.searchsorted(sessions, days[inside]))
+    values = np.append(curve(points, sessions[:1]), np.array([value for _, value in points])[inside])
     index = np.arange(sessions.size, dtype=np.float64)
-    correction: Floats = np.interp(index, at.astype(np.float64), values[inside] - walk[at])
+    correction: Floats = np.interp(index, at.astype(np.float64), values - walk[at])
     return correction
 
 

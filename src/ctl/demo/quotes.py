@@ -33,6 +33,26 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretches:
+    """What the UTC day of each row is made of, in ticks.
+
+    midnight -> settlement (`day`), settlement -> end of the session (`after`), and where `has_evening` the next
+    session's reopening -> 00:00 UTC (`evening`).
+    """
+
+    day_high: Index
+    day_low: Index
+    after_high: Index
+    after_low: Index
+    after_close: Index
+    evening_open: Index
+    evening_high: Index
+    evening_low: Index
+    evening_volume: Index
+    has_evening: Mask
+
+
+@dataclass(frozen=True, slots=True)
 class Quotes:
     """One root's contracts. `sessions` is datetime64[D]; all bars share the layout of `rows`.
 
@@ -48,6 +68,7 @@ class Quotes:
     exchange: Bars
     utc: Bars
     sunday: Bars
+    stretches: Stretches
     reported_volume: Index
     open_interest: Index
 
@@ -80,38 +101,50 @@ def quotes(spec: FutureSpec, sessions: Days, seed: int, *, label: str | None = N
     bounce = bounce + np.rint(1.5 * thin * trades.normal(count)).astype(np.int64)
     heard = 1.0 - missed
 
-    settle = ticks(path.settle[t] + curve)
+    # A contract that expires trades no evening; its last UTC day ends with its settlement.
+    follows = np.append(rows.contract[1:] == rows.contract[:-1], False)
+    has_evening = path.contiguous[t] & follows
+    expires = t == contracts.expiry_index[rows.contract]
+    beyond = np.where(expires, 0.0, (path.utc_close - path.settle)[t]) * heard
     utc_curve = curve + (path.carry_utc - path.carry_settle)[t] * horizon
-    utc_close = ticks(path.settle[t] + (path.utc_close - path.settle)[t] * heard + utc_curve) + bounce
+
+    settle = ticks(path.settle[t] + curve)
+    utc_close = ticks(path.settle[t] + beyond + utc_curve) + bounce
     reopen = ticks(path.reopen[t] + curve)
     midnight = ticks(path.midnight[t] + curve)
-
     evening = (ticks(path.evening.high[t] + curve), ticks(path.evening.low[t] + curve))
     day = (ticks(path.day.high[t] + curve), ticks(path.day.low[t] + curve))
-    after = (ticks(path.after_hours.high[t] + curve), ticks(path.after_hours.low[t] + curve))
-    following = np.minimum(t + 1, sessions.size - 1)
-    contiguous = path.contiguous[t]
     sunday = path.sunday[t]
+    # After a weekday without a session the evening counts as part of the next UTC day.
     own_evening = np.append(True, ~path.contiguous[:-1])[t] & ~sunday
-    next_evening = (ticks(path.evening.high[following] + curve), ticks(path.evening.low[following] + curve))
-
     volume = np.rint(flow.volume).astype(np.int64)
     in_evening = np.rint(flow.volume * flow.evening_share).astype(np.int64)
-    same_contract = np.append(rows.contract[1:] == rows.contract[:-1], False)
-    borrowed = np.where(contiguous & same_contract, np.append(in_evening[1:], 0), 0)
+    borrowed = np.where(has_evening, np.append(in_evening[1:], 0), 0)
+    after_close = np.where(has_evening, ticks(path.after[t] + curve), utc_close)
+    stretches = Stretches(
+        day_high=np.where(own_evening, np.maximum(day[0], evening[0]), day[0]),
+        day_low=np.where(own_evening, np.minimum(day[1], evening[1]), day[1]),
+        after_high=np.where(expires, settle, ticks(path.after_hours.high[t] + curve)),
+        after_low=np.where(expires, settle, ticks(path.after_hours.low[t] + curve)),
+        after_close=after_close,
+        evening_open=np.where(has_evening, np.append(reopen[1:], 0), 0),
+        evening_high=np.where(has_evening, np.append(evening[0][1:], 0), settle),
+        evening_low=np.where(has_evening, np.append(evening[1][1:], 0), settle),
+        evening_volume=borrowed,
+        has_evening=has_evening,
+    )
+
     utc_volume = volume - np.where(own_evening, 0, in_evening) + borrowed
 
-    exchange = _bars(reopen, settle, np.maximum(evening[0], day[0]), np.minimum(evening[1], day[1]), volume, volume > 0)
+    highs = (stretches.day_high, stretches.after_high, stretches.evening_high)
+    lows = (stretches.day_low, stretches.after_low, stretches.evening_low)
     utc_open = np.where(own_evening, reopen, midnight)
-    utc_high = np.maximum(day[0], after[0])
-    utc_low = np.minimum(day[1], after[1])
-    utc_high = np.where(contiguous, np.maximum(utc_high, next_evening[0]), utc_high)
-    utc_low = np.where(contiguous, np.minimum(utc_low, next_evening[1]), utc_low)
-    utc_high = np.where(own_evening, np.maximum(utc_high, evening[0]), utc_high)
-    utc_low = np.where(own_evening, np.minimum(utc_low, evening[1]), utc_low)
-    utc = _bars(utc_open, utc_close, utc_high, utc_low, utc_volume, utc_volume > 0)
+    exchange = _bars(reopen, settle, np.maximum(evening[0], day[0]), np.minimum(evening[1], day[1]), volume, volume > 0)
+    utc = _bars(utc_open, utc_close, np.maximum.reduce(highs), np.minimum.reduce(lows), utc_volume, utc_volume > 0)
     weekend = _bars(reopen, midnight, *evening, in_evening, sunday & (volume >= 50) & (in_evening > 0))
-    return Quotes(sessions, contracts, rows, exchange, utc, weekend, flow.reported, flow.open_interest)
+    return Quotes(
+        sessions, contracts, rows, exchange, utc, weekend, stretches, flow.reported, flow.open_interest
+    )  # fmt: skip
 
 
 def _bars(first: Index, last: Index, high: Index, low: Index, volume: Index, traded: Mask) -> Bars:

@@ -173,6 +173,7 @@ _PL: Final = FutureSpec(
     rule=RollRule("before_expiry", 20),
     calendar="CMEGlobex_Metals",
     files="dbn",
+    hourly=True,
     reference=ReferenceCauses(unadjusted=(date(2023, 3, 1),)),
 )  # fmt: skip
 

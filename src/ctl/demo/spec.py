@@ -50,7 +50,7 @@ class LiquiditySpec:
     single_day_crossovers: float = 0.15
     """Share of rolls before which the next contract is the more active for one session only."""
     deferred_blocks: float = 0.0
-    """Share of rolls at which, on the second day of the crossing, block trades make a third contract the most active."""
+    """Share of rolls at which, on the crossing's second day, block trades make a third contract the most active."""
     reporting_noise: float = 0.15
     """Log standard deviation between the vendors' counts of the same session (blocks, spread legs, corrections)."""
     staleness: float = 0.06
@@ -129,9 +129,12 @@ class FutureSpec:
     liquidity: LiquiditySpec
     rule: RollRule
     files: Literal["dbn", "parent_csv", "contract_csv"]
+    """DBN comes with definitions and with settlement statistics."""
     canonical: CanonicalCauses = CanonicalCauses()
     reference: ReferenceCauses = ReferenceCauses()
     calendar: str = "CMES"
+    hourly: bool = False
+    """Hourly bars are delivered too."""
 
 
 @dataclass(frozen=True, slots=True)

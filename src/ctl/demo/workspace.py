@@ -10,9 +10,13 @@ if TYPE_CHECKING:
 FILE: Final = "ctl.toml"
 RAW: Final = "data/raw"
 CANONICAL: Final = f"{RAW}/databento"
+ACTIONS: Final = f"{RAW}/actions"
+"""Splits and dividends: date, split_ratio, dividend (per share as paid on the day)."""
 STATISTICS: Final = f"{RAW}/databento_statistics"
-"""Apart from the bars: a folder of bars is read whole."""
+HOURLY: Final = f"{RAW}/databento_hourly"
+"""Both apart from the daily bars: a folder of bars is read whole."""
 REFERENCE: Final = f"{RAW}/tradestation"
+SECOND_REFERENCE: Final = f"{RAW}/norgate"
 
 _HEAD: Final = """\
 # Workspace of the simulated market. No number here or in data/raw comes from an exchange or a vendor.
@@ -34,12 +38,12 @@ path = "data/raw/databento"
 [vendors.tradestation]
 format = "tradestation"
 path = "data/raw/tradestation"
+
+# A second reference, for comparison; no symbol uses it by default.
+[vendors.norgate]
+format = "norgate"
+path = "data/raw/norgate"
 """
-
-
-def actions_path(symbol: str) -> str:
-    """Where a stock's splits and dividends lie: date, split_ratio, dividend (per share as paid on the day)."""
-    return f"{RAW}/actions/{symbol}.csv"
 
 
 def document(market: MarketSpec) -> bytes:
@@ -76,5 +80,5 @@ currency = "USD"
 quote_unit = "USD"
 canonical = "databento"
 reference = "tradestation"
-actions = "{actions_path(spec.symbol)}"
+actions = "{ACTIONS}/{spec.symbol}.csv"
 """
