@@ -1,0 +1,111 @@
+"""Adjusted-only references: the free-offset path against an exhaustive search, and its rules."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctl.certify.contract_closes import ContractCloses
+from ctl.certify.free_offset import free_offset_path
+
+CAP = 4.0
+
+
+def closes_of(table: list[list[float | None]]) -> ContractCloses:
+    rows = [(k, t, v) for k, row in enumerate(table) for t, v in enumerate(row) if v is not None]
+    return ContractCloses.from_arrays(
+        tuple(f"K{k}" for k in range(len(table))),
+        np.array([t for _, t, _ in rows], dtype=np.int64),
+        np.array([k for k, _, _ in rows], dtype=np.int64),
+        np.array([v for _, _, v in rows], dtype=np.float64),
+    )
+
+
+def solve(values: list[float], table: list[list[float | None]]) -> tuple[list[int], list[float]]:
+    path = free_offset_path(
+        np.array(values), np.arange(len(values)), closes_of(table), tick=1.0, cap_ticks=CAP, penalty_ticks=CAP
+    )
+    return path.held.tolist(), path.offsets.tolist()
+
+
+def cost(states: list[tuple[int, float]], values: list[float], table: list[list[float | None]]) -> float:
+    """The objective of a path of (contract, offset) states."""
+    total = 0.0
+    for t, (k, offset) in enumerate(states):
+        listed = [i for i, v in enumerate(table[k]) if v is not None]
+        if not listed[0] <= t <= listed[-1]:
+            return float("inf")
+        close = table[k][t]
+        total += CAP if close is None else min(abs(values[t] - offset - close), CAP)
+        if t and states[t - 1] != (k, offset):
+            if k < states[t - 1][0]:
+                return float("inf")
+            total += CAP
+    return total
+
+
+def least_cost(values: list[float], table: list[list[float | None]]) -> float:
+    """Over every path of states whose offsets are whole numbers: finer ones cannot do better on whole prices."""
+    best = float("inf")
+    offsets = sorted({values[t] - v for row in table for t, v in enumerate(row) if v is not None})
+    states = list(product(range(len(table)), offsets))
+    for path in product(states, repeat=len(values)):
+        best = min(best, cost(list(path), values, table))
+    return best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_path_has_the_least_cost_of_all_paths(data: st.DataObject) -> None:
+    sessions = data.draw(st.integers(1, 4))
+    contracts = data.draw(st.integers(1, 2))
+    price = st.integers(0, 6).map(float)
+    table: list[list[float | None]] = [
+        data.draw(st.lists(st.one_of(st.none(), price) if k else price, min_size=sessions, max_size=sessions))
+        for k in range(contracts)
+    ]
+    table = [row for row in table if any(v is not None for v in row)]
+    values = data.draw(st.lists(price, min_size=sessions, max_size=sessions))
+    held, offsets = solve(values, table)
+    found = cost(list(zip(held, offsets, strict=True)), values, table)
+    assert found == least_cost(values, table)
+
+
+def test_back_adjusted_series_gives_back_its_contracts_and_gaps() -> None:
+    # Spread of K1 over K0: 5 6 9 12 15 18 21. Gap session 3 (12): the series is K0 + 12, then K1.
+    near: list[float | None] = [10, 14, 11, 13, 12, 16, 15]
+    far: list[float | None] = [15, 20, 20, 25, 27, 34, 36]
+    values = [22.0, 26, 23, 25, 27, 34, 36]
+    held, offsets = solve(values, [near, far])
+    # On the gap session 25 = 13 + 12 = 25: both fit, the latest roll is taken.
+    assert held == [0, 0, 0, 0, 1, 1, 1]
+    assert offsets == [12.0] * 4 + [0.0] * 3
+
+
+def test_a_step_within_one_contract_is_a_segment_of_its_own() -> None:
+    table: list[list[float | None]] = [[10, 11, 12, 13, 14, 15, 16, 17]]
+    held, offsets = solve([10, 11, 12, 13, 24, 25, 26, 27], table)
+    assert held == [0] * 8
+    assert offsets == [0.0] * 4 + [10.0] * 4
+
+
+def test_one_stray_print_moves_nothing() -> None:
+    table: list[list[float | None]] = [[10, 11, 12, 13, 14]]
+    assert solve([10, 11, 99, 13, 14], table) == ([0] * 5, [0.0] * 5)
+
+
+def test_noise_within_a_tick_does_not_split_a_segment() -> None:
+    table: list[list[float | None]] = [[10.0, 11, 12, 13, 14, 15]]
+    held, offsets = solve([10.3, 10.8, 12.2, 13.1, 13.9, 15.2], table)
+    assert held == [0] * 6
+    assert len(set(offsets)) == 1
+
+
+def test_nothing_shared_gives_no_path() -> None:
+    path = free_offset_path(np.empty(0), np.empty(0, np.int64), closes_of([[1.0]]), tick=1.0)
+    assert len(path.held) == 0
+    assert path.median_residual_ticks is None
+    assert not path.matches
