@@ -302,7 +302,8 @@ class TestMappings:
 
     def test_own_mapping_of_an_equity_file(self, shared, instruments):
         mapping = mapping_from(
-            {"columns": {"session": "Date"} | {name.lower(): name for name in ("Open", "High", "Low", "Close", "Volume")},
+            {"columns": {"session": "Date", "open": "Open", "high": "High", "low": "Low", "close": "Close",
+                         "volume": "Volume"},
              "close_basis": "last_trade", "adjustment_basis": "raw", "descending": True},
             name="wiki",
         )  # fmt: skip
