@@ -1,0 +1,102 @@
+"""`python -m benchmarks`: every figure a ratio against a named peer of the same run, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import builds, certification, commands, decode, environments, strategy
+from benchmarks.measure import Figure
+
+_DEFAULT = Path("data") / "bench" / "bench.json"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the sections named (default: all), print the table, write the JSON. Exit 0 also where a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    sections = ("b1", "build", "decode", "certify", "commands")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds; every contender runs once in each (default 7)")
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter that has vectorbt and backtesting")
+    parser.add_argument("--install-peers", action="store_true", help="make .venv-bench with the pinned peers first")
+    parser.add_argument("--out", type=Path, default=_DEFAULT, help=f"JSON file (default {_DEFAULT})")
+    arguments = parser.parse_args(argv)
+    chosen = arguments.sections or list(sections)
+    unknown = sorted(set(chosen) - set(sections))
+    if unknown or arguments.repeats < 1:
+        parser.error(f"no section {unknown[0]!r}" if unknown else "--repeats must be at least 1")
+
+    if arguments.install_peers:
+        environments.install_peers()
+    python = environments.peer_python(arguments.peers)
+    repeats = arguments.repeats
+    runs: dict[str, Callable[[], list[Figure]]] = {
+        "b1": lambda: strategy.figures(python, repeats),
+        "build": lambda: builds.figures(repeats),
+        "decode": lambda: decode.figures(repeats),
+        "certify": lambda: certification.figures(repeats),
+        "commands": lambda: commands.figures(repeats),
+    }
+    found: list[Figure] = []
+    for name in sections:
+        if name in chosen:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            found += runs[name]()
+    _show(found)
+    _write(found, arguments.out, repeats)
+    print(f"written: {arguments.out}", file=sys.stderr)
+    return 0
+
+
+def _show(found: list[Figure]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Speed against named peers of the same run (medians; above 1x we are faster)")
+    for heading in ("job", "ours", "peer"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("ratio", justify="right", no_wrap=True)
+    for heading in ("target", "reconciled"):
+        table.add_column(heading, overflow="fold")
+    for figure in found:
+        if figure.ratio == 0.0:
+            table.add_row(figure.job, figure.rate, figure.peer, "not run", "", figure.note)
+            continue
+        target = f">= {figure.target:,.0f}x" if figure.target is not None else ""
+        target = f"<= {figure.most:g} s" if figure.most is not None else target
+        target += {True: " met", False: " MISSED", None: ""}[figure.met]
+        peer = f"{figure.peer}, {_seconds(figure.peer_seconds)}"
+        ours = f"{figure.ours}: {figure.rate or _seconds(figure.seconds)}"
+        remark = "; ".join(text for text in (figure.agreement, figure.note) if text)
+        digits = 1 if figure.ratio < 100 else 0
+        times = f"{figure.ratio:,.{digits}f}x" if figure.ratio >= 1 else f"{figure.ratio:.3f}x"
+        table.add_row(figure.job, ours, peer, times, target, remark)
+    Console(width=None if sys.stdout.isatty() else 180).print(table)
+
+
+def _seconds(value: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= size:
+            return f"{value / size:,.3g} {unit}" if value < 1000 * size else f"{value / size:,.0f} {unit}"
+    return f"{value * 1e9:,.0f} ns"
+
+
+def _write(found: list[Figure], out: Path, repeats: int) -> None:
+    packages = ("numpy", "numba", "polars", "pandas", "databento")
+    document = {
+        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "packages": {name: version(name) for name in packages},
+        "rounds": repeats,
+        "figures": [figure.document() for figure in found],
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Databento DBN to canonical contract bars against the vendor's own client turning the same file into a frame."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from benchmarks.measure import Figure, clocked, ratio, rounds
+from benchmarks.tapes import ContractPanel, contract_panel
+
+_MONTHS = "FGHJKMNQUVXZ"
+
+
+def write_dbn(panel: ContractPanel, path: Path, root: str = "ES") -> None:
+    """The panel as a zstd-compressed ohlcv-1d file of one parent, symbols mapped by dated metadata."""
+    import databento_dbn as dbn
+    import zstandard
+
+    deliveries, at = np.unique(panel.delivery, return_inverse=True)
+    names = [f"{root}{_MONTHS[each % 12]}{each // 12 % 100:02d}" for each in deliveries.tolist()]
+    records = np.zeros(panel.rows, dtype=np.dtype(dbn.OHLCVMsg._dtypes))
+    records["length"], records["rtype"], records["publisher_id"] = records.dtype.itemsize // 4, 35, 1
+    records["instrument_id"] = 1000 + at
+    records["ts_event"] = panel.session.astype("datetime64[ns]").astype(np.uint64)
+    for name in ("open", "high", "low", "close"):
+        records[name] = np.round(getattr(panel, name) * 1e9).astype(np.int64)
+    records["volume"] = panel.volume
+    first, last = panel.session[0], panel.session[-1] + np.timedelta64(1, "D")
+    span = {"start_date": first.astype(object), "end_date": last.astype(object)}
+    mappings = [  # the encoder reads these two shapes by attribute
+        SimpleNamespace(raw_symbol=name, intervals=[SimpleNamespace(**span, symbol=str(1000 + n))])
+        for n, name in enumerate(names)
+    ]
+    metadata = dbn.Metadata(
+        dataset="GLBX.MDP3",
+        start=int(first.astype("datetime64[ns]").astype(np.int64)),
+        end=int(last.astype("datetime64[ns]").astype(np.int64)),
+        stype_in=dbn.SType.from_str("parent"),
+        stype_out=dbn.SType.from_str("instrument_id"),
+        schema=dbn.Schema.from_str("ohlcv-1d"),
+        symbols=[f"{root}.FUT"],
+        partial=[],
+        not_found=[],
+        mappings=mappings,
+    )
+    path.write_bytes(zstandard.ZstdCompressor(level=3).compress(metadata.encode() + records.tobytes()))
+
+
+def figures(repeats: int) -> list[Figure]:
+    """All lines of this section."""
+    import databento
+
+    from ctl import ingest
+
+    panel = contract_panel(years=20, listed=80)
+    instruments = ingest.load_instruments()
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "glbx-mdp3-es.ohlcv-1d.dbn.zst"
+        write_dbn(panel, path)
+
+        def ours() -> object:
+            return ingest.read_contracts([path], "ES", instruments=instruments)
+
+        def theirs() -> object:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the client's own use of pandas
+                return databento.DBNStore.from_file(path).to_df(map_symbols=True)
+
+        bars, frame = ingest.read_contracts([path], "ES", instruments=instruments), theirs()
+        equal = _agree(bars, frame)
+        seconds = rounds({"ctl": clocked(ours), "databento": clocked(theirs)}, repeats)
+    mine = statistics.median(seconds["ctl"])
+    return [
+        Figure(
+            job="DBN decode, symbols mapped, checked and ordered by contract",
+            ours="read_contracts",
+            seconds=mine,
+            peer=f"databento {databento.__version__} to_df",
+            peer_seconds=statistics.median(seconds["databento"]),
+            ratio=ratio(seconds["ctl"], seconds["databento"]),
+            rate=f"{panel.rows / mine / 1e6:,.1f} M rows/s",
+            most=panel.rows / 10e6,  # ten million rows a second
+            agreement=equal,
+            extra={"rows": panel.rows},
+        )
+    ]
+
+
+def _agree(bars: object, frame: object) -> str:
+    mine = bars.frame.sort("session", "contract")["close"].to_numpy()  # type: ignore[attr-defined]
+    theirs = frame.reset_index().sort_values(["ts_event", "symbol"])["close"].to_numpy()  # type: ignore[attr-defined]
+    if len(mine) != len(theirs):
+        return f"{len(mine)} bars against {len(theirs)}"
+    return f"{int(np.isclose(mine, theirs, rtol=1e-12).sum())} of {len(mine)} closes equal"
