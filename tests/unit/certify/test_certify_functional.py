@@ -1,0 +1,170 @@
+"""L5 on small hand-made sets of triggers and trades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from ctl.certify.functional import FunctionalInput, FunctionalSide, check, compare
+from ctl.certify.ledger import Ledger, Side, compute
+from ctl.model.rolls import ReferenceRoll
+
+START = date(2020, 1, 1)
+
+
+def day(index: int) -> date:
+    return START + timedelta(days=index)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    trigger_session: date
+
+
+@dataclass(frozen=True)
+class Trade:
+    trigger_session: date
+    exit_session: date
+    r_theoretical: float
+
+
+def side(
+    triggers: list[int], trades: dict[int, tuple[int, float]] | None = None, margins: dict[int, float] | None = None
+) -> FunctionalSide:
+    return FunctionalSide(
+        [Trigger(day(t)) for t in triggers],
+        [Trade(day(t), day(out), r) for t, (out, r) in (trades or {}).items()],
+        {day(t): margin for t, margin in (margins or {}).items()},
+    )
+
+
+def given_input(canonical: FunctionalSide, reference: FunctionalSide, count: int = 100) -> FunctionalInput:
+    return FunctionalInput(np.array([day(i) for i in range(count)], dtype="datetime64[D]"), canonical, reference)
+
+
+def kinds(canonical: FunctionalSide, reference: FunctionalSide) -> list[tuple[str, date | None, date | None]]:
+    rows = compare(given_input(canonical, reference)).rows
+    return [(row.kind, row.canonical_session, row.reference_session) for row in rows]
+
+
+def test_same_session_pairs_before_neighbours_do() -> None:
+    # 12 pairs with 12; 10 and 14 are four apart, so they stay alone.
+    assert kinds(side([10, 12]), side([12, 14])) == [
+        ("mismatched", day(10), None),
+        ("matched", day(12), day(12)),
+        ("mismatched", None, day(14)),
+    ]
+
+
+def test_neighbours_pair_up_to_three_sessions_apart() -> None:
+    assert kinds(side([10, 30]), side([13, 34])) == [
+        ("matched", day(10), day(13)),
+        ("mismatched", day(30), None),
+        ("mismatched", None, day(34)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kind"),
+    [
+        ({10: 0.001}, {}, "borderline"),
+        ({10: 0.0011}, {}, "mismatched"),
+        ({10: 0.05}, {10: -0.0004}, "borderline"),
+        ({}, {}, "mismatched"),
+        ({10: float("nan")}, {}, "mismatched"),
+    ],
+)
+def test_a_near_miss_of_either_side_is_borderline(ours: dict[int, float], theirs: dict[int, float], kind: str) -> None:
+    assert kinds(side([10], margins=ours), side([], margins=theirs)) == [(kind, day(10), None)]
+
+
+def test_matched_trades_and_totals() -> None:
+    # Delta R: 0.55 - 0.5 = 0.05 and -1 + 1.2 = 0.2; the third trade closed on one side only.
+    parity = compare(
+        given_input(
+            side([10, 40, 70], {10: (20, 0.55), 40: (50, -1.0), 70: (80, 0.3)}),
+            side([10, 41, 70], {10: (20, 0.5), 41: (52, -1.2)}),
+        )
+    )
+    assert [row.delta_r for row in parity.rows] == [pytest.approx(0.05), pytest.approx(0.2), None]
+    document = parity.document()
+    assert document["n_matched"] == 3
+    assert document["n_matched_trades"] == 2
+    assert document["max_delta_r"] == pytest.approx(0.2)
+    assert document["mean_delta_r"] == pytest.approx(0.125)
+    assert document["canonical_total_r"] == pytest.approx(-0.15)
+    assert document["reference_total_r"] == pytest.approx(-0.7)
+
+
+def codes(canonical: FunctionalSide, reference: FunctionalSide) -> tuple[str, list[str]]:
+    result, _ = check(given_input(canonical, reference))
+    return result.status, [finding.code for finding in result.findings if finding.code]
+
+
+def test_findings_and_their_limits() -> None:
+    twenty = list(range(0, 80, 4))
+    assert codes(side(twenty), side(twenty)) == ("PASS", [])
+    # One borderline of 20 is 5 %, inclusive; of 19 it is more.
+    assert codes(side(twenty, margins={0: 0.0}), side(twenty[1:])) == ("PASS", [])
+    assert codes(side(twenty[:19], margins={0: 0.0}), side(twenty[1:19])) == ("WATCH", ["BORDERLINE_SIGNALS"])
+    assert codes(side(twenty), side(twenty[1:])) == ("WATCH", ["SIGNAL_DIVERGENCE"])
+    # |delta R| of 0.1 passes although 0.8 - 0.7 is a little more in floats.
+    assert codes(side([4], {4: (9, 0.8)}), side([4], {4: (9, 0.7)})) == ("PASS", [])
+    assert codes(side([4], {4: (9, 0.8)}), side([4], {4: (9, 0.69)})) == ("WATCH", ["TRADE_RESULT_DIFFERS"])
+
+
+def test_no_input_is_not_run_and_says_why() -> None:
+    result, parity = check(None)
+    assert (result.status, parity) == ("NOT_RUN", None)
+    absent = FunctionalInput(np.empty(0, "datetime64[D]"), side([]), side([]), absent="no open, high and low")
+    result, parity = check(absent)
+    assert (result.status, result.text, parity) == ("NOT_RUN", "no open, high and low", None)
+
+
+def test_no_triggers_pass_with_null_share() -> None:
+    result, parity = check(given_input(side([]), side([])))
+    assert result.status == "PASS"
+    assert parity is not None
+    assert parity.share_borderline is None
+    assert parity.document()["max_delta_r"] is None
+
+
+def ledger() -> Ledger:
+    """100 sessions; a gap wrong by 2 at the roll into session 50, a basis of 1 on session 80."""
+    count = 100
+    held = np.repeat([0, 1], 50)
+    raw = np.full(count, 500.0)
+    basis = np.zeros(count)
+    basis[80] = 1.0
+    wrong = np.where(np.arange(count) < 50, 2.0, 0.0)
+    roll = ReferenceRoll(day(49), day(50), "A", "B", 0.0, "canonical")
+    other = ReferenceRoll(day(49), day(50), "A", "B", -2.0, "fingerprint")
+    return compute(
+        np.array([day(i) for i in range(count)], dtype="datetime64[D]"),
+        Side(raw, raw, held, (roll,)),
+        Side(raw - wrong - basis, raw - basis, held, (other,)),
+        names=("A", "B"),
+    )
+
+
+def test_what_moved_within_a_trade_is_named_as_its_cause() -> None:
+    # Held over the roll; held over the session of the odd basis; held while nothing changed but differing all the same.
+    canonical = side([45, 75, 10], {45: (55, 1.0), 75: (85, 0.5), 10: (20, 0.2)})
+    reference = side([45, 75, 10], {45: (55, 0.9), 75: (85, 0.4), 10: (20, 0.1)})
+    parity = compare(given_input(canonical, reference), ledger())
+    moved = {row.canonical_session: row.moved_by for row in parity.rows}
+    assert moved == {day(45): "block:A>B", day(75): "basis", day(10): None}
+    assert [entry["name"] for entry in parity.document()["moved"]] == ["basis", "block:A>B"]
+
+
+def test_a_trigger_on_one_side_is_traced_over_what_it_looks_back_on() -> None:
+    parity = compare(given_input(side([60]), side([90])), ledger())
+    assert [row.moved_by for row in parity.rows] == ["block:A>B", "basis"]
+
+
+def test_equal_trades_are_moved_by_nothing() -> None:
+    both = side([45], {45: (55, 1.0)})
+    assert [row.moved_by for row in compare(given_input(both, both), ledger()).rows] == [None]
