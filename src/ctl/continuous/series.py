@@ -68,7 +68,7 @@ def build(
 
     calendar = roll_policy.RollCalendar(calendar_sessions)
     path, days = _choose(layout, bars.terms, policy, calendar, warnings)
-    if path.first == len(layout.sessions.days):
+    if not (path.row >= 0).any():
         raise DataError(
             f"no session on which a contract of {layout.root} can be held",
             expected="a bar of an eligible contract on or before its last trade date",
@@ -83,7 +83,7 @@ def build(
         warnings.append("roll days outside the exchange calendar given were counted on weekdays")
 
     behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.sessions)
-    in_force, pending = _settle(layout, path, behind, policy)
+    in_force, pending = _settle(layout, path, policy)
     kept = np.flatnonzero(path.row >= 0)
     rows = path.row[kept]
     close = layout.frame["close"].to_numpy()
@@ -192,21 +192,20 @@ def _held(path: kernel.Path) -> list[int]:
     return [int(index) for index in path.from_contract] + [path.active]
 
 
-def _settle(
-    layout: Layout, path: kernel.Path, behind: kernel.RollRows, policy: RollPolicy
-) -> tuple[int, PendingRoll | None]:
-    """How many rolls are in force, and the roll that is known but not yet in force at the end.
+def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int, PendingRoll | None]:
+    """How many rolls are in force, and the first roll that is known but not yet in force at the end.
 
-    A roll whose new contract has had no bar since is not in force yet.
+    A roll is in force once a bar of its new contract, or of one after it, has been used.
     """
-    rolls = len(path.force)
+    last_used = int(np.flatnonzero(path.row >= 0)[-1])
+    in_force = int(np.searchsorted(path.force, last_used, side="right"))
+    if in_force < len(path.force):
+        old, new = int(path.from_contract[in_force]), int(path.to_contract[in_force])
+        reason = _reason(int(path.reason[in_force]), policy)
+        return in_force, _pending(layout, old, new, int(path.known[in_force]), reason)
     if path.pending_to >= 0:
-        return rolls, _pending(layout, path.active, path.pending_to, path.pending_known, _REASON[policy.kind])
-    if rolls and behind.used[-1] < 0:
-        last = rolls - 1
-        old, new = int(path.from_contract[last]), int(path.to_contract[last])
-        return last, _pending(layout, old, new, int(path.known[last]), _reason(int(path.reason[last]), policy))
-    return rolls, None
+        return in_force, _pending(layout, path.active, path.pending_to, path.pending_known, _REASON[policy.kind])
+    return in_force, None
 
 
 def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason) -> PendingRoll:
