@@ -110,22 +110,21 @@ class B1Parameters:
         Raises UsageError naming the parameter, what was received and its bounds: unknown name, wrong
         type, NaN or infinity, and, unless `unregistered`, a value outside its registered range.
         """
-        defaults = asdict(cls.registered(timeframe))
+        values = asdict(cls.registered(timeframe))
+        ranges = {} if unregistered else registered_ranges(timeframe)
         for name, received in overrides.items():
-            if name not in defaults:
-                raise UsageError(f"unknown B1 parameter {name!r}", expected="one of " + ", ".join(defaults))
-            defaults[name] = _typed(name, received)
-        parameters = cls(**defaults)
-        if not unregistered:
-            for name, bounds in registered_ranges(timeframe).items():
+            if name not in values:
+                raise UsageError(f"unknown B1 parameter {name!r}", expected="one of " + ", ".join(values))
+            values[name] = _typed(name, received)
+            if name in ranges:
                 _require_within(
                     name,
-                    getattr(parameters, name),
-                    bounds,
+                    values[name],
+                    ranges[name],
                     f"its registered range for {timeframe} bars",
-                    remedy="unregistered values are for research only and must be asked for (unregistered=True)",
+                    remedy="values outside it are for research and must be asked for as unregistered",
                 )
-        return parameters
+        return cls(**values)
 
     def document(self) -> dict[str, Any]:
         """JSON-ready values by name, in the order of the registered list."""
