@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from ctl.certify.window import WindowRoll
     from ctl.model.bars import ContractBars
@@ -32,7 +32,8 @@ class ApparentRule:
 
 
 def apparent_rule(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> ApparentRule | None:
-    """The rule that explains most rolls; ties in the order expiry, first notice, volume. None without a roll to judge.
+    """The rule that explains most rolls; ties in the order expiry, first notice, delivery month,
+    volume. None without a roll to judge.
 
     A contract whose last trade date is not stated is taken to expire on its last bar, unless its bars go on
     to the end of the data.
@@ -56,9 +57,11 @@ def apparent_rule(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> Appar
         name: _ordinal(terms.first_notice) for name, terms in contracts.terms.items() if terms.first_notice is not None
     }
     volume = frame["volume"].to_numpy().astype(np.float64, copy=False)
+    delivery = {contract.name: _ordinal(date(contract.year, contract.month, 1)) for contract in contracts.contracts}
     candidates = [
         _calendar_rule("expiry", "expiry", known, expiry, sessions),
         _calendar_rule("first_notice", "first notice", known, notice, sessions),
+        _calendar_rule("fixed_day", "day 1 of the delivery month", known, delivery, sessions),
         _volume_rule(known, index, bounds, days, volume, sessions),
     ]
     found = [candidate for candidate in candidates if candidate is not None]
@@ -77,7 +80,8 @@ def _calendar_rule(
         return None
     offset, explained = _most_frequent(offsets)
     text = f"{offset} sessions before {words} ({explained} of {len(rolls)} rolls)"
-    return ApparentRule(rule, text, f"calendar, anchor {rule}, offset {offset}", offset, explained, len(rolls))
+    anchor = "fixed_day 1" if rule == "fixed_day" else rule
+    return ApparentRule(rule, text, f"calendar, anchor {anchor}, offset {offset}", offset, explained, len(rolls))
 
 
 def _volume_rule(
