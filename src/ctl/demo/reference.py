@@ -48,9 +48,9 @@ def continuous(quotes: Quotes, rule: RollRule, causes: ReferenceCauses) -> Conti
     """Build the series, defects included."""
     sessions = quotes.sessions
     rows = quotes.rows
-    rolls = _rolls(quotes, rule)
+    first, rolls = _rolls(quotes, rule)
     held = np.zeros(sessions.size, dtype=np.int64)
-    held[0] = rolls[0].from_contract
+    held[0] = first
     for roll in rolls:
         if roll.gap_session + 1 < sessions.size:
             held[roll.gap_session + 1] = roll.to_contract - roll.from_contract
@@ -85,13 +85,13 @@ def _roll_on_or_after(rolls: Sequence[TrueRoll], sessions: Days, day: date) -> i
     return min(int(np.searchsorted(dates, np.datetime64(day))), len(rolls) - 1)
 
 
-def _rolls(quotes: Quotes, rule: RollRule) -> tuple[TrueRoll, ...]:
-    """Walk the chain of contracts; the first held is the most active one of the first session."""
+def _rolls(quotes: Quotes, rule: RollRule) -> tuple[int, tuple[TrueRoll, ...]]:
+    """Walk the chain of contracts. Returns the first held, the most active one of the first session, and the rolls."""
     listing, rows = quotes.listing, quotes.rows
     volume, close = quotes.reported_volume, quotes.exchange.close
     count = quotes.sessions.size
     opening = np.flatnonzero(rows.session == 0)
-    held = int(rows.contract[opening[np.argmax(volume[opening])]])
+    first = held = int(rows.contract[opening[np.argmax(volume[opening])]])
     since = 0
     rolls = []
     while held + 1 < len(listing.contracts):
@@ -107,13 +107,12 @@ def _rolls(quotes: Quotes, rule: RollRule) -> tuple[TrueRoll, ...]:
             following = slice(rows.at(held + 1, start), rows.at(held + 1, stop) + 1)
             ahead = volume[following] > volume[mine]
             run = np.convolve(ahead, np.ones(rule.sessions, dtype=np.int64))[: ahead.size] >= rule.sessions
-            if not run.any():
-                break
-            at = start + int(np.argmax(run))
+            # A contract that no volume left is left on its last trade.
+            at = start + int(np.argmax(run)) if run.any() else stop
         if at + 1 >= count:
             break
         gap = int(close[rows.at(held + 1, at)] - close[rows.at(held, at)])
         rolls.append(TrueRoll(at, held, held + 1, gap))
         held += 1
         since = at + 1
-    return tuple(rolls)
+    return first, tuple(rolls)
