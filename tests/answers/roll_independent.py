@@ -51,6 +51,7 @@ def read_contracts(path, root):
             }
             number["last_trade"] = date.fromisoformat(row["last_trade"]) if row.get("last_trade") else None
             by_symbol.setdefault(row["contract"], {})[date.fromisoformat(row["session"])] = number
+    sessions = sorted({day for bars in by_symbol.values() for day in bars if day.weekday() < 5})
     contracts = {}
     for symbol, bars in by_symbol.items():
         month, digits = MONTHS.index(symbol[len(root)]) + 1, symbol[len(root) + 1 :]
@@ -60,19 +61,21 @@ def read_contracts(path, root):
         part = {}
         for day in sorted(bars):
             if part and (day - max(part)).days > 366:
-                contracts[full_year(digits, month, max(part)), month] = fold_weekends(part)
+                contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions)
                 part = {}
             part[day] = bars[day]
-        contracts[full_year(digits, month, max(part)), month] = fold_weekends(part)
+        contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions)
     return contracts
 
 
-def fold_weekends(bars):
-    """Saturday and Sunday bars merged into the weekday that follows."""
+def fold_weekends(bars, sessions):
+    """Saturday and Sunday bars merged into the root's next session; open interest stays the session's own."""
     out = {}
     for day in sorted(bars):
         bar = dict(bars[day])
-        label = day + timedelta(days={5: 2, 6: 1}.get(day.weekday(), 0))
+        label = day if day.weekday() < 5 else min((s for s in sessions if s > day), default=None)
+        if label is None:
+            continue  # nothing follows to fold it into
         if label in out:
             lead = out[label]
             bar["open"] = lead["open"]
@@ -80,8 +83,6 @@ def fold_weekends(bars):
             bar["low"] = min(lead["low"], bar["low"])
             known = bar["volume"] is not None and lead["volume"] is not None
             bar["volume"] = bar["volume"] + lead["volume"] if known else None
-            if bar["open_interest"] is None:
-                bar["open_interest"] = lead["open_interest"]
         out[label] = bar
     return out
 
