@@ -102,7 +102,7 @@ def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:
                 expected="ascending dates",
             )
     if _is_inverted(header, entries, rolls):
-        rolls = [_upright(roll) for roll in rolls]
+        rolls = _upright(rolls)
         header = {
             **header,
             "findings": [
@@ -192,15 +192,23 @@ def _is_inverted(header: Mapping[str, Any], entries: Iterable[Any], rolls: list[
     return bool(moved) and all(abs(gap + jump) <= _CLOSE_TOLERANCE * max(1.0, abs(gap)) for gap, jump in moved)
 
 
-def _upright(roll: ManifestRoll) -> ManifestRoll:
-    """A roll of an inverted manifest with the sign of its closes, where they tell; else with its sign turned."""
-    if roll.gap is None:
-        return roll
-    jump = None if roll.from_close is None or roll.to_close is None else roll.to_close - roll.from_close
-    agrees = jump is not None and abs(roll.gap - jump) <= _CLOSE_TOLERANCE * max(1.0, abs(jump))
-    turned = roll.gap if agrees else -roll.gap
-    cumulative = roll.cumulative_adjustment
-    return replace(roll, gap=turned, cumulative_adjustment=None if cumulative is None else -cumulative)
+def _upright(rolls: list[ManifestRoll]) -> list[ManifestRoll]:
+    """The rolls of an inverted manifest with our sign: that of their closes where they tell, else the sign turned.
+
+    What was cumulated with the wrong sign is summed anew; None where a gap is not stated.
+    """
+    upright: list[ManifestRoll] = []
+    total: float | None = 0.0
+    for roll in reversed(rolls):
+        gap = roll.gap
+        if gap is not None and roll.from_close is not None and roll.to_close is not None:
+            jump = roll.to_close - roll.from_close
+            gap = gap if abs(gap - jump) <= _CLOSE_TOLERANCE * max(1.0, abs(jump)) else -gap
+        elif gap is not None:
+            gap = -gap
+        total = None if total is None or gap is None else total + gap
+        upright.append(replace(roll, gap=gap, cumulative_adjustment=total))
+    return upright[::-1]
 
 
 def _date(value: Any, where: str) -> date | None:

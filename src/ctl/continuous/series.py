@@ -109,9 +109,10 @@ def build(
         **layout.counts,
         **_against_calendar(layout, path.first, calendar_sessions),
     }
-    if path.active == len(layout.contracts) - 1 and path.row[-1] < 0:
+    if path.row[-1] < 0:
+        ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])
         warnings.append(
-            f"the series ends on {day_of(layout.days[rows[-1]])}: no later eligible contract trades after it"
+            f"the series ends on {ended}: from then to {last} the contract held has no bar that can be used"
         )
     meta = replace(
         bars.meta,
