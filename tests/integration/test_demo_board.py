@@ -16,6 +16,8 @@ from ctl import certify, continuous, demo, ingest, sessions
 from ctl.demo.spec import ReferenceCauses
 from ctl.model.rolls import RollPolicy
 from ctl.store.workspace import Workspace
+from ctl.strategy import b1
+from ctl.strategy.bars import StrategyBars
 
 if TYPE_CHECKING:
     from ctl.demo.spec import MarketSpec
@@ -171,6 +173,20 @@ def test_stale_files_end_thirty_sessions_early(tmp_path: Path, default: Workspac
     whole = contracts_of(default, "CL").frame["session"].max()
     config = default.symbol("CL")
     assert sessions.count_between(config.calendar, stale, whole) in {30, 31}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("symbol", ["ES", "CL", "PL"])
+def test_b1_trades_on_every_gating_symbol(default: Workspace, symbol: str) -> None:
+    bars = contracts_of(default, symbol)
+    frame = continuous.build(bars, RollPolicy(eligible_months=INSTRUMENTS[symbol].liquid_months)).frame
+    columns = {name: frame[name].to_numpy() for name in ("open", "high", "low", "close", "adjustment")}
+    result = b1.run(
+        StrategyBars(symbol=symbol, session=frame["session"].to_numpy(), **columns),
+        b1.B1Parameters(),
+        timeframe="daily",
+        slippage_per_side=INSTRUMENTS[symbol].tick,
+    )
+    assert result.metrics.trade_count >= 5
 
 
 def test_equities_and_the_second_reference_are_readable(default: Workspace) -> None:
