@@ -111,9 +111,7 @@ def build(
     }
     if path.row[-1] < 0:
         ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])
-        warnings.append(
-            f"the series ends on {ended}: from then to {last} the contract held has no bar that can be used"
-        )
+        warnings.append(f"the series ends on {ended}: up to {last} the contract held has no usable bar")
     meta = replace(
         bars.meta,
         root=layout.root,
