@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.instruments import CsvMapping, Instruments
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "find_reference_files",
     "load_instruments",
+    "mapping_from",
     "named_mapping",
     "read_contracts",
     "read_reference",
@@ -102,3 +104,10 @@ def named_mapping(name: str) -> CsvMapping:
     from ctl.ingest import mapped
 
     return mapped.packaged(name)
+
+
+def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
+    """A CSV mapping as a workspace file spells it. Raises InputError naming what is wrong."""
+    from ctl.ingest import mapped
+
+    return mapped.mapping_from(table, name=name)

@@ -217,7 +217,7 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
         rows = _fold_weekends(replace(rows, symbol=np.zeros_like(rows.symbol)), counts, [symbol])
         contract = adjustment = None
     count_inconsistent(rows, counts)
-    held, names = _held(rows, contract)
+    held, names = _held(rows, contract, file.file.name)
     frame = _frame(replace(rows, symbol=held), names).with_columns(
         pl.Series("adjustment", np.zeros(len(rows)) if adjustment is None else adjustment, dtype=pl.Float64)
     )
@@ -225,7 +225,7 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
     return DailySeries(frame=frame.select(SERIES_COLUMNS), meta=meta)
 
 
-def _held(rows: Rows, contract: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], list[str]]:
+def _held(rows: Rows, contract: NDArray[np.int32] | None, name: str) -> tuple[NDArray[np.int32], list[str]]:
     """The canonical contract that each bar of a series holds: indices (-1: unknown) and names."""
     held = np.full(len(rows), -1, dtype=np.int32)
     if contract is None:
@@ -236,7 +236,7 @@ def _held(rows: Rows, contract: NDArray[np.int32] | None) -> tuple[NDArray[np.in
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         if contract[start] < 0:
             continue
-        held_contract = _contract(rows.symbols[int(contract[start])], as_date(int(rows.day[end - 1])), ())
+        held_contract = _contract(rows.symbols[int(contract[start])], as_date(int(rows.day[end - 1])), (), name)
         held[start:end] = number.setdefault(held_contract.name, len(number))
     return held, list(number)
 
@@ -424,7 +424,7 @@ def _resolve(
     part_of: dict[str, list[Contract]] = {}
     for code, last_day in zip(symbol[starts].tolist(), day[ends - 1].tolist(), strict=True):
         text = rows.symbols[code]
-        contract = _contract(text, as_date(last_day), years.get(text, ()))
+        contract = _contract(text, as_date(last_day), years.get(text, ()), None)
         named.append(contract)
         part_of.setdefault(text, []).append(contract)
     contracts = tuple(sorted(set(named)))
@@ -441,11 +441,16 @@ def _resolve(
     return index, numbers, contracts, part_of
 
 
-def _contract(symbol: str, last_bar: date, stated: Sequence[int]) -> Contract:
+def _contract(symbol: str, last_bar: date, stated: Sequence[int], where: str | None) -> Contract:
     """The contract of a symbol whose last bar is known; a year that a definition states comes first."""
     parsed = parse_symbol(symbol)
     if parsed is None:
-        raise InputError("not an outright contract", found=repr(symbol), expected="a contract like ESH25")
+        raise InputError(
+            "column 'contract': not an outright contract",
+            where=where,
+            found=repr(symbol),
+            expected="a contract like ESH25",
+        )
     earliest = last_bar.year * 12 + last_bar.month - 2
     for year in stated:
         if year * 12 + parsed.month - 1 >= earliest:

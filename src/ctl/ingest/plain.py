@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
+from ctl.ingest import parquet_child
 from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.guard import decoding
 from ctl.ingest.symbols import coded
@@ -88,13 +89,10 @@ def parquet_table(file: RawFile) -> Table:
 
     Raises InputError for damage, for types other than the canonical ones, and for NaN.
     """
-    with decoding(file.name):
-        frame = pl.read_parquet(file.data, use_pyarrow=False)
+    frame = parquet_child.decode(file, _KNOWN)
     cells: list[pl.Series] = []
     for column in frame:
         name, dtype = column.name, column.dtype
-        if name not in _KNOWN:
-            continue
         numeric = dtype.is_numeric() or dtype == pl.Null
         fits = {"session": dtype == pl.Date, "contract": dtype in (pl.String, pl.Categorical, pl.Null)}.get(
             name, numeric

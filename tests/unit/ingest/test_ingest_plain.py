@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import zlib
 from datetime import date
 
@@ -64,6 +65,17 @@ class TestPlainTables:
         (tmp_path / "cut.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:200])
         with pytest.raises(InputError, match=r"cut\.parquet: damaged content"):
             read_contracts([tmp_path / "cut.parquet"], "ES", instruments=instruments)
+
+    def test_a_parquet_file_that_kills_its_decoder_is_one_clear_error(self, tmp_path, instruments, monkeypatch):
+        """The decoder aborts on some damaged files; the process that reports is another one."""
+        from ctl.ingest import parquet_child
+
+        path = tmp_path / "a.parquet"
+        path.write_bytes(b"PAR1" + b"\0" * 20 + b"PAR1")
+        gone = subprocess.CompletedProcess([], returncode=-6, stdout=b"", stderr=b"memory allocation failed")
+        monkeypatch.setattr(parquet_child.subprocess, "run", lambda *_, **__: gone)
+        with pytest.raises(InputError, match=r"a\.parquet: damaged content; found a decoder that gave up"):
+            read_contracts([path], "ES", instruments=instruments)
 
     def test_parquet_keeps_every_bit_of_a_price(self, tmp_path, instruments):
         prices = [0.1 + 0.2, 1 / 3, 1e-9, 123456.789012345]
