@@ -373,3 +373,12 @@ def test_the_webhooks_url_is_in_no_file(workspace: store.Workspace, hook: Any) -
     assert b"abcdefghijklmnop" not in everything
     assert b"127.0.0.1#" in everything
     assert "abcdefghijklmnop" not in repr(found)
+
+
+def test_an_unusable_outbox_does_not_stop_the_delivery(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    (workspace.root / ".ctl").mkdir()
+    (workspace.root / ".ctl" / "outbox").touch()
+    found = run(workspace, notify="webhook", webhook_url=url)
+    assert (found.exit_code, found.notification.delivered, len(server.bodies)) == (0, True, 1)
+    assert any("the outbox cannot be written" in warning for warning in found.warnings)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctl import clock, store
-from ctl.errors import CtlError
 from ctl.ops_notifier import DeliveryResult, Message
+from ctl.store.files import remove_temporaries
 
 KEEP_DAYS: Final = 14
 MOST_PER_RUN: Final = 5
@@ -39,11 +39,17 @@ class Waiting:
 
 
 def put(folder: Path, message: Message, *, instant: datetime) -> Waiting:
-    """Write a message down before it is delivered. Raises WorkspaceError where that is impossible."""
+    """Write a message down before it is delivered. Raises WorkspaceError or OSError where that is impossible."""
+    remove_temporaries(folder)
     path = folder / f"{clock.stamp(instant)}_{message.idempotency_key}.json"
     waiting = Waiting(path, message, instant, 0)
     _write(waiting)
     return waiting
+
+
+def withdraw(waiting: Waiting) -> None:
+    """Take out a message that is not to be delivered any more."""
+    waiting.path.unlink(missing_ok=True)
 
 
 def settle(waiting: Waiting, result: DeliveryResult) -> None:
@@ -111,20 +117,3 @@ def _read(path: Path) -> Waiting | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Waiting(path, message, created, attempts) if sound else None
-
-
-def guarded(send: Send, folder: Path, message: Message, *, instant: datetime) -> tuple[DeliveryResult, str | None]:
-    """Deliver a new message through the outbox; the outbox's own failure is returned, and delivery goes on."""
-    problem: str | None = None
-    waiting: Waiting | None = None
-    try:
-        waiting = put(folder, message, instant=instant)
-    except CtlError as error:
-        problem = f"the outbox cannot be written: {error}"
-    result = send(message)
-    if waiting is not None:
-        try:
-            settle(waiting, result)
-        except (CtlError, OSError) as error:
-            problem = f"the outbox cannot be written: {error}"
-    return result, problem

@@ -226,17 +226,26 @@ class _Cycle:
         }
 
     def _finish(self, message: Message | None) -> WeeklyOutcome:
-        """Write the log, notify, write the log again. A stopped run does not wait for a webhook."""
-        if message is not None:
-            message = self._recorded(message)
-            message = replace(message, text=ops_notifier.redact(message.text, self._secrets))
-            with self._timed("notification"):
-                notification = self._notify(message)
-        else:
+        """Outbox, log, delivery, log again. A stopped run does not wait for a webhook.
+
+        The message is in the outbox before the log says that the run has ended, so that no run which
+        ended on record can go unannounced.
+        """
+        if message is None:
+            self._write_log()
             text = self._document["error"]["text"] if self._document["error"] else "stopped"
             notification = DeliveryResult(
                 self._options.notify, "alert", text, False, 0, None, "not attempted: the run was stopped", ""
             )
+        else:
+            waiting = self._put(message)
+            if not self._write_log():
+                if waiting is not None:
+                    outbox.withdraw(waiting)
+                message = self._broken("WRITE_FAILED", self._warnings[-1])
+                waiting = self._put(message)
+            with self._timed("notification"):
+                notification = self._deliver(message, waiting)
         self._document["notification"] = notification.to_document()
         self._write_log()
         if not notification.delivered and self._options.notify != "none":
@@ -251,41 +260,43 @@ class _Cycle:
             warnings=tuple(self._clean(warning) for warning in self._warnings),
         )
 
-    def _recorded(self, message: Message) -> Message:
-        """Write the log as it stands; where that fails the cycle has failed, and the message says so."""
-        if self._write_log():
-            return message
-        return self._broken("WRITE_FAILED", self._warnings[-1])
+    @property
+    def _outbox(self) -> Path:
+        return self._workspace.root / ".ctl" / "outbox"
 
-    def _notify(self, message: Message) -> DeliveryResult:
-        folder = self._workspace.root / ".ctl" / "outbox"
-
-        def send(item: Message) -> DeliveryResult:
-            return ops_notifier.notify(
-                item,
-                mode=self._options.notify,
-                url=self._options.webhook_url,
-                stream=self._stream,
-                limits=self._limits,
-            )
-
+    def _put(self, message: Message) -> outbox.Waiting | None:
+        """Write the message down before it is delivered; a failure is a warning, and delivery goes on."""
         if self._options.notify != "webhook":
-            return send(message)
-        result, problem = outbox.guarded(send, folder, message, instant=self._instant)
-        if problem is not None:
-            self._warnings.append(problem)
-        if result.delivered:
-            self._resend(folder, send)
-        return result
-
-    def _resend(self, folder: Path, send: outbox.Send) -> None:
-        """What earlier runs could not deliver; only once the webhook has just answered."""
+            return None
+        clean = replace(message, text=ops_notifier.redact(message.text, self._secrets))
         try:
-            for late in outbox.resend(folder, send, instant=self._instant):
-                if not late.delivered:
-                    self._warnings.append(f"an earlier notification was not delivered: {late.error}")
+            return outbox.put(self._outbox, clean, instant=self._instant)
         except (CtlError, OSError) as error:
-            self._warnings.append(f"the outbox cannot be read: {error}")
+            self._warnings.append(f"the outbox cannot be written: {error}")
+            return None
+
+    def _send(self, message: Message) -> DeliveryResult:
+        return ops_notifier.notify(
+            message,
+            mode=self._options.notify,
+            url=self._options.webhook_url,
+            stream=self._stream,
+            limits=self._limits,
+        )
+
+    def _deliver(self, message: Message, waiting: outbox.Waiting | None) -> DeliveryResult:
+        """Deliver the message; where the webhook has answered, also what earlier runs could not deliver."""
+        result = self._send(waiting.message if waiting is not None else message)
+        try:
+            if waiting is not None:
+                outbox.settle(waiting, result)
+            if self._options.notify == "webhook" and result.delivered:
+                for late in outbox.resend(self._outbox, self._send, instant=self._instant):
+                    if not late.delivered:
+                        self._warnings.append(f"an earlier notification was not delivered: {late.error}")
+        except (CtlError, OSError) as error:
+            self._warnings.append(f"the outbox cannot be used: {error}")
+        return result
 
     def _open_log(self) -> None:
         folder = self._workspace.ops_logs

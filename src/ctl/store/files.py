@@ -69,6 +69,15 @@ def unique_stem(folder: Path, stamp: str, endings: Iterable[str]) -> str:
     raise WorkspaceError("too many files of one second", where=str(folder), found=f"{_TRIES - 1} of {stamp}")
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes left half written in `folder`. Only while nobody else can be writing there."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if TEMPORARY.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def _write(path: Path, data: bytes, *, exclusive: bool) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -85,12 +85,9 @@ def test_no_outbox_is_an_empty_one(tmp_path: Path) -> None:
     assert outbox.pending(tmp_path / "link", instant=INSTANT) == []
 
 
-def test_an_unwritable_outbox_does_not_stop_the_delivery(tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.touch()
-    sent, problem = outbox.guarded(
-        lambda item: result(item, delivered=True), blocked / "outbox", message(), instant=INSTANT
-    )
-    assert sent.delivered
-    assert problem is not None
-    assert "outbox cannot be written" in problem
+def test_a_withdrawn_message_and_half_written_ones_are_gone(tmp_path: Path) -> None:
+    half = tmp_path / f".20260302_050000_{'0' * 32}.json.0a1b2c3d.tmp"
+    half.write_bytes(b"{")
+    outbox.withdraw(outbox.put(tmp_path, message(), instant=INSTANT))
+    assert outbox.pending(tmp_path, instant=INSTANT) == []
+    assert list(tmp_path.iterdir()) == []

@@ -9,35 +9,15 @@ from ctl.ops.schemas import schemas, write_schemas
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs/schemas"
 
-OPS_LOG_FIELDS = [
-    "timestamp",
-    "gate_passed",
-    "aborted",
-    "dry_run",
-    "exit_code",
-    "has_errors",
-    "portfolio_recommendation",
-    "gate",
-    "run",
-    "notification",
-    "retention",
-    "summary_path",
-    "durations",
-    "digests",
-]
-RUN_SUMMARY_FIELDS = [
-    "timestamp",
-    "cycle_id",
-    "gate_passed",
-    "portfolio_recommendation",
-    "dry_run",
-    "plan",
-    "gate_result",
-    "symbol_run_results",
-    "digests",
-    "package_version",
-]
-GATE_FIELDS = ["passed", "recommendation", "profile", "symbol_results", "locks", "restatements", "timestamp"]
+OPS_LOG_FIELDS = {
+    *("timestamp", "gate_passed", "aborted", "dry_run", "exit_code", "has_errors", "portfolio_recommendation"),
+    *("gate", "run", "notification", "retention", "summary_path", "durations", "digests"),
+}
+RUN_SUMMARY_FIELDS = {
+    *("timestamp", "cycle_id", "gate_passed", "portfolio_recommendation", "dry_run", "plan", "gate_result"),
+    *("symbol_run_results", "digests", "package_version"),
+}
+GATE_FIELDS = {"passed", "recommendation", "profile", "symbol_results", "locks", "restatements", "timestamp"}
 
 
 def test_the_published_files_are_current() -> None:
@@ -52,7 +32,7 @@ def test_every_field_of_the_specification_is_required() -> None:
         ("gate_result_v1.schema.json", GATE_FIELDS),
     ):
         schema = json.loads(schemas()[name])
-        assert set(fields) <= set(schema["required"])
+        assert fields <= set(schema["required"])
         assert schema["additionalProperties"] is False
     gate = json.loads(schemas()["gate_result_v1.schema.json"])["$defs"]["SymbolResultDocument"]
     assert gate["required"] == ["symbol", "expected", "actual", "passed", "detail", "reasons", "certificate_sha256"]
