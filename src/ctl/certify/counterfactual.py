@@ -6,7 +6,6 @@ max(its canonical, its reference rolls) pairs without a gap difference, its EDGE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,8 @@ from ctl.certify.ledger import BASIS, CONTRACT, REFERENCE_RESIDUAL
 from ctl.model.rolls import ScheduledRoll
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
 
     from ctl.certify.acceptance import Measures
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
+    _Wanted = Callable[[Decision, tuple[Reason, ...]], bool]
+    _Shortfall = Callable[[tuple[Reason, ...]], float]
 
 LARGEST_REMOVED: Final = 10
 EXHAUSTIVE_SIZE: Final = 2
 LARGEST_FLIP: Final = 10
+_DECIMALS: Final = 9
 _RANK: Final = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
 
 
@@ -115,13 +119,17 @@ def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ..
 
 
 class _Units:
-    """The units of one board, what each contributes to the drift, and what its removal does to the counts."""
+    """The units of one board in order of name, what each adds to the drift, what its removal does to the counts.
+
+    Sets of units are tuples of ascending indices, so that sets of one size sort by name as they sort by index.
+    """
 
     def __init__(self, board: Board) -> None:
         self.board = board
         ledger, alignment = board.ledger, board.alignment
         self.drift = ledger.drift
-        self.names = [block.unit for block in ledger.blocks] + [BASIS]
+        blocks = {block.unit: block for block in ledger.blocks}
+        self.names = sorted([*blocks, BASIS])
         self.values = np.zeros((len(self.names), len(self.drift)))
         gaps = np.abs(board.gap_difference)
         known = np.isfinite(gaps)
@@ -129,23 +137,29 @@ class _Units:
         pair_of_canonical = {pair.canonical: n for n, pair in enumerate(alignment.pairs)}
         pair_of_reference = {pair.reference: n for n, pair in enumerate(alignment.pairs)}
         alone_canonical, alone_reference = set(alignment.unmatched_canonical), set(alignment.unmatched_reference)
-        # Per unit: change of pairs, of unmatched rolls on each side, of the summed gap difference and its count.
-        self.change = np.zeros((len(self.names), 5))
-        for n, block in enumerate(ledger.blocks):
+        # Per unit: change of pairs, of unmatched rolls on each side, of the number of gaps compared and their sum.
+        self.counts = np.zeros((len(self.names), 4), dtype=np.int64)
+        self.gap_change = np.zeros(len(self.names))
+        for n, name in enumerate(self.names):
+            if name == BASIS:
+                self.values[n] = ledger.basis
+                continue
+            block = blocks[name]
             self.values[n] = ledger.unit_drift_of(block)
             pairs = {pair_of_canonical[i] for i in block.canonical if i in pair_of_canonical}
             pairs |= {pair_of_reference[j] for j in block.reference if j in pair_of_reference}
-            paired = sorted(pairs)
+            compared = [p for p in sorted(pairs) if known[p]]
             gained = max(len(block.canonical), len(block.reference))
-            compared = [p for p in paired if known[p]]
-            self.change[n] = (
-                gained - len(paired),
+            self.counts[n] = (
+                gained - len(pairs),
                 -sum(i in alone_canonical for i in block.canonical),
                 -sum(j in alone_reference for j in block.reference),
-                -float(gaps[compared].sum()),
                 gained - len(compared),
             )
-        self.values[-1] = ledger.basis
+            self.gap_change[n] = -float(gaps[compared].sum())
+        self.sizes = np.abs(self.values).mean(axis=1)
+        self.mean_drift = float(np.abs(self.drift).mean())
+        self.small: dict[int, _Sets] = {}
         self.decision, self.reasons = self._judge(board.measures)
 
     def _judge(self, measures: Measures) -> tuple[Decision, tuple[Reason, ...]]:
@@ -153,25 +167,36 @@ class _Units:
 
     def measures(self, chosen: Sequence[int]) -> Measures:
         """The measures with these units removed."""
-        left = self.drift - self.values[list(chosen)].sum(axis=0)
-        return self._measures(self.change[list(chosen)].sum(axis=0), float(np.abs(left).mean()), left)
+        rows = list(chosen)
+        left = self.drift - self.values[rows].sum(axis=0)
+        counts, gap = self.counts[rows].sum(axis=0), float(self.gap_change[rows].sum())
+        return self._measures(counts, self._mean_gap(counts, gap), float(np.abs(left).mean()), left)
 
-    def _measures(self, change: Floats, mean_drift: float, left: Floats | None) -> Measures:
+    def _mean_gap(self, counts: Ints, gap: float) -> float | None:
+        compared = self.gap_count + int(counts[3])
+        return max(self.gap_sum + gap, 0.0) / compared if compared > 0 else None
+
+    def _measures(self, counts: Ints, mean_gap: float | None, mean_drift: float, left: Floats | None) -> Measures:
         base = self.board.measures
-        count = self.gap_count + int(change[4])
         share = base.unexplained_share
-        if share is not None and left is not None:
-            whole = float(np.abs(left).sum())
-            share = float((np.sign(left) * self._unexplained()).sum()) / whole if whole > 0 else 0.0
+        if share is not None:
+            whole = 0.0 if left is None else float(np.abs(left).sum())
+            share = 0.0 if left is None or whole == 0.0 else float(np.sign(left) @ self._unexplained()) / whole
         return replace(
             base,
-            n_paired=base.n_paired + int(change[0]),
-            unmatched_canonical=base.unmatched_canonical + int(change[1]),
-            unmatched_reference=base.unmatched_reference + int(change[2]),
-            mean_gap_diff=max(self.gap_sum + float(change[3]), 0.0) / count if count else None,
+            n_paired=base.n_paired + int(counts[0]),
+            unmatched_canonical=base.unmatched_canonical + int(counts[1]),
+            unmatched_reference=base.unmatched_reference + int(counts[2]),
+            mean_gap_diff=mean_gap,
             mean_drift=mean_drift,
             unexplained_share=share,
         )
+
+    def judged(
+        self, counts: Ints, gap: float, drift: float, left: Floats | None
+    ) -> tuple[Decision, tuple[Reason, ...]]:
+        """The verdict on changed counts, a mean gap (NaN: none) and a mean drift."""
+        return self._judge(self._measures(counts, None if np.isnan(gap) else gap, drift, left))
 
     def _unexplained(self) -> Floats:
         ledger = self.board.ledger
@@ -184,14 +209,15 @@ class _Units:
         rows = [*zip(self.names, self.values, strict=True)]
         rows += [(CONTRACT, ledger.contract), (REFERENCE_RESIDUAL, ledger.reference_residual)]
         sized = [(float(np.abs(values).mean()), name, values) for name, values in rows]
+        none = np.zeros(4, dtype=np.int64)
         sized = [row for row in sized if row[0] > 0.0]
         sized.sort(key=lambda row: (-row[0], row[1]))
         place = {name: n for n, name in enumerate(self.names)}
         out = []
         for size, name, values in sized[:LARGEST_REMOVED]:
             left = self.drift - values
-            change = self.change[place[name]] if name in place else np.zeros(5)
-            measures = self._measures(change, float(np.abs(left).mean()), left)
+            counts, gap = (self.counts[place[name]], self.gap_change[place[name]]) if name in place else (none, 0.0)
+            measures = self._measures(counts, self._mean_gap(counts, float(gap)), float(np.abs(left).mean()), left)
             decision, reasons = self._judge(measures)
             out.append(
                 {
@@ -250,25 +276,35 @@ class _Units:
 
     def _ideal(self) -> Measures:
         """A bound no removal can beat: every block removed, nothing left of gaps and drift."""
-        best = self._measures(self.change.sum(axis=0), 0.0, None)
-        share = None if best.unexplained_share is None else 0.0
-        gap = None if best.mean_gap_diff is None else 0.0
-        return replace(best, mean_gap_diff=gap, unexplained_share=share)
+        return self._measures(self._most(), 0.0 if self.gap_count or self.counts[:, 3].any() else None, 0.0, None)
 
-    def _search(
-        self,
-        wanted: Callable[[Decision, tuple[Reason, ...]], bool],
-        shortfall: Callable[[tuple[Reason, ...]], float],
-    ) -> Flip | None:
+    def _most(self) -> Ints:
+        """Changes of the counts that no removal can better: as many pairs, as few unmatched as any makes."""
+        least, most = np.minimum(self.counts, 0).sum(axis=0), np.maximum(self.counts, 0).sum(axis=0)
+        return np.array([most[0], least[1], least[2], most[3]], dtype=np.int64)
+
+    def _hopeless_up_to(self, size: int, wanted: _Wanted) -> bool:
+        """Whether no set of this size can be wanted: every count mended, the largest gaps and drifts taken off."""
+        counts = self._most()
+        drift = max(self.mean_drift - float(np.sort(self.sizes)[-size:].sum()), 0.0)
+        most = self.gap_count + int(counts[3])
+        gap = max(self.gap_sum + float(np.sort(self.gap_change)[:size].sum()), 0.0) / most if most else None
+        return not wanted(*self._judge(self._measures(counts, gap, drift, None)))
+
+    def _search(self, wanted: _Wanted, shortfall: _Shortfall) -> Flip | None:
         """Smallest set that is wanted; of one size by (shortfall, mean drift, names)."""
-        order = range(len(self.names))
         for size in range(1, min(EXHAUSTIVE_SIZE, len(self.names)) + 1):
-            found = self._best(list(combinations(order, size)), wanted, shortfall)
+            if size not in self.small:
+                self.small[size] = _Sets(self, list(combinations(range(len(self.names)), size)))
+            found = self.small[size].best(wanted, shortfall)
             if found is not None:
                 return self._flip(found, exact=True)
+        if self._hopeless_up_to(LARGEST_FLIP, wanted):
+            return None
         chosen: tuple[int, ...] = ()
         while len(chosen) < min(LARGEST_FLIP, len(self.names)):
-            step = self._best([(*chosen, n) for n in order if n not in chosen], None, shortfall)
+            longer = [tuple(sorted((*chosen, n))) for n in range(len(self.names)) if n not in chosen]
+            step = _Sets(self, longer).best(None, shortfall)
             if step is None:
                 return None
             chosen = step
@@ -276,72 +312,88 @@ class _Units:
                 return self._flip(chosen, exact=False)
         return None
 
-    def _flip(self, chosen: Iterable[int], *, exact: bool) -> Flip:
-        units = tuple(sorted(chosen, key=lambda n: self.names[n]))
-        measures = self.measures(units)
+    def _flip(self, chosen: tuple[int, ...], *, exact: bool) -> Flip:
+        measures = self.measures(chosen)
         decision, reasons = self._judge(measures)
-        return Flip(tuple(self.names[n] for n in units), exact, decision, measures, reasons)
+        return Flip(tuple(self.names[n] for n in chosen), exact, decision, measures, reasons)
 
-    def _best(
-        self,
-        sets: list[tuple[int, ...]],
-        wanted: Callable[[Decision, tuple[Reason, ...]], bool] | None,
-        shortfall: Callable[[tuple[Reason, ...]], float],
-    ) -> tuple[int, ...] | None:
-        """Of sets of one size the one of least (shortfall, mean drift, names), among those that are wanted.
 
-        Sets whose counts agree differ in gap and drift only, and no check minds less of either: a group is
-        passed over where even its least gap with its least drift would not do.
-        """
-        if not sets:
-            return None
-        members = np.array(sets, dtype=np.int64)
-        change = self.change[members].sum(axis=1)
-        drift = _mean_left(self.drift, self.values, members)
-        groups: dict[tuple[int, int, int], list[int]] = {}
-        for n, counts in enumerate(change[:, :3].astype(np.int64).tolist()):
-            groups.setdefault((counts[0], counts[1], counts[2]), []).append(n)
-        best: tuple[float, float, tuple[str, ...]] | None = None
-        chosen: tuple[int, ...] | None = None
-        for rows in groups.values():
-            bound = self._bound(change[rows], float(drift[rows].min()))
-            if bound is not None and wanted is not None and not wanted(*bound):
-                continue
-            least = 0.0 if bound is None else shortfall(bound[1])
-            for n in sorted(rows, key=lambda n: float(drift[n])):
-                if best is not None and (least, round(float(drift[n]), 9)) > best[:2]:
-                    break
-                verdict = self._judge(self._measures(change[n], float(drift[n]), self._left(sets[n])))
-                if wanted is not None and not wanted(*verdict):
-                    if bound is not None and self._hopeless(change[rows], float(drift[n]), wanted):
-                        break
-                    continue
-                names = tuple(sorted(self.names[i] for i in sets[n]))
-                key = (round(shortfall(verdict[1]), 9), round(float(drift[n]), 9), names)
-                if best is None or key < best:
-                    best, chosen = key, sets[n]
-        return chosen
+class _Sets:
+    """Sets of one size, in order of name, and which of them is best.
 
-    def _left(self, chosen: tuple[int, ...]) -> Floats | None:
-        if self.board.measures.unexplained_share is None:
-            return None
-        return np.asarray(self.drift - self.values[list(chosen)].sum(axis=0), dtype=np.float64)
+    Sets whose counts agree differ in mean gap and mean drift only, and no check minds less of either. So of
+    such a group only those that no other beats in both need judging, and a set's drift need not be measured
+    where a lower bound of it would not do.
+    """
 
-    def _bound(self, change: Floats, drift: float) -> tuple[Decision, tuple[Reason, ...]] | None:
-        """Verdict on the least gap of these sets at this drift; None where a measure is not covered by that."""
-        if self.board.measures.unexplained_share is not None:
-            return None
-        counts = self.gap_count + change[:, 4]
-        sums = self.gap_sum + change[:, 3]
-        known = counts > 0
-        least = float((sums[known] / counts[known]).min()) if known.any() else None
-        measures = replace(self._measures(change[0], drift, None), mean_gap_diff=least)
-        return self._judge(measures)
+    def __init__(self, units: _Units, sets: list[tuple[int, ...]]) -> None:
+        self.units, self.sets = units, sets
+        self.members = np.array(sets, dtype=np.int64)
+        self.counts = units.counts[self.members].sum(axis=1)
+        compared = units.gap_count + self.counts[:, 3]
+        gaps = np.maximum(units.gap_sum + units.gap_change[self.members].sum(axis=1), 0.0)
+        self.gap = np.where(compared > 0, gaps / np.maximum(compared, 1), np.nan)
+        self.least_drift = np.maximum(units.mean_drift - units.sizes[self.members].sum(axis=1), 0.0)
+        self.drift = np.full(len(sets), np.nan)
+        keys = self.counts - self.counts.min(axis=0)
+        number = keys[:, 0]
+        for column in (1, 2, 3):
+            number = number * (int(keys[:, column].max()) + 1) + keys[:, column]
+        order = np.argsort(number, kind="stable")
+        self.groups = np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
 
-    def _hopeless(self, change: Floats, drift: float, wanted: Callable[[Decision, tuple[Reason, ...]], bool]) -> bool:
-        """Whether no set of this drift or more can be wanted, whatever its gap."""
-        bound = self._bound(change, drift)
-        return bound is not None and not wanted(*bound)
+    def best(self, wanted: _Wanted | None, shortfall: _Shortfall) -> tuple[int, ...] | None:
+        """Of the wanted sets the one of least (shortfall, mean drift, names); None where there is none."""
+        best: tuple[float, float, int] | None = None
+        for group in self.groups:
+            for n in self._worth_judging(group, wanted):
+                decision, reasons = self._judge(n)
+                if wanted is None or wanted(decision, reasons):
+                    key = (round(shortfall(reasons), _DECIMALS), round(float(self.drift[n]), _DECIMALS), n)
+                    best = key if best is None else min(best, key)
+        return None if best is None else self.sets[best[2]]
+
+    def _judge(self, n: int) -> tuple[Decision, tuple[Reason, ...]]:
+        units = self.units
+        left: Floats | None = None
+        if units.board.measures.unexplained_share is not None:
+            left = np.asarray(units.drift - units.values[self.members[n]].sum(axis=0), dtype=np.float64)
+        return units.judged(self.counts[n], float(self.gap[n]), float(self.drift[n]), left)
+
+    def _worth_judging(self, group: Ints, wanted: _Wanted | None) -> list[int]:
+        units = self.units
+        if wanted is not None:
+            # How many of the group, by rising lower bound of the drift, might do with its least gap.
+            group = group[np.argsort(self.least_drift[group], kind="stable")]
+            gap = float(self.gap[group].min())
+            low, high = 0, len(group)
+            while low < high:
+                middle = (low + high) // 2
+                n = group[middle]
+                if wanted(*units.judged(self.counts[n], gap, float(self.least_drift[n]), None)):
+                    low = middle + 1
+                else:
+                    high = middle
+            group = group[:low]
+        unknown = np.sort(group[np.isnan(self.drift[group])])
+        if len(unknown):
+            self.drift[unknown] = _mean_left(units.drift, units.values, self.members[unknown])
+        if units.board.measures.unexplained_share is not None:
+            return [int(n) for n in group]
+        drift, gap_of = np.round(self.drift[group], _DECIMALS), np.round(self.gap[group], _DECIMALS)
+        order = np.lexsort((group, gap_of, drift))
+        kept: list[int] = []
+        least, last = float("inf"), (float("nan"), float("nan"))
+        floor = least
+        for i in order.tolist():
+            here = (float(drift[i]), float(gap_of[i]))
+            if here[0] != last[0]:
+                floor = least
+            if here != last and (np.isnan(here[1]) or here[1] < floor):
+                kept.append(int(group[i]))
+            least = min(least, here[1])
+            last = here
+        return kept
 
 
 def _mean_left(drift: Floats, values: Floats, members: Ints) -> Floats:

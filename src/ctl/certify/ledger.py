@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
@@ -404,31 +405,37 @@ class _Book:
             for roll, j in enumerate(np.searchsorted(at, rolls_at).tolist()):
                 if 0 < j < len(at):
                     members.setdefault(j, ([], []))[side].append(roll)
+        ours_gap, theirs_gap = self.canonical_gap.tolist(), self.reference_gap.tolist()
+        on_ours = self.our_gaps.tolist()
+        ends, contracts = at.tolist(), held[at].tolist()
         blocks: list[Block] = []
         seen: set[str] = set()
         for j in sorted(members):
             ours, theirs = members[j]
-            before, until = int(at[j - 1]) + 1, int(at[j])
-            name = f"{self.names[held[before - 1]]}>{self.names[held[until]]}"
-            dates = [self.canonical.rolls[i].roll_date for i in ours]
-            dates += [self.reference.rolls[i].roll_date for i in theirs]
-            name = _unique(name, min(dates), seen)
-            gap = float(self.canonical_gap[ours].sum() - self.reference_gap[theirs].sum())
-            effects = self._split(ours, theirs)
-            blocks.append(Block(name, tuple(ours), tuple(theirs), gap, before, before, until, *effects))
+            before, until = ends[j - 1] + 1, ends[j]
+            first = min(
+                [self.canonical.rolls[i].roll_date for i in ours[:1]]
+                + [self.reference.rolls[i].roll_date for i in theirs[:1]]
+            )
+            name = _unique(f"{self.names[contracts[j - 1]]}>{self.names[contracts[j]]}", first, seen)
+            gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
+            date_effect: float | None = None
+            price_effect: float | None = None
+            if self._splits(ours, theirs) and isfinite(on_ours[theirs[0]]):
+                date_effect = ours_gap[ours[0]] - on_ours[theirs[0]]
+                price_effect = on_ours[theirs[0]] - theirs_gap[theirs[0]]
+            blocks.append(
+                Block(name, tuple(ours), tuple(theirs), gap, before, before, until, date_effect, price_effect)
+            )
         return tuple(blocks)
 
-    def _split(self, ours: list[int], theirs: list[int]) -> tuple[float | None, float | None]:
-        """Date and price effect of a one-to-one block; None where our closes do not allow it."""
+    def _splits(self, ours: list[int], theirs: list[int]) -> bool:
+        """Whether a block is one roll of each side between the same contracts, with a gap to split."""
         if len(ours) != 1 or len(theirs) != 1:
-            return None, None
+            return False
         roll, other = self.canonical.rolls[ours[0]], self.reference.rolls[theirs[0]]
-        on_ours = float(self.our_gaps[theirs[0]])
-        if (roll.from_contract, roll.to_contract) != (other.from_contract, other.to_contract):
-            return None, None
-        if other.gap is None or not np.isfinite(on_ours):
-            return None, None
-        return float(self.canonical_gap[ours[0]]) - on_ours, on_ours - float(self.reference_gap[theirs[0]])
+        same = roll.from_contract == other.from_contract and roll.to_contract == other.to_contract
+        return same and other.gap is not None
 
     def _date_blocks(self, pairs: Sequence[tuple[int, int]]) -> tuple[Block, ...]:
         ours = {i for i in range(len(self.canonical_at)) if 0 < self.canonical_at[i] < self.count}
