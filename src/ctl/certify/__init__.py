@@ -12,7 +12,7 @@ from ctl.certify.request import CertifyRequest
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
 
-__all__ = ["CertifyRequest", "certify", "limits_document"]
+__all__ = ["CertifyRequest", "certificate_schema", "certify", "limits_document"]
 
 
 def certify(request: CertifyRequest) -> Certificate:
@@ -31,3 +31,10 @@ def limits_document(policy: str) -> dict[str, Any]:
     from ctl.certify.acceptance import limits_document as document
 
     return document(policy)
+
+
+def certificate_schema() -> dict[str, Any]:
+    """JSON Schema of a certificate: what docs/schemas/certificate_v1.schema.json is generated from."""
+    from ctl.certify.schema import certificate_schema as schema
+
+    return schema()
