@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
     from ctl.strategy.b1.running import run, run_batch
     from ctl.strategy.b1.simulation import simulate
+    from ctl.strategy.b1.strategy import B1
     from ctl.strategy.bars import Panel, StrategyBars
     from ctl.strategy.metrics import portfolio
 
 _HOMES: Final = {
+    "B1": ("ctl.strategy.b1.strategy", "B1"),
     "B1Parameters": ("ctl.strategy.b1.parameters", "B1Parameters"),
     "B1Result": ("ctl.model.trades", "StrategyResult"),
     "Panel": ("ctl.strategy.bars", "Panel"),
@@ -27,6 +29,7 @@ _HOMES: Final = {
 }
 
 __all__ = [
+    "B1",
     "B1Parameters",
     "B1Result",
     "Panel",

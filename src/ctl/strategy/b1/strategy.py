@@ -1,0 +1,51 @@
+"""B1 as the runner sees a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ctl.strategy.b1.parameters import B1Parameters
+
+if TYPE_CHECKING:
+    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.strategy.bars import StrategyBars
+    from ctl.strategy.protocol import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class B1:
+    """The 10-EMA retest; `params` None means each timeframe's registered defaults."""
+
+    params: B1Parameters | None = None
+
+    @property
+    def name(self) -> str:
+        """`b1`."""
+        return "b1"
+
+    def run(
+        self,
+        bars: Sequence[StrategyBars],
+        *,
+        timeframe: Timeframe,
+        slippage_per_side: Sequence[float],
+        tick: Sequence[float | None],
+        lots: int = 3,
+    ) -> list[StrategyResult]:
+        """`run_batch` with this strategy's parameters."""
+        from ctl.strategy.b1.running import run_batch
+
+        return run_batch(
+            bars, self.params, timeframe=timeframe, slippage_per_side=slippage_per_side, tick=tick, lots=lots
+        )
+
+    def fingerprint(self) -> str:
+        """The registered fingerprint, or that of other parameters on daily bars."""
+        from ctl.strategy.b1.behaviour import fingerprint
+
+        return fingerprint(self.params)
+
+
+REGISTERED: Final[Strategy] = B1()
