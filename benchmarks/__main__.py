@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import builds, certification, commands, decode, environments, strategy
+from benchmarks import builds, certification, commands, decode, environments, scaling, strategy
 from benchmarks.measure import Figure
 
 _DEFAULT = Path("data") / "bench" / "bench.json"
@@ -19,7 +19,7 @@ _DEFAULT = Path("data") / "bench" / "bench.json"
 def main(argv: list[str] | None = None) -> int:
     """Run the sections named (default: all), print the table, write the JSON. Exit 0 also where a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    sections = ("b1", "build", "decode", "certify", "commands")
+    sections = ("b1", "build", "decode", "certify", "commands", "scale")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; every contender runs once in each (default 7)")
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter that has vectorbt and backtesting")
@@ -43,17 +43,21 @@ def main(argv: list[str] | None = None) -> int:
         "commands": lambda: commands.figures(repeats),
     }
     found: list[Figure] = []
-    for name in sections:
+    for name, section in runs.items():
         if name in chosen:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            found += runs[name]()
-    _show(found)
-    _write(found, arguments.out, repeats)
+            found += section()
+    grown: list[scaling.Growth] = []
+    if "scale" in chosen:
+        print("scale ...", file=sys.stderr, flush=True)
+        grown = scaling.growths(repeats)
+    _show(found, grown)
+    _write(found, grown, arguments.out, repeats)
     print(f"written: {arguments.out}", file=sys.stderr)
     return 0
 
 
-def _show(found: list[Figure]) -> None:
+def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -76,7 +80,14 @@ def _show(found: list[Figure]) -> None:
         digits = 1 if figure.ratio < 100 else 0
         times = f"{figure.ratio:,.{digits}f}x" if figure.ratio >= 1 else f"{figure.ratio:.3f}x"
         table.add_row(figure.job, ours, peer, times, target, remark)
-    Console(width=None if sys.stdout.isatty() else 180).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    if found:
+        console.print(table)
+    for growth in grown:
+        points = ", ".join(
+            f"{size:,}: {_seconds(seconds)}" for size, seconds in zip(growth.sizes, growth.seconds, strict=True)
+        )
+        console.print(f"{growth.job}: log-log slope {growth.exponent:.2f} ({points})")
 
 
 def _seconds(value: float) -> str:
@@ -86,13 +97,14 @@ def _seconds(value: float) -> str:
     return f"{value * 1e9:,.0f} ns"
 
 
-def _write(found: list[Figure], out: Path, repeats: int) -> None:
+def _write(found: list[Figure], grown: list[scaling.Growth], out: Path, repeats: int) -> None:
     packages = ("numpy", "numba", "polars", "pandas", "databento")
     document = {
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
         "packages": {name: version(name) for name in packages},
         "rounds": repeats,
         "figures": [figure.document() for figure in found],
+        "scaling": [growth.document() for growth in grown],
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(document, indent=1) + "\n")
