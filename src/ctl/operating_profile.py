@@ -542,11 +542,18 @@ def _range_contradictions(ranges: Any, here: tuple[str | int, ...], problem: Any
 def _refusal(name: str, problems: Sequence[YamlProblem]) -> ProfileError:
     ordered = sorted(problems, key=lambda item: (item.line, item.key))
     lines = tuple(
-        f"{name}:{item.line}: {item.key + ': ' if item.key else ''}found {item.found}; expected {item.expected}"
+        _printable(
+            f"{name}:{item.line}: {item.key + ': ' if item.key else ''}found {item.found}; expected {item.expected}"
+        )
         for item in ordered
     )
     more = f" (and {len(lines) - 1} more problems)" if len(lines) > 1 else ""
     return ProfileError(f"{lines[0]}{more}", problems=lines)
+
+
+def _printable(text: str) -> str:
+    """`text` with what would break a line or drive a terminal written as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _shown(value: Any) -> str:
