@@ -26,15 +26,19 @@ def off_grid_share(prices: Floats, step: float) -> float:
 
 
 def infer_grid(prices: Floats) -> float | None:
-    """The coarsest step that all but 1 % of the prices are multiples of; None where there is none down to 1e-8.
+    """The coarsest step that all but 1 % of the prices are multiples of; None where rounding noise hides it.
 
     First the fewest decimals that carry the prices, then the largest number of such decimals that divides them.
     """
     known = prices[np.isfinite(prices)]
     if not known.size or not np.any(known):
         return None
+    # A decimal within a few times the noise of a price would have every price on its grid.
+    finest = 10.0 * _RELATIVE_NOISE * max(float(np.median(np.abs(known))), 1.0)
     for decimals in range(_MAX_DECIMALS + 1):
         scale = 10.0**decimals
+        if 1.0 / scale < finest:
+            return None
         if off_grid_share(known, 1.0 / scale) <= TOLERATED_OFF_GRID:
             break
     else:

@@ -1,0 +1,182 @@
+"""The overlap window, EDGE rolls and drift on arrays small enough to check by eye."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from certify_market import meta
+
+from ctl.certify.drift import aligning_run, measure
+from ctl.certify.window import Overlap, ReferenceArrays, WindowRoll, build_overlap, place_rolls
+from ctl.errors import DataError
+from ctl.model.bars import DailySeries
+from ctl.model.rolls import ReferenceRoll
+
+START = np.datetime64("2020-01-01")
+
+
+def series(days: list[int], close: list[float], adjustment: float = 0.0) -> DailySeries:
+    count = len(days)
+    frame = pl.DataFrame(
+        {
+            "session": START + np.array(days),
+            "open": close,
+            "high": close,
+            "low": close,
+            "close": close,
+            "volume": [1] * count,
+            "open_interest": [1] * count,
+            "contract": pl.Series([None] * count, dtype=pl.String),
+            "adjustment": [adjustment] * count,
+        }
+    )
+    return DailySeries(frame, meta("own", "XX", "a.csv"))
+
+
+def reference(days: list[int], close: list[float]) -> ReferenceArrays:
+    values = np.array(close, dtype=np.float64)
+    return ReferenceArrays(START + np.array(days, dtype=np.int64), values, values, np.full(len(days), -1), unadjusted_is_own=True)
+
+
+def overlap_of(
+    canonical: list[float],
+    other: list[float],
+    held: list[int] | None = None,
+    other_held: list[int] | None = None,
+) -> Overlap:
+    count = len(canonical)
+    sessions = START + np.arange(count)
+    unknown = np.full(count, -1, dtype=np.int64)
+    return Overlap(
+        first=date(2020, 1, 1),
+        last=date(2020, 1, 1) + timedelta(days=count - 1),
+        union=sessions,
+        sessions=sessions,
+        union_index=np.arange(count),
+        canonical_adjusted=np.array(canonical, dtype=np.float64),
+        canonical_unadjusted=np.array(canonical, dtype=np.float64),
+        canonical_contract=unknown if held is None else np.array(held),
+        reference_adjusted=np.array(other, dtype=np.float64),
+        reference_unadjusted=np.array(other, dtype=np.float64),
+        reference_contract=unknown if other_held is None else np.array(other_held),
+        contracts=("XXH20", "XXM20", "XXU20"),
+        has_reference_adjusted=True,
+        has_reference_unadjusted=True,
+    )
+
+
+def roll(index: int) -> WindowRoll:
+    """A roll whose first session on the new contract is number `index`."""
+    day = date(2020, 1, 1) + timedelta(days=index)
+    return WindowRoll(day - timedelta(days=1), day, None, None, 1.0, "canonical", index - 1, index, edge=False)
+
+
+def test_window_runs_from_the_later_first_to_the_earlier_last_session() -> None:
+    overlap = build_overlap(
+        series([0, 1, 2, 4, 5, 9], [1.0, 2, 3, 4, 5, 6], adjustment=0.5),
+        reference([1, 3, 4, 5, 7], [20.0, 30, 40, 50, 70]),
+    )
+    # Later first: 1; earlier last: 7. In between ours has 1 2 4 5, theirs 1 3 4 5 7.
+    assert (overlap.first, overlap.last) == (date(2020, 1, 2), date(2020, 1, 8))
+    assert (overlap.union - START).astype(int).tolist() == [1, 2, 3, 4, 5, 7]
+    assert (overlap.sessions - START).astype(int).tolist() == [1, 4, 5]
+    assert overlap.union_index.tolist() == [0, 3, 4]
+    assert overlap.canonical_adjusted.tolist() == [2.0, 4.0, 5.0]
+    assert overlap.canonical_unadjusted.tolist() == [1.5, 3.5, 4.5]
+    assert overlap.reference_adjusted.tolist() == [20.0, 40.0, 50.0]
+    assert not overlap.contracts_known
+
+
+def test_sessions_without_a_close_are_no_sessions() -> None:
+    overlap = build_overlap(series([0, 1, 2], [1.0, float("nan"), 3.0]), reference([0, 1, 2], [1.0, 2.0, 3.0]))
+    assert (overlap.sessions - START).astype(int).tolist() == [0, 2]
+    assert overlap.union.size == 3
+
+
+@pytest.mark.parametrize(("days", "count"), [([10, 11], 2), ([], 0)])
+def test_no_overlap_is_said(days: list[int], count: int) -> None:
+    with pytest.raises(DataError) as error:
+        build_overlap(series([0, 1], [1.0, 2.0]), reference(days, [1.0] * count))
+    assert error.value.code == "INSUFFICIENT_OVERLAP"
+
+
+def placed(gap_indices: list[int], sessions: int = 60) -> list[tuple[int, bool]]:
+    overlap = overlap_of([1.0] * sessions, [1.0] * sessions)
+    days = [date(2020, 1, 1) + timedelta(days=index) for index in gap_indices]
+    rolls = [ReferenceRoll(day, day + timedelta(days=1), None, None, 1.0, "spread_step") for day in days]
+    return [(found.gap_index, found.edge) for found in place_rolls(overlap, rolls)]
+
+
+def test_edge_is_ten_sessions_inclusive() -> None:
+    # 60 sessions, numbers 0..59: 10 and 49 lie ten from an edge, 11 and 48 eleven.
+    assert placed([10, 11, 48, 49]) == [(10, True), (11, False), (48, False), (49, True)]
+
+
+def test_rolls_outside_the_window_are_left_out() -> None:
+    # Gap session 59 would be in force from session 60, beyond the window; gap session -1 before its first.
+    assert placed([-1, 30, 59]) == [(30, False)]
+
+
+def test_rolls_beyond_the_same_contract_sessions_are_edge() -> None:
+    # Same contract on sessions 20..39 only: a roll in force from 20 or from 40 is EDGE, from 21 or 39 it is not.
+    held = [0] * 60
+    theirs = [0 if 20 <= index < 40 else 1 for index in range(60)]
+    overlap = overlap_of([1.0] * 60, [1.0] * 60, held, theirs)
+    days = [date(2020, 1, 1) + timedelta(days=index) for index in (20, 21, 39, 40)]
+    rolls = [ReferenceRoll(day - timedelta(days=1), day, None, None, 1.0, "spread_step") for day in days]
+    assert [found.edge for found in place_rolls(overlap, rolls)] == [True, False, False, True]
+
+
+def test_aligning_run_is_the_last_of_one_contract() -> None:
+    # Held 0 0 0 1 1 1 2 against 0 0 1 1 1 1 1: same on 0, 1, 3, 4, 5; the last run is 3..5.
+    overlap = overlap_of([0.0] * 7, [0.0] * 7, [0, 0, 0, 1, 1, 1, 2], [0, 0, 1, 1, 1, 1, 1])
+    run = aligning_run(overlap, [roll(3), roll(6)], [roll(2)])
+    assert (run.start, run.end, run.contract, run.rule) == (3, 5, 1, "same_contract_run")
+
+
+def test_a_roll_inside_a_run_of_one_contract_cuts_it() -> None:
+    # A step of the reference without a change of contract takes effect on session 4.
+    overlap = overlap_of([0.0] * 7, [0.0] * 7, [1] * 7, [1] * 7)
+    run = aligning_run(overlap, [], [roll(4)])
+    assert (run.start, run.end) == (4, 6)
+
+
+def test_unknown_contracts_align_after_the_last_roll_of_either_side() -> None:
+    overlap = overlap_of([0.0] * 9, [0.0] * 9)
+    run = aligning_run(overlap, [roll(2)], [roll(5)])
+    assert (run.start, run.end, run.contract, run.rule) == (5, 8, -1, "after_last_roll")
+    assert aligning_run(overlap, [], []).start == 0
+
+
+def test_drift_by_hand() -> None:
+    # Difference 9 9 4 | 3 5 3 on the run after the roll in force from 3: median 3. D = 6 6 1 0 2 0.
+    overlap = overlap_of([9.0, 9, 4, 3, 5, 3], [0.0] * 6, [0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1])
+    drift = measure(overlap, [roll(3)], [roll(3)])
+    assert drift.anchor == 3.0
+    assert drift.d.tolist() == [6.0, 6.0, 1.0, 0.0, 2.0, 0.0]
+    assert drift.mean_drift == pytest.approx(15 / 6)
+    assert drift.signed_mean_drift == pytest.approx(15 / 6)
+    assert drift.max_drift == 6.0
+    # Sorted 0 0 1 2 6 6: position 0.95 * 5 = 4.75 lies between two sixes.
+    assert drift.p95_drift == pytest.approx(6.0)
+    first, second = drift.intervals
+    assert (first.start, first.end, second.start, second.end) == (0, 2, 3, 5)
+    assert (first.mean, second.mean) == pytest.approx((13 / 3, 2 / 3))
+    assert (first.share, second.share) == pytest.approx((13 / 15, 2 / 15))
+
+
+def test_p95_interpolates() -> None:
+    # |D| = 0 1 2 3 4: position 0.95 * 4 = 3.8, so 3 + 0.8. Aligned on session 0 alone by a roll in force from 1?
+    # No: contracts are the same throughout session 4 only (run of one), difference 0 there.
+    overlap = overlap_of([4.0, 3, 2, 1, 0], [0.0] * 5, [0, 0, 0, 0, 1], [0, 0, 0, 0, 1])
+    assert measure(overlap, [roll(4)], [roll(4)]).p95_drift == pytest.approx(3.8)
+
+
+def test_drift_needs_an_adjusted_reference() -> None:
+    overlap = overlap_of([1.0], [1.0])
+    bare = Overlap(**{name: getattr(overlap, name) for name in Overlap.__slots__} | {"has_reference_adjusted": False})
+    with pytest.raises(DataError, match="no adjusted series"):
+        measure(bare, [], [])
