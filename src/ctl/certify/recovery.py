@@ -15,7 +15,7 @@ import numpy as np
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
 from ctl.certify.free_offset import free_offset_path
-from ctl.certify.spread_steps import find_steps, match_in_order, segment_gaps
+from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
 from ctl.certify.window import UNKNOWN, HeldContracts, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
 
@@ -37,6 +37,9 @@ SNAP_SESSIONS: Final = 3
 AGREE_SESSIONS: Final = 1
 UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 ADJUSTED_ONLY_PENALTY_CAPS: Final = 1.0
+MAX_STEPS_WITHIN_CONTRACTS: Final = 3
+MAX_MOVING_SPREAD: Final = 0.2
+FEW_STEPS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,7 @@ class _Recovery:
         self.notes: list[str] = []
 
     def run(self) -> RecoveredReference:
-        steps = [] if self.spread is None else find_steps(self.spread, tick=self.tick)
+        steps = self._spread_steps()
         candidates = [
             candidate
             for candidate in (self._fingerprint(), self._column(), self._stated(), self._steps(steps))
@@ -239,6 +242,20 @@ class _Recovery:
             self.notes.append("contracts of the reference are unknown: rolls are dated, not named")
         return self._result(used.source, rolls, unattributed, held, starts)
 
+    def _spread_steps(self) -> list[tuple[int, float]]:
+        """Steps of the spread; none where it steps so often that it is no sum of gaps."""
+        if self.spread is None:
+            return []
+        changes = np.abs(np.diff(self.spread)) / self.tick
+        moving = int((changes >= MIN_STEP_TICKS).sum())
+        if moving >= FEW_STEPS and moving > MAX_MOVING_SPREAD * len(changes):
+            self.notes.append(
+                f"the spread between the reference's two series moves on {moving} of {len(changes)} sessions: they are "
+                "not adjusted by differences, or not of one instrument; its steps are not read as rolls"
+            )
+            return []
+        return find_steps(self.spread, tick=self.tick)
+
     def _fingerprint(self) -> _Candidate | None:
         """Rolls read off our contracts' closes; None where there are none or they do not fit."""
         if self.closes is None or not self.names:
@@ -279,10 +296,9 @@ class _Recovery:
             "at_cap_share": float((path.residual_ticks >= self.cap_ticks).mean()) if len(path.held) else None,
         }
         self.methods["fingerprint"] = evidence
-        if not path.matches:
-            evidence["reason"] = (
-                "no path through the contracts" if not len(path.held) else "median residual above half the cap"
-            )
+        reason = self._no_match(path)
+        if reason is not None:
+            evidence["reason"] = reason
             self.notes.append("fingerprinting: the reference matches no path through our contracts")
             return None
         held = self._spread_out(path, chosen)
@@ -290,6 +306,19 @@ class _Recovery:
             return self._adopt_offsets(path, chosen, held)
         starts, labels = self._changes(held)
         return _Candidate("fingerprint", starts, labels, [None] * len(starts), held)
+
+    def _no_match(self, path: HeldPath) -> str | None:
+        """Why a path is no match; None where it is one."""
+        if not len(path.held):
+            return "no path through the contracts"
+        if not path.matches:
+            return "median residual above half the cap"
+        between = int(np.count_nonzero(np.diff(path.held)))
+        within = int(np.count_nonzero(np.diff(path.offsets))) - between
+        # Free offsets follow any series, another instrument's too, if they may step often enough.
+        if within > max(between, MAX_STEPS_WITHIN_CONTRACTS):
+            return f"{within} steps within contracts against {between} changes of contract"
+        return None
 
     def _spread_out(self, path: HeldPath, chosen: Ints) -> Ints:
         """Held contract per session: a session without our closes holds what the one before it held."""

@@ -317,6 +317,26 @@ def test_unadjusted_only_with_stated_gaps_builds_the_adjusted_series() -> None:
     assert [roll.gap for roll in found.rolls] == gaps
 
 
+def test_another_instrument_is_no_match_for_free_offsets_either() -> None:
+    # Whatever it does, a series can be followed by stepping the offset; the steps give it away.
+    prices = market(120)
+    other = 50 + np.cumsum(np.where(np.arange(120) % 10 == 0, 30.0, 0.0))
+    found = recover(closes_of(prices[:1]), Reference("v", series((other + prices[0]).tolist()), None), tick=TICK)
+    assert found.source is None
+    assert found.methods["fingerprint"]["reason"] == "11 steps within contracts against 0 changes of contract"
+
+
+def test_spread_that_moves_all_the_time_is_not_read_as_rolls() -> None:
+    # A ratio-adjusted series: 10 % above the raw one before session 20.
+    prices = market()
+    raw, _, _ = held_series(prices, [20])
+    adjusted = np.where(np.arange(30) < 20, raw * 1.1, raw)
+    found = recover(closes_of(prices), Reference("v", series(adjusted.tolist()), series(raw.tolist())), tick=0.01)
+    assert [row[:3] for row in summary(found)] == [(20, "LCM08", "LCQ08")]
+    assert found.unattributed == ()
+    assert "not adjusted by differences" in found.notes[0]
+
+
 def test_adjusted_only_without_contracts_recovers_nothing() -> None:
     _, adjusted, _ = held_series(market(), [10])
     found = recover(None, Reference("v", series(adjusted.tolist()), None), tick=TICK)
