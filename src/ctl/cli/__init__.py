@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError, ProfileError
 
@@ -49,7 +50,8 @@ def _run(arguments: list[str]) -> int:
 
     from ctl.cli.app import app
 
-    usage_error = typer.BadParameter.__bases__[0]  # click's, or the copy of click that newer typers carry
+    # click's own, or that of the copy of click which newer typers carry
+    usage_error: type[Any] = typer.BadParameter.__bases__[0]
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="ctl", standalone_mode=False)
     except typer.Abort:
@@ -59,7 +61,7 @@ def _run(arguments: list[str]) -> int:
             return EXIT_USAGE  # the help text has been printed by its constructor's caller
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ctl"
-        message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+        message = " ".join(error.format_message().split()).rstrip(".")
         print(f"{path}: {message[:1].lower()}{message[1:]}; see `{path} --help`", file=sys.stderr)
         return EXIT_USAGE
     return code if isinstance(code, int) else EXIT_OK

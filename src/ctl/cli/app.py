@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 
@@ -123,6 +123,10 @@ Schedule = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--schedule", exists=True, dir_okay=False, help="Roll manifest to follow (--policy schedule)."),
 ]
+
+
+def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
+    return "weekly" if chosen is Timeframe.weekly else "daily"
 
 
 @app.callback()
@@ -306,7 +310,7 @@ def backtest(
             param=param or [],
             unregistered=unregistered,
             lots=lots,
-            timeframe=timeframe.value,
+            timeframe=_timeframe(timeframe),
             calendar=calendar,
             json=json,
         )
@@ -345,7 +349,7 @@ def run(
             profile,
             dry_run=dry_run,
             include_non_gating=include_non_gating,
-            timeframe=timeframe.value,
+            timeframe=_timeframe(timeframe),
             as_of=as_of,
             json=json,
         )
@@ -390,7 +394,7 @@ def ops(
             retention_max_files=retention_max_files,
             retention_max_mb=retention_max_mb,
             include_non_gating=include_non_gating,
-            timeframe=timeframe.value,
+            timeframe=_timeframe(timeframe),
             as_of=as_of,
             json=json,
         )

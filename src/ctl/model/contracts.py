@@ -68,7 +68,7 @@ def resolve_year(parsed: ParsedSymbol, last_bar: date) -> int:
     """
     if parsed.year_digits == 4:
         return parsed.year
-    cycle = 10**parsed.year_digits
+    cycle = 100 if parsed.year_digits == 2 else 10
     earliest = last_bar.year * 12 + last_bar.month - 2
     year = last_bar.year - cycle
     year += (parsed.year - year) % cycle

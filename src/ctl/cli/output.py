@@ -1,0 +1,289 @@
+"""What a person, or with `--json` a program, sees."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ctl import clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ctl.errors import ProfileError
+    from ctl.model.certificate import Certificate
+    from ctl.model.trades import StrategyResult
+    from ctl.run_orchestrator import PlanEntry
+
+_PIPE_WIDTH: Final = 120
+_SIMULATED: Final = "simulated market: no number here comes from an exchange"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, keys in the document's order."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def progress(text: str) -> Iterator[None]:
+    """A spinner on stderr while the body runs, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+@contextmanager
+def steps(text: str) -> Iterator[Callable[[PlanEntry], None]]:
+    """A spinner on stderr that names the symbol under way; silent where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda entry: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as status:
+        yield lambda entry: status.update(f"{text} {entry.symbol}")
+
+
+def refused_profile(error: ProfileError, instant: datetime, path: Path) -> dict[str, Any]:
+    """The gate's JSON where there is no usable profile to decide on."""
+    return {
+        "schema_version": 1,
+        "timestamp": clock.iso(instant),
+        "passed": False,
+        "recommendation": "NO-GO",
+        "profile": {"path": str(path), "version": None, "digest": None},
+        "symbol_results": [],
+        "locks": [],
+        "problems": [
+            {"code": error.code, "severity": "ERROR", "text": text, "value": None, "limit": None, "unit": ""}
+            for text in (error.problems or (str(error),))
+        ],
+        "restatements": [],
+    }
+
+
+def print_causes(causes: Mapping[str, Mapping[str, Any]]) -> None:
+    """The defects that the simulated market knows."""
+    table = _table("cause", "what it does", "symbols")
+    for cause, entry in causes.items():
+        table.add_row(cause, entry["what"], " ".join(entry["symbols"]))
+    _console().print(table)
+
+
+def print_filled(document: Mapping[str, Any]) -> None:
+    """What `ctl demo` wrote."""
+    megabytes = document["raw_bytes"] / 1e6
+    print(f"{document['workspace']}: {document['raw_files']} raw files, {megabytes:.1f} MB ({_SIMULATED})")
+    print(f"injected: {', '.join(document['injected']) or 'nothing'}")
+    if document["profile_kept"]:
+        print(
+            f"{document['profile']}: a different profile stands here and was kept; "
+            "delete it and run again to lock the simulated market anew"
+        )
+    else:
+        print(f"{document['profile']}: locked on the clean market")
+
+
+def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *, unchanged: bool = False) -> None:
+    """One built series: its range, its rolls, what the builder warns of."""
+    rolls = manifest["rolls"]
+    state = "unchanged, not built again" if unchanged else "built"
+    print(
+        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls, "
+        f"{manifest['session_basis']} / {manifest['close_basis']}"
+    )
+    for warning in manifest.get("warnings", []):
+        print(f"  warning: {warning if isinstance(warning, str) else warning.get('text', warning)}")
+    if rolls and not unchanged:
+        table = _table("roll date", "known at", "from", "to", "gap", "cumulative", "reason", right=(4, 5))
+        shown = rolls if len(rolls) <= 8 else [*rolls[:3], None, *rolls[-4:]]
+        for roll in shown:
+            if roll is None:
+                table.add_row("...", "", "", "", "", "", "")
+                continue
+            table.add_row(
+                roll["roll_date"], roll["known_at"], roll["from_contract"], roll["to_contract"],
+                f"{roll['gap']:+.6g}", f"{roll['cumulative_adjustment']:+.6g}", roll["reason"],
+            )  # fmt: skip
+        _console().print(table)
+    if manifest.get("pending_roll"):
+        pending = manifest["pending_roll"]
+        print(
+            f"  pending roll: {pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
+            "in force next session"
+        )
+    _print_files(files)
+
+
+def print_certificate(
+    certificate: Certificate, files: Sequence[str], *, explain: bool, simulated: bool = False
+) -> None:
+    """The verdict, the layers and the figures behind it; with `explain` the story."""
+    document = certificate.document
+    console = _console()
+    unit = document["quote_unit"]
+    print(f"{certificate.symbol}: {certificate.decision}" + (f"   ({_SIMULATED})" if simulated else ""))
+    for reason in certificate.reasons:
+        print(f"  {reason.severity} {reason.code}: {reason.text}")
+    table = _table("layer", "", "status", "findings")
+    for name, layer in document["layers"].items():
+        texts = [item["text"] for item in layer["findings"] if item["status"] not in ("PASS", "NOT_RUN")]
+        table.add_row(name, layer["title"], layer["status"], "\n".join(texts) or layer["text"])
+    console.print(table)
+    overlap = document["overlap"]
+    if overlap is not None:
+        print(
+            f"  {overlap['shared_sessions']} shared sessions {overlap['first_session']} to {overlap['last_session']}; "
+            f"rolls {document['n_canonical']} against {document['n_reference']}, {document['n_paired']} paired "
+            f"({document['n_pass']} same session), {document['n_fail']} unmatched"
+        )
+    if document["mean_drift"] is not None:
+        gap = document["mean_gap_diff"]
+        print(
+            f"  gap difference mean {_number(gap)} max {_number(document['max_gap_diff'])}; "
+            f"drift mean {_number(document['mean_drift'])} max {_number(document['max_drift'])} ({unit})"
+        )
+    if explain:
+        _explain(document, unit)
+    _print_files(files)
+
+
+def _explain(document: Mapping[str, Any], unit: str) -> None:
+    """The largest causes of the drift, what would change the verdict, and what would not."""
+    ledger = document.get("ledger")
+    tick = document["tick"]
+    if ledger and ledger.get("components"):
+        print("\nWhere the drift comes from (share of the mean; the shares sum to 1):")
+        table = _table("component", "share", f"mean ({unit})", "mean (ticks)", "max", right=(1, 2, 3, 4))
+        largest = sorted(ledger["components"], key=lambda item: (-abs(item["share"] or 0.0), item["name"]))
+        for item in largest[:3]:
+            table.add_row(
+                item["name"], f"{100 * (item['share'] or 0.0):.1f} %", _number(item["mean"]),
+                _number(None if item["mean"] is None else item["mean"] / tick), _number(item["max"]),
+            )  # fmt: skip
+        _console().print(table)
+    rebuilt = document.get("rebuilt")
+    if rebuilt and rebuilt.get("decision"):
+        print(
+            f"Rebuilt on the reference's rolls: {rebuilt['decision']}"
+            + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
+        )
+    flip = document.get("smallest_flip")
+    if flip:
+        exact = "" if flip.get("exact", True) else " (found greedily: a smaller set may exist)"
+        print(f"What would change the verdict: without {', '.join(flip['units'])} it is {flip['decision']}{exact}")
+    elif document["decision"] != "ACCEPT":
+        print("What would change the verdict: no set of up to ten blocks")
+
+
+def print_backtest(symbol: str, result: StrategyResult) -> None:
+    """Trades and metrics of one backtest."""
+    print(f"{symbol}: {result.bar_count} {result.timeframe} bars {result.first_session} to {result.last_session}")
+    if result.trades or result.open:
+        table = _table(
+            "trigger", "entry", "price", "stop", "exit", "price", "reason", "R", "hold", right=(2, 3, 5, 7, 8)
+        )
+        for trade in (*result.trades, *result.open):
+            table.add_row(
+                str(trade.trigger_session), str(trade.entry_session), f"{trade.entry_price:.6g}",
+                f"{trade.stop_price:.6g}", str(trade.exit_session), f"{trade.exit_price:.6g}", trade.exit_reason,
+                f"{trade.r_theoretical:+.2f}", str(trade.hold_bars),
+            )  # fmt: skip
+        _console().print(table)
+    _print_metrics({symbol: result.metrics.document()})
+    for trigger in result.triggers:
+        if trigger.status in ("pending", "awaiting_entry"):
+            print(f"  {trigger.status}: trigger of {trigger.trigger_session}, stop {trigger.stop:.6g}")
+
+
+def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
+    """Per symbol what a run did, in R; then the portfolio."""
+    print()
+    executed = {
+        item["symbol"]: item["metrics"] for item in document["symbol_run_results"] if item["status"] == "EXECUTED"
+    }
+    if executed:
+        rows = dict(executed)
+        if document["portfolio"] is not None and len(executed) > 1:
+            rows["portfolio"] = document["portfolio"]
+        _print_metrics(rows)
+    for item in document["symbol_run_results"]:
+        if item["status"] != "EXECUTED":
+            print(f"{item['symbol']}: {item['status']}" + (f" ({item['reason']})" if item["reason"] else ""))
+        for trigger in item["extra"].get("awaiting", []):
+            what = "buy at the next open" if trigger["status"] == "awaiting_entry" else "trigger pending"
+            print(f"{item['symbol']}: {what}; trigger of {trigger['trigger_session']}, stop {trigger['stop']:.6g}")
+        for trade in item["extra"].get("open", []):
+            what = "sell at the next open" if trade["awaiting_exit"] else "open"
+            print(
+                f"{item['symbol']}: {what}; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
+                f"stop {trade['stop_price']:.6g}, {trade['r_theoretical']:+.2f} R"
+            )
+    if summary_path is not None:
+        print(f"\nrun summary  {summary_path}")
+        if document["trades"] is not None:
+            print(f"trades       {Path(summary_path).parent / document['trades']['file']}")
+
+
+def print_ops(document: Mapping[str, Any], log_path: str | None) -> None:
+    """What the weekly cycle left, and how long each stage took."""
+    removed = (document["retention"] or {}).get("removed", [])
+    if removed:
+        verb = "would remove" if document["dry_run"] else "removed"
+        print(f"retention    {verb} {len(removed)} files")
+    if log_path is not None:
+        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in document["durations"].items())
+        print(f"ops log      {log_path}   ({stages})")
+
+
+def _print_metrics(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    table = _table(
+        "", "triggers", "trades", "win rate", "total R", "R/trade", "profit factor", "max DD (R)", "open R",
+        right=tuple(range(1, 9)),
+    )  # fmt: skip
+    for name, metrics in rows.items():
+        rate = metrics["win_rate"]
+        table.add_row(
+            name, str(metrics["trigger_count"]), str(metrics["trade_count"]),
+            "-" if rate is None else f"{100 * rate:.0f} %", f"{metrics['total_r']:+.2f}",
+            "-" if metrics["expectancy_r"] is None else f"{metrics['expectancy_r']:+.2f}",
+            _number(metrics["profit_factor"]), f"{metrics['max_drawdown_r']:.2f}",
+            f"{metrics['open_r']:+.2f}" if metrics["open_count"] else "-",
+        )  # fmt: skip
+    _console().print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _print_files(files: Sequence[str]) -> None:
+    for path in files:
+        print(f"  wrote {path}")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _table(*columns: str, right: Sequence[int] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left", no_wrap=index in right)
+    return table

@@ -1,0 +1,273 @@
+"""Commands that run in a workspace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import clock
+from ctl.cli import output
+from ctl.cli.arguments import day
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
+
+if TYPE_CHECKING:
+    from ctl.model.trades import Timeframe
+    from ctl.operating_profile import OperatingProfile
+    from ctl.store import Workspace
+
+
+def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) -> int:
+    """Fill a folder with the simulated market."""
+    from ctl import demo as market
+
+    if list_causes:
+        causes = {
+            cause: {"what": text, "symbols": list(market.symbols_of(cause))} for cause, text in market.CAUSES.items()
+        }
+        if json:
+            output.print_json(causes)
+        else:
+            output.print_causes(causes)
+        return EXIT_OK
+    pairs = [market.parse_injection(item) for item in inject]
+    from ctl import demo_workspace
+
+    with output.progress("simulating two vendors, 2018-01 to 2026-02"):
+        filled = demo_workspace.fill(folder, pairs)
+    document = {
+        "workspace": str(filled.workspace.root),
+        "raw_files": filled.raw_files,
+        "raw_bytes": filled.raw_bytes,
+        "injected": [f"{cause}:{symbol}" for cause, symbol in filled.injected],
+        "profile": filled.workspace.relative(filled.workspace.profile_path),
+        "profile_kept": filled.profile_kept,
+    }
+    if json:
+        output.print_json(document)
+    else:
+        output.print_filled(document)
+    return EXIT_OK
+
+
+def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, json: bool) -> int:
+    """Build the workspace's continuous series; what is unchanged is not built again."""
+    from ctl import series_build
+
+    workspace = _workspace(workspace_path)
+    profile = _profile_if_any(workspace)
+    chosen = _chosen(symbols, [name for name, config in workspace.symbols.items() if config.asset_class == "future"])
+    documents: list[dict[str, Any]] = []
+    for symbol in chosen:
+        settings = profile.symbol_settings.get(symbol) if profile else None
+        built = series_build.build_symbol(workspace, symbol, settings.roll_policy if settings else None, csv=csv)
+        documents.append(built.manifest)
+        if not json:
+            files = [workspace.relative(path) for path in built.files]
+            output.print_build(symbol, built.manifest, files, unchanged=built.unchanged)
+    if json:
+        output.print_json(documents[0] if len(symbols) == 1 else {str(m["root"]): m for m in documents})
+    return EXIT_OK
+
+
+def certify(
+    workspace_path: Path | None, symbols: Sequence[str], *, as_of: str | None, explain: bool, json: bool
+) -> int:
+    """Certify symbols of the workspace and write their certificates."""
+    from ctl import pipeline, portfolio
+
+    workspace, until = _workspace(workspace_path), day(as_of)
+    profile = _profile_if_any(workspace)
+    documents: dict[str, Any] = {}
+    for symbol in _chosen(symbols, list(workspace.symbols)):
+        settings = profile.symbol_settings.get(symbol) if profile else None
+        acceptance = profile.acceptance_policy if profile else "v1"
+        certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=acceptance, as_of=until)
+        certificate = certified.certificate
+        files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate) if until is None else []
+        documents[symbol] = dict(certificate.document)
+        if not json:
+            written = [workspace.relative(path) for path in files]
+            output.print_certificate(certificate, written, explain=explain, simulated=workspace.simulated)
+    if json:
+        output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
+    return EXIT_OK
+
+
+def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str | None, json: bool) -> int:
+    """The gate: exit 0 only where everything holds."""
+    from ctl import gate as gate_room
+    from ctl import portfolio
+
+    instant, until = clock.now(), day(as_of)
+    workspace = _workspace(workspace_path)
+    try:
+        profile = _profile(workspace, profile_path)
+    except ProfileError as error:
+        if json:
+            output.print_json(output.refused_profile(error, instant, profile_path or workspace.profile_path))
+        raise
+    decision = portfolio.Cycle(workspace, instant, as_of=until).decide(profile)
+    if json:
+        output.print_json(decision.to_document())
+    else:
+        print(gate_room.render_board(decision, profile, simulated=workspace.simulated))
+    return EXIT_OK if decision.passed else EXIT_MISMATCH
+
+
+def run(
+    workspace_path: Path | None,
+    profile_path: Path | None,
+    *,
+    dry_run: bool,
+    include_non_gating: bool,
+    timeframe: Timeframe,
+    as_of: str | None,
+    json: bool,
+) -> int:
+    """The portfolio run behind the gate."""
+    from ctl import gate as gate_room
+    from ctl import portfolio, run_orchestrator, store
+
+    instant, until = clock.now(), day(as_of)
+    workspace = _workspace(workspace_path)
+    with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl run"):
+        profile = _profile(workspace, profile_path)
+        cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
+        decision = cycle.decide(profile)
+        board = gate_room.render_board(decision, profile, simulated=workspace.simulated)
+        if not decision.passed:
+            if json:
+                output.print_json(decision.to_document())
+                print(board, file=sys.stderr)
+            else:
+                print(board)
+            return EXIT_MISMATCH
+        with output.steps("running") as progress:
+            summary = run_orchestrator.run_portfolio(
+                profile,
+                decision,
+                cycle.run_symbol,
+                symbols=workspace.symbols,
+                instant=instant,
+                timeframe=timeframe,
+                include_non_gating=include_non_gating,
+                dry_run=dry_run,
+                simulated=workspace.simulated,
+                portfolio_metrics=cycle.portfolio_metrics,
+                progress=progress,
+            )
+        path = None if dry_run else run_orchestrator.persist(summary, workspace)
+    written = None if path is None else workspace.relative(path)
+    if json:
+        output.print_json({**summary.to_document(), "summary_path": written})
+    else:
+        print(board)
+        output.print_run(summary.to_document(), written)
+    return EXIT_OK
+
+
+def ops(
+    workspace_path: Path | None,
+    profile_path: Path | None,
+    *,
+    dry_run: bool,
+    notify: str,
+    webhook_url: str | None,
+    retention_days: int,
+    retention_max_files: int | None,
+    retention_max_mb: float | None,
+    include_non_gating: bool,
+    timeframe: Timeframe,
+    as_of: str | None,
+    json: bool,
+) -> int:
+    """The weekly cycle."""
+    from ctl import gate as gate_room
+    from ctl import ops_notifier, portfolio
+    from ctl.ops.retention import RetentionLimits
+    from ctl.ops.weekly import WeeklyOptions, WeeklySteps, run_weekly
+
+    instant, until = clock.now(), day(as_of)
+    workspace = _workspace(workspace_path)
+    url = ops_notifier.resolve_url(webhook_url, os.environ)
+    cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
+    loaded: list[OperatingProfile] = []
+
+    def load_profile() -> OperatingProfile:
+        loaded.append(_profile(workspace, profile_path))
+        return loaded[0]
+
+    with output.steps("running") as progress:
+        outcome = run_weekly(
+            workspace,
+            WeeklySteps(
+                load_profile=load_profile,
+                decide=cycle.decide,
+                run_symbol=cycle.run_symbol,
+                portfolio_metrics=cycle.portfolio_metrics,
+                progress=progress,
+            ),
+            WeeklyOptions(
+                dry_run=dry_run,
+                include_non_gating=include_non_gating,
+                timeframe=timeframe,
+                notify=notify,  # type: ignore[arg-type]  # the command line's choices are the modes
+                webhook_url=url,
+                retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
+            ),
+            instant=instant,
+            stream=sys.stderr if json else sys.stdout,
+        )
+    for warning in outcome.warnings:
+        print(f"ctl ops: {warning}", file=sys.stderr)
+    if json:
+        output.print_json(outcome.document)
+        return outcome.exit_code
+    if outcome.decision is not None and loaded:
+        print(gate_room.render_board(outcome.decision, loaded[0], simulated=workspace.simulated))
+    error = outcome.document["error"]
+    if error is not None and outcome.decision is None:
+        print(f"{error['code']}: {error['text']}", file=sys.stderr)
+        for problem in error["problems"]:
+            print(f"  {problem}", file=sys.stderr)
+    if outcome.summary is not None:
+        output.print_run(outcome.summary.to_document(), outcome.document["summary_path"])
+    output.print_ops(outcome.document, None if outcome.log_path is None else workspace.relative(outcome.log_path))
+    return outcome.exit_code
+
+
+def _workspace(path: Path | None) -> Workspace:
+    from ctl.store import Workspace
+
+    return Workspace.load(path) if path is not None else Workspace.find(Path.cwd())
+
+
+def _profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
+    """The profile named, or the workspace's. Raises ProfileError where it is missing or invalid."""
+    from ctl import operating_profile
+
+    chosen = path or workspace.profile_path
+    shown = workspace.relative(chosen.absolute())
+    try:
+        data = chosen.read_bytes()
+    except OSError as error:
+        raise ProfileError(
+            f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
+            code="PROFILE_MISSING",
+        ) from error
+    return operating_profile.load(data, shown)
+
+
+def _profile_if_any(workspace: Workspace) -> OperatingProfile | None:
+    """The workspace's profile for its settings; None where there is none yet."""
+    return _profile(workspace, None) if workspace.profile_path.is_file() else None
+
+
+def _chosen(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
+    unknown = [symbol for symbol in symbols if symbol not in known]
+    if unknown:
+        raise UsageError("no such symbol in the workspace", found=", ".join(unknown), expected=", ".join(known))
+    return list(symbols) or list(known)

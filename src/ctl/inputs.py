@@ -1,0 +1,246 @@
+"""What the files of a workspace's symbol hold: where a vendor's files lie, and what is read from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctl import ingest
+from ctl.errors import InputError, WorkspaceError
+from ctl.model.bars import ContractBars, DailySeries, SeriesMeta
+from ctl.model.reference import Reference
+from ctl.model.rolls import RollPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from ctl.model.instruments import CsvMapping, Instruments
+    from ctl.store import SymbolConfig, VendorConfig, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolInputs:
+    """What the files of one symbol hold, up to the as-of session.
+
+    A future has `contracts` and a roll `policy`, an equity its own bars as `equity`.
+    """
+
+    symbol: str
+    root: str
+    contracts: ContractBars | None
+    equity: DailySeries | None
+    reference: Reference | None
+    policy: RollPolicy | None
+
+    @property
+    def bars(self) -> pl.DataFrame:
+        """The canonical bars: of every contract, or of the equity."""
+        held = self.contracts or self.equity
+        if held is None:
+            raise InputError(f"no canonical bars of {self.symbol}")
+        return held.frame
+
+    @property
+    def meta(self) -> SeriesMeta:
+        """The metadata of the canonical bars."""
+        held = self.contracts or self.equity
+        if held is None:
+            raise InputError(f"no canonical bars of {self.symbol}")
+        return held.meta
+
+
+def with_cycle(policy: RollPolicy, root: str, instruments: Instruments) -> RollPolicy:
+    """The policy with the root's liquid month cycle where it names no months itself."""
+    known = instruments.get(root)
+    if policy.eligible_months is None and known is not None and known.liquid_months:
+        return replace(policy, eligible_months=known.liquid_months)
+    return policy
+
+
+def read_symbol(
+    workspace: Workspace,
+    symbol: str,
+    *,
+    policy: RollPolicy | None = None,
+    reference: str | None = None,
+    as_of: date | None = None,
+    with_reference: bool = True,
+) -> SymbolInputs:
+    """Read one symbol of the workspace.
+
+    policy, reference: the profile's, before the workspace's own. as_of: sessions after it are left out.
+    Raises WorkspaceError or InputError for files that are missing or cannot be read.
+    """
+    config = workspace.symbol(symbol)
+    instruments = ingest.load_instruments()
+    vendor = workspace.vendors[config.canonical]
+    contracts: ContractBars | None = None
+    equity: DailySeries | None = None
+    if config.asset_class == "future":
+        contracts = up_to(_contracts(workspace, config, vendor, instruments), as_of)
+    else:
+        equity = series_up_to(_equity(workspace, config, vendor, instruments), as_of)
+    named = reference or config.reference
+    other: Reference | None = None
+    if with_reference and named is not None:
+        if named not in workspace.vendors:
+            raise WorkspaceError(
+                f"the reference of {symbol} is no vendor of the workspace",
+                where=str(workspace.root / "ctl.toml"),
+                found=named,
+                expected=f"one of {', '.join(workspace.vendors)}",
+            )
+        other = reference_up_to(_reference(config, workspace.vendors[named], instruments), as_of)
+    return SymbolInputs(
+        symbol=symbol,
+        root=config.root,
+        contracts=contracts,
+        equity=equity,
+        reference=other,
+        policy=with_cycle(policy or RollPolicy(), config.root, instruments) if contracts is not None else None,
+    )
+
+
+def read_contracts(workspace: Workspace, symbol: str, as_of: date | None = None) -> ContractBars:
+    """The contracts alone of one future of the workspace."""
+    config = workspace.symbol(symbol)
+    vendor = workspace.vendors[config.canonical]
+    return up_to(_contracts(workspace, config, vendor, ingest.load_instruments()), as_of)
+
+
+def up_to(bars: ContractBars, as_of: date | None) -> ContractBars:
+    """The bars of sessions up to `as_of` (inclusive); None keeps all. Raises InputError where none is left."""
+    if as_of is None:
+        return bars
+    frame = _frame_up_to(bars.frame, as_of, bars.meta.root)
+    kept = set(frame["contract"].unique())
+    return replace(bars, frame=frame, contracts=tuple(c for c in bars.contracts if c.name in kept))
+
+
+def series_up_to(series: DailySeries, as_of: date | None) -> DailySeries:
+    """A plain series up to `as_of` (inclusive); an adjusted level stays as the file has it today."""
+    if as_of is None:
+        return series
+    return replace(series, frame=_frame_up_to(series.frame, as_of, series.meta.root))
+
+
+def reference_up_to(reference: Reference, as_of: date | None) -> Reference:
+    """A reference up to `as_of` (inclusive)."""
+    if as_of is None:
+        return reference
+    adjusted, unadjusted = reference.adjusted, reference.unadjusted
+    return replace(
+        reference,
+        adjusted=None if adjusted is None else series_up_to(adjusted, as_of),
+        unadjusted=None if unadjusted is None else series_up_to(unadjusted, as_of),
+        stated_rolls=tuple(roll for roll in reference.stated_rolls if roll.roll_date <= as_of),
+    )
+
+
+def _frame_up_to(frame: pl.DataFrame, as_of: date, what: str) -> pl.DataFrame:
+    import polars as pl
+
+    kept = frame.filter(pl.col("session") <= as_of)
+    if kept.is_empty():
+        raise InputError(
+            f"{what}: no bars up to the as-of date",
+            found=f"first session {frame['session'].min()!s}",
+            expected=str(as_of),
+        )
+    return kept
+
+
+def _contracts(
+    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
+) -> ContractBars:
+    folder = workspace.vendor_folder(vendor.name, config.symbol)
+    if not folder.is_dir():
+        raise _missing(config, vendor, f"{folder}/")
+    return ingest.read_contracts(
+        [folder], config.root, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
+    )
+
+
+def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:
+    called = config.vendor_symbols.get(vendor.name, config.symbol)
+    if vendor.format == "tradestation":
+        path, _, _ = ingest.find_reference_files(vendor.path, called)
+        if path is None:
+            raise _missing(config, vendor, f"{vendor.path}/TS_{called}_1D_*.csv")
+    else:
+        path = _only(workspace.vendor_folder(vendor.name, config.symbol), "*", config, vendor)
+    return ingest.read_series(
+        path, symbol=called, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
+    )
+
+
+def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> Reference:
+    called = config.vendor_symbols.get(vendor.name, config.symbol)
+    notes: Sequence[str] = ()
+    adjusted: Path | None = None
+    unadjusted: Path | None = None
+    if not vendor.path.is_dir():
+        raise _missing(config, vendor, f"{vendor.path}/")
+    match vendor.format:
+        case "tradestation":
+            adjusted, unadjusted, notes = ingest.find_reference_files(vendor.path, called)
+            if adjusted is None and unadjusted is None:
+                raise _missing(config, vendor, f"{vendor.path}/TS_{called}_CUSTOM_ADJ_1D_*.csv")
+        case "norgate":
+            unadjusted = _only(vendor.path, f"NG_{called}_1D_*", config, vendor)
+        case _:
+            unadjusted = _only(vendor.path, f"*{called}*", config, vendor)
+    read = ingest.read_reference(
+        symbol=called,
+        adjusted=adjusted,
+        unadjusted=unadjusted,
+        instruments=instruments,
+        mapping=_mapping(vendor),
+        vendor=vendor.name,
+    )
+    if not notes:
+        return read
+    return replace(read, adjusted=_noted(read.adjusted, notes), unadjusted=_noted(read.unadjusted, notes))
+
+
+def _noted(series: DailySeries | None, notes: Sequence[str]) -> DailySeries | None:
+    if series is None:
+        return None
+    return replace(series, meta=replace(series.meta, notes=(*series.meta.notes, *notes)))
+
+
+def _mapping(vendor: VendorConfig) -> CsvMapping | None:
+    if not vendor.mapping:
+        return None
+    name = vendor.mapping.get("name")
+    if set(vendor.mapping) == {"name"} and isinstance(name, str):
+        return ingest.named_mapping(name)
+    return ingest.mapping_from(vendor.mapping, name=vendor.name)
+
+
+def _only(folder: Path, pattern: str, config: SymbolConfig, vendor: VendorConfig) -> Path:
+    found = sorted(path for path in folder.glob(pattern) if path.is_file()) if folder.is_dir() else []
+    if not found:
+        raise _missing(config, vendor, f"{folder}/{pattern}")
+    if len(found) > 1:
+        raise InputError(
+            f"several files of {config.symbol} at vendor {vendor.name}",
+            where=str(folder),
+            found=", ".join(path.name for path in found[:4]),
+            expected="one",
+            remedy="move the others away",
+        )
+    return found[0]
+
+
+def _missing(config: SymbolConfig, vendor: VendorConfig, expected: str) -> InputError:
+    return InputError(
+        f"no files of {config.symbol} from vendor {vendor.name}",
+        expected=expected,
+        remedy="put the vendor's files there, or mend the vendor's path in ctl.toml",
+        code="INPUT_MISSING",
+    )

@@ -1,0 +1,213 @@
+"""One symbol, from bars to its series, its certificate and its trades.
+
+Composition only: what is read, built, certified and run is decided in the rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import __version__, certify, continuous, digests, ingest, sessions, store
+from ctl.errors import DataError
+from ctl.inputs import SymbolInputs
+from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from ctl.model.certificate import Certificate
+    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.strategy.b1 import B1Parameters, StrategyBars
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyTerms:
+    """The profile's (or the command line's) terms of one certification. tick in quote units."""
+
+    tick: float
+    max_day_delta: int
+    quote_unit: str
+    calendar: str | None
+    currency: str = ""
+    acceptance_policy: str = "v1"
+
+
+# ---------------------------------------------------------------- continuous
+
+
+def require_root(bars: ContractBars, root: str, where: str) -> None:
+    """Refuse contracts of another root: a series of them would be built under the wrong name."""
+    if bars.roots != (root,):
+        raise DataError(
+            "the files hold contracts of another root",
+            where=where,
+            found=", ".join(bars.roots) or "no contract",
+            expected=root,
+            remedy="name the right files or the right root",
+            code="IDENTITY_MISMATCH",
+        )
+
+
+def exchange_sessions(
+    frame: pl.DataFrame, calendar: str | None, until: date | None = None
+) -> npt.NDArray[np.datetime64] | None:
+    """The exchange's sessions from the first to the last session of a frame, or to `until` where that is later."""
+    if calendar is None or calendar == "none" or frame.is_empty():
+        return None
+    column = frame["session"]
+    first, last = column.min(), column.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise DataError("the session column holds no dates")
+    return sessions.sessions_between(calendar, first, max(last, until or last))
+
+
+def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
+    """The continuous series of one root's contracts."""
+    expiries = [terms.last_trade for terms in bars.terms.values() if terms.last_trade is not None]
+    until = max(expiries, default=None) if policy.kind == "calendar" else None
+    return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
+
+
+def write_series(
+    folder: Path, root: str, series: ContinuousSeries, manifest: Mapping[str, Any], *, csv: bool
+) -> list[Path]:
+    """Write a built series as Parquet (and CSV), its manifest last, citing the sha256 of each as `outputs`."""
+    import io
+
+    buffer = io.BytesIO()
+    series.frame.write_parquet(buffer, compression="zstd")
+    files = {f"{root}_continuous.parquet": buffer.getvalue()}
+    if csv:
+        files[f"{root}_continuous.csv"] = series.frame.write_csv().encode()
+    outputs = {name: digests.sha256_bytes(data) for name, data in files.items()}
+    files[f"{root}_roll_manifest.json"] = store.json_bytes({**manifest, "outputs": outputs})
+    for name, data in files.items():
+        store.write_atomic(folder / name, data)
+    return [folder / name for name in files]
+
+
+def plain_series(path: Path, symbol: str) -> DailySeries:
+    """The series of a plain file, adjusted where the file itself states its rolls."""
+    reference = ingest.read_reference(
+        symbol=symbol, adjusted=path, unadjusted=None, instruments=ingest.load_instruments()
+    )
+    series = reference.adjusted or reference.unadjusted
+    if series is None:
+        raise DataError("the file holds no series", where=str(path))
+    return series
+
+
+# ---------------------------------------------------------------- certificate
+
+
+def canonical_series(held: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:
+    """The series to certify and to run: built from contracts, or the equity's own bars.
+
+    None where the contracts are another root's: nothing is built under the wrong name, L0 names the mix-up.
+    """
+    if held.contracts is None or held.policy is None:
+        return held.equity
+    if held.contracts.roots != (held.root,):
+        return None
+    return build_series(held.contracts, held.policy, calendar)
+
+
+def certify_symbol(
+    held: SymbolInputs,
+    series: ContinuousSeries | DailySeries | None,
+    terms: CertifyTerms,
+    *,
+    other_contracts: Mapping[str, ContractBars] | None = None,
+) -> Certificate:
+    """Certify `series`, built from `held`, against the reference."""
+    contracts, policy = held.contracts, held.policy
+    rebuild = None
+    if contracts is not None and policy is not None and series is not None:
+
+        def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
+            return build_series(contracts, replace(policy, kind="schedule", schedule=schedule), terms.calendar)
+
+    return certify.certify(
+        certify.CertifyRequest(
+            symbol=held.symbol,
+            root=held.root,
+            tick=terms.tick,
+            max_day_delta=terms.max_day_delta,
+            quote_unit=terms.quote_unit,
+            contracts=contracts,
+            canonical=series,
+            reference=held.reference,
+            acceptance_policy=terms.acceptance_policy,
+            calendar_sessions=exchange_sessions(held.bars, terms.calendar),
+            other_contracts=other_contracts or {},
+            rebuild=rebuild,
+            package_version=__version__,
+            currency=terms.currency,
+        )
+    )
+
+
+def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
+    """Write a certificate's tables and then its canonical JSON: its sha256 is the certificate's."""
+    files: dict[str, bytes] = {}
+    for name, frame in certificate.tables.items():
+        files[name] = frame.write_csv().encode()
+    ledger = certificate.document.get("ledger")
+    if ledger is not None:
+        files["L4_ledger.json"] = store.json_bytes(ledger)
+    files[f"{certificate.symbol}_certificate.json"] = digests.canonical_json(dict(certificate.document))
+    for name, data in files.items():
+        store.write_atomic(folder / name, data)
+    return [folder / name for name in files]
+
+
+# ---------------------------------------------------------------- strategy
+
+
+def strategy_bars(series: DailySeries | ContinuousSeries, symbol: str, calendar: str | None) -> StrategyBars:
+    """A series as the strategy takes it; the calendar (None: ISO weeks) says what ends a week."""
+    from ctl.strategy.b1 import StrategyBars
+
+    held = series if isinstance(series, DailySeries) else DailySeries(series.frame, series.meta)
+    days = held.frame["session"].to_numpy().astype("datetime64[D]")
+    last = held.frame["session"].max()
+    if not isinstance(last, date):
+        raise DataError(f"{symbol}: no sessions to run on")
+    return StrategyBars.from_series(
+        held,
+        symbol=symbol,
+        week_key=sessions.week_keys(calendar, days),
+        month_key=sessions.month_keys(days),
+        week_complete=sessions.week_is_complete(calendar, last),
+    )
+
+
+def backtest(
+    series: DailySeries | ContinuousSeries,
+    symbol: str,
+    parameters: B1Parameters | None = None,
+    *,
+    timeframe: Timeframe = "daily",
+    slippage_per_side: float = 0.0,
+    tick: float | None = None,
+    lots: int = 3,
+    calendar: str | None = None,
+) -> StrategyResult:
+    """B1 over one series."""
+    from ctl.strategy import b1
+
+    return b1.run(
+        strategy_bars(series, symbol, calendar),
+        parameters,
+        timeframe=timeframe,
+        slippage_per_side=slippage_per_side,
+        tick=tick,
+        lots=lots,
+    )

@@ -1,0 +1,246 @@
+"""A profile's symbols in a workspace: certified for the gate, locked, and run on the bars that were certified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import certify, digests, inputs, operating_profile, pipeline, sessions
+from ctl.errors import CtlError, DataError
+from ctl.inputs import SymbolInputs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.gate import GateDecision, Unavailable
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.certificate import Certificate
+    from ctl.model.rolls import ContinuousSeries
+    from ctl.model.run import Restatement, SymbolOutcome, SymbolRun
+    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.operating_profile import InputLock, Lock, OperatingProfile, SymbolSettings
+    from ctl.run_orchestrator import PlanEntry
+    from ctl.store import Workspace
+
+_DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """One symbol's files as read once, the series built from them, and the certificate of both."""
+
+    inputs: SymbolInputs
+    series: ContinuousSeries | DailySeries | None
+    certificate: Certificate
+
+
+def certify_symbol(
+    workspace: Workspace,
+    symbol: str,
+    settings: SymbolSettings | None = None,
+    *,
+    acceptance: str = "v1",
+    as_of: date | None = None,
+) -> Certified:
+    """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
+
+    Where L0 fails, the workspace's other roots are read too, so that a mix-up can be named.
+    """
+    config = workspace.symbol(symbol)
+    held = inputs.read_symbol(
+        workspace,
+        symbol,
+        policy=settings.roll_policy if settings else None,
+        reference=settings.reference if settings else None,
+        as_of=as_of,
+    )
+    terms = pipeline.CertifyTerms(
+        tick=settings.tick_size if settings else config.tick,
+        max_day_delta=settings.max_day_delta if settings else _DEFAULT_MAX_DAY_DELTA,
+        quote_unit=settings.quote_unit if settings else config.quote_unit,
+        calendar=config.calendar,
+        currency=config.currency,
+        acceptance_policy=acceptance,
+    )
+    series = pipeline.canonical_series(held, config.calendar)
+    certificate = pipeline.certify_symbol(held, series, terms)
+    if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
+        others = _other_contracts(workspace, symbol, as_of)
+        certificate = pipeline.certify_symbol(held, series, terms, other_contracts=others)
+    return Certified(held, series, certificate)
+
+
+def derive_lock(workspace: Workspace, profile: OperatingProfile) -> tuple[Lock, dict[str, pl.DataFrame]]:
+    """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol."""
+    from ctl.strategy import b1
+
+    locked: dict[str, InputLock] = {}
+    bars: dict[str, pl.DataFrame] = {}
+    for symbol in profile.gating_universe:
+        settings = profile.symbol_settings[symbol]
+        held = inputs.read_symbol(workspace, symbol, policy=settings.roll_policy, reference=settings.reference)
+        metas = [held.meta]
+        if held.reference is not None:
+            sides = (held.reference.adjusted, held.reference.unadjusted)
+            metas += [side.meta for side in sides if side is not None]
+        files = {source.name: source.sha256 for meta in metas for source in meta.sources}
+        ranges = operating_profile.session_ranges(held.bars, symbol=symbol)
+        locked[symbol] = operating_profile.InputLock(dict(sorted(files.items())), ranges)
+        bars[symbol] = held.bars
+    lock = operating_profile.Lock(
+        thresholds=_thresholds(profile),
+        strategy=b1.fingerprint(),
+        settings=operating_profile.settings_digest(profile),
+        inputs=locked,
+    )
+    return lock, bars
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One pass over a workspace: `decide` certifies, `run_symbol` then runs on the very bars that were certified.
+
+    as_of: sessions after it are left out (inclusive). certified and results fill as the pass goes on.
+    """
+
+    workspace: Workspace
+    instant: datetime
+    timeframe: Timeframe = "daily"
+    as_of: date | None = None
+    certified: dict[str, Certified] = field(default_factory=dict)
+    results: dict[str, StrategyResult] = field(default_factory=dict)
+
+    def decide(self, profile: OperatingProfile) -> GateDecision:
+        """Certify every gating symbol from the files now on disk and compare with the profile.
+
+        Whatever keeps a symbol from being certified makes it ERROR in the decision. Staleness is counted to
+        `as_of`, without one to the day of `instant`.
+        """
+        from ctl import gate
+        from ctl.strategy import b1
+
+        certificates: dict[str, Certificate | Unavailable] = {}
+        staleness: dict[str, int] = {}
+        restatements: list[Restatement] = []
+        for symbol in profile.gating_universe:
+            try:
+                certified = certify_symbol(
+                    self.workspace,
+                    symbol,
+                    profile.symbol_settings[symbol],
+                    acceptance=profile.acceptance_policy,
+                    as_of=self.as_of,
+                )
+                if profile.max_staleness_sessions is not None:
+                    staleness[symbol] = self._staleness(symbol, certified.inputs)
+                restatements += self._restated(profile, symbol, certified.inputs)
+            except CtlError as error:
+                certificates[symbol] = gate.Unavailable(error.code, str(error))
+            else:
+                certificates[symbol] = certified.certificate
+                self.certified[symbol] = certified
+        return gate.decide(
+            profile,
+            current=gate.CurrentLocks(thresholds=_thresholds(profile), strategy=b1.fingerprint()),
+            certificates=certificates,
+            restatements=restatements,
+            staleness=staleness,
+            instant=self.instant,
+            profile_path=self.workspace.relative(Path(profile.name)),
+        )
+
+    def run_symbol(self, entry: PlanEntry) -> SymbolOutcome:
+        """B1 on one symbol; raises what keeps it from running."""
+        import polars as pl
+
+        from ctl.model.run import SymbolOutcome
+
+        result = pipeline.backtest(
+            self._series(entry.symbol),
+            entry.symbol,
+            timeframe=self.timeframe,
+            slippage_per_side=entry.slippage_per_side,
+            tick=entry.tick,
+            calendar=self.workspace.symbol(entry.symbol).calendar,
+        )
+        self.results[entry.symbol] = result
+        rows = [trade.document() for trade in result.trades]
+        trades = pl.DataFrame(rows, infer_schema_length=None) if rows else None
+        return SymbolOutcome(
+            metrics=result.metrics.document(),
+            trades=None
+            if trades is None
+            else trades.with_columns(pl.col("^.*_session$").cast(pl.String).str.to_date()),
+            extra={
+                "fingerprint": result.fingerprint,
+                "first_session": result.first_session.isoformat(),
+                "last_session": result.last_session.isoformat(),
+                "bars": result.bar_count,
+                "awaiting": [t.document() for t in result.triggers if t.status in ("pending", "awaiting_entry")],
+                "open": [trade.document() for trade in result.open],
+            },
+        )
+
+    def portfolio_metrics(self, executed: Sequence[SymbolRun]) -> Mapping[str, Any]:
+        """The portfolio's metrics over the symbols that were executed."""
+        from ctl.strategy import b1
+
+        held = [self.results[run.symbol] for run in executed if run.symbol in self.results]
+        return b1.portfolio(held).document()
+
+    def _series(self, symbol: str) -> ContinuousSeries | DailySeries:
+        config = self.workspace.symbol(symbol)
+        if symbol in self.certified:
+            series = self.certified[symbol].series
+        else:
+            held = inputs.read_symbol(self.workspace, symbol, as_of=self.as_of, with_reference=False)
+            if held.contracts is not None:
+                pipeline.require_root(held.contracts, held.root, symbol)
+            series = pipeline.canonical_series(held, config.calendar)
+        if series is None:
+            raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
+        return series
+
+    def _staleness(self, symbol: str, held: SymbolInputs) -> int:
+        """Exchange sessions after the last one of a symbol's bars, up to today or the as-of date (inclusive)."""
+        day, last = self.as_of or self.instant.date(), held.bars["session"].max()
+        if not isinstance(last, date):
+            raise DataError(f"{symbol}: no sessions to tell the age of its data")
+        calendar = self.workspace.symbol(symbol).calendar
+        return sessions.count_between(calendar, last + timedelta(days=1), day) if day > last else 0
+
+    def _restated(self, profile: OperatingProfile, symbol: str, held: SymbolInputs) -> list[Restatement]:
+        """Locked history that reads otherwise now, value by value where the locked bars are still in the workspace."""
+        locked = profile.lock.inputs.get(symbol) if profile.lock else None
+        if locked is None or self.as_of is not None:
+            return []
+        changed = operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol)
+        if not changed:
+            return []
+        import polars as pl
+
+        from ctl import gate
+        from ctl.model.run import Restatement
+
+        path = self.workspace.locked_bars(symbol)
+        found = gate.restatement(symbol, pl.read_parquet(path), held.bars) if path.is_file() else None
+        return [found or Restatement(symbol=symbol, total=0, sessions=0, contracts=(), changes=())]
+
+
+def _thresholds(profile: OperatingProfile) -> str:
+    return digests.digest(certify.limits_document(profile.acceptance_policy))
+
+
+def _other_contracts(workspace: Workspace, symbol: str, as_of: date | None) -> dict[str, ContractBars]:
+    """The other futures' contracts, as far as they can be read: they name a mix-up, nothing else rests on them."""
+    others: dict[str, ContractBars] = {}
+    for name, config in workspace.symbols.items():
+        if name != symbol and config.asset_class == "future":
+            try:
+                others[name] = inputs.read_contracts(workspace, name, as_of)
+            except CtlError:
+                continue
+    return others
