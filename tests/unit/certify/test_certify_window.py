@@ -38,7 +38,9 @@ def series(days: list[int], close: list[float], adjustment: float = 0.0) -> Dail
 
 def reference(days: list[int], close: list[float]) -> ReferenceArrays:
     values = np.array(close, dtype=np.float64)
-    return ReferenceArrays(START + np.array(days, dtype=np.int64), values, values, np.full(len(days), -1), unadjusted_is_own=True)
+    return ReferenceArrays(
+        START + np.array(days, dtype=np.int64), values, values, np.full(len(days), -1), unadjusted_is_own=True
+    )
 
 
 def overlap_of(
