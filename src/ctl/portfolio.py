@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries
-    from ctl.model.run import Restatement, SymbolOutcome, SymbolRun
+    from ctl.model.run import PlanEntry, Restatement, SymbolOutcome, SymbolRun
     from ctl.model.trades import StrategyResult, Timeframe
     from ctl.operating_profile import InputLock, Lock, OperatingProfile, SymbolSettings
-    from ctl.run_orchestrator import PlanEntry
     from ctl.store import Workspace
 
 _DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ctl import __version__, clock, digests, store
 from ctl.errors import CtlError, DataError, GateRefused
 from ctl.gate import GateDecision, GatePass, profile_reference, require_pass
 from ctl.model.run import (
     DigestsDocument,
-    PlanEntryDocument,
+    PlanEntry,
     Role,
     RunPlanDocument,
     RunSummaryDocument,
@@ -36,35 +36,6 @@ if TYPE_CHECKING:
 
 SUMMARY_ENDING = "_portfolio_run.json"
 TRADES_ENDING = "_trades.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanEntry:
-    """What the plan does with one symbol. tick and slippage_per_side in quote units."""
-
-    symbol: str
-    role: Role
-    action: Literal["RUN", "SKIP"]
-    reason: str
-    asset_class: str
-    tick: float
-    slippage_per_side: float
-    slippage_source: Literal["profile", "one tick of the workspace"]
-    certificate_sha256: str | None
-
-    def to_document(self) -> PlanEntryDocument:
-        """JSON-ready."""
-        return {
-            "symbol": self.symbol,
-            "role": self.role,
-            "action": self.action,
-            "reason": self.reason,
-            "asset_class": self.asset_class,
-            "tick": self.tick,
-            "slippage_per_side": self.slippage_per_side,
-            "slippage_source": self.slippage_source,
-            "certificate_sha256": self.certificate_sha256,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ctl.errors import ProfileError
     from ctl.model.certificate import Certificate
+    from ctl.model.run import PlanEntry
     from ctl.model.trades import StrategyResult
-    from ctl.run_orchestrator import PlanEntry
 
 _PIPE_WIDTH: Final = 120
 _SIMULATED: Final = "simulated market: no number here comes from an exchange"

@@ -21,6 +21,8 @@ def choose_publisher(
     Without `publisher` all rows stay where no (session, symbol) has two of them; bars of two venues are never
     averaged and neither wins silently. Raises InputError with the list of publishers.
     """
+    if publisher is None and (publishers == publishers[0]).all():
+        return rows
     present = np.unique(publishers)
     listed = ", ".join(str(number) for number in present.tolist())
     if publisher is not None:

@@ -66,10 +66,7 @@ def load(path: Path) -> RawFile:
             raise InputError("not a regular file", where=where)
         if status.st_size == 0:
             raise InputError("the file is empty", where=where)
-        if status.st_size > MAX_BYTES:
-            raise InputError(
-                "the file is too large", where=where, found=f"{status.st_size} bytes", expected=f"at most {MAX_BYTES}"
-            )
+        _check_size(status.st_size, where)
         with path.open("rb") as handle:
             return _load(path, handle)
     except OSError as error:
@@ -80,58 +77,56 @@ def load(path: Path) -> RawFile:
 
 def _load(path: Path, handle: BinaryIO) -> RawFile:
     where = str(path)
-    digest = hashlib.sha256()
-    size = 0
-
-    def blocks() -> Iterator[bytes]:
-        nonlocal size
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-            if size > MAX_BYTES:  # it grows while it is read
-                raise InputError("the file is too large", where=where, expected=f"at most {MAX_BYTES} bytes")
-            yield block
-
-    source = blocks()
-    first = next(source, b"")
+    first = handle.read(_BLOCK)
     if first[:8].strip(b"\0") == b"":
         raise InputError("the file starts with NUL bytes", where=where, expected="text, DBN or Parquet")
-    pieces: list[bytes] = []
-    held = 0
+    handle.seek(0)
     expand = _expander(first, where)
-    block: bytes | None = first
-    while block is not None:
+    if expand is None:
+        data = handle.read(MAX_BYTES + 1)
+        _check_size(len(data), where)  # it may have grown
+        return RawFile(path=path, data=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    digest = hashlib.sha256()
+    pieces: list[bytes] = []
+    size = held = 0
+    while block := handle.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+        _check_size(size, where)
         for piece in expand(block):
             pieces.append(piece)
             held += len(piece)
-            if expand is not _as_is and held > max(FREE_BYTES, min(MAX_BYTES, size * MAX_RATIO)):
+            if held > max(FREE_BYTES, min(MAX_BYTES, size * MAX_RATIO)):
                 raise InputError(
                     "the file expands too far",
                     where=where,
                     found=f"more than {held} bytes from {size}",
                     expected=f"at most {MAX_RATIO} times its size and {MAX_BYTES} bytes",
                 )
-        block = next(source, None)
     pieces.extend(expand(b""))
     if not held:
         raise InputError("the file holds nothing", where=where)
     return RawFile(path=path, data=b"".join(pieces), sha256=digest.hexdigest(), size=size)
 
 
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_BYTES:
+        raise InputError("the file is too large", where=where, found=f"{size} bytes", expected=f"at most {MAX_BYTES}")
+
+
 Expander = Callable[[bytes], Iterator[bytes]]
 
 
-def _as_is(block: bytes) -> Iterator[bytes]:
-    yield block
+def _expander(first: bytes, where: str) -> Expander | None:
+    """A function of one compressed block that yields its content in bounded pieces; b'' says that the file ends.
 
-
-def _expander(first: bytes, where: str) -> Expander:
-    """A function of one compressed block that yields its content in bounded pieces; b'' says that the file ends."""
+    None for a file that is not compressed.
+    """
     if first.startswith(_ZSTD_MAGIC):
         return _zstd_expander(where)
     if first.startswith(_GZIP_MAGIC):
         return _gzip_expander(where)
-    return _as_is
+    return None
 
 
 def _zstd_expander(where: str) -> Expander:

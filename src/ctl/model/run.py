@@ -158,6 +158,35 @@ def reason_document(reason: Reason) -> ReasonDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """What the plan does with one symbol. tick and slippage_per_side in quote units."""
+
+    symbol: str
+    role: Role
+    action: Literal["RUN", "SKIP"]
+    reason: str
+    asset_class: str
+    tick: float
+    slippage_per_side: float
+    slippage_source: Literal["profile", "one tick of the workspace"]
+    certificate_sha256: str | None
+
+    def to_document(self) -> PlanEntryDocument:
+        """JSON-ready."""
+        return {
+            "symbol": self.symbol,
+            "role": self.role,
+            "action": self.action,
+            "reason": self.reason,
+            "asset_class": self.asset_class,
+            "tick": self.tick,
+            "slippage_per_side": self.slippage_per_side,
+            "slippage_source": self.slippage_source,
+            "certificate_sha256": self.certificate_sha256,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class SymbolOutcome:
     """What running a strategy on one symbol gives.
 

@@ -29,22 +29,23 @@ def meta(vendor: str, root: str, name: str) -> SeriesMeta:
 
 @dataclass
 class Market:
-    """Quarterly contracts over weekdays; every price a multiple of the tick.
+    """Contracts over weekdays; every price a multiple of the tick.
 
-    Contract k is listed for 130 sessions and expires on session 63 * (k + 1); the canonical side uses it
-    up to and including session 63 * (k + 1) - 8, its gap session.
+    Contract k is listed for 130 sessions and expires on session spacing * (k + 1); the canonical side uses it
+    up to and including session spacing * (k + 1) - 8, its gap session. Contracts are named by quarters.
     """
 
     root: str = "XX"
     contracts: int = 24
     seed: int = 7
     level: float = 3000.0
+    spacing: int = 63
     sessions: np.ndarray = field(init=False)
     names: list[str] = field(init=False)
     close: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        total = 63 * self.contracts
+        total = self.spacing * self.contracts
         days = np.arange(np.datetime64("2005-01-03"), np.datetime64("2005-01-03") + 2 * total)
         self.sessions = days[np.is_busday(days)][:total]
         random = np.random.default_rng(self.seed)
@@ -52,7 +53,7 @@ class Market:
         self.close = np.full((total, self.contracts), np.nan)
         self.names = []
         for k in range(self.contracts):
-            expiry = min(63 * (k + 1), total)
+            expiry = min(self.spacing * (k + 1), total)
             listed = slice(max(0, expiry - 130), expiry)
             left = (expiry - np.arange(listed.start, listed.stop)) / 252.0
             price = spot[listed] * (1.0 + 0.02 * left)
@@ -64,7 +65,7 @@ class Market:
         return len(self.sessions)
 
     def gap_sessions(self) -> list[int]:
-        return [63 * (k + 1) - 8 for k in range(self.contracts - 1)]
+        return [self.spacing * (k + 1) - 8 for k in range(self.contracts - 1)]
 
     def bars(self) -> ContractBars:
         frames = []
