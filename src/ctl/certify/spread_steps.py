@@ -46,16 +46,13 @@ def segment_gaps(spread: npt.NDArray[np.float64], starts: Sequence[int]) -> list
     starts: index of the first session on each new contract, strictly ascending, each in 1..T-1.
     """
     bounds = np.array([0, *starts, len(spread)], dtype=np.int64)
-    gaps: list[float] = np.diff(_segment_medians(np.ascontiguousarray(spread), bounds)).tolist()
+    # Sorted within each segment; a median is the mean of its two middle values.
+    segment = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    ordered = spread[np.lexsort((spread, segment))]
+    sizes = np.diff(bounds)
+    medians = (ordered[bounds[:-1] + (sizes - 1) // 2] + ordered[bounds[:-1] + sizes // 2]) / 2
+    gaps: list[float] = np.diff(medians).tolist()
     return gaps
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _segment_medians(values: npt.NDArray[np.float64], bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    medians = np.empty(len(bounds) - 1)
-    for i in range(len(bounds) - 1):
-        medians[i] = np.median(values[bounds[i] : bounds[i + 1]])
-    return medians
 
 
 def match_in_order(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], *, within: int) -> list[tuple[int, int]]:
@@ -65,6 +62,12 @@ def match_in_order(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], *,
     """
     if len(left) == 0 or len(right) == 0:
         return []
+    begin = np.searchsorted(right, left - within)
+    end = np.searchsorted(right, left + within, side="right")
+    alone = begin[end > begin]
+    if (end - begin <= 1).all() and (np.diff(alone) > 0).all():
+        # Nobody has a choice.
+        return list(zip(np.flatnonzero(end > begin).tolist(), alone.tolist(), strict=True))
     partner = _match(np.ascontiguousarray(left), np.ascontiguousarray(right), within)
     return [(i, int(j)) for i, j in enumerate(partner) if j >= 0]
 
