@@ -43,6 +43,10 @@ FOLD_REACH: Final = 5
 """A weekend bar folds into the root's next session within this many days, else into the next weekday."""
 
 
+class OtherSchema(InputError):
+    """A sound file of records that are neither daily bars nor definitions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Daily bars of one file, in file order.
@@ -187,6 +191,8 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
     Raises InputError for sessions that repeat or do not ascend (descend, where the format says so), and for a
     missing close.
     """
+    if not len(file.rows):
+        raise InputError("no daily bars", where=file.file.name, expected="one bar per session")
     counts = dict(file.counts)
     rows, contract, adjustment = file.rows, file.contract, file.adjustment
     if descending:

@@ -15,7 +15,7 @@ import polars as pl
 from ctl.errors import InputError
 from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.publishers import choose_publisher
-from ctl.ingest.symbols import coded
+from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
 from ctl.model.contracts import parse_symbol
 
@@ -76,11 +76,12 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
     )
     counts: dict[str, int] = {}
     if symbol is not None:
-        if symbol not in symbols:
+        named = meant(symbols, symbol)
+        if named is None:
             raise InputError(
                 f"no bars of {symbol}", where=table.file.name, found=", ".join(symbols[:8]), expected=symbol
             )
-        keep = codes == symbols.index(symbol)
+        keep = codes == symbols.index(named)
         rows, publishers = rows.take(keep), publishers[keep]
         if not keep.all():
             counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
@@ -91,8 +92,9 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
 def _symbols(table: Table, symbol: str | None) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     if "symbol" in table.columns:
         return coded(table, "symbol")
-    stem = table.file.stem.split(".", 1)[0]
-    name = symbol if symbol is not None else (stem if parse_symbol(stem) else None)
+    # `ESH5.csv`, or split by symbol: `glbx-mdp3-20250101-20250131.ohlcv-1d.ESH5.csv.zst`
+    outrights = [part for part in table.file.stem.split(".") if parse_symbol(part)]
+    name = symbol if symbol is not None else (outrights[0] if len(outrights) == 1 else None)
     if name is None:
         raise InputError(
             "row 1: column 'symbol' is missing and the file's name is no contract",

@@ -16,11 +16,11 @@ import databento_dbn
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.bars import FileBars, Rows, as_date, no_rows
+from ctl.ingest.bars import FileBars, OtherSchema, Rows, as_date, no_rows
 from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.ingest.guard import decoding
 from ctl.ingest.publishers import choose_publisher
-from ctl.ingest.symbols import is_symbol
+from ctl.ingest.symbols import is_symbol, meant
 from ctl.model.bars import ContractTerms
 from ctl.model.contracts import parse_symbol
 
@@ -61,7 +61,7 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
     if schema == "definition":
         return _definitions(file, version, body, metadata)
     if schema != "ohlcv-1d":
-        raise InputError("another schema", where=file.name, found=schema, expected="ohlcv-1d or definition")
+        raise OtherSchema("another schema", where=file.name, found=schema, expected="ohlcv-1d or definition")
     records = _records(file, body, databento_dbn.OHLCVMsg._dtypes, RTYPE_1D, bool(metadata.ts_out))
     day = _days(file, records["ts_event"], metadata)
     symbols, intervals = _mappings(file, metadata)
@@ -87,7 +87,8 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
     publishers = records["publisher_id"]
     counts: dict[str, int] = {}
     if symbol is not None:
-        keep = code == symbols.index(symbol) if symbol in symbols else np.zeros(len(rows), dtype=np.bool_)
+        named = meant(symbols, symbol)
+        keep = np.zeros(len(rows), dtype=np.bool_) if named is None else code == symbols.index(named)
         if not keep.any():
             raise InputError(
                 f"no bars of {symbol}", where=file.name, found=", ".join(symbols[:8]) or "none", expected=symbol

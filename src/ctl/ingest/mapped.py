@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ctl.ingest.table import Table
 
-PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "lean")
+PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean")
 _DATES_FROM: Final = -62_091
 
 
@@ -105,7 +105,8 @@ def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
             raise InputError(
                 f"field {key!r}: unknown", where=where, found=repr(given[key]), expected=", ".join(allowed)
             )
-    given["recognised_by"] = tuple(given.get("recognised_by", ()))
+    for key in ("recognised_by", "optional"):
+        given[key] = tuple(given.get(key, ()))
     given.setdefault("vendor", name)
     return CsvMapping(name=name, **given)
 
@@ -126,9 +127,10 @@ def _check_values(given: Mapping[str, Any], where: str) -> None:
     for root, unit in tables["quote_units"].items():
         if not isinstance(unit, str):
             raise InputError(f"field 'quote_units.{root}': wrong type", where=where, expected="text")
-    named = given.get("recognised_by", ())
-    if not isinstance(named, list | tuple) or not all(isinstance(column, str) for column in named):
-        raise InputError("field 'recognised_by': wrong type", where=where, expected="a list of column names")
+    for key in ("recognised_by", "optional"):
+        named = given.get(key, ())
+        if not isinstance(named, list | tuple) or not all(isinstance(column, str) for column in named):
+            raise InputError(f"field {key!r}: wrong type", where=where, expected="a list of names")
 
 
 def position_names(width: int) -> tuple[str, ...]:
@@ -143,8 +145,12 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
     multiplied by a point value that the mapping does not list.
     """
     columns: dict[str, str] = {key: str(column) for key, column in mapping.columns.items()}
-    for key, column in columns.items():
-        if column not in table.columns:
+    for key, column in tuple(columns.items()):
+        if column in table.columns:
+            continue
+        if key in mapping.optional:
+            del columns[key]
+        else:
             raise InputError(
                 f"row 1: column {column!r} ({key}) is missing",
                 where=table.file.name,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ctl.errors import InputError
 from ctl.ingest import databento_csv, mapped, plain, source, table, tradestation
-from ctl.ingest.bars import FileBars, contract_bars, daily_series
+from ctl.ingest.bars import FileBars, OtherSchema, contract_bars, daily_series
 from ctl.ingest.symbols import require_symbol
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.instruments import CsvMapping, Instruments
@@ -40,10 +40,19 @@ def read_contracts(
     """See `ctl.ingest.read_contracts`."""
     if root is not None:
         require_symbol(root, what="root")
-    files = [
-        _read(path, mapping=mapping, publisher=publisher, as_series=False, root=root).bars for path in _expand(paths)
-    ]
-    return contract_bars(files, root, instruments)
+    files: list[FileBars] = []
+    unused: list[str] = []
+    for path, named in _expand(paths):
+        try:
+            files.append(_read(path, mapping=mapping, publisher=publisher, as_series=False, root=root).bars)
+        except OtherSchema as error:
+            if named:
+                raise
+            unused.append(f"{path.name} not used: {error.found}")
+    bars = contract_bars(files, root, instruments)
+    if not unused:
+        return bars
+    return replace(bars, meta=replace(bars.meta, notes=(*bars.meta.notes, *unused)))
 
 
 def read_series(
@@ -123,17 +132,21 @@ def _back_adjusted(read: mapped.MappedFile) -> FileBars:
     )
 
 
-def _expand(paths: Sequence[Path]) -> list[Path]:
-    """The files meant: a folder stands for the data files in it, in order of their names."""
-    expanded: list[Path] = []
+def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
+    """The files meant, and whether each was named itself: a folder stands for the data files in it, by name."""
+    expanded: list[tuple[Path, bool]] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.name.lower().endswith(_EXTENSIONS))
-            if not inside:
-                raise InputError("no data files in the folder", where=str(path), expected=", ".join(_EXTENSIONS))
-            expanded += inside
-        else:
-            expanded.append(path)
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else None
+        except OSError as error:
+            raise InputError("cannot be read", where=str(path), found=error.strerror or type(error).__name__) from error
+        if inside is None:
+            expanded.append((path, True))
+            continue
+        data = [each for each in inside if each.name.lower().endswith(_EXTENSIONS)]
+        if not data:
+            raise InputError("no data files in the folder", where=str(path), expected=", ".join(_EXTENSIONS))
+        expanded += [(each, False) for each in data]
     if not expanded:
         raise InputError("no data files", expected="at least one")
     return expanded

@@ -12,12 +12,15 @@ from ctl.errors import InputError
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ctl.ingest.table import Table
 
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+\-]{0,70}")
 _YEAR_TWICE: Final = re.compile(r"(?P<head>.+[FGHJKMNQUVXZ])(?P<year>\d) (?P<decade>\d)(?P=year)")
+_CONTINUOUS: Final = re.compile(r"[A-Z0-9]{1,6}\.[cnv]\.\d{1,2}")
 _OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
 EXPECTED: Final = "a symbol of letters, digits, blanks and : . _ + -"
 
@@ -54,6 +57,14 @@ def spelled(text: str, suffix: str = "") -> str:
     name = text.strip().removesuffix(suffix).strip()
     twice = _YEAR_TWICE.fullmatch(name)
     return f"{twice['head']}{twice['decade']}{twice['year']}" if twice else name
+
+
+def meant(symbols: Sequence[str], wanted: str) -> str | None:
+    """Which of a file's symbols `wanted` names: itself, else the vendor's only continuous symbol of that root."""
+    if wanted in symbols:
+        return wanted
+    continuous = [symbol for symbol in symbols if _CONTINUOUS.fullmatch(symbol) and symbol.split(".")[0] == wanted]
+    return continuous[0] if len(continuous) == 1 else None
 
 
 def coded(

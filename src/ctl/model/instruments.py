@@ -99,6 +99,7 @@ class CsvMapping:
     contract_suffix: text to strip from the contract column.
     name_pattern: what the file's name (without extension) tells, with `{root}`, `{contract}`, `{yyyymm}` and `*`.
     quote_units: by root, where they differ from the instrument reference data.
+    descending: rows stand newest first. optional: canonical fields whose columns a file may lack.
     """
 
     name: str
@@ -117,6 +118,7 @@ class CsvMapping:
     contract_suffix: str = ""
     name_pattern: str = ""
     descending: bool = False
+    optional: tuple[MappedField, ...] = ()
 
     @property
     def has_contracts(self) -> bool:

@@ -240,3 +240,28 @@ def test_a_folder_stands_for_its_files(tmp_path, instruments):
     bars = read_contracts([tmp_path], "ES", instruments=instruments)
     assert [source.name for source in bars.meta.sources] == ["a.csv", "b.csv"]
     assert bars.frame.height == 2
+
+
+def test_symbol_from_a_file_split_by_symbol(write, instruments):
+    text = HEADER.replace(",symbol", "") + row("2025-01-06").replace(",ESH5", "")
+    path = write("glbx-mdp3-20250101-20250131.ohlcv-1d.ESH5.csv", text)
+    assert closes(read_contracts([path], "ES", instruments=instruments)) == [("2025-01-06", "ESH25", 102.0)]
+
+
+def test_a_continuous_symbol_answers_for_its_root(write, instruments):
+    path = write("a.csv", HEADER + row("2025-01-06", "ES.v.0"))
+    assert read_series(path, symbol="ES", instruments=instruments).frame["close"].to_list() == [102.0]
+    two = write("b.csv", HEADER + row("2025-01-06", "ES.v.0") + row("2025-01-06", "ES.c.0"))
+    with pytest.raises(InputError, match=r"no bars of ES; found ES\.c\.0, ES\.v\.0"):
+        read_series(two, symbol="ES", instruments=instruments)
+
+
+def test_other_schemas_in_a_folder_are_named_and_not_used(shared, tmp_path, instruments):
+    folder = shared / "databento" / "GLBX.MDP3"
+    bars = read_contracts([folder], "ES", instruments=instruments)
+    assert bars.frame.height == 1
+    assert bars.meta.notes == tuple(
+        f"test_data.{schema}.dbn.zst not used: {schema}"
+        for schema in ("ohlcv-1h", "ohlcv-1m", "ohlcv-1s", "statistics")
+    )
+    assert bars.terms["ESH21"].tick == 0.25

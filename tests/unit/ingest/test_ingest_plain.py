@@ -372,3 +372,27 @@ def test_sets_of_different_vendors_are_refused(write, instruments):
     bloomberg = write("b.csv", "date,contract,last_trade,settle,volume,oi\n2025-01-06,ESM25 Comdty,2025-06-20,1,1,1\n")
     with pytest.raises(InputError, match="files of different vendor cannot be read as one set; found bloomberg"):
         read_contracts([plain, bloomberg], "ES", instruments=instruments)
+
+
+def test_norgate_without_delivery_month_and_for_equities(write, instruments):
+    future = "Date,Open,High,Low,Close,Volume,Open Interest\n2025-01-06,1,1,1,1,5,6\n"
+    series = read_series(write("NG_ES_1D_x.csv", future), symbol="ES", instruments=instruments)
+    assert series.frame.row(0)[5:8] == (5, 6, None)
+    equity = "Date,Open,High,Low,Close,Volume,Turnover,Unadjusted Close,Dividend\n2025-01-06,1,1,1,1,5,5,1,0\n"
+    series = read_series(write("NG_AAPL_1D_x.csv", equity), symbol="AAPL", instruments=instruments)
+    assert (series.meta.vendor, series.frame.height, series.meta.adjustment_basis) == ("norgate", 1, None)
+
+
+def test_definitions_are_no_series(shared, instruments):
+    path = shared / "databento" / "GLBX.MDP3" / "test_data.definition.dbn.zst"
+    with pytest.raises(InputError, match="no daily bars"):
+        read_series(path, symbol="ES", instruments=instruments)
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path, instruments):
+    with pytest.raises(InputError, match="no data files in the folder"):
+        read_contracts([tmp_path], "ES", instruments=instruments)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_contracts([tmp_path / "missing"], "ES", instruments=instruments)
+    with pytest.raises(InputError, match="no data files; expected at least one"):
+        read_contracts([], "ES", instruments=instruments)
