@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ctl.model.rolls import RollPolicy
 
 SCHEMA_VERSION: Final = 1
+_READY: Final = frozenset({str, int, bool, type(None)})
 
 
 TOP_LEVEL_VALUES: Final = (
@@ -44,7 +45,8 @@ def certificate_document(state: CertificationState, decision: Decision, reasons:
     values: dict[str, Any] = {}
     for layer in ("L2", "L3", "L4"):
         values.update(state.layers[layer].values)
-    content: dict[str, Any] = {
+    counterfactuals = plain(state.counterfactuals)
+    return {
         "schema_version": SCHEMA_VERSION,
         "symbol": request.symbol,
         "root": request.root,
@@ -54,24 +56,22 @@ def certificate_document(state: CertificationState, decision: Decision, reasons:
         "package_version": request.package_version,
         "quote_unit": request.quote_unit,
         "tick": float(request.tick),
-        "max_day_delta": request.max_day_delta,
-        "overlap": _overlap(state),
-        **{name: values.get(name) for name in TOP_LEVEL_VALUES},
+        "max_day_delta": int(request.max_day_delta),
+        "overlap": plain(_overlap(state)),
+        **plain({name: values.get(name) for name in TOP_LEVEL_VALUES}),
         "rule_mismatch": state.rule_mismatch,
         **_roll_lists(state),
-        "ledger": None if state.ledger is None else state.ledger.document(),
-        "rebuilt": state.rebuilt or None,
-        "smallest_flip": state.counterfactuals.get("smallest_flip"),
-        "flips_by_check": state.counterfactuals.get("flips_by_check"),
-        "counterfactuals": state.counterfactuals or None,
+        "ledger": None if state.ledger is None else plain(state.ledger.document()),
+        "rebuilt": plain(state.rebuilt) or None,
+        "smallest_flip": counterfactuals.get("smallest_flip"),
+        "flips_by_check": counterfactuals.get("flips_by_check"),
+        "counterfactuals": counterfactuals or None,
         "layers": {name: layer_document(state.layers[name]) for name in sorted(state.layers)},
-        "reference_recovery": None if state.recovered is None else state.recovered.document(),
+        "reference_recovery": None if state.recovered is None else plain(state.recovered.document()),
         "inputs": _inputs(request.contracts, canonical, reference),
         "roll_policy": policy_document(None if built is None else built.policy),
-        "pending_roll": None if built is None or built.pending_roll is None else _pending(built),
+        "pending_roll": None if built is None else plain(_pending(built)),
     }
-    ready: dict[str, Any] = plain(content)
-    return ready
 
 
 def _overlap(state: CertificationState) -> dict[str, Any] | None:
@@ -139,23 +139,24 @@ def _pending(series: ContinuousSeries) -> dict[str, Any] | None:
 
 def plain(value: Any) -> Any:
     """JSON-ready copy: dates as ISO text, numpy numbers as Python's, NaN and infinities as null, tuples as lists."""
-    if value is None or isinstance(value, bool | str | int):
+    kind = type(value)
+    if kind in _READY:
         return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
+    if kind is float:
+        return value if isfinite(value) else None
+    if kind is dict:
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [plain(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.datetime64):
         return str(value)
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, np.ndarray):
-        return [plain(item) for item in value.tolist()]
-    raise TypeError(f"a certificate cannot carry {type(value).__name__}: {value!r}")
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return plain(dict(value))
+    raise TypeError(f"a certificate cannot carry {kind.__name__}: {value!r}")
 
 
 def reason_document(found: Reason) -> dict[str, Any]:
@@ -163,8 +164,8 @@ def reason_document(found: Reason) -> dict[str, Any]:
     return {
         "code": found.code,
         "severity": found.severity,
-        "value": found.value,
-        "limit": found.limit,
+        "value": plain(found.value),
+        "limit": plain(found.limit),
         "unit": found.unit,
         "text": found.text,
     }
@@ -182,14 +183,14 @@ def layer_document(result: LayerResult) -> dict[str, Any]:
                 "status": finding.status,
                 "code": finding.code,
                 "text": finding.text,
-                "value": finding.value,
-                "limit": finding.limit,
+                "value": plain(finding.value),
+                "limit": plain(finding.limit),
                 "unit": finding.unit,
-                "evidence": dict(finding.evidence),
+                "evidence": plain(finding.evidence),
             }
             for finding in result.findings
         ],
-        "values": dict(result.values),
+        "values": plain(result.values),
     }
 
 
@@ -200,7 +201,7 @@ def roll_document(found: WindowRoll, status: str) -> dict[str, Any]:
         "roll_date": found.roll_date.isoformat(),
         "from_contract": found.from_contract,
         "to_contract": found.to_contract,
-        "gap": found.gap,
+        "gap": plain(found.gap),
         "source": found.source,
         "status": status,
     }
@@ -235,8 +236,8 @@ def pair_documents(
                 "reference_gap_session": other.gap_session.isoformat(),
                 "day_delta": pair.day_delta,
                 "status": pair.status,
-                "canonical_gap": own.gap,
-                "reference_gap": other.gap,
+                "canonical_gap": plain(own.gap),
+                "reference_gap": plain(other.gap),
                 "gap_diff": difference[n],
                 "date_effect": date_effect[n],
                 "price_effect": price_effect[n],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from numba import njit
 
 from ctl.certify.acceptance import exceeds
@@ -43,7 +44,7 @@ class Bars:
         frame = bars.frame
         self.names = tuple(contract.name for contract in bars.contracts)
         self.contract: Ints = frame["contract"].rle_id().to_numpy().astype(np.int64)
-        self.day: Ints = frame["session"].to_physical().to_numpy().astype(np.int64)
+        self.day: Ints = frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
         self.open, self.high, self.low, self.close = (
             frame[name].to_numpy().astype(np.float64, copy=False) for name in ("open", "high", "low", "close")
         )
@@ -141,14 +142,14 @@ def check_calendar(
         findings = [_finding("non_sessions", "PASS", "every bar lies on a session of the exchange")]
     if canonical is None or not canonical.frame.height:
         return [*findings, _finding("missing_sessions", "NOT_RUN", "no canonical series says which contract is active")]
-    held = canonical.frame["session"].to_physical().to_numpy().astype(np.int64)
+    held = canonical.frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
     inside = sessions[(sessions >= held[0]) & (sessions <= held[-1])]
     missing = inside[~_contained(inside, held)]
     share = missing.size / inside.size if inside.size else 0.0
     if not missing.size:
         return [*findings, _finding("missing_sessions", "PASS", f"all {inside.size} sessions have a bar", value=0.0)]
     before = np.searchsorted(held, missing, side="right") - 1
-    active = canonical.frame["contract"].gather(before.tolist()).to_list()
+    active = canonical.frame["contract"][before.tolist()].to_list()
     per_contract: dict[str, int] = {}
     for name in active:
         per_contract[str(name)] = per_contract.get(str(name), 0) + 1
@@ -194,19 +195,7 @@ def check_stale(bars: Bars, canonical: ContinuousSeries | DailySeries | None) ->
     """Runs of at least 5 identical closes with volume 0 while the contract was active."""
     if canonical is None or canonical.frame["contract"].null_count():
         return _finding("stale", "NOT_RUN", "no canonical series says which contract is active")
-    place = {name: k for k, name in enumerate(bars.names)}
-    days = canonical.frame["session"].to_physical().to_numpy().astype(np.int64)
-    runs = canonical.frame["contract"].rle_id().to_numpy()
-    starts = np.flatnonzero(np.diff(runs, prepend=np.uint32(2**32 - 1))) if runs.size else np.empty(0, dtype=np.int64)
-    active = np.zeros(bars.day.size, dtype=np.bool_)
-    begins = np.searchsorted(bars.contract, np.arange(len(bars.names) + 1))
-    for at, name in zip(starts, canonical.frame["contract"].gather(starts.tolist()).to_list(), strict=True):
-        k = place.get(name, -1)
-        if k < 0:
-            continue
-        end = int(np.searchsorted(runs, runs[at], side="right")) - 1
-        own = slice(int(begins[k]), int(begins[k + 1]))
-        active[own] = (bars.day[own] >= days[at]) & (bars.day[own] <= days[end])
+    active = _active(bars, canonical)
     idle = active & (bars.volume == 0.0)
     same = np.diff(bars.close, prepend=np.nan) == 0.0
     ends, lengths = _runs(idle, same & ~bars.first_of_contract)
@@ -223,8 +212,6 @@ def check_parity(contracts: ContractBars, reference: ContractBars | None, tick: 
     """Share of (contract, session) on which both vendors' closes agree within a tick and volumes within 0.5 %."""
     if reference is None:
         return _finding("raw_parity", "NOT_RUN", "the reference supplies no contract bars")
-    import polars as pl
-
     columns = ["contract", "session", "close", "volume"]
     joined = (
         contracts.frame.lazy()
@@ -256,6 +243,24 @@ def check_parity(contracts: ContractBars, reference: ContractBars | None, tick: 
     text = f"{100 * share:.2f} % of {shared} shared bars in parity"
     code = "RAW_PARITY" if status == "WATCH" else None
     return _finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
+
+
+def _active(bars: Bars, canonical: ContinuousSeries | DailySeries) -> Bools:
+    """Bars of the contract that the canonical series holds that day; a day it skips keeps the contract before it."""
+    labels = canonical.frame["contract"]
+    runs = labels.rle_id().to_numpy().astype(np.int64)
+    if not runs.size or not bars.day.size:
+        return np.zeros(bars.day.size, dtype=np.bool_)
+    starts = np.flatnonzero(np.diff(runs, prepend=-1))
+    place = {name: k for k, name in enumerate(bars.names)}
+    held = np.array([place.get(name, -1) for name in labels[starts.tolist()].to_list()], dtype=np.int64)[runs]
+    days = canonical.frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
+    low = int(days[0])
+    by_day = np.repeat(held, np.diff(days, append=days[-1] + 1))
+    offset = bars.day - low
+    inside = (offset >= 0) & (offset < by_day.size)
+    active: Bools = inside & (by_day[np.where(inside, offset, 0)] == bars.contract)
+    return active
 
 
 def _contained(days: Ints, known: Ints) -> Bools:

@@ -172,30 +172,32 @@ def build_overlap(
 
 def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll]) -> tuple[WindowRoll, ...]:
     """The rolls that happen inside the window (first < roll_date <= last), in order, with EDGE marked."""
+    inside = [roll for roll in rolls if overlap.first < roll.roll_date <= overlap.last]
+    if not inside:
+        return ()
     union = overlap.union
-    same = overlap.sessions[overlap.same_contract]
-    placed = []
-    for roll in rolls:
-        if not overlap.first < roll.roll_date <= overlap.last:
-            continue
-        gap_index = max(int(np.searchsorted(union, np.datetime64(roll.gap_session, "D"), side="right")) - 1, 0)
-        roll_day = np.datetime64(roll.roll_date, "D")
-        near = min(gap_index, union.size - 1 - gap_index) <= EDGE_SESSIONS
-        outside = same.size > 0 and (roll_day <= same[0] or roll_day > same[-1])
-        placed.append(
-            WindowRoll(
-                gap_session=roll.gap_session,
-                roll_date=roll.roll_date,
-                from_contract=roll.from_contract,
-                to_contract=roll.to_contract,
-                gap=roll.gap,
-                source=getattr(roll, "source", "canonical"),
-                gap_index=gap_index,
-                roll_index=int(np.searchsorted(union, roll_day)),
-                edge=bool(near or outside),
-            )
+    gap_days = np.array([roll.gap_session for roll in inside], dtype="datetime64[D]")
+    roll_days = np.array([roll.roll_date for roll in inside], dtype="datetime64[D]")
+    gap_index = np.maximum(np.searchsorted(union, gap_days, side="right") - 1, 0)
+    roll_index = np.searchsorted(union, roll_days)
+    edge = np.minimum(gap_index, union.size - 1 - gap_index) <= EDGE_SESSIONS
+    same = np.flatnonzero(overlap.same_contract)
+    if same.size:
+        edge |= (roll_days <= overlap.sessions[same[0]]) | (roll_days > overlap.sessions[same[-1]])
+    return tuple(
+        WindowRoll(
+            roll.gap_session,
+            roll.roll_date,
+            roll.from_contract,
+            roll.to_contract,
+            roll.gap,
+            getattr(roll, "source", "canonical"),
+            at,
+            start,
+            near,
         )
-    return tuple(placed)
+        for roll, at, start, near in zip(inside, gap_index.tolist(), roll_index.tolist(), edge.tolist(), strict=True)
+    )
 
 
 def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
@@ -218,7 +220,7 @@ def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
 
 
 def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
-    days = frame.get_column("session").to_physical().to_numpy().astype("datetime64[D]")
+    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
     close = frame.get_column("close").to_numpy()
     known = np.isfinite(close)
     return (days, close) if known.all() else (days[known], close[known])
@@ -226,7 +228,7 @@ def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
 
 def _canonical(series: ContinuousSeries | DailySeries, contracts: Sequence[str]) -> tuple[Days, Floats, Floats, Ints]:
     frame = series.frame
-    days = frame.get_column("session").to_physical().to_numpy().astype("datetime64[D]")
+    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
     close = frame.get_column("close").to_numpy()
     if isinstance(series, ContinuousSeries):
         raw = frame.get_column("close_unadjusted").to_numpy()
@@ -242,7 +244,10 @@ def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
         return np.full(frame.height, UNKNOWN, dtype=np.int64)
     labels = frame.get_column("contract")
     runs = labels.rle_id().to_numpy().astype(np.int64)
+    if not runs.size:
+        return np.empty(0, dtype=np.int64)
     starts = np.flatnonzero(np.diff(runs, prepend=-1))
     place = {name: k for k, name in enumerate(contracts)}
-    held = np.array([place.get(labels[int(start)], UNKNOWN) for start in starts], dtype=np.int64)
-    return held[runs] if runs.size else np.empty(0, dtype=np.int64)
+    held: Ints = np.array([place.get(name, UNKNOWN) for name in labels[starts.tolist()].to_list()], dtype=np.int64)
+    contract: Ints = held[runs]
+    return contract
