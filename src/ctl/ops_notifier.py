@@ -136,6 +136,13 @@ def runner_error(occasion: Occasion, error: str) -> Message:
     return Message("runner_error", "alert", text, occasion.meta("runner_error"))
 
 
+def heartbeat(message: Message, *, since: str) -> Message:
+    """In place of an alert that would say once more what the last one said: the same facts, one level lower."""
+    _, _, facts = message.text.partition(" ")
+    text = f"{_TAGS['warn']} Unchanged since {since}. {facts}"
+    return Message(message.kind, "warn", text, {**message.meta, "unchanged_since": since})
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -458,6 +465,44 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - sent).total_seconds())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def ping(
+    url: str, signal: Literal["start", "success", "failure"], *, limits: DeliveryLimits | None = None
+) -> str | None:
+    """Tell a dead-man's switch (healthchecks style: `/start`, nothing, `/fail`) of a run; one bounded attempt.
+
+    Never raises; returns why it failed, without the URL, or None.
+    """
+    problem = url_problem(url)
+    if problem is not None:
+        return problem.replace("webhook", "ping")
+    split = urlsplit(url)
+    ending = {"start": "/start", "success": "", "failure": "/fail"}[signal]
+    target = split._replace(path=split.path.rstrip("/") + ending).geturl()
+    bounds = limits or DeliveryLimits(connect=2.0, read=2.0, total=4.0)
+    found: list[str | None] = []
+    thread = threading.Thread(target=lambda: found.append(_ping(target, bounds)), name="ctl-ping", daemon=True)
+    thread.start()
+    thread.join(bounds.total)
+    return found[0] if found else f"no answer within {bounds.total:g} s"
+
+
+def _ping(target: str, limits: DeliveryLimits) -> str | None:
+    try:
+        import httpx
+
+        _quiet_http_logs()
+        timeout = httpx.Timeout(limits.read, connect=limits.connect)
+        direct = _is_loopback(urlsplit(target).hostname or "")
+        with (
+            httpx.Client(timeout=timeout, follow_redirects=False, trust_env=not direct) as client,
+            client.stream("GET", target) as response,
+        ):
+            answer = _judge(response.status_code, response.headers)
+    except Exception as error:  # noqa: BLE001 - a dead switch must not change the outcome of a run
+        return type(error).__name__
+    return None if answer.ok else answer.error
 
 
 class _UrlFilter(logging.Filter):

@@ -300,6 +300,13 @@ def test_a_keyboard_interrupt_is_130(workspace: store.Workspace) -> None:
 class Hook(BaseHTTPRequestHandler):
     statuses: list[int]
     bodies: list[dict[str, Any]]
+    pings: list[str]
+
+    def do_GET(self) -> None:
+        self.pings.append(self.path)
+        self.send_response(self.statuses.pop(0) if self.statuses else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_POST(self) -> None:
         self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -316,6 +323,7 @@ def hook() -> Any:
     class Mine(Hook):
         statuses: list[int] = []  # noqa: RUF012 - one list per server is the point
         bodies: list[dict[str, Any]] = []  # noqa: RUF012
+        pings: list[str] = []  # noqa: RUF012
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Mine) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -382,3 +390,72 @@ def test_an_unusable_outbox_does_not_stop_the_delivery(workspace: store.Workspac
     found = run(workspace, notify="webhook", webhook_url=url)
     assert (found.exit_code, found.notification.delivered, len(server.bodies)) == (0, True, 1)
     assert any("the outbox cannot be written" in warning for warning in found.warnings)
+
+
+def test_an_unchanged_failure_sends_a_heartbeat_and_every_change_alerts(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
+    worse: Any = {"ES": "REJECT", "CL": "REJECT", "PL": "WATCH"}
+    levels: list[str] = []
+    for week, board in enumerate([rejected, rejected, rejected, worse, None, None, rejected]):
+        found = run(
+            workspace,
+            make_steps(workspace, board=board),
+            notify="webhook",
+            webhook_url=url,
+            instant=INSTANT + timedelta(weeks=week),
+            retention=RetentionLimits(days=None),
+        )
+        assert found.exit_code == (0 if board is None else 2)
+        levels.append(found.notification.level)
+    assert levels == ["alert", "warn", "warn", "alert", "info", "info", "alert"]
+    texts = [body["text"] for body in server.bodies]
+    assert texts[1].startswith("[WARN] Unchanged since 2026-03-02T05:00:07Z. Portfolio run aborted. Gate: MISMATCH.")
+    assert texts[2].startswith("[WARN] Unchanged since 2026-03-02T05:00:07Z. ")
+    assert "ES: expected WATCH, actual REJECT" in texts[2]
+
+
+def test_an_alert_that_nobody_got_is_an_alert_again(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    server.statuses[:] = [404]
+    rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
+    found = [
+        run(workspace, make_steps(workspace, board=rejected), notify="webhook", webhook_url=url, dry_run=dry)
+        for dry in (False, False, True)
+    ]
+    assert [(item.notification.level, item.notification.delivered) for item in found] == [
+        ("alert", False),
+        ("alert", True),
+        ("alert", True),
+    ]
+
+
+def test_a_terminal_always_shows_the_whole_alert(workspace: store.Workspace) -> None:
+    rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
+    for _ in range(2):
+        assert run(workspace, make_steps(workspace, board=rejected), notify="stdout").notification.level == "alert"
+
+
+@pytest.mark.parametrize(("board", "last"), [(None, "/ping/abc"), ({"ES": "REJECT"}, "/ping/abc/fail")])
+def test_a_dead_mans_switch_is_told_of_start_and_end(
+    workspace: store.Workspace, hook: Any, board: Any, last: str
+) -> None:
+    server, url = hook
+    ping = url.replace("/services/abcdefghijklmnop", "/ping/abc/")
+    found = run(workspace, make_steps(workspace, board=board), ping_url=ping)
+    assert server.pings == ["/ping/abc/start", last]
+    assert found.warnings == ()
+
+
+def test_a_dead_switch_changes_nothing_but_a_warning(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    server.statuses[:] = [500, 302]
+    found = run(workspace, ping_url=url)
+    assert found.exit_code == 0
+    assert found.warnings == (
+        "the dead-man's switch was not told of the start: HTTP 500",
+        "the dead-man's switch was not told of the success: HTTP 302: a redirect, which is not followed",
+    )
+    plain = run(workspace, ping_url="http://example.com/abcdefghijklmnop")
+    assert "the ping URL must be https" in plain.warnings[0]
+    assert "abcdefghijklmnop" not in repr(plain)

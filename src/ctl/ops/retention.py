@@ -77,6 +77,16 @@ def retain(
     return _Sweep(workspace, limits, instant, dry_run=dry_run).run()
 
 
+def ops_logs_newest_first(folder: Path) -> list[Path]:
+    """The ops logs of a folder by the stamp and number in their names; an absent folder has none."""
+    try:
+        records, _ = _scan(folder, _PATTERNS["ops_logs"])
+    except OSError:
+        return []
+    records.sort(key=lambda record: record.age_key, reverse=True)
+    return [folder / record.files[0].name for record in records]
+
+
 class _Sweep:
     """One pass over the folders, and what it did."""
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 from ctl import __version__, clock, ops_notifier, run_orchestrator, store
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
@@ -24,6 +24,7 @@ from ctl.operating_profile import OperatingProfile
 from ctl.ops import outbox
 from ctl.ops.retention import RetentionLimits, retain
 from ctl.ops.termination import EXIT_TERMINATED, Terminated, stoppable, uninterrupted
+from ctl.ops.transitions import announced_since
 from ctl.ops_notifier import DeliveryResult, Message, Mode, Occasion
 
 OPS_ENDING: Final = "_ops.json"
@@ -32,13 +33,17 @@ EXIT_INTERRUPTED: Final = 130
 
 @dataclass(frozen=True, slots=True)
 class WeeklyOptions:
-    """What the command line asks of a cycle. webhook_url: already resolved; it is never written anywhere."""
+    """What the command line and the environment ask of a cycle.
+
+    webhook_url: already resolved; ping_url: of a dead-man's switch. Neither is ever written anywhere.
+    """
 
     dry_run: bool = False
     include_non_gating: bool = False
     timeframe: Timeframe = "daily"
     notify: Mode = "none"
     webhook_url: str | None = field(default=None, repr=False)
+    ping_url: str | None = field(default=None, repr=False)
     retention: RetentionLimits = field(default_factory=RetentionLimits)
 
 
@@ -106,7 +111,7 @@ class _Cycle:
     ) -> None:
         self._workspace, self._steps, self._options = workspace, steps, options
         self._instant, self._monotonic, self._stream, self._limits = instant, monotonic, stream, limits
-        self._secrets = [options.webhook_url] if options.webhook_url else []
+        self._secrets = [url for url in (options.webhook_url, options.ping_url) if url]
         self._occasion = Occasion(workspace.cycle_id, instant, options.dry_run, workspace.simulated)
         self._decision: GateDecision | None = None
         self._summary: run_orchestrator.RunSummary | None = None
@@ -116,6 +121,7 @@ class _Cycle:
 
     def run(self) -> WeeklyOutcome:
         self._open_log()
+        self._ping("start")
         message: Message | None = None
         try:
             with stoppable():
@@ -238,6 +244,8 @@ class _Cycle:
                 self._options.notify, "alert", text, False, 0, None, "not attempted: the run was stopped", ""
             )
         else:
+            message = self._unless_unchanged(message)
+            message = replace(message, text=ops_notifier.redact(message.text, self._secrets))
             waiting = self._put(message)
             if not self._write_log():
                 if waiting is not None:
@@ -248,6 +256,7 @@ class _Cycle:
                 notification = self._deliver(message, waiting)
         self._document["notification"] = notification.to_document()
         self._write_log()
+        self._ping("success" if self._document["exit_code"] == EXIT_OK else "failure")
         if not notification.delivered and self._options.notify != "none":
             self._warnings.append(f"the notification was not delivered: {notification.error}")
         return WeeklyOutcome(
@@ -260,6 +269,20 @@ class _Cycle:
             warnings=tuple(self._clean(warning) for warning in self._warnings),
         )
 
+    def _unless_unchanged(self, message: Message) -> Message:
+        """The heartbeat in place of an alert that the webhook has already had; any other message as it is."""
+        if self._options.notify != "webhook" or message.level == "info" or self._path is None:
+            return message
+        since = announced_since(self._workspace.ops_logs, self._path, self._document)
+        return message if since is None else ops_notifier.heartbeat(message, since=since)
+
+    def _ping(self, signal: Literal["start", "success", "failure"]) -> None:
+        if self._options.ping_url is None:
+            return
+        problem = ops_notifier.ping(self._options.ping_url, signal)
+        if problem is not None:
+            self._warnings.append(f"the dead-man's switch was not told of the {signal}: {problem}")
+
     @property
     def _outbox(self) -> Path:
         return self._workspace.root / ".ctl" / "outbox"
@@ -268,9 +291,8 @@ class _Cycle:
         """Write the message down before it is delivered; a failure is a warning, and delivery goes on."""
         if self._options.notify != "webhook":
             return None
-        clean = replace(message, text=ops_notifier.redact(message.text, self._secrets))
         try:
-            return outbox.put(self._outbox, clean, instant=self._instant)
+            return outbox.put(self._outbox, message, instant=self._instant)
         except (CtlError, OSError) as error:
             self._warnings.append(f"the outbox cannot be written: {error}")
             return None
