@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable
@@ -61,7 +62,10 @@ def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Speed against named peers of the same run (medians; above 1x we are faster)")
+    table = Table(
+        title="Speed against named peers of the same run (medians; above 1x we are faster)",
+        caption=f"{os.cpu_count()} cores, load average {_load():.1f}: seconds follow the load, ratios hardly do",
+    )
     for heading in ("job", "ours", "peer"):
         table.add_column(heading, overflow="fold")
     table.add_column("ratio", justify="right", no_wrap=True)
@@ -90,6 +94,11 @@ def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
         console.print(f"{growth.job}: log-log slope {growth.exponent:.2f} ({points})")
 
 
+def _load() -> float:
+    """Runnable processes over the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def _seconds(value: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if value >= size:
@@ -100,7 +109,13 @@ def _seconds(value: float) -> str:
 def _write(found: list[Figure], grown: list[scaling.Growth], out: Path, repeats: int) -> None:
     packages = ("numpy", "numba", "polars", "pandas", "databento")
     document = {
-        "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "load_average": _load(),
+        },
         "packages": {name: version(name) for name in packages},
         "rounds": repeats,
         "figures": [figure.document() for figure in found],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +67,10 @@ def figures(python: Path | None, repeats: int) -> list[Figure]:
         missing: dict[str, str] = {}
         for peer, count in _PEERS.items():
             try:
-                if python is None:
+                home = Path(sys.executable) if peer == "pandas" else python
+                if home is None:
                     raise PeerMissing("not installed: python -m benchmarks --install-peers")
-                peers[peer] = PeerProcess(python, peer, folder, count)
+                peers[peer] = PeerProcess(home, peer, folder, count)
                 contenders[peer] = peers[peer].run
             except PeerMissing as why:
                 missing[peer] = str(why)
