@@ -226,7 +226,7 @@ class Twin:
                 self.enter(n, price + self.slippage)
         elif self.state == "OPEN" and self.position["breached"]:
             position = self.position
-            position["prices_held"].append(price)
+            position["ranges_held"].append((price, price))
             for k in (1, 2, 3):
                 position["left_at"].setdefault(k, price - self.slippage)
             self.close(n, price - self.slippage, "Stop")
@@ -244,7 +244,7 @@ class Twin:
             "left_at": {},
             "hit_on": {},
             "fills": {},
-            "prices_held": [bar["high"], bar["low"]],
+            "ranges_held": [(bar["high"], bar["low"])],
         }
 
     def through_the_bar(self, n):
@@ -281,10 +281,11 @@ class Twin:
             position["hit_on"][k] = n
         if len(position["left_at"]) == 3:
             at_the_open = bar["open"] >= self.trigger["tp3"]
-            position["prices_held"] += [bar["open"]] if at_the_open else [bar["high"], bar["low"]]
+            held = (bar["open"], bar["open"]) if at_the_open else (bar["high"], bar["low"])
+            position["ranges_held"].append(held)
             self.close(n, position["left_at"][3], "TP3")
             return
-        position["prices_held"] += [bar["high"], bar["low"]]
+        position["ranges_held"].append((bar["high"], bar["low"]))
         if 1 in position["left_at"]:
             if self.rules["stop_mode"] == 2:
                 position["stop"] = position["entry"]
@@ -320,8 +321,8 @@ class Twin:
             "r_theoretical": r,
             "r_actual": sum(w * part for w, part in zip(weights, parts, strict=True)) / self.lots,
             "lots": self.lots,
-            "mfe_r": (max(position["prices_held"]) - entry) / risk,
-            "mae_r": (entry - min(position["prices_held"])) / risk,
+            "mfe_r": (max(high for high, _ in position["ranges_held"]) - entry) / risk,
+            "mae_r": (entry - min(low for _, low in position["ranges_held"])) / risk,
             "hold_bars": n - position["entry_bar"],
             "day1_fail": position["day1_fail"],
             "same_bar_collision": position["collision"],
@@ -345,9 +346,10 @@ class Twin:
         if bar["close"] <= self.ema[n] - rules["breakdown_buffer_atr"] * self.atr[n]:
             return
         stop = bar["low"]
-        swing_high = max(self.column("high", n - rules["swing_lookback"], n - 1))
-        if swing_high <= stop:
+        highs = self.column("high", n - rules["swing_lookback"], n - 1)
+        if highs is None or max(highs) <= stop:
             return
+        swing_high = max(highs)
         size = swing_high - stop
         tp1 = stop + size * 0.618
         self.trigger_bar = n

@@ -74,6 +74,30 @@ def test_daily_bars(tape, length, chosen, cost):
     check(walk(length=length, **tape), B1Parameters.from_overrides(chosen, "daily"), cost, "daily")
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    tape=tapes,
+    length=st.integers(201, 420),
+    air=st.integers(0, 2),
+    grace=st.integers(1, 12),
+    threshold=st.sampled_from([-50.0, 0.0, 2.0]),
+    lookback=st.sampled_from([1, 5, 210]),
+    swing=st.sampled_from([1, 3, 205]),
+    cost=costs,
+)
+def test_unregistered_rules_that_trigger_bar_upon_bar(tape, length, air, grace, threshold, lookback, swing, cost):
+    rules = B1Parameters(
+        slope_lookback=lookback,
+        slope_threshold=threshold,
+        min_bars_of_air=air,
+        entry_grace_bars=grace,
+        swing_lookback=swing,
+        williams=3,
+        breakdown_buffer_atr=2.0,
+    )
+    check(walk(length=length, **tape), rules, cost, "daily")
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tape=tapes, length=st.integers(1100, 1500), chosen=overrides("weekly"), cost=costs)
 def test_weekly_bars(tape, length, chosen, cost):
