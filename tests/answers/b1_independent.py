@@ -76,7 +76,7 @@ def read_bars(path):
                 float(row["high"]),
                 float(row["low"]),
                 float(row["close"]),
-                float(row["volume"]),
+                float(row["volume"]) if row.get("volume") else None,
                 float(row.get("adjustment") or 0.0),
             )
     return bars
@@ -87,7 +87,7 @@ def write_bars(bars, file):
     for n in range(len(bars)):
         file.write(
             f"{bars.session[n].isoformat()},{bars.o[n]!r},{bars.h[n]!r},{bars.l[n]!r},{bars.c[n]!r},"
-            f"{bars.v[n]:.0f},{bars.a[n]!r}\n"
+            f"{'' if bars.v[n] is None else int(bars.v[n])},{bars.a[n]!r}\n"
         )
 
 
@@ -110,7 +110,8 @@ def group(bars, period_of):
             grouped.h[-1] = max(grouped.h[-1], bars.h[n])
             grouped.l[-1] = min(grouped.l[-1], bars.l[n])
             grouped.c[-1] = bars.c[n]
-            grouped.v[-1] += bars.v[n]
+            known = grouped.v[-1] is not None and bars.v[n] is not None
+            grouped.v[-1] = grouped.v[-1] + bars.v[n] if known else None
             grouped.a[-1] = bars.a[n]
         else:
             periods.append(period)
@@ -263,7 +264,9 @@ class B1:
             divergence = None
 
         clean = b.h[n - 1] < b.h[n - 2] < b.h[n - 3] and b.l[n - 1] < b.l[n - 2] < b.l[n - 3]
-        declining = sum(b.v[n - 3 : n]) / 3 < sum(b.v[n - 6 : n - 3]) / 3
+        declining = None
+        if None not in b.v[n - 6 : n]:
+            declining = sum(b.v[n - 3 : n]) / 3 < sum(b.v[n - 6 : n - 3]) / 3
 
         first = n - p["gap_scan_window"] + 1
         gap_below = None

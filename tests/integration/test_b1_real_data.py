@@ -226,6 +226,14 @@ def test_percentages_are_undefined_where_the_price_of_the_day_was_not_positive(b
     assert found["metrics"]["trigger_count"] > 20
 
 
+@pytest.mark.parametrize("timeframe", ["daily", "weekly"])
+def test_a_missing_volume_leaves_its_flag_unknown(backtest: Any, timeframe: str) -> None:
+    bars = independent.synthetic_bars(1)
+    bars.v = [None if n % 97 == 0 else volume for n, volume in enumerate(bars.v)]
+    found = _check(backtest, bars, f"missing volumes {timeframe}", {"slope_threshold": 4}, timeframe=timeframe)
+    assert {row["volume_declining"] for row in found["triggers"]} >= {None, False}
+
+
 def test_every_state_at_the_end_of_the_data(backtest: Any) -> None:
     """Cut the tape on each of the bars around some triggers: the last state is reported and nothing earlier changes."""
     bars = independent.synthetic_bars(4, sessions=1500)
