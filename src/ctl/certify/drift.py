@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certify.window import roll_starts
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,14 +41,18 @@ class AligningRun:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftInterval:
-    """Shared sessions between two consecutive rolls of either side. share: of the sum of |D|."""
+class DriftIntervals:
+    """Drift between consecutive rolls of either side (k intervals).
 
-    start: int
-    end: int
-    mean: float
-    signed_mean: float
-    share: float
+    start, end: positions on `Overlap.sessions`, both inclusive. mean, signed_mean: of |D| and D. share: of the
+    sum of |D|.
+    """
+
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    mean: Floats
+    signed_mean: Floats
+    share: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Drift:
     signed_mean_drift: float
     p95_drift: float
     max_at: int
-    intervals: tuple[DriftInterval, ...]
+    intervals: DriftIntervals
 
 
 def aligning_run(
@@ -73,9 +78,7 @@ def aligning_run(
     Where both sides are never known to hold the same contract: the sessions after the last roll of either
     side. Raises DataError where there is no session to align on.
     """
-    rolls = sorted({roll.roll_date for rolls in (canonical_rolls, reference_rolls) for roll in rolls})
-    roll_days = np.array(rolls, dtype="datetime64[D]")
-    first_on_new = np.searchsorted(overlap.sessions, roll_days)
+    first_on_new = roll_starts(overlap, canonical_rolls, reference_rolls)
     same = np.flatnonzero(overlap.same_contract)
     count = overlap.sessions.size
     if not same.size:
@@ -83,7 +86,7 @@ def aligning_run(
         if start >= count:
             raise DataError(
                 "no shared session after the last roll to align on",
-                found=f"last roll {rolls[-1]}, last shared session {overlap.sessions[-1]}",
+                found=f"last shared session {overlap.sessions[-1]}",
             )
         return AligningRun(start, count - 1, -1, "after_last_roll")
     end = int(same[-1])
@@ -116,10 +119,19 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
         mean_drift=float(size.mean()),
         max_drift=float(size.max()),
         signed_mean_drift=float(d.mean()),
-        p95_drift=float(np.percentile(size, 95.0)),
+        p95_drift=_percentile(size, 0.95),
         max_at=int(size.argmax()),
         intervals=_intervals(overlap, d, size, canonical_rolls, reference_rolls),
     )
+
+
+def _percentile(values: Floats, share: float) -> float:
+    """Linear interpolation between order statistics, as numpy's default."""
+    place = share * (values.size - 1)
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    ordered = np.partition(values, (low, high))
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _intervals(
@@ -128,18 +140,12 @@ def _intervals(
     size: Floats,
     canonical_rolls: Sequence[WindowRoll],
     reference_rolls: Sequence[WindowRoll],
-) -> tuple[DriftInterval, ...]:
-    days = sorted({roll.roll_date for rolls in (canonical_rolls, reference_rolls) for roll in rolls})
-    cuts = np.searchsorted(overlap.sessions, np.array(days, dtype="datetime64[D]"))
-    starts = np.unique(np.concatenate(([0], cuts[cuts < d.size])))
+) -> DriftIntervals:
+    cuts = roll_starts(overlap, canonical_rolls, reference_rolls)
+    starts = np.append(0, cuts[(cuts > 0) & (cuts < d.size)])
     ends = np.append(starts[1:], d.size)
     counts = ends - starts
     signed, absolute = np.add.reduceat(d, starts), np.add.reduceat(size, starts)
     total = absolute.sum()
     share = absolute / total if total > 0.0 else np.zeros_like(absolute)
-    return tuple(
-        DriftInterval(int(start), int(end) - 1, float(mean), float(signed_mean), float(part))
-        for start, end, mean, signed_mean, part in zip(
-            starts, ends, absolute / counts, signed / counts, share, strict=True
-        )
-    )
+    return DriftIntervals(starts, ends - 1, absolute / counts, signed / counts, share)

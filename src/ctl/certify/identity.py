@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ctl.certify.acceptance import LIMITS_V1, compared, exceeds
 from ctl.certify.price_grid import divides, infer_grid, off_grid_share
+from ctl.certify.window import roll_starts
 from ctl.model.contracts import parse_symbol
 from ctl.model.findings import Finding, LayerResult, worst_status
 
@@ -199,8 +200,7 @@ def _change_correlation(
     own = overlap.canonical_adjusted
     theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
     usable = np.ones(max(own.size - 1, 0), dtype=np.bool_)
-    days = sorted({roll.roll_date for rolls in (canonical_rolls, reference_rolls) for roll in rolls})
-    switched = np.searchsorted(overlap.sessions, np.array(days, dtype="datetime64[D]")) - 1
+    switched = roll_starts(overlap, canonical_rolls, reference_rolls) - 1
     usable[switched[(switched >= 0) & (switched < usable.size)]] = False
     basis = "sessions on which neither side rolls"
     x, y = np.diff(own), np.diff(theirs)

@@ -15,9 +15,9 @@ from ctl.model.findings import Finding, LayerResult, worst_status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.certify.window import CanonicalArrays
+    from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
-    from ctl.model.rolls import ContinuousSeries
 
 Days = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.float64]
@@ -61,14 +61,18 @@ class Bars:
 
 def check(
     contracts: ContractBars,
-    canonical: ContinuousSeries | DailySeries | None,
+    bars: Bars,
+    canonical: CanonicalArrays | None,
     *,
     tick: float,
     calendar_sessions: Days | None = None,
     reference_contracts: ContractBars | None = None,
 ) -> LayerResult:
-    """Every check of the raw bars. Nothing here gates: a finding says what to look at."""
-    bars = Bars(contracts)
+    """Every check of the raw bars. Nothing here gates: a finding says what to look at.
+
+    bars: `contracts` as arrays. canonical: the series whose contract of the day is the active one; its contract
+    indices refer to `bars.names`.
+    """
     findings = [
         check_bars(bars),
         check_order(bars),
@@ -122,9 +126,7 @@ def check_order(bars: Bars) -> Finding:
     return _finding("order", "FAIL", text, "SESSION_ORDER", float(bad.size), 0.0, "bars", {"first": bars.where(bad)})
 
 
-def check_calendar(
-    bars: Bars, canonical: ContinuousSeries | DailySeries | None, calendar_sessions: Days | None
-) -> list[Finding]:
+def check_calendar(bars: Bars, canonical: CanonicalArrays | None, calendar_sessions: Days | None) -> list[Finding]:
     """Bars on days that are no sessions, and sessions on which the active contract has no bar."""
     if calendar_sessions is None:
         text = "no exchange calendar given"
@@ -140,19 +142,19 @@ def check_calendar(
         ]
     else:
         findings = [_finding("non_sessions", "PASS", "every bar lies on a session of the exchange")]
-    if canonical is None or not canonical.frame.height:
+    if canonical is None or not canonical.sessions.size:
         return [*findings, _finding("missing_sessions", "NOT_RUN", "no canonical series says which contract is active")]
-    held = canonical.frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
+    held = canonical.sessions.astype(np.int64)
     inside = sessions[(sessions >= held[0]) & (sessions <= held[-1])]
     missing = inside[~_contained(inside, held)]
     share = missing.size / inside.size if inside.size else 0.0
     if not missing.size:
         return [*findings, _finding("missing_sessions", "PASS", f"all {inside.size} sessions have a bar", value=0.0)]
     before = np.searchsorted(held, missing, side="right") - 1
-    active = canonical.frame["contract"][before.tolist()].to_list()
     per_contract: dict[str, int] = {}
-    for name in active:
-        per_contract[str(name)] = per_contract.get(str(name), 0) + 1
+    for k in canonical.contract[before].tolist():
+        name = bars.names[k] if k >= 0 else "unknown"
+        per_contract[name] = per_contract.get(name, 0) + 1
     evidence = {
         "missing": [str(day) for day in missing[:LISTED].astype("datetime64[D]")],
         "per_contract": per_contract,
@@ -191,9 +193,9 @@ def check_spikes(bars: Bars, tick: float) -> Finding:
     return _finding("spikes", "WATCH", text, "PRICE_SPIKES", float(rows.size), 0.0, "bars", evidence)
 
 
-def check_stale(bars: Bars, canonical: ContinuousSeries | DailySeries | None) -> Finding:
+def check_stale(bars: Bars, canonical: CanonicalArrays | None) -> Finding:
     """Runs of at least 5 identical closes with volume 0 while the contract was active."""
-    if canonical is None or canonical.frame["contract"].null_count():
+    if canonical is None or not (canonical.contract >= 0).any():
         return _finding("stale", "NOT_RUN", "no canonical series says which contract is active")
     active = _active(bars, canonical)
     idle = active & (bars.volume == 0.0)
@@ -245,19 +247,11 @@ def check_parity(contracts: ContractBars, reference: ContractBars | None, tick: 
     return _finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
 
 
-def _active(bars: Bars, canonical: ContinuousSeries | DailySeries) -> Bools:
+def _active(bars: Bars, canonical: CanonicalArrays) -> Bools:
     """Bars of the contract that the canonical series holds that day; a day it skips keeps the contract before it."""
-    labels = canonical.frame["contract"]
-    runs = labels.rle_id().to_numpy().astype(np.int64)
-    if not runs.size or not bars.day.size:
-        return np.zeros(bars.day.size, dtype=np.bool_)
-    starts = np.flatnonzero(np.diff(runs, prepend=-1))
-    place = {name: k for k, name in enumerate(bars.names)}
-    held = np.array([place.get(name, -1) for name in labels[starts.tolist()].to_list()], dtype=np.int64)[runs]
-    days = canonical.frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
-    low = int(days[0])
-    by_day = np.repeat(held, np.diff(days, append=days[-1] + 1))
-    offset = bars.day - low
+    days = canonical.sessions.astype(np.int64)
+    by_day = np.repeat(canonical.contract, np.diff(days, append=days[-1] + 1))
+    offset = bars.day - days[0]
     inside = (offset >= 0) & (offset < by_day.size)
     active: Bools = inside & (by_day[np.where(inside, offset, 0)] == bars.contract)
     return active

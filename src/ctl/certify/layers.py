@@ -11,7 +11,7 @@ from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.recovery import recover
 from ctl.certify.roll_rule import apparent_rule
 from ctl.certify.state import TITLES
-from ctl.certify.window import UNKNOWN, ReferenceArrays, build_overlap, place_rolls
+from ctl.certify.window import UNKNOWN, ReferenceArrays, build_overlap, canonical_arrays, place_rolls
 from ctl.errors import DataError
 from ctl.model.findings import Finding, LayerResult, Status, worst_status
 from ctl.model.rolls import ContinuousSeries
@@ -19,6 +19,7 @@ from ctl.model.rolls import ContinuousSeries
 if TYPE_CHECKING:
     from ctl.certify.request import CertifyRequest
     from ctl.certify.state import CertificationState
+    from ctl.certify.window import Overlap
 
 
 def own_identity(state: CertificationState, findings: list[Finding]) -> LayerResult | None:
@@ -26,7 +27,10 @@ def own_identity(state: CertificationState, findings: list[Finding]) -> LayerRes
     request = state.request
     findings.append(identity.check_root(request))
     if request.contracts is not None and request.contracts.contracts:
-        state.closes = ContractCloses.from_bars(request.contracts)
+        state.bars = bars = integrity.Bars(request.contracts)
+        state.closes = ContractCloses.from_arrays(bars.names, bars.day, bars.contract, bars.close)
+        if request.canonical is not None:
+            state.canonical = canonical_arrays(request.canonical, state.closes.names)
     prices = identity.closes_for_grid(request, state.closes)
     if prices is None:
         findings.append(Finding("L0", "tick_grid", "NOT_RUN", "no closes to compare with the tick grid"))
@@ -68,8 +72,10 @@ def lay_window(state: CertificationState) -> None:
     recovered = state.recovered
     names = state.closes.names if state.closes is not None else ()
     held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
+    if state.canonical is None:
+        state.canonical = canonical_arrays(canonical, names)
     state.overlap = overlap = build_overlap(
-        canonical,
+        state.canonical,
         ReferenceArrays(
             recovered.sessions, recovered.adjusted, recovered.unadjusted, held, recovered.basis_identifiable
         ),
@@ -107,11 +113,12 @@ def _no_rolls(state: CertificationState) -> str | None:
 def raw_data(state: CertificationState) -> LayerResult:
     """L1: the raw bars."""
     request = state.request
-    if request.contracts is None:
+    if request.contracts is None or state.bars is None:
         return LayerResult("L1", TITLES["L1"], "NOT_RUN", "no contract bars")
     return integrity.check(
         request.contracts,
-        request.canonical,
+        state.bars,
+        state.canonical,
         tick=request.tick,
         calendar_sessions=request.calendar_sessions,
         reference_contracts=None if request.reference is None else request.reference.contracts,
@@ -250,19 +257,17 @@ def drift_layer(state: CertificationState) -> LayerResult:
             "contract": overlap.contracts[run.contract] if run.contract >= 0 else None,
         },
         "contracts_known": overlap.contracts_known,
-        "intervals": [
-            {
-                "first_session": overlap.sessions[interval.start],
-                "last_session": overlap.sessions[interval.end],
-                "sessions": interval.end - interval.start + 1,
-                "mean": interval.mean,
-                "signed_mean": interval.signed_mean,
-                "share": interval.share,
-            }
-            for interval in found.intervals
-        ],
+        "intervals": _intervals(overlap, found.intervals),
     }
     return LayerResult("L4", TITLES["L4"], status, text, findings, values)
+
+
+def _intervals(overlap: Overlap, found: drift.DriftIntervals) -> list[dict[str, Any]]:
+    first, last = (np.datetime_as_string(overlap.sessions[at]).tolist() for at in (found.start, found.end))
+    counts = (found.end - found.start + 1).tolist()
+    columns = (first, last, counts, found.mean.tolist(), found.signed_mean.tolist(), found.share.tolist())
+    names = ("first_session", "last_session", "sessions", "mean", "signed_mean", "share")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _ledger(state: CertificationState) -> ledger.Ledger:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certify.window import days_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,7 +83,7 @@ def _our_gaps(own: Sequence[WindowRoll], other: Sequence[WindowRoll], closes: Co
     if closes is None or not own:
         return np.full(len(own), np.nan)
     column = {name: k for k, name in enumerate(closes.names)}
-    sessions = closes.index_of(np.array([roll.gap_session for roll in other], dtype="datetime64[D]"))
+    sessions = closes.index_of(days_of([roll.gap_session for roll in other]))
     same = [_same_contracts(roll, partner) for roll, partner in zip(own, other, strict=True)]
     ends = [
         np.array(

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from ctl.certify.contract_closes import ContractCloses
     from ctl.certify.drift import Drift
     from ctl.certify.functional import FunctionalParity
+    from ctl.certify.integrity import Bars
     from ctl.certify.ledger import Ledger
     from ctl.certify.recovery import RecoveredReference
     from ctl.certify.request import CertifyRequest
     from ctl.certify.roll_gaps import RollGaps
     from ctl.certify.roll_schedule import RollAlignment
-    from ctl.certify.window import Overlap, WindowRoll
+    from ctl.certify.window import CanonicalArrays, Overlap, WindowRoll
     from ctl.model.bars import DailySeries
     from ctl.model.findings import Decision
     from ctl.model.rolls import ContinuousSeries
@@ -40,7 +41,9 @@ class CertificationState:
     """What the layers have found so far."""
 
     request: CertifyRequest
+    bars: Bars | None = None
     closes: ContractCloses | None = None
+    canonical: CanonicalArrays | None = None
     recovered: RecoveredReference | None = None
     overlap: Overlap | None = None
     never_overlaps: bool = False

@@ -28,6 +28,7 @@ Bools = npt.NDArray[np.bool_]
 
 EDGE_SESSIONS: Final = 10
 UNKNOWN: Final = -1
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class HeldContracts:
     the contract names in expiry order, -1 where unknown."""
 
     sessions: Days
+    contract: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalArrays:
+    """A canonical series on its sessions (n): datetime64[D] ascending, float64 closes, int64 contract indices."""
+
+    sessions: Days
+    adjusted: Floats
+    unadjusted: Floats
     contract: Ints
 
 
@@ -115,17 +126,17 @@ class WindowRoll:
     edge: bool
 
 
-def build_overlap(
-    canonical: ContinuousSeries | DailySeries,
-    reference: ReferenceArrays,
-    *,
-    contracts: Sequence[str] = (),
-) -> Overlap:
+def build_overlap(canonical: CanonicalArrays, reference: ReferenceArrays, *, contracts: Sequence[str] = ()) -> Overlap:
     """Lay both sides over each other. contracts: names in expiry order that contract indices refer to.
 
     Raises DataError (code INSUFFICIENT_OVERLAP) where a side is empty or the two never overlap in time.
     """
-    own_days, own_close, own_raw, own_contract = _canonical(canonical, contracts)
+    known = np.isfinite(canonical.adjusted)
+    if not known.all():
+        canonical = CanonicalArrays(
+            canonical.sessions[known], canonical.adjusted[known], canonical.unadjusted[known], canonical.contract[known]
+        )
+    own_days = canonical.sessions
     ref_days = reference.sessions
     if not own_days.size or not ref_days.size:
         raise DataError(
@@ -158,9 +169,9 @@ def build_overlap(
         union=first + union,
         sessions=first + shared_days,
         union_index=np.searchsorted(union, shared_days).astype(np.int64),
-        canonical_adjusted=own_close[own][own_pick],
-        canonical_unadjusted=own_raw[own][own_pick],
-        canonical_contract=own_contract[own][own_pick],
+        canonical_adjusted=canonical.adjusted[own][own_pick],
+        canonical_unadjusted=canonical.unadjusted[own][own_pick],
+        canonical_contract=canonical.contract[own][own_pick],
         reference_adjusted=reference.adjusted[ref][ref_pick],
         reference_unadjusted=reference.unadjusted[ref][ref_pick],
         reference_contract=reference.contract[ref][ref_pick],
@@ -176,8 +187,8 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
     if not inside:
         return ()
     union = overlap.union
-    gap_days = np.array([roll.gap_session for roll in inside], dtype="datetime64[D]")
-    roll_days = np.array([roll.roll_date for roll in inside], dtype="datetime64[D]")
+    gap_days = days_of([roll.gap_session for roll in inside])
+    roll_days = days_of([roll.roll_date for roll in inside])
     gap_index = np.maximum(np.searchsorted(union, gap_days, side="right") - 1, 0)
     roll_index = np.searchsorted(union, roll_days)
     edge = np.minimum(gap_index, union.size - 1 - gap_index) <= EDGE_SESSIONS
@@ -198,6 +209,21 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
         )
         for roll, at, start, near in zip(inside, gap_index.tolist(), roll_index.tolist(), edge.tolist(), strict=True)
     )
+
+
+def days_of(dates: Sequence[date]) -> Days:
+    """datetime64[D] of dates; by ordinals, which numpy takes in far faster than date objects."""
+    ordinals = np.array([day.toordinal() for day in dates], dtype=np.int64)
+    return (ordinals - _EPOCH_ORDINAL).astype("datetime64[D]")
+
+
+def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:
+    """Positions on `Overlap.sessions` of the first shared session on or after each roll date, ascending, once each.
+
+    A position equal to the number of sessions belongs to a roll after the last of them.
+    """
+    starts = np.array([roll.roll_index for rolls in sides for roll in rolls], dtype=np.int64)
+    return np.unique(np.searchsorted(overlap.union_index, starts)).astype(np.int64)
 
 
 def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
@@ -226,17 +252,16 @@ def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
     return (days, close) if known.all() else (days[known], close[known])
 
 
-def _canonical(series: ContinuousSeries | DailySeries, contracts: Sequence[str]) -> tuple[Days, Floats, Floats, Ints]:
+def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence[str] = ()) -> CanonicalArrays:
+    """A canonical series as arrays. contracts: names in expiry order that contract indices refer to."""
     frame = series.frame
-    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
     close = frame.get_column("close").to_numpy()
     if isinstance(series, ContinuousSeries):
         raw = frame.get_column("close_unadjusted").to_numpy()
     else:
         raw = close - frame.get_column("adjustment").fill_null(0.0).to_numpy()
-    contract = _contract_index(frame, contracts)
-    known = np.isfinite(close)
-    return (days, close, raw, contract) if known.all() else (days[known], close[known], raw[known], contract[known])
+    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
+    return CanonicalArrays(days, close, raw, _contract_index(frame, contracts))
 
 
 def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:

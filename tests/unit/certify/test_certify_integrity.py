@@ -11,6 +11,7 @@ import pytest
 from certify_market import TICK, Market
 
 from ctl.certify import integrity
+from ctl.certify.window import canonical_arrays
 
 if TYPE_CHECKING:
     from ctl.model.bars import ContractBars
@@ -25,7 +26,9 @@ def market() -> Market:
 
 def findings(market: Market, bars: ContractBars, **given: object) -> dict[str, Finding]:
     options: dict[str, object] = {"tick": TICK, "calendar_sessions": market.sessions, **given}
-    result = integrity.check(bars, market.canonical(), **options)  # type: ignore[arg-type]
+    arrays = integrity.Bars(bars)
+    canonical = canonical_arrays(market.canonical(), arrays.names)
+    result = integrity.check(bars, arrays, canonical, **options)  # type: ignore[arg-type]
     return {finding.check: finding for finding in result.findings}
 
 
