@@ -33,6 +33,7 @@ _PRICES: Final = ("open", "high", "low", "close")
 REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
 _NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
 
+_ALMOST_NULL: Final = 9.2e9
 _FIXED_FROM: Final = 1_000_000
 """Where no price has a decimal point: 1e-9 units from this size on (a price of 0.001), else plain numbers."""
 
@@ -117,38 +118,38 @@ def _days(table: Table) -> NDArray[np.int32]:
         if len(late):
             table.fail(int(late[0]), "ts_event", "a bar that does not start a UTC day", expected=expected)
         return day.astype(np.int32)
-    bad = ~cells.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]00:00:00(\.0{1,9})?(Z|\+00:00)$")
-    if bad.any():
-        table.fail(int(bad.arg_max() or 0), "ts_event", "not the start of a UTC day", expected=expected)
-    dates = cells.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    text = pl.first()
+    checked = cells.to_frame().select(
+        text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]00:00:00(\.0{1,9})?(Z|\+00:00)$").alias("midnight"),
+        text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("day"),
+    )
+    midnight, dates = checked.get_columns()
+    if not midnight.all():
+        table.fail(int((~midnight).arg_max() or 0), "ts_event", "not the start of a UTC day", expected=expected)
     if dates.null_count():
         table.fail(int(dates.is_null().arg_max() or 0), "ts_event", "not a date", expected=expected)
     return dates.to_physical().to_numpy()
 
 
 def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
-    decimal = False
-    largest = 0
-    whole: dict[str, pl.Series] = {}
+    units: dict[str, NDArray[np.int64]] = {}
     for name in _PRICES:
         cells = table.text(name)
-        whole[name] = cells.cast(pl.Int64, strict=False)
-        null = whole[name] == INT64_MAX
-        decimal = decimal or bool((whole[name].is_null() & cells.is_not_null()).any())
-        largest = max(largest, int(whole[name].filter(~null.fill_null(value=True)).abs().max() or 0))  # type: ignore[arg-type]
-    if not decimal and largest >= _FIXED_FROM:
-        return {name: _from_units(cells) for name, cells in whole.items()}
+        whole = cells.cast(pl.Int64, strict=False)
+        if whole.null_count() != cells.null_count():
+            break
+        units[name] = (whole.fill_null(INT64_MAX) if whole.null_count() else whole).to_numpy()
+    else:
+        if any(((values != INT64_MAX) & (np.abs(values) >= _FIXED_FROM)).any() for values in units.values()):
+            return {name: np.where(values == INT64_MAX, np.nan, values / UNIT) for name, values in units.items()}
     return {name: _decimals(table, name) for name in _PRICES}
 
 
-def _from_units(cells: pl.Series) -> NDArray[np.float64]:
-    null = cells.is_null() | (cells == INT64_MAX).fill_null(value=True)
-    units = cells.fill_null(0).to_numpy()
-    return np.where(null.to_numpy(), np.nan, units / UNIT)
-
-
 def _decimals(table: Table, name: str) -> NDArray[np.float64]:
-    cells = table.text(name)
-    null = cells.is_in(_NULL_PRICES).fill_null(value=False).to_numpy()
     values = table.floats(name, nullable=True)
-    return np.where(null, np.nan, values) if null.any() else values
+    with np.errstate(invalid="ignore"):
+        huge = values > _ALMOST_NULL
+    if huge.any():
+        null = table.text(name).is_in(_NULL_PRICES).fill_null(value=False).to_numpy()
+        return np.where(null, np.nan, values)
+    return values

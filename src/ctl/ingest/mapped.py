@@ -2,13 +2,14 @@
 
 The roll column of the `quantiacs` mapping
 ------------------------------------------
-RINFO stands on the first session of the NEW contract, and is new less old price. Evidence, by matching
-the file's closes with Bloomberg's settlements of single contracts (copper, corn, heating oil, soybean, 1995-2010):
-the row before holds the old contract's settlement and the row itself the new one's on every roll where one contract
-can be named. The value is near, but seldom equal to, the difference of the two settlements of the session before (it
-is a traded spread): its mean distance is smallest for that session among the two before, the same and the
-one after. So `roll_date` is the row's session and the gap session the one before, and the adjusted series adds
-the value to every session before the row.
+RINFO stands on the first session of the NEW contract, and is new less old price. Evidence, by matching the file's
+closes with Bloomberg's settlements of single contracts (copper, corn, heating oil, soybean, 1995-2010): of 405 rolls
+where both sessions can be named, the row holds the contract that P announced on 400 and the row before holds it on 4
+(rows where P or the date is the vendor's error); the closes change contract between those two rows on 394. The value is
+near, but seldom equal to, the difference of the two settlements of the session before: it is a traded spread,
+and its mean distance is smallest for that session among the two before, the same and the one after. So
+`roll_date` is the row's session, the gap session is the one before, and the adjusted series adds the value to
+every session before the row.
 P on the last row before it is the delivery month (YYYYMM) of the contract that follows, 0 elsewhere; a P without a
 RINFO is a roll of zero gap.
 """

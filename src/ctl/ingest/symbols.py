@@ -78,9 +78,9 @@ def coded(
     cells = table.text(column)
     if cells.null_count():
         table.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected=EXPECTED)
-    written = cells.unique().sort()
+    written = sorted(cells.unique().to_list())
     names: list[str] = []
-    for text in written.to_list():
+    for text in written:
         name = spelled(text, suffix)
         if not is_symbol(name):
             row = int((cells == text).arg_max() or 0)
@@ -90,6 +90,8 @@ def coded(
             table.fail(row, column, "not a contract", expected="a contract like ESH25")
         names.append(name)
     symbols = tuple(sorted(set(names)))
+    if len(symbols) == 1:
+        return symbols, np.zeros(len(table), dtype=np.int32)
     number = {name: at for at, name in enumerate(symbols)}
     table_of = np.array([number[name] for name in names], dtype=np.int32)
     codes = cells.cast(pl.Enum(written)).to_physical().to_numpy()

@@ -49,7 +49,11 @@ class Integers:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text cells. `first_line` is the line number (1-based) of the first row in the file."""
+    """Rows of text cells, null where empty. `first_line`: the line number (1-based) of the first row in the file.
+
+    Columns are first read in whole-column steps that cost little on small files; only where a count does not fit are
+    cells looked at again to find the one to name.
+    """
 
     file: RawFile
     columns: tuple[str, ...]
@@ -65,15 +69,12 @@ class Table:
 
     def text(self, column: str) -> pl.Series:
         """The cells of a column as they stand; null where empty."""
-        cells = self.frame.get_column(column)
-        if (cells == "").any():
-            cells = cells.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
-        return cells
+        return self.frame.get_column(column)
 
     def fail(self, row: int, column: str, what: str, *, expected: str) -> NoReturn:
         """Raise the InputError of one cell; `row` is 0-based among the data rows."""
         found = self.frame.get_column(column)[row]
-        shown = "nothing" if found in (None, "") else repr(found[:60])
+        shown = "nothing" if found is None else repr(found[:60])
         raise InputError(
             f"row {self.first_line + row}, column {column!r}: {what}",
             where=self.file.name,
@@ -84,42 +85,59 @@ class Table:
     def floats(self, column: str, *, nullable: bool = False) -> NDArray[np.float64]:
         """Finite numbers of any sign; NaN stands for an empty cell where `nullable`."""
         cells = self.text(column)
+        empty = cells.null_count()
         numbers = _cast(cells, pl.Float64)
-        self._refuse(column, numbers.is_null() & cells.is_not_null(), "not a number", "a finite decimal number")
+        values: NDArray[np.float64] = numbers.to_numpy()
+        if numbers.null_count() == empty == len(cells) - np.count_nonzero(np.isfinite(values)) and (
+            nullable or not empty
+        ):
+            return values
+        expected = "a finite decimal number"
+        self._refuse(column, numbers.is_null() & cells.is_not_null(), "not a number", expected)
         if not nullable:
-            self._refuse(column, cells.is_null(), "empty", "a finite decimal number")
-        self._refuse(column, ~numbers.is_finite(), "not finite", "a finite decimal number")
-        return numbers.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
+            self._refuse(column, cells.is_null(), "empty", expected)
+        self._refuse(column, ~numbers.is_finite(), "not finite", expected)
+        return values
 
     def integers(self, column: str, *, nullable: bool = True, minimum: int | None = 0) -> Integers:
         """Whole numbers, also where they are written as floats (`311.0`)."""
         expected = "a whole number" if minimum is None else f"a whole number of at least {minimum}"
         cells = self.text(column)
+        empty = cells.null_count()
         whole = _cast(cells, pl.Int64)
-        odd = whole.is_null() & cells.is_not_null()
-        if odd.any():
+        if whole.null_count() != empty:
+            odd = whole.is_null() & cells.is_not_null()
             number = _cast(cells, pl.Float64)
             exact = number.is_finite() & (number.abs() < 2.0**53) & (number == number.round())
             self._refuse(column, odd & ~exact.fill_null(value=False), "not a whole number", expected)
             whole = pl.select(pl.when(odd).then(number.cast(pl.Int64, strict=False)).otherwise(whole)).to_series()
-        if minimum is not None:
-            self._refuse(column, whole < minimum, "below the minimum" if minimum else "negative", expected)
-        if not nullable:
+        if empty and not nullable:
             self._refuse(column, cells.is_null(), "empty", expected)
-        return Integers(whole.fill_null(0).to_numpy(), whole.is_null().to_numpy())
+        null = whole.is_null().to_numpy() if empty else np.zeros(len(cells), dtype=np.bool_)
+        values: NDArray[np.int64] = (whole.fill_null(0) if empty else whole).to_numpy()
+        if minimum is not None and int(values.min()) < minimum:
+            self._refuse(column, whole < minimum, "below the minimum" if minimum else "negative", expected)
+        return Integers(values, null)
 
     def days(self, column: str, date_format: str, *, nullable: bool = False) -> NDArray[np.int32]:
         """Calendar dates as days since 1970-01-01; FIRST_DAY - 1 stands for an empty cell where `nullable`."""
         cells = self.text(column)
+        empty = cells.null_count()
         expected = f"a date as {date_format}"
         with decoding(self.file.name):
-            dates = cells.str.strip_chars().str.to_date(date_format, strict=False, exact=True)
-        if not nullable:
+            dates = cells.str.to_date(date_format, strict=False, exact=True)
+            if dates.null_count() != empty:
+                dates = cells.str.strip_chars().str.to_date(date_format, strict=False, exact=True)
+        if empty and not nullable:
             self._refuse(column, cells.is_null(), "empty", expected)
-        self._refuse(column, dates.is_null() & cells.is_not_null(), "not a date", expected)
+        if dates.null_count() != empty:
+            self._refuse(column, dates.is_null() & cells.is_not_null(), "not a date", expected)
         days = dates.to_physical()
-        self._refuse(column, (days < FIRST_DAY) | (days > LAST_DAY), "not a plausible date", "a year from 1800 to 2199")
-        return days.fill_null(FIRST_DAY - 1).to_numpy()
+        values: NDArray[np.int32] = (days.fill_null(FIRST_DAY - 1) if empty else days).to_numpy()
+        if int(values.min()) < FIRST_DAY - bool(empty) or int(values.max()) > LAST_DAY:
+            implausible = (days < FIRST_DAY) | (days > LAST_DAY)
+            self._refuse(column, implausible, "not a plausible date", "a year from 1800 to 2199")
+        return values
 
     def _refuse(self, column: str, bad: pl.Series, what: str, expected: str) -> None:
         if bad.any():
@@ -129,7 +147,7 @@ class Table:
 def _cast(cells: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
     """Numbers where the cell is one, blanks around it allowed; null elsewhere."""
     numbers = cells.cast(dtype, strict=False)
-    if (numbers.is_null() & cells.is_not_null()).any():
+    if numbers.null_count() != cells.null_count():
         numbers = cells.str.strip_chars().cast(dtype, strict=False)
     return numbers
 
@@ -239,6 +257,8 @@ def parse(
         raise InputError(
             "the table cannot be taken apart", where=file.name, found=f"{frame.height} rows", expected=f"{lines} rows"
         )
+    if quoted:
+        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     return Table(file, tuple(columns), frame, first_line)
 
 
