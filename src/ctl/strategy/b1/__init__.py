@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ctl.model.trades import StrategyResult as B1Result
     from ctl.strategy.b1.behaviour import fingerprint
+    from ctl.strategy.b1.margins import trigger_margins
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
     from ctl.strategy.b1.running import run, run_batch
     from ctl.strategy.b1.simulation import simulate
@@ -25,6 +26,7 @@ _HOMES: Final = {
     "registered_ranges": ("ctl.strategy.b1.parameters", "registered_ranges"),
     "run": ("ctl.strategy.b1.running", "run"),
     "run_batch": ("ctl.strategy.b1.running", "run_batch"),
+    "trigger_margins": ("ctl.strategy.b1.margins", "trigger_margins"),
     "simulate": ("ctl.strategy.b1.simulation", "simulate"),
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "run",
     "run_batch",
     "simulate",
+    "trigger_margins",
 ]
 
 
