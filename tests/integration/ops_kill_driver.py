@@ -1,7 +1,8 @@
-"""Kills a weekly cycle at every system call that changes the disk, and resumes it.
+"""Kills weekly cycles at the system calls that change the disk, and resumes them.
 
-Run as a program: `ops_kill_driver.py FOLDER MODE`; it prints one JSON line per kill point. Each cycle runs
-in a forked child, so that the parent pays for the imports once.
+`ops_kill_driver.py FOLDER before|half|after` kills one cycle at each call in turn, each in a workspace of
+its own; `ops_kill_driver.py FOLDER random COUNT` kills COUNT cycles of one workspace at random calls. It
+prints one JSON line per kill. Cycles run in forked children, so that the parent pays for the imports once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -21,6 +23,7 @@ from ops_workspace import INSTANT, make_steps, make_workspace
 
 from ctl import ops_notifier, store
 from ctl.ops import weekly
+from ctl.ops.retention import RetentionLimits
 
 CALLS = ("write", "fsync", "replace", "link", "unlink", "ftruncate", "pwrite")
 DEAD_URL = "http://127.0.0.1:9/services/abcdefghijklmnop"
@@ -28,7 +31,7 @@ LIMITS = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.
 
 
 def cycle(workspace: store.Workspace, week: int) -> int:
-    options = weekly.WeeklyOptions(notify="webhook", webhook_url=DEAD_URL)
+    options = weekly.WeeklyOptions(notify="webhook", webhook_url=DEAD_URL, retention=RetentionLimits(days=None))
     instant = INSTANT + timedelta(weeks=week)
     return weekly.run_weekly(workspace, make_steps(workspace), options, instant=instant, limits=LIMITS).exit_code
 
@@ -69,10 +72,10 @@ def forked(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def killed(workspace: store.Workspace, number: int, mode: str) -> int:
+def killed(workspace: store.Workspace, number: int, mode: str, week: int = 0) -> int:
     def work() -> int:
         count = die_at(number, mode)
-        code = cycle(workspace, 0)
+        code = cycle(workspace, week)
         return 100 if code == 0 and count() < number else 98
 
     return forked(work)
@@ -103,8 +106,20 @@ def state(workspace: store.Workspace) -> dict[str, Any]:
     }
 
 
+def random_kills(folder: Path, count: int) -> None:
+    chance = random.Random(20260302)  # noqa: S311 - a repeatable choice of kill points
+    workspace = make_workspace(folder)
+    for week in range(count):
+        code = killed(workspace, chance.randint(1, 45), chance.choice(["before", "half", "after"]), week)
+        print(json.dumps({"week": week, "code": code, "after": state(workspace)}), flush=True)
+    print(json.dumps({"week": count, "code": forked(lambda: cycle(workspace, count)), "after": state(workspace)}))
+
+
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
+    if mode == "random":
+        random_kills(folder, int(sys.argv[3]))
+        return
     for number in range(1, 1000):
         here = folder / str(number)
         here.mkdir()

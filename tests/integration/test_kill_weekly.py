@@ -15,13 +15,13 @@ DRIVER = Path(__file__).with_name("ops_kill_driver.py")
 FIRST, SECOND = "2026-03-02T05:00:07Z", "2026-03-09T05:00:07Z"
 
 
-def kills(folder: Path, mode: str) -> list[dict[str, Any]]:
+def kills(folder: Path, *mode: str) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(DRIVER), str(folder), mode],
+        [sys.executable, "-W", "ignore", str(DRIVER), str(folder), *mode],
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1800,
         env={**os.environ, "PYTHONPATH": str(DRIVER.parent)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -52,3 +52,24 @@ def test_killed_at_every_call_the_workspace_stays_whole_and_the_next_run_continu
         assert end["summaries"] == [*after["summaries"], "20260309_050007_portfolio_run.json"]
         assert end["outbox"] == [*after["outbox"], SECOND]
         assert end["temporary"] == []
+
+
+@pytest.mark.slow
+def test_500_random_kills_of_one_workspace_lose_and_double_nothing(tmp_path: Path) -> None:
+    found = kills(tmp_path, "random", "500")
+    assert len(found) == 501
+    assert found[-1]["code"] == 0
+    assert sum(line["code"] == -9 for line in found) > 300
+    logs: list[list[Any]] = []
+    for line in found:
+        after = line["after"]
+        assert after["logs"][: len(logs)] == logs, "a log that once was there stays as it was"
+        assert len(after["logs"]) - len(logs) <= 1
+        logs = after["logs"]
+        cited = [path.rpartition("/")[2] for path in after["cited"] if path]
+        assert len(set(cited)) == len(cited)
+        assert set(cited) <= set(after["summaries"])
+        if line["code"] in (0, 100):
+            assert logs[-1][1:] == [0, None]
+            assert after["temporary"] == []
+    assert len({timestamp for timestamp, _, _ in logs}) == len(logs)

@@ -41,6 +41,7 @@ class Waiting:
 def put(folder: Path, message: Message, *, instant: datetime) -> Waiting:
     """Write a message down before it is delivered. Raises WorkspaceError or OSError where that is impossible."""
     remove_temporaries(folder)
+    pending(folder, instant=instant)  # drops what is too old, so that a webhook that is gone fills no disk
     path = folder / f"{clock.stamp(instant)}_{message.idempotency_key}.json"
     waiting = Waiting(path, message, instant, 0)
     _write(waiting)
