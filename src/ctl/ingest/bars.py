@@ -461,7 +461,11 @@ def _contract(symbol: str, last_bar: date, stated: Sequence[int], where: str | N
     for year in stated:
         if year * 12 + parsed.month - 1 >= earliest:
             return Contract(year, parsed.month, parsed.root)
-    return Contract(resolve_year(parsed, last_bar), parsed.month, parsed.root)
+    year = resolve_year(parsed, last_bar)
+    if parsed.year_digits == 2:
+        # A stale bar after the delivery month must not move the contract by a century.
+        year = min(year, year - 100, key=lambda each: abs(each - last_bar.year))
+    return Contract(year, parsed.month, parsed.root)
 
 
 def _meant(term: ContractTerms, part_of: Mapping[str, list[Contract]]) -> list[Contract]:

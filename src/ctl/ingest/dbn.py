@@ -97,7 +97,19 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
             counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
             rows, publishers = rows.take(keep), publishers[keep]
     rows = choose_publisher(rows, publishers, publisher, file.name, counts)
-    return FileBars(file, rows, VENDOR, "utc_day", "last_trade", counts=counts)
+    return FileBars(file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=_notes(file, metadata, len(day)))
+
+
+def _notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
+    """What the vendor says that the file lacks."""
+    notes: list[str] = []
+    if metadata.limit and records >= int(metadata.limit):
+        notes.append(f"{file.name}: the download ended at its limit of {metadata.limit} records")
+    for what, symbols in (("not found", metadata.not_found), ("found on some days only", metadata.partial)):
+        if symbols:
+            named = ", ".join(repr(symbol)[1:-1] for symbol in symbols[:8])
+            notes.append(f"{file.name}: symbols {what}: {named}{', ...' if len(symbols) > 8 else ''}")
+    return tuple(notes)
 
 
 def _metadata(file: RawFile) -> tuple[int, memoryview, Any]:
@@ -117,6 +129,7 @@ def _metadata(file: RawFile) -> tuple[int, memoryview, Any]:
     with decoding(file.name):
         metadata = databento_dbn.Metadata.decode(data[:end])
         _ = (metadata.schema, metadata.mappings, metadata.start, metadata.end, metadata.ts_out)
+        _ = (metadata.limit, metadata.not_found, metadata.partial)
     return version, memoryview(data)[end:], metadata
 
 

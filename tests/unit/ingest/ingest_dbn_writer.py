@@ -9,7 +9,9 @@ DAY = 86_400_000_000_000
 EPOCH = date(1970, 1, 1)
 
 
-def dbn_bytes(bars, mappings, *, schema=None, version=3, stype_in="raw_symbol", start=None, end=None) -> bytes:
+def dbn_bytes(
+    bars, mappings, *, schema=None, version=3, stype_in="raw_symbol", start=None, end=None, **lacking
+) -> bytes:
     """A DBN file.
 
     bars: (day, instrument_id, open, high, low, close in 1e-9, volume[, publisher]); mappings: (symbol, first, end, id).
@@ -28,11 +30,11 @@ def dbn_bytes(bars, mappings, *, schema=None, version=3, stype_in="raw_symbol", 
         stype_out=dbn.SType("instrument_id" if stype_in != "instrument_id" else "raw_symbol"),
         schema=schema or dbn.Schema.OHLCV_1D,
         symbols=sorted(grouped),
-        partial=[],
-        not_found=[],
+        partial=lacking.get("partial", []),
+        not_found=lacking.get("not_found", []),
         mappings=[SimpleNamespace(raw_symbol=name, intervals=found) for name, found in grouped.items()],
         end=nanoseconds(end or max(days) + timedelta(days=1)),
-        limit=None,
+        limit=lacking.get("limit"),
         ts_out=False,
         version=version,
     )

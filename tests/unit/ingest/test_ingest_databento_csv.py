@@ -114,6 +114,11 @@ class TestDecades:
         beyond = read_contracts([write("b.csv", text)], "CL", instruments=instruments)
         assert beyond.contracts[0].name == "CLF35"
 
+    def test_a_two_digit_year_stays_in_its_century(self, write, instruments):
+        text = HEADER + row("2025-02-27", "CLF25") + row("2025-06-03", "CLF25") + row("2025-06-03", "CLG99")
+        bars = read_contracts([write("a.csv", text)], "CL", instruments=instruments)
+        assert [(contract.name, contract.year) for contract in bars.contracts] == [("CLG99", 1999), ("CLF25", 2025)]
+
     def test_two_spellings_of_one_contract_are_one(self, write, instruments):
         one = write("a.csv", HEADER + row("2025-01-07"))
         two = write("b.csv", HEADER + row("2025-01-06", "ESH25") + row("2025-01-08", "ESH2025"))

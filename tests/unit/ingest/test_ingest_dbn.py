@@ -193,3 +193,13 @@ def test_definition_layouts_cover_every_version():
     for message in (databento_dbn.InstrumentDefMsgV1, databento_dbn.InstrumentDefMsgV2, databento_dbn.InstrumentDefMsg):
         names = {name for name, _ in message._dtypes}
         assert {"raw_symbol", "expiration", "min_price_increment", "currency", "asset", "maturity_year"} <= names
+
+
+def test_what_the_vendor_says_is_lacking_is_noted(write, instruments):
+    data = dbn_bytes([bar(MON, 7)], [("ESH4", *ALL, 7)], limit=1, not_found=["ESX4"], partial=["ESH4"])
+    bars = read_contracts([write("x.dbn", data)], "ES", instruments=instruments)
+    assert bars.meta.notes == (
+        "x.dbn: the download ended at its limit of 1 records",
+        "x.dbn: symbols not found: ESX4",
+        "x.dbn: symbols found on some days only: ESH4",
+    )
