@@ -7,6 +7,7 @@
     ├── BusyError                 exit 1   another run holds the workspace
     ├── ProfileError              exit 2   the operating profile cannot be used: the gate refuses
     ├── GateRefused               exit 2   the gate did not pass
+    ├── DecisionLogError          exit 2   the decision log is damaged: nothing is added to it
     └── UsageError                exit 64  an argument is wrong
 
 This module imports no sibling.
@@ -98,6 +99,13 @@ class GateRefused(CtlError):
 
     exit_code: ClassVar[int] = EXIT_MISMATCH
     default_code: ClassVar[str] = "GATE_MISMATCH"
+
+
+class DecisionLogError(CtlError):
+    """The decision log is not what was appended to it."""
+
+    exit_code: ClassVar[int] = EXIT_MISMATCH
+    default_code: ClassVar[str] = "DECISION_LOG_BROKEN"
 
 
 class UsageError(CtlError):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctl import ingest
-from ctl.errors import InputError, WorkspaceError
+from ctl.errors import CtlError, InputError, WorkspaceError
 from ctl.model.bars import ContractBars, DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
@@ -110,6 +110,57 @@ def read_contracts(workspace: Workspace, symbol: str, as_of: date | None = None)
     config = workspace.symbol(symbol)
     vendor = workspace.vendors[config.canonical]
     return up_to(_contracts(workspace, config, vendor, ingest.load_instruments()), as_of)
+
+
+class ReadOnce:
+    """A workspace's files, each read at most once; what is asked as of a date is cut from what was read.
+
+    Its methods are the functions of this module with the workspace left out. An error is kept as well: what
+    could not be read once is not tried again.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._read: dict[Any, Any] = {}
+
+    def read_symbol(
+        self,
+        symbol: str,
+        *,
+        policy: RollPolicy | None = None,
+        reference: str | None = None,
+        as_of: date | None = None,
+        with_reference: bool = True,
+    ) -> SymbolInputs:
+        """`read_symbol` of the workspace."""
+        held: SymbolInputs = self._once(
+            ("symbol", symbol, policy, reference, with_reference),
+            lambda: read_symbol(
+                self._workspace, symbol, policy=policy, reference=reference, with_reference=with_reference
+            ),
+        )
+        return replace(
+            held,
+            contracts=None if held.contracts is None else up_to(held.contracts, as_of),
+            equity=None if held.equity is None else series_up_to(held.equity, as_of),
+            reference=None if held.reference is None else reference_up_to(held.reference, as_of),
+        )
+
+    def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
+        """`read_contracts` of the workspace."""
+        held: ContractBars = self._once(("contracts", symbol), lambda: read_contracts(self._workspace, symbol))
+        return up_to(held, as_of)
+
+    def _once(self, key: Any, read: Callable[[], Any]) -> Any:
+        if key not in self._read:
+            try:
+                self._read[key] = read()
+            except CtlError as error:
+                self._read[key] = error
+        found = self._read[key]
+        if isinstance(found, CtlError):
+            raise found
+        return found
 
 
 def up_to(bars: ContractBars, as_of: date | None) -> ContractBars:

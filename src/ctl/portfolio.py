@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,14 +43,15 @@ def certify_symbol(
     *,
     acceptance: str = "v1",
     as_of: date | None = None,
+    files: inputs.ReadOnce | None = None,
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
-    Where L0 fails, the workspace's other roots are read too, so that a mix-up can be named.
+    files: what was read of the workspace before; by default it is read now. Where L0 fails, the workspace's
+    other roots are read too, so that a mix-up can be named.
     """
-    config = workspace.symbol(symbol)
-    held = inputs.read_symbol(
-        workspace,
+    config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace)
+    held = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
         reference=settings.reference if settings else None,
@@ -67,28 +68,30 @@ def certify_symbol(
     series = pipeline.canonical_series(held, config.calendar)
     certificate = pipeline.certify_symbol(held, series, terms)
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
-        others = _other_contracts(workspace, symbol, as_of)
+        others = _other_contracts(workspace, symbol, as_of, files)
         certificate = pipeline.certify_symbol(held, series, terms, other_contracts=others)
     return Certified(held, series, certificate)
 
 
-def derive_lock(workspace: Workspace, profile: OperatingProfile) -> tuple[Lock, dict[str, pl.DataFrame]]:
-    """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol."""
+def derive_lock(
+    workspace: Workspace, profile: OperatingProfile, held: Mapping[str, SymbolInputs] | None = None
+) -> tuple[Lock, dict[str, pl.DataFrame]]:
+    """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol.
+
+    held: what was read of the gating symbols before (all sessions); by default it is read now.
+    """
     from ctl.strategy import b1
 
     locked: dict[str, InputLock] = {}
     bars: dict[str, pl.DataFrame] = {}
     for symbol in profile.gating_universe:
         settings = profile.symbol_settings[symbol]
-        held = inputs.read_symbol(workspace, symbol, policy=settings.roll_policy, reference=settings.reference)
-        metas = [held.meta]
-        if held.reference is not None:
-            sides = (held.reference.adjusted, held.reference.unadjusted)
-            metas += [side.meta for side in sides if side is not None]
-        files = {source.name: source.sha256 for meta in metas for source in meta.sources}
-        ranges = operating_profile.session_ranges(held.bars, symbol=symbol)
-        locked[symbol] = operating_profile.InputLock(dict(sorted(files.items())), ranges)
-        bars[symbol] = held.bars
+        found = held[symbol] if held is not None else None
+        if found is None:
+            found = inputs.read_symbol(workspace, symbol, policy=settings.roll_policy, reference=settings.reference)
+        ranges = operating_profile.session_ranges(found.bars, symbol=symbol)
+        locked[symbol] = operating_profile.InputLock(raw_files(found), ranges)
+        bars[symbol] = found.bars
     lock = operating_profile.Lock(
         thresholds=_thresholds(profile),
         strategy=b1.fingerprint(),
@@ -98,17 +101,28 @@ def derive_lock(workspace: Workspace, profile: OperatingProfile) -> tuple[Lock, 
     return lock, bars
 
 
+def raw_files(held: SymbolInputs) -> dict[str, str]:
+    """Name -> sha256 of every raw file that a symbol was read from, by name."""
+    metas = [held.meta]
+    if held.reference is not None:
+        sides = (held.reference.adjusted, held.reference.unadjusted)
+        metas += [side.meta for side in sides if side is not None]
+    return dict(sorted((source.name, source.sha256) for meta in metas for source in meta.sources))
+
+
 @dataclass(slots=True)
 class Cycle:
     """One pass over a workspace: `decide` certifies, `run_symbol` then runs on the very bars that were certified.
 
-    as_of: sessions after it are left out (inclusive). certified and results fill as the pass goes on.
+    as_of: sessions after it are left out (inclusive). files: what was read of the workspace before; by default
+    every symbol is read when it is asked for. certified and results fill as the pass goes on.
     """
 
     workspace: Workspace
     instant: datetime
     timeframe: Timeframe = "daily"
     as_of: date | None = None
+    files: inputs.ReadOnce | None = None
     certified: dict[str, Certified] = field(default_factory=dict)
     results: dict[str, StrategyResult] = field(default_factory=dict)
 
@@ -132,6 +146,7 @@ class Cycle:
                     profile.symbol_settings[symbol],
                     acceptance=profile.acceptance_policy,
                     as_of=self.as_of,
+                    files=self.files,
                 )
                 if profile.max_staleness_sessions is not None:
                     staleness[symbol] = self._staleness(symbol, certified.inputs)
@@ -224,7 +239,8 @@ class Cycle:
         from ctl import gate
         from ctl.model.run import Restatement
 
-        path = self.workspace.locked_bars(symbol)
+        locked_on = replace(self.workspace, profile_path=Path(profile.name))
+        path = locked_on.locked_bars(symbol)
         found = gate.restatement(symbol, pl.read_parquet(path), held.bars) if path.is_file() else None
         return [found or Restatement(symbol=symbol, total=0, sessions=0, contracts=(), changes=())]
 
@@ -233,13 +249,15 @@ def _thresholds(profile: OperatingProfile) -> str:
     return digests.digest(certify.limits_document(profile.acceptance_policy))
 
 
-def _other_contracts(workspace: Workspace, symbol: str, as_of: date | None) -> dict[str, ContractBars]:
+def _other_contracts(
+    workspace: Workspace, symbol: str, as_of: date | None, files: inputs.ReadOnce
+) -> dict[str, ContractBars]:
     """The other futures' contracts, as far as they can be read: they name a mix-up, nothing else rests on them."""
     others: dict[str, ContractBars] = {}
     for name, config in workspace.symbols.items():
         if name != symbol and config.asset_class == "future":
             try:
-                others[name] = inputs.read_contracts(workspace, name, as_of)
+                others[name] = files.read_contracts(name, as_of)
             except CtlError:
                 continue
     return others

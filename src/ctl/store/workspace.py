@@ -125,6 +125,16 @@ class Workspace:
         return self.root / "docs" / "governance" / "decision_log.jsonl"
 
     @property
+    def decision_document(self) -> Path:
+        """The decision log as people read it."""
+        return self.decision_log.with_suffix(".md")
+
+    @property
+    def locked_folder(self) -> Path:
+        """Folder of what the profile in force was locked on: bars and certificates."""
+        return self.cycle / "locked" / self.profile_path.stem
+
+    @property
     def lock_path(self) -> Path:
         """The file of the run lock."""
         return self.root / ".ctl" / "run.lock"
@@ -146,8 +156,11 @@ class Workspace:
         return self.cycle / "continuous" / f"{_name(root)}_roll_manifest.json"
 
     def locked_bars(self, symbol: str) -> Path:
-        """`locked/<SYM>_bars.parquet`: the bars that the profile in force was locked on."""
-        return self.cycle / "locked" / f"{_name(symbol)}_bars.parquet"
+        """`locked/<profile>/<SYM>_bars.parquet`: the bars that the profile in force was locked on.
+
+        A folder per profile version, so that writing the next one's leaves those of the one in force alone.
+        """
+        return self.locked_folder / f"{_name(symbol)}_bars.parquet"
 
     def vendor_folder(self, vendor: str, symbol: str) -> Path:
         """Folder of one symbol's files of a vendor that keeps a folder per root. Raises WorkspaceError."""

@@ -55,7 +55,7 @@ def test_a_workspace_and_its_paths(tmp_path: Path) -> None:
     assert found.certificate_path("ES") == (tmp_path / "data/processed/cutover_v1/certificates/ES/ES_certificate.json")
     assert found.continuous_path("ES") == tmp_path / "data/processed/cutover_v1/continuous/ES_continuous.parquet"
     assert found.manifest_path("ES") == tmp_path / "data/processed/cutover_v1/continuous/ES_roll_manifest.json"
-    assert found.locked_bars("ES") == tmp_path / "data/processed/cutover_v1/locked/ES_bars.parquet"
+    assert found.locked_bars("ES") == tmp_path / "data/processed/cutover_v1/locked/operating_profile_v1/ES_bars.parquet"
     assert found.vendor_folder("databento", "ES") == tmp_path / "data/raw/databento/ES"
     assert found.vendors["tradestation"].path == Path("/srv/tradestation")
     assert found.relative(found.ops_logs / "x.json") == "data/processed/cutover_v1/ops_logs/x.json"
