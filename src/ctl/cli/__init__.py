@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(_spread([word for word in arguments if word != "--debug"]))
     except ProfileError as error:
-        _complain(str(error), debug)
+        if not error.problems:
+            _complain(str(error), debug)
+            return error.exit_code
+        count = len(error.problems)
+        _complain(f"the operating profile cannot be used: {count} problem{'s' if count > 1 else ''}", debug)
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         return error.exit_code

@@ -197,7 +197,9 @@ def build(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            policy.value, days, months, timing.value, adjust.value, anchor.value, offset, fixed_day, schedule
+        )
         code = plain_commands.build(contracts, root, roll, out, publisher=publisher, csv=csv, json=json)
     else:
         code = workspace_commands.build(workspace, symbols or [], csv=csv, json=json)
@@ -267,7 +269,9 @@ def certify(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            policy.value, days, months, timing.value, adjust.value, anchor.value, offset, fixed_day, schedule
+        )
         code = plain_commands.certify(
             contracts, root, roll,
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,

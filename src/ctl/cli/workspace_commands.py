@@ -230,9 +230,8 @@ def ops(
         print(gate_room.render_board(outcome.decision, loaded[0], simulated=workspace.simulated))
     error = outcome.document["error"]
     if error is not None and outcome.decision is None:
-        print(f"{error['code']}: {error['text']}", file=sys.stderr)
-        for problem in error["problems"]:
-            print(f"  {problem}", file=sys.stderr)
+        for problem in error["problems"] or [error["text"]]:
+            print(f"{error['code']}: {problem}", file=sys.stderr)
     if outcome.summary is not None:
         output.print_run(outcome.summary.to_document(), outcome.document["summary_path"])
     output.print_ops(outcome.document, None if outcome.log_path is None else workspace.relative(outcome.log_path))

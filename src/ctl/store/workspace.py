@@ -80,7 +80,7 @@ class Workspace:
             "no workspace here or above",
             where=str(start),
             expected=f"a folder with {FILE_NAME}",
-            remedy="run `ctl init` or `ctl demo`, or name one with --workspace or CTL_WORKSPACE",
+            remedy="make one with `ctl demo`, or name one with --workspace or CTL_WORKSPACE",
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class Workspace:
                 where=str(path),
                 found=error.strerror or type(error).__name__,
                 expected=f"a workspace with {FILE_NAME}",
-                remedy="run `ctl init` or `ctl demo`",
+                remedy="make one with `ctl demo`",
             ) from error
         return parse(data, path.parent.absolute())
 

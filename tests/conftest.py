@@ -1,0 +1,64 @@
+"""What many tests share: a filled simulated workspace, and the command line run in this process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One command: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """stdout as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def filled_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated workspace that no test may change."""
+    from ctl import demo_workspace
+
+    folder = tmp_path_factory.mktemp("simulated")
+    demo_workspace.fill(folder)
+    return folder
+
+
+@pytest.fixture
+def workspace(filled_workspace: Path, tmp_path: Path) -> Path:
+    """A simulated workspace of one test's own."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(filled_workspace, folder)
+    return folder
+
+
+@pytest.fixture
+def ctl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run a command in this process. No environment variable of the caller's reaches it."""
+    from ctl.cli import main
+
+    for name in ("CTL_WORKSPACE", "CTL_OPS_WEBHOOK_URL", "OPS_WEBHOOK_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str | Path) -> Ran:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run

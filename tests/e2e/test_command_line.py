@@ -1,0 +1,111 @@
+"""Arguments, exit codes and errors of the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("polars", "numpy", "numba", "pandas", "pydantic", "databento_dbn", "exchange_calendars", "httpx")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["gat"], ["gate", "--bogus"], ["gate", "--profile", "nowhere.yaml"], ["gate", "--as-of", "yesterday"],
+        ["ops", "--notify", "sms"], ["ops", "--retention-days", "0"], ["run", "--timeframe", "hourly"], ["backtest"],
+        ["backtest", "nowhere.csv"], ["demo", "x", "--inject", "gremlins:ES"], ["demo", "x", "--inject", "stale-data"],
+        ["build", "--contracts", "x.csv"], ["certify", "ES", "--contracts", "x.csv"],
+        ["certify", "--contracts", "x.csv", "--root", "ES"],
+    ],
+)  # fmt: skip
+def test_wrong_arguments_exit_64_with_one_line(ctl, filled_workspace, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CTL_WORKSPACE", str(filled_workspace))
+    ran = ctl(*arguments)
+    assert ran.code == 64
+    assert ran.out == ""
+    assert len(ran.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_workspace_is_one_line_and_exit_1(ctl, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    ran = ctl("gate")
+    assert ran.code == 1
+    assert "no workspace here or above" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_an_unexpected_error_is_one_line_and_debug_adds_the_traceback(ctl, filled_workspace, monkeypatch):
+    from ctl import portfolio
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk\nis on fire")
+
+    monkeypatch.setattr(portfolio.Cycle, "decide", broken)
+    ran = ctl("gate", "-w", filled_workspace)
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "ctl: unexpected RuntimeError: the disk is on fire; run again with --debug for the traceback"
+    ]
+    assert "Traceback" in ctl("gate", "-w", filled_workspace, "--debug").err
+
+
+def test_every_problem_of_a_profile_in_one_go(ctl, workspace):
+    path = workspace / "configs/cutover/operating_profile_v1.yaml"
+    text = path.read_text().replace("tick_size: 0.25", "tick_size: -1").replace("cycle_id:", "cycel_id:")
+    path.write_text(text)
+    ran = ctl("gate", "-w", workspace)
+    assert ran.code == 2
+    assert any(
+        "symbol_settings.ES.tick_size: found -1; expected a number above 0" in line for line in ran.err.splitlines()
+    )
+    assert any("cycel_id" in line for line in ran.err.splitlines())
+    missing = ctl("gate", "-w", workspace, "--json")
+    assert missing.document["passed"] is False
+    path.unlink()
+    assert ctl("gate", "-w", workspace).code == 2
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from ctl.cli import main; main(['--help']); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "Exit codes: 0 done" in done.stdout
+    heavy = done.stderr.strip().splitlines()[-1]
+    assert heavy in ("[]", "['pydantic']"), "newer typers import pydantic themselves; nothing else may come"
+
+
+def test_every_command_has_help_that_says_what_it_is_for(ctl):
+    listing = ctl("--help").out
+    for command in ("demo", "build", "certify", "backtest", "gate", "run", "ops"):
+        assert f"│ {command} " in listing
+        ran = ctl(command, "--help")
+        assert ran.code == 0
+        assert "Usage: ctl " + command in ran.out
+
+
+def test_completion_script_is_offered(ctl, monkeypatch):
+    done = subprocess.run(
+        [sys.executable, "-m", "ctl", "--show-completion", "bash"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "_CTL_COMPLETE" in done.stdout or "complete" in done.stdout
+
+
+def test_demo_refuses_a_folder_with_somebodys_workspace(ctl, workspace):
+    path = workspace / "ctl.toml"
+    path.write_text(path.read_text().replace("simulated = true", "simulated = false"))
+    before = sorted(p.stat().st_mtime_ns for p in workspace.rglob("*") if p.is_file())
+    ran = ctl("demo", workspace)
+    assert ran.code == 64
+    assert "not simulated" in ran.err
+    assert sorted(p.stat().st_mtime_ns for p in workspace.rglob("*") if p.is_file()) == before
