@@ -129,7 +129,7 @@ class Walk:
             self.silent = 0
         elif self.trading(day):
             self.silent += 1
-        if over or self.silent >= 2:
+        if over or (self.silent >= 2 and not self.waits(day)):
             later = [c for c in self.trading(day) if c > self.active and not self.ended(c, day)]
             if later:
                 own = [d for d in self.root[self.active] if d < day and not self.ended(self.active, d)]
@@ -139,6 +139,15 @@ class Walk:
                 self.take(later[0])
                 return self.bar(later[0], day)
         return found
+
+    def waits(self, day):
+        """Whether a schedule that goes on says to hold the active contract still, or leads on from it."""
+        if self.rule.kind != "schedule":
+            return False
+        due = self.scheduled(day)
+        holder = due[2] if due is not None else self.rule.schedule[0][1]
+        goes_on = any(entry[0] > day for entry in self.rule.schedule)
+        return (holder in self.chain and holder > self.active) or (holder == self.active and goes_on)
 
     def decide(self, day, found):
         """The contract that the session's close confirms, and the sessions that confirmed it."""

@@ -185,7 +185,7 @@ def _walk(
 
         # A roll confirmed at the last close comes into force.
         if pending >= 0:
-            active, pending, candidate, run, missing = pending, -1, -1, 0, 0
+            active, pending, missing = pending, -1, 0
         if kind == SCHEDULE:
             while reached + 1 < len(schedule_day) and schedule_day[reached + 1] <= day:
                 reached += 1
@@ -194,7 +194,7 @@ def _walk(
         if active < 0:
             if not trades[i]:
                 continue
-            if kind == SCHEDULE and len(schedule_day) > 0:
+            if kind == SCHEDULE:
                 if reached >= 0 and _find(days, cursor, end_row, schedule_to[reached], day) >= 0:
                     active = schedule_to[reached]
                 elif schedule_from[max(reached, 0)] >= 0:
@@ -245,14 +245,19 @@ def _walk(
             missing = 0
         elif trades[i]:
             missing += 1
-        if past or missing >= 2:
+        waits = False
+        if kind == SCHEDULE:
+            # What the schedule says to hold, or to roll to, waits for its next bar while the schedule goes on.
+            holder = schedule_to[reached] if reached >= 0 else schedule_from[0]
+            waits = holder > active or (holder == active and reached + 1 < len(schedule_day))
+        if past or (missing >= 2 and not waits):
             for c in range(active + 1, contracts):
                 if day <= last_trade[c] and _find(days, cursor, end_row, c, day) >= 0:
                     roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, c, i
                     roll[3, rolls], roll[5, rolls] = i, ENDED_ROLL
                     roll[4, rolls] = min(day - 1, last_trade[active])
                     rolls += 1
-                    active, candidate, run, missing = c, -1, 0, 0
+                    active, missing = c, 0
                     row = _find(days, cursor, end_row, c, day)
                     break
         used[i] = row
@@ -261,7 +266,7 @@ def _walk(
         confirmed = -1
         if kind in (VOLUME, OPEN_INTEREST):
             other = _adjacent(first_day, active, day)
-            if other != candidate:
+            if other != candidate:  # every roll changes it too: a run belongs to one pair
                 candidate, run = other, 0
             if other >= 0:
                 other_row = _find(days, cursor, end_row, other, day)

@@ -141,9 +141,9 @@ def test_a_missing_bar_of_the_active_contract_neither_confirms_nor_breaks() -> N
 
 def test_a_single_bad_volume_does_not_cascade_down_the_chain() -> None:
     # M leads H on D2 and D3, but U leads all on D3: not confirmed, not broken; confirmed on D4.
-    series = continuous.build(root({"ESH20": "9 5 5 5 5", "ESM20": "1 6 6 6 6", "ESU20": "0 0 90 0 0"}), VOLUME)
+    series = continuous.build(root({"ESH20": "9 5 4 3 2", "ESM20": "1 6 7 8 9", "ESU20": "0 0 90 0 0"}), VOLUME)
     assert only(series).known_at == day(4)
-    assert only(series).from_volume == (5, 5)
+    assert (only(series).from_volume, only(series).to_volume) == ((4, 3), (7, 8))
     assert series.manifest["counts"]["unconfirmed_crossovers"] == 1
 
 
@@ -245,6 +245,26 @@ def test_a_session_on_which_no_eligible_contract_trades_counts_neither_way() -> 
     assert series.manifest["counts"]["ineligible_contracts"] == 1
 
 
+def test_a_hole_beside_a_session_without_eligible_trade_is_not_an_end() -> None:
+    policy = replace(VOLUME, eligible_months="HM")
+    series = continuous.build(root({"ESH20": "9 . . 9", "ESK20": "1 1 1 1", "ESM20": "1 . 1 1"}), policy)
+    assert series.rolls == ()
+    assert held(series) == ["H", "H"]
+
+
+def test_a_forced_roll_does_not_go_to_a_contract_past_its_own_end() -> None:
+    lines = {"ESH20": "9 . . .", "ESM20": "1 1 1 1", "ESU20": "1 1 1 1"}
+    roll = only(continuous.build(root(lines, last_trade={"ESM20": day(2)}), VOLUME))
+    assert (roll.to_contract, roll.known_at) == ("ESU20", day(3))
+
+
+def test_a_late_forced_roll_states_the_last_session_before_the_end() -> None:
+    bars = root({"ESH20": "9 8 7 .", "ESM20": "1 2 . 4"}, last_trade={"ESH20": day(2)})
+    roll = only(continuous.build(bars, VOLUME))
+    assert (roll.gap_session, roll.known_at) == (day(2), day(4))
+    assert (roll.from_volume, roll.to_volume) == ((8,), (2,))
+
+
 def test_a_forced_roll_goes_to_the_adjacent_contract_that_trades() -> None:
     series = continuous.build(root({"ESH20": "9 . . .", "ESM20": "1 1 . 1", "ESU20": "1 1 1 1"}), VOLUME)
     assert only(series).to_contract == "ESU20"
@@ -336,6 +356,12 @@ def test_a_roll_day_without_any_bar_is_known_on_the_session_after() -> None:
     assert (roll.gap_session, roll.known_at, roll.roll_date) == (day(2), day(4), day(4))
 
 
+def test_a_roll_day_waits_for_the_next_contract_to_be_listed() -> None:
+    bars = root({"ESH20": "9 9 . 9 9", "ESM20": ". . . 1 1"}, last_trade={"ESH20": day(9), "ESM20": day(99)})
+    roll = only(continuous.build(bars, RollPolicy(kind="calendar", offset=6)))
+    assert (roll.gap_session, roll.known_at, roll.roll_date) == (day(4), day(4), day(5))
+
+
 def test_calendar_on_first_notice_and_on_a_fixed_day() -> None:
     bars = root({"ESF20": "9 " * 8, "ESH20": "1 " * 8}, first_notice={"ESF20": day(5), "ESH20": day(50)})
     assert only(continuous.build(bars, RollPolicy(kind="calendar", anchor="first_notice", offset=1))).known_at == day(4)
@@ -379,10 +405,33 @@ def test_a_scheduled_contract_without_a_bar_waits_for_its_next() -> None:
     assert waiting.pending_roll == PendingRoll(day(2), "ESH20", "ESM20", "schedule")
 
 
+def test_a_contract_that_the_schedule_holds_waits_for_its_next_bar() -> None:
+    bars = root({"ESH20": "9 . . 9 9", "ESM20": "1 1 1 1 1"})
+    plan = (ScheduledRoll(day(5), "ESH20", "ESM20"),)
+    series = continuous.build(bars, RollPolicy(kind="schedule", schedule=plan))
+    assert held(series) == ["H", "H", "M"]
+    assert series.manifest["counts"]["skipped_sessions"] == 2
+
+
+def test_past_its_end_or_past_the_schedule_a_contract_is_left() -> None:
+    lines = {"ESH20": "9 . . 9 9", "ESM20": "1 1 1 . .", "ESU20": "1 1 1 1 1"}
+    plan = (ScheduledRoll(day(3), "ESH20", "ESM20"),)
+    series = continuous.build(root(lines, last_trade={"ESH20": day(1)}), RollPolicy(kind="schedule", schedule=plan))
+    assert held(series) == ["H", "M", "M", "U"]
+    assert [roll.reason for roll in series.rolls] == ["contract_ended", "contract_ended"]
+
+
 def test_a_schedule_begins_with_the_contract_it_leaves() -> None:
     bars = root({"ESH20": "1 1 1 1", "ESM20": "9 9 9 9"})
     series = continuous.build(bars, RollPolicy(kind="schedule", schedule=(ScheduledRoll(day(3), "ESH20", "ESM20"),)))
     assert held(series) == ["H", "H", "M", "M"]
+
+
+def test_of_two_closes_equally_near_the_earlier_makes_the_gap() -> None:
+    bars = root({"ESH20": ". 9 .", "ESM20": "1 . 1"})
+    series = continuous.build(bars, RollPolicy(kind="schedule", schedule=(ScheduledRoll(day(3), "ESH20", "ESM20"),)))
+    roll = only(series)
+    assert (roll.gap_session, roll.from_close, roll.to_close, roll.concurrent) == (day(2), 102.0, 111.0, False)
 
 
 def test_a_schedule_never_leads_back() -> None:
