@@ -138,13 +138,25 @@ def _rejected_identity(state: CertificationState) -> tuple[Decision, tuple[Reaso
     failed = [finding for finding in state.layers["L0"].findings if finding.status == "FAIL"]
     failed = [finding for finding in failed if finding.check in identity.GATING_CHECKS] or failed
     text = "; ".join(finding.text for finding in failed)
-    request = state.request
-    if request.contracts is not None:
-        match = identity.best_matching_root(request.contracts, request.other_contracts)
-        if match is not None:
-            text += f"; the bars match {match[0]} (correlation of daily changes {match[1]:.4f})"
+    named = _attempt(lambda: _matching_roots(state))
+    text += f"; no root could be named: {named.text}" if isinstance(named, _Failure) else named
     first = failed[0]
     return "REJECT", (Reason("IDENTITY_MISMATCH", "REJECT", text, first.value, first.limit, first.unit),)
+
+
+def _matching_roots(state: CertificationState) -> str:
+    """Which other roots of the workspace our bars and the reference are, as far as one matches."""
+    request, text = state.request, ""
+    if request.contracts is not None:
+        bars = identity.best_matching_root(request.contracts, request.other_contracts)
+        if bars is not None:
+            text += f"; the bars match {bars[0]} (correlation of daily changes {bars[1]:.4f})"
+    followed = state.recovered is not None and state.recovered.source == "fingerprint"
+    if request.reference is not None and state.recovered is not None and not followed:
+        other = identity.best_matching_reference(request.reference, request.other_contracts, tick=request.tick)
+        if other is not None:
+            text += f"; the reference matches {other[0]} (median residual {other[1]:.2f} ticks)"
+    return text
 
 
 def _decide(state: CertificationState) -> tuple[Decision, tuple[Reason, ...]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ctl.certify.acceptance import LIMITS_V1, compared, exceeds
 from ctl.certify.price_grid import divides, infer_grid, off_grid_share
+from ctl.certify.recovery import recover
 from ctl.certify.window import roll_starts
 from ctl.model.contracts import parse_symbol
 from ctl.model.findings import Finding, LayerResult, worst_status
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ctl.certify.window import Overlap, WindowRoll
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
+    from ctl.model.reference import Reference
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,7 +150,11 @@ def result(findings: Sequence[Finding]) -> LayerResult:
     if status == "PASS" and any(finding.status in {"WATCH", "FAIL"} for finding in findings):
         status = "WATCH"
     told = [f"{finding.check}: {finding.text}" for finding in findings if finding.status not in {"PASS", "NOT_RUN"}]
-    silent = [f"{finding.check}: {finding.text}" for finding in findings if finding.status == "NOT_RUN"]
+    silent = [
+        f"{finding.check}: {finding.text}"
+        for finding in findings
+        if finding.status == "NOT_RUN" and finding.check in GATING_CHECKS
+    ]
     text = "; ".join(told or (silent if status == "NOT_RUN" else [])) or "the instrument is the one asked for"
     return LayerResult(LAYER, TITLE, status, text, tuple(findings))
 
@@ -164,6 +170,22 @@ def best_matching_root(bars: ContractBars, others: Mapping[str, ContractBars]) -
         correlation = _match(bars, others[root])
         if correlation is not None and (best is None or correlation > best[1]):
             best = (root, correlation)
+    return best
+
+
+def best_matching_reference(
+    reference: Reference, others: Mapping[str, ContractBars], *, tick: float
+) -> tuple[str, float] | None:
+    """The other root through whose contracts the reference's closes run, with the median residual in ticks.
+
+    None where none matches; ties go to the first root by name.
+    """
+    best: tuple[str, float] | None = None
+    for root in sorted(others):
+        recovered = recover(others[root], reference, tick=tick)
+        residual = recovered.median_residual_ticks
+        if recovered.source == "fingerprint" and residual is not None and (best is None or residual < best[1]):
+            best = (root, residual)
     return best
 
 

@@ -140,6 +140,7 @@ def rolls(state: CertificationState) -> LayerResult:
     findings = [
         Finding("L2", "schedule", alignment.policy_status, text, evidence={"strict_status": alignment.strict_status})
     ]
+    findings += _unattributed_steps(state)
     if state.rule_mismatch:
         findings.append(_rule_mismatch(state))
     values = {
@@ -159,8 +160,22 @@ def rolls(state: CertificationState) -> LayerResult:
         "policy_status": alignment.policy_status,
         "day_delta_histogram": {str(days): count for days, count in alignment.day_delta_histogram.items()},
     }
-    status: Status = "WATCH" if state.rule_mismatch and alignment.policy_status == "PASS" else alignment.policy_status
+    status: Status = worst_status(finding.status for finding in findings)
     return LayerResult("L2", TITLES["L2"], status, text, tuple(findings), values)
+
+
+def _unattributed_steps(state: CertificationState) -> list[Finding]:
+    """Steps of the reference's spread inside the window that no change of contract explains."""
+    recovered, overlap = state.recovered, state.overlap
+    if recovered is None or overlap is None:
+        return []
+    steps = [recovered.rolls[n] for n in recovered.unattributed]
+    steps = [step for step in steps if overlap.first < step.roll_date <= overlap.last]
+    if not steps:
+        return []
+    text = f"{len(steps)} steps of the reference's spread without a change of contract"
+    evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
+    return [Finding("L2", "unattributed_steps", "WATCH", text, "UNATTRIBUTED_STEP", evidence=evidence)]
 
 
 def _rule_mismatch(state: CertificationState) -> Finding:
@@ -242,7 +257,7 @@ def drift_layer(state: CertificationState) -> LayerResult:
     )  # fmt: skip
     status = worst_status(finding.status for finding in findings)
     run = found.run
-    values = {
+    values: dict[str, Any] = {
         "mean_drift": found.mean_drift,
         "max_drift": found.max_drift,
         "signed_mean": found.signed_mean_drift,
@@ -259,6 +274,10 @@ def drift_layer(state: CertificationState) -> LayerResult:
         "contracts_known": overlap.contracts_known,
         "intervals": _intervals(overlap, found.intervals),
     }
+    if request.contracts is None:
+        # Without contracts, as for equities, the levels themselves are to agree: nothing is rolled or aligned.
+        level = np.abs(overlap.canonical_adjusted - overlap.reference_adjusted)
+        values["level_difference"] = {"mean": float(level.mean()), "max": float(level.max())}
     return LayerResult("L4", TITLES["L4"], status, text, findings, values)
 
 

@@ -316,3 +316,110 @@ def test_limits_document_names_every_limit() -> None:
     with pytest.raises(DataError):
         limits_document("v3")
     assert TICK == 0.25
+
+
+def test_a_reference_of_another_instrument_is_named(market: Market) -> None:
+    # Our bars are right; the reference is another root's, which the workspace also holds.
+    other = Market(seed=99, root="YY", level=1000.0)
+    certificate = certify(market.request(reference=other.reference(), other_contracts={"YY": other.bars()}))
+    assert codes(certificate) == ["IDENTITY_MISMATCH"]
+    assert "the reference matches YY (median residual 0.00 ticks)" in certificate.reasons[0].text
+    assert "the bars match" not in certificate.reasons[0].text
+
+
+def test_a_step_without_a_change_of_contract_is_told(market: Market) -> None:
+    # From session 700 back the adjusted series alone stands 6.00 higher: no roll explains it.
+    reference = market.reference()
+    assert reference.adjusted is not None
+    early = pl.int_range(pl.len()) < 700
+    frame = reference.adjusted.frame.with_columns(pl.col("close") + pl.when(early).then(6.0).otherwise(0.0))
+    stepped = dataclasses.replace(reference, adjusted=dataclasses.replace(reference.adjusted, frame=frame))
+    document = certify(market.request(reference=stepped)).document
+    found = {finding["check"]: finding for finding in document["layers"]["L2"]["findings"]}
+    assert found["unattributed_steps"]["code"] == "UNATTRIBUTED_STEP"
+    assert found["unattributed_steps"]["evidence"]["steps"] == [{"roll_date": str(market.sessions[700]), "gap": 6.0}]
+    assert (document["n_paired"], document["n_unmatched_reference"]) == (23, 1)
+    assert document["mean_drift"] == pytest.approx(6.0 * 700 / 1512)
+
+
+def test_equities_are_measured_but_never_decided(market: Market) -> None:
+    # No contracts, no rolls: L2 and L3 do not run by design, so that the decision is ERROR; the level stands in L4.
+    raw = market.series(market.gap_sessions(), market.gaps(market.gap_sessions()))[0]
+    reference = dataclasses.replace(market.reference(), adjusted=market.daily(raw + 0.5, "b.csv"), unadjusted=None)
+    certificate = certify(market.request(contracts=None, canonical=market.daily(raw, "a.csv"), reference=reference))
+    assert certificate.decision == "ERROR"
+    assert codes(certificate) == ["L0_NOT_RUN", "L2_NOT_RUN", "L3_NOT_RUN"]
+    values = certificate.document["layers"]["L4"]["values"]
+    assert values["level_difference"] == pytest.approx({"mean": 0.5, "max": 0.5})
+    assert (values["mean_drift"], values["anchor"]) == pytest.approx((0.0, -0.5))
+
+
+def test_series_of_different_bases_are_not_compared_unless_meant(market: Market) -> None:
+    raw = market.series(market.gap_sessions(), market.gaps(market.gap_sessions()))[0]
+
+    def based(basis: str) -> Any:
+        series = market.daily(raw, "a.csv")
+        return dataclasses.replace(series, meta=dataclasses.replace(series.meta, adjustment_basis=basis))
+
+    reference = dataclasses.replace(market.reference(), adjusted=based("total_return"), unadjusted=None)
+    given = {"contracts": None, "canonical": based("raw"), "reference": reference}
+    refused = certify(market.request(**given)).document["layers"]["L4"]
+    assert refused["status"] == "NOT_RUN"
+    assert refused["text"] == (
+        "bases differ: canonical is raw, reference total_return; name the pair as intended to compare them"
+    )
+    assert certify(market.request(**given, intended_bases=True)).document["layers"]["L4"]["status"] == "PASS"
+
+
+def test_rebuilt_on_the_references_rolls_parts_rule_from_data(market: Market) -> None:
+    # Rolls 20 sessions earlier fail as built; built on the reference's own schedule the data agree.
+    earlier = [index - 20 for index in market.gap_sessions()]
+    schedules = []
+
+    def rebuild(schedule: Any) -> Any:
+        schedules.append([roll.roll_date for roll in schedule])
+        return market.canonical(earlier)
+
+    document = certify(market.request(reference=market.reference(earlier), rebuild=rebuild)).document
+    assert schedules == [[market.day(index + 1) for index in earlier]]
+    assert document["decision"] == "REJECT"
+    assert (document["rebuilt"]["status"], document["rebuilt"]["decision"]) == ("RUN", "ACCEPT")
+    assert (document["rebuilt"]["n_pass"], document["rebuilt"]["mean_drift"]) == (23, 0.0)
+    assert document["rebuilt"]["roll_rule_difference"]["mean_drift"] == pytest.approx(document["mean_drift"])
+    assert document["smallest_flip"] is None
+
+
+def test_a_builder_that_fails_leaves_the_decision_alone(market: Market) -> None:
+    def rebuild(_: Any) -> Any:
+        raise ValueError("by design")
+
+    document = certify(market.request(rebuild=rebuild)).document
+    assert document["rebuilt"]["status"] == "ERROR"
+    assert document["rebuilt"]["text"] == "ValueError: by design"
+    assert document["decision"] == "ACCEPT"
+    assert certify(market.request()).document["rebuilt"]["status"] == "NOT_RUN"
+
+
+def test_other_closes_are_judged_beside_the_decision(market: Market) -> None:
+    # The series in use drifts; one built from other closes would not.
+    drifting = market.canonical([index + 1 for index in market.gap_sessions()])
+    document = certify(market.request(canonical=drifting, alternatives={"settlement": market.canonical()})).document
+    other = document["counterfactuals"]["alternatives"]["settlement"]
+    assert (other["decision"], other["n_pass"], other["mean_drift"]) == ("ACCEPT", 23, 0.0)
+    assert document["n_watch"] == 23
+
+
+def test_the_smallest_flip_names_the_wrong_gap(market: Market) -> None:
+    document = certify(market.request(reference=market.reference(gap_errors={22: 7.75}))).document
+    assert document["decision"] == "WATCH"
+    assert document["smallest_flip"]["units"] == ["block:XXU10>XXZ10"]
+    assert document["smallest_flip"]["decision"] == "ACCEPT"
+    assert document["flips_by_check"]["MEAN_DRIFT"]["units"] == ["block:XXU10>XXZ10"]
+
+
+def test_policy_v2_asks_for_the_rebuilt_series(market: Market) -> None:
+    without = certify(market.request(acceptance_policy="v2"))
+    assert (without.decision, codes(without)) == ("WATCH", ["REBUILT_SERIES"])
+    with_it = certify(market.request(acceptance_policy="v2", rebuild=lambda _: market.canonical()))
+    assert with_it.decision == "ACCEPT"
+    assert with_it.document["acceptance"]["policy"] == "v2"
