@@ -180,7 +180,8 @@ def check_head(file: RawFile) -> bytes:
             expected="UTF-8 text",
         )
     try:
-        data.decode("utf-8")
+        if not data.isascii():
+            data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             f"row {data.count(_newline, 0, error.start) + 1}: not UTF-8",
@@ -198,7 +199,8 @@ _newline: Final = b"\n"
 
 def header_of(text: bytes, separator: str = ",") -> tuple[str, ...]:
     """The cells of the first line, stripped. Empty where it cannot be taken apart."""
-    line = text.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8")
+    end = text.find(_newline)
+    line = text[: end if end >= 0 else len(text)].rstrip(b"\r").decode("utf-8")
     try:
         cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
     except csv.Error:
@@ -232,12 +234,14 @@ def parse(
     row with another number of cells, a quotation mark inside a cell, a blank line between rows, and for a file
     without rows.
     """
-    first_line = 1
-    body = text.rstrip(b"\r\n ")
+    first_line, start, stop = 1, 0, len(text)
+    while stop and text[stop - 1] in b"\r\n ":
+        stop -= 1
     if columns is None:
         columns = header_of(text, separator)
-        body = body.partition(b"\n")[2]
+        start = text.find(_newline) + 1 or stop
         first_line = 2
+    body = text[start:stop]  # the only copy: files may be large
     _check_names(file, columns)
     require_columns(file, columns, required)
     if not body:
