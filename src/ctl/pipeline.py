@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from ctl.certify.functional import FunctionalInput
     from ctl.model.certificate import Certificate
+    from ctl.model.reference import Reference
     from ctl.model.trades import StrategyResult, Timeframe
     from ctl.strategy.b1 import B1Parameters, StrategyBars
 
 
 @dataclass(frozen=True, slots=True)
 class CertifyTerms:
-    """The profile's (or the command line's) terms of one certification. tick in quote units."""
+    """The profile's (or the command line's) terms of one certification. tick and slippage in quote units."""
 
     tick: float
     max_day_delta: int
@@ -37,6 +39,7 @@ class CertifyTerms:
     calendar: str | None
     currency: str = ""
     acceptance_policy: str = "v1"
+    slippage_per_side: float = 0.0
 
 
 # ---------------------------------------------------------------- continuous
@@ -148,10 +151,61 @@ def certify_symbol(
             calendar_sessions=exchange_sessions(held.bars, terms.calendar),
             other_contracts=other_contracts or {},
             rebuild=rebuild,
+            functional=functional_input(held.symbol, series, held.reference, terms),
             package_version=__version__,
             currency=terms.currency,
         )
     )
+
+
+def functional_input(
+    symbol: str, series: ContinuousSeries | DailySeries | None, reference: Reference | None, terms: CertifyTerms
+) -> FunctionalInput | None:
+    """What B1 does on both adjusted series over their overlap; None where a side is missing altogether.
+
+    Where B1 cannot run on a side (open, high or low missing, no common session) the input says why.
+    """
+    import numpy as np
+
+    from ctl.certify.functional import FunctionalInput, FunctionalSide
+
+    if series is None or reference is None or reference.adjusted is None:
+        return None
+    own, other = DailySeries(series.frame, series.meta), _as_of_frame(reference.adjusted, reference.unadjusted)
+    first = max(own.frame["session"][0], other.frame["session"][0])
+    last = min(own.frame["session"][-1], other.frame["session"][-1])
+    nothing = FunctionalSide((), ())
+    try:
+        sides = [strategy_bars(_between(side, first, last), symbol, terms.calendar) for side in (own, other)]
+    except DataError as error:
+        return FunctionalInput(np.empty(0, dtype="datetime64[D]"), nothing, nothing, absent=str(error))
+    from ctl.strategy import b1
+
+    results = [b1.run(side, slippage_per_side=terms.slippage_per_side, tick=terms.tick) for side in sides]
+    triggered = sorted({trigger.trigger_session for result in results for trigger in result.triggers})
+    made = [
+        FunctionalSide(result.triggers, result.trades, b1.trigger_margins(side, sessions=triggered))
+        for side, result in zip(sides, results, strict=True)
+    ]
+    return FunctionalInput(np.union1d(sides[0].session, sides[1].session), canonical=made[0], reference=made[1])
+
+
+def _as_of_frame(adjusted: DailySeries, unadjusted: DailySeries | None) -> DailySeries:
+    """The adjusted series with what each bar carries above the unadjusted one, where the vendor ships both."""
+    import polars as pl
+
+    if unadjusted is None:
+        return adjusted
+    raw = unadjusted.frame.select("session", raw="close")
+    frame = adjusted.frame.join(raw, on="session", how="left", maintain_order="left")
+    carried = (pl.col("close") - pl.col("raw")).fill_null(strategy="backward").fill_null(0.0)
+    return replace(adjusted, frame=frame.with_columns(adjustment=carried).drop("raw"))
+
+
+def _between(series: DailySeries, first: date, last: date) -> DailySeries:
+    import polars as pl
+
+    return replace(series, frame=series.frame.filter(pl.col("session").is_between(first, last)))
 
 
 def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:

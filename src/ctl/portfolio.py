@@ -64,6 +64,7 @@ def certify_symbol(
         calendar=config.calendar,
         currency=config.currency,
         acceptance_policy=acceptance,
+        slippage_per_side=settings.slippage_per_side if settings else config.tick,
     )
     series = pipeline.canonical_series(held, config.calendar)
     certificate = pipeline.certify_symbol(held, series, terms)

@@ -179,12 +179,26 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
             f"Rebuilt on the reference's rolls: {rebuilt['decision']}"
             + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
         )
+    print(f"What would change the verdict: {_flip_text(document)}")
+    functional = document["layers"]["L5"]
+    if functional["status"] != "NOT_RUN":
+        print(f"What it costs in trades: {functional['text']}")
+
+
+def _flip_text(document: Mapping[str, Any]) -> str:
     flip = document.get("smallest_flip")
     if flip:
         exact = "" if flip.get("exact", True) else " (found greedily: a smaller set may exist)"
-        print(f"What would change the verdict: without {', '.join(flip['units'])} it is {flip['decision']}{exact}")
-    elif document["decision"] != "ACCEPT":
-        print("What would change the verdict: no set of up to ten blocks")
+        return f"without {', '.join(flip['units'])} it is {flip['decision']}{exact}"
+    if document["decision"] == "ACCEPT":
+        return "nothing is to be changed"
+    if document["rule_mismatch"]:
+        by_check = {code: found for code, found in (document.get("flips_by_check") or {}).items() if found}
+        cleared = "; ".join(f"{code} clears without {', '.join(found['units'])}" for code, found in by_check.items())
+        return "the two sides must follow the same roll rule first" + (f"; {cleared}" if cleared else "")
+    if document["overlap"] is None or document["mean_drift"] is None:
+        return "the layers that did not run must run first"
+    return "no set of up to ten causes"
 
 
 def print_backtest(symbol: str, result: StrategyResult) -> None:
