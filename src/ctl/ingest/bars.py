@@ -6,142 +6,36 @@ Rows travel as numpy columns (`Rows`) and become one polars frame at the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
+from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import kind_of
 from ctl.model.bars import (
     CONTRACT_COLUMNS,
     SERIES_COLUMNS,
-    AdjustmentBasis,
-    CloseBasis,
     ContractBars,
     ContractTerms,
     DailySeries,
     SeriesMeta,
-    SessionBasis,
-    SourceFile,
 )
 from ctl.model.contracts import Contract, parse_symbol, resolve_year
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ctl.ingest.source import RawFile
     from ctl.model.instruments import Instruments
 
-_EPOCH: Final = date(1970, 1, 1)
 HOLE_DAYS: Final = 366
 """A symbol silent for longer is another decade's contract when it trades again."""
 
 FOLD_REACH: Final = 5
 """A weekend bar folds into the root's next session within this many days, else into the next weekday."""
-
-
-class OtherSchema(InputError):
-    """A sound file of records that are neither daily bars nor definitions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Daily bars of one file, in file order.
-
-    symbol: index into `symbols`. Prices are NaN where null; volume and open_interest are 0 where their
-    `_null` mask holds (a mask of None: no value is null; open_interest None: all are).
-    line: 1-based row in the file; None where rows follow each other from `first_line`.
-    """
-
-    symbols: tuple[str, ...]
-    day: NDArray[np.int32]
-    symbol: NDArray[np.int32]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.int64]
-    volume_null: NDArray[np.bool_] | None
-    open_interest: NDArray[np.int64] | None
-    open_interest_null: NDArray[np.bool_] | None
-    first_line: int = 1
-    line: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.day)
-
-    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
-        """The rows at `index`, in that order."""
-        return replace(
-            self,
-            day=self.day[index],
-            symbol=self.symbol[index],
-            open=self.open[index],
-            high=self.high[index],
-            low=self.low[index],
-            close=self.close[index],
-            volume=self.volume[index],
-            volume_null=None if self.volume_null is None else self.volume_null[index],
-            open_interest=None if self.open_interest is None else self.open_interest[index],
-            open_interest_null=None if self.open_interest_null is None else self.open_interest_null[index],
-            line=None if self.line is None else self.line[index],
-        )
-
-    def line_of(self, at: int) -> int:
-        """The row of the file that bar `at` stands on."""
-        return self.first_line + at if self.line is None else int(self.line[at])
-
-
-@dataclass(frozen=True, slots=True)
-class FileBars:
-    """What one file holds, as its vendor's reader understood it."""
-
-    file: RawFile
-    rows: Rows
-    vendor: str
-    session_basis: SessionBasis
-    close_basis: CloseBasis
-    adjustment_basis: AdjustmentBasis | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    terms: Mapping[str, ContractTerms] = field(default_factory=dict)
-    """Their `contract` is the symbol as the file writes it; several of one symbol differ in their year."""
-    years: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Delivery years that definitions state, by symbol."""
-    quote_units: Mapping[str, str] = field(default_factory=dict)
-    contract: NDArray[np.int32] | None = None
-    """Index into `rows.symbols` of the held contract, -1 where unknown; for series only."""
-    adjustment: NDArray[np.float64] | None = None
-    bars: bool = True
-    """False for files that hold terms only."""
-
-    def source(self) -> SourceFile:
-        """The file's identity and extent."""
-        days = self.rows.day
-        return SourceFile(
-            name=self.file.name,
-            sha256=self.file.sha256,
-            size=self.file.size,
-            rows=len(days),
-            first_session=as_date(int(days.min())) if len(days) else None,
-            last_session=as_date(int(days.max())) if len(days) else None,
-        )
-
-
-def as_date(day: int) -> date:
-    """The date of a number of days since 1970-01-01."""
-    return _EPOCH + timedelta(days=day)
-
-
-def no_rows(symbols: tuple[str, ...] = ()) -> Rows:
-    """A file without bars."""
-    none = np.empty(0, dtype=np.float64)
-    whole = np.empty(0, dtype=np.int64)
-    index = np.empty(0, dtype=np.int32)
-    return Rows(symbols, index, index, none, none, none, none, whole, None, None, None)
 
 
 def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Instruments) -> ContractBars:

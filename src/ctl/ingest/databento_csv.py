@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.publishers import choose_publisher
+from ctl.ingest.rows import FileBars, Rows
 from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
 from ctl.model.contracts import parse_symbol

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.bars import FileBars, Rows, as_date
+from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
 from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
 from ctl.model.contracts import MONTH_CODES

@@ -14,8 +14,8 @@ import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest import parquet_child
-from ctl.ingest.bars import FileBars, Rows
 from ctl.ingest.guard import decoding
+from ctl.ingest.rows import FileBars, Rows
 from ctl.ingest.symbols import coded
 from ctl.ingest.table import Table, require_columns
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.bars import Rows, as_date
+from ctl.ingest.rows import Rows, as_date
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,8 @@ import numpy as np
 
 from ctl.errors import InputError
 from ctl.ingest import databento_csv, mapped, plain, source, table, tradestation
-from ctl.ingest.bars import FileBars, OtherSchema, contract_bars, daily_series
+from ctl.ingest.bars import contract_bars, daily_series
+from ctl.ingest.rows import FileBars, OtherSchema
 from ctl.ingest.symbols import require_symbol
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.instruments import CsvMapping, Instruments

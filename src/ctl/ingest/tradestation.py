@@ -13,7 +13,7 @@ import numpy as np
 
 from ctl.errors import InputError
 from ctl.ingest import source, table
-from ctl.ingest.bars import FileBars, Rows, as_date
+from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import require_symbol
 
 if TYPE_CHECKING:
