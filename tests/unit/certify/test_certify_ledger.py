@@ -301,3 +301,115 @@ def test_nothing_shared_is_refused() -> None:
     empty = side([], [], [])
     with pytest.raises(DataError, match="no drift ledger"):
         compute(days(0), empty, empty)
+
+
+def test_rolls_outside_the_sessions_touch_nothing() -> None:
+    # One roll takes force on the first session, one after the last: no session lies on both sides of them.
+    raw = [100.0, 101, 102]
+    outside = (roll(0, "WH08", "WN08", 7.0), roll(3, "WN08", "WU08", 9.0))
+    for held in ([0, 0, 0], None):
+        ledger = compute(days(3), side(raw, raw, held, *outside), side(raw, raw, held, *outside), names=NAMES)
+        assert ledger.blocks == ()
+        assert ledger.mean_drift == 0.0
+        assert ledger.aligning_sessions == 3
+
+
+def test_a_pair_with_a_roll_outside_the_sessions_is_an_unmatched_roll() -> None:
+    # Ours into session 2 pairs with one into session 4, of which no session is there: ours stands alone.
+    raw = [100.0, 101, 102, 103]
+    ledger = compute(
+        days(4),
+        side([103.0, 104, 102, 103], raw, None, roll(2, "WN08", "WU08", 3.0)),
+        side(raw, raw, None, roll(4, "WN08", "WU08", 3.0)),
+        names=NAMES,
+        pairs=[(0, 0)],
+    )
+    assert ledger.columns()["unmatched:WN08>WU08"].tolist() == [3.0, 3.0, 0, 0]
+    check_sum(ledger)
+
+
+def test_a_roll_right_after_the_aligning_run_is_not_taken_for_one_before() -> None:
+    # Ours rolls into session 2, behind the run 0-1; the reference stays. C - A = 4 4 0 0, anchor 4.
+    raw = [100.0, 101, 106, 107]
+    ledger = compute(
+        days(4),
+        side([104.0, 105, 106, 107], raw, [0, 0, 1, 1], roll(2, "WN08", "WU08", 4.0)),
+        side([100.0, 101, 102, 103], [100.0, 101, 102, 103], [0] * 4),
+        names=NAMES,
+    )
+    assert ledger.anchor == 4.0
+    assert ledger.columns()["contract"].tolist() == [0, 0, 0, 0]
+    assert ledger.columns()["reference_residual"].tolist() == [0, 0, 0, 0]
+    assert ledger.notes == ("2 sessions after the last same-contract session are `contract`",)
+    check_sum(ledger)
+
+
+def test_a_gap_the_reference_does_not_state_is_not_split() -> None:
+    canonical_raw = [100.0, 101, 106, 107]
+    ledger = compute(
+        days(4),
+        side([104, 105, 106, 107], canonical_raw, [0, 0, 1, 1], roll(2, "WN08", "WU08", 4.0)),
+        side(canonical_raw, canonical_raw, [0, 0, 1, 1], roll(2, "WN08", "WU08", None)),
+        names=NAMES,
+        our_gaps=np.array([4.0]),
+    )
+    assert ledger.columns()["gap:WN08>WU08"].tolist() == [4.0, 4.0, 0, 0]
+    check_sum(ledger)
+
+
+def test_unexplained_nets_contract_and_residual_session_by_session() -> None:
+    # Unknown contracts: Cu - U is 2 on session 0 and A - U is 2 there as well, so D is 0 throughout.
+    ledger = compute(
+        days(3), side([102.0, 100, 100], [102.0, 100, 100], None), side([102.0, 100, 100], [100.0, 100, 100], None)
+    )
+    assert ledger.columns()["contract"].tolist() == [2.0, 0, 0]
+    assert ledger.columns()["reference_residual"].tolist() == [-2.0, 0, 0]
+    assert ledger.unexplained_mean == 0.0
+    assert ledger.gross is None
+    # With a drift of 1 on session 1 beside it: shares 0 + 1, gross (2 + 2 + 1) / 1.
+    ledger = compute(
+        days(3), side([102.0, 101, 100], [102.0, 101, 100], None), side([102.0, 100, 100], [100.0, 100, 100], None)
+    )
+    assert ledger.drift.tolist() == [0, 1, 0]
+    assert ledger.unexplained_mean == pytest.approx(1 / 3)
+    assert ledger.unexplained_share == pytest.approx(1.0)
+    assert ledger.gross == pytest.approx(5.0)
+
+
+def test_median_price_falls_back_to_the_adjusted_closes() -> None:
+    bare = side([100.0, 104, 102], None, None)
+    ledger = compute(days(3), bare, bare)
+    assert ledger.median_price == 102.0
+    assert ledger.finding().limit == pytest.approx(0.102)
+    nothing = side([100.0, 104, 102], [float("nan")] * 3, None)
+    assert compute(days(3), nothing, nothing).median_price == 102.0
+    raw = side([100.0, 104, 102], [-50.0, -54, -52], None)
+    assert compute(days(3), raw, raw).median_price == 52.0
+
+
+def test_third_step_within_one_contract_on_one_date_is_numbered() -> None:
+    # Unknown contracts: both sides and a double entry name the same roll.
+    raw = [100.0, 101, 102]
+    twice = (roll(1, "WN08", "WU08", 1.0), roll(1, "WN08", "WU08", 1.0))
+    ledger = compute(days(3), side(raw, raw, None, roll(1, "WN08", "WU08", 1.0)), side(raw, raw, None, *twice))
+    assert [block.name for block in ledger.blocks] == [
+        "unmatched:WN08>WU08",
+        f"unmatched:WN08>WU08@{day(1)}",
+        f"unmatched:WN08>WU08@{day(1)}#2",
+    ]
+    check_sum(ledger)
+
+
+def test_aligning_sessions_without_unadjusted_closes_take_the_level_from_the_others() -> None:
+    # The last roll is into session 2; from there U is unknown, so contract is centred on sessions 0 and 1.
+    nan = float("nan")
+    ledger = compute(
+        days(4),
+        side([100.0, 101, 102, 103], [100.0, 101, 102, 103], None, roll(2, "WN08", "WU08", 0.0)),
+        side([99.0, 99, 102, 103], [99.0, 99, nan, nan], None),
+        names=NAMES,
+    )
+    # C - A = 1 2 0 0, anchor 0; Cu - U = 1 2, median 1.5; the level 1.5 is what the reference leaves.
+    assert ledger.columns()["contract"].tolist() == [-0.5, 0.5, 0, 0]
+    assert ledger.columns()["reference_residual"].tolist() == [1.5, 1.5, 0, 0]
+    check_sum(ledger)
