@@ -31,5 +31,10 @@ def published() -> dict[str, bytes]:
     """File name -> bytes of every schema."""
     from ctl.certify.schema import certificate_schema
     from ctl.ops.schemas import schemas
+    from ctl.store import decision_log
 
-    return {**schemas(), "certificate_v1.schema.json": store.json_bytes(certificate_schema())}
+    return {
+        **schemas(),
+        "certificate_v1.schema.json": store.json_bytes(certificate_schema()),
+        "decision_log_entry_v1.schema.json": store.json_bytes(decision_log.json_schema()),
+    }

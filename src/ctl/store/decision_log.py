@@ -1,0 +1,348 @@
+"""The decision log: append-only entries, each naming the digest of the one before.
+
+A line of the log is the canonical JSON (RFC 8785) of one entry, and its sha256 is the entry's digest: any other
+tool can recompute the chain. What the chain cannot show, that entries are missing at its end, shows in the
+rendered document, which repeats every entry with its digest. The log is read strictly: damage is an error that
+names the line, and nothing is ever repaired.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ctl import digests
+from ctl.errors import DecisionLogError, WorkspaceError
+from ctl.store.files import write_atomic
+from ctl.store.workspace import Workspace
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+_RESTORE: Final = "restore it from a backup or from version control"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ProfileCitation(_Strict):
+    """A profile that an entry rests on: its path in the workspace and the sha256 of its file."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4000)]
+    version: int | None
+    digest: Digest
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if not path.isprintable() or any(part in {"", ".", ".."} for part in path.split("/")):
+            raise ValueError("not a path inside the workspace")
+        return path
+
+
+class DecisionEntry(_Strict):
+    """One decision. `previous` is the digest of the entry before; None in the first."""
+
+    schema_version: Literal[1]
+    id: Annotated[str, Field(pattern=r"^D-\d{4,}$")]
+    date: datetime.date
+    scope: Text
+    inputs: list[Text]
+    decision: Text
+    rationale: Text
+    gate_impact: Text
+    next_actions: list[Text]
+    profiles: Annotated[list[ProfileCitation], Field(min_length=1)]
+    certificates: dict[Symbol, Digest]
+    previous: Digest | None
+
+    @property
+    def line(self) -> bytes:
+        """The entry as it stands in the log, without the newline."""
+        return digests.canonical_json(self.model_dump(mode="json"))
+
+    @property
+    def sha256(self) -> str:
+        """The entry's digest."""
+        return digests.sha256_bytes(self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with the log. entry: id of the entry concerned, where there is one."""
+
+    code: str
+    entry: str | None
+    text: str
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"code": self.code, "entry": self.entry, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found: the entries up to the first broken one, problems in order, and remarks that are none."""
+
+    entries: tuple[DecisionEntry, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def verified(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "schema_version": 1,
+            "verified": self.verified,
+            "entries": len(self.entries),
+            "head": self.entries[-1].sha256 if self.entries else None,
+            "problems": [problem.to_document() for problem in self.problems],
+            "notes": list(self.notes),
+        }
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of one line of the log."""
+    schema = DecisionEntry.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Decision log entry"}
+
+
+# ---------------------------------------------------------------- reading
+
+
+def parse(data: bytes, name: str) -> tuple[DecisionEntry, ...]:
+    """The entries of a log's bytes; `name` is how errors call it. Raises DecisionLogError at the first damage."""
+    entries, broken = _chain(data, name)
+    if broken is not None:
+        raise DecisionLogError(broken.text)
+    return entries
+
+
+def read(workspace: Workspace) -> tuple[DecisionEntry, ...]:
+    """The entries of a workspace's log; none where there is no log. Raises DecisionLogError, WorkspaceError."""
+    data = _bytes_if_any(workspace.decision_log)
+    return () if data is None else parse(data, workspace.relative(workspace.decision_log))
+
+
+def _chain(data: bytes, name: str) -> tuple[tuple[DecisionEntry, ...], Problem | None]:
+    """The entries before the first broken line, and what is wrong with it."""
+    entries: list[DecisionEntry] = []
+    if not data:
+        return (), Problem("DECISION_LOG_BROKEN", None, f"{name}: found no entry; {_RESTORE}")
+    *lines, rest = data.split(b"\n")
+    for number, line in enumerate([*lines, *([rest] if rest else [])], start=1):
+        expected = f"D-{number:04d}"
+        previous = entries[-1].sha256 if entries else None
+        text = _line_problem(line, expected, previous) if number <= len(lines) else "found a line without its end"
+        if text is not None:
+            where = f"{name}:{number}: entry {expected}"
+            return tuple(entries), Problem("DECISION_LOG_BROKEN", expected, f"{where}: {text}; {_RESTORE}")
+        entries.append(DecisionEntry.model_validate_json(line))
+    return tuple(entries), None
+
+
+def _line_problem(line: bytes, expected: str, previous: str | None) -> str | None:
+    try:
+        entry = DecisionEntry.model_validate_json(line)
+        canonical = entry.line == line
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        return f"found {'no entry' if not key else f'a bad {_printable(key)[:80]}'} ({_printable(first['msg'])})"
+    except ValueError as error:
+        return f"found what canonical JSON cannot carry ({_printable(str(error))[:80]})"
+    if not canonical:
+        return "found other bytes than the canonical JSON of its content"
+    if entry.id != expected:
+        return f"found id {entry.id}; expected {expected}"
+    if entry.previous != previous:
+        return f"found previous {_short(entry.previous)}; expected {_short(previous)}, the entry before as it stands"
+    return None
+
+
+def _short(digest: str | None) -> str:
+    return "none" if digest is None else digest[:12]
+
+
+# ---------------------------------------------------------------- appending
+
+
+def append(
+    workspace: Workspace,
+    *,
+    day: datetime.date,
+    scope: str,
+    inputs: Sequence[str],
+    decision: str,
+    rationale: str,
+    gate_impact: str,
+    next_actions: Sequence[str],
+    profiles: Sequence[ProfileCitation],
+    certificates: Mapping[str, str],
+) -> DecisionEntry:
+    """Add one entry to the workspace's log and render the document anew. Call it while holding the run lock.
+
+    The log is written first: killed in between, the document is one entry behind, which `verify` knows.
+    Raises DecisionLogError, with nothing written, where log and document are not whole or the entry is not valid.
+    """
+    entries = require_whole(workspace)
+    try:
+        entry = DecisionEntry(
+            schema_version=1,
+            id=f"D-{len(entries) + 1:04d}",
+            date=day,
+            scope=scope,
+            inputs=list(inputs),
+            decision=decision,
+            rationale=rationale,
+            gate_impact=gate_impact,
+            next_actions=list(next_actions),
+            profiles=list(profiles),
+            certificates=dict(certificates),
+            previous=entries[-1].sha256 if entries else None,
+        )
+        lines = [item.line for item in (*entries, entry)]
+    except ValueError as error:
+        raise DecisionLogError(
+            f"the decision cannot be recorded: {_printable(str(error))}", code="ENTRY_INVALID"
+        ) from None
+    write_atomic(workspace.decision_log, b"".join(line + b"\n" for line in lines))
+    write_document(workspace, (*entries, entry))
+    return entry
+
+
+def require_whole(workspace: Workspace) -> tuple[DecisionEntry, ...]:
+    """The entries, if chain and document are whole. Raises DecisionLogError with the first problem."""
+    entries, problems, _ = _examined(workspace)
+    if problems:
+        raise DecisionLogError(problems[0].text)
+    return entries
+
+
+def write_document(workspace: Workspace, entries: Sequence[DecisionEntry]) -> None:
+    """Write the rendered document where it differs."""
+    data = render(entries)
+    if _bytes_if_any(workspace.decision_document) != data:
+        write_atomic(workspace.decision_document, data)
+
+
+# ---------------------------------------------------------------- verifying
+
+
+def verify(workspace: Workspace) -> Verification:
+    """Check the chain, the rendered document, and the profiles that are cited and still there.
+
+    Raises WorkspaceError where a file cannot be read.
+    """
+    entries, found, notes = _examined(workspace)
+    problems = [*found]
+    for path, (entry, digest) in _last_citations(entries).items():
+        data = _bytes_if_any(workspace.root / path)
+        if data is not None and (now := digests.sha256_bytes(data)) != digest:
+            text = f"{entry} cites {path} with sha256 {digest[:12]}; found {now[:12]}; {_RESTORE}"
+            problems.append(Problem("CITED_PROFILE_CHANGED", entry, text))
+    in_force = workspace.relative(workspace.profile_path)
+    if entries and in_force not in {citation.path for entry in entries for citation in entry.profiles}:
+        text = f"no entry cites the profile in force, {in_force}; name in ctl.toml one that `ctl lock` wrote"
+        problems.append(Problem("PROFILE_NOT_CITED", None, text))
+    elif entries and not problems and (last := entries[-1].profiles[-1]).path != in_force:
+        notes.append(
+            f"{entries[-1].id} locks {last.path}, but {in_force} is in force; `ctl lock` again to go on from it"
+        )
+    return Verification(entries, tuple(problems), tuple(notes))
+
+
+def _examined(workspace: Workspace) -> tuple[tuple[DecisionEntry, ...], list[Problem], list[str]]:
+    """Chain and document: the whole entries, what is wrong, and what is only unfinished."""
+    log, document = _bytes_if_any(workspace.decision_log), _bytes_if_any(workspace.decision_document)
+    name, rendered = workspace.relative(workspace.decision_log), workspace.relative(workspace.decision_document)
+    entries, broken = ((), None) if log is None else _chain(log, name)
+    if broken is not None:
+        return entries, [broken], []
+    if document == (render(entries) if entries else None):
+        return entries, [], []
+    before = render(entries[:-1]) if len(entries) > 1 else None
+    if entries and document == before:
+        return (
+            entries,
+            [],
+            [f"{rendered} is one entry behind the log: a command was killed; the next entry renders it anew"],
+        )
+    text = (
+        f"{rendered}: is not what {name} with its {len(entries)} entries renders to: entries are missing at the log's "
+        f"end, or the document was edited; restore both from a backup or from version control, or, "
+        "if you know the log to be whole, run `ctl verify --render`"
+    )
+    return entries, [Problem("DOCUMENT_DIFFERS", None, text)], []
+
+
+def _last_citations(entries: Sequence[DecisionEntry]) -> dict[str, tuple[str, str]]:
+    """Path -> (entry, digest) of every cited profile, by the last entry that cites it."""
+    return {item.path: (entry.id, item.digest) for entry in entries for item in entry.profiles}
+
+
+def _bytes_if_any(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WorkspaceError("cannot be read", where=str(path), found=error.strerror or type(error).__name__) from error
+
+
+# ---------------------------------------------------------------- rendering
+
+
+def render(entries: Sequence[DecisionEntry]) -> bytes:
+    """The log as Markdown, each entry with its digest; text is escaped, so that it shows as it was written."""
+    lines = [
+        "# Decision log",
+        "",
+        "Rendered from `decision_log.jsonl`; not to be edited: `ctl verify` compares the two.",
+    ]
+    for entry in entries:
+        profiles = [f"{_cell(item.path)} sha256 `{item.digest}`" for item in entry.profiles]
+        certificates = [f"{symbol} sha256 `{digest}`" for symbol, digest in sorted(entry.certificates.items())]
+        rows = {
+            "date": entry.date.isoformat(),
+            "scope": _cell(entry.scope),
+            "inputs": "<br>".join(_cell(item) for item in entry.inputs),
+            "decision": _cell(entry.decision),
+            "rationale": _cell(entry.rationale),
+            "gate impact": _cell(entry.gate_impact),
+            "next actions": "<br>".join(_cell(item) for item in entry.next_actions),
+            "profiles": "<br>".join(profiles),
+            "certificates": "<br>".join(certificates),
+            "previous entry": "none" if entry.previous is None else f"sha256 `{entry.previous}`",
+            "this entry": f"sha256 `{entry.sha256}`",
+        }
+        lines += ["", f"## {entry.id}", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+_MARKS: Final = str.maketrans({**{mark: f"\\{mark}" for mark in "\\`*_[]~#!"}, "|": "&#124;"})
+
+
+def _cell(text: str) -> str:
+    """Text in a table cell: nothing in it is HTML or Markdown, lines are kept as breaks."""
+    shown = (_printable(line) for line in text.splitlines())
+    return "<br>".join(html.escape(line, quote=False).translate(_MARKS) for line in shown)
+
+
+def _printable(text: str) -> str:
+    """`text` on one line, with what would drive a terminal or reorder a line written as escapes."""
+    flat = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in flat)
