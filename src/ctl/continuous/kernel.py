@@ -75,27 +75,22 @@ class Path(NamedTuple):
 
 
 @_compiled
-def _mark(days: Any, first_row: Any, end_row: Any, eligible: Any) -> Any:
-    low, high = days[first_row[0]], days[end_row[0] - 1]
+def _mark(days: Any, first_row: Any, end_row: Any, mark: Any, low: int, marks: Any) -> int:
+    """Mark the days on which contracts have a bar; the first row out of order, -1 where there is none."""
     for contract in range(len(first_row)):
-        own = days[first_row[contract] : end_row[contract]]
         ascending = True
-        for i in range(1, len(own)):
-            ascending &= own[i - 1] < own[i]
+        for i in range(first_row[contract] + 1, end_row[contract]):
+            ascending &= days[np.uint64(i - 1)] < days[np.uint64(i)]
         if not ascending:
-            for i in range(1, len(own)):
-                if own[i - 1] >= own[i]:
-                    return np.zeros(0, dtype=np.uint8), low, first_row[contract] + i
-        low, high = min(low, own[0]), max(high, own[len(own) - 1])
-    marks = np.zeros(high - low + 1, dtype=np.uint8)
-    for wanted in (False, True):  # eligible contracts last: their mark stays
-        mark = np.uint8(2) if wanted else np.uint8(1)
+            for i in range(first_row[contract] + 1, end_row[contract]):
+                if days[i - 1] >= days[i]:
+                    return i
+    for wanted in (1, 2):  # eligible contracts last: their mark stays
         for contract in range(len(first_row)):
-            if eligible[contract] == wanted:
-                own = days[first_row[contract] : end_row[contract]]
-                for i in range(len(own)):
-                    marks[np.uint32(own[i] - low)] = mark
-    return marks, low, -1
+            if mark[contract] == wanted:
+                for i in range(first_row[contract], end_row[contract]):
+                    marks[np.uint64(days[np.uint64(i)] - low)] = mark[contract]
+    return -1
 
 
 def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bools) -> Sessions:
@@ -103,7 +98,9 @@ def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bool
 
     days: int32[n]. first_row, end_row: int64[c], half-open, none empty. eligible: bool[c].
     """
-    marks, low, bad_row = _mark(days, first_row, end_row, eligible)
+    low, high = int(days[first_row].min()), int(days[end_row - 1].max())
+    marks = np.zeros(max(high - low + 1, 0), dtype=np.uint8)
+    bad_row = _mark(days, first_row, end_row, eligible.astype(np.uint8) + np.uint8(1), low, marks)
     position = np.flatnonzero(marks)
     return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
 
@@ -158,22 +155,22 @@ def _walk(
     schedule_to: Any,
     session: Any,
     trades: Any,
+    cursor: Any,
+    first_day: Any,
+    none_before: Any,
+    used: Any,
+    roll: Any,
+    confirming: Any,
+    recent: Any,
 ) -> Any:
+    """See `roll_path`. cursor to recent: first_row's copy, the contracts' first days and the day before which neither
+    a contract nor a later one has a bar; then what is filled: rows used, int64[c, 6] rolls (from, to, force, known,
+    gap day, reason), int64[c, k] confirming sessions, int64[k] scratch.
+    """
     contracts, sessions = len(first_row), len(session)
     oldest = 0  # the first contract that may still have a bar
     measure = interest if kind in (OPEN_INTEREST, RANK_OPEN_INTEREST) else volume
-    cursor = first_row.copy()
-    first_day = np.empty(contracts, dtype=np.int64)
-    none_before = np.empty(contracts, dtype=np.int64)  # day before which neither it nor a later contract has a bar
-    for c in range(contracts - 1, -1, -1):
-        first_day[c] = days[first_row[c]]
-        none_before[c] = first_day[c] if c == contracts - 1 else min(first_day[c], none_before[c + 1])
-
-    used = np.full(sessions, -1, dtype=np.int64)
     rolls = 0
-    roll = np.full((6, contracts), -1, dtype=np.int64)  # from, to, force, known, gap_day, reason
-    confirming = np.full((contracts, consecutive_days), -1, dtype=np.int64)
-    recent = np.full(consecutive_days, -1, dtype=np.int64)
 
     begin, active, candidate, run, missing, unconfirmed = sessions, -1, -1, 0, 0, 0
     pending, pending_known, reached = -1, -1, -1  # reached: the last entry of the schedule that is due
@@ -221,9 +218,9 @@ def _walk(
                 knew = i
                 while knew > begin and session[knew - 1] >= schedule_prior[reached]:
                     knew -= 1
-                roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, target, i
-                roll[3, rolls], roll[5, rolls] = knew, POLICY_ROLL
-                roll[4, rolls] = day if same_session else day - 1
+                roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, target, i
+                roll[rolls, 3], roll[rolls, 5] = knew, POLICY_ROLL
+                roll[rolls, 4] = day if same_session else day - 1
                 rolls += 1
                 active, missing = target, 0
 
@@ -231,8 +228,8 @@ def _walk(
         elif kind == ROLL_DAY and roll_day[active] < day:
             other = _adjacent(first_day, active, session[i - 1])
             if other >= 0:
-                roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, other, i
-                roll[3, rolls], roll[4, rolls], roll[5, rolls] = i, day - 1, POLICY_ROLL
+                roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
+                roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day - 1, POLICY_ROLL
                 rolls += 1
                 active, missing = other, 0
 
@@ -253,9 +250,9 @@ def _walk(
         if past or (missing >= 2 and not waits):
             for c in range(active + 1, contracts):
                 if day <= last_trade[c] and _find(days, cursor, end_row, c, day) >= 0:
-                    roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, c, i
-                    roll[3, rolls], roll[5, rolls] = i, ENDED_ROLL
-                    roll[4, rolls] = min(day - 1, last_trade[active])
+                    roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, c, i
+                    roll[rolls, 3], roll[rolls, 5] = i, ENDED_ROLL
+                    roll[rolls, 4] = min(day - 1, last_trade[active])
                     rolls += 1
                     active, missing = c, 0
                     row = _find(days, cursor, end_row, c, day)
@@ -311,8 +308,8 @@ def _walk(
             pending, pending_known = confirmed, i
             new_row = _find(days, cursor, end_row, confirmed, day)
             at_once = same_session and new_row >= 0
-            roll[0, rolls], roll[1, rolls], roll[2, rolls] = active, confirmed, i if at_once else i + 1
-            roll[3, rolls], roll[4, rolls], roll[5, rolls] = i, day, POLICY_ROLL
+            roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, confirmed, i if at_once else i + 1
+            roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day, POLICY_ROLL
             if kind in (VOLUME, OPEN_INTEREST):
                 for k in range(consecutive_days):
                     confirming[rolls, k] = recent[(run + k) % consecutive_days]
@@ -329,14 +326,14 @@ def _walk(
             pending, pending_known = schedule_to[due], sessions - 1
             while pending_known > begin and session[pending_known - 1] >= schedule_prior[due]:
                 pending_known -= 1
-    elif pending >= 0 and roll[2, rolls - 1] >= sessions:
+    elif pending >= 0 and roll[rolls - 1, 2] >= sessions:
         rolls -= 1  # still pending: not a roll yet
-        active = roll[0, rolls]
+        active = roll[rolls, 0]
     else:
         if pending >= 0:
             active = pending
         pending, pending_known = -1, -1
-    return used, begin, roll[:, :rolls], confirming[:rolls], active, pending, pending_known, unconfirmed
+    return begin, rolls, active, pending, pending_known, unconfirmed
 
 
 def roll_path(
@@ -366,13 +363,18 @@ def roll_path(
     schedule: int32[s] first day on the new contract, int32[s] the session before it, int64[s] old contract (-1
     where not stated), int64[s] new contract; ascending by day. Used by SCHEDULE.
     """
-    unknown = np.full(len(first_row), UNKNOWN_DAY, dtype=np.int32)
+    contracts, width = len(first_row), consecutive_days
+    unknown = np.full(contracts, UNKNOWN_DAY, dtype=np.int32)
     none = np.empty(0, dtype=np.int32)
     plan = schedule if schedule is not None else (none, none, none.astype(np.int64), none.astype(np.int64))
-    used, first, roll, confirming, active, pending, pending_known, unconfirmed = _walk(
+    first_day = days[first_row].astype(np.int64)
+    used = np.full(len(sessions.days), -1, dtype=np.int64)
+    roll = np.full((contracts, 6), -1, dtype=np.int64)
+    confirming = np.full((contracts, width), -1, dtype=np.int64)
+    first, rolls, active, pending, pending_known, unconfirmed = _walk(
         kind,
         same_session,
-        consecutive_days,
+        width,
         nearest_first,
         days,
         volume,
@@ -384,17 +386,25 @@ def roll_path(
         *plan,
         sessions.days,
         sessions.trades,
+        first_row.copy(),
+        first_day,
+        np.minimum.accumulate(first_day[::-1])[::-1].copy(),
+        used,
+        roll,
+        confirming,
+        np.full(width, -1, dtype=np.int64),
     )
+    roll = roll[:rolls]
     return Path(
         row=used,
         first=int(first),
-        from_contract=roll[0],
-        to_contract=roll[1],
-        force=roll[2],
-        known=roll[3],
-        gap_day=roll[4],
-        reason=roll[5],
-        confirming=confirming,
+        from_contract=roll[:, 0],
+        to_contract=roll[:, 1],
+        force=roll[:, 2],
+        known=roll[:, 3],
+        gap_day=roll[:, 4],
+        reason=roll[:, 5],
+        confirming=confirming[:rolls],
         active=int(active),
         pending_to=int(pending),
         pending_known=int(pending_known),
@@ -431,16 +441,22 @@ def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
 
 @_compiled
 def _rows_of_rolls(
-    days: Any, first_row: Any, end_row: Any, session: Any, row_used: Any, roll: Any, confirming: Any, ended: int
-) -> Any:
-    rolls, width = roll.shape[1], confirming.shape[1]
-    gap = np.full((rolls, 2), -1, dtype=np.int64)
-    concurrent = np.zeros(rolls, dtype=np.bool_)
-    volume = np.full((rolls, width, 2), -1, dtype=np.int64)
-    stated = np.zeros(rolls, dtype=np.int64)
-    used = np.full(rolls, -1, dtype=np.int64)
+    days: Any,
+    first_row: Any,
+    end_row: Any,
+    session: Any,
+    row_used: Any,
+    roll: Any,
+    confirming: Any,
+    gap: Any,
+    concurrent: Any,
+    volume: Any,
+    stated: Any,
+    used: Any,
+) -> None:
+    rolls, width = confirming.shape
     for r in range(rolls):
-        old, new, force, gap_day = roll[0, r], roll[1, r], roll[2, r], roll[4, r]
+        old, new, force, gap_day, reason = roll[r, 0], roll[r, 1], roll[r, 2], roll[r, 4], roll[r, 5]
         old_last = _at_or_before(days, first_row[old], end_row[old], gap_day)
         new_last = _at_or_before(days, first_row[new], end_row[new], gap_day)
 
@@ -470,25 +486,24 @@ def _rows_of_rolls(
             elif k == 0:
                 # No confirming sessions: the old contract's last session, or the one on which the rule fired.
                 day = gap_day
-                if roll[5, r] == ended and old_last >= first_row[old]:
+                if reason == ENDED_ROLL and old_last >= first_row[old]:
                     day = days[old_last]
-                elif roll[5, r] != ended:
+                elif reason != ENDED_ROLL:
                     day = session[max(_at_or_before(session, 0, len(session), gap_day), 0)]
             else:
                 break
             for side in range(2):
-                contract = roll[side, r]
+                contract = roll[r, side]
                 row = _at_or_before(days, first_row[contract], end_row[contract], day)
                 if row >= first_row[contract] and days[row] == day:
                     volume[r, k, side] = row
             stated[r] = k + 1
 
-        until = roll[2, r + 1] if r + 1 < rolls else len(session)
+        until = roll[r + 1, 2] if r + 1 < rolls else len(session)
         for i in range(force, until):
             if row_used[i] >= 0:
                 used[r] = i
                 break
-    return gap, concurrent, volume, stated, used
 
 
 def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, sessions: Sessions) -> RollRows:
@@ -498,23 +513,21 @@ def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, 
     the old contract's last close up to then and of the new one's, up to the session from which it is used, the
     nearest in time (the earlier of two equally near).
     """
-    roll = np.stack([path.from_contract, path.to_contract, path.force, path.known, path.gap_day, path.reason])
-    return RollRows(
-        *_rows_of_rolls(days, first_row, end_row, sessions.days, path.row, roll, path.confirming, ENDED_ROLL)
+    rolls, width = path.confirming.shape
+    columns = [path.from_contract, path.to_contract, path.force, path.known, path.gap_day, path.reason]
+    found = RollRows(
+        gap=np.full((rolls, 2), -1, dtype=np.int64),
+        concurrent=np.zeros(rolls, dtype=np.bool_),
+        volume=np.full((rolls, width, 2), -1, dtype=np.int64),
+        stated=np.zeros(rolls, dtype=np.int64),
+        used=np.full(rolls, -1, dtype=np.int64),
     )
-
-
-@_compiled
-def _carry(sessions: int, force: Any, of_roll: Any, neutral: float) -> Any:
-    carried = np.full(sessions, neutral, dtype=np.float64)
-    begin = 0
-    for r in range(len(force)):
-        for i in range(begin, force[r]):
-            carried[i] = of_roll[r]
-        begin = max(begin, force[r])
-    return carried
+    roll = np.stack(columns, axis=1)
+    _rows_of_rolls(days, first_row, end_row, sessions.days, path.row, roll, path.confirming, *found)
+    return found
 
 
 def carried_by(path: Path, of_roll: npt.NDArray[np.float64], neutral: float) -> npt.NDArray[np.float64]:
     """float64[sessions]: what each session carries, `of_roll` of the first roll in force after it, else `neutral`."""
-    return np.asarray(_carry(len(path.row), path.force[: len(of_roll)], of_roll, neutral))
+    following = np.searchsorted(path.force[: len(of_roll)], np.arange(len(path.row)), side="right")
+    return np.append(of_roll, neutral)[following]
