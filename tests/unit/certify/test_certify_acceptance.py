@@ -6,9 +6,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from ctl.certify.acceptance import LIMITS_V1, Measures, compared, evaluate, exceeds, limits_document
+from ctl.certify.acceptance import LIMITS_V1, Measures, compared, evaluate, exceeds, limits_document, worst
 from ctl.digests import digest
 from ctl.errors import DataError
+from ctl.model.findings import Reason
 
 # 30 pairs, nothing unmatched, half of each limit.
 CLEAN = Measures(
@@ -127,3 +128,90 @@ def test_policy_v2_is_free_of_the_quote_unit() -> None:
     codes = [reason.code for reason in evaluate(replace(own, atr=None), quote_unit="x", policy="v2")[1]]
     assert codes == ["MEAN_GAP_DIFF_ATR", "MEAN_DRIFT_ATR"]
     assert evaluate(replace(own, rebuilt_decision="REJECT"), quote_unit="x", policy="v2")[0] == "REJECT"
+
+
+def test_every_limit_is_the_locked_one() -> None:
+    common = {
+        "min_shared_sessions": 500,
+        "min_paired_rolls": 20,
+        "max_unmatched_share": 0.10,
+        "max_fail_share": 0.15,
+        "min_change_correlation": 0.90,
+        "max_median_level_difference": 0.05,
+        "max_off_grid_share": 0.01,
+    }
+    assert limits_document("v1") == {
+        "policy": "v1",
+        "limits": {**common, "max_mean_gap_diff": 1.0, "max_mean_drift": 5.0},
+    }
+    assert limits_document("v2") == {
+        "policy": "v2",
+        "limits": {
+            **common,
+            "max_mean_gap_diff_ticks": 4.0,
+            "max_mean_gap_diff_atr": 0.05,
+            "max_mean_drift_ticks": 20.0,
+            "max_mean_drift_atr": 0.25,
+            "max_unexplained_share": 0.05,
+        },
+    }
+
+
+def test_every_breach_has_its_severity_value_limit_and_unit() -> None:
+    measures = replace(
+        CLEAN, shared_sessions=499, n_paired=10, unmatched_canonical=5, mean_gap_diff=2.0, mean_drift=6.0
+    )
+    found = [
+        (reason.code, reason.severity, reason.value, reason.limit, reason.unit)
+        for reason in evaluate(measures, quote_unit="cents")[1]
+    ]
+    assert found == [
+        ("INSUFFICIENT_OVERLAP", "REJECT", 499.0, 500.0, "sessions"),
+        ("PAIRED_ROLLS", "REJECT", 10.0, 20.0, "rolls"),
+        ("UNMATCHED_SHARE", "REJECT", 5 / 25, 0.10, "fraction"),
+        ("FAIL_SHARE", "REJECT", 5 / 10, 0.15, "fraction"),
+        ("MEAN_GAP_DIFF", "WATCH", 2.0, 1.0, "cents"),
+        ("MEAN_DRIFT", "WATCH", 6.0, 5.0, "cents"),
+    ]
+    (alone,) = [r for r in evaluate(replace(CLEAN, n_paired=0), quote_unit="x")[1] if r.code == "FAIL_SHARE"]
+    assert (alone.severity, alone.limit) == ("REJECT", 0.15)
+
+
+def test_a_bare_number_has_no_brackets() -> None:
+    assert evaluate(replace(CLEAN, mean_drift=6.0), quote_unit="")[1][0].text == "mean drift 6.00 > 5.00"
+
+
+def test_an_error_outweighs_everything() -> None:
+    severities = ("WATCH", "ERROR", "REJECT")
+    reasons = [Reason("X", severity, "x") for severity in severities]  # type: ignore[arg-type]
+    assert worst(reasons) == "ERROR"
+    assert worst(reasons[:1]) == "WATCH"
+    assert worst([reasons[0], reasons[2]]) == "REJECT"
+    assert worst([]) == "ACCEPT"
+
+
+def test_policy_v2_reasons_one_by_one() -> None:
+    own = replace(CLEAN, tick=0.25, atr=40.0, unexplained_share=0.05, rebuilt_decision="ACCEPT")
+
+    def told(**changes: object) -> list[tuple[str, str]]:
+        found = evaluate(replace(own, **changes), quote_unit="x", policy="v2")[1]  # type: ignore[arg-type]
+        return [(reason.code, reason.severity) for reason in found]
+
+    assert told() == []
+    assert told(mean_gap_diff=1.0, mean_drift=5.0) == []
+    assert told(mean_gap_diff=1.001) == [("MEAN_GAP_DIFF_TICKS", "WATCH")]
+    assert told(atr=9.9) == [("MEAN_GAP_DIFF_ATR", "WATCH"), ("MEAN_DRIFT_ATR", "WATCH")]
+    assert told(atr=10.0) == []
+    assert told(unexplained_share=None) == [("UNEXPLAINED_SHARE", "WATCH")]
+    assert told(unexplained_share=0.0501) == [("UNEXPLAINED_SHARE", "WATCH")]
+    assert told(rebuilt_decision="WATCH") == [("REBUILT_SERIES", "WATCH")]
+    assert told(rebuilt_decision="ERROR", mean_drift=6.0) == [
+        ("REBUILT_SERIES", "REJECT"),
+        ("MEAN_DRIFT_TICKS", "WATCH"),
+    ]
+    assert told(mean_gap_diff=None) == [("MEAN_GAP_DIFF_TICKS", "WATCH"), ("MEAN_GAP_DIFF_ATR", "WATCH")]
+    assert told(mean_gap_diff=None, n_paired=0) == [("PAIRED_ROLLS", "REJECT"), ("FAIL_SHARE", "REJECT")]
+    reasons = evaluate(replace(own, rebuilt_decision=None), quote_unit="x", policy="v2")[1]
+    assert reasons[0].text == "rebuilt on the reference's rolls: not run"
+    (watched,) = evaluate(replace(own, rebuilt_decision="WATCH"), quote_unit="x", policy="v2")[1]
+    assert watched.text == "rebuilt on the reference's rolls: WATCH"
