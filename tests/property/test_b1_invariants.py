@@ -134,7 +134,7 @@ def test_a_constant_in_price_and_adjustment_alike_changes_no_trade(tape, shift):
 @settings(max_examples=30, deadline=None)
 @given(tape=tapes)
 def test_levels_and_outcomes_are_consistent(tape):
-    bars = walk(length=420, **tape)
+    bars = walk(length=420, odd=0.0, **tape)
     result = run(bars, EAGER, tick=0.25, slippage_per_side=0.25)
     for t in result.triggers:
         assert t.stop < t.tp1 <= t.tp2 <= t.tp3 == t.swing_high <= t.tp4 <= t.tp5

@@ -98,10 +98,52 @@ def _lowest(values: Floats, start: int, stop: int) -> float:
 
 
 @_part
-def _pullbacks(
+def _advance(
+    n: int,
     high: Floats,
     low: Floats,
     close: Floats,
+    alpha: float,
+    divisor: float,
+    min_bars_of_air: int,
+    average: float,
+    average_range: float,
+    clear: int,
+    found: int,
+    ema: Floats,
+    bars: Integers,
+    air: Integers,
+    atr: Floats,
+) -> tuple[float, float, int, int]:
+    """Take EMA, ATR, the count of clear bars and the list of pullbacks from bar n - 1 to bar n.
+
+    A row is written for every bar and kept by moving `found` on: no branch to mispredict.
+    """
+    h = high[n]
+    l = low[n]  # noqa: E741 - the specification's letter
+    c = close[n]
+    previous = close[n - 1]
+    average = alpha * c + (1.0 - alpha) * average
+    ema[n] = average
+    true_range = max(h - l, abs(h - previous), abs(l - previous))
+    average_range = average_range + (true_range - average_range) / divisor
+    bars[found] = n
+    air[found] = clear
+    atr[found] = average_range
+    touched = l <= average
+    found += int(touched and clear >= min_bars_of_air)
+    clear = 0 if touched else clear + 1
+    return average, average_range, clear, found
+
+
+@_part
+def _pullbacks(
+    high_a: Floats,
+    low_a: Floats,
+    close_a: Floats,
+    high_b: Floats,
+    low_b: Floats,
+    close_b: Floats,
     ema_period: int,
     atr_period: int,
     min_bars_of_air: int,
@@ -109,37 +151,31 @@ def _pullbacks(
     bars: Integers,
     air: Integers,
     atr: Floats,
-) -> int:
-    """Fill `ema`; list every bar that touches it after enough air, with its air and ATR; return their number.
+) -> tuple[int, int]:
+    """For two symbols at once, list every bar that touches the EMA after enough air; return how many of each.
 
-    Rows are written for every bar and kept by moving the counter on: no branch to mispredict.
+    Fills row 0 of ema, bars, air and atr for symbol a, row 1 for b. Each step of a recursion waits for
+    the one before; two of them side by side share that wait.
     """
     alpha = 2.0 / (ema_period + 1.0)
-    keep = 1.0 - alpha
     divisor = float(atr_period)
-    previous = close[0]
-    average = previous
-    ema[0] = average
-    true_range = high[0] - low[0]
-    average_range = true_range
-    clear = 1 if low[0] > average else 0
-    found = 0
-    for n in range(1, len(close)):
-        h = high[n]
-        l = low[n]  # noqa: E741 - the specification's letter
-        c = close[n]
-        average = alpha * c + keep * average
-        ema[n] = average
-        true_range = max(h - l, abs(h - previous), abs(l - previous))
-        average_range = average_range + (true_range - average_range) / divisor
-        bars[found] = n
-        air[found] = clear
-        atr[found] = average_range
-        touched = l <= average
-        found += int(touched and clear >= min_bars_of_air)
-        clear = 0 if touched else clear + 1
-        previous = c
-    return found
+    ema_a, ema_b = ema[0], ema[1]
+    bars_a, bars_b = bars[0], bars[1]
+    air_a, air_b = air[0], air[1]
+    atr_a, atr_b = atr[0], atr[1]
+    a = close_a[0], high_a[0] - low_a[0], int(low_a[0] > close_a[0]), 0
+    b = close_b[0], high_b[0] - low_b[0], int(low_b[0] > close_b[0]), 0
+    ema_a[0] = close_a[0]
+    ema_b[0] = close_b[0]
+    common = min(len(close_a), len(close_b))
+    for n in range(1, common):
+        a = _advance(n, high_a, low_a, close_a, alpha, divisor, min_bars_of_air, *a, ema_a, bars_a, air_a, atr_a)
+        b = _advance(n, high_b, low_b, close_b, alpha, divisor, min_bars_of_air, *b, ema_b, bars_b, air_b, atr_b)
+    for n in range(common, len(close_a)):
+        a = _advance(n, high_a, low_a, close_a, alpha, divisor, min_bars_of_air, *a, ema_a, bars_a, air_a, atr_a)
+    for n in range(common, len(close_b)):
+        b = _advance(n, high_b, low_b, close_b, alpha, divisor, min_bars_of_air, *b, ema_b, bars_b, air_b, atr_b)
+    return a[3], b[3]
 
 
 @_part
@@ -153,6 +189,18 @@ def _undefined_slopes(ema: Floats, adjustment: Floats, first: int, lookback: int
     for n in range(len(now)):
         count += int(before[n] - now[n] <= 0.0)
     return count
+
+
+@_part
+def _fetch(values: Floats) -> float:
+    """Read one number per cache line, so that events need not wait for memory at each place they look at.
+
+    The sum only keeps the reading from being optimised away.
+    """
+    total = 0.0
+    for n in range(0, len(values), 8):
+        total += values[n]
+    return total
 
 
 @_part
@@ -448,18 +496,34 @@ def simulate(
     for s in range(first_symbol, last_symbol):
         longest = max(longest, offsets[s + 1] - offsets[s])
         longest_daily = max(longest_daily, daily_offsets[s + 1] - daily_offsets[s])
-    ema = np.empty(longest)
-    touch_bar = np.empty(longest, np.int64)
-    touch_air = np.empty(longest, np.int64)
-    touch_atr = np.empty(longest)
+    # Two rows: symbols are taken in pairs, an odd last one beside itself.
+    pair_ema = np.empty((2, longest))
+    pair_bar = np.empty((2, longest), np.int64)
+    pair_air = np.empty((2, longest), np.int64)
+    pair_atr = np.empty((2, longest))
+    found_a = 0
+    found_b = 0
     week_end = np.empty(longest_daily, np.int64)
     week_ema = np.empty(longest_daily)
     month_end = np.empty(longest_daily, np.int64)
     month_ema = np.empty(longest_daily)
 
     for s in range(first_symbol, last_symbol):
+        side = (s - first_symbol) % 2
         a = offsets[s]
         b = offsets[s + 1]
+        if side == 0:
+            beside = min(s + 1, last_symbol - 1)
+            x = offsets[beside]
+            y = offsets[beside + 1]
+            found_a, found_b = _pullbacks(
+                high[a:b], low[a:b], close[a:b], high[x:y], low[x:y], close[x:y],
+                ema_period, atr_period, min_bars_of_air, pair_ema, pair_bar, pair_air, pair_atr,
+            )  # fmt: skip
+        candidates = found_b if side == 1 else found_a
+        touch_bar = pair_bar[side]
+        touch_air = pair_air[side]
+        touch_atr = pair_atr[side]
         o = open_[a:b]
         h = high[a:b]
         l = low[a:b]  # noqa: E741 - the specification's letter
@@ -476,11 +540,12 @@ def simulate(
         below_week = daily_week_key[a:b]
         below_month = daily_month_key[a:b]
         length = len(c)
-        e = ema[:length]
+        e = pair_ema[side, :length]
         weeks = -1
         months = 0
 
-        candidates = _pullbacks(h, l, c, ema_period, atr_period, min_bars_of_air, e, touch_bar, touch_air, touch_atr)
+        if candidates:
+            touch_atr[candidates] = _fetch(o) + _fetch(v)
         undefined_counts[s] = _undefined_slopes(e, shift, warm_up, slope_lookback)
         event = row_offsets[s]
         flat_from = max(warm_up, swing_lookback)
