@@ -212,9 +212,9 @@ class _Recovery:
             return self._result(None, [], [], None, None)
         used = ranked[0]
         starts, labels = list(used.starts), list(used.labels)
-        unattributed: list[int] = []
         if used.held is not None and self.spread is not None:
-            starts, labels, unattributed = _take_step_dates(used, [index for index, _ in steps])
+            starts, labels = _take_step_dates(used, [index for index, _ in steps])
+        unattributed = [i for i, label in enumerate(labels) if label == (None, None)] if used.held is not None else []
         gaps = self._gaps(used, starts)
         held = used.held
         if held is not None and starts != used.starts:
@@ -226,14 +226,14 @@ class _Recovery:
                 from_contract=label[0],
                 to_contract=label[1],
                 gap=gap,
-                source="spread_step" if number in unattributed else used.source,
+                source="spread_step" if label == (None, None) and self.spread is not None else used.source,
             )
-            for number, (start, label, gap) in enumerate(zip(starts, labels, gaps, strict=True))
+            for start, label, gap in zip(starts, labels, gaps, strict=True)
         ]
         if unattributed:
-            self.notes.append(
-                f"{UNATTRIBUTED_STEP}: {len(unattributed)} steps of the spread without a change of contract"
-            )
+            self.notes.append(f"{UNATTRIBUTED_STEP}: {len(unattributed)} steps of the gap without a change of contract")
+        if rolls and self.spread is not None and not self.spread.any():
+            self.notes.append("the reference's two series are equal: none of its rolls is adjusted for")
         for candidate in candidates:
             if candidate is not used:
                 self._cross_check(candidate, starts, labels)
@@ -314,7 +314,7 @@ class _Recovery:
         if not path.matches:
             return "median residual above half the cap"
         between = int(np.count_nonzero(np.diff(path.held)))
-        within = int(np.count_nonzero(np.diff(path.offsets))) - between
+        within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.held) == 0)))
         # Free offsets follow any series, another instrument's too, if they may step often enough.
         if within > max(between, MAX_STEPS_WITHIN_CONTRACTS):
             return f"{within} steps within contracts against {between} changes of contract"
@@ -510,21 +510,17 @@ class _Recovery:
         )
 
 
-def _take_step_dates(
-    used: _Candidate, steps: list[int]
-) -> tuple[list[int], list[tuple[str | None, str | None]], list[int]]:
-    """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for.
+def _take_step_dates(used: _Candidate, steps: list[int]) -> tuple[list[int], list[tuple[str | None, str | None]]]:
+    """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for, in order.
 
-    Returns first sessions on the new contracts, contracts' names, and which of the rolls are such steps.
+    Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
     """
     pairs = match_in_order(np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64), within=SNAP_SESSIONS)
     starts = list(used.starts)
     for i, j in pairs:
         starts[i] = steps[j]
     taken = {j for _, j in pairs}
-    rows: list[tuple[int, tuple[str | None, str | None], bool]] = [
-        (start, label, label == (None, None)) for start, label in zip(starts, used.labels, strict=True)
-    ]
-    rows += [(step, (None, None), True) for j, step in enumerate(steps) if j not in taken]
+    rows: list[tuple[int, tuple[str | None, str | None]]] = [*zip(starts, used.labels, strict=True)]
+    rows += [(step, (None, None)) for j, step in enumerate(steps) if j not in taken]
     rows.sort(key=lambda row: row[0])
-    return [row[0] for row in rows], [row[1] for row in rows], [i for i, row in enumerate(rows) if row[2]]
+    return [row[0] for row in rows], [row[1] for row in rows]

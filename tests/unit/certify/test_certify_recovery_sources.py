@@ -188,6 +188,7 @@ def test_roll_that_the_vendor_never_adjusted_has_zero_gap() -> None:
     raw, _, _ = held_series(prices, [10])
     found = recover(closes_of(prices), Reference("v", series(raw.tolist()), series(raw.tolist())), tick=TICK)
     assert summary(found) == [(10, "LCM08", "LCQ08", 0.0)]
+    assert found.notes == ("the reference's two series are equal: none of its rolls is adjusted for",)
     assert found.methods["spread_step"]["recall"] == 0.0
     assert found.methods["spread_step"]["missing_here"] == ["2008-01-11"]
 
@@ -315,6 +316,15 @@ def test_unadjusted_only_with_stated_gaps_builds_the_adjusted_series() -> None:
     found = recover(closes_of(prices), Reference("v", None, series(raw.tolist()), stated), tick=TICK)
     np.testing.assert_allclose(found.adjusted, adjusted, atol=1e-9)
     assert [roll.gap for roll in found.rolls] == gaps
+
+
+def test_adjusted_only_step_within_a_contract_is_unattributed() -> None:
+    prices = market()[:1]
+    adjusted = prices[0] + np.where(np.arange(30) < 12, 20.0, 0.0)
+    found = recover(closes_of(prices), Reference("v", series(adjusted.tolist()), None), tick=TICK)
+    assert summary(found) == [(12, None, None, 20.0)]
+    assert found.unattributed == (0,)
+    assert found.rolls[0].source == "fingerprint"
 
 
 def test_another_instrument_is_no_match_for_free_offsets_either() -> None:
