@@ -377,3 +377,48 @@ def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
     assert decision.passed
     assert found.text in gate.render_board(decision, locked_profile())
     assert decision.to_document()["restatements"][0]["code"] == "RESTATED_HISTORY"
+
+
+# ---------------------------------------------------------------- cases that a changed rule would pass by
+
+
+@pytest.mark.parametrize("constraint", ["thresholds_locked", "strategy_logic_locked"])
+def test_one_constraint_is_enough_to_require_the_settings_lock(constraint: str) -> None:
+    constraints = {"thresholds_locked": False, "strategy_logic_locked": False, constraint: True}
+    decision = decide(locked_profile(lock=None, **constraints))
+    assert [lock.enforced for lock in decision.locks] == [
+        constraint == "thresholds_locked",
+        constraint == "strategy_logic_locked",
+        True,
+    ]
+
+
+def test_a_lock_is_said_in_words() -> None:
+    missing, *_ = decide(locked_profile(lock=None)).locks
+    assert gate.lock_text(missing) == (
+        "LOCK_MISSING: the profile requires this lock but carries none (thresholds: locked nothing, now 111111111111);"
+        " restore the file, or lock a new profile version (ctl lock)"
+    )
+    held, *_ = decide().locks
+    assert gate.lock_text(held) == "thresholds: held"
+    free = locked_profile(lock=None, thresholds_locked=False, strategy_logic_locked=False)
+    assert gate.lock_text(decide(free).locks[0]) == "thresholds: not locked"
+
+
+def test_a_failure_says_expected_actual_and_why() -> None:
+    certificates = {**board(), "ES": gate.Unavailable("INPUT_MISSING", "no files")}
+    assert decide(certificates=certificates).failures[0] == "ES: expected WATCH, actual ERROR (no files)"
+
+
+def test_long_symbols_widen_the_board() -> None:
+    profile = locked_profile(non_gating={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
+    lines = gate.render_board(decide(profile), profile).splitlines()
+    assert lines[1] == "CL ......... ACCEPT          expected ACCEPT  ok"
+    assert lines[3:5] == ["PA ......... NON-GATING", "LONGNAME1 .. NON-GATING"]
+    assert gate.render_board(decide(), locked_profile(), simulated=True).endswith("GO\nData: simulated market")
+
+
+def test_what_a_decision_calls_itself() -> None:
+    assert repr(decide()) == "GateDecision(passed, CONDITIONAL GO, 2026-03-02T05:00:00Z)"
+    assert repr(decide(certificates={})) == "GateDecision(refused, NO-GO, 2026-03-02T05:00:00Z)"
+    assert repr(decide().grant()) == f"GatePass(profile {locked_profile().sha256[:12]}, 3 certificates)"
