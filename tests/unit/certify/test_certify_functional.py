@@ -168,3 +168,41 @@ def test_a_trigger_on_one_side_is_traced_over_what_it_looks_back_on() -> None:
 def test_equal_trades_are_moved_by_nothing() -> None:
     both = side([45], {45: (55, 1.0)})
     assert [row.moved_by for row in compare(given_input(both, both), ledger()).rows] == [None]
+
+
+def test_rows_tell_each_side_apart() -> None:
+    canonical = side([10, 60], {10: (20, 1.0), 60: (70, 0.4)})
+    reference = side([12, 90], {12: (20, 0.7), 90: (95, -1.0)})
+    rows = [row.document() for row in compare(given_input(canonical, reference)).rows]
+    assert rows == [
+        {
+            "class": "matched", "canonical_session": "2020-01-11", "reference_session": "2020-01-13", "margin": None,
+            "canonical_r": 1.0, "reference_r": 0.7, "delta_r": pytest.approx(0.3), "moved_by": None,
+        },
+        {
+            "class": "mismatched", "canonical_session": "2020-03-01", "reference_session": None, "margin": None,
+            "canonical_r": 0.4, "reference_r": None, "delta_r": None, "moved_by": None,
+        },
+        {
+            "class": "mismatched", "canonical_session": None, "reference_session": "2020-03-31", "margin": None,
+            "canonical_r": None, "reference_r": -1.0, "delta_r": None, "moved_by": None,
+        },
+    ]  # fmt: skip
+    (signals,) = [f for f in check(given_input(canonical, reference))[0].findings if f.check == "signals"]
+    assert signals.value == 2.0
+    assert [row["canonical_session"] for row in signals.evidence["triggers"]] == ["2020-03-01", None]
+
+
+def test_moved_trades_add_up_per_cause() -> None:
+    canonical = side([45, 48, 60], {45: (55, 1.0), 48: (58, 0.5)})
+    reference = side([45, 48], {45: (55, 0.9), 48: (58, 0.2)})
+    (moved,) = compare(given_input(canonical, reference), ledger()).document()["moved"]
+    assert moved["name"] == "block:A>B"
+    assert moved["delta_r"] == pytest.approx(0.4)
+    assert moved["triggers"] == [day(45).isoformat(), day(48).isoformat(), day(60).isoformat()]
+
+
+def test_a_trigger_is_traced_back_twenty_sessions_and_no_further() -> None:
+    # The roll's step lies between sessions 49 and 50: in the span from 49 on, not in the one from 50 on.
+    parity = compare(given_input(side([69, 70]), side([])), ledger())
+    assert [row.moved_by for row in parity.rows] == ["block:A>B", None]
