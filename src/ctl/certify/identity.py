@@ -85,7 +85,8 @@ def check_reference_match(
     }
     least, most = LIMITS_V1.min_change_correlation, LIMITS_V1.max_median_level_difference
     if correlation is None:
-        text = f"correlation of daily changes is undefined: {used} comparable changes"
+        why = f"{used} comparable changes" if used < MIN_CHANGES else f"one side does not move over {used} changes"
+        text = f"correlation of daily changes is undefined: {why}"
         return _finding("reference_match", "ERROR", text, evidence=evidence)
     problems = []
     if exceeds(least, correlation):

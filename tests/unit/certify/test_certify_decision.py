@@ -423,3 +423,10 @@ def test_policy_v2_asks_for_the_rebuilt_series(market: Market) -> None:
     with_it = certify(market.request(acceptance_policy="v2", rebuild=lambda _: market.canonical()))
     assert with_it.decision == "ACCEPT"
     assert with_it.document["acceptance"]["policy"] == "v2"
+
+
+def test_a_reference_that_never_moves_is_an_error(market: Market) -> None:
+    frozen = market.reference(change=lambda close: np.full_like(close, 1900.0))
+    certificate = certify(market.request(reference=frozen))
+    assert certificate.decision == "ERROR"
+    assert "one side does not move" in certificate.detail
