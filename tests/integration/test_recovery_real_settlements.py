@@ -151,3 +151,71 @@ def test_copper_disagreements_are_a_tie_and_an_erroneous_close() -> None:
     # 2008: the reference's close of 20 August, 339.70, is neither contract's settlement (341.15 and 339.55).
     _, report = compare("HG", "copper.csv", 250.0, 0.05)
     assert report["only_here"] == ["1997-08-22", "2008-08-22"]
+
+
+def both_series(symbol: str, file: str, point_value: float) -> tuple[ContractCloses, pl.DataFrame, pl.DataFrame]:
+    """Our closes, and the reference's unadjusted and back-adjusted closes by its own RINFO gaps."""
+    closes = read_contracts(BLOOMBERG / file, symbol)
+    rows = read_quantiacs(symbol, point_value)
+    first = max(closes.sessions[0].astype(object), rows["session"][0])
+    last = min(closes.sessions[-1].astype(object), rows["session"][-1])
+    rows = rows.filter(pl.col("session").is_between(first, last))
+    gaps = rows["gap"].to_numpy()
+    later = np.append(np.cumsum(gaps[::-1])[::-1][1:], 0.0)
+    return closes, rows, rows.with_columns(close=pl.col("close") + later)
+
+
+@pytest.mark.parametrize(("symbol", "file", "point_value", "tick"), MARKETS, ids=[market[0] for market in MARKETS])
+def test_spread_steps_are_the_stated_gaps(symbol: str, file: str, point_value: float, tick: float) -> None:
+    closes, rows, adjusted = both_series(symbol, file, point_value)
+    found = recover(closes, Reference("quantiacs", series(adjusted), series(rows)), tick=tick)
+    check = found.methods["spread_step"]
+    print(f"\n{symbol}: spread steps precision {check['precision']:.4f}, recall {check['recall']:.4f}")
+    assert found.unattributed == ()
+    assert check["precision"] == 1.0
+    assert check["recall"] >= 0.97
+    stated = {
+        day: gap for day, gap in rows.select("session", "gap").iter_rows() if gap != 0.0 and day > rows["session"][0]
+    }
+    gaps = {roll.roll_date: roll.gap for roll in found.rolls}
+    # Every stated gap of two ticks or more is found on its very session, to the last digit that floats keep.
+    for day, gap in stated.items():
+        if abs(gap) >= 2 * tick:
+            assert gaps[day] == pytest.approx(gap, abs=1e-6)
+
+
+# Share of rolls that an adjusted series alone gives back within one session, against both series. Corn's closes are
+# no settlements from 2004 to 2007 (1 to 8 ticks off in the median by year, exact in all others): there free offsets
+# cannot tell neighbours apart.
+ADJUSTED_ONLY = {"HG": 0.90, "C": 0.70, "HO": 0.99, "S": 0.97}
+
+
+@pytest.mark.parametrize(("symbol", "file", "point_value", "tick"), MARKETS, ids=[market[0] for market in MARKETS])
+def test_an_adjusted_series_alone_gives_back_most_rolls(
+    symbol: str, file: str, point_value: float, tick: float
+) -> None:
+    closes, rows, adjusted = both_series(symbol, file, point_value)
+    both = recover(closes, Reference("quantiacs", series(adjusted), series(rows)), tick=tick)
+    alone = recover(closes, Reference("quantiacs", series(adjusted), None), tick=tick)
+    place = {day: i for i, day in enumerate(rows["session"].to_list())}
+    here = np.array([place[roll.roll_date] for roll in alone.rolls], dtype=np.int64)
+    there = np.array([place[roll.roll_date] for roll in both.rolls], dtype=np.int64)
+    pairs = match_in_order(here, there, within=1)
+    assert both.held is not None
+    assert alone.held is not None
+    agree = float((both.held == alone.held).mean())
+    print(f"\n{symbol}: adjusted only {len(here)} rolls, precision {len(pairs) / len(here):.4f}, recall "
+          f"{len(pairs) / len(there):.4f}, same contract on {agree:.4f} of sessions")  # fmt: skip
+    assert len(pairs) / len(there) >= ADJUSTED_ONLY[symbol]
+    assert not alone.basis_identifiable
+    if symbol == "C":
+        settled = np.array([not 2004 <= day.year <= 2007 for day in rows["session"]])
+        assert float((both.held == alone.held)[settled].mean()) >= 0.95
+
+
+def test_another_market_never_matches() -> None:
+    for file, symbol, point_value, tick in (("corn.csv", "S", 50.0, 0.25), ("copper.csv", "HO", 420.0, 0.05)):
+        closes = read_contracts(BLOOMBERG / file, "X")
+        _, rows, adjusted = both_series(symbol, {"S": "soybean.csv", "HO": "heating_oil.csv"}[symbol], point_value)
+        assert recover(closes, Reference("v", None, series(rows)), tick=tick).source is None
+        assert recover(closes, Reference("v", series(adjusted), None), tick=tick).source is None
