@@ -59,6 +59,11 @@ def test_the_registered_fingerprint_is_one_for_both_timeframes():
     assert run(tape.weekly_tape()[0], timeframe="weekly").fingerprint == fingerprint()
 
 
+def test_the_registered_fingerprint_is_the_one_that_profiles_lock():
+    # Moves only with B1's behaviour; every profile that locks the strategy then has to be locked anew.
+    assert fingerprint() == "36a92d940e6e4ed7c92102a75cd29530b653b87520aec619f44c5e305ac9b81b"
+
+
 def test_another_process_makes_the_same_fingerprint():
     program = "from ctl.strategy.b1 import fingerprint; print(fingerprint())"
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
