@@ -405,6 +405,65 @@ def ops(
     )
 
 
+@app.command()
+def plan(workspace: Workspace = None, json: Json = False) -> None:
+    """Show what the data now derive against the locked profile; nothing is changed."""
+    from ctl.cli import lock_commands
+
+    raise typer.Exit(lock_commands.plan(workspace, json=json))
+
+
+@app.command()
+def lock(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; goes into the decision log.")],
+    next_action: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Write the next version of the profile from what the data derive, record the decision, put it in force.
+
+    The old version stays beside it. Refused (exit 2) where a gating symbol derives REJECT or ERROR.
+
+    Example: [cyan]ctl plan && ctl lock --reason "Vendor restated June; reviewed with the desk"[/cyan]
+    """
+    from ctl.cli import lock_commands
+
+    raise typer.Exit(lock_commands.lock(workspace, reason=reason, next_actions=next_action or [], json=json))
+
+
+@app.command()
+def verify(
+    render: Annotated[
+        bool, typer.Option("--render", help="First write the rendered document anew from the log.")
+    ] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Check the decision log: its chain, its document, the profiles it cites. Exit 2 names the first broken entry."""
+    from ctl.cli import lock_commands
+
+    raise typer.Exit(lock_commands.verify(workspace, render=render, json=json))
+
+
+profile_app = typer.Typer(help="Operating profiles.", no_args_is_help=True)
+app.add_typer(profile_app, name="profile")
+
+
+@profile_app.command("diff")
+def profile_diff(
+    old: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="A", help="A profile.")],
+    new: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="B", help="The profile compared to it.")],
+    json: Json = False,
+) -> None:
+    """What B says otherwise than A, key by key; comments and layout do not count. Exit 2 for a bad file."""
+    from ctl.cli import lock_commands
+
+    raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
+
+
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),

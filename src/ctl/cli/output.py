@@ -261,6 +261,16 @@ def print_ops(document: Mapping[str, Any], log_path: str | None) -> None:
         print(f"ops log      {log_path}   ({stages})")
 
 
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Rows under their columns as plain text; nothing in a cell is markup."""
+    from rich.markup import escape
+
+    table = _table(*columns, right=right)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    _console().print(table)
+
+
 def _print_metrics(rows: Mapping[str, Mapping[str, Any]]) -> None:
     table = _table(
         "", "triggers", "trades", "win rate", "total R", "R/trade", "profit factor", "max DD (R)", "open R",

@@ -1,0 +1,189 @@
+"""Commands that show, change and check the lock: plan, lock, profile diff, verify, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import clock
+from ctl.cli import output
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError
+
+if TYPE_CHECKING:
+    from ctl.operating_profile import OperatingProfile
+    from ctl.store import Workspace
+
+
+def plan(workspace_path: Path | None, *, json: bool) -> int:
+    """What the data now derive against the profile in force; nothing is changed."""
+    from ctl import locking
+
+    instant = clock.now()
+    with output.progress("certifying"):
+        planned = locking.plan(_workspace(workspace_path), instant=instant)
+    document = planned.to_document()
+    if json:
+        output.print_json(document)
+        return EXIT_OK
+    _print_plan(document, [item.text for item in planned.inputs])
+    if planned.refusals:
+        print(f"Cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}")
+    elif planned.changed:
+        print(f"`ctl lock --reason TEXT` would write {document['next_profile']} and put it in force")
+    else:
+        print("The profile says what the data derive: nothing to lock")
+    return EXIT_OK
+
+
+def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str], json: bool) -> int:
+    """Write the next version of the profile, record why, put it in force."""
+    from ctl import locking, store
+
+    instant = clock.now()
+    found = _workspace(workspace_path)
+    with (
+        store.RunLock(found.lock_path, instant=instant, purpose="ctl lock"),
+        output.progress("certifying and locking"),
+    ):
+        workspace = store.Workspace.load(found.root)  # another lock may have switched the profile meanwhile
+        locked = locking.lock(workspace, reason=reason, next_actions=next_actions, instant=instant)
+    document = locked.to_document()
+    if json:
+        output.print_json(document)
+        return EXIT_OK
+    _print_plan(document["plan"], [item.text for item in locked.plan.inputs])
+    state = "was recorded by a lock that did not end" if locked.entry_was_there else "recorded"
+    profile = document["profile"]
+    print(f"profile      {profile['path']}   sha256 {profile['digest'][:12]}")
+    print(f"decision     {locked.entry.id} {state}   {workspace.relative(workspace.decision_log)}")
+    print(f"in force     ctl.toml now names {profile['path']}; {document['plan']['profile']['path']} stays as it is")
+    return EXIT_OK
+
+
+def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
+    """The semantic difference of two profile files."""
+    from ctl import operating_profile
+
+    problems: list[str] = []
+    loaded: list[OperatingProfile] = []
+    for path in (old_path, new_path):
+        try:
+            loaded.append(operating_profile.load(path.read_bytes(), str(path), require_lock=False))
+        except ProfileError as error:
+            problems += error.problems or (str(error),)
+        except OSError as error:
+            problems.append(f"{path}: cannot be read ({error.strerror})")
+    if problems:
+        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise ProfileError(f"{problems[0]}{more}", problems=tuple(problems))
+    old, new = loaded
+    changes = operating_profile.difference(old, new)
+    if json:
+        output.print_json(
+            {
+                "schema_version": 1,
+                "equal": not changes,
+                "old": {"path": str(old_path), "version": old.version, "digest": old.sha256},
+                "new": {"path": str(new_path), "version": new.version, "digest": new.sha256},
+                "changes": [
+                    {"key": item.key, "old": _json_ready(item.old), "new": _json_ready(item.new)} for item in changes
+                ],
+            }
+        )
+    elif changes:
+        output.print_table(
+            ("key", str(old_path), str(new_path)),
+            [(item.key, *_sides(item.old, item.new)) for item in changes],
+        )
+    else:
+        print("no difference; comments and layout do not count")
+    return EXIT_OK
+
+
+def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
+    """Check the decision log: exit 0, or 2 naming the first broken entry."""
+    from ctl import store
+    from ctl.store import decision_log
+
+    instant, workspace = clock.now(), _workspace(workspace_path)
+    if render:
+        with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl verify --render"):
+            decision_log.write_document(workspace, decision_log.read(workspace))
+    found = decision_log.verify(workspace)
+    if json:
+        output.print_json(found.to_document())
+    else:
+        log = workspace.relative(workspace.decision_log)
+        if found.verified:
+            head = f", newest {found.entries[-1].id} sha256 {found.entries[-1].sha256}" if found.entries else ""
+            print(f"{log}: {len(found.entries)} entries, the chain holds{head}")
+        for problem in found.problems:
+            print(f"{problem.code}: {problem.text}")
+        for note in found.notes:
+            print(f"note: {note}")
+    return EXIT_OK if found.verified else EXIT_MISMATCH
+
+
+# ---------------------------------------------------------------- what a person sees
+
+
+def _print_plan(document: Mapping[str, Any], inputs: Sequence[str]) -> None:
+    """Profile and data side by side; `=` where they agree."""
+    recommendation = document["recommendation"]
+    rows = [("portfolio", *_moved(recommendation["expected"], recommendation["derived"]), "")]
+    for symbol in document["symbols"]:
+        reasons = "; ".join(reason["text"] for reason in symbol["reasons"])
+        rows.append((symbol["symbol"], *_moved(symbol["expected"], symbol["derived"]), reasons))
+    for lock in document["locks"]:
+        locked, current = (value[:12] if value else "nothing" for value in (lock["locked"], lock["current"]))
+        rows.append((lock["name"], *_moved(locked, current), lock["code"] or ""))
+    rows += [
+        (f"{item['symbol']} inputs", "", "changed" if item["changed"] else "=", text)
+        for item, text in zip(document["inputs"], inputs, strict=True)
+    ]
+    rows += [(f"{item['symbol']} history", "", "restated", item["text"]) for item in document["restatements"]]
+    profile = document["profile"]
+    print(f"{profile['path']}   sha256 {profile['digest'][:12]}")
+    output.print_table(("", "locked", "derived now", "why"), rows)
+    if document["simulated"]:
+        print("Data: simulated market")
+
+
+def _moved(old: str, new: str) -> tuple[str, str]:
+    return old, "=" if old == new else new
+
+
+def _sides(old: Any, new: Any) -> tuple[str, str]:
+    """Both values for a table; of two lists only how far they agree."""
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        same = sum(1 for left, right in zip(old, new, strict=False) if left == right)
+        return f"{len(old)} items", f"{len(new)} items, {same} of them as before"
+    return _shown(old), _shown(new)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case list() | tuple():
+            return f"{len(value)} items"
+        case _:
+            text = str(value)
+            return text if len(text) <= 48 else f"{text[:12]}... ({len(text)} characters)"
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_ready(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _workspace(path: Path | None) -> Workspace:
+    from ctl.store import Workspace
+
+    return Workspace.load(path) if path is not None else Workspace.find(Path.cwd())
