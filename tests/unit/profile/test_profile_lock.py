@@ -124,10 +124,19 @@ def test_a_series_without_contracts_counts_as_its_symbol() -> None:
 
 
 def test_difference_names_the_keys_that_differ() -> None:
-    old = op.load(TEMPLATE.read_bytes(), "a_v1.yaml", require_lock=False)
+    old = op.load(op.with_lock(TEMPLATE.read_bytes(), op.Lock("1" * 64, HEX, HEX)), "a_v1.yaml")
     text = op.with_values(TEMPLATE.read_bytes(), {("symbol_settings", "ES", "slippage_per_side"): 0.5})
-    new = op.load(op.with_lock(text, op.Lock(HEX, HEX, HEX)), "a_v2.yaml")
+    inputs = {"ES": op.InputLock({"a.csv": HEX})}
+    new = op.load(op.with_lock(text, op.Lock(HEX, HEX, HEX, inputs)), "a_v2.yaml")
     assert op.difference(old, old) == ()
     found = {change.key: (change.old, change.new) for change in op.difference(old, new)}
     assert found["symbol_settings.ES.slippage_per_side"] == (0.25, 0.5)
-    assert found["lock.thresholds"] == (None, HEX)
+    assert found["lock.thresholds"] == ("1" * 64, HEX)
+    assert found["lock.inputs.ES.files.a.csv"] == (None, HEX)
+    assert "lock.strategy" not in found
+
+
+def test_the_shipped_lock_holds_its_own_settings() -> None:
+    profile = op.load(TEMPLATE.read_bytes(), TEMPLATE.name)
+    assert profile.lock is not None
+    assert profile.lock.settings == op.settings_digest(profile)

@@ -72,7 +72,7 @@ def test_it_is_found_from_below(tmp_path: Path) -> None:
 
 
 def test_none_found_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match=r"no workspace here or above.*ctl init"):
+    with pytest.raises(WorkspaceError, match=r"no workspace here or above; expected a folder with ctl\.toml"):
         store.Workspace.find(tmp_path)
     with pytest.raises(WorkspaceError, match=r"cannot be read; found No such file"):
         store.Workspace.load(tmp_path)
