@@ -10,6 +10,8 @@ import polars as pl
 from numba import njit
 
 from ctl.certify.acceptance import exceeds
+from ctl.certify.window import label_runs
+from ctl.errors import DataError
 from ctl.model.findings import Finding, LayerResult, worst_status
 
 if TYPE_CHECKING:
@@ -38,18 +40,28 @@ LISTED: Final = 20
 
 
 class Bars:
-    """The columns of contract bars as arrays, one row per bar, and where each contract begins."""
+    """The columns of contract bars as arrays, one row per bar, and where each contract begins.
+
+    Raises DataError where the bars are not grouped by contract in expiry order.
+    """
 
     def __init__(self, bars: ContractBars) -> None:
-        frame = bars.frame
+        column = bars.frame.get_column
         self.names = tuple(contract.name for contract in bars.contracts)
-        self.contract: Ints = frame["contract"].rle_id().to_numpy().astype(np.int64)
-        self.day: Ints = frame["session"].cast(pl.Int32).to_numpy().astype(np.int64)
+        starts, self.contract = label_runs(column("contract"))
+        if tuple(column("contract")[starts.tolist()].to_list()) != self.names:
+            raise DataError(
+                "contract bars are not grouped by contract in expiry order",
+                where=bars.meta.root,
+                expected="rows sorted by (expiry, session), every contract listed once",
+            )
+        self.day: Ints = column("session").cast(pl.Int32).to_numpy().astype(np.int64)
         self.open, self.high, self.low, self.close = (
-            frame[name].to_numpy().astype(np.float64, copy=False) for name in ("open", "high", "low", "close")
+            column(name).to_numpy().astype(np.float64, copy=False) for name in ("open", "high", "low", "close")
         )
-        self.volume: Floats = frame["volume"].to_numpy().astype(np.float64, copy=False)
-        self.first_of_contract: Bools = np.diff(self.contract, prepend=-1) != 0
+        self.volume: Floats = column("volume").to_numpy().astype(np.float64, copy=False)
+        self.first_of_contract: Bools = np.zeros(self.day.size, dtype=np.bool_)
+        self.first_of_contract[starts] = True
 
     def where(self, rows: Ints) -> list[dict[str, str]]:
         """The first few of these bars, named."""

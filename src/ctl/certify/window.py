@@ -268,11 +268,22 @@ def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
     if not contracts:
         return np.full(frame.height, UNKNOWN, dtype=np.int64)
     labels = frame.get_column("contract")
-    runs = labels.rle_id().to_numpy().astype(np.int64)
-    if not runs.size:
-        return np.empty(0, dtype=np.int64)
-    starts = np.flatnonzero(np.diff(runs, prepend=-1))
+    starts, runs = label_runs(labels)
     place = {name: k for k, name in enumerate(contracts)}
     held: Ints = np.array([place.get(name, UNKNOWN) for name in labels[starts.tolist()].to_list()], dtype=np.int64)
     contract: Ints = held[runs]
     return contract
+
+
+def label_runs(labels: pl.Series) -> tuple[Ints, Ints]:
+    """First row of each run of equal labels, and for every row the number of its run, from 0."""
+    count = len(labels)
+    if not count:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    if labels.null_count():
+        runs = labels.rle_id().to_numpy().astype(np.int64)
+        return np.flatnonzero(np.diff(runs, prepend=-1)), runs
+    # A comparison of neighbours, because rle_id goes through the query engine and its thread pool.
+    begins = np.ones(count, dtype=np.bool_)
+    begins[1:] = (labels.slice(1) != labels.slice(0, count - 1)).to_numpy()
+    return np.flatnonzero(begins), np.cumsum(begins) - 1

@@ -430,3 +430,23 @@ def test_a_reference_that_never_moves_is_an_error(market: Market) -> None:
     certificate = certify(market.request(reference=frozen))
     assert certificate.decision == "ERROR"
     assert "one side does not move" in certificate.detail
+
+
+def test_bars_in_disorder_are_an_error(market: Market) -> None:
+    bars = market.bars()
+    shuffled = dataclasses.replace(bars, frame=bars.frame.sort("session"))
+    certificate = certify(market.request(contracts=shuffled))
+    assert certificate.decision == "ERROR"
+    assert "not grouped by contract in expiry order" in certificate.document["layers"]["L0"]["text"]
+
+
+def test_two_roots_in_one_folder_are_a_mix_up(market: Market) -> None:
+    own, other = market.bars(), Market(root="YY").bars()
+    mixed = dataclasses.replace(
+        own,
+        frame=pl.concat([own.frame, other.frame]).sort("session"),
+        contracts=tuple(sorted([*own.contracts, *other.contracts])),
+    )
+    certificate = certify(market.request(contracts=mixed, other_contracts={"YY": other}))
+    assert codes(certificate) == ["IDENTITY_MISMATCH"]
+    assert certificate.reasons[0].text.startswith("YY found where XX was asked for")
