@@ -14,7 +14,8 @@ from certify_market import Market
 from ctl.certify import certify
 market = Market()
 reference = market.reference([i + k % 3 for k, i in enumerate(market.gap_sessions())], {5: 8.0, 20: -3.5})
-request = market.request(reference=reference, rebuild=lambda _: market.canonical(), other_contracts={"B": market.bars()})
+others = {"B": market.bars(), "A": market.bars()}
+request = market.request(reference=reference, rebuild=lambda _: market.canonical(), other_contracts=others)
 certificate = certify(request)
 print(certificate.decision, certificate.sha256)
 for name in certificate.tables:
