@@ -68,6 +68,12 @@ class Notify(StrEnum):
     webhook = "webhook"
 
 
+class Every(StrEnum):
+    """How often a replay asks the gate."""
+
+    week = "week"
+
+
 class Acceptance(StrEnum):
     """Acceptance policies."""
 
@@ -446,6 +452,24 @@ def verify(
     from ctl.cli import lock_commands
 
     raise typer.Exit(lock_commands.verify(workspace, render=render, json=json))
+
+
+@app.command()
+def replay(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First session (YYYY-MM-DD, inclusive).")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last session (YYYY-MM-DD, inclusive).")],
+    every: Annotated[Every, typer.Option("--every", help="Ask the gate as of each week's last session.")] = Every.week,
+    profile: Profile = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Ask the gate as of past weeks, on the sessions knowable then: when would it have blocked? Writes nothing.
+
+    Example: [cyan]ctl replay --from 2025-01-01 --to 2025-12-31[/cyan]
+    """
+    from ctl.cli import lock_commands
+
+    raise typer.Exit(lock_commands.replay(workspace, profile, first=first, last=last, json=json))
 
 
 profile_app = typer.Typer(help="Operating profiles.", no_args_is_help=True)

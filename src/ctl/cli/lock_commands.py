@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import clock
 from ctl.cli import output
-from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError
+from ctl.cli.arguments import day
+from ctl.cli.workspace_commands import open_workspace, read_profile
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
 
 if TYPE_CHECKING:
     from ctl.operating_profile import OperatingProfile
-    from ctl.store import Workspace
 
 
 def plan(workspace_path: Path | None, *, json: bool) -> int:
@@ -21,7 +23,7 @@ def plan(workspace_path: Path | None, *, json: bool) -> int:
 
     instant = clock.now()
     with output.progress("certifying"):
-        planned = locking.plan(_workspace(workspace_path), instant=instant)
+        planned = locking.plan(open_workspace(workspace_path), instant=instant)
     document = planned.to_document()
     if json:
         output.print_json(document)
@@ -41,7 +43,7 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
     from ctl import locking, store
 
     instant = clock.now()
-    found = _workspace(workspace_path)
+    found = open_workspace(workspace_path)
     with (
         store.RunLock(found.lock_path, instant=instant, purpose="ctl lock"),
         output.progress("certifying and locking"),
@@ -106,7 +108,7 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
     from ctl import store
     from ctl.store import decision_log
 
-    instant, workspace = clock.now(), _workspace(workspace_path)
+    instant, workspace = clock.now(), open_workspace(workspace_path)
     if render:
         with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl verify --render"):
             decision_log.write_document(workspace, decision_log.read(workspace))
@@ -123,6 +125,42 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
         for note in found.notes:
             print(f"note: {note}")
     return EXIT_OK if found.verified else EXIT_MISMATCH
+
+
+def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str, last: str, json: bool) -> int:
+    """The gate as of each past week's last session; exit 0 whatever it would have said."""
+    from ctl import replay as replaying
+
+    instant, start, end = clock.now(), _day(first, "--from"), _day(last, "--to")
+    if end < start:
+        raise UsageError("--to lies before --from", found=f"{start} to {end}")
+    workspace = open_workspace(workspace_path)
+    profile = read_profile(workspace, profile_path)
+    with output.progress("asking the gate as of past weeks"):
+        found = replaying.replay(workspace, profile, first=start, last=end, instant=instant)
+    document = found.to_document()
+    if json:
+        output.print_json(document)
+        return EXIT_OK
+    output.print_table(
+        ("week to", "gate", *profile.gating_universe, "first reason"),
+        [
+            (
+                week["as_of"],
+                "passed" if week["passed"] else "BLOCKED",
+                *(result["actual"] for result in week["symbols"]),
+                week["first_reason"] or "",
+            )
+            for week in document["weeks"]
+        ],
+    )
+    print(f"{profile.name}: passed {document['passed']}, blocked {document['blocked']} of {len(found.weeks)} weeks")
+    if found.through < end:
+        print(f"The data end at {found.through}; later weeks are left out")
+    print(f"Note: {document['note']}")
+    if workspace.simulated:
+        print("Data: simulated market")
+    return EXIT_OK
 
 
 # ---------------------------------------------------------------- what a person sees
@@ -183,7 +221,8 @@ def _json_ready(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _workspace(path: Path | None) -> Workspace:
-    from ctl.store import Workspace
-
-    return Workspace.load(path) if path is not None else Workspace.find(Path.cwd())
+def _day(text: str, option: str) -> date:
+    found = day(text, option)
+    if found is None:
+        raise UsageError(f"{option} is missing", expected="YYYY-MM-DD")
+    return found

@@ -56,7 +56,7 @@ def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, jso
     """Build the workspace's continuous series; what is unchanged is not built again."""
     from ctl import series_build
 
-    workspace = _workspace(workspace_path)
+    workspace = open_workspace(workspace_path)
     profile = _profile_if_any(workspace)
     chosen = _chosen(symbols, [name for name, config in workspace.symbols.items() if config.asset_class == "future"])
     documents: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ def certify(
     """Certify symbols of the workspace and write their certificates."""
     from ctl import pipeline, portfolio
 
-    workspace, until = _workspace(workspace_path), day(as_of)
+    workspace, until = open_workspace(workspace_path), day(as_of)
     profile = _profile_if_any(workspace)
     documents: dict[str, Any] = {}
     for symbol in _chosen(symbols, list(workspace.symbols)):
@@ -102,9 +102,9 @@ def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str |
     from ctl import portfolio
 
     instant, until = clock.now(), day(as_of)
-    workspace = _workspace(workspace_path)
+    workspace = open_workspace(workspace_path)
     try:
-        profile = _profile(workspace, profile_path)
+        profile = read_profile(workspace, profile_path)
     except ProfileError as error:
         if json:
             output.print_json(output.refused_profile(error, instant, profile_path or workspace.profile_path))
@@ -132,9 +132,9 @@ def run(
     from ctl import portfolio, run_orchestrator, store
 
     instant, until = clock.now(), day(as_of)
-    workspace = _workspace(workspace_path)
+    workspace = open_workspace(workspace_path)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl run"):
-        profile = _profile(workspace, profile_path)
+        profile = read_profile(workspace, profile_path)
         cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
         decision = cycle.decide(profile)
         board = gate_room.render_board(decision, profile, simulated=workspace.simulated)
@@ -191,13 +191,13 @@ def ops(
     from ctl.ops.weekly import WeeklyOptions, WeeklySteps, run_weekly
 
     instant, until = clock.now(), day(as_of)
-    workspace = _workspace(workspace_path)
+    workspace = open_workspace(workspace_path)
     url = ops_notifier.resolve_url(webhook_url, os.environ)
     cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
     loaded: list[OperatingProfile] = []
 
     def load_profile() -> OperatingProfile:
-        loaded.append(_profile(workspace, profile_path))
+        loaded.append(read_profile(workspace, profile_path))
         return loaded[0]
 
     with output.steps("running") as progress:
@@ -238,13 +238,14 @@ def ops(
     return outcome.exit_code
 
 
-def _workspace(path: Path | None) -> Workspace:
+def open_workspace(path: Path | None) -> Workspace:
+    """The workspace named, or the one at or above the current folder."""
     from ctl.store import Workspace
 
     return Workspace.load(path) if path is not None else Workspace.find(Path.cwd())
 
 
-def _profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
+def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
     """The profile named, or the workspace's. Raises ProfileError where it is missing or invalid."""
     from ctl import operating_profile
 
@@ -262,7 +263,7 @@ def _profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
 
 def _profile_if_any(workspace: Workspace) -> OperatingProfile | None:
     """The workspace's profile for its settings; None where there is none yet."""
-    return _profile(workspace, None) if workspace.profile_path.is_file() else None
+    return read_profile(workspace, None) if workspace.profile_path.is_file() else None
 
 
 def _chosen(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
