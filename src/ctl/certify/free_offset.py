@@ -5,8 +5,8 @@ the contract's close, plus a penalty per switch. For a given segment the best of
 differences A(t) - close(t) seen in it (the cost is piecewise linear in the offset, and only those points
 are convex kinks), so the differences themselves are the candidates and the dynamic program is exact. Two
 economies: differences less than a tick apart share their median as one candidate, which changes nothing
-where both series lie on the tick grid; and a contract with more candidates than `MAX_CANDIDATES` keeps those
-that most sessions lie near.
+where both series lie on the tick grid; and a contract with more candidates than its part of `MAX_STATES` keeps
+those that most sessions lie near.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
     from ctl.certify.contract_closes import ContractCloses
 
-MAX_CANDIDATES: Final = 256
+# States alive on one session, shared among the contracts listed then; no contract has fewer candidates than the
+# second figure or more than the third.
+MAX_STATES: Final = 8192
+FEWEST_CANDIDATES: Final = 48
+MOST_CANDIDATES: Final = 256
 _UNITS_PER_TICK: Final = 1e6
-_UNREACHABLE: Final = 2**61
+_UNREACHABLE: Final = 2.0**52
 
 
 def free_offset_path(
@@ -50,7 +54,8 @@ def free_offset_path(
         return nothing
     values = np.ascontiguousarray(adjusted, dtype=np.float64)
     at = np.ascontiguousarray(index, dtype=np.int64)
-    candidates = [_candidates(values, at, closes, k, tick) for k in range(count)]
+    limit = _candidate_limit(closes)
+    candidates = [_candidates(values, at, closes, k, tick, limit) for k in range(count)]
     begin = np.zeros(count + 1, dtype=np.int64)
     np.cumsum([len(c) for c in candidates], out=begin[1:])
     offsets = np.concatenate(candidates)
@@ -64,8 +69,8 @@ def free_offset_path(
         begin,
         offsets,
         float(tick),
-        round(cap_ticks * _UNITS_PER_TICK),
-        round(penalty_ticks * _UNITS_PER_TICK),
+        float(round(cap_ticks * _UNITS_PER_TICK)),
+        float(round(penalty_ticks * _UNITS_PER_TICK)),
     )
     if len(state) == 0:
         return nothing
@@ -75,12 +80,22 @@ def free_offset_path(
     return HeldPath(held, residual, offsets[state], cap_ticks)
 
 
+def _candidate_limit(closes: ContractCloses) -> int:
+    """Candidates per contract, by the largest number of contracts listed on one session."""
+    change = np.zeros(len(closes.sessions) + 1, dtype=np.int64)
+    np.add.at(change, closes.first, 1)
+    np.add.at(change, closes.last + 1, -1)
+    listed = int(np.cumsum(change).max())
+    return min(max(MAX_STATES // max(listed, 1), FEWEST_CANDIDATES), MOST_CANDIDATES)
+
+
 def _candidates(
     values: npt.NDArray[np.float64],
     index: npt.NDArray[np.int64],
     closes: ContractCloses,
     k: int,
     tick: float,
+    limit: int,
 ) -> npt.NDArray[np.float64]:
     """Offsets worth trying for contract k: its differences, most supported first; [0] if it has none."""
     a, b = np.searchsorted(index, [closes.first[k], closes.last[k] + 1])
@@ -95,7 +110,22 @@ def _candidates(
     middles = differences[(starts + ends - 1) // 2]
     near = np.searchsorted(differences, middles + 2 * tick, side="right")
     near = near - np.searchsorted(differences, middles - 2 * tick, side="left")
-    return np.asarray(middles[np.argsort(-near, kind="stable")][:MAX_CANDIDATES], dtype=np.float64)
+    return np.asarray(middles[np.argsort(-near, kind="stable")][:limit], dtype=np.float64)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
+    """Least of values[start:end], in four lanes."""
+    a = b = c = d = np.inf
+    whole = end - (end - start) % 4
+    for i in range(start, whole, 4):
+        a = min(a, values[i])
+        b = min(b, values[i + 1])
+        c = min(c, values[i + 2])
+        d = min(d, values[i + 3])
+    for i in range(whole, end):
+        a = min(a, values[i])
+    return min(a, b, c, d)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
@@ -109,8 +139,8 @@ def _best_states(
     begin: npt.NDArray[np.int64],
     offsets: npt.NDArray[np.float64],
     tick: float,
-    cap: int,
-    penalty: int,
+    cap: float,
+    penalty: float,
 ) -> npt.NDArray[np.int64]:
     """Index into `offsets` per session along the path of least cost; empty where no monotone path exists."""
     sessions, contracts = len(values), len(first)
@@ -135,41 +165,44 @@ def _best_states(
     # Whether to leave a state after session t, and the state to go to from each contract.
     leave = np.zeros(row[sessions], np.uint8)
     target = np.full(line[sessions], -1, np.int64)
-    ahead = np.full(len(offsets), _UNREACHABLE, np.int64)
+    # Costs are whole numbers held as floats, exact below 2**53: the loops over states then run on vectors.
+    ahead = np.full(len(offsets), _UNREACHABLE)
+    # Per contract the least of its states on the session after.
+    least = np.full(contracts, _UNREACHABLE)
+    scale = _UNITS_PER_TICK / tick
     for t in range(sessions - 1, -1, -1):
         best, best_state = _UNREACHABLE, -1
         top = high[t] if t == sessions - 1 else high[t + 1]
         for k in range(top, low[t] - 1, -1):
-            least, least_state = _UNREACHABLE, -1
-            for s in range(begin[k], begin[k + 1]):
-                if ahead[s] < least:
-                    least, least_state = ahead[s], s
-            if least <= best and least_state >= 0:
-                best, best_state = least, least_state
-            listed = k <= high[t] and first[k] <= index[t] <= last[k]
-            if not listed:
+            if least[k] <= best and least[k] < _UNREACHABLE:
+                best, best_state = least[k], begin[k]
+                while ahead[best_state] != best:
+                    best_state += 1
+            if k > high[t] or index[t] < first[k] or index[t] > last[k]:
                 ahead[begin[k] : begin[k + 1]] = _UNREACHABLE
+                least[k] = _UNREACHABLE
                 continue
             target[line[t] + k - low[t]] = best_state
-            close = flat[start[k] + index[t] - first[k]]
-            for s in range(begin[k], begin[k + 1]):
-                cost = cap
-                if not np.isnan(close):
-                    distance = abs(values[t] - offsets[s] - close) / tick * _UNITS_PER_TICK
-                    if distance < cap:
-                        cost = int(np.floor(distance + 0.5))
-                if t == sessions - 1:
-                    ahead[s] = cost
-                elif ahead[s] <= best + penalty and ahead[s] < _UNREACHABLE:
-                    ahead[s] += cost
-                elif best < _UNREACHABLE:
-                    ahead[s] = best + penalty + cost
-                    leave[row[t] + s - begin[low[t]]] = 1
+            difference = values[t] - flat[start[k] + index[t] - first[k]]
+            if t == sessions - 1:
+                ahead[begin[k] : begin[k + 1]] = 0.0
+            leaving = best + penalty if t < sessions - 1 else _UNREACHABLE
+            place = row[t] - begin[low[t]]
+            if np.isnan(difference):
+                for s in range(begin[k], begin[k + 1]):
+                    leave[place + s] = ahead[s] > leaving
+                    ahead[s] = min(ahead[s], leaving) + cap
+            else:
+                for s in range(begin[k], begin[k + 1]):
+                    leave[place + s] = ahead[s] > leaving
+                    cost = np.floor(abs(difference - offsets[s]) * scale + 0.5)
+                    ahead[s] = min(ahead[s], leaving) + min(cost, cap)
+            least[k] = _minimum(ahead, begin[k], begin[k + 1])
     state = -1
-    best = _UNREACHABLE
+    lowest = _UNREACHABLE
     for s in range(begin[low[0]], begin[high[0] + 1]):
-        if ahead[s] < best:
-            best, state = ahead[s], s
+        if ahead[s] < lowest:
+            lowest, state = ahead[s], s
     if state < 0:
         return np.empty(0, np.int64)
     path = np.empty(sessions, np.int64)
