@@ -178,12 +178,15 @@ class _Units:
         compared = self.gap_count + int(counts[3])
         return max(self.gap_sum + gap, 0.0) / compared if compared > 0 else None
 
-    def _measures(self, counts: Ints, mean_gap: float | None, mean_drift: float, left: Floats | None) -> Measures:
+    def _measures(
+        self, counts: Ints, mean_gap: float | None, mean_drift: float, left: Floats | None, gone: Floats | float = 0.0
+    ) -> Measures:
+        """Changed measures. left: the drift left (None: a bound is wanted); gone: what of its unexplained part is gone."""
         base = self.board.measures
         share = base.unexplained_share
         if share is not None:
             whole = 0.0 if left is None else float(np.abs(left).sum())
-            share = 0.0 if left is None or whole == 0.0 else float(np.sign(left) @ self._unexplained()) / whole
+            share = 0.0 if left is None or whole == 0.0 else float(np.sign(left) @ (self._unexplained() - gone)) / whole
         return replace(
             base,
             n_paired=base.n_paired + int(counts[0]),
@@ -219,7 +222,9 @@ class _Units:
         for size, name, values in sized[:LARGEST_REMOVED]:
             left = self.drift - values
             counts, gap = (self.counts[place[name]], self.gap_change[place[name]]) if name in place else (none, 0.0)
-            measures = self._measures(counts, self._mean_gap(counts, float(gap)), float(np.abs(left).mean()), left)
+            gone = 0.0 if name in place else values
+            mean_gap = self._mean_gap(counts, float(gap))
+            measures = self._measures(counts, mean_gap, float(np.abs(left).mean()), left, gone)
             decision, reasons = self._judge(measures)
             out.append(
                 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import combinations
 
@@ -98,6 +99,73 @@ def test_one_wrong_gap_is_named_and_its_removal_flips() -> None:
     # The gap difference of the pair goes with it: 8 / 24 before, 0 / 24 after.
     assert given_board.measures.mean_gap_diff == pytest.approx(8 / 24)
     assert removal["mean_gap_diff"] == 0.0
+
+
+def test_what_is_left_of_gaps_and_drift_after_a_removal() -> None:
+    # 9 before session 375 and 4 before session 500, over 24 pairs: gap differences 13 / 24.
+    first, second = report(board(errors_at(24, k14=9.0, k19=4.0)))["removals"]
+    assert (first["unit"], first["n_paired"], first["unmatched_share"]) == ("block:K14>K15", 24, 0.0)
+    assert first["mean"] == pytest.approx(9 * 375 / 625)
+    assert first["mean_gap_diff"] == pytest.approx(4 / 24)
+    assert first["mean_drift"] == pytest.approx(4 * 500 / 625)
+    assert second["mean_gap_diff"] == pytest.approx(9 / 24)
+    assert (first["reasons"], second["reasons"]) == ([], ["MEAN_DRIFT"])
+
+
+def with_spare_steps(steps: list[int]) -> Board:
+    """24 pairs without a gap difference, and steps of 1 of the reference alone, each within one contract."""
+    plain = board(errors_at(24))
+    count, rolls = 625, 24
+    held = np.repeat(np.arange(rolls + 1), EVERY)
+    names = tuple(f"K{k:02d}" for k in range(rolls + 1))
+    own = [
+        ReferenceRoll(day(EVERY * k - 1), day(EVERY * k), names[k - 1], names[k], 0.0, "canonical")
+        for k in range(1, 25)
+    ]
+    spare = [ReferenceRoll(day(at - 1), day(at), None, None, 1.0, "spread_step") for at in steps]
+    other = sorted([*own, *spare], key=lambda roll: roll.roll_date)
+    raw = np.full(count, 1000.0)
+    carried = np.array([sum(at > t for at in steps) for t in range(count)], dtype=float)
+    ledger = compute(
+        np.array([day(t) for t in range(count)], dtype="datetime64[D]"),
+        Side(raw, raw, held, tuple(own)),
+        Side(raw + carried, raw, held, tuple(other)),
+        names=names,
+    )
+    place = {roll.roll_date: j for j, roll in enumerate(other)}
+    pairs = tuple(RollPair(i, place[roll.roll_date], 0) for i, roll in enumerate(own))
+    alone = tuple(j for j, roll in enumerate(other) if roll.to_contract is None)
+    alignment = RollAlignment(pairs, (), alone, (), (), 0.0)
+    measures = Measures(count, 24, 0, len(alone), 0.0, ledger.mean_drift, 0.25)
+    return Board(measures, ledger, alignment, np.zeros(24), False, plain.quote_unit)
+
+
+def test_removing_a_step_of_the_reference_alone_makes_a_pair_of_it() -> None:
+    # 5 steps against 24 pairs: fail share 20.8 %. One removed: 4 / 25 = 16 %; two: 3 / 26 = 11.5 %.
+    found = report(with_spare_steps([60, 110, 160, 210, 260]))
+    # The steps that carry furthest leave the least drift.
+    assert found["smallest_flip"]["units"] == ["block:K08>K08", "block:K10>K10"]
+    assert found["smallest_flip"]["n_paired"] == 26
+    removal = found["removals"][0]
+    assert (removal["unit"], removal["n_paired"], removal["fail_share"]) == ("block:K10>K10", 25, 4 / 25)
+    assert removal["unmatched_share"] == pytest.approx(4 / 54)
+    assert removal["reasons"] == ["FAIL_SHARE"]
+
+
+def test_policy_v2_measures_what_stays_unexplained_of_the_drift_that_is_left() -> None:
+    # Gaps wrong by 8 before session 500 beside a residual of 1 on sessions 0 to 299: the residual is 300 of
+    # 4300 = 7 % of the summed drift, all of it once the block is removed, and nothing once it goes itself.
+    given_board = board(errors_at(24, k19=8.0))
+    residual = np.where(np.arange(625) < 300, 1.0, 0.0)
+    ledger = replace(given_board.ledger, drift=given_board.ledger.drift + residual, reference_residual=residual)
+    measures = replace(
+        given_board.measures, mean_drift=ledger.mean_drift, atr=100.0, unexplained_share=300 / 4300,
+        rebuilt_decision="ACCEPT", tick=1.0,
+    )  # fmt: skip
+    found = report(replace(given_board, ledger=ledger, measures=measures, policy="v2"))
+    by_unit = {removal["unit"]: removal for removal in found["removals"]}
+    assert by_unit["block:K19>K20"]["reasons"] == ["UNEXPLAINED_SHARE"]
+    assert by_unit["reference_residual"]["reasons"] == []
 
 
 def test_of_several_single_flips_the_least_drift_wins() -> None:
