@@ -181,7 +181,7 @@ class _Units:
     def _measures(
         self, counts: Ints, mean_gap: float | None, mean_drift: float, left: Floats | None, gone: Floats | float = 0.0
     ) -> Measures:
-        """Changed measures. left: the drift left (None: a bound is wanted); gone: what of it was unexplained and went."""
+        """Changed measures. left: the drift left (None: for a bound); gone: what of it was unexplained and went."""
         base = self.board.measures
         share = base.unexplained_share
         if share is not None:
