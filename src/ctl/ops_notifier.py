@@ -9,10 +9,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -33,6 +32,7 @@ MAX_TEXT: Final = 2900
 
 _TAGS: Final[dict[Level, str]] = {"info": "[OK]", "warn": "[WARN]", "alert": "[ALERT]"}
 _REDACTED: Final = "[redacted]"
+_NO_WAIT: Final = 0.001  # a backoff of zero would read as "do not try again"
 
 
 # ---------------------------------------------------------------- messages
@@ -245,9 +245,6 @@ def notify(
     url: str | None = None,
     stream: TextIO | None = None,
     limits: DeliveryLimits = DeliveryLimits(),
-    sleep: Callable[[float], None] = time.sleep,
-    monotonic: Callable[[], float] = time.monotonic,
-    jitter: Callable[[], float] = random.random,
 ) -> DeliveryResult:
     """Deliver a message; never raises. url: of the webhook; stream: where mode `stdout` prints.
 
@@ -273,8 +270,7 @@ def notify(
             return _result(
                 message, mode, delivered=False, attempts=0, target=shown_target(url), error=problem, permanent=True
             )
-        delivery = _Delivery(message, url, limits, sleep, monotonic, jitter)
-        return delivery.run()
+        return _Delivery(message, url, limits).run()
     except Exception as error:  # noqa: BLE001 - a notification must not change the outcome of a run
         target = shown_target(url) if url else None
         return _result(message, mode, delivered=False, attempts=0, target=target, error=type(error).__name__)
@@ -354,30 +350,29 @@ class _Answer:
     wait: float | None = None
 
 
+class _TransientError(Exception):
+    """An attempt that failed in a way that may pass."""
+
+    def __init__(self, answer: _Answer) -> None:
+        super().__init__(answer.error)
+        self.answer = answer
+
+
 class _Delivery:
     """Posts the parts of one message in a thread that is given up when the total time is over.
 
     httpx bounds each read, not the whole answer; a server that drips bytes would otherwise hold the run.
     """
 
-    def __init__(
-        self,
-        message: Message,
-        url: str,
-        limits: DeliveryLimits,
-        sleep: Callable[[float], None],
-        monotonic: Callable[[], float],
-        jitter: Callable[[], float],
-    ) -> None:
+    def __init__(self, message: Message, url: str, limits: DeliveryLimits) -> None:
         self._message, self._url, self._limits = message, url, limits
-        self._sleep, self._monotonic, self._jitter = sleep, monotonic, jitter
         self._attempts = 0
         self._answer = _Answer(False, f"no answer within {limits.total:g} s")
         self._deadline = 0.0
         self._abandoned = threading.Event()
 
     def run(self) -> DeliveryResult:
-        self._deadline = self._monotonic() + self._limits.total
+        self._deadline = time.monotonic() + self._limits.total
         thread = threading.Thread(target=self._post_all, name="ctl-webhook", daemon=True)
         thread.start()
         thread.join(self._limits.total)
@@ -414,18 +409,41 @@ class _Delivery:
             self._answer = _Answer(False, type(error).__name__)
 
     def _post_until_answered(self, client: httpx.Client, body: dict[str, Any]) -> _Answer:
-        backoff = self._limits.backoff_first
-        for attempt in range(1, self._limits.attempts + 1):
-            self._attempts += 1
-            answer = self._post(client, body)
-            if answer.ok or answer.permanent or attempt == self._limits.attempts or self._abandoned.is_set():
-                return answer
-            wait = answer.wait if answer.wait is not None else backoff * (0.5 + self._jitter())
-            backoff = min(2 * backoff, self._limits.backoff_most)
-            if wait > self._limits.retry_after_most or self._monotonic() + wait >= self._deadline:
-                return answer
-            self._sleep(wait)
-        return answer
+        import stamina
+        from stamina import instrumentation
+
+        # Its own hook would log to stderr, where a run's document or a person's board stands.
+        instrumentation.set_on_retry_hooks([])
+        limits = self._limits
+        try:
+            for attempt in stamina.retry_context(
+                on=self._backoff,
+                attempts=limits.attempts,
+                timeout=limits.total,
+                wait_initial=limits.backoff_first,
+                wait_max=limits.backoff_most,
+                wait_jitter=limits.backoff_first,
+            ):
+                with attempt:
+                    self._attempts += 1
+                    answer = self._post(client, body)
+                    if answer.ok or answer.permanent:
+                        return answer
+                    raise _TransientError(answer)
+        except _TransientError as error:
+            return error.answer
+        raise AssertionError("a retry context ends by returning or raising")
+
+    def _backoff(self, error: Exception) -> bool | float:
+        """Whether to try again, and where the server says when, after how many seconds."""
+        if not isinstance(error, _TransientError) or self._abandoned.is_set():
+            return False
+        wait = error.answer.wait
+        if wait is None:
+            return True
+        if wait > self._limits.retry_after_most or time.monotonic() + wait >= self._deadline:
+            return False
+        return max(wait, _NO_WAIT)
 
     def _post(self, client: httpx.Client, body: dict[str, Any]) -> _Answer:
         import httpx

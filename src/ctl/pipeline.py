@@ -74,7 +74,7 @@ def exchange_sessions(
 def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """The continuous series of one root's contracts."""
     expiries = [terms.last_trade for terms in bars.terms.values() if terms.last_trade is not None]
-    until = max(expiries, default=None) if policy.kind == "calendar" else None
+    until = max(expiries, default=None) if policy.kind in ("calendar", "databento_c") else None
     return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
 
 

@@ -378,11 +378,11 @@ def ops(
     retention_days: Annotated[int, typer.Option("--retention-days", min=1, help="Age limit of old files.")] = 45,
     retention_max_files: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--retention-max-files", min=1, help="Files of a kind to keep at most."),
+        typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each."),
     ] = None,
     retention_max_mb: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option("--retention-max-mb", min=0.0, help="Megabytes of a kind to keep at most."),
+        typer.Option("--retention-max-mb", min=0.0, help="Megabytes of runs and logs to keep at most."),
     ] = None,
     include_non_gating: NonGating = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
