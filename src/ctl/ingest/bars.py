@@ -284,6 +284,11 @@ def _fold_weekends(rows: Rows, counts: dict[str, int], roots: Sequence[str]) -> 
     day[weekend] += np.where(following <= FOLD_REACH, following, monday).astype(np.int32)
     starts = np.flatnonzero(np.concatenate(([True], (rows.symbol[1:] != rows.symbol[:-1]) | (day[1:] != day[:-1]))))
     last = np.append(starts[1:], len(rows)) - 1
+    volume = np.add.reduceat(rows.volume, starts)
+    volume_null = rows.volume_null
+    if volume_null is not None:  # an unknown volume plus a known one is unknown
+        volume_null = np.logical_or.reduceat(volume_null, starts)
+        volume = np.where(volume_null, 0, volume)
     return replace(
         rows,
         day=day[starts],
@@ -292,8 +297,8 @@ def _fold_weekends(rows: Rows, counts: dict[str, int], roots: Sequence[str]) -> 
         high=np.fmax.reduceat(rows.high, starts),
         low=np.fmin.reduceat(rows.low, starts),
         close=_leading(rows.close[::-1], len(rows) - 1 - last[::-1], len(rows) - 1 - starts[::-1])[::-1],
-        volume=np.add.reduceat(rows.volume, starts),
-        volume_null=None if rows.volume_null is None else np.logical_and.reduceat(rows.volume_null, starts),
+        volume=volume,
+        volume_null=volume_null,
         open_interest=None if rows.open_interest is None else rows.open_interest[last],
         open_interest_null=None if rows.open_interest_null is None else rows.open_interest_null[last],
         line=None if rows.line is None else rows.line[last],
@@ -355,11 +360,7 @@ def _contract(symbol: str, last_bar: date, stated: Sequence[int], where: str | N
     for year in stated:
         if year * 12 + parsed.month - 1 >= earliest:
             return Contract(year, parsed.month, parsed.root)
-    year = resolve_year(parsed, last_bar)
-    if parsed.year_digits == 2:
-        # A stale bar after the delivery month must not move the contract by a century.
-        year = min(year, year - 100, key=lambda each: abs(each - last_bar.year))
-    return Contract(year, parsed.month, parsed.root)
+    return Contract(resolve_year(parsed, last_bar), parsed.month, parsed.root)
 
 
 def _meant(term: ContractTerms, part_of: Mapping[str, list[Contract]]) -> list[Contract]:

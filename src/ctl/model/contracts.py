@@ -63,15 +63,15 @@ def parse_symbol(symbol: str) -> ParsedSymbol | None:
 def resolve_year(parsed: ParsedSymbol, last_bar: date) -> int:
     """Full delivery year of a symbol whose last bar is known.
 
-    Of the years that end in the digits written, the one whose delivery month is nearest after the
-    last bar, where a delivery month up to one month before the last bar still counts as after.
+    One digit: of the years that end in it, the one whose delivery month is nearest after the last bar, where a
+    month before the last bar's still counts as after. Two digits: the year nearest to the last bar's, on either
+    side, so that a stale bar after the delivery does not move the contract by a century. Four: as written.
     """
     if parsed.year_digits == 4:
         return parsed.year
-    cycle = 100 if parsed.year_digits == 2 else 10
+    if parsed.year_digits == 2:
+        return parsed.year + 100 * ((last_bar.year - parsed.year + 50) // 100)
     earliest = last_bar.year * 12 + last_bar.month - 2
-    year = last_bar.year - cycle
-    year += (parsed.year - year) % cycle
-    while year * 12 + parsed.month - 1 < earliest:
-        year += cycle
-    return year
+    year = last_bar.year - 1
+    year += (parsed.year - year) % 10
+    return year if year * 12 + parsed.month - 1 >= earliest else year + 10
