@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared and noisy: an example's time says nothing, and a failure must come again on the next machine.
+settings.register_profile("ctl", deadline=None, derandomize=True)
+settings.load_profile("ctl")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
