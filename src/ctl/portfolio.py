@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ctl.gate import GateDecision, Unavailable
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
+    from ctl.model.orders import Book, OrderSheet, Roll, SymbolIntents
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry, Restatement, SymbolOutcome, SymbolRun
     from ctl.model.trades import StrategyResult, Timeframe
@@ -126,6 +127,8 @@ class Cycle:
     files: inputs.ReadOnce | None = None
     certified: dict[str, Certified] = field(default_factory=dict)
     results: dict[str, StrategyResult] = field(default_factory=dict)
+    intents: dict[str, SymbolIntents] = field(default_factory=dict)
+    books: dict[str, Book] = field(default_factory=dict)
 
     def decide(self, profile: OperatingProfile) -> GateDecision:
         """Certify every gating symbol from the files now on disk and compare with the profile.
@@ -173,14 +176,17 @@ class Cycle:
 
         from ctl.model.run import SymbolOutcome
 
+        series = self._series(entry.symbol)
         result = pipeline.backtest(
-            self._series(entry.symbol),
+            series,
             entry.symbol,
             timeframe=self.timeframe,
             slippage_per_side=entry.slippage_per_side,
             tick=entry.tick,
             calendar=self.workspace.symbol(entry.symbol).calendar,
         )
+        if entry.role == "gating":
+            self._intend(entry, series, result)
         self.results[entry.symbol] = result
         rows = [trade.document() for trade in result.trades]
         trades = pl.DataFrame(rows, infer_schema_length=None) if rows else None
@@ -205,6 +211,80 @@ class Cycle:
 
         held = [self.results[run.symbol] for run in executed if run.symbol in self.results]
         return b1.portfolio(held).document()
+
+    def next_orders(self, results: Sequence[SymbolRun]) -> OrderSheet:
+        """The orders for the next open, of the gating symbols alone: what is research takes no part of the budget."""
+        from ctl import order_sheet
+
+        gating = [run for run in results if run.role == "gating"]
+        ran = [run.symbol for run in gating if run.status == "EXECUTED"]
+        return order_sheet.order_sheet(
+            [self.intents[symbol] for symbol in ran],
+            {symbol: self.books[symbol] for symbol in ran},
+            self.workspace.risk,
+            missing=[run.symbol for run in gating if run.status == "ERROR"],
+        )
+
+    def _intend(self, entry: PlanEntry, series: ContinuousSeries | DailySeries, result: StrategyResult) -> None:
+        """Note what the strategy would do with one symbol at the next open, and what sizing needs to know of it."""
+        from ctl.model.orders import Book, Market
+        from ctl.strategy.bars import weekly_bars
+        from ctl.strategy.orders import next_session_intents
+
+        symbol, config = entry.symbol, self.workspace.symbol(entry.symbol)
+        daily = pipeline.strategy_bars(series, symbol, config.calendar)
+        bars = daily if self.timeframe == "daily" else weekly_bars(daily)
+        newest = daily.session[-1].item()
+        held = series.frame["contract"][-1]
+        self.intents[symbol] = next_session_intents(
+            bars,
+            result,
+            contract=symbol if held is None else str(held),
+            session=sessions.next_session(config.calendar, newest),
+            tick=entry.tick,
+            roll=self._pending_roll(symbol, series),
+            late=newest > result.last_session,
+        )
+        closes = dict(zip(bars.session.tolist(), bars.close.tolist(), strict=True))
+        confirmed = [t.confirmation_session for t in result.triggers if t.confirmation_session is not None]
+        self.books[symbol] = Book(
+            result,
+            Market(
+                tick=entry.tick,
+                point_value=config.point_value,
+                currency=config.currency,
+                slippage_per_side=entry.slippage_per_side,
+                closes={session: closes[session] for session in confirmed},
+            ),
+        )
+
+    def _pending_roll(self, symbol: str, series: ContinuousSeries | DailySeries) -> Roll | None:
+        """The roll that takes effect at the next session, with the gap that the series will then be joined by."""
+        import polars as pl
+
+        from ctl.model.orders import Roll
+
+        pending = getattr(series, "pending_roll", None)
+        if pending is None:
+            return None
+        frame = self._contracts(symbol).frame
+        old, new = (
+            frame.filter(pl.col("contract") == name).select("session", "close").drop_nulls()
+            for name in (pending.from_contract, pending.to_contract)
+        )
+        both = old.join(new, on="session", suffix="_new").sort("session")
+        if both.is_empty():
+            raise DataError(
+                f"{symbol}: a roll is pending, and its contracts have no session in common",
+                found=f"{pending.from_contract} to {pending.to_contract}",
+                code="NO_GAP",
+            )
+        session, before, after = both.row(-1)
+        return Roll(pending.from_contract, pending.to_contract, after - before, session)
+
+    def _contracts(self, symbol: str) -> ContractBars:
+        held = self.certified[symbol].inputs.contracts if symbol in self.certified else None
+        return held if held is not None else inputs.read_contracts(self.workspace, symbol, self.as_of)
 
     def _series(self, symbol: str) -> ContinuousSeries | DailySeries:
         config = self.workspace.symbol(symbol)

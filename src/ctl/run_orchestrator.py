@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import __version__, clock, digests, store
 from ctl.errors import CtlError, DataError, GateRefused
 from ctl.gate import GateDecision, GatePass, profile_reference, require_pass
+from ctl.model.orders import OrderSheet
 from ctl.model.run import (
     DigestsDocument,
     PlanEntry,
@@ -65,7 +66,9 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A finished run. `trades` are of every executed symbol, ordered by exit session, then symbol."""
+    """A finished run. `trades` are of every executed symbol, ordered by exit session, then symbol; `orders` are for
+    the next open, None where nothing ran.
+    """
 
     plan: RunPlan
     decision: GateDecision
@@ -74,6 +77,7 @@ class RunSummary:
     trades: pl.DataFrame | None
     simulated: bool
     instant: datetime
+    orders: OrderSheet | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -95,6 +99,8 @@ class RunSummary:
             "gate_result": self.decision.to_document(),
             "symbol_run_results": [result.to_document() for result in self.results],
             "portfolio": None if self.portfolio is None else dict(self.portfolio),
+            "orders": None if self.orders is None else self.orders.to_document(),
+            "risk": None if self.orders is None else self.orders.risk,
             "trades": trades,
             "digests": decision_digests(self.decision),
             "package_version": __version__,
@@ -103,6 +109,7 @@ class RunSummary:
 
 RunSymbol = Callable[[PlanEntry], SymbolOutcome]
 PortfolioMetrics = Callable[[Sequence[SymbolRun]], Mapping[str, Any]]
+NextOrders = Callable[[Sequence[SymbolRun]], OrderSheet]
 Progress = Callable[[PlanEntry], None]
 
 
@@ -118,6 +125,7 @@ def run_portfolio(
     dry_run: bool = False,
     simulated: bool = False,
     portfolio_metrics: PortfolioMetrics | None = None,
+    next_orders: NextOrders | None = None,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Plan, execute and summarise a run behind a gate decision. Raises GateRefused where it did not pass."""
@@ -130,7 +138,15 @@ def run_portfolio(
         dry_run=dry_run,
     )
     results = execute(plan, decision.grant(), run_symbol, progress=progress)
-    return summarise(plan, decision, results, instant=instant, simulated=simulated, portfolio_metrics=portfolio_metrics)
+    return summarise(
+        plan,
+        decision,
+        results,
+        instant=instant,
+        simulated=simulated,
+        portfolio_metrics=portfolio_metrics,
+        next_orders=next_orders,
+    )
 
 
 def build_plan(
@@ -202,8 +218,9 @@ def summarise(
     instant: datetime,
     simulated: bool = False,
     portfolio_metrics: PortfolioMetrics | None = None,
+    next_orders: NextOrders | None = None,
 ) -> RunSummary:
-    """Put a run's results together. portfolio_metrics is asked only where some symbol was executed."""
+    """Put a run's results together. portfolio_metrics and next_orders are asked only where some symbol was executed."""
     executed = [result for result in results if result.status == "EXECUTED"]
     portfolio = portfolio_metrics(executed) if portfolio_metrics is not None and executed else None
     return RunSummary(
@@ -214,6 +231,7 @@ def summarise(
         trades=_all_trades(executed) if executed else None,
         simulated=simulated,
         instant=instant,
+        orders=next_orders(results) if next_orders is not None and executed else None,
     )
 
 

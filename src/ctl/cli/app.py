@@ -367,6 +367,26 @@ def run(
 
 
 @app.command()
+def orders(
+    profile: Profile = None,
+    csv: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--csv", dir_okay=False, metavar="FILE", help="Write the orders as CSV too."),
+    ] = None,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """What to do at the next open: entries, exits, resting targets, with size. Gate first; exit 2 gives none."""
+    from ctl.cli import order_commands
+
+    raise typer.Exit(
+        order_commands.orders(workspace, profile, csv=csv, timeframe=_timeframe(timeframe), as_of=as_of, json=json)
+    )
+
+
+@app.command()
 def ops(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,

@@ -235,19 +235,63 @@ def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
     for item in document["symbol_run_results"]:
         if item["status"] != "EXECUTED":
             print(f"{item['symbol']}: {item['status']}" + (f" ({item['reason']})" if item["reason"] else ""))
-        for trigger in item["extra"].get("awaiting", []):
-            what = "buy at the next open" if trigger["status"] == "awaiting_entry" else "trigger pending"
-            print(f"{item['symbol']}: {what}; trigger of {trigger['trigger_session']}, stop {trigger['stop']:.6g}")
         for trade in item["extra"].get("open", []):
-            what = "sell at the next open" if trade["awaiting_exit"] else "open"
             print(
-                f"{item['symbol']}: {what}; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
+                f"{item['symbol']}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
                 f"stop {trade['stop_price']:.6g}, {trade['r_theoretical']:+.2f} R"
             )
+    if document["orders"] is not None:
+        print_orders(document["orders"], document["risk"])
     if summary_path is not None:
         print(f"\nrun summary  {summary_path}")
         if document["trades"] is not None:
             print(f"trades       {Path(summary_path).parent / document['trades']['file']}")
+
+
+def print_orders(sheet: Mapping[str, Any], risk: Mapping[str, Any] | None) -> None:
+    """The orders for the next open, what holds beyond them, and the risk budget."""
+    print()
+    orders = sheet["orders"]
+    if not orders:
+        print("Orders for the next open: none")
+    for session in sorted({order["session"] for order in orders}):
+        of_session = [order for order in orders if order["session"] == session]
+        decided = ", ".join(sorted({order["as_of"] for order in of_session}))
+        print(f"Orders for the open of {session} (decided on the close of {decided})")
+        table = _table("symbol", "contract", "do", "quantity", "type", "price", "R", "risk each", right=(3, 5, 6, 7))
+        for order in of_session:
+            table.add_row(
+                order["symbol"], order["contract"], _what(order), str(order["quantity"]), order["type"],
+                "-" if order["price"] is None else f"{order['price']:.10g}",
+                "-" if order["r"] is None else f"{order['r']:+.2f}",
+                "-" if order["risk_per_contract"] is None
+                else f"{order['risk_per_contract']:,.2f} {order['currency']}",
+            )  # fmt: skip
+        _console().print(table)
+        for order in of_session:
+            print(f"  {order['symbol']} {_what(order)}: {order['reason']}")
+    for text in sheet["standing"]:
+        print(f"  {text}")
+    if risk is not None:
+        pnl = risk["r_pnl"]
+        print(
+            f"Risk at the close of {risk['as_of']}: 1 R = {risk['r_money']:,.2f} {risk['currency']}"
+            + (f", reduced to {risk['r_money_next']:,.2f} in a drawdown" if risk["reduced"] else "")
+            + f"; open {risk['r_used']:.2f} R, ordered {risk['r_ordered']:.2f} R; realised day {pnl['day']:+.2f}, "
+            f"week {pnl['week']:+.2f}, month {pnl['month']:+.2f} R; drawdown {risk['drawdown_r']:.2f} R; "
+            f"caps hit: {', '.join(risk['caps_hit']) or 'none'}"
+        )
+    for text in sheet["notes"]:
+        print(f"  note: {text}")
+
+
+def _what(order: Mapping[str, Any]) -> str:
+    """`buy`, `sell TP1`, `roll: buy`, `blocked`: what a trader does with one row."""
+    if order["status"] == "blocked":
+        return "blocked"
+    if order["action"] == "roll":
+        return f"roll: {order['side']}"
+    return f"{order['side']} {order['tranche']}" if order["tranche"] else str(order["side"])
 
 
 def print_ops(document: Mapping[str, Any], log_path: str | None) -> None:

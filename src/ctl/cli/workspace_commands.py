@@ -157,6 +157,7 @@ def run(
                 dry_run=dry_run,
                 simulated=workspace.simulated,
                 portfolio_metrics=cycle.portfolio_metrics,
+                next_orders=cycle.next_orders,
                 progress=progress,
             )
         path = None if dry_run else run_orchestrator.persist(summary, workspace)
@@ -208,6 +209,7 @@ def ops(
                 decide=cycle.decide,
                 run_symbol=cycle.run_symbol,
                 portfolio_metrics=cycle.portfolio_metrics,
+                next_orders=cycle.next_orders,
                 progress=progress,
             ),
             WeeklyOptions(
@@ -216,6 +218,7 @@ def ops(
                 timeframe=timeframe,
                 notify=notify,  # type: ignore[arg-type]  # the command line's choices are the modes
                 webhook_url=url,
+                ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
                 retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
             ),
             instant=instant,

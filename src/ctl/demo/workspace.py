@@ -43,6 +43,18 @@ path = "data/raw/tradestation"
 [vendors.norgate]
 format = "norgate"
 path = "data/raw/norgate"
+
+# What one trade may risk: 1 R is r_percent of equity. The caps, in R, refuse new entries.
+[risk]
+equity = 1_000_000.0
+currency = "USD"
+r_percent = 1.0
+max_open_r = 4.0
+max_daily_loss_r = 2.0
+max_weekly_loss_r = 4.0
+max_monthly_loss_r = 6.0
+drawdown_threshold_r = 8.0            # from this drawdown on, 1 R of a new entry is multiplied by:
+drawdown_factor = 0.5
 """
 
 

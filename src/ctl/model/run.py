@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.orders import OrderSheetDocument, RiskStateDocument
 from ctl.model.trades import Timeframe
 
 if TYPE_CHECKING:
@@ -376,6 +377,8 @@ class RunSummaryDocument(TypedDict):
     gate_result: GateResultDocument
     symbol_run_results: list[SymbolRunDocument]
     portfolio: dict[str, Any] | None
+    orders: OrderSheetDocument | None
+    risk: RiskStateDocument | None
     trades: TradesFileDocument | None
     digests: DigestsDocument
     package_version: str

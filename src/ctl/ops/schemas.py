@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctl import operating_profile, store
+from ctl.model.orders import OrdersDocument
 from ctl.model.run import GateResultDocument, OpsLogDocument, RunSummaryDocument
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -19,6 +20,7 @@ def schemas() -> dict[str, bytes]:
         "operating_profile_v1.schema.json": ("Operating profile", operating_profile.json_schema()),
         "gate_result_v1.schema.json": ("Gate result", TypeAdapter(GateResultDocument).json_schema()),
         "run_summary_v1.schema.json": ("Run summary", TypeAdapter(RunSummaryDocument).json_schema()),
+        "orders_v1.schema.json": ("Orders for the next open", TypeAdapter(OrdersDocument).json_schema()),
         "ops_log_v1.schema.json": ("Ops log", TypeAdapter(OpsLogDocument).json_schema()),
     }
     return {

@@ -58,6 +58,7 @@ class WeeklySteps:
     decide: Callable[[OperatingProfile], GateDecision]
     run_symbol: run_orchestrator.RunSymbol
     portfolio_metrics: run_orchestrator.PortfolioMetrics | None = None
+    next_orders: run_orchestrator.NextOrders | None = None
     progress: run_orchestrator.Progress | None = None
 
 
@@ -181,6 +182,7 @@ class _Cycle:
             dry_run=self._options.dry_run,
             simulated=self._workspace.simulated,
             portfolio_metrics=self._steps.portfolio_metrics,
+            next_orders=self._steps.next_orders,
             progress=self._steps.progress,
         )
         results = tuple(replace(item, reason=self._clean(item.reason)) for item in summary.results)

@@ -9,12 +9,14 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ctl.digests import sha256_bytes
 from ctl.errors import WorkspaceError
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
+from ctl.model.orders import RiskTerms
 
 FILE_NAME: Final = "ctl.toml"
 
@@ -57,7 +59,10 @@ class SymbolConfig:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace and its paths. Every path is absolute; nothing is created by asking for one."""
+    """A workspace and its paths. Every path is absolute; nothing is created by asking for one.
+
+    risk: None where there is no table [risk].
+    """
 
     root: Path
     cycle_id: str
@@ -68,6 +73,7 @@ class Workspace:
     vendors: Mapping[str, VendorConfig]
     symbols: Mapping[str, SymbolConfig]
     config_sha256: str
+    risk: RiskTerms | None = None
 
     @classmethod
     def find(cls, start: Path) -> Workspace:
@@ -213,6 +219,8 @@ def parse(data: bytes, root: Path) -> Workspace:
     paths.close()
     vendors = {name: _vendor(name, table, root) for name, table in top.tables("vendors")}
     symbols = {name: _symbol(name, table, root, vendors) for name, table in top.tables("symbols")}
+    risk = _risk(top.table("risk", required=False)) if "risk" in raw else None
+    top.optional("risk")
     top.close()
     if problems:
         raise WorkspaceError("cannot be used: " + "; ".join(problems), where=where)
@@ -226,6 +234,7 @@ def parse(data: bytes, root: Path) -> Workspace:
         vendors=vendors,
         symbols=symbols,
         config_sha256=sha256_bytes(data),
+        risk=risk,
     )
 
 
@@ -262,6 +271,25 @@ def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorCo
     )
     table.close()
     return config
+
+
+def _risk(table: _Table) -> RiskTerms | None:
+    """The risk budget; None, with problems noted, where it cannot be used."""
+    taken = {
+        "equity": table.take("equity", _positive, "a number above 0"),
+        "currency": table.take("currency", _text, "a currency code"),
+        "r_percent": table.take("r_percent", _percent, "a percentage above 0, at most 100"),
+        **{name: table.take(name, _positive, "R above 0") for name in _CAPS},
+        "drawdown_factor": table.take("drawdown_factor", _share, "a number above 0, at most 1"),
+        "rates": table.take("rates", _rates, "a table of currency = number above 0", default={}),
+        "since": table.take("since", _date, "a date, YYYY-MM-DD", default=None),
+    }
+    table.close()
+    required = [value for name, value in taken.items() if name != "since"]
+    return None if any(value is None for value in required) else RiskTerms(**taken)
+
+
+_CAPS: Final = ("max_open_r", "max_daily_loss_r", "max_weekly_loss_r", "max_monthly_loss_r", "drawdown_threshold_r")
 
 
 def _under(root: Path, path: str | None) -> Path | None:
@@ -313,6 +341,11 @@ class _Table:
                 found.append((name, _Table(entry, f"{key}.{name}.", self._problems)))
         return found
 
+    def optional(self, key: str) -> None:
+        """Name a key that may be absent among those that are known."""
+        if key not in self._known:
+            self._known.append(key)
+
     def close(self) -> None:
         """Note every key that nobody took."""
         for key in self._left:
@@ -363,6 +396,30 @@ def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
         raise ValueError
     return float(value)
+
+
+def _percent(value: Any) -> float:
+    number = _positive(value)
+    if number > 100:
+        raise ValueError
+    return number
+
+
+def _share(value: Any) -> float:
+    number = _positive(value)
+    if number > 1:
+        raise ValueError
+    return number
+
+
+def _rates(value: Any) -> dict[str, float]:
+    return {str(key): _positive(item) for key, item in _mapping(value).items()}
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise TypeError
+    return value
 
 
 def _asset_class(value: Any) -> str:
