@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -76,11 +77,12 @@ def check_reference_match(
 ) -> Finding:
     """Check 3: daily changes correlate with the reference's, and levels agree where it ships unadjusted closes."""
     correlation, used, basis = _change_correlation(overlap, canonical_rolls, reference_rolls)
-    level = _median_level_difference(overlap)
+    ratio, level = _levels(overlap)
     evidence: dict[str, Any] = {
         "correlation": correlation,
         "changes": used,
         "changes_over": basis,
+        "median_level_ratio": ratio,
         "median_level_difference": level,
     }
     least, most = LIMITS_V1.min_change_correlation, LIMITS_V1.max_median_level_difference
@@ -95,9 +97,15 @@ def check_reference_match(
     if level is not None and exceeds(level, most):
         left, right = compared(100 * level, 100 * most)
         problems.append(f"median level difference {left} % > {right} %")
+    code = None
+    if len(problems) == 1 and ratio is not None and level is not None and exceeds(level, most):
+        power = _power_of_ten(ratio)
+        if power is not None:
+            code = "UNIT_MISMATCH"
+            problems.append(f"prices are {10.0**power:g} times the reference's: another quote unit")
     text = "; ".join(problems) or f"correlation of daily changes {correlation:.4f} over {used} sessions"
     status: Status = "FAIL" if problems else "PASS"
-    return _finding("reference_match", status, text, None, correlation, least, "correlation", evidence)
+    return _finding("reference_match", status, text, code, correlation, least, "correlation", evidence)
 
 
 def check_terms(request: CertifyRequest) -> Finding:
@@ -244,14 +252,25 @@ def _pearson(x: Floats, y: Floats) -> float | None:
     return float(np.dot(x, y)) / scale if scale > 0.0 else None
 
 
-def _median_level_difference(overlap: Overlap) -> float | None:
-    """Median of |canonical / reference - 1| of unadjusted closes; None without the reference's own."""
+def _levels(overlap: Overlap) -> tuple[float | None, float | None]:
+    """Medians of canonical / reference and of |canonical / reference - 1| of unadjusted closes.
+
+    None without the reference's own unadjusted closes.
+    """
     if not overlap.has_reference_unadjusted:
-        return None
+        return None, None
     usable = overlap.reference_unadjusted != 0.0
     ratio = overlap.canonical_unadjusted[usable] / overlap.reference_unadjusted[usable]
     ratio = ratio[np.isfinite(ratio)]
-    return float(np.median(np.abs(ratio - 1.0))) if ratio.size else None
+    return (float(np.median(ratio)), float(np.median(np.abs(ratio - 1.0)))) if ratio.size else (None, None)
+
+
+def _power_of_ten(ratio: float) -> int | None:
+    """The power of ten, other than 1, that a ratio is within the tolerated level difference; None where none is."""
+    if not ratio > 0.0:
+        return None
+    power = round(math.log10(ratio))
+    return power if power and abs(ratio / 10.0**power - 1.0) <= LIMITS_V1.max_median_level_difference else None
 
 
 def _last_bars(bars: ContractBars) -> dict[str, Any]:
