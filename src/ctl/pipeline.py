@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ctl.certify.functional import FunctionalInput
     from ctl.model.certificate import Certificate
+    from ctl.model.instruments import CsvMapping
     from ctl.model.reference import Reference
     from ctl.model.trades import StrategyResult, Timeframe
     from ctl.strategy.b1 import B1Parameters, StrategyBars
@@ -96,10 +97,20 @@ def write_series(
     return [folder / name for name in files]
 
 
-def plain_series(path: Path, symbol: str) -> DailySeries:
-    """The series of a plain file, adjusted where the file itself states its rolls."""
+def plain_series(
+    path: Path, symbol: str | None = None, *, mapping: CsvMapping | None = None, publisher: int | None = None
+) -> DailySeries:
+    """The series of a file, adjusted where the file itself states its rolls.
+
+    symbol, publisher: of a Databento file that holds several; None: the only one.
+    """
     reference = ingest.read_reference(
-        symbol=symbol, adjusted=path, unadjusted=None, instruments=ingest.load_instruments()
+        symbol=symbol,
+        adjusted=path,
+        unadjusted=None,
+        instruments=ingest.load_instruments(),
+        mapping=mapping,
+        publisher=publisher,
     )
     series = reference.adjusted or reference.unadjusted
     if series is None:

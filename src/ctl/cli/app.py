@@ -109,6 +109,12 @@ Publisher = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--publisher", help="Publisher to use where a Databento file holds several."),
 ]
+Mapping = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--mapping", metavar="NAME|FILE.toml", help="How to read a CSV whose header is not known: packaged or your own."
+    ),
+]
 PolicyOption = Annotated[Policy, typer.Option("--policy", help="Roll policy.")]
 Days = Annotated[
     int, typer.Option("--days", min=1, help="Consecutive sessions that confirm a volume or interest roll.")
@@ -185,6 +191,7 @@ def build(
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
     publisher: Publisher = None,
+    mapping: Mapping = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="Folder for the series and its manifest (with --contracts)."),
@@ -206,7 +213,9 @@ def build(
         roll = plain_commands.roll_policy(
             policy.value, days, months, timing.value, adjust.value, anchor.value, offset, fixed_day, schedule
         )
-        code = plain_commands.build(contracts, root, roll, out, publisher=publisher, csv=csv, json=json)
+        code = plain_commands.build(
+            contracts, root, roll, out, publisher=publisher, mapping=mapping, csv=csv, json=json
+        )
     else:
         code = workspace_commands.build(workspace, symbols or [], csv=csv, json=json)
     raise typer.Exit(code)
@@ -243,6 +252,11 @@ def certify(
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
     publisher: Publisher = None,
+    mapping: Mapping = None,
+    reference_mapping: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--reference-mapping", metavar="NAME|FILE.toml", help="The same for the reference files."),
+    ] = None,
     quote_unit: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's."),
@@ -281,6 +295,7 @@ def certify(
         code = plain_commands.certify(
             contracts, root, roll,
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
+            mapping=mapping, reference_mapping=reference_mapping,
             quote_unit=quote_unit, calendar=calendar, acceptance=acceptance.value, out=out, as_of=as_of,
             explain=explain, json=json,
         )  # fmt: skip
@@ -292,14 +307,22 @@ def certify(
 @app.command()
 def backtest(
     bars: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="BARS.csv", help="Daily bars.")],
-    slippage: Annotated[float, typer.Option("--slippage", min=0.0, help="Slippage per side, in price units.")] = 0.0,
+    slippage: Annotated[
+        float, typer.Option("--slippage", min=0.0, max=1e9, help="Slippage per side, in price units.")
+    ] = 0.0,
     tick: Annotated[Optional[float], typer.Option("--tick", help="Tick size, where known.")] = None,  # noqa: UP045
+    symbol: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--symbol", help="Symbol to run where a Databento file holds several."),
+    ] = None,
+    publisher: Publisher = None,
+    mapping: Mapping = None,
     param: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option("--param", metavar="NAME=VALUE", help="A B1 parameter in its registered range; repeatable."),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
-    lots: Annotated[int, typer.Option("--lots", min=1, help="Whole lots for r_actual.")] = 3,
+    lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Whole lots for r_actual.")] = 3,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     calendar: Annotated[
         str, typer.Option("--calendar", help="Exchange calendar that ends weeks and months: XNYS, CMES, ... or none.")
@@ -315,6 +338,9 @@ def backtest(
     raise typer.Exit(
         plain_commands.backtest(
             bars,
+            symbol=symbol,
+            publisher=publisher,
+            mapping=mapping,
             slippage=slippage,
             tick=tick,
             param=param or [],

@@ -31,6 +31,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def warn(text: str) -> None:
+    """One line on stderr about something that was read and is not as it should be."""
+    print(f"warning: {' '.join(text.split())}", file=sys.stderr)
+
+
 @contextmanager
 def progress(text: str) -> Iterator[None]:
     """A spinner on stderr while the body runs, where stderr is a terminal."""

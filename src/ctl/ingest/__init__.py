@@ -21,6 +21,7 @@ __all__ = [
     "find_reference_files",
     "load_instruments",
     "mapping_from",
+    "mapping_named_or_at",
     "named_mapping",
     "read_contracts",
     "read_reference",
@@ -50,14 +51,14 @@ def read_contracts(
 def read_series(
     path: Path,
     *,
-    symbol: str,
+    symbol: str | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
 ) -> DailySeries:
     """One bar per session of one equity or continuous series; of a Databento file the bars of `symbol`.
 
-    Raises InputError, also for sessions that repeat or do not ascend.
+    symbol None: the only one that the file holds. Raises InputError, also for sessions that repeat or do not ascend.
     """
     from ctl.ingest import readers
 
@@ -66,14 +67,15 @@ def read_series(
 
 def read_reference(
     *,
-    symbol: str,
+    symbol: str | None,
     adjusted: Path | None,
     unadjusted: Path | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
+    publisher: int | None = None,
     vendor: str | None = None,
 ) -> Reference:
-    """A reference vendor's continuous series.
+    """A reference vendor's continuous series; symbol None: whatever the file holds.
 
     A file that states its rolls and their gaps is unadjusted, and gives the stated rolls and the
     difference-adjusted series too. `vendor` overrides the name that the format implies. Raises InputError.
@@ -81,7 +83,13 @@ def read_reference(
     from ctl.ingest import readers
 
     return readers.read_reference(
-        symbol=symbol, adjusted=adjusted, unadjusted=unadjusted, instruments=instruments, mapping=mapping, vendor=vendor
+        symbol=symbol,
+        adjusted=adjusted,
+        unadjusted=unadjusted,
+        instruments=instruments,
+        mapping=mapping,
+        publisher=publisher,
+        vendor=vendor,
     )
 
 
@@ -104,6 +112,13 @@ def named_mapping(name: str) -> CsvMapping:
     from ctl.ingest import mapped
 
     return mapped.packaged(name)
+
+
+def mapping_named_or_at(text: str) -> CsvMapping:
+    """The packaged mapping of that name, else the mapping of the TOML file at that path. Raises InputError."""
+    from ctl.ingest import mapped
+
+    return mapped.named_or_at(text)
 
 
 def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:

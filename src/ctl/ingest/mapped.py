@@ -20,13 +20,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 
 from ctl.errors import InputError
+from ctl.ingest import source
 from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
 from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
@@ -60,13 +63,42 @@ def packaged(name: str) -> CsvMapping:
     return mapping_from(tomllib.loads(text), name=name)
 
 
-def recognised(columns: tuple[str, ...]) -> CsvMapping | None:
-    """The packaged mapping whose format a header shows."""
+def recognised(columns: tuple[str, ...], stem: str) -> CsvMapping | None:
+    """The packaged mapping whose format a header shows; of a file without one, its name and first cells."""
     for name in PACKAGED:
         mapping = packaged(name)
         if mapping.recognised_by and set(mapping.recognised_by) <= set(columns):
             return mapping
+        if not mapping.header and _from_name(mapping.name_pattern, stem) and _reads(mapping, columns):
+            return mapping
     return None
+
+
+def _reads(mapping: CsvMapping, cells: tuple[str, ...]) -> bool:
+    """Whether a first line without a header holds the columns of a mapping, its session where it should be."""
+    positions = [int(position) for position in mapping.columns.values()]
+    if max(positions) != len(cells):
+        return False
+    try:
+        datetime.strptime(cells[int(mapping.columns["session"]) - 1], mapping.date_format)  # noqa: DTZ007 - a session
+    except ValueError:
+        return False
+    return True
+
+
+def named_or_at(text: str) -> CsvMapping:
+    """See `ctl.ingest.mapping_named_or_at`."""
+    if text in PACKAGED:
+        return packaged(text)
+    path = Path(text)
+    if path.suffix.lower() != ".toml":
+        raise InputError(f"no packaged mapping named {text!r}", expected=", ".join(PACKAGED) + ", or a TOML file")
+    raw = source.load(path)
+    try:
+        document = tomllib.loads(raw.data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("not TOML", where=text, found=str(error)) from error
+    return mapping_from(document, name=path.stem)
 
 
 def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
@@ -200,6 +232,7 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         quote_units=mapping.quote_units,
         contract=codes if as_series and symbols else None,
         adjustment=adjustment,
+        root=root,
     )
     return MappedFile(bars, _rolls(table, columns, day, divisor, root))
 
@@ -259,6 +292,7 @@ def _divisor(table: Table, mapping: CsvMapping, root: str | None) -> float:
             where=table.file.name,
             found=f"root {root!r}",
             expected="one of " + ", ".join(sorted(mapping.point_values)),
+            remedy="name the root, or the file after it" if root is None else None,
         )
     return value * mapping.price_divisor
 

@@ -33,8 +33,8 @@ _KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_u
 
 
 def recognises(columns: tuple[str, ...]) -> bool:
-    """Whether a header is ctl's own."""
-    return "session" in columns
+    """Whether a header is ctl's own, in capitals or not."""
+    return any(name.lower() == "session" for name in columns)
 
 
 def required_columns(*, as_series: bool) -> tuple[str, ...]:

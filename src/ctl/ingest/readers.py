@@ -29,6 +29,8 @@ _FORMATS: Final = (
     "or series (session,open,high,low,close,volume), "
 ) + ", ".join(name for name in mapped.PACKAGED if name != "lean")
 
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
 
 def read_contracts(
     paths: Sequence[Path],
@@ -59,45 +61,72 @@ def read_contracts(
 def read_series(
     path: Path,
     *,
-    symbol: str,
+    symbol: str | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
 ) -> DailySeries:
     """See `ctl.ingest.read_series`."""
-    require_symbol(symbol)
+    return _series(path, symbol, instruments, mapping, publisher)[0]
+
+
+def _series(
+    path: Path, symbol: str | None, instruments: Instruments, mapping: CsvMapping | None, publisher: int | None
+) -> tuple[DailySeries, mapped.MappedFile, str]:
+    """The series of a file, what the file holds, and the symbol: the one asked for, else the only one."""
+    if symbol is not None:
+        require_symbol(symbol)
     read = _read(path, mapping=mapping, publisher=publisher, as_series=True, root=symbol, symbol=symbol)
-    return daily_series(read.bars, symbol, instruments, descending=bool(mapping and mapping.descending))
+    name = symbol or _only_symbol(read.bars)
+    return daily_series(read.bars, name, instruments, descending=bool(mapping and mapping.descending)), read, name
+
+
+def _only_symbol(bars: FileBars) -> str:
+    """The symbol of a file whose rows name it, else the file's name (the rows of a series name what it holds)."""
+    if bars.contract is not None or not bars.rows.symbols:
+        return bars.root or bars.file.stem
+    present = [bars.rows.symbols[code] for code in np.unique(bars.rows.symbol).tolist() if code >= 0]
+    if len(present) > 1:
+        raise InputError(
+            "several symbols in one file",
+            where=bars.file.name,
+            found=", ".join(present[:8]) + (", ..." if len(present) > 8 else ""),
+            expected="one series",
+            remedy="choose one with symbol",
+        )
+    return present[0] if present else bars.file.stem
 
 
 def read_reference(
     *,
-    symbol: str,
+    symbol: str | None,
     adjusted: Path | None,
     unadjusted: Path | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
+    publisher: int | None = None,
     vendor: str | None = None,
 ) -> Reference:
     """See `ctl.ingest.read_reference`."""
-    require_symbol(symbol)
+    name = symbol or ""
     found: dict[str, DailySeries | None] = {"adjusted": None, "unadjusted": None}
     rolled: mapped.MappedFile | None = None
     for kind, path in (("unadjusted", unadjusted), ("adjusted", adjusted)):
         if path is None:
             continue
-        read = _read(path, mapping=mapping, publisher=None, as_series=True, root=symbol, symbol=symbol)
-        series = daily_series(read.bars, symbol, instruments, descending=bool(mapping and mapping.descending))
+        series, read, name = _series(path, symbol, instruments, mapping, publisher)
         if read.rolls:
             # Such a file is unadjusted under whichever name it was given.
             rolled, kind = read, "unadjusted"  # noqa: PLW2901
         found[kind] = series
     if rolled is not None and found["adjusted"] is None:
-        series = daily_series(_back_adjusted(rolled), symbol, instruments)
+        series = daily_series(_back_adjusted(rolled), name, instruments)
         found["adjusted"] = series
     given = found["unadjusted"] or found["adjusted"]
     if given is None:
-        raise InputError(f"no reference file for {symbol}", expected="an adjusted or an unadjusted series")
+        raise InputError(
+            f"no reference file for {symbol or 'a series'}", expected="an adjusted or an unadjusted series"
+        )
     named = vendor or given.meta.vendor
     return Reference(
         vendor=named,
@@ -134,7 +163,7 @@ def _back_adjusted(read: mapped.MappedFile) -> FileBars:
 
 
 def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
-    """The files meant, and whether each was named itself: a folder stands for the data files in it, by name."""
+    """The files meant, and whether each was named itself: a folder stands for its data files, hidden ones aside."""
     expanded: list[tuple[Path, bool]] = []
     for path in paths:
         try:
@@ -144,7 +173,7 @@ def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
         if inside is None:
             expanded.append((path, True))
             continue
-        data = [each for each in inside if each.name.lower().endswith(_EXTENSIONS)]
+        data = [each for each in inside if each.name.lower().endswith(_EXTENSIONS) and not each.name.startswith(".")]
         if not data:
             raise InputError("no data files in the folder", where=str(path), expected=", ".join(_EXTENSIONS))
         expanded += [(each, False) for each in data]
@@ -172,21 +201,25 @@ def _read(
     text = table.check_head(raw)
     if mapping is None:
         columns = table.header_of(text)
+        if symbol is None and as_series and "symbol" not in columns:
+            symbol = raw.stem
         if databento_csv.recognises(columns):
             cells = table.parse(raw, text, required=databento_csv.REQUIRED)
             return mapped.MappedFile(databento_csv.read(cells, symbol=symbol, publisher=publisher))
         if tradestation.recognises(columns):
             return mapped.MappedFile(_only_series(tradestation.read(table.parse(raw, text)), as_series=as_series))
         if plain.recognises(columns):
-            cells = table.parse(raw, text, required=plain.required_columns(as_series=as_series))
+            lower = tuple(name.lower() for name in columns)
+            cells = table.parse(raw, text, required=plain.required_columns(as_series=as_series), names=lower)
             return mapped.MappedFile(plain.read(cells, as_series=as_series))
-        mapping = mapped.recognised(columns)
+        mapping = mapped.recognised(columns, raw.stem)
         if mapping is None:
+            other = next((name for mark, name in _SEPARATORS.items() if mark in columns[0]), None) if columns else None
             raise InputError(
                 "row 1: no known header",
                 where=raw.name,
-                found=repr(", ".join(columns)[:120]),
-                expected=_FORMATS,
+                found=repr(", ".join(columns)[:120]) + (f", separated by {other}" if other else ""),
+                expected=("cells separated by commas: " if other else "") + _FORMATS,
                 remedy="name a mapping",
             )
     names = None if mapping.header else mapped.position_names(len(table.header_of(text, mapping.separator)))

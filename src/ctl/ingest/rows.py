@@ -92,6 +92,8 @@ class FileBars:
     contract: NDArray[np.int32] | None = None
     """Index into `rows.symbols` of the held contract, -1 where unknown; for series only."""
     adjustment: NDArray[np.float64] | None = None
+    root: str | None = None
+    """What the file's name says of a series, where a mapping reads it."""
     bars: bool = True
     """False for files that hold terms only."""
 

@@ -26,6 +26,7 @@ MAX_RATIO: Final = 250
 _BLOCK: Final = 1 << 20
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_MAY_HOLD_NUL: Final = (b"DBN", b"PAR1")
 _MAX_WINDOW: Final = 1 << 27
 
 
@@ -83,6 +84,9 @@ def _load(path: Path, handle: BinaryIO) -> RawFile:
     handle.seek(0)
     expand = _expander(first, where)
     if expand is None:
+        if not first.startswith(_MAY_HOLD_NUL) and b"\0" in first:
+            # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
+            return RawFile(path=path, data=first, sha256=hashlib.sha256(first).hexdigest(), size=len(first))
         data = handle.read(MAX_BYTES + 1)
         _check_size(len(data), where)  # it may have grown
         return RawFile(path=path, data=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))

@@ -226,9 +226,10 @@ def parse(
     *,
     separator: str = ",",
     columns: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
     required: Sequence[str] = (),
 ) -> Table:
-    """Take a text apart into cells. `columns` names them where the file has no header.
+    """Take a text apart into cells. `columns` names them where the file has no header, `names` anew where it has one.
 
     Raises InputError where one of the `required` columns is missing, for a header with empty or repeated names, a
     row with another number of cells, a quotation mark inside a cell, a blank line between rows, and for a file
@@ -238,7 +239,7 @@ def parse(
     while stop and text[stop - 1] in b"\r\n ":
         stop -= 1
     if columns is None:
-        columns = header_of(text, separator)
+        columns = header_of(text, separator) if names is None else names
         start = text.find(_newline) + 1 or stop
         first_line = 2
     body = text[start:stop]  # the only copy: files may be large

@@ -60,6 +60,17 @@ def parse_symbol(symbol: str) -> ParsedSymbol | None:
     return ParsedSymbol(match["root"], MONTH_CODES.index(match["month"]) + 1, int(year), len(year))
 
 
+def is_root(text: str) -> bool:
+    """Whether a text can be a root: up to six capitals and digits."""
+    return re.fullmatch(r"[A-Z0-9]{1,6}", text) is not None
+
+
+def canonical_name(symbol: str, last_bar: date) -> str:
+    """The name of an outright with a two-digit year, told from its last bar; any other text as it stands."""
+    parsed = parse_symbol(symbol)
+    return symbol if parsed is None else Contract(resolve_year(parsed, last_bar), parsed.month, parsed.root).name
+
+
 def resolve_year(parsed: ParsedSymbol, last_bar: date) -> int:
     """Full delivery year of a symbol whose last bar is known.
 
