@@ -1,0 +1,71 @@
+"""A lock killed at any system call: the old profile is in force, or the new one is completely there and cited."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DRIVER = Path(__file__).with_name("lock_kill_driver.py")
+OLD, NEW = ["WATCH", "ACCEPT", "WATCH"], ["ACCEPT", "ACCEPT", "WATCH"]
+
+
+def kills(folder: Path, mode: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(DRIVER), str(folder), mode],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(DRIVER.parent)},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "mode", ["half", pytest.param("before", marks=pytest.mark.slow), pytest.param("after", marks=pytest.mark.slow)]
+)
+def test_killed_at_every_call_one_whole_profile_is_in_force(tmp_path: Path, mode: str) -> None:
+    found = kills(tmp_path, mode)
+    assert [line["code"] for line in found[:-1]] == [-9] * (len(found) - 1)
+    assert found[-1]["code"] == 100, "the last lock runs to its end, so every call before it was a kill point"
+    assert len(found) > 40
+    switched = [line["after"]["in_force"] for line in found]
+    assert switched == sorted(switched)
+    assert {*switched} == {1, 2}
+    for line in found:
+        before, after = line["before"], line["after"]
+        assert after["problems"] == []
+        assert after["statuses"] == (OLD if after["in_force"] == 1 else NEW)
+        # the old version is never touched
+        assert after["profiles"]["operating_profile_v1.yaml"] == before["profiles"]["operating_profile_v1.yaml"]
+        assert {*after["profiles"]} <= {"operating_profile_v1.yaml", "operating_profile_v2.yaml"}
+        assert after["entries"] in ([], [["D-0001", 2]])
+        # what an entry cites is there, and nothing is in force uncited
+        if after["entries"]:
+            assert "operating_profile_v2.yaml" in after["profiles"]
+        if after["in_force"] == 2:
+            assert after["entries"]
+
+        # the same lock again goes on from where the kill left it: nothing twice
+        code, again = line["again"]
+        assert (code, again["problems"], again["notes"], again["temporary"]) == (0, [], 0, [])
+        if after["in_force"] == 1:
+            assert (again["in_force"], again["entries"]) == (2, [["D-0001", 2]])
+            assert [*again["profiles"]] == ["operating_profile_v1.yaml", "operating_profile_v2.yaml"]
+        else:
+            assert (again["in_force"], again["entries"]) == (3, [["D-0001", 2], ["D-0002", 3]])
+
+        # a lock a week later leaves what was written alone and takes the next free version
+        code, later = line["later"]
+        written = after["profiles"]
+        assert (code, later["problems"], later["notes"], later["temporary"]) == (0, [], 0, [])
+        assert later["in_force"] == len(written) + 1
+        assert {name: later["profiles"][name] for name in written} == written
+        assert later["entries"] == [*after["entries"], [f"D-{len(after['entries']) + 1:04d}", later["in_force"]]]
