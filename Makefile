@@ -1,5 +1,6 @@
 # make weekly   the main job: install, fill the simulated workspace, run the gated weekly cycle
 # make test     the tests
+# make test-long  the tests that take minutes: hundreds of random kills, ten thousand generated pairs
 # make check    linters, types, import layers, schemas, tests
 # make bench    speed against named peers, one table
 
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: weekly test check lint bench schemas clean
+.PHONY: weekly test test-long check lint bench schemas clean
 .DEFAULT_GOAL := weekly
 
 $(VENV)/runtime: pyproject.toml constraints.txt
@@ -29,7 +30,10 @@ weekly: $(VENV)/runtime
 	@$(BIN)/python scripts/run_weekly_ops.py --notify stdout
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-long: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto -m slow
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
