@@ -33,14 +33,21 @@ _PRICES: Final = ("open", "high", "low", "close")
 REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
 _NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
 
-_ALMOST_NULL: Final = 9.2e9
 _FIXED_FROM: Final = 1_000_000
 """Where no price has a decimal point: 1e-9 units from this size on (a price of 0.001), else plain numbers."""
+
+
+_SYMBOLOGY: Final = {"raw_symbol", "instrument_id", "date"}
 
 
 def recognises(columns: tuple[str, ...]) -> bool:
     """Whether a header is Databento's."""
     return "ts_event" in columns and "rtype" in columns
+
+
+def is_symbology(columns: tuple[str, ...]) -> bool:
+    """Whether a header is that of the symbology file which comes beside a download."""
+    return set(columns) == _SYMBOLOGY
 
 
 def read(table: Table, *, symbol: str | None = None, publisher: int | None = None) -> FileBars:
@@ -148,8 +155,12 @@ def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
 def _decimals(table: Table, name: str) -> NDArray[np.float64]:
     values = table.floats(name, nullable=True)
     with np.errstate(invalid="ignore"):
-        huge = values > _ALMOST_NULL
+        huge = np.abs(values) >= _FIXED_FROM
     if huge.any():
-        null = table.text(name).is_in(_NULL_PRICES).fill_null(value=False).to_numpy()
+        cells = table.text(name)
+        null = cells.is_in(_NULL_PRICES).fill_null(value=False).to_numpy()
+        whole = huge & ~null & ~cells.str.contains(".", literal=True).fill_null(value=False).to_numpy()
+        if whole.any():
+            table.fail(int(whole.argmax()), name, "two notations in one file", expected="a decimal, as in other rows")
         return np.where(null, np.nan, values)
     return values

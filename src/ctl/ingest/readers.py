@@ -203,6 +203,8 @@ def _read(
         columns = table.header_of(text)
         if symbol is None and as_series and "symbol" not in columns:
             symbol = raw.stem
+        if databento_csv.is_symbology(columns):
+            raise OtherSchema("no bars", where=raw.name, found="symbology", expected="ohlcv-1d")
         if databento_csv.recognises(columns):
             cells = table.parse(raw, text, required=databento_csv.REQUIRED)
             return mapped.MappedFile(databento_csv.read(cells, symbol=symbol, publisher=publisher))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ctl.ingest.table import Table
 
-_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+\-]{0,70}")
+_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+\-]{0,70}|UD:[A-Za-z0-9 :._+\-$#@*]{1,67}")
 _YEAR_TWICE: Final = re.compile(r"(?P<head>.+[FGHJKMNQUVXZ])(?P<year>\d) (?P<decade>\d)(?P=year)")
 _CONTINUOUS: Final = re.compile(r"[A-Z0-9]{1,6}\.[cnv]\.\d{1,2}")
 _OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
