@@ -253,7 +253,7 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
     symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
-    cannot be written; ctl.toml then still names the old profile.
+    cannot be written; ctl.toml then still names the old profile, unless only the last sync of its folder failed.
     """
     from ctl.store import decision_log
 

@@ -1,0 +1,356 @@
+"""plan, lock, profile diff and verify on the simulated workspace, whose board is that of the specification."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctl import demo, locking, store
+from ctl import operating_profile as op
+from ctl.errors import WorkspaceError
+
+V1, V2 = "configs/cutover/operating_profile_v1.yaml", "configs/cutover/operating_profile_v2.yaml"
+TS_CL = "data/raw/tradestation/TS_CL_CUSTOM_UNADJ_1D_20180102_20260227.csv"
+BOARD = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def inject(folder: Path, cause: str, symbol: str) -> None:
+    for name, data in demo.generate(inject=[(cause, symbol)]).items():
+        if name.startswith("data/raw/"):
+            (folder / name).write_bytes(data)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+# ---------------------------------------------------------------- plan
+
+
+def test_plan_on_what_was_locked_says_that_nothing_differs_and_changes_nothing(workspace: Path, ctl: Any) -> None:
+    before = tree(workspace)
+    ran = ctl("plan", "-w", workspace, "--json")
+    assert (ran.code, tree(workspace)) == (0, before)
+    document = ran.document
+    assert document["changed"] is False
+    assert document["lockable"] is True
+    assert document["profile"] == {"path": V1, "version": 1, "digest": sha256(workspace / V1)}
+    assert document["next_profile"] == V2
+    assert document["recommendation"] == {"expected": "CONDITIONAL GO", "derived": "CONDITIONAL GO"}
+    assert {item["symbol"]: item["derived"] for item in document["symbols"]} == BOARD
+    assert [item["held"] for item in document["locks"]] == [True, True, True]
+    assert all(item["files"] == item["new_sessions"] == item["restated"] == [] for item in document["inputs"])
+    text = ctl("plan", "-w", workspace).out
+    assert "nothing to lock" in text
+    assert "simulated market" in text
+
+
+def test_plan_names_changed_added_and_removed_files(workspace: Path, ctl: Any) -> None:
+    path = workspace / TS_CL
+    lines = path.read_text().splitlines(keepends=True)
+    was = sha256(path)
+    path.write_text("".join(lines[:-1]))
+    document = ctl("plan", "-w", workspace, "--json").document
+    inputs = {item["symbol"]: item for item in document["inputs"]}
+    assert inputs["CL"]["files"] == [{"name": path.name, "locked": was, "current": sha256(path)}]
+    assert (inputs["CL"]["changed"], inputs["ES"]["changed"], document["changed"]) == (True, False, True)
+    path.rename(path.with_name("TS_CL_CUSTOM_UNADJ_1D_20180102_20260226.csv"))
+    inputs = {item["symbol"]: item for item in ctl("plan", "-w", workspace, "--json").document["inputs"]}
+    assert [(item["name"], item["locked"] is None, item["current"] is None) for item in inputs["CL"]["files"]] == [
+        ("TS_CL_CUSTOM_UNADJ_1D_20180102_20260226.csv", True, False),
+        (path.name, False, True),
+    ]
+
+
+def test_plan_names_the_restated_range_and_the_value(workspace: Path, ctl: Any) -> None:
+    inject(workspace, "restated-bar", "CL")
+    document = ctl("plan", "-w", workspace, "--json").document
+    (found,) = [item for item in document["inputs"] if item["restated"]]
+    (part,) = found["restated"]
+    (restatement,) = document["restatements"]
+    session = restatement["changes"][0]["session"]
+    assert found["symbol"] == restatement["symbol"] == "CL"
+    assert part["first"] <= session <= part["last"]
+    assert part["first"][:4] == session[:4]
+    (close,) = [change for change in restatement["changes"] if change["column"] == "close"]
+    assert abs(close["new"] / close["old"] - 1) == pytest.approx(0.015, abs=0.001)
+    assert restatement["text"].startswith("RESTATED_HISTORY: CL: ")
+    assert "RESTATED_HISTORY: CL: " in ctl("plan", "-w", workspace).out
+
+
+def test_plan_is_computed_where_a_symbol_is_not_lockable(workspace: Path, ctl: Any) -> None:
+    inject(workspace, "wrong-commodity", "PL")
+    ran = ctl("plan", "-w", workspace, "--json")
+    assert (ran.code, ran.document["lockable"]) == (0, False)
+    assert {item["symbol"]: item["derived"] for item in ran.document["symbols"]} == {**BOARD, "PL": "REJECT"}
+    assert ran.document["recommendation"]["derived"] == "NO-GO"
+    shutil.rmtree(workspace / "data/raw/databento/PL")
+    ran = ctl("plan", "-w", workspace, "--json")
+    assert (ran.code, {item["symbol"]: item["derived"] for item in ran.document["symbols"]}["PL"]) == (0, "ERROR")
+    (unreadable,) = [item for item in ran.document["inputs"] if not item["readable"]]
+    assert (unreadable["symbol"], unreadable["last_session"]) == ("PL", None)
+
+
+def test_plan_refuses_an_invalid_profile(workspace: Path, ctl: Any) -> None:
+    edit(workspace / V1, "portfolio_recommendation: CONDITIONAL GO", "portfolio_recommendation: GO")
+    ran = ctl("plan", "-w", workspace)
+    assert ran.code == 2
+    assert "portfolio_recommendation" in ran.err
+
+
+# ---------------------------------------------------------------- lock
+
+
+def test_lock_writes_the_next_version_records_it_and_puts_it_in_force(workspace: Path, ctl: Any) -> None:
+    before = tree(workspace)
+    ran = ctl("lock", "-w", workspace, "--reason", "review of March", "--next", "calibrate slippage", "--json")
+    assert ran.code == 0, ran.err
+    document, after = ran.document, tree(workspace)
+    assert document["profile"] == {"path": V2, "version": 2, "digest": sha256(workspace / V2)}
+    # nothing that was there is touched but the one line of ctl.toml
+    assert {name for name in before if after[name] != before[name]} == {"ctl.toml"}
+    assert after["ctl.toml"] == before["ctl.toml"].replace(V1.encode(), V2.encode())
+    # comments survive, the text says the command's date
+    old, new = (after[name].decode().splitlines() for name in (V1, V2))
+    assert [line for line in new if "#" in line] == [line for line in old if "#" in line]
+    assert f"locked_date: {document['timestamp'][:10]}" in new
+    # the new version passes the gate, on the bars it was locked on
+    gate = ctl("gate", "-w", workspace, "--json")
+    assert (gate.code, gate.document["profile"]["path"]) == (0, V2)
+    # the decision rests on both profiles and on the certificates that the gate finds, which are kept
+    (line,) = (workspace / "docs/governance/decision_log.jsonl").read_bytes().splitlines()
+    entry = json.loads(line)
+    assert [item["digest"] for item in entry["profiles"]] == [sha256(workspace / V1), sha256(workspace / V2)]
+    assert entry["certificates"] == {
+        item["symbol"]: item["certificate_sha256"] for item in gate.document["symbol_results"]
+    }
+    kept = workspace / "data/processed/cutover_v1/locked/operating_profile_v2"
+    assert {symbol: sha256(kept / f"{symbol}_certificate.json") for symbol in BOARD} == entry["certificates"]
+    for symbol in BOARD:
+        assert (kept / f"{symbol}_bars.parquet").read_bytes() == (
+            kept.with_name("operating_profile_v1") / f"{symbol}_bars.parquet"
+        ).read_bytes()
+    assert (entry["id"], entry["rationale"], entry["previous"]) == ("D-0001", "review of March", None)
+    assert entry["date"] == document["timestamp"][:10]
+    assert entry["next_actions"][0] == "calibrate slippage"
+    assert document["entry"] == {"id": "D-0001", "digest": hashlib.sha256(line).hexdigest(), "was_there": False}
+    verified = ctl("verify", "-w", workspace, "--json")
+    assert (verified.code, verified.document["entries"]) == (0, 1)
+
+
+def test_a_second_lock_never_writes_over_a_version_and_chains_its_entry(workspace: Path, ctl: Any) -> None:
+    assert ctl("lock", "-w", workspace, "--reason", "first").code == 0
+    first = tree(workspace)
+    taken = workspace / "configs/cutover/operating_profile_v3.yaml"
+    taken.write_text("# somebody's draft\n")
+    ran = ctl("lock", "-w", workspace, "--reason", "second", "--json")
+    assert (ran.code, ran.document["profile"]["version"]) == (0, 4)
+    assert taken.read_text() == "# somebody's draft\n"
+    assert all(tree(workspace)[name] == first[name] for name in (V1, V2))
+    lines = (workspace / "docs/governance/decision_log.jsonl").read_bytes().splitlines()
+    assert json.loads(lines[1])["previous"] == hashlib.sha256(lines[0]).hexdigest()
+    assert ctl("verify", "-w", workspace).code == 0
+
+
+def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: Path, ctl: Any) -> None:
+    # a profile that expects less than the data derive: the gate refuses it, the next version expects what they derive
+    data = (workspace / V1).read_bytes()
+    lowered = op.with_values(data, {("symbol_settings", "CL", "expected_status"): "WATCH"})
+    profile = op.load(lowered, "p")
+    assert profile.lock is not None
+    lock = op.Lock(profile.lock.thresholds, profile.lock.strategy, op.settings_digest(profile), profile.lock.inputs)
+    (workspace / V1).write_bytes(op.with_lock(lowered, lock))
+    assert ctl("gate", "-w", workspace).code == 2
+    ran = ctl("lock", "-w", workspace, "--reason", "CL has earned it", "--json")
+    assert (ran.code, ran.document["symbols"]) == (0, BOARD)
+    entry = json.loads((workspace / "docs/governance/decision_log.jsonl").read_bytes())
+    assert "CL WATCH -> ACCEPT" in entry["gate_impact"]
+    assert ctl("gate", "-w", workspace).code == 0
+
+
+def test_an_edited_profile_is_locked_anew_and_its_inputs_with_it(workspace: Path, ctl: Any) -> None:
+    path = workspace / V1
+    path.write_text(path.read_text().replace("slippage_per_side: 0.25", "slippage_per_side: 0.50"))
+    inject(workspace, "restated-bar", "ES")
+    assert ctl("gate", "-w", workspace, "--json").document["locks"][2]["code"] == "PROFILE_EDITED"
+    assert ctl("lock", "-w", workspace, "--reason", "slippage calibrated; ES restated").code == 0
+    gate = ctl("gate", "-w", workspace, "--json")
+    assert (gate.code, gate.document["restatements"]) == (0, [])
+    entry = json.loads((workspace / "docs/governance/decision_log.jsonl").read_bytes())
+    assert "settings locked anew" in entry["gate_impact"]
+    assert any(text.startswith("ES: ") and "restated" in text for text in entry["inputs"])
+
+
+def test_a_profile_without_a_lock_is_locked(workspace: Path, ctl: Any) -> None:
+    path = workspace / V1
+    text = path.read_text()
+    path.write_text(text[: text.index("\nlock:")] + "\n")
+    assert ctl("gate", "-w", workspace).code == 2
+    document = ctl("plan", "-w", workspace, "--json").document
+    assert [(item["locked"], item["code"]) for item in document["locks"]] == [(None, "LOCK_MISSING")] * 3
+    assert ctl("lock", "-w", workspace, "--reason", "the first lock").code == 0
+    assert ctl("gate", "-w", workspace).code == 0
+
+
+REFUSED: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
+    "reject": (lambda folder: inject(folder, "wrong-commodity", "PL"), ["--reason", "x"], 2, "PL REJECT"),
+    "error": (lambda folder: shutil.rmtree(folder / "data/raw/databento/ES"), ["--reason", "x"], 2, "ES ERROR"),
+    "empty reason": (lambda folder: None, ["--reason", " \n"], 64, "--reason"),
+    "long reason": (lambda folder: None, ["--reason", "x" * 4001], 64, "4001 characters"),
+    "no reason": (lambda folder: None, [], 64, "--reason"),
+    "invalid profile": (
+        lambda folder: edit(folder / V1, "schema_version: 1", "schema_version: 2"),
+        ["--reason", "x"], 2, "schema_version",
+    ),
+    "no profile": (lambda folder: (folder / V1).unlink(), ["--reason", "x"], 2, "cannot be read"),
+    "damaged log": (
+        lambda folder: store.write_atomic(folder / "docs/governance/decision_log.jsonl", b"{}"),
+        ["--reason", "x"], 2, "decision_log.jsonl:1",
+    ),
+    "profile named in two ways": (
+        lambda folder: edit(folder / "ctl.toml", "profile = ", "'profile' = "), ["--reason", "x"], 1, "profile",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_nothing_written(workspace: Path, ctl: Any, case: str) -> None:
+    arrange, arguments, code, text = REFUSED[case]
+    arrange(workspace)
+    before = tree(workspace)
+    ran = ctl("lock", "-w", workspace, *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert text in ran.err
+    after = tree(workspace)
+    after.pop(".ctl/run.lock", None)
+    assert after == before
+
+
+def test_another_command_holding_the_workspace_is_waited_for_by_nobody(workspace: Path, ctl: Any) -> None:
+    from ctl import clock
+
+    held = store.RunLock(store.Workspace.load(workspace).lock_path, instant=clock.now(), purpose="ctl ops")
+    with held:
+        ran = ctl("lock", "-w", workspace, "--reason", "x")
+    assert ran.code == 1
+    assert "ctl ops" in ran.err
+
+
+def test_any_write_that_fails_leaves_the_old_profile_in_force(
+    workspace: Path, ctl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ctl import clock
+
+    opened, instant = store.Workspace.load(workspace), clock.now()
+    planned = locking.plan(opened, instant=instant)
+    monkeypatch.setattr(locking, "plan", lambda found, instant: planned)
+    monkeypatch.setattr(locking, "_require_passing", lambda *_: None)
+    real, config = os.fsync, (workspace / "ctl.toml").read_bytes()
+    codes: list[str] = []
+    while codes[-1:] != ["none"]:
+        calls = 0
+
+        def fsync(handle: int, failing: int = len(codes) + 1) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(28, "No space left on device")
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        try:
+            locking.lock(opened, reason="x", instant=instant)
+            codes.append("none")
+        except WorkspaceError as error:
+            codes.append(error.code)
+            # the last sync is that of the folder, when ctl.toml already has its new content: then all else is there
+            assert (workspace / "ctl.toml").read_bytes() == config or (workspace / V2).is_file()
+            assert ctl("verify", "-w", workspace).code == 0
+            (workspace / "ctl.toml").write_bytes(config)
+    assert len(codes) > 15
+    assert {*codes[:-1]} == {"WRITE_FAILED"}
+    assert ctl("verify", "-w", workspace, "--json").document["entries"] == 1
+    assert ctl("gate", "-w", workspace).code == 0
+
+
+# ---------------------------------------------------------------- verify
+
+
+def test_verify_names_the_first_broken_entry(workspace: Path, ctl: Any) -> None:
+    for reason in ("first", "second", "third"):
+        assert ctl("lock", "-w", workspace, "--reason", reason).code == 0
+    log = workspace / "docs/governance/decision_log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0] + lines[1].replace(b"second", b"sekond") + lines[2])
+    ran = ctl("verify", "-w", workspace, "--json")
+    assert ran.code == 2
+    assert (ran.document["verified"], ran.document["problems"][0]["entry"]) == (False, "D-0003")
+    log.write_bytes(lines[0] + lines[2])
+    ran = ctl("verify", "-w", workspace)
+    assert (ran.code, "entry D-0002" in ran.out) == (2, True)
+    log.write_bytes(b"".join(lines[:2]))
+    assert ctl("verify", "-w", workspace).code == 2
+    assert ctl("lock", "-w", workspace, "--reason", "x").code == 2
+    log.write_bytes(b"".join(lines))
+    assert ctl("verify", "-w", workspace).code == 0
+    (workspace / V2).write_bytes((workspace / V2).read_bytes() + b"# edited\n")
+    ran = ctl("verify", "-w", workspace)
+    assert (ran.code, V2 in ran.out) == (2, True)
+
+
+def test_verify_renders_a_lost_document_anew_when_asked_to(workspace: Path, ctl: Any) -> None:
+    assert ctl("lock", "-w", workspace, "--reason", "x").code == 0
+    assert ctl("lock", "-w", workspace, "--reason", "y").code == 0
+    document = workspace / "docs/governance/decision_log.md"
+    whole = document.read_bytes()
+    document.unlink()
+    assert ctl("verify", "-w", workspace).code == 2
+    assert ctl("verify", "-w", workspace, "--render").code == 0
+    assert document.read_bytes() == whole
+
+
+# ---------------------------------------------------------------- profile diff
+
+
+def test_profile_diff_says_what_differs_and_nothing_else(workspace: Path, ctl: Any) -> None:
+    old, new = workspace / V1, workspace / "draft.yaml"
+    text = old.read_text()
+    new.write_text("# a comment\n" + text.replace("max_day_delta: 2", "max_day_delta: 4"))
+    ran = ctl("profile", "diff", old, new, "--json")
+    assert ran.code == 0
+    assert ran.document["changes"] == [{"key": "symbol_settings.PL.max_day_delta", "old": 2, "new": 4}]
+    assert (ran.document["old"]["version"], ran.document["new"]["version"]) == (1, None)
+    assert "symbol_settings.PL.max_day_delta" in ctl("profile", "diff", old, new).out
+    new.write_text("# only a comment\n" + text)
+    ran = ctl("profile", "diff", old, new, "--json")
+    assert (ran.code, ran.document["equal"], ran.document["changes"]) == (0, True, [])
+    assert "no difference" in ctl("profile", "diff", old, new).out
+
+
+def test_profile_diff_refuses_bad_files_with_every_problem(workspace: Path, ctl: Any) -> None:
+    bad = workspace / "bad.yaml"
+    bad.write_text((workspace / V1).read_text().replace("schema_version: 1", "schema_version: 2"))
+    worse = workspace / "worse.yaml"
+    worse.write_text("cycle_id: [\n")
+    ran = ctl("profile", "diff", bad, worse)
+    assert (ran.code, ran.out) == (2, "")
+    assert "bad.yaml:" in ran.err
+    assert "worse.yaml:" in ran.err
+    assert ctl("profile", "diff", bad, workspace / "none.yaml").code == 64
