@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
+from ctl.model.display import Card, Tabular
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.recommendation import recommend
 from ctl.model.run import (
@@ -130,7 +131,7 @@ def require_pass(gate_pass: object, *, profile_sha256: str) -> GatePass:
     return gate_pass
 
 
-class GateDecision:
+class GateDecision(Tabular):
     """What the gate found. Made by `decide` alone; `passed` follows from the rest and cannot be set."""
 
     __slots__ = (
@@ -207,6 +208,27 @@ class GateDecision:
             raise GateRefused("the gate did not pass: " + "; ".join(self.failures))
         certificates = {result.symbol: result.certificate_sha256 or "" for result in self.symbol_results}
         return GatePass(self.profile_sha256, certificates, self.timestamp, _issuer=_ISSUER)
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per gating symbol: symbol, expected, actual, passed, detail."""
+        import polars as pl
+
+        names = ("symbol", "expected", "actual", "passed", "detail")
+        rows = [tuple(getattr(result, name) for name in names) for result in self.symbol_results]
+        schema = {name: pl.Boolean if name == "passed" else pl.String for name in names}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _card(self) -> Card:
+        return Card(
+            f"Portfolio: {self.recommendation}",
+            {
+                "gate": "PASS" if self.passed else "MISMATCH, nothing may run",
+                "profile": self.profile_path,
+                "timestamp": instant_text(self.timestamp),
+            },
+            self.to_polars(),
+            self.failures,
+        )
 
     def to_document(self) -> GateResultDocument:
         """JSON-ready (docs/schemas/gate_result_v1.schema.json)."""

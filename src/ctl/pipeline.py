@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ctl.model.reference import Reference
     from ctl.model.trades import StrategyResult, Timeframe
     from ctl.strategy.b1 import B1Parameters, StrategyBars
+    from ctl.strategy.protocol import Result, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,31 @@ def strategy_bars(series: DailySeries | ContinuousSeries, symbol: str, calendar:
         month_key=sessions.month_keys(days),
         week_complete=sessions.week_is_complete(calendar, last),
     )
+
+
+def run_strategy(
+    strategy: Strategy,
+    series: DailySeries | ContinuousSeries,
+    symbol: str,
+    *,
+    timeframe: Timeframe = "daily",
+    slippage_per_side: float = 0.0,
+    tick: float | None = None,
+    lots: int = 3,
+    calendar: str | None = None,
+) -> Result:
+    """A strategy over one series."""
+    made = strategy.run(
+        [strategy_bars(series, symbol, calendar)],
+        timeframe=timeframe,
+        slippage_per_side=[slippage_per_side],
+        tick=[tick],
+        lots=lots,
+    )
+    if len(made) != 1 or made[0].symbol != symbol:
+        found = ", ".join(result.symbol for result in made) or "nothing"
+        raise DataError(f"strategy {strategy.name} gave no result of {symbol}", found=found, code="RESULT_UNREADABLE")
+    return made[0]
 
 
 def backtest(

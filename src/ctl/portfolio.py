@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import certify, digests, inputs, operating_profile, pipeline, sessions
-from ctl.errors import CtlError, DataError
+from ctl.errors import CtlError, DataError, ProfileError
 from ctl.inputs import SymbolInputs
 
 if TYPE_CHECKING:
@@ -101,6 +101,20 @@ def derive_lock(
         inputs=locked,
     )
     return lock, bars
+
+
+def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingProfile:
+    """The profile named, or the workspace's. Raises ProfileError where it is missing, invalid or cannot be run."""
+    chosen = path or workspace.profile_path
+    shown = workspace.relative(chosen.absolute())
+    try:
+        data = chosen.read_bytes()
+    except OSError as error:
+        raise ProfileError(
+            f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
+            code="PROFILE_MISSING",
+        ) from error
+    return operating_profile.load(data, shown)
 
 
 def raw_files(held: SymbolInputs) -> dict[str, str]:
@@ -224,6 +238,17 @@ class Cycle:
             self.workspace.risk,
             missing=[run.symbol for run in gating if run.status == "ERROR"],
         )
+
+    def settle_paper(self, entries: Sequence[PlanEntry], results: Sequence[SymbolRun]) -> int:
+        """Settle the live-sim ledger of the gating symbols that ran, on daily bars; the number of sessions added."""
+        from ctl import clock, paper_ledger
+
+        if self.timeframe != "daily":
+            return 0
+        ran = {run.symbol for run in results if run.role == "gating" and run.status == "EXECUTED"}
+        held = {symbol: self.certified[symbol].inputs for symbol in ran}
+        chosen = [entry for entry in entries if entry.symbol in ran]
+        return paper_ledger.settle(self.workspace, chosen, held, instant=clock.iso(self.instant))
 
     def _intend(self, entry: PlanEntry, series: ContinuousSeries | DailySeries, result: StrategyResult) -> None:
         """Note what the strategy would do with one symbol at the next open, and what sizing needs to know of it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ctl.errors import ProfileError
     from ctl.model.certificate import Certificate
     from ctl.model.run import PlanEntry
-    from ctl.model.trades import StrategyResult
+    from ctl.strategy.protocol import Result
 
 _PIPE_WIDTH: Final = 120
 _SIMULATED: Final = "simulated market: no number here comes from an exchange"
@@ -206,24 +206,27 @@ def _flip_text(document: Mapping[str, Any]) -> str:
     return "no set of up to ten causes"
 
 
-def print_backtest(symbol: str, result: StrategyResult) -> None:
+def print_backtest(result: Result) -> None:
     """Trades and metrics of one backtest."""
+    symbol = result.symbol
     print(f"{symbol}: {result.bar_count} {result.timeframe} bars {result.first_session} to {result.last_session}")
-    if result.trades or result.open:
+    trades = [trade.document() for trade in (*result.trades, *result.open)]
+    if trades:
         table = _table(
             "trigger", "entry", "price", "stop", "exit", "price", "reason", "R", "hold", right=(2, 3, 5, 7, 8)
         )
-        for trade in (*result.trades, *result.open):
+        for trade in trades:
             table.add_row(
-                str(trade.trigger_session), str(trade.entry_session), f"{trade.entry_price:.6g}",
-                f"{trade.stop_price:.6g}", str(trade.exit_session), f"{trade.exit_price:.6g}", trade.exit_reason,
-                f"{trade.r_theoretical:+.2f}", str(trade.hold_bars),
+                trade["trigger_session"], trade["entry_session"], f"{trade['entry_price']:.6g}",
+                f"{trade['stop_price']:.6g}", trade["exit_session"], f"{trade['exit_price']:.6g}",
+                trade["exit_reason"], f"{trade['r_theoretical']:+.2f}", str(trade["hold_bars"]),
             )  # fmt: skip
         _console().print(table)
     _print_metrics({symbol: result.metrics.document()})
     for trigger in result.triggers:
         if trigger.status in ("pending", "awaiting_entry"):
-            print(f"  {trigger.status}: trigger of {trigger.trigger_session}, stop {trigger.stop:.6g}")
+            found = trigger.document()
+            print(f"  {trigger.status}: trigger of {found['trigger_session']}, stop {found['stop']:.6g}")
 
 
 def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
@@ -288,6 +291,39 @@ def print_orders(sheet: Mapping[str, Any], risk: Mapping[str, Any] | None) -> No
         )
     for text in sheet["notes"]:
         print(f"  note: {text}")
+
+
+def print_paper(document: Mapping[str, Any]) -> None:
+    """Closed paper trades beside the backtest's, and what differs."""
+    if not document["symbols"]:
+        print("the live-sim ledger is empty: the first real run begins it")
+        return
+    table = _table("symbol", "trigger", "entry", "exit", "reason", "paper R", "backtest R", "difference", right=(5, 6, 7))
+    for item in document["trades"]:
+        shown = item["paper"] or item["backtest"]
+        paper, backtest = item["paper"], item["backtest"]
+        table.add_row(
+            item["symbol"], item["trigger_session"], shown["entry_session"], shown["exit_session"],
+            shown["exit_reason"], "-" if paper is None else f"{paper['r_theoretical']:+.2f}",
+            "-" if backtest is None else f"{backtest['r_theoretical']:+.2f}",
+            "-" if item["r_difference"] is None else f"{item['r_difference']:+.4f}",
+        )  # fmt: skip
+    if document["trades"]:
+        _console().print(table)
+    for item in document["trades"]:
+        if item["differences"]:
+            print(f"{item['symbol']} {item['trigger_session']}: {'; '.join(item['differences'])}")
+            print(f"  {item['explanation']}")
+    for item in document["symbols"]:
+        print(
+            f"{item['symbol']}: {item['sessions']} sessions from {item['first_session']} to {item['last_session']}, "
+            f"settled in {item['runs']} runs; open {len(item['open'])}, ordered {len(item['orders'])}; "
+            f"paper {item['paper_r']:+.2f} R, backtest {item['backtest_r']:+.2f} R; "
+            f"{item['live']} entries decided by a run on their own close"
+        )
+    print(f"total: paper {document['paper_r']:+.2f} R, backtest {document['backtest_r']:+.2f} R")
+    if document["simulated"]:
+        print(_SIMULATED)
 
 
 def _what(order: Mapping[str, Any]) -> str:

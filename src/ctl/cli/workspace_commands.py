@@ -160,6 +160,8 @@ def run(
                 next_orders=cycle.next_orders,
                 progress=progress,
             )
+        if not dry_run:
+            cycle.settle_paper(summary.plan.entries, summary.results)
         path = None if dry_run else run_orchestrator.persist(summary, workspace)
     written = None if path is None else workspace.relative(path)
     if json:
@@ -210,6 +212,7 @@ def ops(
                 run_symbol=cycle.run_symbol,
                 portfolio_metrics=cycle.portfolio_metrics,
                 next_orders=cycle.next_orders,
+                settle_paper=cycle.settle_paper,
                 progress=progress,
             ),
             WeeklyOptions(
@@ -249,19 +252,10 @@ def open_workspace(path: Path | None) -> Workspace:
 
 
 def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
-    """The profile named, or the workspace's. Raises ProfileError where it is missing or invalid."""
-    from ctl import operating_profile
+    """`portfolio.read_profile`."""
+    from ctl import portfolio
 
-    chosen = path or workspace.profile_path
-    shown = workspace.relative(chosen.absolute())
-    try:
-        data = chosen.read_bytes()
-    except OSError as error:
-        raise ProfileError(
-            f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
-            code="PROFILE_MISSING",
-        ) from error
-    return operating_profile.load(data, shown)
+    return portfolio.read_profile(workspace, path)
 
 
 def _profile_if_any(workspace: Workspace) -> OperatingProfile | None:

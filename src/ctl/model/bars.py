@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ctl.model.display import Card, Tabular
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +67,7 @@ class ContractTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class ContractBars:
+class ContractBars(Tabular):
     """Daily bars per contract.
 
     frame: columns CONTRACT_COLUMNS; session Date, contract String (canonical name, `ESH25`), prices
@@ -84,9 +86,17 @@ class ContractBars:
         """The distinct roots of the contracts, sorted."""
         return tuple(sorted({contract.root for contract in self.contracts}))
 
+    def to_polars(self) -> pl.DataFrame:
+        """One row per contract and session: CONTRACT_COLUMNS."""
+        return self.frame
+
+    def _card(self) -> Card:
+        title = f"{', '.join(self.roots)}: {len(self.contracts)} contracts"
+        return Card(title, series_facts(self.frame, self.meta), self.frame, self.meta.notes)
+
 
 @dataclass(frozen=True, slots=True)
-class DailySeries:
+class DailySeries(Tabular):
     """One bar per session of one instrument or continuous series.
 
     frame: columns SERIES_COLUMNS; sorted by session, unique. open, high, low, volume, open_interest
@@ -96,3 +106,22 @@ class DailySeries:
 
     frame: pl.DataFrame
     meta: SeriesMeta
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per session: SERIES_COLUMNS."""
+        return self.frame
+
+    def _card(self) -> Card:
+        return Card(f"{self.meta.root}: daily series", series_facts(self.frame, self.meta), self.frame, self.meta.notes)
+
+
+def series_facts(frame: pl.DataFrame, meta: SeriesMeta) -> dict[str, Any]:
+    """What a notebook says of bars before it shows them."""
+    first, last = frame["session"].min(), frame["session"].max()
+    return {
+        "sessions": f"{first!s} to {last!s}",
+        "rows": frame.height,
+        "vendor": meta.vendor,
+        "basis": f"{meta.session_basis} / {meta.close_basis}",
+        "quote unit": meta.quote_unit or None,
+    }

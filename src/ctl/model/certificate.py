@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ctl import digests
+from ctl.model.display import Card, Tabular
 from ctl.model.findings import Decision, Reason
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Tabular):
     """What was found about one symbol.
 
     document: JSON-ready, complete (docs/schemas/certificate_v1.schema.json).
@@ -36,3 +37,31 @@ class Certificate:
     def detail(self) -> str:
         """The reasons in one line; empty for a clean ACCEPT."""
         return "; ".join(reason.text for reason in self.reasons)
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per check of each layer: layer, check, status, text, code, value, limit, unit."""
+        import polars as pl
+
+        columns = {
+            "layer": pl.String, "check": pl.String, "status": pl.String, "text": pl.String, "code": pl.String,
+            "value": pl.Float64, "limit": pl.Float64, "unit": pl.String,
+        }  # fmt: skip
+        findings = [
+            {"layer": name, **{key: item[key] for key in columns if key != "layer"}}
+            for name, layer in self.document["layers"].items()
+            for item in layer["findings"]
+        ]
+        return pl.DataFrame(findings, schema=columns)
+
+    def _card(self) -> Card:
+        import polars as pl
+
+        layers = [
+            (name, layer["title"], layer["status"], layer["text"]) for name, layer in self.document["layers"].items()
+        ]
+        return Card(
+            f"{self.symbol}: {self.decision}",
+            {"sha256": self.sha256[:12], "package": self.document.get("package_version")},
+            pl.DataFrame(layers, schema=["layer", "title", "status", "text"], orient="row"),
+            [f"{reason.severity} {reason.code}: {reason.text}" for reason in self.reasons],
+        )

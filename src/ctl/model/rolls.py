@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from ctl.model.bars import series_facts
+from ctl.model.display import Card, Tabular
+
 if TYPE_CHECKING:
     import polars as pl
 
     from ctl.model.bars import SeriesMeta
 
-PolicyKind = Literal[
-    "volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"
-]
+PolicyKind = Literal["volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"]
 Timing = Literal["next_session", "same_session"]
 Adjustment = Literal["difference", "ratio", "none"]
 CalendarAnchor = Literal["expiry", "first_notice", "fixed_day"]
@@ -76,7 +77,7 @@ class PendingRoll:
 
 
 @dataclass(frozen=True, slots=True)
-class ContinuousSeries:
+class ContinuousSeries(Tabular):
     """An adjusted daily series, its unadjusted twin and its rolls.
 
     frame: columns of SERIES_COLUMNS and close_unadjusted.
@@ -89,6 +90,36 @@ class ContinuousSeries:
     rolls: tuple[Roll, ...]
     pending_roll: PendingRoll | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per session: SERIES_COLUMNS and close_unadjusted."""
+        return self.frame
+
+    def rolls_frame(self) -> pl.DataFrame:
+        """One row per roll, its volumes left out: they stand in the manifest."""
+        import polars as pl
+
+        rows = [
+            (r.roll_date, r.known_at, r.from_contract, r.to_contract, r.gap, r.cumulative_adjustment, r.reason)
+            for r in self.rolls
+        ]
+        schema = {
+            "roll_date": pl.Date,
+            "known_at": pl.Date,
+            "from_contract": pl.String,
+            "to_contract": pl.String,
+            "gap": pl.Float64,
+            "cumulative_adjustment": pl.Float64,
+            "reason": pl.String,
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _card(self) -> Card:
+        facts = {
+            **series_facts(self.frame, self.meta),
+            "roll policy": f"{self.policy.kind}, {self.policy.timing}, {self.policy.adjustment}",
+        }
+        return Card(f"{self.meta.root}: continuous series, {len(self.rolls)} rolls", facts, self.rolls_frame())
 
 
 @dataclass(frozen=True, slots=True)

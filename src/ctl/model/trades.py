@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ctl.model.display import Card, Tabular
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Timeframe = Literal["daily", "weekly"]
 TriggerStatus = Literal["confirmed", "expired", "pending", "awaiting_entry", "no_trade"]
@@ -201,7 +206,7 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyResult:
+class StrategyResult(Tabular):
     """Everything one strategy did on one symbol's bars.
 
     trades are closed and ordered by entry; open holds at most one position. evaluated_bars is the
@@ -233,6 +238,36 @@ class StrategyResult:
             "fingerprint": self.fingerprint,
         }
 
+    def to_polars(self) -> pl.DataFrame:
+        """One row per trade, closed ones first: the fields of Trade, sessions as dates."""
+        import polars as pl
+
+        held = (*self.trades, *self.open)
+        rows = [{item.name: getattr(trade, item.name) for item in fields(Trade)} for trade in held]
+        return pl.DataFrame(rows, schema=_schema(Trade))
+
+    def triggers_frame(self) -> pl.DataFrame:
+        """One row per trigger: the fields of Trigger, sessions as dates."""
+        import polars as pl
+
+        rows = [{item.name: getattr(found, item.name) for item in fields(Trigger)} for found in self.triggers]
+        return pl.DataFrame(rows, schema=_schema(Trigger))
+
+    def _card(self) -> Card:
+        m = self.metrics
+        shown = ("entry_session", "entry_price", "stop_price", "exit_session", "exit_price", "exit_reason")
+        facts = {
+            "sessions": f"{self.first_session} to {self.last_session}, {self.bar_count} {self.timeframe} bars",
+            "triggers": f"{m.trigger_count}, {m.confirmed_count} confirmed",
+            "trades": f"{m.trade_count} closed, {m.open_count} open",
+            "win rate": None if m.win_rate is None else f"{100 * m.win_rate:.0f} %",
+            "total R": f"{m.total_r:+.2f}",
+            "R per trade": None if m.expectancy_r is None else f"{m.expectancy_r:+.2f}",
+            "max drawdown (R)": f"{m.max_drawdown_r:.2f}",
+            "fingerprint": self.fingerprint[:12],
+        }
+        return Card(f"{self.symbol}: backtest", facts, self.to_polars().select(*shown, "r_theoretical"))
+
 
 def _document(record: Any) -> dict[str, Any]:
     return {item.name: _plain(getattr(record, item.name)) for item in fields(record)}
@@ -246,3 +281,11 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "document"):
         return value.document()
     return value
+
+
+def _schema(record: type) -> dict[str, Any]:
+    """Field name -> polars type, from the annotations: an optional field has the type of what it may hold."""
+    import polars as pl
+
+    kinds = {"date": pl.Date, "float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean}
+    return {item.name: kinds.get(str(item.type).removesuffix(" | None"), pl.String) for item in fields(record)}

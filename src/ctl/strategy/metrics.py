@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ctl.model.trades import (
     SCRATCH_BELOW,
     AlignmentRate,
     HigherTimeframes,
     Metrics,
-    OpenTrade,
-    StrategyResult,
     StressedTrades,
     StressMetrics,
-    Trade,
     Trigger,
 )
 
+if TYPE_CHECKING:
+    from ctl.strategy.protocol import Position, Result, Signal
+
 
 def measure(
-    triggers: Sequence[Trigger],
-    trades: Sequence[Trade],
-    still_open: Sequence[OpenTrade],
+    triggers: Sequence[Signal],
+    trades: Sequence[Position],
+    still_open: Sequence[Position],
     evaluated_bars: int,
     slope_undefined_count: int,
     stressed: Sequence[StressedTrades] | None = None,
@@ -29,10 +30,12 @@ def measure(
     """Metrics over triggers and trades; `trades` are closed and ordered by exit.
 
     evaluated_bars: bars after warm-up, of all symbols together. stressed: the same trades at other
-    slippages, ordered likewise; None where the tick is unknown.
+    slippages, ordered likewise; None where the tick is unknown. Alignment with higher timeframes is counted over
+    the triggers that carry it.
     """
     results = [trade.r_theoretical for trade in trades]
     confirmed = [trigger for trigger in triggers if trigger.status == "confirmed"]
+    aligned = [trigger for trigger in confirmed if isinstance(trigger, Trigger)]
     held = sum(trade.hold_bars for trade in trades)
     return Metrics(
         trigger_count=len(triggers),
@@ -49,14 +52,14 @@ def measure(
         open_r=sum((trade.r_theoretical for trade in still_open), 0.0),
         slope_undefined_count=slope_undefined_count,
         mtfa=HigherTimeframes(
-            weekly_aligned=_alignment(trigger.weekly_aligned for trigger in confirmed),
-            monthly_aligned=_alignment(trigger.monthly_aligned for trigger in confirmed),
+            weekly_aligned=_alignment(trigger.weekly_aligned for trigger in aligned),
+            monthly_aligned=_alignment(trigger.monthly_aligned for trigger in aligned),
         ),
         slippage_stress=None if stressed is None else tuple(_stress_metrics(level) for level in stressed),
     )
 
 
-def portfolio(results: Sequence[StrategyResult]) -> Metrics:
+def portfolio(results: Sequence[Result]) -> Metrics:
     """Metrics over several symbols: trades ordered by exit session, then symbol.
 
     Exposure divides by the evaluated bars of all symbols. Slippage stress needs every symbol's tick.

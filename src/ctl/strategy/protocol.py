@@ -1,13 +1,96 @@
-"""What a strategy is to the runner: bars in, trades out."""
+"""What a strategy is to the runner: bars in, trades out.
+
+The records are protocols, so that a strategy can keep its own: what is named here is what the runner reads of
+them, and whatever else their documents hold is published with the run. docs/strategies.md is the guide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.model.trades import Metrics, StressedTrades, Timeframe
     from ctl.strategy.bars import StrategyBars
+
+
+class Signal(Protocol):
+    """What a strategy saw on a bar, and what became of it; `status` `awaiting_entry` is an order for the next open.
+
+    document holds at least `status`, `trigger_session` and `stop`.
+    """
+
+    @property
+    def status(self) -> str:
+        """confirmed, expired, pending, awaiting_entry or no_trade."""
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready."""
+
+
+class Position(Protocol):
+    """One trade, closed or still open (then marked at the last close).
+
+    document holds at least `trigger_session`, `entry_session`, `exit_session` (ISO dates), `entry_price`,
+    `stop_price`, `exit_price`, `exit_reason`, `r_theoretical` and `hold_bars`; of an open one `awaiting_exit` too.
+    """
+
+    @property
+    def entry_session(self) -> date:
+        """Session of the fill."""
+
+    @property
+    def exit_session(self) -> date:
+        """Session on which the last unit left, or of the mark."""
+
+    @property
+    def r_theoretical(self) -> float:
+        """Result in multiples of the risk taken at the entry."""
+
+    @property
+    def hold_bars(self) -> int:
+        """Bars from the entry bar to the exit bar."""
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready."""
+
+
+class Result(Protocol):
+    """What one strategy did on one symbol's bars; `ctl.model.trades.StrategyResult` is one.
+
+    trades: closed, ordered by entry. evaluated_bars: bars on which the strategy could act.
+    stressed: the closed trades at other slippages, None where the strategy does not test them.
+    """
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def timeframe(self) -> Timeframe: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+    @property
+    def triggers(self) -> Sequence[Signal]: ...
+    @property
+    def trades(self) -> Sequence[Position]: ...
+    @property
+    def open(self) -> Sequence[Position]: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def first_session(self) -> date: ...
+    @property
+    def last_session(self) -> date: ...
+    @property
+    def bar_count(self) -> int: ...
+    @property
+    def evaluated_bars(self) -> int: ...
+    @property
+    def stressed(self) -> tuple[StressedTrades, ...] | None: ...
+    def document(self) -> dict[str, Any]:
+        """JSON-ready: parameters, triggers, trades, open, metrics, fingerprint."""
 
 
 class Strategy(Protocol):
@@ -17,6 +100,13 @@ class Strategy(Protocol):
     def name(self) -> str:
         """Short lower-case name, as in the entry-point group."""
 
+    def configured(self, overrides: Mapping[str, Any], *, timeframe: Timeframe, unregistered: bool = False) -> Strategy:
+        """The same strategy with other parameters: numbers, or text as typed on a command line.
+
+        Raises UsageError for an unknown name or a wrong value, and for one outside the range the strategy is
+        registered for unless `unregistered`.
+        """
+
     def run(
         self,
         bars: Sequence[StrategyBars],
@@ -25,7 +115,7 @@ class Strategy(Protocol):
         slippage_per_side: Sequence[float],
         tick: Sequence[float | None],
         lots: int = 3,
-    ) -> Sequence[StrategyResult]:
+    ) -> Sequence[Result]:
         """One result per symbol, in the order given; costs in price units, one per symbol."""
 
     def fingerprint(self) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ctl.strategy.b1.parameters import B1Parameters
 
@@ -24,6 +24,10 @@ class B1:
     def name(self) -> str:
         """`b1`."""
         return "b1"
+
+    def configured(self, overrides: Mapping[str, Any], *, timeframe: Timeframe, unregistered: bool = False) -> B1:
+        """B1 with a timeframe's defaults and `overrides` in place."""
+        return B1(B1Parameters.from_overrides(overrides, timeframe, unregistered=unregistered))
 
     def run(
         self,
