@@ -6,6 +6,7 @@ version in ctl.toml as its last step: killed anywhere before, the old profile is
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -373,8 +374,9 @@ def _switched(config: bytes, workspace: Workspace, name: str) -> bytes:
     if count == 1:
         switched = written + config[len(head) :]
         expected = replace(workspace, profile_path=workspace.root / name, config_sha256=digests.sha256_bytes(switched))
-        if parse(switched, workspace.root) == expected:
-            return switched
+        with contextlib.suppress(WorkspaceError):
+            if parse(switched, workspace.root) == expected:
+                return switched
     raise WorkspaceError(
         "its profile cannot be named anew",
         where=str(workspace.root / FILE_NAME),

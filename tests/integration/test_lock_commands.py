@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
-from ctl import demo, locking, store
+from ctl import demo, inputs, locking, store
 from ctl import operating_profile as op
 from ctl.errors import WorkspaceError
 
@@ -93,6 +97,24 @@ def test_plan_names_the_restated_range_and_the_value(workspace: Path, ctl: Any) 
     assert abs(close["new"] / close["old"] - 1) == pytest.approx(0.015, abs=0.001)
     assert restatement["text"].startswith("RESTATED_HISTORY: CL: ")
     assert "RESTATED_HISTORY: CL: " in ctl("plan", "-w", workspace).out
+
+
+def test_plan_counts_the_sessions_that_came_since(workspace: Path, ctl: Any) -> None:
+    path, raw = workspace / V1, workspace / "data/raw/databento/CL/glbx-mdp3-20180102-20260227.ohlcv-1d.csv.zst"
+    text = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(raw.read_bytes())).read().decode()
+    came = sorted({date.fromisoformat(line[:10]) for line in text.splitlines()[1:]})
+    held = inputs.read_symbol(store.Workspace.load(workspace), "CL")
+    ranges = op.session_ranges(held.bars, symbol="CL", last=date(2026, 1, 31))
+    lock = op.load(path.read_bytes(), V1).lock
+    assert lock is not None
+    locked = {**lock.inputs, "CL": replace(lock.inputs["CL"], sessions=ranges)}
+    path.write_bytes(op.with_lock(path.read_bytes(), replace(lock, inputs=locked)))
+    found = {item["symbol"]: item for item in ctl("plan", "-w", workspace, "--json").document["inputs"]}["CL"]
+    # the hours of a Sunday belong to Monday's session
+    days = [day.isoformat() for day in came if day >= date(2026, 2, 1) and day.weekday() < 5]
+    assert len(days) >= 19, "the weekdays of February 2026 less a holiday"
+    assert found["new_sessions"] == days
+    assert (found["restated"], found["last_session"]) == ([], days[-1])
 
 
 def test_plan_is_computed_where_a_symbol_is_not_lockable(workspace: Path, ctl: Any) -> None:
