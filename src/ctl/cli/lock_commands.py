@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,8 +138,8 @@ def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str
         raise UsageError("--to lies before --from", found=f"{start} to {end}")
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    with output.progress("asking the gate as of past weeks"):
-        found = replaying.replay(workspace, profile, first=start, last=end, instant=instant)
+    with _week_under_way() as progress:
+        found = replaying.replay(workspace, profile, first=start, last=end, instant=instant, progress=progress)
     document = found.to_document()
     if json:
         output.print_json(document)
@@ -219,6 +221,18 @@ def _json_ready(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_json_ready(item) for item in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@contextmanager
+def _week_under_way() -> Iterator[Callable[[date], None]]:
+    """A spinner on stderr that names the week under way; silent where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda day: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("asking the gate") as status:
+        yield lambda day: status.update(f"asking the gate as of {day}")
 
 
 def _day(text: str, option: str) -> date:
