@@ -5,14 +5,18 @@ Nothing heavy is imported here, so that `ctl --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError, ProfileError
 
 _LISTS = frozenset({"--contracts"})
+_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _make_streams_usable()
     try:
-        return _run(_spread([word for word in arguments if word != "--debug"]))
+        code = _run(_spread([word for word in arguments if word != "--debug"]))
+        sys.stdout.flush()  # here a full disk is still an error with its line, not a complaint at exit
     except ProfileError as error:
         if not error.problems:
             _complain(str(error), debug)
@@ -37,16 +43,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(error), debug)
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output has gone; the interpreter must not complain about it a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader has gone
+        return EXIT_ERROR
+    except OSError as error:
+        if error.filename is None:
+            _drop_output()
+        where = "the output, or the current folder" if error.filename is None else str(error.filename)
+        _complain(f"{where}: {error.strerror or type(error).__name__}", debug)
         return EXIT_ERROR
     except KeyboardInterrupt:
-        print("ctl: interrupted", file=sys.stderr)
-        return 130
+        code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error becomes one line and exit 1
         hint = "" if debug else "; run again with --debug for the traceback"
         _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}{hint}", debug)
         return EXIT_ERROR
+    if code == _INTERRUPTED:
+        print("ctl: interrupted", file=sys.stderr)
+    return code
+
+
+def _make_streams_usable() -> None:
+    """Where nobody listens, write to nowhere; where an encoding lacks a character, write another one."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - lives as long as we do
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere: the interpreter must not complain about it a second time."""
+    with suppress(OSError):  # a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
