@@ -274,6 +274,10 @@ def certify(
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell the story: verdict, causes, what would change it.")
     ] = False,
+    power: Annotated[
+        bool,
+        typer.Option("--power", help="No data: inject growing defects into a generated pair, say what is detected."),
+    ] = False,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -283,8 +287,15 @@ def certify(
 
     Plain files: [cyan]ctl certify --contracts HG*.csv --root HG --tick 0.05 --max-day-delta 3 --unadjusted U.csv[/cyan]
     """
-    from ctl.cli import plain_commands, workspace_commands
     from ctl.errors import UsageError
+
+    if power:
+        if symbols or contracts or adjusted or unadjusted or as_of or out or explain:
+            raise UsageError("--power reads no data: only --json goes with it")
+        from ctl.cli import power_command
+
+        raise typer.Exit(power_command.run(json=json))
+    from ctl.cli import plain_commands, workspace_commands
 
     if contracts:
         if symbols:

@@ -1,0 +1,52 @@
+"""`ctl certify --power`: the published page is what the command finds, and the command takes no data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctl.certify import power
+from ctl.cli import power_command
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "certification_power.md"
+
+
+@pytest.fixture(scope="module")
+def report() -> power.PowerReport:
+    return power.measure(power_command.certify_pair)
+
+
+def test_the_published_page_is_what_is_found(report: power.PowerReport) -> None:
+    assert PAGE.read_text() == power_command.markdown(report), (
+        "write it again: python -m ctl.cli.power_command > docs/certification_power.md"
+    )
+
+
+def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: power.PowerReport) -> None:
+    for found in report.powers:
+        assert any(found.layers.values()), found.ladder.kind
+        if found.ladder.components:
+            assert found.ledger is not None, found.ladder.kind
+    assert report.refused(flat=False) == 0
+    # Sizes grow along a ladder, and nothing is told below the first.
+    assert all(list(found.ladder.sizes) == sorted(found.ladder.sizes) for found in report.powers)
+
+
+def test_the_command_prints_the_same(report: power.PowerReport, ctl: Callable[..., Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(power, "measure", lambda certify_pair: report)
+    ran = ctl("certify", "--power", "--json")
+    assert (ran.code, ran.document) == (0, report.document())
+    table = ctl("certify", "--power")
+    assert table.code == 0
+    assert "False alarms" in table.out
+    assert "inverted_adjustment" in table.out
+
+
+def test_data_and_power_do_not_go_together(ctl: Callable[..., Any]) -> None:
+    for words in (("ES",), ("--explain",), ("--as-of", "2026-02-27")):
+        ran = ctl("certify", "--power", *words)
+        assert ran.code == 64
+        assert "--power reads no data" in ran.err
