@@ -424,6 +424,14 @@ def orders(
 
 
 @app.command()
+def paper(workspace: Workspace = None, json: Json = False) -> None:
+    """The live-sim ledger: orders of earlier runs settled on the bars that came since, beside the backtest."""
+    from ctl.cli import order_commands
+
+    raise typer.Exit(order_commands.paper(workspace, json=json))
+
+
+@app.command()
 def ops(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,

@@ -1,4 +1,4 @@
-"""Commands that say what to trade."""
+"""Commands that say what to trade, and what became of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, ProfileError
 
 if TYPE_CHECKING:
     from ctl.model.orders import OrdersDocument, OrderSheet
+    from ctl.model.paper import PaperDocument
     from ctl.model.trades import Timeframe
 
 
@@ -66,6 +67,8 @@ def orders(
         print(f"ctl orders: {symbol}: no orders: {reason}", file=sys.stderr)
     sheet = summary.orders
     if sheet is None:
+        if not errors:
+            print("ctl orders: no symbol was run that orders are made of", file=sys.stderr)
         return EXIT_ERROR
     passed = sorted({order.session for order in sheet.orders if order.session < instant.date()})
     if passed:
@@ -90,6 +93,31 @@ def orders(
         print(board)
         output.print_orders(document["orders"], document["risk"])
     return EXIT_ERROR if errors else EXIT_OK
+
+
+def paper(workspace_path: Path | None, *, json: bool) -> int:
+    """The live-sim ledger beside the backtest of the same dates. Reads only."""
+    from ctl import paper_ledger
+
+    instant = clock.now()
+    workspace = open_workspace(workspace_path)
+    symbols, trades = paper_ledger.report(workspace, read_profile(workspace, None))
+    document: PaperDocument = {
+        "schema_version": 1,
+        "timestamp": clock.iso(instant),
+        "cycle_id": workspace.cycle_id,
+        "simulated": workspace.simulated,
+        "symbols": symbols,
+        "trades": trades,
+        "paper_r": sum((item["paper_r"] for item in symbols), 0.0),
+        "backtest_r": sum((item["backtest_r"] for item in symbols), 0.0),
+        "unexplained": sum((item["explanation"] or "").startswith("UNEXPLAINED") for item in trades),
+    }
+    if json:
+        output.print_json(document)
+    else:
+        output.print_paper(document)
+    return EXIT_OK
 
 
 def csv_bytes(sheet: OrderSheet) -> bytes:

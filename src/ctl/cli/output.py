@@ -298,7 +298,9 @@ def print_paper(document: Mapping[str, Any]) -> None:
     if not document["symbols"]:
         print("the live-sim ledger is empty: the first real run begins it")
         return
-    table = _table("symbol", "trigger", "entry", "exit", "reason", "paper R", "backtest R", "difference", right=(5, 6, 7))
+    table = _table(
+        "symbol", "trigger", "entry", "exit", "reason", "paper R", "backtest R", "difference", right=(5, 6, 7)
+    )  # fmt: skip
     for item in document["trades"]:
         shown = item["paper"] or item["backtest"]
         paper, backtest = item["paper"], item["backtest"]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ctl import operating_profile, store
 from ctl.model.orders import OrdersDocument
+from ctl.model.paper import PaperDocument, RecordDocument
 from ctl.model.run import GateResultDocument, OpsLogDocument, RunSummaryDocument
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +22,11 @@ def schemas() -> dict[str, bytes]:
         "gate_result_v1.schema.json": ("Gate result", TypeAdapter(GateResultDocument).json_schema()),
         "run_summary_v1.schema.json": ("Run summary", TypeAdapter(RunSummaryDocument).json_schema()),
         "orders_v1.schema.json": ("Orders for the next open", TypeAdapter(OrdersDocument).json_schema()),
+        "paper_v1.schema.json": ("Paper trades beside the backtest", TypeAdapter(PaperDocument).json_schema()),
+        "paper_ledger_record_v1.schema.json": (
+            "One line of the live-sim ledger",
+            TypeAdapter(RecordDocument).json_schema(),
+        ),
         "ops_log_v1.schema.json": ("Ops log", TypeAdapter(OpsLogDocument).json_schema()),
     }
     return {

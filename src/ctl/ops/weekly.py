@@ -8,7 +8,7 @@ that started leaves a log, also one that was killed, and its last state is the l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from typing import Final, Literal, TextIO
 from ctl import __version__, clock, ops_notifier, run_orchestrator, store
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.gate import GateDecision, lock_text
-from ctl.model.run import OpsLogDocument, instant_text
+from ctl.model.run import OpsLogDocument, PlanEntry, SymbolRun, instant_text
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
 from ctl.ops import outbox
@@ -59,6 +59,7 @@ class WeeklySteps:
     run_symbol: run_orchestrator.RunSymbol
     portfolio_metrics: run_orchestrator.PortfolioMetrics | None = None
     next_orders: run_orchestrator.NextOrders | None = None
+    settle_paper: Callable[[Sequence[PlanEntry], Sequence[SymbolRun]], int] | None = None
     progress: run_orchestrator.Progress | None = None
 
 
@@ -189,6 +190,8 @@ class _Cycle:
         summary = replace(summary, results=results)
         self._document["run"] = {item.symbol: {"status": item.status, "reason": item.reason} for item in results}
         if not self._options.dry_run:
+            if self._steps.settle_paper is not None:
+                self._steps.settle_paper(summary.plan.entries, results)
             path = run_orchestrator.persist(summary, self._workspace)
             self._document["summary_path"] = self._workspace.relative(path)
         self._summary = summary

@@ -121,6 +121,11 @@ class Workspace:
         return self.cycle / "ops_logs"
 
     @property
+    def paper_ledger(self) -> Path:
+        """The append-only live-sim ledger."""
+        return self.cycle / "paper" / "ledger.jsonl"
+
+    @property
     def certificates(self) -> Path:
         """Folder with one folder of certificate files per symbol."""
         return self.cycle / "certificates"

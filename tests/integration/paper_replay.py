@@ -1,0 +1,53 @@
+"""Runs of past dates, reduced to what the live-sim ledger needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from ctl import inputs, operating_profile, paper_ledger
+from ctl.model.run import PlanEntry
+from ctl.operating_profile import OperatingProfile
+from ctl.store import Workspace
+
+
+def profile_of(workspace: Workspace) -> OperatingProfile:
+    return operating_profile.load(workspace.profile_path.read_bytes(), workspace.profile_path.name)
+
+
+def settle_to(
+    workspace: Workspace, sessions: Iterable[date], *, symbols: Sequence[str] = ("ES", "CL", "PL")
+) -> list[int]:
+    """Settle the ledger as runs on each of `sessions` would, each knowing the data up to it; the sessions added."""
+    profile = profile_of(workspace)
+    held = {
+        symbol: inputs.read_symbol(
+            workspace, symbol, policy=profile.symbol_settings[symbol].roll_policy, with_reference=False
+        )
+        for symbol in symbols
+    }
+    entries = [_entry(profile, symbol) for symbol in symbols]
+    added = []
+    for session in sessions:
+        known = {
+            symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
+            for symbol, item in held.items()
+        }
+        added.append(paper_ledger.settle(workspace, entries, known, instant=f"{session}T23:00:00Z"))
+    return added
+
+
+def _entry(profile: OperatingProfile, symbol: str) -> PlanEntry:
+    settings = profile.symbol_settings[symbol]
+    return PlanEntry(
+        symbol=symbol,
+        role="gating",
+        action="RUN",
+        reason="",
+        asset_class="future",
+        tick=settings.tick_size,
+        slippage_per_side=settings.slippage_per_side,
+        slippage_source="profile",
+        certificate_sha256=None,
+    )

@@ -1,0 +1,162 @@
+"""The live-sim ledger on the simulated market: whatever the cadence of the runs, it comes to the backtest's trades."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paper_replay import profile_of, settle_to
+
+from ctl import paper_ledger
+from ctl.errors import DataError
+from ctl.store import Workspace
+
+HERE = Path(__file__).resolve().parent
+
+
+def fridays(first: str, count: int) -> list[date]:
+    return [date.fromisoformat(first) + timedelta(weeks=week) for week in range(count)]
+
+
+def records(workspace: Workspace) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in workspace.paper_ledger.read_text().splitlines()]
+
+
+def compared(workspace: Workspace, symbols: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(symbol, trigger) of every trade on either side; fails where one differs."""
+    made, trades = paper_ledger.report(workspace, profile_of(workspace))
+    assert {item["symbol"] for item in made} == set(symbols)
+    for item in trades:
+        assert item["differences"] == [], item
+        assert item["paper"] is not None
+        assert item["backtest"] is not None
+        assert item["paper"]["r_theoretical"] == pytest.approx(item["backtest"]["r_theoretical"], abs=1e-9)
+    return [(item["symbol"], item["trigger_session"]) for item in trades]
+
+
+def test_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, fridays("2025-05-16", 6), symbols=("ES", "PL"))
+    # 2025-06-17 is a roll of ES: the ledger's prices are those of the contract held on each session.
+    assert compared(held, ("ES", "PL")) == [("ES", "2025-05-21"), ("PL", "2025-06-02")]
+    contracts = {item["contract"] for item in records(held) if item["symbol"] == "ES"}
+    assert contracts == {"ESM25", "ESU25"}
+
+
+def test_a_position_held_over_a_roll_comes_to_the_backtest(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, fridays("2021-12-24", 3), symbols=("PL",))
+    assert compared(held, ("PL",)) == [("PL", "2021-12-29")]
+    made = records(held)
+    (roll,) = [number for number, item in enumerate(made) if item["gap"] != 0.0]
+    assert made[roll - 1]["positions"]
+
+
+@pytest.mark.slow
+def test_fifty_two_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, fridays("2025-02-28", 53))
+    trades = compared(held, ("CL", "ES", "PL"))
+    assert trades == [
+        ("ES", "2025-05-21"), ("ES", "2025-10-31"),
+        ("PL", "2025-06-02"), ("PL", "2025-07-11"), ("PL", "2025-08-22"), ("PL", "2025-10-07"), ("PL", "2025-12-30"),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_eight_years_in_one_run_come_to_the_trades_of_the_backtest(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, [date(2019, 1, 4), date(2026, 2, 27)], symbols=("ES", "CL"))
+    assert len(compared(held, ("CL", "ES"))) == 22
+
+
+def test_the_cadence_changes_nothing_but_who_decided_when(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    first, last = date(2025, 5, 19), date(2025, 6, 6)
+    every = [first + timedelta(n) for n in range((last - first).days + 1) if (first + timedelta(n)).weekday() < 5]
+    seen = []
+    for cadence in (every, [first, *fridays("2025-05-23", 3)], [first, last]):
+        held.paper_ledger.unlink(missing_ok=True)
+        settle_to(held, cadence, symbols=("ES",))
+        seen.append(records(held))
+    daily, weekly, once = seen
+    assert [item["live"] for day in daily for item in day["closed"]] == [True]
+    assert [item["live"] for day in once for item in day["closed"]] == [False]
+    stripped = [[_without_run(item) for item in made] for made in seen]
+    assert stripped[0] == stripped[1] == stripped[2]
+    assert len({item["run"] for item in weekly}) == 4
+
+
+def _without_run(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {key: _without_run(value) for key, value in item.items() if key not in ("run", "live")}
+    return [_without_run(one) for one in item] if isinstance(item, list) else item
+
+
+def test_a_second_run_of_one_session_adds_nothing(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    assert settle_to(held, [date(2025, 5, 16), date(2025, 5, 23)], symbols=("ES",)) == [1, 5]
+    before = held.paper_ledger.read_bytes()
+    assert settle_to(held, [date(2025, 5, 23), date(2025, 5, 16)], symbols=("ES",)) == [0, 0]
+    assert held.paper_ledger.read_bytes() == before
+
+
+def test_what_stands_in_the_ledger_is_never_changed(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, [date(2025, 6, 13)], symbols=("ES",))
+    before = held.paper_ledger.read_bytes()
+    settle_to(held, [date(2025, 6, 20)], symbols=("ES",))
+    assert held.paper_ledger.read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_killed_while_it_writes_loses_and_doubles_nothing(workspace: Path, when: str) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, [date(2025, 5, 23), date(2025, 5, 30)], symbols=("ES",))
+    expected = held.paper_ledger.read_bytes()
+    held.paper_ledger.unlink()
+    settle_to(held, [date(2025, 5, 23)], symbols=("ES",))
+    command = [sys.executable, str(HERE / "paper_kill_driver.py"), str(workspace), "2025-05-30", when]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    settle_to(held, [date(2025, 5, 30)], symbols=("ES",))
+    assert held.paper_ledger.read_bytes() == expected
+
+
+def test_a_damaged_ledger_is_refused_and_left_alone(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    settle_to(held, [date(2025, 5, 23)], symbols=("ES",))
+    damaged = held.paper_ledger.read_bytes()[:-40] + b"\n"
+    held.paper_ledger.write_bytes(damaged)
+    with pytest.raises(DataError, match="the paper ledger is damaged"):
+        settle_to(held, [date(2025, 5, 30)], symbols=("ES",))
+    assert held.paper_ledger.read_bytes() == damaged
+
+
+def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[..., Any]) -> None:
+    assert "the live-sim ledger is empty" in ctl("paper", "-w", workspace).out
+    assert ctl("run", "-w", workspace, "--as-of", "2025-05-22", "--dry-run").code == 0
+    assert ctl("orders", "-w", workspace, "--as-of", "2025-05-22").code == 0
+    ledger = Workspace.load(workspace).paper_ledger
+    assert not ledger.exists()
+    assert ctl("run", "-w", workspace, "--as-of", "2025-05-22").code == 0
+    assert ctl("ops", "-w", workspace, "--as-of", "2025-06-06").code == 0
+    document = ctl("paper", "-w", workspace, "--json").document
+    assert document["unexplained"] == 0
+    (es,) = [item for item in document["trades"] if item["symbol"] == "ES"]
+    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2025-05-21", True, [])
+    assert es["paper"]["r_theoretical"] == pytest.approx(3.19, abs=0.005)
+    assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 12, "CL": 12, "PL": 12}
+    shown = ctl("paper", "-w", workspace).out
+    assert "total: paper +3.19 R, backtest +3.19 R" in shown
+
+
+def test_a_weekly_timeframe_leaves_the_ledger_alone(workspace: Path, ctl: Callable[..., Any]) -> None:
+    assert ctl("run", "-w", workspace, "--as-of", "2025-05-23", "--timeframe", "weekly").code == 0
+    assert not Workspace.load(workspace).paper_ledger.exists()
