@@ -5,14 +5,16 @@ Composition only: what is read, built, certified and run is decided in the rooms
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import __version__, certify, continuous, digests, ingest, sessions, store
-from ctl.errors import DataError
+from ctl.errors import DataError, WorkspaceError
 from ctl.inputs import SymbolInputs
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
@@ -93,8 +95,20 @@ def write_series(
         files[f"{root}_continuous.csv"] = series.frame.write_csv().encode()
     outputs = {name: digests.sha256_bytes(data) for name, data in files.items()}
     files[f"{root}_roll_manifest.json"] = store.json_bytes({**manifest, "outputs": outputs})
-    for name, data in files.items():
-        store.write_atomic(folder / name, data)
+    return _write_together(folder, files)
+
+
+def _write_together(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files that belong together, in their order; where one cannot be written, the new ones go again."""
+    new = [folder / name for name in files if not os.path.lexists(folder / name)]
+    try:
+        for name, data in files.items():
+            store.write_atomic(folder / name, data)
+    except WorkspaceError:
+        for path in new:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
     return [folder / name for name in files]
 
 
@@ -229,9 +243,7 @@ def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
     if ledger is not None:
         files["L4_ledger.json"] = store.json_bytes(ledger)
     files[f"{certificate.symbol}_certificate.json"] = digests.canonical_json(dict(certificate.document))
-    for name, data in files.items():
-        store.write_atomic(folder / name, data)
-    return [folder / name for name in files]
+    return _write_together(folder, files)
 
 
 # ---------------------------------------------------------------- strategy

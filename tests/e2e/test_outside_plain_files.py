@@ -257,3 +257,28 @@ def test_a_header_of_anybody_is_read_through_a_mapping(ctl, tmp_path):
     assert "no packaged mapping named 'theirs'" in ctl("backtest", bars, "--mapping", "theirs").err
     mapping.write_text("[columns")
     assert "not TOML" in ctl("backtest", bars, "--mapping", mapping).err
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_a_disk_that_fills_up_leaves_no_part_of_a_build(ctl, tmp_path, text, monkeypatch, there_before):
+    """The manifest is written last; here it does not fit any more."""
+    from ctl import store
+    from ctl.errors import WorkspaceError
+
+    path, out = tmp_path / "a.csv", tmp_path / "out"
+    path.write_text(text)
+    build = ("build", "--contracts", path, "--root", "ES", "--out", out, "--csv")
+    if there_before:
+        assert ctl(*build).code == 0
+    before = {found.name: found.read_bytes() for found in out.iterdir()} if there_before else {}
+    whole = store.write_atomic
+
+    def full(target, data):
+        if target.suffix == ".json":
+            raise WorkspaceError("cannot be written", where=str(target), found="No space left on device")
+        whole(target, data)
+
+    monkeypatch.setattr(store, "write_atomic", full)
+    ran = ctl(*build)
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+    assert {found.name: found.read_bytes() for found in out.iterdir()} == before
