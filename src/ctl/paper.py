@@ -57,7 +57,7 @@ class Costs:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entry for the next open. smallest: do not buy where open - stop is less. live: decided by a run on that very
-    close; else by a later run on what that session's close knew.
+    close, in time for the open; else by a later run on what that session's close knew.
     """
 
     trigger_session: date

@@ -2,7 +2,7 @@
 
 Every session since the last run is settled and decided on by itself, on the data up to that session. A run of once a
 week therefore misses nothing that was born and confirmed between two runs, and says of each entry whether a run
-decided it on its own close (`live`) or a later run did in its place.
+decided it on its own close, while its order could still be placed (`live`), or a later run did in its place.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from ctl import inputs, paper, pipeline, store
+from ctl import clock, inputs, paper, pipeline, store
+from ctl import sessions as exchange
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
 
 def settle(
-    workspace: Workspace, entries: Sequence[PlanEntry], held: Mapping[str, SymbolInputs], *, instant: str
+    workspace: Workspace, entries: Sequence[PlanEntry], held: Mapping[str, SymbolInputs], *, instant: datetime
 ) -> int:
     """Settle every session that has come since the ledger's last, and note what each close decided.
 
-    entries: the symbols that were run, with their costs; held: what was read of each. Returns the number of sessions
-    added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold then.
+    entries: the symbols that were run, with their costs; held: what was read of each; instant: of the run. Returns the
+    number of sessions added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold.
     Raises DataError for a damaged ledger, WorkspaceError, with the ledger as it was, where it cannot be written.
     """
     path = workspace.paper_ledger
@@ -45,19 +46,20 @@ def settle(
 
 
 def _records(
-    workspace: Workspace, entry: PlanEntry, held: SymbolInputs, ledger: paper.Ledger, instant: str
+    workspace: Workspace, entry: PlanEntry, held: SymbolInputs, ledger: paper.Ledger, instant: datetime
 ) -> Iterator[RecordDocument]:
     calendar = workspace.symbol(entry.symbol).calendar
     whole = _series(held, calendar)
     sessions: list[date] = whole.frame["session"].to_list()
     since = ledger.last_session(entry.symbol)
     coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
+    timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
     state, costs = ledger.state(entry.symbol), paper.Costs(entry.slippage_per_side, entry.tick)
     for session in coming:
         series = whole if session == sessions[-1] else _series(_up_to(held, session), calendar)
         bar = _bar(series, entry.symbol, session)
-        decided = _decided(series, entry, calendar, live=session == sessions[-1])
-        state, record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
+        decided = _decided(series, entry, calendar, live=timely and session == sessions[-1])
+        state, record = paper.record(entry.symbol, state, bar, decided, costs, instant=clock.iso(instant))
         yield record
 
 

@@ -241,14 +241,14 @@ class Cycle:
 
     def settle_paper(self, entries: Sequence[PlanEntry], results: Sequence[SymbolRun]) -> int:
         """Settle the live-sim ledger of the gating symbols that ran, on daily bars; the number of sessions added."""
-        from ctl import clock, paper_ledger
+        from ctl import paper_ledger
 
         if self.timeframe != "daily":
             return 0
         ran = {run.symbol for run in results if run.role == "gating" and run.status == "EXECUTED"}
         held = {symbol: self.certified[symbol].inputs for symbol in ran}
         chosen = [entry for entry in entries if entry.symbol in ran]
-        return paper_ledger.settle(self.workspace, chosen, held, instant=clock.iso(self.instant))
+        return paper_ledger.settle(self.workspace, chosen, held, instant=self.instant)
 
     def _intend(self, entry: PlanEntry, series: ContinuousSeries | DailySeries, result: StrategyResult) -> None:
         """Note what the strategy would do with one symbol at the next open, and what sizing needs to know of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 from ctl import inputs, operating_profile, paper_ledger
 from ctl.model.run import PlanEntry
@@ -17,9 +17,12 @@ def profile_of(workspace: Workspace) -> OperatingProfile:
 
 
 def settle_to(
-    workspace: Workspace, sessions: Iterable[date], *, symbols: Sequence[str] = ("ES", "CL", "PL")
+    workspace: Workspace, sessions: Iterable[date], *, symbols: Sequence[str] = ("ES", "CL", "PL"), days_late: int = 0
 ) -> list[int]:
-    """Settle the ledger as runs on each of `sessions` would, each knowing the data up to it; the sessions added."""
+    """Settle the ledger as runs on each of `sessions` would, each knowing the data up to it; the sessions added.
+
+    days_late: how many days after its session each run is made.
+    """
     profile = profile_of(workspace)
     held = {
         symbol: inputs.read_symbol(
@@ -30,11 +33,12 @@ def settle_to(
     entries = [_entry(profile, symbol) for symbol in symbols]
     added = []
     for session in sessions:
+        instant = datetime.combine(session + timedelta(days_late), time(23), UTC)
         known = {
             symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
             for symbol, item in held.items()
         }
-        added.append(paper_ledger.settle(workspace, entries, known, instant=f"{session}T23:00:00Z"))
+        added.append(paper_ledger.settle(workspace, entries, known, instant=instant))
     return added
 
 

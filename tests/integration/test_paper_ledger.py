@@ -100,6 +100,17 @@ def _without_run(item: Any) -> Any:
     return [_without_run(one) for one in item] if isinstance(item, list) else item
 
 
+def test_an_entry_whose_open_had_passed_when_the_run_was_made_is_not_live(workspace: Path) -> None:
+    held = Workspace.load(workspace)
+    seen = []
+    for late in (0, 1, 2):  # the trigger is confirmed on Thursday 2025-05-22, for the open of Friday
+        held.paper_ledger.unlink(missing_ok=True)
+        settle_to(held, [date(2025, 5, 22)], symbols=("ES",), days_late=late)
+        (line,) = records(held)
+        seen.append([order["live"] for order in line["orders"]])
+    assert seen == [[True], [True], [False]]
+
+
 def test_a_second_run_of_one_session_adds_nothing(workspace: Path) -> None:
     held = Workspace.load(workspace)
     assert settle_to(held, [date(2025, 5, 16), date(2025, 5, 23)], symbols=("ES",)) == [1, 5]
@@ -150,7 +161,7 @@ def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[
     document = ctl("paper", "-w", workspace, "--json").document
     assert document["unexplained"] == 0
     (es,) = [item for item in document["trades"] if item["symbol"] == "ES"]
-    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2025-05-21", True, [])
+    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2025-05-21", False, [])
     assert es["paper"]["r_theoretical"] == pytest.approx(3.19, abs=0.005)
     assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 12, "CL": 12, "PL": 12}
     shown = ctl("paper", "-w", workspace).out
