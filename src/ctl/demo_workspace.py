@@ -17,6 +17,8 @@ from ctl.errors import UsageError
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 RECORD: Final = "data/raw/simulated_files.json"
 
+_CONFIG: Final = "ctl.toml"
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -35,31 +37,41 @@ def fill(folder: Path, inject: Sequence[tuple[str, str]] = ()) -> Filled:
     The profile is locked on the clean market, then the injected raw files replace the clean ones: what the
     gate says of them is what it would say of a vendor's. Raises UsageError for a folder that holds a real workspace.
     """
-    _require_ours(folder)
+    held = _held(folder)
+    later = held is not None and held.profile_path != held.root / PROFILE
     clean = demo.generate()
     injected = demo.generate(inject=inject) if inject else clean
+    if later:
+        # A later version is in force: its ctl.toml and the bars it was locked on are not ours to replace.
+        clean, injected = (
+            {name: data for name, data in content.items() if name != _CONFIG} for content in (clean, injected)
+        )
     _write_raw(folder, clean)
     workspace = store.Workspace.load(folder)
-    kept = _write_profile(workspace)
+    kept = later or _write_profile(workspace)
     if inject:
         _write_raw(folder, injected)
     return Filled(
         workspace=workspace,
-        raw_files=len(injected) - 1,
+        raw_files=sum(name != _CONFIG for name in injected),
         raw_bytes=sum(len(data) for data in injected.values()),
         injected=tuple(inject),
         profile_kept=kept,
     )
 
 
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder whose workspace is not simulated: its files are somebody's data."""
-    if (folder / "ctl.toml").exists() and not store.Workspace.load(folder).simulated:
+def _held(folder: Path) -> store.Workspace | None:
+    """The simulated workspace in `folder`, if any. Refuses one that is not simulated: its files are somebody's data."""
+    if not (folder / _CONFIG).exists():
+        return None
+    held = store.Workspace.load(folder)
+    if not held.simulated:
         raise UsageError(
             "the folder holds a workspace that is not simulated",
             where=str(folder),
             remedy="name another folder: ctl demo DIR",
         )
+    return held
 
 
 def _write_raw(folder: Path, content: Mapping[str, bytes]) -> None:
@@ -83,13 +95,13 @@ def _write_profile(workspace: store.Workspace) -> bool:
     template = files("ctl.demo").joinpath("operating_profile_v1.yaml").read_bytes()
     profile = operating_profile.load(template, PROFILE, require_lock=False)
     lock, bars = portfolio.derive_lock(workspace, profile)
+    derived = operating_profile.with_lock(template, lock, name=PROFILE)
+    path = workspace.root / PROFILE
+    if path.is_file() and path.read_bytes() != derived:
+        return True
     for symbol, frame in bars.items():
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="zstd")
         store.write_atomic(workspace.locked_bars(symbol), buffer.getvalue())
-    derived = operating_profile.with_lock(template, lock, name=PROFILE)
-    path = workspace.root / PROFILE
-    if path.is_file():
-        return path.read_bytes() != derived
     store.write_atomic(path, derived)
     return False

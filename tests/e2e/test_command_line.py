@@ -109,3 +109,15 @@ def test_demo_refuses_a_folder_with_somebodys_workspace(ctl, workspace):
     assert ran.code == 64
     assert "not simulated" in ran.err
     assert sorted(p.stat().st_mtime_ns for p in workspace.rglob("*") if p.is_file()) == before
+
+
+def test_filling_anew_leaves_a_later_profile_in_force(ctl, workspace):
+    assert ctl("lock", "-w", workspace, "--reason", "a second version of the same").code == 0
+    config = (workspace / "ctl.toml").read_bytes()
+    assert b"operating_profile_v2.yaml" in config
+    ran = ctl("demo", workspace, "--inject", "restated-bar:CL")
+    assert ran.code == 0
+    assert (workspace / "ctl.toml").read_bytes() == config
+    document = ctl("gate", "-w", workspace, "--json").document
+    assert document["profile"]["version"] == 2
+    assert [found["symbol"] for found in document["restatements"]] == ["CL"]
