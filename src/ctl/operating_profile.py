@@ -40,6 +40,7 @@ MAX_STALENESS: Final = 260
 _HEX64 = r"^[0-9a-f]{64}$"
 _VERSION = re.compile(r"_v(\d{1,6})(?=\.[A-Za-z]+$)")
 
+_STRATEGY: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _STATUSES: Final = "ACCEPT or WATCH"
 _DIGEST: Final = "64 lower-case hex digits (a sha256)"
 _EXPECTED: Final[dict[str, str]] = {
@@ -77,7 +78,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "fixed_day": "a day of the month from 1 to 31",
     "lock": "a mapping with thresholds, strategy, settings and inputs",
     "thresholds": _DIGEST,
-    "strategy": _DIGEST,
+    "strategy": _DIGEST,  # of the lock; the profile's own key is a name
     "settings": _DIGEST,
     "sha256": _DIGEST,
     "inputs": "a mapping of symbols to files and sessions",
@@ -146,7 +147,10 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class OperatingProfile:
-    """A valid profile. `sha256` is of the file's bytes; `content` is all it says but `lock`, JSON-ready."""
+    """A valid profile. `sha256` is of the file's bytes; `content` is all it says but `lock`, JSON-ready.
+
+    strategy: the name of the strategy that runs behind the gate; whether it is installed is not known here.
+    """
 
     name: str
     sha256: str
@@ -165,6 +169,7 @@ class OperatingProfile:
     max_staleness_sessions: int | None
     lock: Lock | None
     content: Mapping[str, Any]
+    strategy: str = "b1"
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -270,6 +275,7 @@ class ProfileFile(_Strict):
     policy_constraints: ConstraintsFile
     acceptance_policy: AcceptancePolicy = "v1"
     max_staleness_sessions: Annotated[int, Field(ge=0, le=MAX_STALENESS)] | None = None
+    strategy: Annotated[str, Field(pattern=_STRATEGY)] = "b1"
     lock: LockFile | None = None
 
 
@@ -353,6 +359,8 @@ def _schema_problem(item: Any, raw: dict[str, Any], tree: YamlTree) -> YamlProbl
     expected = _EXPECTED.get(key, "a valid value")
     if path[-1] != key and isinstance(path[-1], str) and path[:1] == ("symbol_settings",) and len(path) == 2:
         expected = "a mapping of settings"
+    if path == ("strategy",):
+        expected = "the name of a strategy: lower-case letters, digits, '_' or '-'"
     line = tree.line_of(path)
     match item["type"]:
         case "extra_forbidden":
@@ -605,6 +613,7 @@ def _profile(parsed: ProfileFile, *, name: str, sha256: str, content: Mapping[st
         max_staleness_sessions=parsed.max_staleness_sessions,
         lock=None if parsed.lock is None else _lock(parsed.lock),
         content=content,
+        strategy=parsed.strategy,
     )
 
 

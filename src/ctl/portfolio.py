@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctl import certify, digests, inputs, operating_profile, pipeline, sessions
+from ctl import certify, digests, inputs, operating_profile, pipeline, sessions, strategies
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.inputs import SymbolInputs
+from ctl.model.trades import StrategyResult
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from ctl.model.orders import Book, OrderSheet, Roll, SymbolIntents
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry, Restatement, SymbolOutcome, SymbolRun
-    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.model.trades import Timeframe
     from ctl.operating_profile import InputLock, Lock, OperatingProfile, SymbolSettings
     from ctl.store import Workspace
+    from ctl.strategy.protocol import Result, Strategy
 
 _DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate
 
@@ -82,8 +84,6 @@ def derive_lock(
 
     held: what was read of the gating symbols before (all sessions); by default it is read now.
     """
-    from ctl.strategy import b1
-
     locked: dict[str, InputLock] = {}
     bars: dict[str, pl.DataFrame] = {}
     for symbol in profile.gating_universe:
@@ -96,7 +96,7 @@ def derive_lock(
         bars[symbol] = found.bars
     lock = operating_profile.Lock(
         thresholds=_thresholds(profile),
-        strategy=b1.fingerprint(),
+        strategy=strategies.fingerprint(strategies.find(profile.strategy)),
         settings=operating_profile.settings_digest(profile),
         inputs=locked,
     )
@@ -114,7 +114,9 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
             f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
             code="PROFILE_MISSING",
         ) from error
-    return operating_profile.load(data, shown)
+    profile = operating_profile.load(data, shown)
+    strategies.find(profile.strategy)
+    return profile
 
 
 def raw_files(held: SymbolInputs) -> dict[str, str]:
@@ -131,7 +133,8 @@ class Cycle:
     """One pass over a workspace: `decide` certifies, `run_symbol` then runs on the very bars that were certified.
 
     as_of: sessions after it are left out (inclusive). files: what was read of the workspace before; by default
-    every symbol is read when it is asked for. certified and results fill as the pass goes on.
+    every symbol is read when it is asked for. certified and results fill as the pass goes on. strategy: that of
+    the profile once `decide` was asked; until then the shipped one.
     """
 
     workspace: Workspace
@@ -140,9 +143,10 @@ class Cycle:
     as_of: date | None = None
     files: inputs.ReadOnce | None = None
     certified: dict[str, Certified] = field(default_factory=dict)
-    results: dict[str, StrategyResult] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     intents: dict[str, SymbolIntents] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
+    strategy: Strategy | None = None
 
     def decide(self, profile: OperatingProfile) -> GateDecision:
         """Certify every gating symbol from the files now on disk and compare with the profile.
@@ -151,8 +155,9 @@ class Cycle:
         `as_of`, without one to the day of `instant`.
         """
         from ctl import gate
-        from ctl.strategy import b1
 
+        self.strategy = strategies.find(profile.strategy)
+        current = gate.CurrentLocks(thresholds=_thresholds(profile), strategy=strategies.fingerprint(self.strategy))
         certificates: dict[str, Certificate | Unavailable] = {}
         staleness: dict[str, int] = {}
         restatements: list[Restatement] = []
@@ -176,7 +181,7 @@ class Cycle:
                 self.certified[symbol] = certified
         return gate.decide(
             profile,
-            current=gate.CurrentLocks(thresholds=_thresholds(profile), strategy=b1.fingerprint()),
+            current=current,
             certificates=certificates,
             restatements=restatements,
             staleness=staleness,
@@ -185,13 +190,15 @@ class Cycle:
         )
 
     def run_symbol(self, entry: PlanEntry) -> SymbolOutcome:
-        """B1 on one symbol; raises what keeps it from running."""
+        """The strategy on one symbol; raises what keeps it from running."""
         import polars as pl
 
         from ctl.model.run import SymbolOutcome
 
         series = self._series(entry.symbol)
-        result = pipeline.backtest(
+        strategy = self.strategy or strategies.find(strategies.SHIPPED)
+        result = pipeline.run_strategy(
+            strategy,
             series,
             entry.symbol,
             timeframe=self.timeframe,
@@ -199,7 +206,7 @@ class Cycle:
             tick=entry.tick,
             calendar=self.workspace.symbol(entry.symbol).calendar,
         )
-        if entry.role == "gating":
+        if entry.role == "gating" and strategy.name == strategies.SHIPPED and isinstance(result, StrategyResult):
             self._intend(entry, series, result)
         self.results[entry.symbol] = result
         rows = [trade.document() for trade in result.trades]
@@ -210,6 +217,7 @@ class Cycle:
             if trades is None
             else trades.with_columns(pl.col("^.*_session$").cast(pl.String).str.to_date()),
             extra={
+                "strategy": strategy.name,
                 "fingerprint": result.fingerprint,
                 "first_session": result.first_session.isoformat(),
                 "last_session": result.last_session.isoformat(),
@@ -221,15 +229,20 @@ class Cycle:
 
     def portfolio_metrics(self, executed: Sequence[SymbolRun]) -> Mapping[str, Any]:
         """The portfolio's metrics over the symbols that were executed."""
-        from ctl.strategy import b1
+        from ctl.strategy.metrics import portfolio
 
         held = [self.results[run.symbol] for run in executed if run.symbol in self.results]
-        return b1.portfolio(held).document()
+        return portfolio(held).document()
 
-    def next_orders(self, results: Sequence[SymbolRun]) -> OrderSheet:
-        """The orders for the next open, of the gating symbols alone: what is research takes no part of the budget."""
+    def next_orders(self, results: Sequence[SymbolRun]) -> OrderSheet | None:
+        """The orders for the next open, of the gating symbols alone: what is research takes no part of the budget.
+
+        None for another strategy than the shipped one: its levels are its own.
+        """
         from ctl import order_sheet
 
+        if not self._shipped:
+            return None
         gating = [run for run in results if run.role == "gating"]
         ran = [run.symbol for run in gating if run.status == "EXECUTED"]
         return order_sheet.order_sheet(
@@ -243,12 +256,16 @@ class Cycle:
         """Settle the live-sim ledger of the gating symbols that ran, on daily bars; the number of sessions added."""
         from ctl import paper_ledger
 
-        if self.timeframe != "daily":
+        if self.timeframe != "daily" or not self._shipped:
             return 0
         ran = {run.symbol for run in results if run.role == "gating" and run.status == "EXECUTED"}
         held = {symbol: self.certified[symbol].inputs for symbol in ran}
         chosen = [entry for entry in entries if entry.symbol in ran]
         return paper_ledger.settle(self.workspace, chosen, held, instant=self.instant)
+
+    @property
+    def _shipped(self) -> bool:
+        return self.strategy is None or self.strategy.name == strategies.SHIPPED
 
     def _intend(self, entry: PlanEntry, series: ContinuousSeries | DailySeries, result: StrategyResult) -> None:
         """Note what the strategy would do with one symbol at the next open, and what sizing needs to know of it."""

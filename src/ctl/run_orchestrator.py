@@ -109,7 +109,7 @@ class RunSummary:
 
 RunSymbol = Callable[[PlanEntry], SymbolOutcome]
 PortfolioMetrics = Callable[[Sequence[SymbolRun]], Mapping[str, Any]]
-NextOrders = Callable[[Sequence[SymbolRun]], OrderSheet]
+NextOrders = Callable[[Sequence[SymbolRun]], OrderSheet | None]
 Progress = Callable[[PlanEntry], None]
 
 

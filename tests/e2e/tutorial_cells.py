@@ -1,4 +1,4 @@
-"""Run the tutorial's cells as a notebook does, without one; `python tests/e2e/tutorial_cells.py` rewrites its outputs."""
+"""Run the tutorial's cells without a notebook; `python tests/e2e/tutorial_cells.py` writes their outputs anew."""
 
 from __future__ import annotations
 

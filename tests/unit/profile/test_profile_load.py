@@ -93,6 +93,21 @@ def test_shipped_profile_states_the_locked_board() -> None:
     assert profile.version == 1
 
 
+def test_a_profile_names_its_strategy_and_the_name_is_part_of_what_is_locked() -> None:
+    text = BASE + LOCK
+    assert load(text).strategy == "b1"
+    named = load("strategy: donchian\n" + text)
+    assert named.strategy == "donchian"
+    assert op.settings_digest(named) != op.settings_digest(load(text))
+
+
+@pytest.mark.parametrize("name", ["''", "Big", "../b1", "1.5", "null"])
+def test_a_strategy_is_named_in_lower_case(name: str) -> None:
+    (line,) = problems(f"strategy: {name}\n" + BASE + LOCK)
+    assert "1: strategy: found" in line
+    assert line.endswith("expected the name of a strategy: lower-case letters, digits, '_' or '-'")
+
+
 def test_digest_is_of_the_file_and_defaults_are_those_of_the_specification() -> None:
     text = BASE + LOCK
     profile = load(text)
@@ -163,7 +178,7 @@ def test_settings_digest_ignores_comments_layout_and_lock_but_no_setting() -> No
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("portfolio_scope: futures_only", "portfolio_scope: futures_only\nextra: 1", "6: extra: found an unknown key; expected one of schema_version, cycle_id, locked_date, portfolio_recommendation, portfolio_scope, gating_universe, non_gating_symbols, symbol_settings, policy_constraints, acceptance_policy, max_staleness_sessions, lock"),
+        ("portfolio_scope: futures_only", "portfolio_scope: futures_only\nextra: 1", "6: extra: found an unknown key; expected one of schema_version, cycle_id, locked_date, portfolio_recommendation, portfolio_scope, gating_universe, non_gating_symbols, symbol_settings, policy_constraints, acceptance_policy, max_staleness_sessions, strategy, lock"),
         ("portfolio_scope: futures_only", "portfolio_scope: futures_only\ncycle_id: again", "6: cycle_id: found a duplicate key (first on line 2); expected each key once"),
         ("schema_version: 1", "schema_version: 2", "1: schema_version: found 2; expected 1"),
         ("schema_version: 1", "schema_version: true", "1: schema_version: found true; expected 1"),
