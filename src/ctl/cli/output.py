@@ -231,6 +231,8 @@ def print_backtest(result: Result) -> None:
 
 def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
     """Per symbol what a run did, in R; then the portfolio."""
+    from ctl.run_orchestrator import SUMMARY_ENDING, TRADES_ENDING
+
     print()
     executed = {
         item["symbol"]: item["metrics"] for item in document["symbol_run_results"] if item["status"] == "EXECUTED"
@@ -252,8 +254,8 @@ def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
         print_orders(document["orders"], document["risk"])
     if summary_path is not None:
         print(f"\nrun summary  {summary_path}")
-        if document["trades"] is not None:
-            print(f"trades       {Path(summary_path).parent / document['trades']['file']}")
+        if executed:
+            print(f"trades       {summary_path.replace(SUMMARY_ENDING, TRADES_ENDING)}")
 
 
 def print_orders(sheet: Mapping[str, Any], risk: Mapping[str, Any] | None) -> None:
