@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ctl import clock, inputs, paper, pipeline, store
 from ctl import sessions as exchange
 from ctl.errors import DataError
+from ctl.store.files import remove_temporaries
 
 if TYPE_CHECKING:
     from ctl.inputs import SymbolInputs
@@ -34,13 +35,15 @@ def settle(
 
     entries: the symbols that were run, with their costs; held: what was read of each; instant: of the run. Returns the
     number of sessions added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold.
-    Raises DataError for a damaged ledger, WorkspaceError, with the ledger as it was, where it cannot be written.
+    Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
+    the ledger as it was, where it cannot be written.
     """
     path = workspace.paper_ledger
     data = path.read_bytes() if path.is_file() else b""
     ledger = paper.read(data, workspace.relative(path))
     added = [record for entry in entries for record in _records(workspace, entry, held[entry.symbol], ledger, instant)]
     if added:
+        remove_temporaries(path.parent)
         store.write_atomic(path, data + paper.lines(added))
     return len(added)
 

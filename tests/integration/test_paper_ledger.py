@@ -138,6 +138,8 @@ def test_a_run_killed_while_it_writes_loses_and_doubles_nothing(workspace: Path,
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     settle_to(held, [date(2025, 5, 30)], symbols=("ES",))
     assert held.paper_ledger.read_bytes() == expected
+    settle_to(held, [date(2025, 6, 6)], symbols=("ES",))
+    assert [path.name for path in held.paper_ledger.parent.iterdir()] == ["ledger.jsonl"]
 
 
 def test_a_damaged_ledger_is_refused_and_left_alone(workspace: Path) -> None:
