@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from order_builders import bars, book, day, open_trade, result, terms, trigger
 
@@ -140,6 +142,18 @@ def test_an_exit_that_is_due_sells_the_contract_held_before_the_roll() -> None:
 def test_an_entry_whose_open_has_passed_is_not_placed() -> None:
     (order,) = sheet(awaiting(), terms(), late=True).orders
     assert (order.status, order.codes) == ("blocked", ("OPEN_HAS_PASSED",))
+
+
+def test_an_entry_whose_open_has_passed_takes_no_part_of_the_budget() -> None:
+    late, timely = awaiting(), awaiting()
+    items = [
+        replace(intents(late, late=True), symbol="AA"),
+        replace(intents(timely), symbol="BB"),
+    ]
+    given = order_sheet(items, {"AA": book(late), "BB": book(timely)}, terms(max_open_r=1.0))
+    assert [(order.status, order.quantity) for order in given.orders] == [("blocked", 0), ("place", 4)]
+    assert given.risk is not None
+    assert given.risk["r_ordered"] == pytest.approx(1.0)
 
 
 def test_while_a_symbol_cannot_be_run_no_entry_is_placed() -> None:

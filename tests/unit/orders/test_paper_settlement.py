@@ -218,6 +218,15 @@ def test_a_difference_on_data_that_read_otherwise_now_is_restated_data() -> None
     assert row["explanation"].startswith("RESTATED_DATA: up to 2026-01-07 ")
 
 
+@pytest.mark.parametrize(("restated", "code"), [(3, "RESTATED_DATA"), (4, "UNEXPLAINED")])
+def test_data_restated_after_the_exit_explain_nothing(restated: int, code: str) -> None:
+    after = bar(4, 98.5, 99.0, 97.0, 98.0)
+    history = {FIRST + timedelta(n): f"history {n}" for n in range(5)} | {FIRST + timedelta(restated): "other"}
+    (row,) = paper.compare(ledger(*BARS, after)[1], backtest(r_theoretical=-0.5), history)
+    assert row["explanation"] is not None
+    assert row["explanation"].startswith(code)
+
+
 def test_a_difference_on_other_costs_says_so() -> None:
     made = backtest(r_theoretical=-0.5)
     made = replace(made, parameters={**made.parameters, "slippage_per_side": 0.25})

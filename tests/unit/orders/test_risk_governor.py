@@ -125,6 +125,9 @@ def test_the_book_refuses_the_second_of_two_entries_in_order_of_symbol() -> None
         ("2026-01-30", "2026-01-30", (risk.DAILY_LOSS, risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
         ("2026-01-29", "2026-01-30", (risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
         ("2026-01-23", "2026-01-30", (risk.MONTHLY_LOSS,)),
+        ("2026-01-01", "2026-01-30", (risk.MONTHLY_LOSS,)),
+        ("2026-01-26", "2026-01-30", (risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
+        ("2026-01-25", "2026-01-30", (risk.MONTHLY_LOSS,)),
         ("2025-12-31", "2026-01-30", ()),
     ],
 )
