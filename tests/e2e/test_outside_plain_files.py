@@ -282,3 +282,17 @@ def test_a_disk_that_fills_up_leaves_no_part_of_a_build(ctl, tmp_path, text, mon
     ran = ctl(*build)
     assert (ran.code, len(ran.err.splitlines())) == (1, 1)
     assert {found.name: found.read_bytes() for found in out.iterdir()} == before
+
+
+def test_a_certificate_without_a_roll_comparison_reads_well(ctl, filled_workspace):
+    """Crude oil as the reference of an equity index: identity fails, nothing else is compared."""
+    raw = filled_workspace / "data" / "raw"
+    (reference,) = (raw / "tradestation").glob("TS_CL_CUSTOM_ADJ_1D_*")
+    ran = ctl(
+        "certify", "--contracts", raw / "databento" / "ES", "--root", "ES", "--tick", "0.25", "--max-day-delta", "3",
+        "--adjusted", reference, "--explain",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "REJECT IDENTITY_MISMATCH" in ran.out
+    assert "; rolls not compared" in ran.out
+    assert "None" not in ran.out

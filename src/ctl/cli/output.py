@@ -148,10 +148,15 @@ def print_certificate(
     console.print(table)
     overlap = document["overlap"]
     if overlap is not None:
+        rolls = "rolls not compared"
+        if document["n_paired"] is not None:
+            rolls = (
+                f"rolls {document['n_canonical']} against {document['n_reference']}, {document['n_paired']} paired "
+                f"({document['n_pass']} same session), {document['n_fail']} unmatched"
+            )
         print(
             f"  {overlap['shared_sessions']} shared sessions {overlap['first_session']} to {overlap['last_session']}; "
-            f"rolls {document['n_canonical']} against {document['n_reference']}, {document['n_paired']} paired "
-            f"({document['n_pass']} same session), {document['n_fail']} unmatched"
+            + rolls
         )
     if document["mean_drift"] is not None:
         gap = document["mean_gap_diff"]
