@@ -7,7 +7,6 @@ max(its canonical, its reference rolls) pairs without a gap difference, its EDGE
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -136,6 +135,7 @@ class _Units:
         gaps = np.abs(board.gap_difference)
         known = np.isfinite(gaps)
         self.gap_sum, self.gap_count = float(gaps[known].sum()), int(known.sum())
+        compared_of = [gap if finite else None for gap, finite in zip(gaps.tolist(), known.tolist(), strict=True)]
         pair_of_canonical = {pair.canonical: n for n, pair in enumerate(alignment.pairs)}
         pair_of_reference = {pair.reference: n for n, pair in enumerate(alignment.pairs)}
         alone_canonical, alone_reference = set(alignment.unmatched_canonical), set(alignment.unmatched_reference)
@@ -147,10 +147,11 @@ class _Units:
                 self.values[n] = ledger.basis
                 continue
             block = blocks[name]
-            self.values[n] = ledger.unit_drift_of(block)
+            self.values[n, : block.before] = block.carried
+            self.values[n, block.inside] = ledger.inside[block.inside]
             pairs = {pair_of_canonical[i] for i in block.canonical if i in pair_of_canonical}
             pairs |= {pair_of_reference[j] for j in block.reference if j in pair_of_reference}
-            compared = [p for p in sorted(pairs) if known[p]]
+            compared = [p for p in sorted(pairs) if compared_of[p] is not None]
             gained = max(len(block.canonical), len(block.reference))
             self.counts[n] = (
                 gained - len(pairs),
@@ -158,10 +159,12 @@ class _Units:
                 -sum(j in alone_reference for j in block.reference),
                 gained - len(compared),
             )
-            self.gap_change[n] = -float(gaps[compared].sum())
+            self.gap_change[n] = -sum(compared_of[p] or 0.0 for p in compared)
         self.sizes = np.abs(self.values).mean(axis=1)
         self.mean_drift = float(np.abs(self.drift).mean())
-        self.small: dict[int, _Sets] = {}
+        # Sets that more than one search looks at, by what they all have in common.
+        self._small: dict[int, _Sets] = {}
+        self._grown: dict[tuple[int, ...], _Sets] = {}
         self.decision, self.reasons = self._judge(board.measures)
 
     def _judge(self, measures: Measures) -> tuple[Decision, tuple[Reason, ...]]:
@@ -301,23 +304,36 @@ class _Units:
     def _search(self, wanted: _Wanted, shortfall: _Shortfall) -> Flip | None:
         """Smallest set that is wanted; of one size by (shortfall, mean drift, names)."""
         for size in range(1, min(EXHAUSTIVE_SIZE, len(self.names)) + 1):
-            if size not in self.small:
-                self.small[size] = _Sets(self, list(combinations(range(len(self.names)), size)))
-            found = self.small[size].best(wanted, shortfall)
+            found = self._of_size(size).best(wanted, shortfall)
             if found is not None:
                 return self._flip(found, exact=True)
         if self._hopeless_up_to(LARGEST_FLIP, wanted):
             return None
         chosen: tuple[int, ...] = ()
         while len(chosen) < min(LARGEST_FLIP, len(self.names)):
-            longer = [tuple(sorted((*chosen, n))) for n in range(len(self.names)) if n not in chosen]
-            step = _Sets(self, longer).best(None, shortfall)
+            step = self._one_more(chosen).best(None, shortfall)
             if step is None:
                 return None
             chosen = step
             if len(chosen) > EXHAUSTIVE_SIZE and wanted(*self._judge(self.measures(chosen))):
                 return self._flip(chosen, exact=False)
         return None
+
+    def _of_size(self, size: int) -> _Sets:
+        """All sets of one or of two units."""
+        if size not in self._small:
+            count = len(self.names)
+            every = np.arange(count)[:, None] if size == 1 else np.column_stack(np.triu_indices(count, k=1))
+            self._small[size] = _Sets(self, every)
+        return self._small[size]
+
+    def _one_more(self, chosen: tuple[int, ...]) -> _Sets:
+        """Every set that has one unit more."""
+        if chosen not in self._grown:
+            more = np.setdiff1d(np.arange(len(self.names)), chosen)
+            same = np.broadcast_to(np.array(chosen, dtype=np.int64), (len(more), len(chosen)))
+            self._grown[chosen] = _Sets(self, np.sort(np.column_stack([same, more]), axis=1))
+        return self._grown[chosen]
 
     def _flip(self, chosen: tuple[int, ...], *, exact: bool) -> Flip:
         measures = self.measures(chosen)
@@ -333,15 +349,15 @@ class _Sets:
     where a lower bound of it would not do.
     """
 
-    def __init__(self, units: _Units, sets: list[tuple[int, ...]]) -> None:
-        self.units, self.sets = units, sets
-        self.members = np.array(sets, dtype=np.int64)
+    def __init__(self, units: _Units, members: Ints) -> None:
+        self.units = units
+        self.members = np.ascontiguousarray(members, dtype=np.int64)
         self.counts = units.counts[self.members].sum(axis=1)
         compared = units.gap_count + self.counts[:, 3]
         gaps = np.maximum(units.gap_sum + units.gap_change[self.members].sum(axis=1), 0.0)
         self.gap = np.where(compared > 0, gaps / np.maximum(compared, 1), np.nan)
         self.least_drift = np.maximum(units.mean_drift - units.sizes[self.members].sum(axis=1), 0.0)
-        self.drift = np.full(len(sets), np.nan)
+        self.drift = np.full(len(self.members), np.nan)
         keys = self.counts - self.counts.min(axis=0)
         number = keys[:, 0]
         for column in (1, 2, 3):
@@ -358,7 +374,7 @@ class _Sets:
                 if wanted is None or wanted(decision, reasons):
                     key = (round(shortfall(reasons), _DECIMALS), round(float(self.drift[n]), _DECIMALS), n)
                     best = key if best is None else min(best, key)
-        return None if best is None else self.sets[best[2]]
+        return None if best is None else tuple(self.members[best[2]].tolist())
 
     def _judge(self, n: int) -> tuple[Decision, tuple[Reason, ...]]:
         units = self.units

@@ -111,6 +111,13 @@ class Block:
         return ((f"gap:{self.name}:date", self.date_effect), (f"gap:{self.name}:price", self.price_effect))
 
     @property
+    def carried(self) -> float:
+        """What the sessions before the block carry: the sum of its steps."""
+        if not self.paired or self.date_effect is None or self.price_effect is None:
+            return self.gap
+        return self.date_effect + self.price_effect
+
+    @property
     def timing(self) -> str:
         """Name of the component on the sessions inside the block."""
         return f"timing:{self.name}"
@@ -194,7 +201,7 @@ class Ledger:
     def unit_drift_of(self, block: Block) -> Floats:
         """What a whole block contributes to D (T): its gap before it, its timing inside."""
         out = np.zeros(len(self.drift))
-        out[: block.before] = sum(size for _, size in block.steps)
+        out[: block.before] = block.carried
         out[block.inside] = self.inside[block.inside]
         return out
 
@@ -485,7 +492,7 @@ class _Book:
         drift = self.difference - anchor
         steps = np.zeros(self.count + 1)
         for block in blocks:
-            steps[block.before] += sum(size for _, size in block.steps)
+            steps[block.before] += block.carried
         # Gaps of the blocks that lie wholly after each session.
         later = np.cumsum(steps[::-1])[::-1][1:]
         plain = same if known else (inside < 0) & np.isfinite(self.raw)
