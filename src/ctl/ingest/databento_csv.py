@@ -119,7 +119,7 @@ def _days(table: Table) -> NDArray[np.int32]:
     if cells.null_count():
         table.fail(int(cells.is_null().arg_max() or 0), "ts_event", "empty", expected=expected)
     if str(cells[0]).isdigit():
-        moments = table.integers("ts_event", nullable=False).values
+        moments = table.integers("ts_event", nullable=False, maximum=None).values
         day = moments // NANOSECONDS_PER_DAY
         late = np.flatnonzero(moments != day * NANOSECONDS_PER_DAY)
         if len(late):
@@ -153,7 +153,7 @@ def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
 
 
 def _decimals(table: Table, name: str) -> NDArray[np.float64]:
-    values = table.floats(name, nullable=True)
+    values = table.floats(name, nullable=True, most=INT64_MAX)  # which stands for null
     with np.errstate(invalid="ignore"):
         huge = np.abs(values) >= _FIXED_FROM
     if huge.any():

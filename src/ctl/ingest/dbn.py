@@ -21,6 +21,7 @@ from ctl.ingest.guard import decoding
 from ctl.ingest.publishers import choose_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date, no_rows
 from ctl.ingest.symbols import is_symbol, meant
+from ctl.ingest.table import MAX_COUNT
 from ctl.model.bars import ContractTerms
 from ctl.model.contracts import parse_symbol
 
@@ -67,9 +68,12 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
     symbols, intervals = _mappings(file, metadata)
     code = _lookup(file, intervals, records["instrument_id"], day)
     volume = records["volume"]
-    if len(volume) and int(volume.max()) > INT64_MAX:
+    if len(volume) and int(volume.max()) > MAX_COUNT:
         raise InputError(
-            f"record {int(volume.argmax()) + 1}: implausible volume", where=file.name, found=str(int(volume.max()))
+            f"record {int(volume.argmax()) + 1}: implausible volume",
+            where=file.name,
+            found=str(int(volume.max())),
+            expected=f"at most {MAX_COUNT}",
         )
     rows = Rows(
         symbols,

@@ -28,6 +28,10 @@ MAX_LINE: Final = 1 << 16
 MAX_COLUMNS: Final = 256
 FIRST_DAY: Final = -62_091  # 1800-01-01, in days since 1970
 LAST_DAY: Final = 84_005  # 2199-12-31
+MAX_PRICE: Final = 1e15
+"""Beyond it a price is damage, and sums of such numbers leave what a float can hold."""
+MAX_COUNT: Final = 1 << 53
+"""The largest whole number that every reader of JSON keeps exactly."""
 
 _QUOTE: Final = 0x22
 _NEWLINE: Final = 0x0A
@@ -82,25 +86,28 @@ class Table:
             expected=expected,
         )
 
-    def floats(self, column: str, *, nullable: bool = False) -> NDArray[np.float64]:
-        """Finite numbers of any sign; NaN stands for an empty cell where `nullable`."""
+    def floats(self, column: str, *, nullable: bool = False, most: float = MAX_PRICE) -> NDArray[np.float64]:
+        """Numbers of any sign, in size up to `most`; NaN stands for an empty cell where `nullable`."""
         cells = self.text(column)
         empty = cells.null_count()
         numbers = _cast(cells, pl.Float64)
         values: NDArray[np.float64] = numbers.to_numpy()
-        if numbers.null_count() == empty == len(cells) - np.count_nonzero(np.isfinite(values)) and (
-            nullable or not empty
-        ):
+        with np.errstate(invalid="ignore"):
+            plausible = np.count_nonzero(np.abs(values) <= most)
+        if numbers.null_count() == empty == len(cells) - plausible and (nullable or not empty):
             return values
         expected = "a finite decimal number"
         self._refuse(column, numbers.is_null() & cells.is_not_null(), "not a number", expected)
         if not nullable:
             self._refuse(column, cells.is_null(), "empty", expected)
         self._refuse(column, ~numbers.is_finite(), "not finite", expected)
+        self._refuse(column, numbers.abs() > most, "not a plausible price", f"at most {most:g}")
         return values
 
-    def integers(self, column: str, *, nullable: bool = True, minimum: int | None = 0) -> Integers:
-        """Whole numbers, also where they are written as floats (`311.0`)."""
+    def integers(
+        self, column: str, *, nullable: bool = True, minimum: int | None = 0, maximum: int | None = MAX_COUNT
+    ) -> Integers:
+        """Whole numbers, also where they are written as floats (`311.0`), within `minimum` and `maximum` inclusive."""
         expected = "a whole number" if minimum is None else f"a whole number of at least {minimum}"
         cells = self.text(column)
         empty = cells.null_count()
@@ -117,6 +124,8 @@ class Table:
         values: NDArray[np.int64] = (whole.fill_null(0) if empty else whole).to_numpy()
         if minimum is not None and int(values.min()) < minimum:
             self._refuse(column, whole < minimum, "below the minimum" if minimum else "negative", expected)
+        if maximum is not None and int(values.max()) > maximum:
+            self._refuse(column, whole > maximum, "not a plausible number", f"at most {maximum}")
         return Integers(values, null)
 
     def days(self, column: str, date_format: str, *, nullable: bool = False) -> NDArray[np.int32]:
