@@ -364,8 +364,15 @@ class Cycle:
 
         locked_on = replace(self.workspace, profile_path=Path(profile.name))
         path = locked_on.locked_bars(symbol)
-        found = gate.restatement(symbol, pl.read_parquet(path), held.bars) if path.is_file() else None
-        return [found or Restatement(symbol=symbol, total=0, sessions=0, contracts=(), changes=())]
+        try:
+            found = gate.restatement(symbol, pl.read_parquet(path), held.bars)
+        except (OSError, pl.exceptions.PolarsError):
+            found = None  # the digests alone tell which years; the values went with the locked bars
+        if found is not None:
+            return [found]
+        years = ", ".join(f"{part.first} to {part.last}" for part in changed)
+        note = f"bars of {years} are not those that were locked; the locked values are not at hand ({path.name})"
+        return [Restatement(symbol=symbol, total=0, sessions=0, contracts=(), changes=(), note=note)]
 
 
 def _thresholds(profile: OperatingProfile) -> str:

@@ -204,6 +204,19 @@ def test_restated_history_is_reported_value_by_value_and_does_not_fail_by_itself
     assert ran.code == 0
 
 
+@pytest.mark.parametrize("damage", ["missing", "garbage"])
+def test_restated_history_is_told_by_year_where_the_locked_bars_are_gone(ctl, workspace, damage):
+    ctl("demo", workspace, "--inject", "restated-bar:CL")
+    (path,) = workspace.rglob("CL_bars.parquet")
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"PAR1 not really")
+    ran = ctl("gate", "-w", workspace)
+    assert ran.code == 0, ran.err
+    assert "RESTATED_HISTORY: CL: bars of 2024-01-02 to 2024-12-31 are not those that were locked" in ran.out
+
+
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
 def test_unreadable_input_refuses_and_says_which(ctl, workspace, damage):
     (path,) = (workspace / "data/raw/databento/CL").iterdir()

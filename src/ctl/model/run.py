@@ -103,17 +103,23 @@ class RestatedValue:
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """The restated history of one symbol. `changes` are the first of `total`, by session and contract."""
+    """The restated history of one symbol. `changes` are the first of `total`, by session and contract.
+
+    note: what is known where the locked values are not at hand; total is 0 then.
+    """
 
     symbol: str
     total: int
     sessions: int
     contracts: tuple[str, ...]
     changes: tuple[RestatedValue, ...]
+    note: str = ""
 
     @property
     def text(self) -> str:
         """One line: how much, where, and the first change."""
+        if self.note:
+            return f"RESTATED_HISTORY: {self.symbol}: {self.note}"
         what = f"RESTATED_HISTORY: {self.symbol}: {self.total} values on {self.sessions} sessions"
         if not self.changes:
             return what
