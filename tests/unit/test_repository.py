@@ -1,0 +1,61 @@
+"""What must stay true of the repository itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import ctl as package
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    from typer.main import get_command
+
+    from ctl.cli.app import app
+
+    return [name for name, command in get_command(app).commands.items() if not command.hidden]
+
+
+def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists():
+    known = commands()
+    named = set(re.findall(r"\bctl ([a-z]+)\b", README))
+    assert set(known) <= named, f"README lacks {set(known) - named}"
+    code = {word for line in README.splitlines() for word in re.findall(r"`ctl ([a-z]+)", line)}
+    assert code <= set(known), f"README names {code - set(known)}, which do not exist"
+
+
+def test_changelog_version_and_package_agree():
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    (newest, *_) = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert declared == newest == package.__version__
+
+
+def test_no_file_names_a_registry():
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    names = listed.stdout.split() or [str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("*.t*")]
+    words = ("index" + "-url", "find" + "-links", "pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org")
+    for name in names:
+        path = REPOSITORY / name
+        if path.suffix in {".toml", ".txt", ".cfg", ".yaml", ".yml", ".json", ".lock", ""} and path.is_file():
+            text = path.read_text(errors="replace")
+            assert not [word for word in words if word in text], f"{name} names a package registry"
+
+
+def test_the_root_is_the_simulated_workspace(filled_workspace):
+    for name in ("ctl.toml", "configs/cutover/operating_profile_v1.yaml"):
+        assert (REPOSITORY / name).read_bytes() == (filled_workspace / name).read_bytes(), (
+            f"{name} is not what `ctl demo .` writes: delete it and run `ctl demo .` again"
+        )
+
+
+def test_importing_the_package_is_light():
+    heavy = ("polars", "numpy", "numba", "pandas", "pydantic", "httpx")
+    code = f"import sys, ctl; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
