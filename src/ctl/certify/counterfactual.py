@@ -131,7 +131,11 @@ class _Units:
         self.drift = ledger.drift
         blocks = {block.unit: block for block in ledger.blocks}
         self.names = sorted([*blocks, BASIS])
-        self.values = np.zeros((len(self.names), len(self.drift)))
+        # What each unit adds to the drift: `carried` before `before`, the ledger's `inside` up to `until`; or `basis`.
+        self.carried = np.zeros(len(self.names))
+        self.spans = np.zeros((len(self.names), 3), dtype=np.int64)
+        self.basis_at = self.names.index(BASIS)
+        self.blocks = [None if name == BASIS else blocks[name] for name in self.names]
         gaps = np.abs(board.gap_difference)
         known = np.isfinite(gaps)
         self.gap_sum, self.gap_count = float(gaps[known].sum()), int(known.sum())
@@ -144,11 +148,10 @@ class _Units:
         self.gap_change = np.zeros(len(self.names))
         for n, name in enumerate(self.names):
             if name == BASIS:
-                self.values[n] = ledger.basis
                 continue
             block = blocks[name]
-            self.values[n, : block.before] = block.carried
-            self.values[n, block.inside] = ledger.inside[block.inside]
+            self.carried[n] = block.carried
+            self.spans[n] = block.before, block.inside_from, block.until
             pairs = {pair_of_canonical[i] for i in block.canonical if i in pair_of_canonical}
             pairs |= {pair_of_reference[j] for j in block.reference if j in pair_of_reference}
             compared = [p for p in sorted(pairs) if compared_of[p] is not None]
@@ -160,7 +163,11 @@ class _Units:
                 gained - len(compared),
             )
             self.gap_change[n] = -sum(compared_of[p] or 0.0 for p in compared)
-        self.sizes = np.abs(self.values).mean(axis=1)
+        within = np.append(np.abs(ledger.inside), 0.0)
+        inside = np.add.reduceat(within, self.spans[:, 1:].reshape(-1))[::2]
+        inside = np.where(self.spans[:, 2] > self.spans[:, 1], inside, 0.0)
+        self.sizes = (np.abs(self.carried) * self.spans[:, 0] + inside) / len(self.drift)
+        self.sizes[self.basis_at] = float(np.abs(ledger.basis).mean())
         self.mean_drift = float(np.abs(self.drift).mean())
         # Sets that more than one search looks at, by what they all have in common.
         self._small: dict[int, _Sets] = {}
@@ -173,9 +180,27 @@ class _Units:
     def measures(self, chosen: Sequence[int]) -> Measures:
         """The measures with these units removed."""
         rows = list(chosen)
-        left = self.drift - self.values[rows].sum(axis=0)
+        left = self.left(rows)
         counts, gap = self.counts[rows].sum(axis=0), float(self.gap_change[rows].sum())
         return self._measures(counts, self._mean_gap(counts, gap), float(np.abs(left).mean()), left)
+
+    def values(self, n: int) -> Floats:
+        """What a unit adds to the drift (T)."""
+        block = self.blocks[n]
+        return self.board.ledger.basis if block is None else self.board.ledger.unit_drift_of(block)
+
+    def left(self, chosen: Sequence[int]) -> Floats:
+        """The drift that is left without these units (T)."""
+        left = self.drift.copy()
+        for n in chosen:
+            left -= self.values(n)
+        return left
+
+    def mean_left(self, members: Ints) -> Floats:
+        """Mean |drift| that is left without each set (rows of unit indices)."""
+        ledger = self.board.ledger
+        found = _mean_left(self.drift, self.carried, self.spans, ledger.inside, ledger.basis, self.basis_at, members)
+        return np.asarray(found, dtype=np.float64)
 
     def _mean_gap(self, counts: Ints, gap: float) -> float | None:
         compared = self.gap_count + int(counts[3])
@@ -214,15 +239,15 @@ class _Units:
     def removals(self) -> list[dict[str, Any]]:
         """Each of the ten largest units removed alone, largest mean |contribution| first."""
         ledger = self.board.ledger
-        rows = [*zip(self.names, self.values, strict=True)]
-        rows += [(CONTRACT, ledger.contract), (REFERENCE_RESIDUAL, ledger.reference_residual)]
-        sized = [(float(np.abs(values).mean()), name, values) for name, values in rows]
+        others = {CONTRACT: ledger.contract, REFERENCE_RESIDUAL: ledger.reference_residual}
+        sized = [*zip(self.sizes.tolist(), self.names, strict=True)]
+        sized += [(float(np.abs(values).mean()), name) for name, values in others.items()]
         none = np.zeros(4, dtype=np.int64)
-        sized = [row for row in sized if row[0] > 0.0]
-        sized.sort(key=lambda row: (-row[0], row[1]))
+        sized = sorted((row for row in sized if row[0] > 0.0), key=lambda row: (-row[0], row[1]))
         place = {name: n for n, name in enumerate(self.names)}
         out = []
-        for size, name, values in sized[:LARGEST_REMOVED]:
+        for size, name in sized[:LARGEST_REMOVED]:
+            values = others[name] if name in others else self.values(place[name])
             left = self.drift - values
             counts, gap = (self.counts[place[name]], self.gap_change[place[name]]) if name in place else (none, 0.0)
             gone = 0.0 if name in place else values
@@ -380,7 +405,7 @@ class _Sets:
         units = self.units
         left: Floats | None = None
         if units.board.measures.unexplained_share is not None:
-            left = np.asarray(units.drift - units.values[self.members[n]].sum(axis=0), dtype=np.float64)
+            left = units.left(self.members[n].tolist())
         return units.judged(self.counts[n], float(self.gap[n]), float(self.drift[n]), left)
 
     def _worth_judging(self, group: Ints, wanted: _Wanted | None) -> list[int]:
@@ -400,61 +425,100 @@ class _Sets:
             group = group[:low]
         unknown = np.sort(group[np.isnan(self.drift[group])])
         if len(unknown):
-            self.drift[unknown] = _mean_left(units.drift, units.values, self.members[unknown])
+            self.drift[unknown] = units.mean_left(self.members[unknown])
         if units.board.measures.unexplained_share is not None:
             return [int(n) for n in group]
-        drift, gap_of = np.round(self.drift[group], _DECIMALS), np.round(self.gap[group], _DECIMALS)
+        rounded = (np.round(values[group], _DECIMALS) for values in (self.drift, self.gap))
+        drift, gap_of = (np.asarray(values, dtype=np.float64) for values in rounded)
         order = np.lexsort((group, gap_of, drift))
-        kept: list[int] = []
-        least, last = float("inf"), (float("nan"), float("nan"))
-        floor = least
-        for i in order.tolist():
-            here = (float(drift[i]), float(gap_of[i]))
-            if here[0] != last[0]:
-                floor = least
-            if here != last and (np.isnan(here[1]) or here[1] < floor):
-                kept.append(int(group[i]))
-            least = min(least, here[1])
-            last = here
-        return kept
+        return [int(n) for n in group[order[_unbeaten(drift[order], gap_of[order])]]]
 
 
-def _mean_left(drift: Floats, values: Floats, members: Ints) -> Floats:
-    """Mean |drift - sum of the members' values| of each set (rows of unit indices)."""
-    if len(members) * len(drift) <= FEW_FOR_ARRAYS:
-        return np.asarray(np.abs(drift - values[members].sum(axis=1)).mean(axis=1), dtype=np.float64)
-    return np.asarray(_mean_left_kernel(drift, values, members), dtype=np.float64)
+def _unbeaten(drift: Floats, gap: Floats) -> npt.NDArray[np.bool_]:
+    """Of pairs in ascending order those for which none of less drift has as small a gap; of equal ones the first."""
+    rows = np.arange(len(drift))
+    begins = np.ones(len(drift), dtype=np.bool_)
+    begins[1:] = drift[1:] != drift[:-1]
+    least = np.minimum.accumulate(np.where(np.isnan(gap), np.inf, gap))
+    group = np.maximum.accumulate(np.where(begins, rows, 0))
+    floor = np.where(group > 0, least[group - 1], np.inf)
+    fresh = begins.copy()
+    fresh[1:] |= gap[1:] != gap[:-1]
+    unbeaten: npt.NDArray[np.bool_] = fresh & (np.isnan(gap) | (gap < floor))
+    return unbeaten
+
+
+def _mean_left(
+    drift: Floats, carried: Floats, spans: Ints, inside: Floats, basis: Floats, basis_at: int, members: Ints
+) -> Floats:
+    """Mean |drift - sum of the members| of each set, sets in order. carried, spans: as `_Units` keeps them."""
+    sessions = len(drift)
+    if len(members) * sessions > FEW_FOR_ARRAYS:
+        return np.asarray(_mean_left_kernel(drift, carried, spans, inside, basis, basis_at, members), dtype=np.float64)
+    out = np.empty(len(members))
+    for n, chosen in enumerate(members.tolist()):
+        left = drift.copy()
+        for unit in chosen:
+            if unit == basis_at:
+                left -= basis
+            else:
+                before, start, until = spans[unit].tolist()
+                left[:before] -= carried[unit]
+                left[start:until] -= inside[start:until]
+        out[n] = np.abs(left).mean()
+    return out
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _mean_left_kernel(drift: Floats, values: Floats, members: Ints) -> Floats:
+def _mean_left_kernel(
+    drift: Floats, carried: Floats, spans: Ints, inside: Floats, basis: Floats, basis_at: int, members: Ints
+) -> Floats:
     sets, size = members.shape
     sessions = len(drift)
     out = np.empty(sets)
     base = np.empty(sessions)
+    # Summed |base| from each session on: what a block does not touch need not be summed again.
+    tail = np.empty(sessions + 1)
     held = -1
     for n in range(sets):
-        # Sets come in order, so that all but the last member seldom change.
-        if size > 1 and (held < 0 or not np.array_equal(members[held, : size - 1], members[n, : size - 1])):
-            for t in range(sessions):
-                base[t] = drift[t]
+        same = held >= 0
+        for m in range(size - 1):
+            same = same and members[held, m] == members[n, m]
+        if not same:
+            base[:] = drift
             for m in range(size - 1):
-                for t in range(sessions):
-                    base[t] -= values[members[n, m], t]
+                unit = members[n, m]
+                if unit == basis_at:
+                    for t in range(sessions):
+                        base[t] -= basis[t]
+                else:
+                    for t in range(spans[unit, 0]):
+                        base[t] -= carried[unit]
+                    for t in range(spans[unit, 1], spans[unit, 2]):
+                        base[t] -= inside[t]
+            tail[sessions] = 0.0
+            for t in range(sessions - 1, -1, -1):
+                tail[t] = tail[t + 1] + abs(base[t])
             held = n
-        elif size == 1 and held < 0:
+        unit = members[n, size - 1]
+        total = 0.0
+        if unit == basis_at:
             for t in range(sessions):
-                base[t] = drift[t]
-            held = 0
-        last = values[members[n, size - 1]]
-        a = b = c = d = 0.0
-        whole = sessions - sessions % 4
-        for t in range(0, whole, 4):
-            a += abs(base[t] - last[t])
-            b += abs(base[t + 1] - last[t + 1])
-            c += abs(base[t + 2] - last[t + 2])
-            d += abs(base[t + 3] - last[t + 3])
-        for t in range(whole, sessions):
-            a += abs(base[t] - last[t])
-        out[n] = (a + b + c + d) / sessions
+                total += abs(base[t] - basis[t])
+        else:
+            before, start, until = spans[unit, 0], spans[unit, 1], spans[unit, 2]
+            step = carried[unit]
+            a = b = c = d = 0.0
+            whole = before - before % 4
+            for t in range(0, whole, 4):
+                a += abs(base[t] - step)
+                b += abs(base[t + 1] - step)
+                c += abs(base[t + 2] - step)
+                d += abs(base[t + 3] - step)
+            for t in range(whole, before):
+                a += abs(base[t] - step)
+            for t in range(start, until):
+                a += abs(base[t] - inside[t])
+            total = a + b + c + d + (tail[before] - tail[start]) + tail[until]
+        out[n] = total / sessions
     return out

@@ -145,9 +145,9 @@ def plain(value: Any) -> Any:
     if kind is float:
         return value if isfinite(value) else None
     if kind is dict:
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): item if type(item) in _READY else plain(item) for key, item in value.items()}
     if kind is list or kind is tuple:
-        return [plain(item) for item in value]
+        return [item if type(item) in _READY else plain(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.datetime64):

@@ -420,12 +420,14 @@ class _Book:
         for j in sorted(members):
             ours, theirs = members[j]
             before, until = ends[j - 1] + 1, ends[j]
-            first = min(
-                [self.canonical.rolls[i].roll_date for i in ours[:1]]
-                + [self.reference.rolls[i].roll_date for i in theirs[:1]]
-            )
-            name = _unique(f"{self.names[contracts[j - 1]]}>{self.names[contracts[j]]}", first, seen)
-            gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
+            name = f"{self.names[contracts[j - 1]]}>{self.names[contracts[j]]}"
+            if name in seen:
+                name = _unique(name, self._first_date(ours, theirs), seen)
+            seen.add(name)
+            if len(ours) == 1 and len(theirs) == 1:
+                gap = ours_gap[ours[0]] - theirs_gap[theirs[0]]
+            else:
+                gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
             date_effect: float | None = None
             price_effect: float | None = None
             if self._splits(ours, theirs) and isfinite(on_ours[theirs[0]]):
@@ -435,6 +437,13 @@ class _Book:
                 Block(name, tuple(ours), tuple(theirs), gap, before, before, until, date_effect, price_effect)
             )
         return tuple(blocks)
+
+    def _first_date(self, ours: list[int], theirs: list[int]) -> date:
+        """The earlier of both sides' first roll of a block."""
+        return min(
+            [self.canonical.rolls[i].roll_date for i in ours[:1]]
+            + [self.reference.rolls[j].roll_date for j in theirs[:1]]
+        )
 
     def _splits(self, ours: list[int], theirs: list[int]) -> bool:
         """Whether a block is one roll of each side between the same contracts, with a gap to split."""
@@ -595,10 +604,11 @@ def _measure(
         share, gross = (pull / whole, size / whole) if whole > 0 else (None, None)
         found.append(Component(name, share, size / count, largest, gross))
 
-    for block in blocks:
+    pull_before = signs[[block.before for block in blocks]].tolist()
+    for block, pull in zip(blocks, pull_before, strict=True):
         for name, step in block.steps:
-            carried = abs(step) * block.before
-            add(name, step * float(signs[block.before]), carried, abs(step) if block.before else 0.0)
+            size = abs(step)
+            add(name, step * pull, size * block.before, size if block.before else 0.0)
     wide = [block for block in blocks if block.until > block.inside_from]
     if wide:
         # Ends of the blocks, in pairs; the pad keeps the last end a valid index.
