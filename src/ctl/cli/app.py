@@ -553,6 +553,47 @@ def profile_diff(
     raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
 
 
+calibrate_app = typer.Typer(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)
+app.add_typer(calibrate_app, name="calibrate")
+
+
+@calibrate_app.callback()
+def calibrate() -> None:
+    """Estimate what a profile says; nothing is changed."""
+
+
+@calibrate_app.command("slippage")
+def calibrate_slippage(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace. Default: those that gate."),
+    ] = None,
+    fills: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--fills",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE.csv",
+            help="Fills: session,symbol,side,quantity,price[,reference]; without a reference the session's open.",
+        ),
+    ] = None,
+    lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Size traded at once (from bars).")] = 3,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Slippage per side with its uncertainty, from fills or from daily bars, beside what the profile locks.
+
+    Example: [cyan]ctl calibrate slippage ES --fills fills.csv[/cyan]
+    """
+    from ctl.cli import calibrate_commands
+
+    raise typer.Exit(
+        calibrate_commands.slippage(workspace, symbols or [], fills=fills, lots=lots, as_of=as_of, json=json)
+    )
+
+
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),

@@ -57,8 +57,9 @@ def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, jso
     from ctl import series_build
 
     workspace = open_workspace(workspace_path)
-    profile = _profile_if_any(workspace)
-    chosen = _chosen(symbols, [name for name, config in workspace.symbols.items() if config.asset_class == "future"])
+    profile = profile_if_any(workspace)
+    futures = [name for name, config in workspace.symbols.items() if config.asset_class == "future"]
+    chosen = chosen_symbols(symbols, futures)
     documents: list[dict[str, Any]] = []
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
@@ -79,9 +80,9 @@ def certify(
     from ctl import pipeline, portfolio
 
     workspace, until = open_workspace(workspace_path), day(as_of)
-    profile = _profile_if_any(workspace)
+    profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
-    for symbol in _chosen(symbols, list(workspace.symbols)):
+    for symbol in chosen_symbols(symbols, list(workspace.symbols)):
         settings = profile.symbol_settings.get(symbol) if profile else None
         acceptance = profile.acceptance_policy if profile else "v1"
         certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=acceptance, as_of=until)
@@ -258,12 +259,13 @@ def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
     return portfolio.read_profile(workspace, path)
 
 
-def _profile_if_any(workspace: Workspace) -> OperatingProfile | None:
+def profile_if_any(workspace: Workspace) -> OperatingProfile | None:
     """The workspace's profile for its settings; None where there is none yet."""
     return read_profile(workspace, None) if workspace.profile_path.is_file() else None
 
 
-def _chosen(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
+def chosen_symbols(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The symbols named, or all of `known` where none is. Raises UsageError for one that is not known."""
     unknown = [symbol for symbol in symbols if symbol not in known]
     if unknown:
         raise UsageError("no such symbol in the workspace", found=", ".join(unknown), expected=", ".join(known))
