@@ -16,7 +16,7 @@ from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
 from ctl.certify.free_offset import free_offset_path
 from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
-from ctl.certify.window import UNKNOWN, HeldContracts, reference_closes
+from ctl.certify.window import UNKNOWN, HeldContracts, label_runs, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
@@ -140,18 +140,18 @@ def recover(
         keep &= True if first is None else days >= np.datetime64(first, "D")
         keep &= True if last is None else days <= np.datetime64(last, "D")
         days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
-        column = None if column is None else [name for name, kept in zip(column, keep.tolist(), strict=True) if kept]
+        column = None if column is None else column.gather(np.flatnonzero(keep))
     return _Recovery(
         closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks
     ).run()
 
 
-def _columns(reference: Reference, days: Days) -> tuple[list[str | None] | None, Floats | None]:
+def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
     """The reference's own contract column on `days`, and its stated adjustment where that replaces a missing U."""
-    column: list[str | None] | None = None
+    column: pl.Series | None = None
     for series in (reference.unadjusted, reference.adjusted):
         if series is not None and column is None and series.frame["contract"].null_count() < series.frame.height:
-            column = _pick(series, "contract", days).to_list()
+            column = _pick(series, "contract", days)
     adjustment: Floats | None = None
     if reference.unadjusted is None and reference.adjusted is not None:
         stated = reference.adjusted.frame["adjustment"]
@@ -175,7 +175,7 @@ class _Recovery:
         days: Days,
         adjusted: Floats,
         unadjusted: Floats,
-        column: list[str | None] | None,
+        column: pl.Series | None,
         stated: Sequence[ReferenceRoll],
         tick: float,
         cap_ticks: float,
@@ -219,16 +219,18 @@ class _Recovery:
         held = used.held
         if held is not None and starts != used.starts:
             held = self._hold(held, starts, labels)
+        first_on_new = np.array(starts, dtype=np.int64)
+        roll_dates, gap_sessions = self.days[first_on_new].tolist(), self.days[first_on_new - 1].tolist()
         rolls = [
             ReferenceRoll(
-                gap_session=self.days[start - 1].astype(object),
-                roll_date=self.days[start].astype(object),
+                gap_session=gap_session,
+                roll_date=roll_date,
                 from_contract=label[0],
                 to_contract=label[1],
                 gap=gap,
                 source="spread_step" if label == (None, None) and self.spread is not None else used.source,
             )
-            for start, label, gap in zip(starts, labels, gaps, strict=True)
+            for gap_session, roll_date, label, gap in zip(gap_sessions, roll_dates, labels, gaps, strict=True)
         ]
         if unattributed:
             self.notes.append(f"{UNATTRIBUTED_STEP}: {len(unattributed)} steps of the gap without a change of contract")
@@ -357,7 +359,8 @@ class _Recovery:
         turn = np.flatnonzero(np.diff(held[known])) + 1
         starts: list[int] = known[turn].tolist()
         labels: list[tuple[str | None, str | None]] = [
-            (self.names[held[known[i - 1]]], self.names[held[known[i]]]) for i in turn.tolist()
+            (self.names[old], self.names[new])
+            for old, new in zip(held[known[turn - 1]].tolist(), held[known[turn]].tolist(), strict=True)
         ]
         return starts, labels
 
@@ -368,14 +371,16 @@ class _Recovery:
         starts: list[int] = []
         labels: list[tuple[str | None, str | None]] = []
         current: str | None = None
-        for i, name in enumerate(self.column):
+        begins, run = label_runs(self.column)
+        names: list[str | None] = self.column.gather(begins).to_list()
+        for i, name in zip(begins.tolist(), names, strict=True):
             if name is None or name == current:
                 continue
             if current is not None:
                 starts.append(i)
                 labels.append((current, name))
             current = name
-        held = np.array([self.place.get(name or "", UNKNOWN) for name in self.column], dtype=np.int64)
+        held: Ints = np.array([self.place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[run]
         known = bool((held >= 0).any())
         return _Candidate("contract_column", starts, labels, [None] * len(starts), held if known else None)
 
