@@ -296,3 +296,28 @@ def test_a_certificate_without_a_roll_comparison_reads_well(ctl, filled_workspac
     assert "REJECT IDENTITY_MISMATCH" in ran.out
     assert "; rolls not compared" in ran.out
     assert "None" not in ran.out
+
+
+def test_names_are_shown_as_they_are_and_not_as_markup(ctl, tmp_path):
+    path = tmp_path / "bars [red] :smile:.csv"
+    path.write_text("session,open,high,low,close,volume\n2025-01-06,1,1,1,1,1\n")
+    ran = ctl("backtest", path)
+    assert ran.code == 0, ran.err
+    assert ran.out.count("bars [red] :smile:") == 2  # the heading and the table
+
+
+@pytest.mark.parametrize("command", ["build", "backtest"])
+def test_a_file_that_may_not_be_read_is_an_error_of_the_data(ctl, tmp_path, text, command, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    path.chmod(0)
+
+    def denied(_self, *_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)  # the superuser may read everything
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    files = ("--contracts", path, "--root", "ES", "--json") if command == "build" else (path,)
+    ran = ctl(command, *files)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [f"ctl: {path}: cannot be read; found Permission denied"]

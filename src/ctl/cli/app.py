@@ -101,7 +101,10 @@ NonGating = Annotated[bool, typer.Option("--include-non-gating", help="Also run 
 Contracts = Annotated[
     Optional[list[Path]],  # noqa: UP045
     typer.Option(
-        "--contracts", metavar="FILE...", help="Contract files of any known format; a folder means its files."
+        "--contracts",
+        metavar="FILE...",
+        readable=False,
+        help="Contract files of any known format; a folder means its files.",
     ),
 ]
 Root = Annotated[Optional[str], typer.Option("--root", help="Root of the contracts, e.g. ES.")]  # noqa: UP045
@@ -133,7 +136,9 @@ FixedDay = Annotated[
 ]
 Schedule = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option("--schedule", exists=True, dir_okay=False, help="Roll manifest to follow (--policy schedule)."),
+    typer.Option(
+        "--schedule", exists=True, dir_okay=False, readable=False, help="Roll manifest to follow (--policy schedule)."
+    ),
 ]
 
 
@@ -236,11 +241,13 @@ def certify(
     ] = None,
     adjusted: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--adjusted", exists=True, dir_okay=False, help="Reference series, back-adjusted."),
+        typer.Option(
+            "--adjusted", exists=True, dir_okay=False, readable=False, help="Reference series, back-adjusted."
+        ),
     ] = None,
     unadjusted: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--unadjusted", exists=True, dir_okay=False, help="Reference series, unadjusted."),
+        typer.Option("--unadjusted", exists=True, dir_okay=False, readable=False, help="Reference series, unadjusted."),
     ] = None,
     policy: PolicyOption = Policy.volume,
     days: Days = 2,
@@ -317,7 +324,9 @@ def certify(
 
 @app.command()
 def backtest(
-    bars: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="BARS.csv", help="Daily bars.")],
+    bars: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="BARS.csv", help="Daily bars.")
+    ],
     slippage: Annotated[
         float, typer.Option("--slippage", min=0.0, max=1e9, help="Slippage per side, in price units.")
     ] = 0.0,
@@ -551,6 +560,51 @@ def profile_diff(
     from ctl.cli import lock_commands
 
     raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
+
+
+@app.command()
+def research(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace, gating or not. Default: all."),
+    ] = None,
+    strategy: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--strategy", metavar="NAME", help="An installed strategy; repeatable. Default: b1."),
+    ] = None,
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", metavar="NAME=VALUE,...", help="Values to try beside the registered; repeatable."),
+    ] = None,
+    unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    as_of: AsOf = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="DIR", help="Write the document and the trades there; else nothing is written."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Strategies and parameters side by side over the workspace's symbols. Asks no gate and never touches the run.
+
+    Example: [cyan]ctl research PA AAPL --param slope_threshold=6,8,10 --out research/slope[/cyan]
+    """
+    from ctl.cli import research_commands
+
+    raise typer.Exit(
+        research_commands.research(
+            workspace,
+            symbols or [],
+            strategy=strategy or [],
+            param=param or [],
+            unregistered=unregistered,
+            timeframe=_timeframe(timeframe),
+            as_of=as_of,
+            out=out,
+            json=json,
+        )
+    )
 
 
 calibrate_app = typer.Typer(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)

@@ -394,7 +394,7 @@ def _print_files(files: Sequence[str]) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _table(*columns: str, right: Sequence[int] = ()) -> Table:
