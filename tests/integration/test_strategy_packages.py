@@ -86,6 +86,19 @@ def test_it_runs_behind_the_same_gate(locked: Path, installed: Path):
     assert "Portfolio: CONDITIONAL GO" in board.stdout
 
 
+def test_research_runs_it_beside_the_shipped_one(filled_workspace: Path, installed: Path):
+    words = ["--strategy", "b1", "--strategy", "donchian", "-w", filled_workspace, "--json"]
+    ran = ctl_with(installed, "research", "ES", "PA", *words)
+    assert ran.returncode == 0, ran.stderr
+    found = {item["strategy"]: item for item in json.loads(ran.stdout)["variants"]}
+    assert set(found) == {"b1", "donchian"}
+    assert found["donchian"]["portfolio"]["trade_count"] > 0
+    assert found["donchian"]["fingerprint"] != found["b1"]["fingerprint"]
+    refused = ctl_with(installed, "research", "ES", *words, "--param", "exit_bars=15")
+    assert refused.returncode == 64
+    assert "unknown B1 parameter 'exit_bars'" in refused.stderr
+
+
 def test_without_its_package_the_gate_refuses_and_names_what_is_installed(locked: Path):
     for command in (["gate"], ["run"], ["ops"], ["plan"]):
         ran = ctl_with(None, *command, "-w", locked)

@@ -562,6 +562,92 @@ def profile_diff(
     raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
 
 
+@app.command()
+def research(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace, gating or not. Default: all."),
+    ] = None,
+    strategy: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--strategy", metavar="NAME", help="An installed strategy; repeatable. Default: b1."),
+    ] = None,
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", metavar="NAME=VALUE,...", help="Values to try beside the registered; repeatable."),
+    ] = None,
+    unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    as_of: AsOf = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="DIR", help="Write the document and the trades there; else nothing is written."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Strategies and parameters side by side over the workspace's symbols. Asks no gate and never touches the run.
+
+    Example: [cyan]ctl research PA AAPL --param slope_threshold=6,8,10 --out research/slope[/cyan]
+    """
+    from ctl.cli import research_commands
+
+    raise typer.Exit(
+        research_commands.research(
+            workspace,
+            symbols or [],
+            strategy=strategy or [],
+            param=param or [],
+            unregistered=unregistered,
+            timeframe=_timeframe(timeframe),
+            as_of=as_of,
+            out=out,
+            json=json,
+        )
+    )
+
+
+calibrate_app = typer.Typer(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)
+app.add_typer(calibrate_app, name="calibrate")
+
+
+@calibrate_app.callback()
+def calibrate() -> None:
+    """Estimate what a profile says; nothing is changed."""
+
+
+@calibrate_app.command("slippage")
+def calibrate_slippage(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="Symbols of the workspace. Default: those that gate."),
+    ] = None,
+    fills: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--fills",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE.csv",
+            help="Fills: session,symbol,side,quantity,price[,reference]; without a reference the session's open.",
+        ),
+    ] = None,
+    lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Size traded at once (from bars).")] = 3,
+    as_of: AsOf = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Slippage per side with its uncertainty, from fills or from daily bars, beside what the profile locks.
+
+    Example: [cyan]ctl calibrate slippage ES --fills fills.csv[/cyan]
+    """
+    from ctl.cli import calibrate_commands
+
+    raise typer.Exit(
+        calibrate_commands.slippage(workspace, symbols or [], fills=fills, lots=lots, as_of=as_of, json=json)
+    )
+
+
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
