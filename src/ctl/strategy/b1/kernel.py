@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ctl.model.trades import SCRATCH_BELOW
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -45,6 +47,17 @@ INTEGER_COLUMNS: Final = 24
     F_ENTRY, F_FILL1, F_FILL2, F_FILL3, F_EXIT, F_RISK, F_R_THEORETICAL, F_R_ACTUAL, F_MFE, F_MAE,
 ) = range(19)  # fmt: skip
 FLOAT_COLUMNS: Final = 19
+
+# Columns of a grid: reals of a candidate; sums and numbers of one variant on one symbol.
+C_SLOPE, C_ATR = range(2)
+CANDIDATE_COLUMNS: Final = 2
+G_TOTAL, G_DRAWDOWN, G_WON, G_LOST, G_OPEN = range(5)
+G_TRIGGERS, G_CLOSED, G_WINS, G_STILL_OPEN, G_HELD = range(5)
+GRID_COLUMNS: Final = 5
+# Three numbers share an integer while they are counted.
+_TALLY_BITS: Final = 21
+_TALLY_MASK: Final = (1 << _TALLY_BITS) - 1
+MOST_CANDIDATES: Final = _TALLY_MASK
 
 _BREAK_EVEN: Final = 2
 _TRAILING: Final = 3
@@ -648,3 +661,349 @@ def simulate(
             row[I_STATUS] = CONFIRMED
             flat_from = _hold(o, h, l, c, e, entry_bar, slippage[s], stop_mode, stop_wins, lots, row, value)
         event_counts[s] = event - row_offsets[s]
+
+
+@_entry_point
+def list_candidates(
+    offsets: Integers,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    adjustment: Floats,
+    ema_period: int,
+    atr_period: int,
+    slope_lookback: int,
+    slope_threshold: float,
+    min_bars_of_air: int,
+    breakdown_buffer_atr: float,
+    warm_up: int,
+    first_bar: int,
+    first_symbol: int,
+    last_symbol: int,
+    candidate_offsets: Integers,
+    ema: Floats,
+    bars: Integers,
+    air: Integers,
+    reals: Floats,
+    counts: Integers,
+    undefined_counts: Integers,
+) -> None:
+    """List the bars from `first_bar` on that meet C1 to C4 under the loosest limits of a grid.
+
+    Columns lie as in `simulate`. ema is filled for every bar. Symbol s writes counts[s] candidates to
+    bars, air (not capped) and reals (one line each of CANDIDATE_COLUMNS) from candidate_offsets[s] on.
+    """
+    longest = 1
+    for s in range(first_symbol, last_symbol):
+        longest = max(longest, offsets[s + 1] - offsets[s])
+    pair_ema = np.empty((2, longest))
+    pair_bar = np.empty((2, longest), np.int64)
+    pair_air = np.empty((2, longest), np.int64)
+    pair_atr = np.empty((2, longest))
+    found_a = 0
+    found_b = 0
+    for s in range(first_symbol, last_symbol):
+        side = (s - first_symbol) % 2
+        a = offsets[s]
+        b = offsets[s + 1]
+        if side == 0:
+            beside = min(s + 1, last_symbol - 1)
+            x = offsets[beside]
+            y = offsets[beside + 1]
+            found_a, found_b = _pullbacks(
+                high[a:b], low[a:b], close[a:b], high[x:y], low[x:y], close[x:y],
+                ema_period, atr_period, min_bars_of_air, pair_ema, pair_bar, pair_air, pair_atr,
+            )  # fmt: skip
+        shift = adjustment[a:b]
+        e = ema[a:b]
+        e[:] = pair_ema[side, : b - a]
+        undefined_counts[s] = _undefined_slopes(e, shift, warm_up, slope_lookback)
+        kept = candidate_offsets[s]
+        for k in range(found_b if side == 1 else found_a):
+            n = pair_bar[side, k]
+            if n < first_bar:
+                continue
+            average = e[n]
+            before = e[n - slope_lookback]
+            denominator = before - shift[n]
+            average_range = pair_atr[side, k]
+            if denominator <= 0.0 or not close[a + n] > average - breakdown_buffer_atr * average_range:
+                continue
+            slope = 100.0 * (average - before) / denominator
+            if not slope >= slope_threshold:
+                continue
+            bars[kept] = n
+            air[kept] = pair_air[side, k]
+            reals[kept, C_SLOPE] = slope
+            reals[kept, C_ATR] = average_range
+            kept += 1
+        counts[s] = kept - candidate_offsets[s]
+
+
+@_part
+def _first_from(bars: Integers, k: int, bar: int) -> int:
+    """Position of the first candidate after k that lies on `bar` or later."""
+    k += 1
+    while k < len(bars) and bars[k] < bar:
+        k += 1
+    return k
+
+
+@_part
+def _next_open(gates: npt.NDArray[np.bool_], chosen: Integers, following: npt.NDArray[np.int32]) -> None:
+    """following[k]: the first candidate from k on that passes all four chosen gates; their number where none does."""
+    first, second = gates[chosen[0]], gates[chosen[1]]
+    third, fourth = gates[chosen[2]], gates[chosen[3]]
+    candidates = len(following) - 1
+    following[candidates] = candidates
+    nearest = candidates
+    for k in range(candidates - 1, -1, -1):
+        nearest = k if first[k] & second[k] & third[k] & fourth[k] else nearest
+        following[k] = nearest
+
+
+@_part
+def _take(
+    k: int, after: npt.NDArray[np.int32], following: npt.NDArray[np.int32], gain: Floats, tally: Integers,
+    total: float, peak: float, deepest: float, won: float, lost: float, marked: float, counted: int, held: int,
+) -> tuple[int, float, float, float, float, float, float, int, int]:  # fmt: skip
+    """Add what the trigger at candidate k led to; return the next trigger and the sums. Past the last, nothing adds."""
+    total += gain[k, 0]
+    peak = max(peak, total)
+    deepest = max(deepest, peak - total)
+    won += gain[k, 1]
+    lost += gain[k, 2]
+    marked += gain[k, 3]
+    counted += tally[k, 0]
+    held += tally[k, 1]
+    return following[after[k]], total, peak, deepest, won, lost, marked, counted, held
+
+
+@_part
+def _write_sums(
+    figures: Floats, numbers: Integers, total: float, deepest: float, won: float, lost: float, marked: float,
+    counted: int, held: int,
+) -> None:  # fmt: skip
+    figures[G_TOTAL] = total
+    figures[G_DRAWDOWN] = deepest
+    figures[G_WON] = won
+    figures[G_LOST] = lost
+    figures[G_OPEN] = marked
+    numbers[G_TRIGGERS] = counted & _TALLY_MASK
+    numbers[G_CLOSED] = counted >> _TALLY_BITS & _TALLY_MASK
+    numbers[G_WINS] = counted >> 2 * _TALLY_BITS
+    numbers[G_STILL_OPEN] = held & 1
+    numbers[G_HELD] = held >> 1
+
+
+@_entry_point
+def sweep(
+    offsets: Integers,
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    slippage: Floats,
+    tick: Floats,
+    lots: int,
+    warm_up: int,
+    candidate_offsets: Integers,
+    ema: Floats,
+    bars: Integers,
+    air: Integers,
+    reals: Floats,
+    counts: Integers,
+    slopes: Floats,
+    airs: Integers,
+    buffers: Floats,
+    swings: Integers,
+    filters: Integers,
+    trades: Integers,
+    walks: Integers,
+    min_risks: Floats,
+    variants: Integers,
+    first_symbol: int,
+    last_symbol: int,
+    figures: Floats,
+    numbers: Integers,
+    trade_offsets: Integers,
+    trade_bars: Integers,
+    trade_reals: Floats,
+) -> None:
+    """Walk every variant of a grid over the candidates of each symbol.
+
+    slopes, airs, buffers, swings: the distinct limits. filters: lines of positions in them. trades:
+    lines of (position in swings, stop mode, stop wins). walks: lines of (position in trades, grace bars),
+    beside them min_risks. variants: lines of (filter, walk, line of the output), those of a filter together.
+    Symbol s writes variant v to figures[s, v] and numbers[s, v] (columns G_*). Where trade_offsets
+    (symbols, variants) is not empty, the trades are written from there on as well: trade_bars
+    (trigger, entry, exit, closed), trade_reals (r_theoretical, r_actual).
+    """
+    most = 1
+    for s in range(first_symbol, last_symbol):
+        most = max(most, counts[s])
+    gates_all = np.empty((len(slopes) + len(airs) + len(buffers) + len(swings), most), np.bool_)
+    confirmations = np.empty(most, np.int64)
+    flat_from = np.empty((len(trades), most), np.int32)
+    exits = np.empty((len(trades), most), np.int64)
+    results = np.empty((len(trades), most, 2))
+    reasons = np.empty((len(trades), most), np.int8)
+    following_all = np.empty((2, most + 1), np.int32)
+    after_all = np.empty((len(walks), most + 1), np.int32)
+    gain_all = np.empty((len(walks), most + 1, 4))
+    tally_all = np.empty((len(walks), most + 1, 2), np.int64)
+    row = np.empty(INTEGER_COLUMNS, np.int64)
+    value = np.empty(FLOAT_COLUMNS)
+    longest_grace = 0
+    for w in range(len(walks)):
+        longest_grace = max(longest_grace, walks[w, 1])
+    first_buffer = len(slopes) + len(airs)
+    first_swing = first_buffer + len(buffers)
+
+    for s in range(first_symbol, last_symbol):
+        a = offsets[s]
+        b = offsets[s + 1]
+        o = open_[a:b]
+        h = high[a:b]
+        l = low[a:b]  # noqa: E741 - the specification's letter
+        c = close[a:b]
+        e = ema[a:b]
+        length = b - a
+        candidates = counts[s]
+        first = candidate_offsets[s]
+        bar = bars[first : first + candidates]
+        clear = air[first : first + candidates]
+        real = reals[first : first + candidates]
+        gates = gates_all[:, :candidates]
+
+        for i in range(len(slopes)):
+            for k in range(candidates):
+                gates[i, k] = real[k, C_SLOPE] >= slopes[i]
+        for i in range(len(airs)):
+            for k in range(candidates):
+                gates[len(slopes) + i, k] = clear[k] >= airs[i]
+        for k in range(candidates):
+            n = bar[k]
+            for i in range(len(buffers)):
+                gates[first_buffer + i, k] = c[n] > e[n] - buffers[i] * real[k, C_ATR]
+            confirmations[k] = NO_BAR
+            for m in range(n + 1, min(n + longest_grace + 1, length)):
+                if c[m] > e[m]:
+                    confirmations[k] = m
+                    break
+
+        for i in range(len(swings)):
+            start = max(warm_up, swings[i])
+            for k in range(candidates):
+                n = bar[k]
+                gates[first_swing + i, k] = False
+                if n < start:
+                    continue
+                swing_high = _highest(h, n - swings[i], n)
+                stop = l[n]
+                if not swing_high > stop:
+                    continue
+                gates[first_swing + i, k] = True
+                entry_bar = confirmations[k] + 1
+                if confirmations[k] < 0 or entry_bar == length or o[entry_bar] - stop <= 0.0:
+                    continue
+                span = swing_high - stop
+                value[F_STOP] = stop
+                value[F_SWING_HIGH] = swing_high
+                value[F_TP1] = stop + span * 0.618
+                value[F_TP2] = stop + span * 0.786
+                for t in range(len(trades)):
+                    if trades[t, 0] == i:
+                        flat = _hold(
+                            o, h, l, c, e, entry_bar, slippage[s], trades[t, 1], trades[t, 2] == 1, lots, row, value
+                        )
+                        flat_from[t, k] = _first_from(bar, k, flat)
+                        exits[t, k] = row[I_EXIT]
+                        reasons[t, k] = row[I_EXIT_REASON]
+                        results[t, k, 0] = value[F_R_THEORETICAL]
+                        results[t, k, 1] = value[F_R_ACTUAL]
+
+        for w in range(len(walks)):
+            t = walks[w, 0]
+            grace = walks[w, 1]
+            passed = gates[first_swing + trades[t, 0]]
+            after = after_all[w]
+            gain = gain_all[w]
+            tally = tally_all[w]
+            gain[: candidates + 1] = 0.0
+            for k in range(candidates):
+                n = bar[k]
+                tally[k, 0] = 1
+                tally[k, 1] = 0
+                after[k] = candidates
+                if not passed[k]:
+                    continue
+                confirmation = confirmations[k]
+                if confirmation < 0 or confirmation > n + grace:
+                    after[k] = _first_from(bar, k, n + grace + 1)
+                    continue
+                entry_bar = confirmation + 1
+                if entry_bar == length:
+                    continue
+                distance = o[entry_bar] - l[n]
+                if distance <= 0.0 or distance < max(tick[s], min_risks[w] * real[k, C_ATR]):
+                    after[k] = _first_from(bar, k, entry_bar)
+                    continue
+                after[k] = flat_from[t, k]
+                r = results[t, k, 0]
+                if reasons[t, k] == EXIT_OPEN:
+                    gain[k, 3] = r
+                    tally[k, 1] = 1
+                    continue
+                gain[k, 0] = r
+                gain[k, 1] = r if r >= SCRATCH_BELOW else 0.0
+                gain[k, 2] = r if r <= -SCRATCH_BELOW else 0.0
+                tally[k, 0] += (1 << _TALLY_BITS) + (int(r >= SCRATCH_BELOW) << 2 * _TALLY_BITS)
+                tally[k, 1] = (exits[t, k] - entry_bar) << 1
+            after[candidates] = candidates
+            tally[candidates] = 0
+
+        # Two variants at a time: each step of a walk waits for the one before.
+        following_x = following_all[0, : candidates + 1]
+        following_y = following_all[1, : candidates + 1]
+        held_x = NO_BAR
+        held_y = NO_BAR
+        for v in range(0, len(variants), 2):
+            u = min(v + 1, len(variants) - 1)
+            if variants[v, 0] != held_x:
+                held_x = variants[v, 0]
+                _next_open(gates, filters[held_x], following_x)
+            if variants[u, 0] != held_y:
+                held_y = variants[u, 0]
+                _next_open(gates, filters[held_y], following_y)
+            p = variants[v, 1]
+            q = variants[u, 1]
+            x = following_x[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
+            y = following_y[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
+            while x[0] < candidates or y[0] < candidates:
+                x = _take(x[0], after_all[p], following_x, gain_all[p], tally_all[p], *x[1:])
+                y = _take(y[0], after_all[q], following_y, gain_all[q], tally_all[q], *y[1:])
+            out = variants[v, 2]
+            _write_sums(figures[s, out], numbers[s, out], x[1], x[3], x[4], x[5], x[6], x[7], x[8])
+            out = variants[u, 2]
+            _write_sums(figures[s, out], numbers[s, out], y[1], y[3], y[4], y[5], y[6], y[7], y[8])
+
+        if trade_offsets.size:
+            for v in range(len(variants)):
+                if v == 0 or variants[v, 0] != variants[v - 1, 0]:
+                    _next_open(gates, filters[variants[v, 0]], following_x)
+                w = variants[v, 1]
+                t = walks[w, 0]
+                at = trade_offsets[s, variants[v, 2]]
+                k = following_x[0]
+                while k < candidates:
+                    closed = tally_all[w, k, 0] > 1
+                    if closed or tally_all[w, k, 1] & 1:
+                        trade_bars[at, 0] = bar[k]
+                        trade_bars[at, 1] = confirmations[k] + 1
+                        trade_bars[at, 2] = exits[t, k]
+                        trade_bars[at, 3] = int(closed)
+                        trade_reals[at, 0] = results[t, k, 0]
+                        trade_reals[at, 1] = results[t, k, 1]
+                        at += 1
+                    k = following_x[after_all[w, k]]

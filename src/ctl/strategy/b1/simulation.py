@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -50,12 +50,7 @@ def simulate(
     size; the result does not depend on it. Raises UsageError for unusable costs or lots.
     """
     symbols = len(panel.symbols)
-    slippage = _costs("slippage_per_side", slippage_per_side, symbols)
-    known_tick = _costs("tick", [0.0 if item is None else item for item in tick], symbols)
-    if any(item is not None and not item > 0.0 for item in tick):
-        raise UsageError("a tick must be above zero where it is known", found=repr(list(tick))[:60])
-    if isinstance(lots, bool) or not isinstance(lots, int) or lots < 1:
-        raise UsageError("lots must be a whole number of at least 1", found=repr(lots)[:60])
+    slippage, known_tick = checked_costs(symbols, slippage_per_side, tick, lots)
     # Two triggers lie at least as far apart as the air between them asks for, and never on adjacent bars.
     spacing = max(2, params.min_bars_of_air + 1)
     lengths = np.diff(panel.offsets)
@@ -114,14 +109,32 @@ def simulate(
             events.undefined_slopes,
         )
 
+    in_parts(part, symbols, threads)
+    return events
+
+
+def in_parts(part: Callable[[int, int], None], symbols: int, threads: int) -> None:
+    """Call `part` for as many runs of symbols (first, end exclusive) of about equal size as there are threads."""
     workers = max(1, min(threads, symbols))
     if workers == 1:
         part(0, symbols)
-    else:
-        cuts = [symbols * worker // workers for worker in range(workers + 1)]
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(part, cuts[:-1], cuts[1:]))
-    return events
+        return
+    cuts = [symbols * worker // workers for worker in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(part, cuts[:-1], cuts[1:]))
+
+
+def checked_costs(
+    symbols: int, slippage_per_side: Sequence[float], tick: Sequence[float | None], lots: int
+) -> tuple[Floats, Floats]:
+    """Slippages and ticks (0 where unknown) as the kernel takes them. Raises UsageError, also for unusable lots."""
+    slippage = _costs("slippage_per_side", slippage_per_side, symbols)
+    known_tick = _costs("tick", [0.0 if item is None else item for item in tick], symbols)
+    if any(item is not None and not item > 0.0 for item in tick):
+        raise UsageError("a tick must be above zero where it is known", found=repr(list(tick))[:60])
+    if isinstance(lots, bool) or not isinstance(lots, int) or lots < 1:
+        raise UsageError("lots must be a whole number of at least 1", found=repr(lots)[:60])
+    return slippage, known_tick
 
 
 def _costs(name: str, values: Sequence[float], symbols: int) -> Floats:
