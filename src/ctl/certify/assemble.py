@@ -46,23 +46,31 @@ def certify(request: CertifyRequest) -> Certificate:
     negative day limit, or an unknown acceptance policy.
     """
     _check_request(request)
-    state = CertificationState(request)
-    _identify(state)
+    state = examine(request)
     if state.layers["L0"].status == "FAIL":
         decision, reasons = _rejected_identity(state)
-        for layer in ("L1", "L2", "L3", "L4", "L5"):
-            state.not_run(layer, "identity failed: nothing else was compared")
         return _certificate(state, decision, reasons)
-    _run(state, "L1", layers.raw_data)
-    _run(state, "L2", layers.rolls)
-    _run(state, "L3", layers.gaps)
-    _run(state, "L4", layers.drift_layer)
-    _run(state, "L5", layers.functional_parity)
     rebuilt = _other_series(state, lambda: what_if.rebuild(state))
     state.rebuilt, state.rebuilt_decision = rebuilt.document, rebuilt.decision
     decision, reasons = _decide(state)
     _counterfactuals(state, decision)
     return _certificate(state, decision, reasons)
+
+
+def examine(request: CertifyRequest) -> CertificationState:
+    """What layers L0 to L5 find, before any decision; after a failed L0 the others are NOT_RUN."""
+    state = CertificationState(request)
+    _identify(state)
+    if state.layers["L0"].status == "FAIL":
+        for layer in ("L1", "L2", "L3", "L4", "L5"):
+            state.not_run(layer, "identity failed: nothing else was compared")
+        return state
+    _run(state, "L1", layers.raw_data)
+    _run(state, "L2", layers.rolls)
+    _run(state, "L3", layers.gaps)
+    _run(state, "L4", layers.drift_layer)
+    _run(state, "L5", layers.functional_parity)
+    return state
 
 
 def _check_request(request: CertifyRequest) -> None:
