@@ -39,6 +39,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/donchian_breakout/src
 	$(BIN)/lint-imports
 	$(BIN)/python -m ctl schemas --check docs/schemas
 
