@@ -175,7 +175,7 @@ def rules_differ(
     True where, without the day limit, more than half of the counted rolls of the side with more of them
     pair by contract, but farther apart than max_day_delta.
     """
-    if not alignment.n_fail:
+    if not alignment.n_fail or _mostly_paired(alignment, canonical, reference):
         return False
     unlimited = align(canonical, reference, tick=tick, max_day_delta=None, by_contract=True)
     beyond = [pair for pair in unlimited.pairs if abs(pair.day_delta) > max_day_delta]
@@ -187,6 +187,23 @@ def rules_differ(
         counted = set(alignment.unmatched_reference) | {pair.reference for pair in alignment.pairs}
         affected = sum(pair.reference in counted for pair in beyond)
     return bool(counted) and affected > MISMATCH_SHARE * len(counted)
+
+
+def _mostly_paired(alignment: RollAlignment, canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]) -> bool:
+    """Whether too many rolls pair within the limit, by contract, for the others to be more than half.
+
+    A contract that each side rolls to once has one possible partner, so that what pairs near never pairs far.
+    """
+    for rolls in (canonical, reference):
+        names = [roll.to_contract for roll in rolls if roll.to_contract is not None]
+        if len(set(names)) < len(names):
+            return False
+    named = sum(
+        canonical[pair.canonical].to_contract is not None
+        and canonical[pair.canonical].to_contract == reference[pair.reference].to_contract
+        for pair in alignment.pairs
+    )
+    return named >= (1.0 - MISMATCH_SHARE) * max(alignment.n_canonical, alignment.n_reference)
 
 
 def _gap_index(rolls: Sequence[WindowRoll]) -> npt.NDArray[np.int64]:
