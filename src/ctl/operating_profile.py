@@ -36,6 +36,8 @@ ProfilePolicyKind = Literal["volume", "open_interest", "calendar", "databento_c"
 CONSTRAINTS: Final = ("thresholds_locked", "strategy_logic_locked")
 MAX_DAY_DELTA: Final = 60
 MAX_STALENESS: Final = 260
+SMALLEST_TICK: Final = 1e-9
+LARGEST_STEP: Final = 1e6
 
 _HEX64 = r"^[0-9a-f]{64}$"
 _VERSION = re.compile(r"_v(\d{1,6})(?=\.[A-Za-z]+$)")
@@ -60,8 +62,8 @@ _EXPECTED: Final[dict[str, str]] = {
     "role": "text",
     "reason": "text",
     "notes": "text",
-    "tick_size": "a number above 0",
-    "slippage_per_side": "a number of at least 0",
+    "tick_size": "a number above 0 (1e-9 to 1e6)",
+    "slippage_per_side": "a number of at least 0 (at most 1e6)",
     "max_day_delta": f"a whole number of trading days from 0 to {MAX_DAY_DELTA}",
     "expected_status": _STATUSES,
     "quote_unit": "the unit that prices are quoted in, such as index points",
@@ -212,9 +214,9 @@ class RollPolicyFile(_Strict):
 class SymbolSettingsFile(_Strict):
     """`symbol_settings.<SYM>`."""
 
-    tick_size: Annotated[float, Field(gt=0)]
+    tick_size: Annotated[float, Field(ge=SMALLEST_TICK, le=LARGEST_STEP)]
     max_day_delta: Annotated[int, Field(ge=0, le=MAX_DAY_DELTA)]
-    slippage_per_side: Annotated[float, Field(ge=0)]
+    slippage_per_side: Annotated[float, Field(ge=0, le=LARGEST_STEP)]
     quote_unit: Annotated[str, Field(min_length=1, max_length=64)]
     expected_status: ExpectedStatus | None = None
     roll_policy: RollPolicyFile = RollPolicyFile()

@@ -342,12 +342,27 @@ class Cycle:
         return series
 
     def _staleness(self, symbol: str, held: SymbolInputs) -> int:
-        """Exchange sessions after the last one of a symbol's bars, up to today or the as-of date (inclusive)."""
-        day, last = self.as_of or self.instant.date(), held.bars["session"].max()
-        if not isinstance(last, date):
+        """Exchange sessions after the last one of the older side, up to today or the as-of date (inclusive).
+
+        Raises DataError for bars that lie in the future: their age cannot be told.
+        """
+        day = self.as_of or self.instant.date()
+        sides = [held.reference.adjusted, held.reference.unadjusted] if held.reference is not None else []
+        ends = [frame["session"].max() for frame in (held.bars, *(side.frame for side in sides if side is not None))]
+        known = [end for end in ends if isinstance(end, date)]
+        if len(known) < len(ends):
             raise DataError(f"{symbol}: no sessions to tell the age of its data")
-        calendar = self.workspace.symbol(symbol).calendar
-        return sessions.count_between(calendar, last + timedelta(days=1), day) if day > last else 0
+        # A session's label may be a day ahead of the UTC date at which it is already trading.
+        if max(known) > day + timedelta(days=1):
+            raise DataError(
+                f"{symbol}: bars of a session to come",
+                found=str(max(known)),
+                expected=f"none after {day}",
+                remedy="mend the vendor's file, or the clock of this machine",
+                code="FUTURE_SESSION",
+            )
+        oldest, calendar = min(known), self.workspace.symbol(symbol).calendar
+        return sessions.count_between(calendar, oldest + timedelta(days=1), day) if day > oldest else 0
 
     def _restated(self, profile: OperatingProfile, symbol: str, held: SymbolInputs) -> list[Restatement]:
         """Locked history that reads otherwise now, value by value where the locked bars are still in the workspace."""

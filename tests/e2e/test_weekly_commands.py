@@ -233,20 +233,45 @@ def test_unreadable_input_refuses_and_says_which(ctl, workspace, damage):
     assert not (workspace / "data/processed/cutover_v1/run_summaries").exists()
 
 
-def test_stale_data_refuse_where_the_profile_limits_staleness(ctl, workspace):
-    from ctl import demo_workspace, operating_profile, portfolio, store
+@pytest.fixture
+def limited(workspace):
+    """The workspace with a profile that allows data to be ten sessions old."""
+    from ctl import operating_profile, portfolio, store
 
-    held = store.Workspace.load(workspace)
     path = workspace / PROFILE
     text = path.read_text().split("\nlock:")[0] + "\nmax_staleness_sessions: 10\n"
     profile = operating_profile.load(text.encode(), PROFILE, require_lock=False)
-    lock, _ = portfolio.derive_lock(held, profile)
+    lock, _ = portfolio.derive_lock(store.Workspace.load(workspace), profile)
     path.write_bytes(operating_profile.with_lock(text.encode(), lock, name=PROFILE))
-    assert demo_workspace.PROFILE == PROFILE
-    assert ctl("gate", "-w", workspace, "--as-of", "2026-02-27").code == 0
-    ran = ctl("gate", "-w", workspace, "--as-of", "2026-04-30")
+    return workspace
+
+
+def test_stale_data_refuse_where_the_profile_limits_staleness(ctl, limited):
+    assert ctl("gate", "-w", limited, "--as-of", "2026-02-27").code == 0
+    ran = ctl("gate", "-w", limited, "--as-of", "2026-04-30")
     assert ran.code == 2
     assert ran.out.count("STALE_INPUT") == 3
+
+
+def test_a_stale_reference_is_stale_input_too(ctl, limited):
+    for path in (limited / "data/raw/tradestation").glob("TS_CL_*"):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-30]))
+    ran = ctl("gate", "-w", limited, "--as-of", "2026-02-27")
+    assert ran.code == 2
+    assert ran.out.count("STALE_INPUT") == 1
+
+
+def test_a_bar_from_the_future_does_not_hide_staleness(ctl, limited):
+    import zstandard
+
+    (path,) = (limited / "data/raw/databento/CL").iterdir()
+    text = zstandard.decompress(path.read_bytes(), max_output_size=1 << 30).decode()
+    last = next(line for line in reversed(text.splitlines()) if line.endswith(",CLJ6"))
+    later = "2099-01-05" + last[10:]
+    path.write_bytes(zstandard.compress(f"{text}{later}\n".encode()))
+    ran = ctl("gate", "-w", limited)
+    assert ran.code == 2
+    assert "FUTURE_SESSION: CL: bars of a session to come; found 2099-01-05" in ran.out
 
 
 def test_scripts_are_the_commands(workspace, tmp_path):

@@ -150,6 +150,7 @@ def _read_roll(entry: Any, number: int) -> ManifestRoll:
     where = f"roll {number}"
     if not isinstance(entry, dict):
         raise InputError("not a roll", where=where, found=type(entry).__name__, expected="an object")
+    entry = _unpaired(entry)
     values = {
         field: next((entry[name] for name in names if entry.get(name) is not None), None)
         for field, names in _ALIASES.items()
@@ -173,6 +174,16 @@ def _read_roll(entry: Any, number: int) -> ManifestRoll:
         reason=_text(values["reason"], "reason", where),
         concurrent=values["concurrent"] if isinstance(values["concurrent"], bool) else None,
     )
+
+
+def _unpaired(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry whose old and new contracts, or closes, stand in a list of two, with a key for each."""
+    named = dict(entry)
+    for key, parts in (("contracts", ("from_contract", "to_contract")), ("closes", ("from_close", "to_close"))):
+        pair = entry.get(key)
+        if isinstance(pair, list) and len(pair) == 2:
+            named.update({part: value for part, value in zip(parts, pair, strict=True) if part not in entry})
+    return named
 
 
 def _is_inverted(header: Mapping[str, Any], entries: Iterable[Any], rolls: list[ManifestRoll]) -> bool:
