@@ -17,6 +17,8 @@ from ctl.model.trades import SCRATCH_BELOW
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.uint32]  # unsigned, because numba tests signed ones for counting from the end
+Gates = npt.NDArray[np.bool_]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 # Status of a trigger, reason of a refused entry, reason of an exit, tri-state flags.
@@ -750,23 +752,36 @@ def _first_from(bars: Integers, k: int, bar: int) -> int:
 
 
 @_part
-def _next_open(gates: npt.NDArray[np.bool_], chosen: Integers, following: npt.NDArray[np.int32]) -> None:
+def _next_open(gates: Gates, chosen: Integers, passing: Gates, following: Positions) -> None:
     """following[k]: the first candidate from k on that passes all four chosen gates; their number where none does."""
     first, second = gates[chosen[0]], gates[chosen[1]]
     third, fourth = gates[chosen[2]], gates[chosen[3]]
     candidates = len(following) - 1
+    for k in range(candidates):
+        passing[k] = first[k] & second[k] & third[k] & fourth[k]
     following[candidates] = candidates
     nearest = candidates
     for k in range(candidates - 1, -1, -1):
-        nearest = k if first[k] & second[k] & third[k] & fourth[k] else nearest
+        nearest = k if passing[k] else nearest
         following[k] = nearest
 
 
 @_part
 def _take(
-    k: int, after: npt.NDArray[np.int32], following: npt.NDArray[np.int32], gain: Floats, tally: Integers,
-    total: float, peak: float, deepest: float, won: float, lost: float, marked: float, counted: int, held: int,
-) -> tuple[int, float, float, float, float, float, float, int, int]:  # fmt: skip
+    after: Positions,
+    following: Positions,
+    gain: Floats,
+    tally: Integers,
+    k: int,
+    total: float,
+    peak: float,
+    deepest: float,
+    won: float,
+    lost: float,
+    marked: float,
+    counted: int,
+    held: int,
+) -> tuple[int, float, float, float, float, float, float, int, int]:
     """Add what the trigger at candidate k led to; return the next trigger and the sums. Past the last, nothing adds."""
     total += gain[k, 0]
     peak = max(peak, total)
@@ -781,9 +796,18 @@ def _take(
 
 @_part
 def _write_sums(
-    figures: Floats, numbers: Integers, total: float, deepest: float, won: float, lost: float, marked: float,
-    counted: int, held: int,
-) -> None:  # fmt: skip
+    figures: Floats,
+    numbers: Integers,
+    _: int,
+    total: float,
+    peak: float,
+    deepest: float,
+    won: float,
+    lost: float,
+    marked: float,
+    counted: int,
+    held: int,
+) -> None:
     figures[G_TOTAL] = total
     figures[G_DRAWDOWN] = deepest
     figures[G_WON] = won
@@ -834,7 +858,8 @@ def sweep(
 
     slopes, airs, buffers, swings: the distinct limits. filters: lines of positions in them. trades:
     lines of (position in swings, stop mode, stop wins). walks: lines of (position in trades, grace bars),
-    beside them min_risks. variants: lines of (filter, walk, line of the output), those of a filter together.
+    beside them min_risks. variants: lines of (filter, walk, line of the output), by rising filter, every
+    filter used.
     Symbol s writes variant v to figures[s, v] and numbers[s, v] (columns G_*). Where trade_offsets
     (symbols, variants) is not empty, the trades are written from there on as well: trade_bars
     (trigger, entry, exit, closed), trade_reals (r_theoretical, r_actual).
@@ -844,12 +869,13 @@ def sweep(
         most = max(most, counts[s])
     gates_all = np.empty((len(slopes) + len(airs) + len(buffers) + len(swings), most), np.bool_)
     confirmations = np.empty(most, np.int64)
-    flat_from = np.empty((len(trades), most), np.int32)
+    flat_from = np.empty((len(trades), most), np.uint32)
     exits = np.empty((len(trades), most), np.int64)
     results = np.empty((len(trades), most, 2))
     reasons = np.empty((len(trades), most), np.int8)
-    following_all = np.empty((2, most + 1), np.int32)
-    after_all = np.empty((len(walks), most + 1), np.int32)
+    following_all = np.empty((3, most + 1), np.uint32)
+    passing = np.empty(most, np.bool_)
+    after_all = np.empty((len(walks), most + 1), np.uint32)
     gain_all = np.empty((len(walks), most + 1, 4))
     tally_all = np.empty((len(walks), most + 1, 2), np.int64)
     row = np.empty(INTEGER_COLUMNS, np.int64)
@@ -963,39 +989,40 @@ def sweep(
             after[candidates] = candidates
             tally[candidates] = 0
 
-        # Two variants at a time: each step of a walk waits for the one before.
-        following_x = following_all[0, : candidates + 1]
-        following_y = following_all[1, : candidates + 1]
-        held_x = NO_BAR
-        held_y = NO_BAR
-        for v in range(0, len(variants), 2):
-            u = min(v + 1, len(variants) - 1)
-            if variants[v, 0] != held_x:
-                held_x = variants[v, 0]
-                _next_open(gates, filters[held_x], following_x)
-            if variants[u, 0] != held_y:
-                held_y = variants[u, 0]
-                _next_open(gates, filters[held_y], following_y)
-            p = variants[v, 1]
-            q = variants[u, 1]
-            x = following_x[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
-            y = following_y[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
-            while x[0] < candidates or y[0] < candidates:
-                x = _take(x[0], after_all[p], following_x, gain_all[p], tally_all[p], *x[1:])
-                y = _take(y[0], after_all[q], following_y, gain_all[q], tally_all[q], *y[1:])
-            out = variants[v, 2]
-            _write_sums(figures[s, out], numbers[s, out], x[1], x[3], x[4], x[5], x[6], x[7], x[8])
-            out = variants[u, 2]
-            _write_sums(figures[s, out], numbers[s, out], y[1], y[3], y[4], y[5], y[6], y[7], y[8])
+        # Three variants at a time: each step of a walk waits for the one before. They need at most three filters.
+        following = following_all[:, : candidates + 1]
+        made = NO_BAR
+        last = len(variants) - 1
+        for v in range(0, len(variants), 3):
+            x = variants[v]
+            y = variants[min(v + 1, last)]
+            z = variants[min(v + 2, last)]
+            while made < z[0]:
+                made += 1
+                _next_open(gates, filters[made], passing, following[made % 3])
+            next_x = following[x[0] % 3]
+            next_y = following[y[0] % 3]
+            next_z = following[z[0] % 3]
+            walk_x, walk_y, walk_z = x[1], y[1], z[1]
+            sums_x = next_x[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
+            sums_y = next_y[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
+            sums_z = next_z[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0
+            while sums_x[0] < candidates or sums_y[0] < candidates or sums_z[0] < candidates:
+                sums_x = _take(after_all[walk_x], next_x, gain_all[walk_x], tally_all[walk_x], *sums_x)
+                sums_y = _take(after_all[walk_y], next_y, gain_all[walk_y], tally_all[walk_y], *sums_y)
+                sums_z = _take(after_all[walk_z], next_z, gain_all[walk_z], tally_all[walk_z], *sums_z)
+            _write_sums(figures[s, x[2]], numbers[s, x[2]], *sums_x)
+            _write_sums(figures[s, y[2]], numbers[s, y[2]], *sums_y)
+            _write_sums(figures[s, z[2]], numbers[s, z[2]], *sums_z)
 
         if trade_offsets.size:
             for v in range(len(variants)):
                 if v == 0 or variants[v, 0] != variants[v - 1, 0]:
-                    _next_open(gates, filters[variants[v, 0]], following_x)
+                    _next_open(gates, filters[variants[v, 0]], passing, following[0])
                 w = variants[v, 1]
                 t = walks[w, 0]
                 at = trade_offsets[s, variants[v, 2]]
-                k = following_x[0]
+                k = following[0, 0]
                 while k < candidates:
                     closed = tally_all[w, k, 0] > 1
                     if closed or tally_all[w, k, 1] & 1:
@@ -1006,4 +1033,4 @@ def sweep(
                         trade_reals[at, 0] = results[t, k, 0]
                         trade_reals[at, 1] = results[t, k, 1]
                         at += 1
-                    k = following_x[after_all[w, k]]
+                    k = following[0, after_all[w, k]]
