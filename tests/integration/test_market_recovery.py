@@ -103,7 +103,7 @@ def test_the_ledger_sums_to_the_drift_and_leaves_next_to_nothing(root: str) -> N
     assert explained >= 0.999
 
 
-# The vendor's stated gaps are not those of any session's settlements (one in eight is, by either session of the roll):
+# Few of the stated gaps (1 to 23 % by market) are those of settlements, on either session of the roll:
 # means of what is left per roll on the vendor's own dates, in the files' cents, worked out from both files alone.
 LEFT_PER_ROLL = {"HG": 0.2446, "C": 0.3406, "HO": 0.3774, "S": 0.9468}
 
