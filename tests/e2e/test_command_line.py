@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -89,16 +90,18 @@ def test_every_command_has_help_that_says_what_it_is_for(ctl):
         assert "Usage: ctl " + command in ran.out
 
 
-def test_completion_script_is_offered(ctl, monkeypatch):
-    done = subprocess.run(
-        [sys.executable, "-m", "ctl", "--show-completion", "bash"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0
-    assert "_CTL_COMPLETE" in done.stdout or "complete" in done.stdout
+def test_the_shell_completes_commands_and_options():
+    for words, number, expected in (("ctl ga", 1, {"gate"}), ("ctl ops --not", 2, {"--notify"})):
+        environment = {
+            **os.environ,
+            "_CTL_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(number),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "ctl"], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert set(done.stdout.split()) == expected, done.stderr
 
 
 def test_demo_refuses_a_folder_with_somebodys_workspace(ctl, workspace):
