@@ -156,8 +156,8 @@ CHANGED_RULES = [
     ("r_actual = r1\n", "r_actual = r3\n"),
     ("third = lots // 3", "third = lots / 3"),
     # flags
-    ("now > before and low[n] <= low[touched]", "now < before and low[n] <= low[touched]"),
-    ("now > before and low[n] <= low[touched]", "now > before"),
+    ("now > before and no_higher", "now < before and no_higher"),
+    ("no_higher = low[n] <= low[touched]", "no_higher = True"),
     ("h[n - 2] < h[n - 3] and l[n - 1]", "l[n - 1]"),
     ("recent < earlier", "recent > earlier"),
     ("floor = 0.98 * stop", "floor = 0.9 * stop"),
@@ -167,7 +167,7 @@ CHANGED_RULES = [
     ("2 * swing_lookback", "swing_lookback"),
     ("int(h[n - 1] == swing_high)", "int(h[n - 1] > swing_high)"),
     ("_HIGHER_BARS_NEEDED: Final = 30", "_HIGHER_BARS_NEEDED: Final = 31"),
-    ("if key[ends[middle]] < limit:", "if key[ends[middle]] <= limit:"),
+    ("key[ends[known]] < limit:", "key[ends[known]] <= limit:"),
     ("and close[ends[last]] > ema[last]", ""),
     ("denominator = before - shift\n", "denominator = before\n"),
 ]

@@ -66,6 +66,8 @@ _TRAILING: Final = 3
 _DIVERGENCE_REACH: Final = 100
 _NEAR_HIGH_BARS: Final = 252
 _HIGHER_BARS_NEEDED: Final = 30
+_USUAL_WEEK: Final = 5  # only speed hangs on these two
+_USUAL_MONTH: Final = 20
 
 
 def _entry_point(function: _Function) -> _Function:
@@ -207,7 +209,7 @@ def _undefined_slopes(ema: Floats, adjustment: Floats, first: int, lookback: int
 
 
 @_part
-def _fetch(values: Floats) -> float:
+def _fetch(values: Floats | Integers) -> float:
     """Read one number per cache line, so that events need not wait for memory at each place they look at.
 
     The sum only keeps the reading from being optimised away.
@@ -219,39 +221,39 @@ def _fetch(values: Floats) -> float:
 
 
 @_part
-def _group_ends(key: Integers, ends: Integers) -> int:
-    """List the last position of every run of equal keys; return the number of runs."""
-    count = 0
-    for n in range(1, len(key)):
-        ends[count] = n - 1
-        count += int(key[n] != key[n - 1])
-    ends[count] = len(key) - 1
-    return count + 1
+def _higher_bars(key: Integers, close: Floats, ema_period: int, usual: int, ends: Integers, ema: Floats) -> int:
+    """List the last position of every run of equal keys and the EMA of the closes there; return the number of runs.
 
-
-@_part
-def _group_ema(close: Floats, ends: Integers, count: int, ema_period: int, ema: Floats) -> None:
+    Keys never fall, so a run of `usual` bars is known by its last bar and the one after it: most weeks
+    cost two looks, and the recursion of the EMA runs beside the search for the next end.
+    """
     alpha = 2.0 / (ema_period + 1.0)
     keep = 1.0 - alpha
-    average = close[ends[0]]
-    ema[0] = average
-    for g in range(1, count):
-        average = alpha * close[ends[g]] + keep * average
-        ema[g] = average
+    length = len(key)
+    average = 0.0
+    count = 0
+    start = 0
+    while start < length:
+        current = key[start]
+        end = start + usual - 1
+        if end + 1 >= length or key[end] != current:
+            end = start
+        while end + 1 < length and key[end + 1] == current:
+            end += 1
+        average = alpha * close[end] + keep * average if count else close[end]
+        ends[count] = end
+        ema[count] = average
+        count += 1
+        start = end + 1
+    return count
 
 
 @_part
-def _groups_before(key: Integers, ends: Integers, count: int, limit: int) -> int:
-    """How many groups have a key below `limit` (keys increase)."""
-    low = 0
-    high = count
-    while low < high:
-        middle = (low + high) // 2
-        if key[ends[middle]] < limit:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _groups_before(key: Integers, ends: Integers, count: int, limit: int, known: int) -> int:
+    """How many groups have a key below `limit` (keys increase), where the first `known` are known to."""
+    while known < count and key[ends[known]] < limit:
+        known += 1
+    return known
 
 
 @_part
@@ -277,6 +279,9 @@ def _wr_divergence(high: Floats, low: Floats, close: Floats, n: int, touched: in
         return 0
     if touched < period - 1:  # n lies after it
         return NULL
+    no_higher = low[n] <= low[touched]
+    if not no_higher and high[n] > low[n] and high[touched] > low[touched]:
+        return 0  # %R is defined on both bars
     top = _highest(high, n - period + 1, n + 1)
     span = top - _lowest(low, n - period + 1, n + 1)
     top_before = _highest(high, touched - period + 1, touched + 1)
@@ -285,7 +290,7 @@ def _wr_divergence(high: Floats, low: Floats, close: Floats, n: int, touched: in
         return NULL
     now = -100.0 * (top - close[n]) / span
     before = -100.0 * (top_before - close[touched]) / span_before
-    return int(now > before and low[n] <= low[touched])
+    return int(now > before and no_higher)
 
 
 @_part
@@ -558,9 +563,11 @@ def simulate(
         e = pair_ema[side, :length]
         weeks = -1
         months = 0
+        usable_weeks = 0
+        usable_months = 0
 
         if candidates:
-            touch_atr[candidates] = _fetch(o) + _fetch(v)
+            touch_atr[candidates] = _fetch(o) + _fetch(v) + _fetch(below_week) + _fetch(below_month)
         undefined_counts[s] = _undefined_slopes(e, shift, warm_up, slope_lookback)
         event = row_offsets[s]
         flat_from = max(warm_up, swing_lookback)
@@ -601,11 +608,10 @@ def simulate(
             value[F_TP5] = stop + span * 2.618
 
             if weeks < 0:
-                weeks = _group_ends(below_week, week_end)
-                _group_ema(below_close, week_end, weeks, ema_period, week_ema)
-                months = _group_ends(below_month, month_end)
-                _group_ema(below_close, month_end, months, ema_period, month_ema)
-            usable = _groups_before(below_week, week_end, weeks, week[n])
+                weeks = _higher_bars(below_week, below_close, ema_period, _USUAL_WEEK, week_end, week_ema)
+                months = _higher_bars(below_month, below_close, ema_period, _USUAL_MONTH, month_end, month_ema)
+            usable = _groups_before(below_week, week_end, weeks, week[n], usable_weeks)
+            usable_weeks = usable
             row[I_FIB] = NULL
             if usable >= 2 * swing_lookback and tp1 - shift[n] > 0.0:
                 first = 0 if usable == 2 * swing_lookback else week_end[usable - 2 * swing_lookback - 1] + 1
@@ -615,7 +621,8 @@ def simulate(
                 target = tp1 - shift[n]
                 row[I_FIB] = int(abs(target - (level - shift[n])) / target < 0.01)
             row[I_WEEKLY] = _aligned(usable, below_close, week_end, week_ema, slope_lookback, slope_threshold, shift[n])
-            usable = _groups_before(below_month, month_end, months, month[n])
+            usable = _groups_before(below_month, month_end, months, month[n], usable_months)
+            usable_months = usable
             row[I_MONTHLY] = _aligned(
                 usable, below_close, month_end, month_ema, slope_lookback, slope_threshold, shift[n]
             )
