@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import re
 from pathlib import Path
@@ -117,7 +118,9 @@ def fingerprint(unadjusted: dict[str, float], closes: dict[str, dict[str, float]
         for k in listed[t]:
             rest: float = 0
             if t + 1 < len(days):
-                rest = min((onward[t + 1][n] + (penalty if n != k else 0) for n in listed[t + 1] if n >= k), default=INF)
+                rest = min(
+                    (onward[t + 1][n] + (penalty if n != k else 0) for n in listed[t + 1] if n >= k), default=INF
+                )
             onward[t][k] = cost(days[t], k) + rest
     held: dict[str, str] = {}
     k = -1
@@ -145,37 +148,36 @@ def free_offsets(
     traded = {day for bars in closes.values() for day in bars}
     days = [day for day in sorted(adjusted) if day in traded]
     offsets = [sorted({r9(adjusted[d] - bars[d]) for d in days if d in bars}) for bars in closes.values()]
-    listed = [
-        [k for k, n in enumerate(names) if windows[n][0] <= day <= windows[n][1] and offsets[k]] for day in days
-    ]
-    after: dict[int, list[float]] = {}
+    listed = [[k for k, n in enumerate(names) if windows[n][0] <= day <= windows[n][1] and offsets[k]] for day in days]
+    after: dict[int, list[tuple[float, int]]] = {}  # per offset: cost from here on, less the segment's last session
     stay: list[dict[int, bytearray]] = []
-    switch: list[dict[int, tuple[float, int, int]]] = []  # from k: (cost, next contract, its offset's place)
+    switch: list[dict[int, tuple[float, int, int, int]]] = []  # from k: cost, next contract, lateness, its offset
     for t in range(len(days) - 1, -1, -1):
-        leave: dict[int, tuple[float, int, int]] = {}
+        leave: dict[int, tuple[float, int, int, int]] = {}
         cheapest = {}
-        for n, values in after.items():
-            low = min(values)
-            cheapest[n] = (low + CAP, n, values.index(low))
-        now: dict[int, list[float]] = {}
+        for n, entries in after.items():
+            low = min(entries)
+            cheapest[n] = (round(low[0] + CAP, 9), n, low[1], entries.index(low))
+        now: dict[int, list[tuple[float, int]]] = {}
         stays: dict[int, bytearray] = {}
         for k in listed[t]:
-            options = [entry for n, entry in cheapest.items() if n > k]
-            leave[k] = min(options) if options else (INF, -1, -1)
+            options = [entry for n, entry in cheapest.items() if n >= k]
+            leave[k] = min(options) if options else (INF, -1, 0, -1)
             close = closes[names[k]].get(days[t])
             go = leave[k][0]
             following = after.get(k)
             values, flags = [], bytearray(len(offsets[k]))
             for place, offset in enumerate(offsets[k]):
                 cost = CAP if close is None else min(abs(adjusted[days[t]] - offset - close) / tick, CAP)
-                keep = following[place] if following is not None else INF
+                keep = following[place] if following is not None else (INF, 0)
                 if t == len(days) - 1:
-                    rest = 0.0
-                elif keep <= go:
-                    rest, flags[place] = keep, 1
+                    rest, until = 0.0, t
+                elif keep[0] <= go:  # of equal costs the later roll
+                    (rest, late), flags[place] = keep, 1
+                    until = -late
                 else:
-                    rest = go
-                values.append(round(cost + rest, 9))
+                    rest, until = go, t
+                values.append((round(cost + rest, 9), -until))
             now[k], stays[k] = values, flags
         stay.append(stays)
         switch.append(leave)
@@ -184,25 +186,29 @@ def free_offsets(
     switch.reverse()
     held: dict[str, str] = {}
     offset_of: dict[str, float] = {}
-    _, k, place = min((min(values), k, values.index(min(values))) for k, values in after.items())
+    _, k, _, place = min(
+        (min(entries)[0], k, min(entries)[1], entries.index(min(entries))) for k, entries in after.items()
+    )
     for t, day in enumerate(days):
         held[day] = names[k]
         offset_of[day] = offsets[k][place]
         if t + 1 < len(days) and not stay[t][k][place]:
-            _, k, place = switch[t][k]
+            _, k, _, place = switch[t][k]
     return held, offset_of
 
 
 def spread_steps(days: list[str], spread: dict[str, float], tick: float) -> list[int]:
     """Places in `days` of the first session after each step of S of at least two ticks; near ones merged."""
-    found: list[int] = []
-    last = -99
+    found: list[list[float]] = []  # place of the first step, summed gap
     for place in range(1, len(days)):
-        if r9(abs(spread[days[place]] - spread[days[place - 1]]) / tick) >= STEP_TICKS:
-            if place - last > MERGE:
-                found.append(place)
-                last = place
-    return found
+        step = spread[days[place]] - spread[days[place - 1]]
+        if r9(abs(step) / tick) >= STEP_TICKS:
+            if found and place - found[-1][0] <= MERGE:
+                found[-1][1] += step
+            else:
+                found.append([place, step])
+    # What is taken back within the merge is no step of two ticks.
+    return [int(place) for place, total in found if r9(abs(total) / tick) >= STEP_TICKS]
 
 
 def recover(
@@ -232,9 +238,11 @@ def recover(
     rolls: list[dict] = []
     if known:
         pathdays = list(path)
-        for before, day in zip(pathdays, pathdays[1:], strict=False):
+        for before, day in itertools.pairwise(pathdays):
             if path[before] != path[day]:
                 rolls.append({"place": at[day], "from": path[before], "to": path[day], "source": "fingerprint"})
+            elif offsets is not None and offsets[before] != offsets[day]:  # a new segment of the same contract
+                rolls.append({"place": at[day], "from": None, "to": None, "source": "fingerprint"})
     unattributed = []
     if adjusted is not None and unadjusted is not None:
         spread = {day: unadjusted[day] - adjusted[day] for day in days}
@@ -249,10 +257,7 @@ def recover(
             unattributed.append({"place": step, "from": None, "to": None, "source": "spread_step"})
         rolls = sorted(rolls + unattributed, key=lambda roll: roll["place"])
         borders = [0, *[roll["place"] for roll in rolls], len(days)]
-        middle = [
-            median([spread[day] for day in days[a:b]]) if b > a else None
-            for a, b in zip(borders, borders[1:], strict=False)
-        ]
+        middle = [median([spread[day] for day in days[a:b]]) if b > a else None for a, b in itertools.pairwise(borders)]
         for number, roll in enumerate(rolls):
             roll["gap"] = (
                 None if middle[number] is None or middle[number + 1] is None else middle[number + 1] - middle[number]
@@ -262,10 +267,9 @@ def recover(
             day = days[roll["place"]]
             before = max(d for d in path if d < day)
             roll["gap"] = offsets[before] - offsets[day]
-    else:  # only the unadjusted series: the specification names no source but our own closes
+    else:  # only the unadjusted series: no spread and no offsets, so no gap and no adjusted series to drift from
         for roll in rolls:
-            session = days[roll["place"] - 1]
-            roll["gap"] = own_gap(closes, roll["from"], roll["to"], session)
+            roll["gap"] = None
     for roll in rolls:
         roll["roll_date"] = days[roll["place"]]
         roll["gap_session"] = days[roll["place"] - 1]
@@ -279,11 +283,6 @@ def recover(
             while coming and coming[0]["roll_date"] <= day:
                 name = coming.pop(0)["to"]
             held[day] = name if first <= day <= last else None
-    if adjusted is None:
-        assert unadjusted is not None
-        adjusted = {
-            day: unadjusted[day] + sum(roll["gap"] or 0.0 for roll in rolls if roll["roll_date"] > day) for day in days
-        }
     if unadjusted is None:
         unadjusted = series
     return {
@@ -322,7 +321,8 @@ def align(
             if i < nc and j < nr:
                 c, r = canonical[i], reference[j]
                 apart = abs(at[c["gap_session"]] - at[r["gap_session"]])
-                same = r["to"] is not None and c["to"] == r["to"] if known else True
+                # A step without contracts: they are not known on both sides, so its date alone must fit.
+                same = c["to"] == r["to"] or (r["to"] is None and limit is not None) if known else True
                 if same and (limit is None or apart <= limit):
                     cost, pairs = best[i + 1, j + 1]
                     ticks = abs(c["gap"] - r["gap"]) / tick if r["gap"] is not None else 0.0
@@ -407,10 +407,10 @@ def ledger(
     level = median([unadjusted[d] for d in run])
 
     components: dict[str, dict[str, float]] = {}
-    carried = {d: 0.0 for d in shared}
+    carried = dict.fromkeys(shared, 0.0)
     if by_contract:
         taken: dict[str, int] = {}
-        for start, end in zip(same, same[1:], strict=False):
+        for start, end in itertools.pairwise(same):
             block_c = [roll for roll in rolls_c if start < roll["roll_date"] <= end]
             block_r = [roll for roll in rolls_r if start < roll["roll_date"] <= end]
             if not block_c and not block_r:
@@ -451,7 +451,7 @@ def ledger(
         groups += [("unmatched:" + roll_name(c), [c], []) for i, c in enumerate(rolls_c) if i not in done_c]
         groups += [("unmatched:" + roll_name(r), [], [r]) for j, r in enumerate(rolls_r) if j not in done_r]
         for name, block_c, block_r in groups:
-            values = {d: 0.0 for d in shared}
+            values = dict.fromkeys(shared, 0.0)
             for d in shared:
                 values[d] += sum(c["gap"] for c in block_c if d < c["roll_date"])
                 values[d] -= sum(r["gap"] or 0.0 for r in block_r if d < r["roll_date"])
@@ -470,10 +470,10 @@ def ledger(
             "share": sum((value if drift[d] > 0 else -value if drift[d] < 0 else 0.0) for d, value in series.items())
             / size
             if size
-            else 0.0,
+            else None,  # nothing to share
             "mean": sum(abs(value) for value in series.values()) / n,
             "max": max((abs(value) for value in series.values()), default=0.0),
-            "gross": sum(abs(value) for value in series.values()) / size if size else 0.0,
+            "gross": sum(abs(value) for value in series.values()) / size if size else None,
         }
     worst = 0.0
     for d in shared:
@@ -482,10 +482,10 @@ def ledger(
         "anchor": anchor, "drift": drift, "components": table, "aligning_sessions": len(run), "same": same,
         "mean_drift": mean([abs(v) for v in drift.values()]), "max_drift": max(abs(v) for v in drift.values()),
         "signed_mean": mean(list(drift.values())), "p95": quantile([abs(v) for v in drift.values()], 0.95),
-        "gross": sum(entry["gross"] for entry in table.values()),
+        "gross": sum(entry["gross"] for entry in table.values()) if size else None,
         "unexplained": table["contract"]["mean"] + table["reference_residual"]["mean"],
         "median_price": median([abs(ref["U"][d]) for d in shared if d in ref["U"]]),
-        "sum_residual": worst, "shares": sum(entry["share"] for entry in table.values()),
+        "sum_residual": worst, "shares": sum(entry["share"] for entry in table.values()) if size else None,
         "by_contract": by_contract, "series": components,
     }  # fmt: skip
 
@@ -586,17 +586,24 @@ def judge(
             "from_contract": c["from"], "to_contract": c["to"],
             "day_delta": at[c["gap_session"]] - at[r["gap_session"]],
             "canonical_gap": c["gap"], "reference_gap": r["gap"],
-            "gap_diff": abs(c["gap"] - r["gap"]) if r["gap"] is not None else None,
+            "gap_diff": c["gap"] - r["gap"] if r["gap"] is not None else None,
             "date_effect": None, "price_effect": None,
         }  # fmt: skip
-        g = own_gap(closes, c["from"], c["to"], r["gap_session"])
-        if g is not None and r["gap"] is not None:
-            entry["date_effect"], entry["price_effect"] = c["gap"] - g, g - r["gap"]
+        alike = r["to"] is None or (c["from"], c["to"]) == (r["from"], r["to"])
+        g = own_gap(closes, c["from"], c["to"], r["gap_session"]) if alike else None
+        if g is not None:
+            entry["date_effect"] = c["gap"] - g
+            entry["price_effect"] = g - r["gap"] if r["gap"] is not None else None
         details.append(entry)
-    diffs = [entry["gap_diff"] for entry in details if entry["gap_diff"] is not None]
+    diffs = [abs(entry["gap_diff"]) for entry in details if entry["gap_diff"] is not None]
     mean_gap, max_gap = (mean(diffs), max(diffs)) if diffs else (None, None)
 
-    book = ledger(shared, canonical, ref, rolls_c, rolls_r, pairs, closes)
+    book = None
+    if ref["A"] is not None:
+        book = ledger(shared, canonical, ref, rolls_c, rolls_r, pairs, closes)
+        verdict = acceptance(len(shared), counts, mean_gap, book["mean_drift"], identity)
+    else:  # L3 and L4 cannot run, and what must have run has not
+        verdict = {"decision": "ERROR", "reasons": None}
     return {
         "overlap": {
             "first_session": first, "last_session": last, "shared_sessions": len(shared), "union_sessions": len(union),
@@ -606,7 +613,7 @@ def judge(
         "mean_gap_diff": mean_gap, "max_gap_diff": max_gap,
         "canonical_rolls": rolls_c, "reference_rolls": rolls_r, "ledger": book,
         "median_residual": ref["median_residual"],
-        **acceptance(len(shared), counts, mean_gap, book["mean_drift"], identity),
+        **verdict,
     }  # fmt: skip
 
 
@@ -630,9 +637,8 @@ def main() -> None:
         given.tick,
         given.max_day_delta,
     )
-    book = answer["ledger"]
-    book.pop("series")
-    book.pop("drift")
+    for rows in ("series", "drift"):
+        (answer["ledger"] or {}).pop(rows, None)
     print(json.dumps(answer, indent=1))
 
 

@@ -4,9 +4,8 @@ The path over (contract, offset) states that minimises the truncated absolute di
 the contract's close, plus a penalty per switch. For a given segment the best offset is one of the
 differences A(t) - close(t) seen in it (the cost is piecewise linear in the offset, and only those points
 are convex kinks), so the differences themselves are the candidates and the dynamic program is exact. Two
-economies: differences less than a tick apart share their median as one candidate, which changes nothing
-where both series lie on the tick grid; and a contract with more candidates than its part of `MAX_STATES` keeps
-those that most sessions lie near.
+economies for a contract with more candidates than its part of `MAX_STATES`: differences less than a tick apart
+share their median as one candidate, and of what is left it keeps those that most sessions lie near.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ MAX_STATES: Final = 8192
 FEWEST_CANDIDATES: Final = 48
 MOST_CANDIDATES: Final = 256
 _UNITS_PER_TICK: Final = 1e6
+_COMPARED_DECIMALS: Final = 9
 _UNREACHABLE: Final = 2.0**52
 
 
@@ -45,7 +45,8 @@ def free_offset_path(
 
     adjusted: finite closes (T); index: their positions in `closes.sessions`, ascending (T). Contracts never
     go back in expiry; the same contract may follow itself with another offset. A missing close costs the cap.
-    Ties go to the latest roll: on the gap session both contracts fit. `offsets` of the result are constant
+    Ties go to the latest roll: on the gap session both contracts fit; a roll goes to the nearest of equally good
+    contracts, and to the offset of it that lasts longest. `offsets` of the result are constant
     over a segment: adjusted - offsets is the recovered unadjusted series.
     """
     count = len(closes.names)
@@ -103,9 +104,11 @@ def _candidates(
     differences = np.sort((values[a:b] - row)[~np.isnan(row)])
     if len(differences) == 0:
         return np.zeros(1)
-    # Neighbours belong together until the bin they opened is a tick wide.
-    number = np.floor((differences - differences[0]) / tick + 0.5).astype(np.int64)
-    starts = np.flatnonzero(np.diff(number, prepend=-1))
+    starts = np.flatnonzero(np.diff(np.round(differences, _COMPARED_DECIMALS), prepend=-np.inf))
+    if len(starts) > limit:
+        # Neighbours belong together until the bin they opened is a tick wide.
+        number = np.floor((differences - differences[0]) / tick + 0.5).astype(np.int64)
+        starts = np.flatnonzero(np.diff(number, prepend=-1))
     ends = np.append(starts[1:], len(differences))
     middles = differences[(starts + ends - 1) // 2]
     near = np.searchsorted(differences, middles + 2 * tick, side="right")
@@ -126,6 +129,16 @@ def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
     for i in range(whole, end):
         a = min(a, values[i])
     return min(a, b, c, d)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start: int, end: int, cost: float) -> int:
+    """Of the states from start to end that cost just that, the one that is left last; -1 for none."""
+    found, latest = -1, -1
+    for s in range(start, end):
+        if costs[s] == cost and until[s] > latest:
+            found, latest = s, until[s]
+    return found
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
@@ -167,6 +180,8 @@ def _best_states(
     target = np.full(line[sessions], -1, np.int64)
     # Costs are whole numbers held as floats, exact below 2**53: the loops over states then run on vectors.
     ahead = np.full(len(offsets), _UNREACHABLE)
+    # Per state the session after which it is left.
+    until = np.full(len(offsets), sessions, np.int64)
     # Per contract the least of its states on the session after.
     least = np.full(contracts, _UNREACHABLE)
     scale = _UNITS_PER_TICK / tick
@@ -175,9 +190,7 @@ def _best_states(
         top = high[t] if t == sessions - 1 else high[t + 1]
         for k in range(top, low[t] - 1, -1):
             if least[k] <= best and least[k] < _UNREACHABLE:
-                best, best_state = least[k], begin[k]
-                while ahead[best_state] != best:
-                    best_state += 1
+                best, best_state = least[k], _latest(ahead, until, begin[k], begin[k + 1], least[k])
             if k > high[t] or index[t] < first[k] or index[t] > last[k]:
                 ahead[begin[k] : begin[k + 1]] = _UNREACHABLE
                 least[k] = _UNREACHABLE
@@ -191,18 +204,20 @@ def _best_states(
             if np.isnan(difference):
                 for s in range(begin[k], begin[k + 1]):
                     leave[place + s] = ahead[s] > leaving
+                    until[s] = t if ahead[s] > leaving else until[s]
                     ahead[s] = min(ahead[s], leaving) + cap
             else:
                 for s in range(begin[k], begin[k + 1]):
                     leave[place + s] = ahead[s] > leaving
+                    until[s] = t if ahead[s] > leaving else until[s]
                     cost = np.floor(abs(difference - offsets[s]) * scale + 0.5)
                     ahead[s] = min(ahead[s], leaving) + min(cost, cap)
             least[k] = _minimum(ahead, begin[k], begin[k + 1])
     state = -1
     lowest = _UNREACHABLE
-    for s in range(begin[low[0]], begin[high[0] + 1]):
-        if ahead[s] < lowest:
-            lowest, state = ahead[s], s
+    for k in range(low[0], high[0] + 1):
+        if least[k] < lowest:
+            lowest, state = least[k], _latest(ahead, until, begin[k], begin[k + 1], least[k])
     if state < 0:
         return np.empty(0, np.int64)
     path = np.empty(sessions, np.int64)

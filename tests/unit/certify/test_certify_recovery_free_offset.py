@@ -109,3 +109,23 @@ def test_nothing_shared_gives_no_path() -> None:
     assert len(path.held) == 0
     assert path.median_residual_ticks is None
     assert not path.matches
+
+
+def test_differences_less_than_a_tick_apart_are_offsets_of_their_own() -> None:
+    # K0 fits at 0 until K1 is listed; after that its differences 0.4 and 9 take turns, and K1 fits at -20.
+    values = [10.0, 12.0, 11.0, 13.4, 22.0, 12.4, 21.0, 14.4, 23.0, 13.4]
+    near: list[float | None] = [10, 12, 11, 13, 13, 12, 12, 14, 14, 13]
+    far: list[float | None] = [None, None, None, *(value + 20.0 for value in values[3:])]
+    held, offsets = solve(values, [near, far])
+    assert held == [0] * 3 + [1] * 7
+    assert offsets == [0.0] * 3 + [-20.0] * 7
+
+
+def test_of_equally_good_offsets_the_one_that_rolls_last() -> None:
+    # K0 costs 2 at offset 0 and at offset 1. At 1 it fits on its last session too, where K1 fits as well.
+    values = [10.0, 10.0, 11.0, 11.0, 11.0, 12.0, 15.0, 13.0]
+    near: list[float | None] = [10, 10, 10, 10, 10, None, None, None]
+    far: list[float | None] = [None, None, None, None, 31, 32, 35, 33]
+    held, offsets = solve(values, [near, far])
+    assert held == [0] * 5 + [1] * 3
+    assert offsets == [1.0] * 5 + [-20.0] * 3
