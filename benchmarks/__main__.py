@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import builds, certification, commands, decode, environments, scaling, strategy
+from benchmarks import builds, certification, commands, decode, environments, reconciliation, scaling, strategy
 from benchmarks.measure import Figure
 
 _DEFAULT = Path("data") / "bench" / "bench.json"
@@ -52,8 +52,14 @@ def main(argv: list[str] | None = None) -> int:
     if "scale" in chosen:
         print("scale ...", file=sys.stderr, flush=True)
         grown = scaling.growths(repeats)
+    reconciled: list[reconciliation.Reconciled] = []
+    if "b1" in chosen:
+        print("b1, trade by trade ...", file=sys.stderr, flush=True)
+        reconciled = reconciliation.reconcile(python)
     _show(found, grown)
-    _write(found, grown, arguments.out, repeats)
+    if reconciled:
+        _show_reconciled(reconciled)
+    _write(found, grown, reconciled, arguments.out, repeats)
     print(f"written: {arguments.out}", file=sys.stderr)
     return 0
 
@@ -94,6 +100,30 @@ def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
         console.print(f"{growth.job}: log-log slope {growth.exponent:.2f} ({points})")
 
 
+def _show_reconciled(found: list[reconciliation.Reconciled]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"B1 trade by trade, {reconciliation.SYMBOLS} symbols: bars, prices and fills within 1e-9")
+    for heading in ("tape", "peer"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("ours", "theirs", "equal", "unequal", "only ours", "only theirs", "largest fill difference"):
+        table.add_column(heading, justify="right")
+    table.add_column("why", overflow="fold")
+    for item in found:
+        counts = (item.ours, item.theirs, item.equal, item.unequal, item.only_ours, item.only_theirs)
+        apart = f"{item.largest_fill_difference:.1e}"
+        table.add_row(item.tape, item.peer, *(f"{count:,}" for count in counts), apart, item.explanation)
+    rules = Table(title="What each peer expresses of the rules")
+    for heading in ("rule", *reconciliation.PEERS):
+        rules.add_column(heading, overflow="fold")
+    for row in reconciliation.EXPRESSED:
+        rules.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    console.print(table)
+    console.print(rules)
+
+
 def _load() -> float:
     """Runnable processes over the last minute; 0 where the system does not say."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -106,7 +136,13 @@ def _seconds(value: float) -> str:
     return f"{value * 1e9:,.0f} ns"
 
 
-def _write(found: list[Figure], grown: list[scaling.Growth], out: Path, repeats: int) -> None:
+def _write(
+    found: list[Figure],
+    grown: list[scaling.Growth],
+    reconciled: list[reconciliation.Reconciled],
+    out: Path,
+    repeats: int,
+) -> None:
     packages = ("numpy", "numba", "polars", "pandas", "databento")
     document = {
         "machine": {
@@ -119,6 +155,12 @@ def _write(found: list[Figure], grown: list[scaling.Growth], out: Path, repeats:
         "packages": {name: version(name) for name in packages},
         "rounds": repeats,
         "figures": [figure.document() for figure in found],
+        "reconciliation": {
+            "trades": [item.document() for item in reconciled],
+            "expressed": [
+                dict(zip(("rule", *reconciliation.PEERS), row, strict=True)) for row in reconciliation.EXPRESSED
+            ],
+        },
         "scaling": [growth.document() for growth in grown],
     }
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,60 +5,60 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.environments import PeerMissing, PeerProcess
-from benchmarks.measure import Figure, clocked, ratio, rounds
-from benchmarks.tapes import Tapes, trending_tapes
+from benchmarks.measure import Figure, clocked, ratio, rounds, worked
+from benchmarks.tapes import Floats, Tapes, trending_tapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ctl.strategy.b1 import B1Parameters
+    from ctl.strategy.bars import StrategyBars
+
+Trades = dict[tuple[int, int], tuple[float, float, float]]
+
 _PEERS = {"vectorbt": None, "pandas": None, "backtesting": 10}  # symbols; None: all
-_TARGETS = {"vectorbt": 30.0}
+_TARGETS = {"vectorbt": 60.0}
+_NANOSECONDS_PER_BAR = 10.0
+_SWEEP_SECONDS = 0.010
+_CORES = 2
 _TITLES = {"vectorbt": "vectorbt", "pandas": "pandas and a Python loop", "backtesting": "backtesting.py"}
 _UNEXPRESSED = "peers compute no flags, no higher timeframes, no as-of frame"
 
 
 def figures(python: Path | None, repeats: int) -> list[Figure]:
     """All lines of this section; peers that are not installed are named in a line's note instead."""
-    from ctl import sessions
     from ctl.strategy import b1
+    from ctl.strategy.b1 import grid
     from ctl.strategy.b1.simulation import simulate
-    from ctl.strategy.bars import Panel, StrategyBars
+    from ctl.strategy.bars import Panel
 
     tapes = trending_tapes()
     symbols = tapes.close.shape[0]
-    weeks, months = sessions.week_keys(None, tapes.session), sessions.month_keys(tapes.session)
-    bars = [
-        StrategyBars(
-            f"S{k:03d}",
-            tapes.session,
-            tapes.open[k],
-            tapes.high[k],
-            tapes.low[k],
-            tapes.close[k],
-            tapes.volume[k],
-            None,
-            weeks,
-            months,
-            False,
-        )
-        for k in range(symbols)
-    ]
+    bars = strategy_bars(tapes)
     panel = Panel.of(bars)
     params = b1.B1Parameters()
     costs: dict[str, Any] = {"slippage_per_side": [0.0] * symbols, "tick": [None] * symbols}
 
+    variants = sweep_variants()
+    shared = grid.candidates(panel, variants)
     contenders = {
         "kernel": clocked(lambda: simulate(panel, params, **costs)),
         "batch": clocked(lambda: b1.run_batch(bars, params, threads=1)),
-        "bound": clocked(_reading(tapes)),
+        "kernel, processor": worked(lambda: simulate(panel, params, **costs)),
+        "bound, processor": worked(_reading(tapes)),
+        "sweep": clocked(lambda: grid.run(panel, variants, **costs, threads=_CORES)),
+        "sweep, shared pass": clocked(lambda: grid.walk(panel, variants, shared, **costs, threads=_CORES)),
+        "sweep, processor": worked(lambda: grid.walk(panel, variants, shared, **costs)),
+        "sweep, reruns": clocked(lambda: [simulate(panel, each, **costs, threads=_CORES) for each in variants]),
     }
-    ours = _trades(b1.run_batch(bars, params, threads=1), tapes)
+    ours = trades_of(b1.run_batch(bars, params, threads=1), tapes)
     out: list[Figure] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -104,19 +104,85 @@ def figures(python: Path | None, repeats: int) -> list[Figure]:
                     extra={"peer_rate": _per_bar(theirs, tapes.bars)},
                 )
             )
+    processor, bound = seconds["kernel, processor"], seconds["bound, processor"]
     out.append(
         Figure(
-            "B1 detect and simulate",
-            "kernel",
-            _median(kernel),
+            "B1 per bar and core, every flag and higher timeframe",
+            "kernel, processor time",
+            _median(processor),
             "bound: reading the five columns",
-            _median(seconds["bound"]),
-            ratio(kernel, seconds["bound"]),
-            rate=_per_bar(kernel, tapes.bars),
-            extra={"peer_rate": _per_bar(seconds["bound"], tapes.bars)},
+            _median(bound),
+            ratio(processor, bound),
+            rate=_per_bar(processor, tapes.bars),
+            most=_NANOSECONDS_PER_BAR * 1e-9 * tapes.bars,
+            extra={"peer_rate": _per_bar(bound, tapes.bars)},
         )
     )
+    return out + _sweep(seconds, len(variants), symbols)
+
+
+def _sweep(seconds: dict[str, list[float]], variants: int, symbols: int) -> list[Figure]:
+    """The grid against running the kernel for every variant, and against pandas, where that ran."""
+    job = f"sweep of {variants} variants over {symbols} symbols"
+    whole, shared, reruns = seconds["sweep"], seconds["sweep, shared pass"], seconds["sweep, reruns"]
+    threads = f"{_CORES} threads"
+    out = [
+        Figure(job, f"grid, {threads}", _median(whole), f"our kernel per variant, {threads}", _median(reruns),
+               ratio(whole, reruns), agreement="equal to the last bit (tests/property/test_b1_grid_parity.py)",
+               note="the kernel also computes flags and higher timeframes, the grid does not"),
+        Figure(job, f"shared pass after indicators, {threads}", _median(shared), f"our kernel per variant, {threads}",
+               _median(reruns), ratio(shared, reruns), most=_SWEEP_SECONDS,
+               note=f"{_median(seconds['sweep, processor']) * 1e3:.1f} ms of processor time in one thread"),
+    ]  # fmt: skip
+    if "pandas" in seconds:
+        peer = [value * variants for value in seconds["pandas"]]
+        out.append(
+            Figure(job, f"grid, {threads}", _median(whole), "pandas and a Python loop", _median(peer),
+                   ratio(whole, peer), note=f"pandas extrapolated: {variants} times its seconds for one variant")
+        )  # fmt: skip
     return out
+
+
+def sweep_variants() -> list[B1Parameters]:
+    """720 registered variants: 6 slopes, 5 counts of air, 4 buffers, 3 graces, 2 swing lookbacks."""
+    from ctl.strategy.b1 import B1Parameters
+
+    return [
+        B1Parameters(
+            slope_threshold=slope,
+            min_bars_of_air=air,
+            breakdown_buffer_atr=buffer,
+            entry_grace_bars=grace,
+            swing_lookback=swing,
+        )
+        for slope, air, buffer, grace, swing in product(
+            (4.0, 6.0, 8.0, 10.0, 12.0, 14.0), (3, 4, 6, 8, 10), (0.3, 0.4, 0.5, 0.7), (1, 3, 5), (15, 20)
+        )
+    ]
+
+
+def strategy_bars(tapes: Tapes, adjustment: Floats | None = None) -> list[StrategyBars]:
+    """One series per symbol; adjustment of shape (symbols, bars), None for none."""
+    from ctl import sessions
+    from ctl.strategy.bars import StrategyBars
+
+    weeks, months = sessions.week_keys(None, tapes.session), sessions.month_keys(tapes.session)
+    return [
+        StrategyBars(
+            f"S{k:03d}",
+            tapes.session,
+            tapes.open[k],
+            tapes.high[k],
+            tapes.low[k],
+            tapes.close[k],
+            tapes.volume[k],
+            None if adjustment is None else adjustment[k],
+            weeks,
+            months,
+            False,
+        )
+        for k in range(tapes.close.shape[0])
+    ]
 
 
 def _reading(tapes: Tapes) -> Any:
@@ -132,7 +198,7 @@ def _per_bar(seconds: Sequence[float], bars: int) -> str:
     return f"{_median(seconds) / bars * 1e9:,.1f} ns/bar"
 
 
-def _trades(results: Any, tapes: Tapes) -> dict[tuple[int, int], tuple[float, float, float]]:
+def trades_of(results: Any, tapes: Tapes) -> Trades:
     """Our closed trades as (symbol, entry bar) -> (exit bar, entry price, mean fill of the thirds)."""
     position = {session: n for n, session in enumerate(tapes.session.astype(object))}
     return {
@@ -146,7 +212,7 @@ def _trades(results: Any, tapes: Tapes) -> dict[tuple[int, int], tuple[float, fl
     }
 
 
-def _agreement(ours: dict[tuple[int, int], tuple[float, float, float]], theirs: Any, symbols: int | None) -> str:
+def _agreement(ours: Trades, theirs: Any, symbols: int | None) -> str:
     """Trades equal in entry bar, exit bar, entry price and mean fill (1e-9 relative), counted on both sides."""
     mine = {key: value for key, value in ours.items() if symbols is None or key[0] < symbols}
     peer = {(int(row[0]), int(row[1])): row[2:] for row in theirs}

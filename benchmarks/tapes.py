@@ -68,6 +68,18 @@ def trending_tapes(symbols: int = 100, bars: int = 5000, seed: int = 7) -> Tapes
     return Tapes(session, opening, high, low, close, volume)
 
 
+def rolled_tapes(symbols: int = 20, bars: int = 5000, seed: int = 7, every: int = 63) -> tuple[Tapes, Floats]:
+    """The same tapes as difference-adjusted futures with a gap up at every roll, and what each bar carries of them."""
+    plain = trending_tapes(symbols, bars, seed)
+    rng = np.random.default_rng(seed + 1)
+    gap = np.zeros((symbols, bars))
+    rolls = np.arange(every, bars, every)
+    gap[:, rolls] = np.round(rng.uniform(0.1, 1.5, (symbols, rolls.size)), 2)
+    carried = np.round(gap.sum(axis=1, keepdims=True) - np.cumsum(gap, axis=1), 2)
+    prices = (np.round(column + carried, 2) for column in (plain.open, plain.high, plain.low, plain.close))
+    return Tapes(plain.session, *prices, plain.volume), carried
+
+
 @dataclass(frozen=True)
 class ContractPanel:
     """Daily bars of the contracts of one made root, one row per contract and session, ordered by session."""
