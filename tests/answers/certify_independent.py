@@ -450,18 +450,21 @@ def ledger(
             groups.append(("gap:" + roll_name(rolls_c[i]), [rolls_c[i]], [rolls_r[j]]))
         groups += [("unmatched:" + roll_name(c), [c], []) for i, c in enumerate(rolls_c) if i not in done_c]
         groups += [("unmatched:" + roll_name(r), [], [r]) for j, r in enumerate(rolls_r) if j not in done_r]
+        inside: dict[str, str] = {}  # session -> the block between whose two roll dates it lies
         for name, block_c, block_r in groups:
-            values = dict.fromkeys(shared, 0.0)
+            dates = [roll["roll_date"] for roll in block_c + block_r]
+            total = sum(c["gap"] for c in block_c) - sum(r["gap"] or 0.0 for r in block_r)
+            components[name] = {d: total for d in shared if d < min(dates)}
             for d in shared:
-                values[d] += sum(c["gap"] for c in block_c if d < c["roll_date"])
-                values[d] -= sum(r["gap"] or 0.0 for r in block_r if d < r["roll_date"])
-                carried[d] += values[d]
-            components[name] = values
-        # A constant shift of everything carried after the aligning run belongs to the anchor.
-        components["contract"] = {d: unadjusted[d] - level for d in shared if d in unadjusted}
-        components["reference_residual"] = {
-            d: drift[d] - carried[d] - components["contract"].get(d, 0.0) for d in shared
-        }
+                if d < min(dates):
+                    carried[d] += total
+                elif d < max(dates):
+                    inside[d] = name.replace("gap:", "timing:")
+        for d, name in inside.items():
+            components.setdefault(name, {})[d] = drift[d] - carried[d]
+        outside = [d for d in shared if d not in inside]
+        components["contract"] = {d: unadjusted[d] - level for d in outside}
+        components["reference_residual"] = {d: drift[d] - carried[d] - unadjusted[d] + level for d in outside}
     size = sum(abs(value) for value in drift.values())
     n = len(shared)
     table = {}
@@ -575,7 +578,18 @@ def judge(
     mismatch = False
     if ref["known"]:
         free = align(rolls_c, rolls_r, at, tick, None, True)
-        far = sum(abs(at[rolls_c[i]["gap_session"]] - at[rolls_r[j]["gap_session"]]) > max_day_delta for i, j in free)
+        beyond = [
+            (i, j)
+            for i, j in free
+            if abs(at[rolls_c[i]["gap_session"]] - at[rolls_r[j]["gap_session"]]) > max_day_delta
+        ]
+        # Unpaired EDGE rolls count nowhere: neither among the larger side's rolls nor among those that pair beyond.
+        if counts["n_canonical"] >= counts["n_reference"]:
+            inside = {i for i, _ in pairs}
+            far = sum(i in inside or not rolls_c[i]["edge"] for i, _ in beyond)
+        else:
+            inside = {j for _, j in pairs}
+            far = sum(j in inside or not rolls_r[j]["edge"] for _, j in beyond)
         mismatch = far > max(counts["n_canonical"], counts["n_reference"]) / 2
 
     details = []
@@ -603,7 +617,7 @@ def judge(
         book = ledger(shared, canonical, ref, rolls_c, rolls_r, pairs, closes)
         verdict = acceptance(len(shared), counts, mean_gap, book["mean_drift"], identity)
     else:  # L3 and L4 cannot run, and what must have run has not
-        verdict = {"decision": "ERROR", "reasons": None}
+        verdict = {"decision": "REJECT" if len(shared) < 500 else "ERROR", "reasons": None}
     return {
         "overlap": {
             "first_session": first, "last_session": last, "shared_sessions": len(shared), "union_sessions": len(union),
