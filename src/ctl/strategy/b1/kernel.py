@@ -908,6 +908,8 @@ def sweep(
         clear = air[first : first + candidates]
         real = reals[first : first + candidates]
         gates = gates_all[:, :candidates]
+        if candidates:
+            value[F_RISK] = _fetch(o) + _fetch(h) + _fetch(l) + _fetch(c) + _fetch(e)
 
         for i in range(len(slopes)):
             for k in range(candidates):
