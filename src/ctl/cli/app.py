@@ -292,7 +292,8 @@ def certify(
 
     Exit 0 when the certificate could be made, whatever it says: only the gate decides whether anything runs.
 
-    Plain files: [cyan]ctl certify --contracts HG*.csv --root HG --tick 0.05 --max-day-delta 3 --unadjusted U.csv[/cyan]
+    Plain files: [cyan]ctl certify --contracts HG*.csv --root HG --tick 0.05 --max-day-delta 3 \\
+    --adjusted A.csv --unadjusted U.csv[/cyan]
     """
     from ctl.errors import UsageError
 
