@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -24,17 +25,18 @@ class Card:
     notes: Sequence[str] = ()
 
 
-class Tabular:
+class Tabular(ABC):
     """Gives a result its notebook table and its frames. A class says what `_card` and `to_polars` are."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _card(self) -> Card:
-        raise NotImplementedError
+        """What a notebook shows."""
 
+    @abstractmethod
     def to_polars(self) -> pl.DataFrame:
         """The rows as a polars frame."""
-        raise NotImplementedError
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows of `to_polars` as a pandas frame; sessions become datetime64, missing numbers NaN."""

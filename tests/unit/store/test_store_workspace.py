@@ -156,8 +156,10 @@ def test_an_unreadable_holder_is_still_a_holder(tmp_path: Path, content: bytes) 
 def test_a_leftover_lock_file_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     path.write_text('{"pid": 1, "host": "h", "since": "2020", "purpose": "ctl ops"}')
-    with store.RunLock(path, instant=datetime(2026, 3, 2, tzinfo=UTC), purpose="x"):
-        pass
+    with store.RunLock(path, instant=datetime(2026, 3, 2, tzinfo=UTC), purpose="the next run"):
+        assert "the next run" in path.read_text()
+        with pytest.raises(BusyError, match="the next run"):
+            store.RunLock(path, instant=datetime(2026, 3, 2, tzinfo=UTC), purpose="x").acquire()
 
 
 def test_the_lock_file_is_not_followed_through_a_link(tmp_path: Path) -> None:
