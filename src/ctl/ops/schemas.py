@@ -1,4 +1,4 @@
-"""The published JSON Schemas of the profile, the gate's result, the run summary and the ops log."""
+"""The published JSON Schemas of the profile and of the documents that commands write, the certificate's apart."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctl import operating_profile, store
+from ctl.model.lock import LockDocument, LockPlanDocument, ProfileDifferenceDocument, ReplayDocument
+from ctl.model.manifest import RollManifestDocument
 from ctl.model.orders import OrdersDocument
 from ctl.model.paper import PaperDocument, RecordDocument
 from ctl.model.run import GateResultDocument, OpsLogDocument, RunSummaryDocument
@@ -28,6 +30,14 @@ def schemas() -> dict[str, bytes]:
             TypeAdapter(RecordDocument).json_schema(),
         ),
         "ops_log_v1.schema.json": ("Ops log", TypeAdapter(OpsLogDocument).json_schema()),
+        "roll_manifest_v1.schema.json": ("Roll manifest", TypeAdapter(RollManifestDocument).json_schema()),
+        "lock_plan_v1.schema.json": ("What a lock would change", TypeAdapter(LockPlanDocument).json_schema()),
+        "lock_v1.schema.json": ("A lock that was put in force", TypeAdapter(LockDocument).json_schema()),
+        "profile_difference_v1.schema.json": (
+            "Difference of two profiles",
+            TypeAdapter(ProfileDifferenceDocument).json_schema(),
+        ),
+        "replay_v1.schema.json": ("The gate as of past weeks", TypeAdapter(ReplayDocument).json_schema()),
     }
     return {
         name: store.json_bytes({"$schema": _DIALECT, **_closed(schema), "title": title})
