@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctl import ingest
 from ctl.errors import CtlError, InputError, WorkspaceError
-from ctl.model.bars import ContractBars, DailySeries, SeriesMeta
+from ctl.model.bars import AdjustmentBasis, ContractBars, DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ctl.model.actions import CorporateActions
     from ctl.model.instruments import CsvMapping, Instruments
     from ctl.store import SymbolConfig, VendorConfig, Workspace
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class SymbolInputs:
     """What the files of one symbol hold, up to the as-of session.
 
-    A future has `contracts` and a roll `policy`, an equity its own bars as `equity`.
+    A future has `contracts` and a roll `policy`, an equity its own bars as `equity`, where they are known its
+    `actions`, and the `common_basis` on which its vendors are meant to be compared.
     """
 
     symbol: str
@@ -35,6 +37,8 @@ class SymbolInputs:
     equity: DailySeries | None
     reference: Reference | None
     policy: RollPolicy | None
+    actions: CorporateActions | None = None
+    common_basis: AdjustmentBasis | None = None
 
     @property
     def bars(self) -> pl.DataFrame:
@@ -102,6 +106,8 @@ def read_symbol(
         equity=equity,
         reference=other,
         policy=with_cycle(policy or RollPolicy(), config.root, instruments) if contracts is not None else None,
+        actions=None if config.actions is None else ingest.read_actions(config.actions),
+        common_basis=config.common_basis,
     )
 
 
@@ -224,9 +230,13 @@ def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, in
             raise _missing(config, vendor, f"{vendor.path}/TS_{called}_1D_*.csv")
     else:
         path = _only(workspace.vendor_folder(vendor.name, config.symbol), "*", config, vendor)
-    return ingest.read_series(
+    series = ingest.read_series(
         path, symbol=called, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
     )
+    if vendor.format == "databento":
+        # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
+        return replace(series, meta=replace(series.meta, adjustment_basis="raw"))
+    return series
 
 
 def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> Reference:

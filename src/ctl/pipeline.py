@@ -157,6 +157,7 @@ def certify_symbol(
 ) -> Certificate:
     """Certify `series`, built from `held`, against the reference."""
     contracts, policy = held.contracts, held.policy
+    series, reference, basis = _on_common_basis(held, series)
     rebuild = None
     if contracts is not None and policy is not None and series is not None:
 
@@ -172,16 +173,40 @@ def certify_symbol(
             quote_unit=terms.quote_unit,
             contracts=contracts,
             canonical=series,
-            reference=held.reference,
+            reference=reference,
             acceptance_policy=terms.acceptance_policy,
             calendar_sessions=exchange_sessions(held.bars, terms.calendar),
             other_contracts=other_contracts or {},
             rebuild=rebuild,
-            functional=functional_input(held.symbol, series, held.reference, terms),
+            functional=functional_input(held.symbol, series, reference, terms),
             package_version=__version__,
             currency=terms.currency,
+            equity_basis=basis,
         )
     )
+
+
+def _on_common_basis(
+    held: SymbolInputs, series: ContinuousSeries | DailySeries | None
+) -> tuple[ContinuousSeries | DailySeries | None, Reference | None, certify.EquityBasis | None]:
+    """Both sides of an equity whose actions are known on a common adjustment basis; all others as they are."""
+    reference = held.reference
+    given = None if reference is None else reference.adjusted or reference.unadjusted
+    if held.actions is None or not isinstance(series, DailySeries) or reference is None or given is None:
+        return series, reference, None
+    from ctl import equity_basis
+
+    found = equity_basis.align(series, given, held.actions, declared=held.common_basis)
+    basis = certify.EquityBasis(
+        text=found.text,
+        refusal=found.refusal,
+        notes=found.notes,
+        closes=series.frame["close"].to_numpy(),
+        document=found.document(),
+    )
+    if reference.adjusted is not None:
+        return found.canonical, replace(reference, adjusted=found.reference), basis
+    return found.canonical, replace(reference, unadjusted=found.reference), basis
 
 
 def functional_input(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ctl.certify.request import CertifyRequest
+from ctl.certify.request import CertifyRequest, EquityBasis
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
 
-__all__ = ["CertifyRequest", "certificate_schema", "certify", "limits_document"]
+__all__ = ["CertifyRequest", "EquityBasis", "certificate_schema", "certify", "limits_document"]
 
 
 def certify(request: CertifyRequest) -> Certificate:

@@ -71,6 +71,7 @@ def certificate_document(state: CertificationState, decision: Decision, reasons:
         "inputs": _inputs(request.contracts, canonical, reference),
         "roll_policy": policy_document(None if built is None else built.policy),
         "pending_roll": None if built is None else plain(_pending(built)),
+        "equity_basis": None if request.equity_basis is None else plain(dict(request.equity_basis.document)),
     }
 
 

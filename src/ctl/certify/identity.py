@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ctl.certify.contract_closes import ContractCloses
     from ctl.certify.recovery import RecoveredReference
-    from ctl.certify.request import CertifyRequest
+    from ctl.certify.request import CertifyRequest, EquityBasis
     from ctl.certify.window import Overlap, WindowRoll
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
@@ -134,6 +134,18 @@ def check_terms(request: CertifyRequest) -> Finding:
     if problems:
         return _finding("definition", "FAIL", f"{len(problems)} disagreements, first: {problems[0]}", evidence=evidence)
     return _finding("definition", "PASS", f"definition records of {len(terms)} contracts agree", evidence=evidence)
+
+
+def check_basis(basis: EquityBasis) -> Finding:
+    """Which adjustments an equity's two series carry. Informs; without a common basis nothing else is compared."""
+    if basis.refusal is not None:
+        code, text = basis.refusal
+        status: Status = "FAIL" if code == "DOUBLE_ADJUSTED" else "NOT_RUN"
+        return _finding("adjustment_basis", status, text, code, evidence=basis.document)
+    if basis.notes:
+        text = "; ".join((basis.text, *basis.notes))
+        return _finding("adjustment_basis", "WATCH", text, "BASIS_MISSTATED", evidence=basis.document)
+    return _finding("adjustment_basis", "PASS", basis.text, evidence=basis.document)
 
 
 def check_fingerprint(recovered: RecoveredReference) -> Finding:
@@ -304,6 +316,8 @@ def closes_for_grid(request: CertifyRequest, closes: ContractCloses | None) -> F
     """The prices whose grid is checked: our contracts' closes, else the canonical series' unadjusted ones."""
     if closes is not None:
         return closes.flat
+    if request.equity_basis is not None:
+        return request.equity_basis.closes
     if request.canonical is None:
         return None
     frame = request.canonical.frame

@@ -34,12 +34,17 @@ def own_identity(state: CertificationState, findings: list[Finding]) -> LayerRes
         state.closes = ContractCloses.from_arrays(bars.names, bars.day, bars.contract, bars.close)
         if request.canonical is not None:
             state.canonical = canonical_arrays(request.canonical, state.closes.names)
-    prices = identity.closes_for_grid(request, state.closes)
-    if prices is None:
+    prices, basis = identity.closes_for_grid(request, state.closes), request.equity_basis
+    twice = basis is not None and basis.refusal is not None and basis.refusal[0] == "DOUBLE_ADJUSTED"
+    if twice:
+        findings.append(Finding("L0", "tick_grid", "NOT_RUN", "prices that were adjusted twice lie on no grid"))
+    elif prices is None:
         findings.append(Finding("L0", "tick_grid", "NOT_RUN", "no closes to compare with the tick grid"))
     else:
         findings.append(identity.check_grid(prices, request.tick))
     findings.append(identity.check_terms(request))
+    if basis is not None:
+        findings.append(identity.check_basis(basis))
     return identity.result(findings) if any(finding.status == "FAIL" for finding in findings[:2]) else None
 
 
@@ -48,6 +53,10 @@ def reference_identity(state: CertificationState, findings: list[Finding]) -> La
     absent = absent_side(state.request)
     if absent is not None:
         findings.insert(2, Finding("L0", "reference_match", "NOT_RUN", absent))
+        return identity.result(findings)
+    basis = state.request.equity_basis
+    if basis is not None and basis.refusal is not None:
+        findings.insert(2, Finding("L0", "reference_match", "NOT_RUN", basis.refusal[1], basis.refusal[0]))
         return identity.result(findings)
     try:
         lay_window(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
+
+
+@dataclass(frozen=True, slots=True)
+class EquityBasis:
+    """What both sides of an equity were adjusted for before they were brought here, made by the caller.
+
+    text: the bases and the common one. refusal: code and text where there is no common basis: nothing is compared.
+    notes: where a series is not in the basis that it states. closes: the canonical closes as read (n), whose tick
+    grid is the exchange's. document: the evidence, JSON-ready.
+    """
+
+    text: str
+    refusal: tuple[str, str] | None
+    notes: tuple[str, ...]
+    closes: npt.NDArray[np.float64]
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,7 @@ class CertifyRequest:
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
     alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision.
+    equity_basis: of an equity with known actions, the basis that both sides are on.
     """
 
     symbol: str
@@ -50,3 +67,4 @@ class CertifyRequest:
     currency: str = ""
     intended_bases: bool = False
     alternatives: Mapping[str, ContinuousSeries] = field(default_factory=dict)
+    equity_basis: EquityBasis | None = None

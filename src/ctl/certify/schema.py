@@ -265,6 +265,7 @@ class CertificateV1(_Part):
     inputs: InputsPart
     roll_policy: dict[str, Any] | None
     pending_roll: PendingRollPart | None
+    equity_basis: dict[str, Any] | None
 
 
 def certificate_schema() -> dict[str, Any]:

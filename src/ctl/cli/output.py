@@ -175,12 +175,13 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
     tick = document["tick"]
     if ledger and ledger.get("components"):
         print("\nWhere the drift comes from (share of the mean; the shares sum to 1):")
-        table = _table("component", "share", f"mean ({unit})", "mean (ticks)", "max", right=(1, 2, 3, 4))
+        table = _table("component", "share", f"mean ({unit})", "mean (ticks)", "max", "what it is", right=(1, 2, 3, 4))
         largest = sorted(ledger["components"], key=lambda item: (-abs(item["share"] or 0.0), item["name"]))
-        for item in largest[:3]:
+        for item in [item for item in largest if item["mean"]][:3]:
             table.add_row(
                 item["name"], f"{100 * (item['share'] or 0.0):.1f} %", _number(item["mean"]),
                 _number(None if item["mean"] is None else item["mean"] / tick), _number(item["max"]),
+                _cause(item["name"]),
             )  # fmt: skip
         _console().print(table)
     rebuilt = document.get("rebuilt")
@@ -190,9 +191,38 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
             + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
         )
     print(f"What would change the verdict: {_flip_text(document)}")
+    basis = document.get("equity_basis")
+    if basis is not None:
+        held = next(item for item in document["layers"]["L0"]["findings"] if item["check"] == "adjustment_basis")
+        print(f"Adjustment basis: {held['text']}")
     functional = document["layers"]["L5"]
     if functional["status"] != "NOT_RUN":
         print(f"What it costs in trades: {functional['text']}")
+
+
+def _cause(component: str) -> str:
+    """What a component of the ledger stands for, in a trader's words."""
+    kind, _, rest = component.partition(":")
+    effect = rest.rpartition(":")[2]
+    match kind, effect:
+        case "gap", "date":
+            return "the sides rolled on different sessions"
+        case "gap", "price":
+            return "same session, other closes: settlement against last trade, or a vendor's error"
+        case "gap", _:
+            return "the sides' gaps differ"
+        case _:
+            return _CAUSES.get(kind, "")
+
+
+_CAUSES: Final = {
+    "basis": "closes of the same contract differ: settlement against last trade, session against UTC day",
+    "timing": "the sides held different contracts around the roll",
+    "unmatched": "a roll of one side alone",
+    "contract": "different contracts, or contracts that are not known",
+    "reference_residual": "the reference's adjusted series does not follow from its own rolls",
+    "canonical_residual": "our series is not adjusted by differences",
+}
 
 
 def _flip_text(document: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from ctl.model.actions import CorporateActions
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.instruments import CsvMapping, Instruments
     from ctl.model.reference import Reference
@@ -23,6 +24,7 @@ __all__ = [
     "mapping_from",
     "mapping_named_or_at",
     "named_mapping",
+    "read_actions",
     "read_contracts",
     "read_reference",
     "read_series",
@@ -98,6 +100,13 @@ def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path |
     from ctl.ingest import tradestation
 
     return tradestation.find_reference_files(folder, symbol)
+
+
+def read_actions(path: Path) -> CorporateActions:
+    """Splits and dividends of an equity: CSV of `date,split_ratio,dividend`, by ex-date. Raises InputError."""
+    from ctl.ingest import actions
+
+    return actions.read(path)
 
 
 def load_instruments(override: Path | None = None) -> Instruments:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from ctl.digests import sha256_bytes
 from ctl.errors import WorkspaceError
+from ctl.model.bars import AdjustmentBasis
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.orders import RiskTerms
 
@@ -40,7 +41,8 @@ class SymbolConfig:
 
     canonical, reference: names of vendors; reference None where the symbol has none.
     vendor_symbols: what a vendor calls this symbol, where it differs. actions: file of splits and
-    dividends of an equity, inside the workspace.
+    dividends of an equity, inside the workspace. common_basis: the adjustment basis on which an equity's two vendors
+    are compared; without it, prices of different bases are not.
     """
 
     symbol: str
@@ -55,6 +57,7 @@ class SymbolConfig:
     reference: str | None = None
     vendor_symbols: Mapping[str, str] = field(default_factory=dict)
     actions: Path | None = None
+    common_basis: AdjustmentBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +276,7 @@ def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorCo
         reference=table.take("reference", known, vendor, default=None),
         vendor_symbols=table.take("vendor_symbols", _names, "a table of vendor = symbol", default={}),
         actions=_under(root, table.take("actions", _inside, "a path inside the workspace", default=None)),
+        common_basis=table.take("common_basis", _basis, "raw, split_adjusted or total_return", default=None),
     )
     table.close()
     return config
@@ -429,6 +433,12 @@ def _date(value: Any) -> date:
 
 def _asset_class(value: Any) -> str:
     if value not in ("future", "equity"):
+        raise ValueError
+    return str(value)
+
+
+def _basis(value: Any) -> str:
+    if value not in get_args(AdjustmentBasis):
         raise ValueError
     return str(value)
 
