@@ -20,8 +20,6 @@ from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import polars as pl
 
     from ctl.certify.functional import FunctionalInput
@@ -29,7 +27,9 @@ if TYPE_CHECKING:
     from ctl.model.instruments import CsvMapping
     from ctl.model.reference import Reference
     from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.sessions import Days
     from ctl.strategy.b1 import B1Parameters, StrategyBars
+    from ctl.strategy.bars import Floats
     from ctl.strategy.protocol import Result, Strategy
 
 
@@ -62,9 +62,7 @@ def require_root(bars: ContractBars, root: str, where: str) -> None:
         )
 
 
-def exchange_sessions(
-    frame: pl.DataFrame, calendar: str | None, until: date | None = None
-) -> npt.NDArray[np.datetime64] | None:
+def exchange_sessions(frame: pl.DataFrame, calendar: str | None, until: date | None = None) -> Days | None:
     """The exchange's sessions from the first to the last session of a frame, or to `until` where that is later."""
     if calendar is None or calendar == "none" or frame.is_empty():
         return None
@@ -222,41 +220,81 @@ def functional_input(
 
     if series is None or reference is None or reference.adjusted is None:
         return None
-    own, other = DailySeries(series.frame, series.meta), _as_of_frame(reference.adjusted, reference.unadjusted)
-    first = max(own.frame["session"][0], other.frame["session"][0])
-    last = min(own.frame["session"][-1], other.frame["session"][-1])
-    nothing = FunctionalSide((), ())
+    adjusted = reference.adjusted
+    own_rows, other_rows = _overlap(_days(series), _days(adjusted))
     try:
-        sides = [strategy_bars(_between(side, first, last), symbol, terms.calendar) for side in (own, other)]
+        own = strategy_bars(series, symbol, terms.calendar, rows=own_rows)
+        carried = _carried(adjusted, reference.unadjusted)
+        other = strategy_bars(adjusted, symbol, terms.calendar, rows=other_rows, adjustment=carried)
     except DataError as error:
-        return FunctionalInput(np.empty(0, dtype="datetime64[D]"), nothing, nothing, absent=str(error))
+        nothing = FunctionalSide.empty()
+        return FunctionalInput(np.empty(0, "datetime64[D]"), nothing, nothing, absent=str(error))
     from ctl.strategy import b1
 
-    results = [b1.run(side, slippage_per_side=terms.slippage_per_side, tick=terms.tick) for side in sides]
-    triggered = sorted({trigger.trigger_session for result in results for trigger in result.triggers})
-    made = [
-        FunctionalSide(result.triggers, result.trades, b1.trigger_margins(side, sessions=triggered))
-        for side, result in zip(sides, results, strict=True)
-    ]
-    return FunctionalInput(np.union1d(sides[0].session, sides[1].session), canonical=made[0], reference=made[1])
+    sides, params = (own, other), b1.B1Parameters.registered("daily")
+    found = b1.run_signals(sides, params, slippage_per_side=[terms.slippage_per_side] * 2, tick=[terms.tick] * 2)
+    triggered = np.unique(np.concatenate([signals.trigger_session for signals in found]))
+    canonical, counterpart = (
+        FunctionalSide(
+            signals.trigger_session,
+            signals.exit_session,
+            signals.r_theoretical,
+            b1.trigger_margins(bars, params, sessions=triggered),
+        )
+        for bars, signals in zip(sides, found, strict=True)
+    )
+    return FunctionalInput(_union(own.session, other.session), canonical, counterpart)
 
 
-def _as_of_frame(adjusted: DailySeries, unadjusted: DailySeries | None) -> DailySeries:
-    """The adjusted series with what each bar carries above the unadjusted one, where the vendor ships both."""
-    import polars as pl
+def _carried(adjusted: DailySeries, unadjusted: DailySeries | None) -> Floats | None:
+    """What each adjusted bar carries above its unadjusted one, where the vendor ships both.
+
+    Where either has no close, what the next bar with both carries; 0.0 behind the last one.
+    """
+    import numpy as np
+
+    from ctl.strategy.bars import floats
 
     if unadjusted is None:
-        return adjusted
-    raw = unadjusted.frame.select("session", raw="close")
-    frame = adjusted.frame.join(raw, on="session", how="left", maintain_order="left")
-    carried = (pl.col("close") - pl.col("raw")).fill_null(strategy="backward").fill_null(0.0)
-    return replace(adjusted, frame=frame.with_columns(adjustment=carried).drop("raw"))
+        return None
+    days, raw_days = _days(adjusted), _days(unadjusted)
+    raw = floats(unadjusted.frame["close"])
+    if not np.array_equal(days, raw_days):
+        place = np.searchsorted(raw_days, days)
+        there = np.append(raw_days, np.datetime64("NaT"))[place] == days
+        raw = np.where(there, np.append(raw, np.nan)[place], np.nan)
+    carried = floats(adjusted.frame["close"]) - raw
+    known = np.flatnonzero(~np.isnan(carried))
+    if len(known) == len(carried):
+        return carried
+    return np.append(carried[known], 0.0)[np.searchsorted(known, np.arange(len(carried)))]
 
 
-def _between(series: DailySeries, first: date, last: date) -> DailySeries:
-    import polars as pl
+def _days(series: DailySeries | ContinuousSeries) -> Days:
+    return series.frame["session"].to_numpy().astype("datetime64[D]", copy=False)
 
-    return replace(series, frame=series.frame.filter(pl.col("session").is_between(first, last)))
+
+def _overlap(left: Days, right: Days) -> tuple[slice, slice]:
+    """Rows of each of two ascending lists of days from the later first to the earlier last day, both inclusive."""
+    if not (len(left) and len(right)):
+        return slice(0, 0), slice(0, 0)
+    first, last = max(left[0], right[0]), min(left[-1], right[-1])
+    left_rows, right_rows = (
+        slice(int(days.searchsorted(first)), int(days.searchsorted(last, side="right"))) for days in (left, right)
+    )
+    return left_rows, right_rows
+
+
+def _union(left: Days, right: Days) -> Days:
+    """Days of either of two ascending lists, ascending."""
+    import numpy as np
+
+    if np.array_equal(left, right):
+        return left
+    days = np.sort(np.concatenate([left, right]), kind="stable")  # merges two runs
+    new = np.append(True, days[1:] != days[:-1])
+    union: Days = days[new]
+    return union
 
 
 def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
@@ -274,18 +312,29 @@ def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
 # ---------------------------------------------------------------- strategy
 
 
-def strategy_bars(series: DailySeries | ContinuousSeries, symbol: str, calendar: str | None) -> StrategyBars:
-    """A series as the strategy takes it; the calendar (None: ISO weeks) says what ends a week."""
+def strategy_bars(
+    series: DailySeries | ContinuousSeries,
+    symbol: str,
+    calendar: str | None,
+    *,
+    rows: slice = slice(None),
+    adjustment: Floats | None = None,
+) -> StrategyBars:
+    """A series, or some `rows` of it, as the strategy takes it; the calendar (None: ISO weeks) says what ends a week.
+
+    adjustment: of every session of the series, in place of its own.
+    """
     from ctl.strategy.b1 import StrategyBars
 
-    held = series if isinstance(series, DailySeries) else DailySeries(series.frame, series.meta)
-    days = held.frame["session"].to_numpy().astype("datetime64[D]")
-    last = held.frame["session"].max()
+    days = _days(series)[rows]
+    last = days[-1].item() if days.size else None
     if not isinstance(last, date):
         raise DataError(f"{symbol}: no sessions to run on")
     return StrategyBars.from_series(
-        held,
+        series,
         symbol=symbol,
+        rows=rows,
+        adjustment=adjustment,
         week_key=sessions.week_keys(calendar, days),
         month_key=sessions.month_keys(days),
         week_complete=sessions.week_is_complete(calendar, last),

@@ -5,19 +5,19 @@ This room does not know the strategy: its caller runs it on both sides and hands
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ctl.certify.spread_steps import match_in_order
 from ctl.model.findings import Finding, LayerResult
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certify.ledger import Ledger
 
 PAIR_SESSIONS: Final = 3
@@ -29,45 +29,48 @@ LOOKBACK_SESSIONS: Final = 20
 TITLE: Final = "functional parity"
 _COMPARED_DECIMALS: Final = 9
 
+Days = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 TriggerClass = Literal["matched", "borderline", "mismatched"]
 
 
-class TriggerLike(Protocol):
-    """What is read of a trigger."""
-
-    @property
-    def trigger_session(self) -> date:
-        """The session at whose close it was evaluated."""
-
-
-class TradeLike(Protocol):
-    """What is read of a closed trade."""
-
-    @property
-    def trigger_session(self) -> date:
-        """Session of the trigger it came from."""
-
-    @property
-    def exit_session(self) -> date:
-        """Session of its last fill."""
-
-    @property
-    def r_theoretical(self) -> float:
-        """Result in R."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FunctionalSide:
-    """What the strategy did on one side.
+    """What the strategy did on one side, one entry per trigger, oldest first (n).
 
-    triggers, trades: ascending by trigger session; closed trades only. margins: per session how far the
-    inequality that decides on a trigger there is from turning, as a fraction of price (0.001 is 0.1 %); at
-    least for the sessions on which either side triggers, so that a near miss can be told from a real one.
+    triggers: datetime64[D]. exits: datetime64[D], the session of the last fill; NaT where no trade closed.
+    results: float64, R of the closed trade. margins: per session how far the inequality that decides on a
+    trigger there is from turning, as a fraction of price (0.001 is 0.1 %); at least for the sessions on which
+    either side triggers, so that a near miss can be told from a real one.
     """
 
-    triggers: Sequence[TriggerLike]
-    trades: Sequence[TradeLike]
+    triggers: Days
+    exits: Days
+    results: Floats
     margins: Mapping[date, float] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls) -> FunctionalSide:
+        """A side without triggers."""
+        none = np.empty(0, "datetime64[D]")
+        return cls(none, none, np.empty(0))
+
+    def signals(self) -> list[_Signal]:
+        """One entry per trigger."""
+        columns = (self.triggers.tolist(), self.exits.tolist(), self.results.tolist())
+        return [
+            _Signal(session, exit_session, None if exit_session is None else result)
+            for session, exit_session, result in zip(*columns, strict=True)
+        ]
+
+
+class _Signal(NamedTuple):
+    """A trigger's session, and the session of the last fill and R of its trade; None where none closed."""
+
+    session: date
+    exit_session: date | None
+    result: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class FunctionalInput:
     absent: why the strategy could not run on both sides (open, high or low missing); then nothing is compared.
     """
 
-    sessions: npt.NDArray[np.datetime64]
+    sessions: Days
     canonical: FunctionalSide
     reference: FunctionalSide
     absent: str | None = None
@@ -232,55 +235,37 @@ def compare(given: FunctionalInput, ledger: Ledger | None = None) -> FunctionalP
     borderline where on its session the deciding inequality of either side is within 0.1 % of price (inclusive),
     else mismatched. ledger: names what moved each trade that differs.
     """
-    ours, theirs = given.canonical, given.reference
-    mine = _places(given.sessions, [trigger.trigger_session for trigger in ours.triggers])
-    other = _places(given.sessions, [trigger.trigger_session for trigger in theirs.triggers])
-    pairs = _pair(mine, other)
-    our_trades = {trade.trigger_session: trade for trade in ours.trades}
-    their_trades = {trade.trigger_session: trade for trade in theirs.trades}
-    causes = _Causes(ledger)
-    rows: list[TriggerRow] = []
-    for i, j in pairs:
-        left, right = ours.triggers[i].trigger_session, theirs.triggers[j].trigger_session
-        a, b = our_trades.get(left), their_trades.get(right)
-        delta = None if a is None or b is None else a.r_theoretical - b.r_theoretical
-        ends = [trade.exit_session for trade in (a, b) if trade is not None]
-        differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), _COMPARED_DECIMALS) > 0)
-        cause = causes.between(min(left, right), max([left, right, *ends]), lookback=0) if differs else None
-        rows.append(
-            TriggerRow(
-                "matched",
-                left,
-                right,
-                _margin(given, left, right),
-                None if a is None else a.r_theoretical,
-                None if b is None else b.r_theoretical,
-                delta,
-                cause,
-            )
-        )
-    matched, matched_other = {i for i, _ in pairs}, {j for _, j in pairs}
-    for i, trigger in enumerate(ours.triggers):
-        if i not in matched:
-            rows.append(_alone(given, trigger.trigger_session, our_trades, causes, canonical=True))
-    for j, trigger in enumerate(theirs.triggers):
-        if j not in matched_other:
-            rows.append(_alone(given, trigger.trigger_session, their_trades, causes, canonical=False))
-    rows.sort(key=lambda row: (_session_of(row), row.canonical_session is None))
-    return FunctionalParity(
-        tuple(rows),
-        sum((trade.r_theoretical for trade in ours.trades), 0.0),
-        sum((trade.r_theoretical for trade in theirs.trades), 0.0),
+    ours, theirs = given.canonical.signals(), given.reference.signals()
+    pairs = _pair(
+        np.searchsorted(given.sessions, given.canonical.triggers),
+        np.searchsorted(given.sessions, given.reference.triggers),
     )
+    causes = _Causes(ledger)
+    rows = [_matched(given, ours[i], theirs[j], causes) for i, j in pairs]
+    matched, matched_other = {i for i, _ in pairs}, {j for _, j in pairs}
+    rows += [_alone(given, it, causes, canonical=True) for i, it in enumerate(ours) if i not in matched]
+    rows += [_alone(given, it, causes, canonical=False) for j, it in enumerate(theirs) if j not in matched_other]
+    rows.sort(key=lambda row: (_session_of(row), row.canonical_session is None))
+    return FunctionalParity(tuple(rows), _total(ours), _total(theirs))
 
 
-def _alone(
-    given: FunctionalInput, session: date, trades: Mapping[date, TradeLike], causes: _Causes, *, canonical: bool
-) -> TriggerRow:
+def _matched(given: FunctionalInput, ours: _Signal, theirs: _Signal, causes: _Causes) -> TriggerRow:
+    a, b = ours.result, theirs.result
+    delta = None if a is None or b is None else a - b
+    differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), _COMPARED_DECIMALS) > 0)
+    cause = None
+    if differs:
+        ends = [day for day in (ours.exit_session, theirs.exit_session) if day is not None]
+        first, last = sorted((ours.session, theirs.session))
+        cause = causes.between(first, max([last, *ends]), lookback=0)
+    margin = _margin(given, ours.session, theirs.session)
+    return TriggerRow("matched", ours.session, theirs.session, margin, a, b, delta, cause)
+
+
+def _alone(given: FunctionalInput, signal: _Signal, causes: _Causes, *, canonical: bool) -> TriggerRow:
+    session, result = signal.session, signal.result
     margin = _margin(given, session, session)
     near = margin is not None and not _exceeds(margin, BORDERLINE_MARGIN)
-    trade = trades.get(session)
-    result = None if trade is None else trade.r_theoretical
     return TriggerRow(
         "borderline" if near else "mismatched",
         session if canonical else None,
@@ -293,21 +278,21 @@ def _alone(
     )
 
 
+def _total(signals: Iterable[_Signal]) -> float:
+    return sum((signal.result for signal in signals if signal.result is not None), 0.0)
+
+
 def _margin(given: FunctionalInput, left: date, right: date) -> float | None:
     """The smaller distance of either side's deciding inequality to its turning point, as a fraction of price."""
     known = [
         abs(margin)
         for margin in (given.canonical.margins.get(left), given.reference.margins.get(right))
-        if margin is not None and np.isfinite(margin)
+        if margin is not None and math.isfinite(margin)
     ]
     return min(known) if known else None
 
 
-def _places(sessions: npt.NDArray[np.datetime64], days: list[date]) -> npt.NDArray[np.int64]:
-    return np.searchsorted(sessions, np.array(days, dtype="datetime64[D]")).astype(np.int64)
-
-
-def _pair(mine: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+def _pair(mine: Ints, other: Ints) -> list[tuple[int, int]]:
     there = {place: j for j, place in enumerate(other.tolist())}
     pairs = [(i, there[place]) for i, place in enumerate(mine.tolist()) if place in there]
     taken, taken_other = {i for i, _ in pairs}, {j for _, j in pairs}
@@ -322,7 +307,7 @@ class _Causes:
 
     def __init__(self, ledger: Ledger | None) -> None:
         self.ledger = ledger
-        self.dense: list[tuple[str, npt.NDArray[np.float64]]] = []
+        self.dense: list[tuple[str, Floats]] = []
         if ledger is not None:
             self.dense = [
                 ("basis", ledger.basis),

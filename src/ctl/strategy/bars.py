@@ -12,13 +12,22 @@ import numpy.typing as npt
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ctl.model.bars import DailySeries
+    from ctl.model.rolls import ContinuousSeries
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Sessions = npt.NDArray[np.datetime64]
 
 _PRICES: Final = ("open", "high", "low", "close")
+_ALL: Final = slice(None)
+
+
+def floats(column: pl.Series) -> Floats:
+    """A numeric column as float64, NaN where null; a view of it where it can be one."""
+    return column.to_numpy().astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,21 +84,26 @@ class StrategyBars:
     @classmethod
     def from_series(
         cls,
-        series: DailySeries,
+        series: DailySeries | ContinuousSeries,
         *,
         symbol: str,
+        rows: slice = _ALL,
+        adjustment: Floats | None = None,
         week_key: Integers | None = None,
         month_key: Integers | None = None,
         week_complete: bool = False,
     ) -> StrategyBars:
-        """Columns of a daily series. Raises DataError where open, high, low or close is missing."""
-        import polars as pl
+        """Columns of a daily series, or of some `rows` of it; what lies outside is not looked at.
 
-        columns: dict[str, Any] = {
-            name: series.frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            for name in (*_PRICES, "volume", "adjustment")
-        }
-        columns |= {"session": series.frame["session"].to_numpy(), "week_key": week_key, "month_key": month_key}
+        adjustment: of every session of the series, in place of its own. week_key, month_key: of `rows`.
+        Raises DataError where open, high, low or close is missing.
+        """
+        columns: dict[str, Any] = {name: floats(series.frame[name]) for name in (*_PRICES, "volume", "adjustment")}
+        columns["session"] = series.frame["session"].to_numpy()
+        if adjustment is not None:
+            columns["adjustment"] = adjustment
+        columns = {name: column[rows] for name, column in columns.items()}
+        columns |= {"week_key": week_key, "month_key": month_key}
         return cls(symbol, **columns, week_complete=week_complete)
 
     def truncated(self, count: int, *, week_complete: bool = False) -> StrategyBars:

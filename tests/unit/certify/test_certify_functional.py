@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,24 +18,15 @@ def day(index: int) -> date:
     return START + timedelta(days=index)
 
 
-@dataclass(frozen=True)
-class Trigger:
-    trigger_session: date
-
-
-@dataclass(frozen=True)
-class Trade:
-    trigger_session: date
-    exit_session: date
-    r_theoretical: float
-
-
 def side(
     triggers: list[int], trades: dict[int, tuple[int, float]] | None = None, margins: dict[int, float] | None = None
 ) -> FunctionalSide:
+    """A side that triggers on the days given; trades: by trigger, the day of the exit and R."""
+    closed = [(trades or {}).get(trigger) for trigger in triggers]
     return FunctionalSide(
-        [Trigger(day(t)) for t in triggers],
-        [Trade(day(t), day(out), r) for t, (out, r) in (trades or {}).items()],
+        np.array([day(trigger) for trigger in triggers], "datetime64[D]"),
+        np.array([None if trade is None else day(trade[0]) for trade in closed], "datetime64[D]"),
+        np.array([np.nan if trade is None else trade[1] for trade in closed]),
         {day(t): margin for t, margin in (margins or {}).items()},
     )
 

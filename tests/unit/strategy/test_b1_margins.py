@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from b1_twin import Twin
@@ -40,10 +42,20 @@ def test_the_condition_that_fails_most_decides_on_a_miss():
 
 def test_sessions_that_cannot_be_judged_are_left_out():
     bars = as_bars([*ROWS, (129.0, 129.5, 125.0, 127.0)])
-    asked = [DAYS[10], DAYS[199], DAYS[200], DAYS[250], DAYS[300]]
+    saturday = next(day for day in DAYS[201:] if day.weekday() == 4) + timedelta(days=1)
+    asked = [DAYS[10], DAYS[199], DAYS[200], saturday, DAYS[250], DAYS[300]]
     assert list(trigger_margins(bars, sessions=asked)) == [DAYS[200], DAYS[250]]
     negative = as_bars([*ROWS, (129.0, 129.5, 125.0, 127.0)], adjustment=[0.0] * 250 + [127.5])
     assert trigger_margins(negative, sessions=[DAYS[250]]) == {}
+    assert trigger_margins(bars, sessions=[]) == {}
+
+
+def test_windows_longer_than_the_warm_up_are_judged_from_where_they_are_full():
+    bars = as_bars([*ROWS, (129.0, 129.5, 125.0, 127.0)])
+    short = B1Parameters(swing_lookback=250)
+    assert list(trigger_margins(bars, short, sessions=DAYS[240:251])) == [DAYS[250]]
+    airy = B1Parameters(min_bars_of_air=249, max_air_lookback=249)
+    assert list(trigger_margins(bars, airy, sessions=DAYS[240:251])) == [DAYS[249], DAYS[250]]
 
 
 def test_bars_with_slack_are_those_that_meet_every_condition():
@@ -52,7 +64,7 @@ def test_bars_with_slack_are_those_that_meet_every_condition():
     for seed in range(8):
         bars = walk(seed, 420, start=200, noise=9, trend=3, rolls=seed % 4, odd=0.0)
         twin = Twin(as_dicts(bars), rules.document())
-        slack = slacks(bars, rules)
+        slack = slacks(bars, rules, np.arange(420))
         assert np.isnan(slack[:200]).all()
         for n in range(200, 420):
             assert (slack[n] > 0.0) == would_trigger(twin, n)

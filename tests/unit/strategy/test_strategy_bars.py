@@ -86,6 +86,32 @@ def test_a_series_without_opens_is_refused_and_one_with_holes_in_volume_is_not()
         StrategyBars.from_series(DailySeries(settled, meta), symbol="X")
 
 
+def test_some_rows_of_a_series_are_taken_without_looking_at_the_others():
+    frame = pl.DataFrame(
+        {
+            "session": weekdays(5),
+            "open": [None, 2.0, 3.0, 4.0, None],
+            "high": pl.Series([None, 2, 3, 4, None], dtype=pl.Int64),
+            "low": [None, 2.0, 3.0, 4.0, 5.0],
+            "close": pl.Series([1.0, 2.0, 3.0, 4.0, 5.0], dtype=pl.Float32),
+            "volume": pl.Series([None] * 5),
+            "open_interest": pl.Series([None] * 5, dtype=pl.Int64),
+            "contract": ["A"] * 5,
+            "adjustment": [0.5, 0.5, 0.0, 0.0, 0.0],
+        }
+    )
+    series = DailySeries(frame, SeriesMeta("X", "vendor", "exchange_session", "settlement"))
+    rows = slice(1, 4)
+    bars = StrategyBars.from_series(series, symbol="X", rows=rows, adjustment=np.arange(5.0), week_key=[1, 1, 2])
+    assert bars.session.tolist() == weekdays(5)[1:4]
+    assert [column.tolist() for column in (bars.open, bars.high, bars.close)] == [[2.0, 3.0, 4.0]] * 3
+    assert bars.adjustment.tolist() == [1.0, 2.0, 3.0]
+    assert bars.week_key.tolist() == [1, 1, 2]
+    assert np.isnan(bars.volume).all()
+    with pytest.raises(DataError, match="open is missing or not finite on 2 of 5 bars"):
+        StrategyBars.from_series(series, symbol="X")
+
+
 def test_no_complete_week_is_refused():
     with pytest.raises(DataError, match="no complete week"):
         weekly_bars(as_bars(ROWS))

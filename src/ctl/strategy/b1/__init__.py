@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ctl.strategy.b1.margins import trigger_margins
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
     from ctl.strategy.b1.running import run, run_batch
+    from ctl.strategy.b1.signals import Signals, run_signals
     from ctl.strategy.b1.simulation import simulate
     from ctl.strategy.b1.strategy import B1
     from ctl.strategy.bars import Panel, StrategyBars
@@ -26,6 +27,8 @@ _HOMES: Final = {
     "registered_ranges": ("ctl.strategy.b1.parameters", "registered_ranges"),
     "run": ("ctl.strategy.b1.running", "run"),
     "run_batch": ("ctl.strategy.b1.running", "run_batch"),
+    "run_signals": ("ctl.strategy.b1.signals", "run_signals"),
+    "Signals": ("ctl.strategy.b1.signals", "Signals"),
     "trigger_margins": ("ctl.strategy.b1.margins", "trigger_margins"),
     "simulate": ("ctl.strategy.b1.simulation", "simulate"),
 }
@@ -35,12 +38,14 @@ __all__ = [
     "B1Parameters",
     "B1Result",
     "Panel",
+    "Signals",
     "StrategyBars",
     "fingerprint",
     "portfolio",
     "registered_ranges",
     "run",
     "run_batch",
+    "run_signals",
     "simulate",
     "trigger_margins",
 ]

@@ -673,6 +673,18 @@ def simulate(
 
 
 @_entry_point
+def smoothed(values: Floats, alpha: float) -> Floats:
+    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1])."""
+    out = np.empty(len(values))
+    average = values[0]
+    out[0] = average
+    for n in range(1, len(values)):
+        average += alpha * (values[n] - average)
+        out[n] = average
+    return out
+
+
+@_entry_point
 def list_candidates(
     offsets: Integers,
     high: Floats,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
-import polars as pl
 
+from ctl.strategy.b1 import kernel
 from ctl.strategy.b1.parameters import B1Parameters
-from ctl.strategy.bars import Floats, StrategyBars
+from ctl.strategy.bars import Floats, Integers, Sessions, StrategyBars
 
 
 def trigger_margins(
-    bars: StrategyBars, params: B1Parameters | None = None, *, sessions: Iterable[date]
+    bars: StrategyBars, params: B1Parameters | None = None, *, sessions: Sessions | Sequence[date]
 ) -> dict[date, float]:
     """Distance of the deciding inequality from turning, per session, as a fraction of the close as it stood.
 
@@ -21,41 +21,47 @@ def trigger_margins(
     most: a trigger needs all of them. Sessions without a bar, in warm-up, or where slope or price have
     no meaning are left out. Positions held are not considered.
     """
-    slack = slacks(bars, params or B1Parameters())
-    price = bars.close - bars.adjustment
-    margins = {}
-    for session in sessions:
-        n = int(np.searchsorted(bars.session, np.datetime64(session)))
-        if n < len(bars) and bars.session[n].item() == session and np.isfinite(slack[n]) and price[n] > 0.0:
-            margins[session] = abs(float(slack[n])) / float(price[n])
-    return margins
+    asked = np.asarray(sessions, "datetime64[D]")
+    at = np.searchsorted(bars.session, asked)
+    at = at[bars.session[np.minimum(at, len(bars) - 1)] == asked]
+    if not at.size:
+        return {}
+    slack = slacks(bars, params or B1Parameters(), at)
+    price = bars.close[at] - bars.adjustment[at]
+    judged = np.isfinite(slack) & (price > 0.0)
+    margins = np.abs(slack[judged]) / price[judged]
+    return dict(zip(bars.session[at[judged]].tolist(), margins.tolist(), strict=True))
 
 
-def slacks(bars: StrategyBars, params: B1Parameters) -> Floats:
-    """The smallest slack of B1's conditions on every bar, in price; below zero where one fails, NaN in warm-up."""
-    close = pl.Series(bars.close)
-    ema = close.ewm_mean(alpha=2.0 / (params.ema + 1.0), adjust=False).to_numpy()
-    last = np.r_[bars.close[:1], bars.close[:-1]]
-    true_range = np.maximum(bars.high - bars.low, np.maximum(np.abs(bars.high - last), np.abs(bars.low - last)))
-    true_range[0] = bars.high[0] - bars.low[0]
-    atr = pl.Series(true_range).ewm_mean(alpha=1.0 / params.atr, adjust=False).to_numpy()
-    before = _shifted(ema, params.slope_lookback)
-    denominator = np.where(before - bars.adjustment > 0.0, before - bars.adjustment, np.nan)
+def slacks(bars: StrategyBars, params: B1Parameters, at: Integers) -> Floats:
+    """The smallest slack of B1's conditions on the bars `at`, in price; below zero where one fails, NaN in warm-up."""
+    slack = np.full(len(at), np.nan)
+    warm = at >= max(params.warm_up, params.swing_lookback, params.min_bars_of_air)
+    at = at[warm]
+    ema = kernel.smoothed(bars.close, 2.0 / (params.ema + 1.0))
+    atr = kernel.smoothed(_true_range(bars), 1.0 / params.atr)
+    average, low, close = ema[at], bars.low[at], bars.close[at]
+    before = ema[at - params.slope_lookback]
+    denominator = before - bars.adjustment[at]
     conditions = [
-        ema - before - params.slope_threshold / 100.0 * denominator,
-        ema - bars.low,
-        bars.close - (ema - params.breakdown_buffer_atr * atr),
-        _shifted(pl.Series(bars.high).rolling_max(params.swing_lookback).to_numpy(), 1) - bars.low,
+        average - before - params.slope_threshold / 100.0 * np.where(denominator > 0.0, denominator, np.nan),
+        average - low,
+        close - (average - params.breakdown_buffer_atr * atr[at]),
+        _before(bars.high, at, params.swing_lookback).max(axis=1) - low,
     ]
     if params.min_bars_of_air:
-        air = pl.Series(bars.low - ema).rolling_min(params.min_bars_of_air)
-        conditions.append(_shifted(air.to_numpy(), 1))
-    slack: Floats = np.min(conditions, axis=0)
-    slack[: params.warm_up] = np.nan
+        conditions.append(_before(bars.low - ema, at, params.min_bars_of_air).min(axis=1))
+    slack[warm] = np.min(conditions, axis=0)
     return slack
 
 
-def _shifted(values: Floats, by: int) -> Floats:
-    moved = np.full(len(values), np.nan)
-    moved[by:] = values[: max(len(values) - by, 0)]
-    return moved
+def _true_range(bars: StrategyBars) -> Floats:
+    high, low, last = bars.high[1:], bars.low[1:], bars.close[:-1]
+    reach = np.maximum(high - low, np.maximum(np.abs(high - last), np.abs(low - last)))
+    return np.concatenate([bars.high[:1] - bars.low[:1], reach])
+
+
+def _before(values: Floats, at: Integers, count: int) -> Floats:
+    """The `count` values before each of `at`, one line each."""
+    rows: Floats = values[at[:, None] - np.arange(1, count + 1)]
+    return rows

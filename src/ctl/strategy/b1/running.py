@@ -10,7 +10,7 @@ from ctl.strategy.b1 import kernel
 from ctl.strategy.b1.behaviour import fingerprint
 from ctl.strategy.b1.outcomes import framed, outcomes_of
 from ctl.strategy.b1.parameters import B1Parameters, require_timeframe
-from ctl.strategy.b1.simulation import simulate
+from ctl.strategy.b1.simulation import closed_trades, simulate
 from ctl.strategy.bars import Panel, StrategyBars
 from ctl.strategy.metrics import measure
 
@@ -104,9 +104,7 @@ def _stress(
         events = simulate(panel, params, slippage_per_side=slippage, tick=tick, lots=lots, threads=threads)
         for s, level in enumerate(levels):
             rows, values = events.of(s)
-            closed = (rows[:, kernel.I_STATUS] == kernel.CONFIRMED) & (
-                rows[:, kernel.I_EXIT_REASON] != kernel.EXIT_OPEN
-            )
+            closed = closed_trades(rows)
             exits = panel.session[panel.offsets[s] + rows[closed, kernel.I_EXIT]].tolist()
             results = values[closed, kernel.F_R_THEORETICAL].tolist()
             level.append(StressedTrades(ticks, tuple(map(ClosedR, exits, results))))

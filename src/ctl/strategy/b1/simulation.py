@@ -11,6 +11,7 @@ import numpy as np
 
 from ctl.errors import UsageError
 from ctl.strategy.b1 import kernel
+from ctl.strategy.b1.kernel import Gates
 from ctl.strategy.b1.parameters import B1Parameters
 from ctl.strategy.bars import Floats, Integers, Panel
 
@@ -33,6 +34,13 @@ class Events:
         start = int(self.row_offsets[symbol])
         stop = start + int(self.counts[symbol])
         return self.rows[start:stop], self.values[start:stop]
+
+
+def closed_trades(rows: Integers) -> Gates:
+    """Which rows of events are triggers whose trade has closed."""
+    entered, exited = rows[:, kernel.I_STATUS] == kernel.CONFIRMED, rows[:, kernel.I_EXIT_REASON] != kernel.EXIT_OPEN
+    closed: Gates = entered & exited
+    return closed
 
 
 def simulate(
