@@ -99,13 +99,20 @@ class ContractPanel:
         return self.close.size
 
 
-def contract_panel(years: int = 20, listed: int = 8, every: int = 3, seed: int = 11) -> ContractPanel:
-    """A delivery every `every` months, `listed` of them trading at once; volume and interest move on before expiry."""
+def contract_panel(
+    years: int = 20, listed: int = 8, every: int = 3, seed: int = 11, trending: bool = False
+) -> ContractPanel:
+    """A delivery every `every` months, `listed` of them trading at once; volume and interest move on before expiry.
+
+    trending: prices rise with retests, so that B1 triggers on them; else they drift about, and it does not.
+    """
     rng = np.random.default_rng(seed)
     first = np.datetime64("2000-01-03")
     sessions = np.busday_offset(first, np.arange(261 * years))
     level = np.round(4 * (3000 + np.cumsum(rng.standard_normal(sessions.size) * 8))) / 4
     level += 4000 - min(level.min(), 0)
+    if trending:
+        level = np.round(4 * 70 * trending_tapes(1, sessions.size, seed).close[0]) / 4
     parts = []
     deliveries = np.arange(2000 * 12 + every - 1, (2000 + years) * 12 + every * listed, every)
     for delivery in deliveries:
