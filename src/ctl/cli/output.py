@@ -198,6 +198,10 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
     functional = document["layers"]["L5"]
     if functional["status"] != "NOT_RUN":
         print(f"What it costs in trades: {functional['text']}")
+        moved = sorted(functional["values"].get("moved", ()), key=lambda item: (-abs(item["delta_r"]), item["name"]))
+        for item in moved[:3]:
+            trades = len(item["triggers"])
+            print(f"  {item['name']} moved {trades} trade{'s' * (trades != 1)}, {item['delta_r']:+.2f} R in all")
 
 
 def _cause(component: str) -> str:
