@@ -88,7 +88,10 @@ class FunctionalInput:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRow:
-    """One trigger, or a pair of them. margin: the smaller of both sides' on the trigger's session, None if unknown."""
+    """One trigger, or a pair of them. margin: the smaller of both sides' on the trigger's session, None if unknown.
+
+    canonical_r, reference_r: of the trade where it closed. delta_r: of trades closed on both sides.
+    """
 
     kind: TriggerClass
     canonical_session: date | None
@@ -98,6 +101,16 @@ class TriggerRow:
     reference_r: float | None
     delta_r: float | None
     moved_by: str | None
+
+    @property
+    def effect(self) -> float:
+        """What the row adds to canonical less reference total R: a trade that did not close counts nothing."""
+        return (self.canonical_r or 0.0) - (self.reference_r or 0.0)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether a matched trigger's trade closed on one side only: not entered, or still open, on the other."""
+        return self.kind == "matched" and (self.canonical_r is None) != (self.reference_r is None)
 
     def document(self) -> dict[str, Any]:
         """JSON-ready; also one row of L5_trades.csv."""
@@ -148,6 +161,7 @@ class FunctionalParity:
             "n_mismatched": self.count("mismatched"),
             "share_borderline": self.share_borderline,
             "n_matched_trades": len(deltas),
+            "n_one_sided_trades": sum(row.one_sided for row in self.rows),
             "max_delta_r": max(deltas) if deltas else None,
             "mean_delta_r": sum(deltas) / len(deltas) if deltas else None,
             "canonical_total_r": self.canonical_total_r,
@@ -155,7 +169,7 @@ class FunctionalParity:
             "moved": [
                 {
                     "name": name,
-                    "delta_r": sum(row.delta_r or 0.0 for row in rows),
+                    "delta_r": sum(row.effect for row in rows),
                     "triggers": [_session_of(row).isoformat() for row in rows],
                 }
                 for name, rows in sorted(moved.items())
@@ -206,6 +220,25 @@ class FunctionalParity:
                     largest,
                     MAX_DELTA_R,
                     "R",
+                )
+            )
+        alone = [row for row in self.rows if row.one_sided]
+        if alone:
+            largest = max(abs(row.effect) for row in alone)
+            above = _exceeds(largest, MAX_DELTA_R)
+            trades = "1 trade" if len(alone) == 1 else f"{len(alone)} trades"
+            worth = sum(row.effect for row in alone)
+            findings.append(
+                Finding(
+                    "L5",
+                    "one_sided",
+                    "WATCH" if above else "PASS",
+                    f"{trades} of matched triggers closed on one side only, worth {worth:+.4g} R",
+                    "TRADE_ON_ONE_SIDE" if above else None,
+                    largest,
+                    MAX_DELTA_R,
+                    "R",
+                    {"triggers": [row.document() for row in alone]},
                 )
             )
         status = "WATCH" if any(finding.status == "WATCH" for finding in findings) else "PASS"

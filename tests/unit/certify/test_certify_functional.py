@@ -89,6 +89,30 @@ def test_matched_trades_and_totals() -> None:
     assert document["reference_total_r"] == pytest.approx(-0.7)
 
 
+def test_a_trade_that_closed_on_one_side_only_is_told_with_what_it_is_worth() -> None:
+    ours = side([10, 40, 70], {10: (20, 0.5), 70: (80, -3.5)})
+    theirs = side([10, 40, 70], {10: (20, 0.5), 40: (50, 0.25)})
+    result, parity = check(given_input(ours, theirs))
+    assert parity is not None
+    assert parity.document()["n_one_sided_trades"] == 2
+    (told,) = [finding for finding in result.findings if finding.check == "one_sided"]
+    assert (told.status, told.code, told.value) == ("WATCH", "TRADE_ON_ONE_SIDE", 3.5)
+    assert told.text == "2 trades of matched triggers closed on one side only, worth -3.75 R"
+    assert [row["canonical_session"] for row in told.evidence["triggers"]] == [day(40).isoformat(), day(70).isoformat()]
+    small = check(given_input(side([10], {10: (20, 0.1)}), side([10])))[0]
+    assert (small.status, [finding.code for finding in small.findings if finding.code]) == ("PASS", [])
+
+
+def test_what_moved_adds_up_to_the_difference_of_the_totals() -> None:
+    """Two matched trades moved by 0.3 and 0.1, one that only we closed (-1.5), a trigger that only they have (0.4)."""
+    canonical = side([45, 47, 48], {45: (55, 1.0), 47: (57, -1.5), 48: (58, 0.5)})
+    reference = side([45, 47, 48, 60], {45: (55, 0.7), 48: (58, 0.4), 60: (64, 0.4)})
+    parity = compare(given_input(canonical, reference), ledger())
+    moved = sum(item["delta_r"] for item in parity.document()["moved"])
+    assert moved == pytest.approx(0.3 + 0.1 - 1.5 - 0.4)
+    assert moved == pytest.approx(parity.canonical_total_r - parity.reference_total_r)
+
+
 def codes(canonical: FunctionalSide, reference: FunctionalSide) -> tuple[str, list[str]]:
     result, _ = check(given_input(canonical, reference))
     return result.status, [finding.code for finding in result.findings if finding.code]
