@@ -141,7 +141,8 @@ def free_offsets(
     """(session -> contract, session -> offset) of a reference that ships only its adjusted series.
 
     The best offset of a segment under a truncated absolute residual is one of the differences A - close of its
-    sessions, so the programme runs over (contract, difference). Ties to the latest roll.
+    sessions, so the programme runs over (contract, difference). Another offset for the same contract, the vendor's
+    error, costs two caps. Ties to the latest roll.
     """
     names = list(closes)
     windows = listed_windows(closes)
@@ -161,7 +162,7 @@ def free_offsets(
         now: dict[int, list[tuple[float, int]]] = {}
         stays: dict[int, bytearray] = {}
         for k in listed[t]:
-            options = [entry for n, entry in cheapest.items() if n >= k]
+            options = [(entry[0] + (CAP if n == k else 0), *entry[1:]) for n, entry in cheapest.items() if n >= k]
             leave[k] = min(options) if options else (INF, -1, 0, -1)
             close = closes[names[k]].get(days[t])
             go = leave[k][0]

@@ -33,11 +33,11 @@ class ContractCloses:
     flat: npt.NDArray[np.float64]
 
     @classmethod
-    def from_bars(cls, bars: ContractBars) -> ContractCloses:
-        """Lay out the closes of `bars`, whose frame is sorted by (expiry, session)."""
+    def from_bars(cls, bars: ContractBars, price: str = "close") -> ContractCloses:
+        """Lay out the closes of `bars`, or another of its prices; the frame is sorted by (expiry, session)."""
         frame = bars.frame
         days = frame["session"].to_physical().to_numpy().astype(np.int64)
-        closes = frame["close"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        closes = frame[price].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         contract = frame["contract"].rle_id().to_numpy().astype(np.int64)
         return cls.from_arrays(tuple(c.name for c in bars.contracts), days, contract, closes)
 

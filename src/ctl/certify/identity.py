@@ -158,6 +158,9 @@ def check_fingerprint(recovered: RecoveredReference) -> Finding:
         text = f"the reference's closes match no path through our contracts: median residual {residual:.2f} ticks"
         return _finding("fingerprint", "WATCH", text, "NO_FINGERPRINT_MATCH", residual, unit="ticks", evidence=evidence)
     text = f"the reference's closes follow our contracts: median residual {residual:.2f} ticks"
+    if recovered.rolls_uncertain:
+        text += "; it ships only its adjusted series and no highs and lows that are ours: its contracts are uncertain"
+        return _finding("fingerprint", "WATCH", text, "UNCERTAIN_ROLLS", residual, unit="ticks", evidence=evidence)
     return _finding("fingerprint", "PASS", text, None, residual, unit="ticks", evidence=evidence)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctl.certify import acceptance, drift, functional, identity, integrity, ledger, roll_gaps, roll_schedule
+from ctl.certify import acceptance, adjustment, drift, functional, identity, integrity, ledger, roll_gaps, roll_schedule
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.recovery import recover
 from ctl.certify.roll_rule import apparent_rule
@@ -70,6 +70,10 @@ def reference_identity(state: CertificationState, findings: list[Finding]) -> La
         raise DataError("the overlap window could not be laid")
     findings.insert(2, identity.check_reference_match(state.overlap, state.canonical_rolls, state.reference_rolls))
     findings.append(identity.check_fingerprint(state.recovered))
+    if findings[2].status == "FAIL":
+        # Changes of another adjustment correlate less the farther back they lie: no other instrument is needed.
+        mismatch = adjustment.finding(state.request.canonical, state.recovered, tick=state.request.tick, layer="L0")
+        findings += [] if mismatch is None else [mismatch]
     return identity.result(findings)
 
 
@@ -80,7 +84,7 @@ def lay_window(state: CertificationState) -> None:
     if reference is None or canonical is None:
         return
     if state.recovered is None:
-        state.recovered = recover(state.closes, reference, tick=request.tick)
+        state.recovered = recover(state.closes, reference, tick=request.tick, bars=request.contracts)
     recovered = state.recovered
     names = state.closes.names if state.closes is not None else ()
     held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
@@ -260,13 +264,16 @@ def drift_layer(state: CertificationState) -> LayerResult:
     limit = acceptance.LIMITS_V1.max_mean_drift
     breached = acceptance.exceeds(found.mean_drift, limit)
     text = f"mean drift {found.mean_drift:.6g}, at most {found.max_drift:.6g}, over {overlap.sessions.size} sessions"
-    findings = (
+    findings = [
         Finding(
             "L4", "mean_drift", "WATCH" if breached else "PASS", text, "MEAN_DRIFT" if breached else None,
             found.mean_drift, limit, request.quote_unit,
         ),
         book.finding(),
-    )  # fmt: skip
+    ]  # fmt: skip
+    mismatch = adjustment.finding(request.canonical, state.recovered, tick=request.tick)
+    if mismatch is not None:
+        findings.append(mismatch)
     status = worst_status(finding.status for finding in findings)
     run = found.run
     values: dict[str, Any] = {
@@ -290,7 +297,7 @@ def drift_layer(state: CertificationState) -> LayerResult:
         # Without contracts, as for equities, the levels themselves are to agree: nothing is rolled or aligned.
         level = np.abs(overlap.canonical_adjusted - overlap.reference_adjusted)
         values["level_difference"] = {"mean": float(level.mean()), "max": float(level.max())}
-    return LayerResult("L4", TITLES["L4"], status, text, findings, values)
+    return LayerResult("L4", TITLES["L4"], status, text, tuple(findings), values)
 
 
 def _intervals(overlap: Overlap, found: drift.DriftIntervals) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ctl.certify.contract_closes import ContractCloses
+from ctl.certify.day_ranges import day_ranges
 from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
-from ctl.certify.free_offset import free_offset_path
+from ctl.certify.free_offset import FEWEST_CANDIDATES, MOST_CANDIDATES, STEP_CAPS, free_offset_path
 from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
 from ctl.certify.window import UNKNOWN, HeldContracts, label_runs, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
@@ -38,6 +39,12 @@ AGREE_SESSIONS: Final = 1
 UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 ADJUSTED_ONLY_PENALTY_CAPS: Final = 1.0
 MAX_STEPS_WITHIN_CONTRACTS: Final = 3
+# Prices at most so far apart in the median are the same prices.
+SAME_PRICE_TICKS: Final = 0.5
+# Highs and lows are one trade or two: farther apart than this says no more.
+RANGE_CAP_TICKS: Final = 10.0
+# Of a factor's fit: a vendor rounds its products to its grid.
+MAX_RATIO_RESIDUAL_TICKS: Final = 2.0
 MAX_MOVING_SPREAD: Final = 0.2
 FEW_STEPS: Final = 10
 
@@ -54,6 +61,9 @@ class RecoveredReference:
     looked for. basis_identifiable: whether the reference's unadjusted level is its own (False where it was
     recovered against our closes, so that a constant difference is absorbed). unattributed: indices of rolls
     that are steps of the spread without a change of contract. methods: per method its evidence, JSON-ready.
+    rolls_uncertain: whether contracts were read off adjusted closes that are not our closes, so that neighbouring
+    contracts can be mistaken for each other. ratio_adjusted: whether adjusted closes that no differences fit are our
+    closes times a factor per contract.
     """
 
     sessions: Days
@@ -69,6 +79,8 @@ class RecoveredReference:
     unattributed: tuple[int, ...]
     methods: Mapping[str, Any]
     notes: tuple[str, ...]
+    rolls_uncertain: bool = False
+    ratio_adjusted: bool = False
 
     @property
     def contracts_known(self) -> bool:
@@ -122,12 +134,16 @@ def recover(
     penalty_ticks: float = PENALTY_TICKS,
     first: date | None = None,
     last: date | None = None,
+    bars: ContractBars | None = None,
 ) -> RecoveredReference:
     """Find the contracts and rolls of `reference`.
 
     contracts: our bars per contract, None where there are none (then contracts stay unknown unless the
     reference names them). tick: quote units. first, last: look only at sessions in between, both inclusive.
+    bars: the bars that `contracts` are the closes of, for their highs and lows; not needed where they are bars.
     """
+    if bars is None and contracts is not None and not isinstance(contracts, ContractCloses):
+        bars = contracts
     closes = (
         contracts if contracts is None or isinstance(contracts, ContractCloses) else ContractCloses.from_bars(contracts)
     )
@@ -142,8 +158,9 @@ def recover(
         days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
         column = None if column is None else column.gather(np.flatnonzero(keep))
     return _Recovery(
-        closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks
-    ).run()
+        closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks,
+        bars, reference.adjusted,
+    ).run()  # fmt: skip
 
 
 def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
@@ -180,7 +197,10 @@ class _Recovery:
         tick: float,
         cap_ticks: float,
         penalty_ticks: float,
+        bars: ContractBars | None,
+        shipped: DailySeries | None,
     ) -> None:
+        self.bars, self.shipped = bars, shipped
         self.closes, self.days, self.column, self.stated = closes, days, column, stated
         self.adjusted, self.unadjusted = adjusted, unadjusted
         self.tick, self.cap_ticks, self.penalty_ticks = tick, cap_ticks, penalty_ticks
@@ -192,6 +212,7 @@ class _Recovery:
         self.at = np.full(len(days), -1, dtype=np.int64) if closes is None else closes.index_of(days)
         self.basis_identifiable = self.has_unadjusted
         self.median_residual: float | None = None
+        self.rolls_uncertain = self.ratio_adjusted = False
         self.methods: dict[str, Any] = {}
         self.notes: list[str] = []
 
@@ -271,6 +292,7 @@ class _Recovery:
             self.methods["fingerprint"] = {"used": False, "reason": "no shared session"}
             return None
         if self.has_unadjusted:
+            series = "unadjusted"
             path = fingerprint(
                 values[chosen],
                 self.at[chosen],
@@ -280,28 +302,26 @@ class _Recovery:
                 penalty_ticks=self.penalty_ticks,
             )
         else:
-            path = free_offset_path(
-                values[chosen],
-                self.at[chosen],
-                self.closes,
-                tick=self.tick,
-                cap_ticks=self.cap_ticks,
-                penalty_ticks=self.cap_ticks * ADJUSTED_ONLY_PENALTY_CAPS,
-            )
-        self.median_residual = path.median_residual_ticks
+            path, series = self._free_offsets(self.closes, chosen)
+        self.median_residual = self._median_close_residual(path, chosen)
         evidence: dict[str, Any] = {
             "used": False,
-            "series": "unadjusted" if self.has_unadjusted else "adjusted",
+            "series": series,
             "sessions": len(chosen),
             "median_residual_ticks": path.median_residual_ticks,
-            "exact_share": float((path.residual_ticks <= 0.5).mean()) if len(path.held) else None,
-            "at_cap_share": float((path.residual_ticks >= self.cap_ticks).mean()) if len(path.held) else None,
+            "exact_share": float((path.residual_ticks <= SAME_PRICE_TICKS).mean()) if len(path.held) else None,
+            "at_cap_share": float((path.residual_ticks >= path.cap_ticks).mean()) if len(path.held) else None,
         }
         self.methods["fingerprint"] = evidence
         reason = self._no_match(path)
         if reason is not None:
             evidence["reason"] = reason
             self.notes.append("fingerprinting: the reference matches no path through our contracts")
+            if self.ratio_adjusted:
+                self.notes.append(
+                    "the adjusted closes are our contracts' times a factor per contract: adjusted by ratios, not "
+                    "differences; with the vendor's unadjusted series its rolls can be compared"
+                )
             return None
         held = self._spread_out(path, chosen)
         if not self.has_unadjusted:
@@ -309,12 +329,76 @@ class _Recovery:
         starts, labels = self._changes(held)
         return _Candidate("fingerprint", starts, labels, [None] * len(starts), held)
 
+    def _free_offsets(self, closes: ContractCloses, chosen: Ints) -> tuple[HeldPath, str]:
+        """The path of an adjusted-only series and the prices that it is read off.
+
+        Its closes, unless they are not our closes but its highs and lows are ours: closes of another moment lie
+        farther from ours than the spread of two contracts moves in a week.
+        """
+        path = self._free_offset_path(closes, self.adjusted[chosen], chosen, None, self.cap_ticks)
+        if _same_prices(path):
+            return path, "adjusted"
+        ranges = None
+        if self.bars is not None and self.shipped is not None:
+            ranges = day_ranges(self.shipped, self.days[chosen], self.bars, closes)
+        if ranges is not None:
+            cap = min(self.cap_ticks, RANGE_CAP_TICKS)
+            other = self._free_offset_path(closes, ranges[0], chosen, ranges[1], cap)
+            if _same_prices(other):
+                return other, "adjusted highs and lows"
+        self.ratio_adjusted = self._fits_by_ratio(closes, chosen)
+        self.rolls_uncertain = len(path.held) > 0
+        return path, "adjusted"
+
+    def _free_offset_path(
+        self, closes: ContractCloses, values: Floats, chosen: Ints, prices: Floats | None, cap: float
+    ) -> HeldPath:
+        return free_offset_path(
+            values,
+            self.at[chosen],
+            closes,
+            tick=self.tick,
+            prices=prices,
+            cap_ticks=cap,
+            penalty_ticks=cap * ADJUSTED_ONLY_PENALTY_CAPS,
+            step_ticks=cap * STEP_CAPS,
+            most_candidates=MOST_CANDIDATES if prices is None else FEWEST_CANDIDATES,
+        )
+
+    def _fits_by_ratio(self, closes: ContractCloses, chosen: Ints) -> bool:
+        """Whether the adjusted closes are the contracts' times a factor each: offsets of their logarithms."""
+        values = self.adjusted[chosen]
+        if not ((values > 0.0).all() and (closes.flat[np.isfinite(closes.flat)] > 0.0).all()):
+            return False
+        # A tick at the level of the day would be another unit each day; the greatest is the strictest in logarithms.
+        tick = self.tick / float(max(values.max(), np.nanmax(closes.flat)))
+        path = free_offset_path(
+            np.log(values),
+            self.at[chosen],
+            closes,
+            tick=tick,
+            prices=np.log(closes.flat),
+            most_candidates=FEWEST_CANDIDATES,
+        )
+        median = path.median_residual_ticks
+        return median is not None and median <= MAX_RATIO_RESIDUAL_TICKS and self._no_match(path) is None
+
+    def _median_close_residual(self, path: HeldPath, chosen: Ints) -> float | None:
+        """How far the closes lie from those of the contracts held, in ticks, whatever the path was read off."""
+        if self.closes is None or len(path.held) == len(path.residual_ticks):
+            return path.median_residual_ticks
+        distance = self.adjusted[chosen] - path.offsets - self.closes.close(path.held, self.at[chosen])
+        residual = np.abs(distance) / self.tick
+        return float(np.median(np.where(np.isnan(residual), self.cap_ticks, np.minimum(residual, self.cap_ticks))))
+
     def _no_match(self, path: HeldPath) -> str | None:
         """Why a path is no match; None where it is one."""
         if not len(path.held):
             return "no path through the contracts"
         if not path.matches:
             return "median residual above half the cap"
+        if self.ratio_adjusted:
+            return "adjusted by ratios"
         between = int(np.count_nonzero(np.diff(path.held)))
         within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.held) == 0)))
         # Free offsets follow any series, another instrument's too, if they may step often enough.
@@ -351,6 +435,11 @@ class _Recovery:
             "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
             "of unadjusted closes (basis) within a segment is not identifiable"
         )
+        if self.rolls_uncertain:
+            self.notes.append(
+                f"the closes lie {self.median_residual:.2f} ticks beside our contracts' in the median, and no highs "
+                "and lows on both sides agree: neighbouring contracts can be mistaken for each other"
+            )
         return _Candidate("fingerprint", starts, labels, gaps, held)
 
     def _changes(self, held: Ints) -> tuple[list[int], list[tuple[str | None, str | None]]]:
@@ -512,7 +601,15 @@ class _Recovery:
             unattributed=tuple(unattributed),
             methods=self.methods,
             notes=tuple(self.notes),
+            rolls_uncertain=self.rolls_uncertain and source == "fingerprint",
+            ratio_adjusted=self.ratio_adjusted,
         )
+
+
+def _same_prices(path: HeldPath) -> bool:
+    """Whether the prices are the contracts' own in the median."""
+    median = path.median_residual_ticks
+    return median is not None and round(median, 9) <= SAME_PRICE_TICKS
 
 
 def _take_step_dates(used: _Candidate, steps: list[int]) -> tuple[list[int], list[tuple[str | None, str | None]]]:

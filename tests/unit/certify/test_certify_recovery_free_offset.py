@@ -26,52 +26,87 @@ def closes_of(table: list[list[float | None]]) -> ContractCloses:
 
 def solve(values: list[float], table: list[list[float | None]]) -> tuple[list[int], list[float]]:
     path = free_offset_path(
-        np.array(values), np.arange(len(values)), closes_of(table), tick=1.0, cap_ticks=CAP, penalty_ticks=CAP
-    )
+        np.array(values), np.arange(len(values)), closes_of(table), tick=1.0, cap_ticks=CAP, penalty_ticks=CAP,
+        step_ticks=2 * CAP,
+    )  # fmt: skip
     return path.held.tolist(), path.offsets.tolist()
 
 
-def cost(states: list[tuple[int, float]], values: list[float], table: list[list[float | None]]) -> float:
-    """The objective of a path of (contract, offset) states."""
+Table = list[list[float | None]]
+
+
+def cost(states: list[tuple[int, float]], kinds: list[tuple[list[float | None], Table]], step: float) -> float:
+    """The objective of a path of (contract, offset) states. kinds: values and contracts' prices, kind by kind.
+
+    A contract is listed from its first to its last price of the first kind.
+    """
     total = 0.0
     for t, (k, offset) in enumerate(states):
-        listed = [i for i, v in enumerate(table[k]) if v is not None]
+        listed = [i for i, v in enumerate(kinds[0][1][k]) if v is not None]
         if not listed[0] <= t <= listed[-1]:
             return float("inf")
-        close = table[k][t]
-        total += CAP if close is None else min(abs(values[t] - offset - close), CAP)
+        for values, table in kinds:
+            value, price = values[t], table[k][t]
+            total += CAP if value is None or price is None else min(abs(value - offset - price), CAP)
         if t and states[t - 1] != (k, offset):
             if k < states[t - 1][0]:
                 return float("inf")
-            total += CAP
+            total += step if k == states[t - 1][0] else CAP
     return total
 
 
-def least_cost(values: list[float], table: list[list[float | None]]) -> float:
+def least_cost(kinds: list[tuple[list[float | None], Table]], step: float) -> float:
     """Over every path of states whose offsets are whole numbers: finer ones cannot do better on whole prices."""
-    best = float("inf")
-    offsets = sorted({values[t] - v for row in table for t, v in enumerate(row) if v is not None})
-    states = list(product(range(len(table)), offsets))
-    for path in product(states, repeat=len(values)):
-        best = min(best, cost(list(path), values, table))
-    return best
+    offsets = {
+        value - row[t]
+        for values, table in kinds
+        for row in table
+        for t, value in enumerate(values)
+        if value is not None and row[t] is not None
+    }
+    states = list(product(range(len(kinds[0][1])), sorted(offsets) or [0.0]))
+    return min(cost(list(path), kinds, step) for path in product(states, repeat=len(kinds[0][0])))
 
 
-@settings(max_examples=40, deadline=None)
+def laid_out(table: Table, closes: ContractCloses) -> np.ndarray:
+    """Prices of the contracts of `table` as `closes` lays out its own."""
+    rows = [table[k][closes.first[k] : closes.last[k] + 1] for k in range(len(table))]
+    return np.array([np.nan if v is None else v for row in rows for v in row])
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_path_has_the_least_cost_of_all_paths(data: st.DataObject) -> None:
     sessions = data.draw(st.integers(1, 4))
     contracts = data.draw(st.integers(1, 2))
+    number = data.draw(st.integers(1, 2 if contracts * sessions <= 6 else 1), label="kinds of prices")
+    step = data.draw(st.sampled_from([CAP / 2, CAP, 2 * CAP, 100 * CAP]), label="price of a step within a contract")
     price = st.integers(0, 6).map(float)
-    table: list[list[float | None]] = [
-        data.draw(st.lists(st.one_of(st.none(), price) if k else price, min_size=sessions, max_size=sessions))
-        for k in range(contracts)
-    ]
-    table = [row for row in table if any(v is not None for v in row)]
-    values = data.draw(st.lists(price, min_size=sessions, max_size=sessions))
-    held, offsets = solve(values, table)
-    found = cost(list(zip(held, offsets, strict=True)), values, table)
-    assert found == least_cost(values, table)
+    kinds: list[tuple[list[float | None], Table]] = []
+    for kind in range(number):
+        some = st.one_of(st.none(), price) if kind else price
+        table: Table = [
+            data.draw(st.lists(st.one_of(st.none(), price) if k else some, min_size=sessions, max_size=sessions))
+            for k in range(contracts)
+        ]
+        kinds.append((data.draw(st.lists(some, min_size=sessions, max_size=sessions)), table))
+    kept = [k for k, row in enumerate(kinds[0][1]) if any(v is not None for v in row)]
+    kinds = [(values, [table[k] for k in kept]) for values, table in kinds]
+    # Sessions are counted in the sessions that any contract has: the first one has them all.
+    closes = closes_of(kinds[0][1])
+    path = free_offset_path(
+        np.array([[np.nan if v is None else v for v in values] for values, _ in kinds]),
+        np.arange(sessions),
+        closes,
+        tick=1.0,
+        prices=np.stack([laid_out(table, closes) for _, table in kinds]),
+        cap_ticks=CAP,
+        penalty_ticks=CAP,
+        step_ticks=step,
+    )
+    found = list(zip(path.held.tolist(), path.offsets.tolist(), strict=True))
+    assert cost(found, kinds, step) == least_cost(kinds, step)
+    assert path.residual_ticks.shape == (number * sessions,)
 
 
 def test_back_adjusted_series_gives_back_its_contracts_and_gaps() -> None:
@@ -90,6 +125,23 @@ def test_a_step_within_one_contract_is_a_segment_of_its_own() -> None:
     held, offsets = solve([10, 11, 12, 13, 24, 25, 26, 27], table)
     assert held == [0] * 8
     assert offsets == [0.0] * 4 + [10.0] * 4
+
+
+def test_a_step_that_is_soon_taken_back_is_noise() -> None:
+    # Two sessions of 4 capped ticks cost what one step would; with the way back a step costs twice that.
+    table: list[list[float | None]] = [[10, 11, 12, 13, 14, 15, 16, 17]]
+    held, offsets = solve([10, 11, 12, 23, 24, 15, 16, 17], table)
+    assert held == [0] * 8
+    assert offsets == [0.0] * 8
+
+
+def test_a_change_of_contract_is_cheaper_than_a_step_within_one() -> None:
+    # Session 3 on lies 3 ticks higher. A step costs 8; the next contract fits with 4 for the switch and 1 for a tick.
+    near: list[float | None] = [10, 11, 12, 13, 14, 15, 16]
+    far: list[float | None] = [None, None, 20, 21, 22, 24, 24]
+    held, offsets = solve([10, 11, 12, 16, 17, 18, 19], [near, far])
+    assert held == [0] * 3 + [1] * 4
+    assert offsets == [0.0] * 3 + [-5.0] * 4
 
 
 def test_one_stray_print_moves_nothing() -> None:
