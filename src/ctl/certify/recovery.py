@@ -346,7 +346,11 @@ class _Recovery:
             other = self._free_offset_path(closes, ranges[0], chosen, ranges[1], cap)
             if _same_prices(other):
                 return other, "adjusted highs and lows"
-        self.ratio_adjusted = self._fits_by_ratio(closes, chosen)
+        median = path.median_residual_ticks
+        # Factors follow a few weeks' noise as well as offsets do: they are asked where offsets do not follow.
+        self.ratio_adjusted = (median is None or median > MAX_RATIO_RESIDUAL_TICKS) and self._fits_by_ratio(
+            closes, chosen
+        )
         self.rolls_uncertain = len(path.held) > 0
         return path, "adjusted"
 

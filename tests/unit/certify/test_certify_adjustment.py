@@ -17,7 +17,7 @@ from ctl.model.bars import SERIES_COLUMNS, DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
-MARKET = power.Market(3, contracts=26, cycle=21, tick=0.25, level=4_000, move=12.0, carry=120.0)
+MARKET = power.Market(3, contracts=26, cycle=21, tick=0.25, level=8_000, move=40.0, carry=240.0)
 
 
 def series(sessions: np.ndarray, close: np.ndarray) -> DailySeries:
