@@ -28,6 +28,9 @@ __all__ = [
     "read_contracts",
     "read_reference",
     "read_series",
+    "read_session_bars",
+    "read_settlements",
+    "settled",
 ]
 
 
@@ -92,6 +95,44 @@ def read_reference(
         mapping=mapping,
         publisher=publisher,
         vendor=vendor,
+    )
+
+
+def read_settlements(
+    paths: Sequence[Path], root: str | None, *, instruments: Instruments, publisher: int | None = None
+) -> ContractBars:
+    """The exchange's settlements from Databento `statistics` files, as bars of a close alone per contract and session.
+
+    A folder stands for the data files in it. The latest publication of a session wins, over all files; those
+    that it replaces are counted. Raises InputError.
+    """
+    from ctl.ingest import readers
+
+    return readers.read_settlements(paths, root, instruments=instruments, publisher=publisher)
+
+
+def settled(bars: ContractBars, settlements: ContractBars) -> ContractBars:
+    """`bars` closing at the settlement where there is one, at the last trade where there is none (counted).
+
+    High and low stay as traded; settlements outside of them are counted. Raises DataError where no bar has one.
+    """
+    from ctl.ingest import settlements as module
+
+    return module.settled(bars, settlements)
+
+
+def read_session_bars(
+    paths: Sequence[Path], root: str | None, *, calendar: str, instruments: Instruments, publisher: int | None = None
+) -> ContractBars:
+    """Daily bars per contract over the exchange's trade dates, from Databento `ohlcv-1h` or `ohlcv-1m` files.
+
+    A folder stands for the data files in it. calendar: whose sessions they are. Raises InputError, and DataError
+    where the calendar does not cover the files.
+    """
+    from ctl.ingest import readers
+
+    return readers.read_session_bars(
+        paths, root, calendar=calendar, instruments=instruments, publisher=publisher
     )
 
 

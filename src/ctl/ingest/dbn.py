@@ -1,4 +1,4 @@
-"""Databento Binary Encoding: daily bars (`ohlcv-1d`) and contract terms (`definition`).
+"""Databento Binary Encoding: daily bars (`ohlcv-1d`) and contract terms (`definition`), and how any schema is laid out.
 
 The vendor's decoder reads the metadata and states the record layouts; records of one kind have one size, so
 numpy views them where they lie. Symbols come from the metadata's dated mappings: an instrument_id names another
@@ -41,7 +41,7 @@ _LAST_DAY: Final = 84_005
 
 
 @dataclass(frozen=True, slots=True)
-class _Intervals:
+class Intervals:
     """Dated mappings: on days [first, end) instrument `ident` is symbol number `symbol`. Sorted by (ident, first)."""
 
     ident: NDArray[np.int64]
@@ -57,16 +57,16 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
     records, a record of another length or kind, a bar that does not start a UTC day or lies outside the file's
     stated period, an instrument without a mapping on its day, several publishers of one (session, symbol).
     """
-    version, body, metadata = _metadata(file)
+    version, body, metadata = metadata_of(file)
     schema = str(metadata.schema) if metadata.schema is not None else "none stated"
     if schema == "definition":
         return _definitions(file, version, body, metadata)
     if schema != "ohlcv-1d":
         raise OtherSchema("another schema", where=file.name, found=schema, expected="ohlcv-1d or definition")
-    records = _records(file, body, databento_dbn.OHLCVMsg._dtypes, RTYPE_1D, bool(metadata.ts_out))
+    records = records_of(file, body, databento_dbn.OHLCVMsg._dtypes, RTYPE_1D, bool(metadata.ts_out))
     day = _days(file, records["ts_event"], metadata)
-    symbols, intervals = _mappings(file, metadata)
-    code = _lookup(file, intervals, records["instrument_id"], day)
+    symbols, intervals = mappings_of(file, metadata)
+    code = symbol_at(file, intervals, records["instrument_id"], day)
     volume = records["volume"]
     if len(volume) and int(volume.max()) > MAX_COUNT:
         raise InputError(
@@ -79,10 +79,10 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
         symbols,
         day,
         code,
-        open=_price(records["open"]),
-        high=_price(records["high"]),
-        low=_price(records["low"]),
-        close=_price(records["close"]),
+        open=prices_of(records["open"]),
+        high=prices_of(records["high"]),
+        low=prices_of(records["low"]),
+        close=prices_of(records["close"]),
         volume=volume.astype(np.int64),
         volume_null=None,
         open_interest=None,
@@ -101,10 +101,10 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
             counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
             rows, publishers = rows.take(keep), publishers[keep]
     rows = choose_publisher(rows, publishers, publisher, file.name, counts)
-    return FileBars(file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=_notes(file, metadata, len(day)))
+    return FileBars(file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=vendor_notes(file, metadata, len(day)))
 
 
-def _notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
+def vendor_notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
     """What the vendor says that the file lacks."""
     notes: list[str] = []
     if metadata.limit and records >= int(metadata.limit):
@@ -116,7 +116,8 @@ def _notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _metadata(file: RawFile) -> tuple[int, memoryview, Any]:
+def metadata_of(file: RawFile) -> tuple[int, memoryview, Any]:
+    """Version, records and metadata of a DBN file. Raises InputError for another version and for damage."""
     data = file.data
     if len(data) < _PREFIX:
         raise InputError("truncated DBN", where=file.name, found=f"{len(data)} bytes", expected="a header")
@@ -137,7 +138,7 @@ def _metadata(file: RawFile) -> tuple[int, memoryview, Any]:
     return version, memoryview(data)[end:], metadata
 
 
-def _records(
+def records_of(
     file: RawFile, body: memoryview, fields: list[tuple[str, str]], rtype: int, with_ts_out: bool
 ) -> NDArray[np.void]:
     """The records where they lie, after every one's length and kind are checked."""
@@ -167,6 +168,7 @@ def _records(
 
 
 def _days(file: RawFile, moments: NDArray[np.uint64], metadata: Any) -> NDArray[np.int32]:
+    """The UTC days that daily bars start, within the period that the file states."""
     if int(moments.max()) > INT64_MAX:
         raise InputError(f"record {int(moments.argmax()) + 1}: no ts_event", where=file.name, expected="a UTC day")
     start = moments.astype(np.int64)
@@ -193,7 +195,8 @@ def _days(file: RawFile, moments: NDArray[np.uint64], metadata: Any) -> NDArray[
     return day.astype(np.int32)
 
 
-def _price(units: NDArray[np.int64]) -> NDArray[np.float64]:
+def prices_of(units: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Prices in units of 1e-9 as numbers, NaN where null."""
     prices = units / UNIT
     null = units == INT64_MAX
     if null.any():
@@ -201,7 +204,7 @@ def _price(units: NDArray[np.int64]) -> NDArray[np.float64]:
     return prices
 
 
-def _mappings(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], _Intervals]:
+def mappings_of(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], Intervals]:
     """Symbols, and who they were on which days. Either side of a mapping may be the instrument_id."""
     by_id = str(metadata.stype_in) == "instrument_id"
     found: list[tuple[int, int, int, str]] = []
@@ -226,7 +229,7 @@ def _mappings(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], _Intervals
             raise InputError("not a symbol in the metadata", where=file.name, found=repr(text[:60]))
     number = {text: at for at, text in enumerate(symbols)}
     columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-    return symbols, _Intervals(
+    return symbols, Intervals(
         np.array(columns[0], dtype=np.int64),
         np.array(columns[1], dtype=np.int64),
         np.array(columns[2], dtype=np.int64),
@@ -234,8 +237,8 @@ def _mappings(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], _Intervals
     )
 
 
-def _lookup(
-    file: RawFile, intervals: _Intervals, ident: NDArray[np.uint32], day: NDArray[np.int32]
+def symbol_at(
+    file: RawFile, intervals: Intervals, ident: NDArray[np.uint32], day: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """The symbol number of every record: the mapping of its instrument that holds on its day.
 
@@ -283,7 +286,7 @@ def _definitions(file: RawFile, version: int, body: memoryview, metadata: Any) -
         3: databento_dbn.InstrumentDefMsg,
     }[version]
     fields: list[tuple[str, str]] = message._dtypes  # type: ignore[attr-defined]
-    records = _records(file, body, fields, _RTYPE_DEFINITION, bool(metadata.ts_out))
+    records = records_of(file, body, fields, _RTYPE_DEFINITION, bool(metadata.ts_out))
     terms: dict[str, ContractTerms] = {}
     years: dict[str, set[int]] = {}
     dropped = 0

@@ -47,3 +47,27 @@ def choose_publisher(
                 remedy="choose one with publisher",
             )
     return rows
+
+
+def single_publisher(
+    publishers: NDArray[np.int64], publisher: int | None, name: str, counts: dict[str, int]
+) -> NDArray[np.bool_]:
+    """Which records are the one publisher's; the others are counted.
+
+    Raises InputError where none is, and without `publisher` where the file holds several.
+    """
+    present = np.unique(publishers)
+    listed = ", ".join(str(number) for number in present.tolist())
+    if publisher is None:
+        if len(present) > 1:
+            raise InputError(
+                "several publishers", where=name, found=f"publishers {listed}", expected="one publisher",
+                remedy="choose one with publisher",
+            )  # fmt: skip
+        return np.ones(len(publishers), dtype=np.bool_)
+    kept: NDArray[np.bool_] = publishers == publisher
+    if len(publishers) and not kept.any():
+        raise InputError(f"no records of publisher {publisher}", where=name, found=f"publishers {listed}")
+    if not kept.all():
+        counts["other_publishers_dropped"] = int(np.count_nonzero(~kept))
+    return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from ctl.model.instruments import CsvMapping, Instruments
 from ctl.model.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+_Read = TypeVar("_Read")
 
 _DBN_MAGIC: Final = b"DBN"
 _EXTENSIONS: Final = (".csv", ".txt", ".dbn", ".parquet", ".csv.gz", ".txt.gz", ".csv.zst", ".txt.zst", ".dbn.zst")
@@ -52,10 +54,55 @@ def read_contracts(
             if named:
                 raise
             unused.append(f"{path.name} not used: {error.found}")
-    bars = contract_bars(files, root, instruments)
-    if not unused:
-        return bars
-    return replace(bars, meta=replace(bars.meta, notes=(*bars.meta.notes, *unused)))
+    return _noted(contract_bars(files, root, instruments), unused)
+
+
+def read_settlements(
+    paths: Sequence[Path], root: str | None, *, instruments: Instruments, publisher: int | None = None
+) -> ContractBars:
+    """See `ctl.ingest.read_settlements`."""
+    from ctl.ingest import settlements
+
+    found, unused = _each(paths, root, lambda raw: settlements.read_dbn(raw, publisher), "statistics")
+    return _noted(settlements.latest(found, root, instruments), unused)
+
+
+def read_session_bars(
+    paths: Sequence[Path], root: str | None, *, calendar: str, instruments: Instruments, publisher: int | None = None
+) -> ContractBars:
+    """See `ctl.ingest.read_session_bars`."""
+    from ctl.ingest import session_bars
+
+    expected = " or ".join(session_bars.SCHEMAS)
+    found, unused = _each(paths, root, lambda raw: session_bars.read_dbn(raw, publisher), expected)
+    return _noted(session_bars.aggregate(found, root, calendar, instruments), unused)
+
+
+def _each(
+    paths: Sequence[Path], root: str | None, read: Callable[[source.RawFile], _Read], expected: str
+) -> tuple[list[_Read], list[str]]:
+    """What `read` makes of every DBN file meant; files of a folder that hold another schema are named instead."""
+    if root is not None:
+        require_symbol(root, what="root")
+    found: list[_Read] = []
+    unused: list[str] = []
+    for path, named in _expand(paths):
+        raw = source.load(path)
+        if not raw.data.startswith(_DBN_MAGIC):
+            raise InputError("not a DBN file", where=raw.name, expected=f"Databento {expected} as DBN")
+        try:
+            found.append(read(raw))
+        except OtherSchema as error:
+            if named:
+                raise
+            unused.append(f"{path.name} not used: {error.found}")
+    if not found:
+        raise InputError(f"no {expected} files", where=str(paths[0]), found="; ".join(unused), expected=expected)
+    return found, unused
+
+
+def _noted(bars: ContractBars, notes: Sequence[str]) -> ContractBars:
+    return replace(bars, meta=replace(bars.meta, notes=(*bars.meta.notes, *notes))) if notes else bars
 
 
 def read_series(

@@ -1,0 +1,178 @@
+"""Session-true daily bars: Databento `ohlcv-1h` or `ohlcv-1m` put together by the exchange's trade date.
+
+The calendar tells the trade date of an interval from its start, in UTC: the Sunday evening of a Globex week belongs to
+Monday, on either side of a change of clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import databento_dbn
+import numpy as np
+
+from ctl import sessions
+from ctl.errors import InputError
+from ctl.ingest import dbn
+from ctl.ingest.bars import contract_bars
+from ctl.ingest.databento_csv import INT64_MAX, VENDOR
+from ctl.ingest.publishers import single_publisher
+from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
+from ctl.ingest.table import MAX_COUNT
+from ctl.model.bars import ContractBars, SourceFile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
+    from ctl.model.instruments import Instruments
+
+SCHEMAS: Final = {"ohlcv-1h": (34, 3_600_000_000_000), "ohlcv-1m": (33, 60_000_000_000)}
+"""Schema -> its rtype, and the length of its intervals in ns."""
+_PRICES: Final = ("open", "high", "low", "close")
+_LATEST: Final = 84_005 * 86_400_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """The intraday bars of one file, in file order.
+
+    symbol: index into `symbols`. start: ns since 1970-01-01 UTC at which the interval begins; step: its length.
+    end: up to where the file reaches, exclusive. prices: open, high, low, close.
+    """
+
+    file: RawFile
+    schema: str
+    symbols: tuple[str, ...]
+    symbol: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: int
+    prices: Mapping[str, NDArray[np.float64]]
+    volume: NDArray[np.int64]
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
+    """Bars of a DBN `ohlcv-1h` or `ohlcv-1m` file.
+
+    Raises InputError: another schema, damage, an interval that does not start on its hour or minute or lies outside
+    the file's stated period, a bar without a price, an instrument without a mapping on its day, several publishers.
+    """
+    _, body, metadata = dbn.metadata_of(file)
+    schema = str(metadata.schema) if metadata.schema is not None else "none stated"
+    if schema not in SCHEMAS:
+        raise OtherSchema("another schema", where=file.name, found=schema, expected=" or ".join(SCHEMAS))
+    rtype, step = SCHEMAS[schema]
+    records = dbn.records_of(file, body, databento_dbn.OHLCVMsg._dtypes, rtype, bool(metadata.ts_out))
+    notes = dbn.vendor_notes(file, metadata, len(records))
+    counts: dict[str, int] = {}
+    records = records[single_publisher(records["publisher_id"], publisher, file.name, counts)]
+    start, end = _starts(file, records["ts_event"], step, metadata)
+    symbols, mapped = dbn.mappings_of(file, metadata)
+    day = (start // dbn.NANOSECONDS_PER_DAY).astype(np.int32)
+    symbol = dbn.symbol_at(file, mapped, records["instrument_id"], day)
+    prices = {name: dbn.prices_of(records[name]) for name in _PRICES}
+    for name, values in prices.items():
+        if np.isnan(values).any():
+            at = int(np.isnan(values).argmax())
+            raise InputError(f"record {at + 1}: a bar without its {name}", where=file.name, expected="a price")
+    volume = records["volume"]
+    if int(volume.max()) > MAX_COUNT:
+        raise InputError(
+            f"record {int(volume.argmax()) + 1}: implausible volume", where=file.name, found=str(int(volume.max())),
+            expected=f"at most {MAX_COUNT}",
+        )  # fmt: skip
+    return Intervals(file, schema, symbols, symbol, start, end, prices, volume.astype(np.int64), counts, notes)
+
+
+def _starts(
+    file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any
+) -> tuple[NDArray[np.int64], int]:
+    """Where the intervals begin, and up to where the file reaches (exclusive)."""
+    end = min(int(metadata.end or INT64_MAX), _LATEST)
+    begin = int(metadata.start or 0)
+    start = np.minimum(moments, INT64_MAX).astype(np.int64)
+    for what, wrong, expected in (
+        ("damaged, the bar does not start its interval", start % step != 0, f"multiples of {step} ns"),
+        ("outside the period that the file states", (start < begin) | (start >= end), f"{begin} to {end} ns"),
+    ):
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise InputError(f"record {at + 1}: {what}", where=file.name, found=str(int(start[at])), expected=expected)
+    return start, int(start.max()) + step if end == _LATEST else end
+
+
+def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instruments: Instruments) -> ContractBars:
+    """Daily bars per contract: the first open, the highest high, the lowest low, the last close, all of the volume.
+
+    A session that closes after the files end would close too early: it is left out and counted. The first session
+    of a file may lack the evening before it. Raises InputError for files of two schemas, for an interval that
+    occurs twice and where no session is complete; DataError for what the calendar does not cover.
+    """
+    schemas = sorted({file.schema for file in files})
+    if len(schemas) > 1:
+        raise InputError(
+            "files of different schemas cannot be read as one set",
+            where=", ".join(file.file.name for file in files[:3]),
+            found=", ".join(schemas),
+            expected="one of them",
+        )
+    symbols = tuple(sorted({symbol for file in files for symbol in file.symbols}))
+    number = {symbol: at for at, symbol in enumerate(symbols)}
+    symbol = np.concatenate(
+        [np.array([number[name] for name in file.symbols], dtype=np.int32)[file.symbol] for file in files]
+    )
+    start = np.concatenate([file.start for file in files])
+    order = np.lexsort((start, symbol))
+    symbol, start = symbol[order], start[order]
+    repeated = np.flatnonzero((symbol[1:] == symbol[:-1]) & (start[1:] == start[:-1]))
+    if len(repeated):
+        at = int(repeated[0])
+        raise InputError(
+            f"two bars of {symbols[int(symbol[at])]} at {np.datetime64(int(start[at]), 'ns')}",
+            where=", ".join(file.file.name for file in files[:3]),
+            expected="one bar per contract and interval",
+        )
+    dates, of_start = np.unique(start, return_inverse=True)
+    day = sessions.trade_dates(calendar, dates.astype("datetime64[ns]")).astype(np.int64).astype(np.int32)[of_start]
+    # The last session is whole where whatever starts at the end of the files belongs to a later one.
+    reach = np.array([max(file.end for file in files)], dtype=np.int64).astype("datetime64[ns]")
+    unfinished = int(sessions.trade_dates(calendar, reach).astype(np.int64)[0])
+    whole = day < unfinished
+    counts = {"unfinished_sessions_dropped": len(np.unique(day[~whole]))} if not whole.all() else {}
+    for file in files:
+        for reason, count in file.counts.items():
+            counts[reason] = counts.get(reason, 0) + count
+    if not whole.any():
+        raise InputError("no complete session", where=files[0].file.name, expected=f"a session of {calendar}")
+    order, symbol, day = order[whole], symbol[whole], day[whole]
+    first = np.flatnonzero(np.append(True, (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1])))
+    last = np.append(first[1:], len(day)) - 1
+    opens, highs, lows, closes = (
+        np.concatenate([file.prices[name] for file in files])[order] for name in _PRICES
+    )
+    volume = np.concatenate([file.volume for file in files])[order]
+    rows = Rows(
+        symbols, day[first], symbol[first], opens[first], np.maximum.reduceat(highs, first),
+        np.minimum.reduceat(lows, first), closes[last], np.add.reduceat(volume, first), None, None, None,
+    )  # fmt: skip
+    notes = tuple(note for file in files for note in file.notes)
+    made = FileBars(files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=notes)
+    bars = contract_bars([made], root, instruments)
+    return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
+
+
+def _source(file: Intervals) -> SourceFile:
+    """The file's identity and extent, in UTC days."""
+    day = file.start // dbn.NANOSECONDS_PER_DAY
+    return SourceFile(
+        name=file.file.name,
+        sha256=file.file.sha256,
+        size=file.file.size,
+        rows=len(day),
+        first_session=as_date(int(day.min())),
+        last_session=as_date(int(day.max())),
+    )

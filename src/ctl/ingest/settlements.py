@@ -1,0 +1,181 @@
+"""The exchange's settlements: Databento `statistics` records of type 3, and daily bars that close at them.
+
+A settlement belongs to the session that `ts_ref` names. It may be published several times, preliminary first: the
+latest publication wins, whichever file holds it. The contract is the instrument's symbol on the day of publication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import databento_dbn
+import numpy as np
+import polars as pl
+
+from ctl.errors import DataError, InputError
+from ctl.ingest import dbn
+from ctl.ingest.bars import contract_bars
+from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
+from ctl.ingest.publishers import single_publisher
+from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
+from ctl.model.bars import CONTRACT_COLUMNS, ContractBars, SourceFile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
+    from ctl.model.instruments import Instruments
+
+SCHEMA: Final = "statistics"
+_RTYPE: Final = 24
+_SETTLEMENT: Final = 3
+_DELETED: Final = 2
+_LAST_DAY: Final = 84_005
+
+
+@dataclass(frozen=True, slots=True)
+class Publications:
+    """The settlements that one file publishes, in file order.
+
+    symbol: index into `symbols`. session: days since 1970-01-01. published: ns since then, when it was received.
+    price: quote units, NaN where the vendor states none or withdraws it.
+    """
+
+    file: RawFile
+    symbols: tuple[str, ...]
+    symbol: NDArray[np.int32]
+    session: NDArray[np.int32]
+    published: NDArray[np.int64]
+    price: NDArray[np.float64]
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def read_dbn(file: RawFile, publisher: int | None) -> Publications:
+    """Settlements of a DBN `statistics` file.
+
+    Raises InputError: another schema, damage, an instrument without a mapping on its day, several publishers.
+    """
+    version, body, metadata = dbn.metadata_of(file)
+    schema = str(metadata.schema) if metadata.schema is not None else "none stated"
+    if schema != SCHEMA:
+        raise OtherSchema("another schema", where=file.name, found=schema, expected=SCHEMA)
+    message = databento_dbn.StatMsg if version == dbn.VERSIONS[-1] else databento_dbn.StatMsgV1
+    records = dbn.records_of(file, body, message._dtypes, _RTYPE, bool(metadata.ts_out))
+    notes = dbn.vendor_notes(file, metadata, len(records))
+    settled = records[records["stat_type"] == _SETTLEMENT]
+    counts = {"other_statistics_ignored": len(records) - len(settled)} if len(settled) < len(records) else {}
+    undated = settled["ts_ref"] > INT64_MAX
+    if undated.any():
+        counts["settlements_without_session"] = int(np.count_nonzero(undated))
+        settled = settled[~undated]
+    settled = settled[single_publisher(settled["publisher_id"], publisher, file.name, counts)]
+    received = np.where(settled["ts_recv"] > INT64_MAX, settled["ts_event"], settled["ts_recv"])
+    session = settled["ts_ref"].astype(np.int64) // NANOSECONDS_PER_DAY
+    for what, late in (("time of publication", received > INT64_MAX), ("session", session > _LAST_DAY)):
+        if late.any():
+            raise InputError(f"a settlement without a usable {what}", where=file.name)
+    published = received.astype(np.int64)
+    symbols, intervals = dbn.mappings_of(file, metadata)
+    day = (published // NANOSECONDS_PER_DAY).astype(np.int32)
+    symbol = dbn.symbol_at(file, intervals, settled["instrument_id"], day) if len(settled) else day
+    price = dbn.prices_of(settled["price"])
+    price[settled["update_action"] == _DELETED] = np.nan
+    return Publications(file, symbols, symbol, session.astype(np.int32), published, price, counts, notes)
+
+
+def latest(files: Sequence[Publications], root: str | None, instruments: Instruments) -> ContractBars:
+    """The settlement of every contract and session as bars of a close alone.
+
+    The latest publication wins (of the same instant, the one that stands later); those before it are counted, and
+    so are sessions whose last word is that there is no settlement. Raises InputError where none is left.
+    """
+    symbols = tuple(sorted({symbol for file in files for symbol in file.symbols}))
+    number = {symbol: at for at, symbol in enumerate(symbols)}
+    known = [np.array([number[name] for name in file.symbols], dtype=np.int32)[file.symbol] for file in files]
+    symbol = np.concatenate(known)
+    session, published, price = (
+        np.concatenate([getattr(file, name) for file in files]) for name in ("session", "published", "price")
+    )
+    order = np.lexsort((published, session, symbol))  # stable: of one instant the later in the files stays later
+    symbol, session, price = symbol[order], session[order], price[order]
+    last = np.append((symbol[1:] != symbol[:-1]) | (session[1:] != session[:-1]), len(symbol) > 0)[: len(symbol)]
+    counts: dict[str, int] = {}
+    for file in files:
+        for reason, count in file.counts.items():
+            counts[reason] = counts.get(reason, 0) + count
+    stated = last & ~np.isnan(price)
+    for reason, count in (
+        ("settlements_superseded", int(np.count_nonzero(~last))),
+        ("settlements_withdrawn", int(np.count_nonzero(last & np.isnan(price)))),
+    ):
+        if count:
+            counts[reason] = count
+    if not stated.any():
+        raise InputError(
+            "no settlements", where=", ".join(file.file.name for file in files[:3]), expected="stat_type 3 records"
+        )
+    symbol, session, price = symbol[stated], session[stated], price[stated]
+    nothing = np.full(len(price), np.nan)
+    unknown = np.ones(len(price), dtype=np.bool_)
+    rows = Rows(
+        symbols, session, symbol, nothing, nothing, nothing, price, np.zeros(len(price), dtype=np.int64), unknown,
+        None, None,
+    )  # fmt: skip
+    notes = tuple(note for file in files for note in file.notes)
+    whole = FileBars(files[0].file, rows, VENDOR, "exchange_session", "settlement", counts=counts, notes=notes)
+    bars = contract_bars([whole], root, instruments)
+    return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
+
+
+def _source(file: Publications) -> SourceFile:
+    some = len(file.session) > 0
+    return SourceFile(
+        name=file.file.name,
+        sha256=file.file.sha256,
+        size=file.file.size,
+        rows=len(file.session),
+        first_session=as_date(int(file.session.min())) if some else None,
+        last_session=as_date(int(file.session.max())) if some else None,
+    )
+
+
+def settled(bars: ContractBars, settlements: ContractBars) -> ContractBars:
+    """The same bars closing at the settlement.
+
+    A bar whose session has no settlement keeps its last trade, and a settlement without a bar makes none: both are
+    counted, as are settlements outside their bar's range, whose high and low stay as traded.
+    Raises DataError where not a single bar has a settlement.
+    """
+    column = pl.col
+    known = settlements.frame.select("contract", "session", settlement="close").with_columns(present=pl.lit(value=True))
+    joined = bars.frame.join(known, on=["contract", "session"], how="left", maintain_order="left")
+    found = int(joined["present"].sum())
+    if not found:
+        raise DataError(
+            "no bar has a settlement",
+            where=bars.meta.root,
+            found=", ".join(settlements.roots) or "no contract",
+            expected=f"settlements of {', '.join(bars.roots)}",
+        )
+    outside = joined.select(((column("settlement") > column("high")) | (column("settlement") < column("low"))).sum())
+    counts = dict(bars.meta.counts)
+    for reason, count in settlements.meta.counts.items():
+        counts[reason] = counts.get(reason, 0) + count
+    counts |= {
+        "closes_at_settlement": found,
+        "closes_kept_at_last_trade": joined.height - found,
+        "settlements_outside_range": int(outside.item()),
+        "settlements_without_bar": settlements.frame.height - found,
+    }
+    frame = joined.with_columns(close=pl.coalesce("settlement", "close")).select(CONTRACT_COLUMNS)
+    meta = replace(
+        bars.meta,
+        close_basis="settlement",
+        sources=(*bars.meta.sources, *settlements.meta.sources),
+        counts=dict(sorted(counts.items())),
+        notes=tuple(dict.fromkeys((*bars.meta.notes, *settlements.meta.notes))),
+    )
+    return replace(bars, frame=frame, meta=meta)
