@@ -28,7 +28,9 @@ class SymbolInputs:
     """What the files of one symbol hold, up to the as-of session.
 
     A future has `contracts` and a roll `policy`, an equity its own bars as `equity`, where they are known its
-    `actions`, and the `common_basis` on which its vendors are meant to be compared.
+    `actions`, and the `common_basis` on which its vendors are meant to be compared. settlements, session_bars:
+    what else the system of record says of a future's contracts; None where its vendor names no such folder, an
+    error where the files in it are missing or cannot be read.
     """
 
     symbol: str
@@ -39,6 +41,8 @@ class SymbolInputs:
     policy: RollPolicy | None
     actions: CorporateActions | None = None
     common_basis: AdjustmentBasis | None = None
+    settlements: ContractBars | CtlError | None = None
+    session_bars: ContractBars | CtlError | None = None
 
     @property
     def bars(self) -> pl.DataFrame:
@@ -73,10 +77,13 @@ def read_symbol(
     reference: str | None = None,
     as_of: date | None = None,
     with_reference: bool = True,
+    with_alternatives: bool = False,
 ) -> SymbolInputs:
     """Read one symbol of the workspace.
 
     policy, reference: the profile's, before the workspace's own. as_of: sessions after it are left out.
+    with_alternatives: what a certificate tells beside its decision as well: settlements, session-true bars and the
+    reference's contract bars. What is wrong with those is kept in their place, it keeps nothing else from being read.
     Raises WorkspaceError or InputError for files that are missing or cannot be read.
     """
     config = workspace.symbol(symbol)
@@ -98,7 +105,11 @@ def read_symbol(
                 found=named,
                 expected=f"one of {', '.join(workspace.vendors)}",
             )
-        other = reference_up_to(_reference(config, workspace.vendors[named], instruments), as_of)
+        other = _reference(config, workspace.vendors[named], instruments)
+        if with_alternatives and contracts is not None:
+            other = replace(other, contracts=_reference_contracts(workspace, config, named, instruments))
+        other = reference_up_to(other, as_of)
+    beside = with_alternatives and contracts is not None
     return SymbolInputs(
         symbol=symbol,
         root=config.root,
@@ -108,6 +119,8 @@ def read_symbol(
         policy=with_cycle(policy or RollPolicy(), config.root, instruments) if contracts is not None else None,
         actions=None if config.actions is None else ingest.read_actions(config.actions),
         common_basis=config.common_basis,
+        settlements=_kept(_settlements(workspace, config, vendor, instruments), as_of) if beside else None,
+        session_bars=_kept(_session_bars(workspace, config, vendor, instruments), as_of) if beside else None,
     )
 
 
@@ -137,12 +150,18 @@ class ReadOnce:
         reference: str | None = None,
         as_of: date | None = None,
         with_reference: bool = True,
+        with_alternatives: bool = False,
     ) -> SymbolInputs:
         """`read_symbol` of the workspace."""
         held: SymbolInputs = self._once(
-            ("symbol", symbol, policy, reference, with_reference),
+            ("symbol", symbol, policy, reference, with_reference, with_alternatives),
             lambda: read_symbol(
-                self._workspace, symbol, policy=policy, reference=reference, with_reference=with_reference
+                self._workspace,
+                symbol,
+                policy=policy,
+                reference=reference,
+                with_reference=with_reference,
+                with_alternatives=with_alternatives,
             ),
         )
         return replace(
@@ -150,6 +169,8 @@ class ReadOnce:
             contracts=None if held.contracts is None else up_to(held.contracts, as_of),
             equity=None if held.equity is None else series_up_to(held.equity, as_of),
             reference=None if held.reference is None else reference_up_to(held.reference, as_of),
+            settlements=_kept(held.settlements, as_of),
+            session_bars=_kept(held.session_bars, as_of),
         )
 
     def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
@@ -195,7 +216,22 @@ def reference_up_to(reference: Reference, as_of: date | None) -> Reference:
         adjusted=None if adjusted is None else series_up_to(adjusted, as_of),
         unadjusted=None if unadjusted is None else series_up_to(unadjusted, as_of),
         stated_rolls=tuple(roll for roll in reference.stated_rolls if roll.roll_date <= as_of),
+        contracts=_kept(reference.contracts, as_of),
     )
+
+
+def _kept(found: ContractBars | CtlError | None, as_of: date | None) -> ContractBars | CtlError | None:
+    """`up_to` of bars that inform only: where none is left, the error in their place."""
+    if found is None or isinstance(found, CtlError):
+        return found
+    return _or_error(lambda: up_to(found, as_of))
+
+
+def _or_error(read: Callable[[], ContractBars]) -> ContractBars | CtlError:
+    try:
+        return read()
+    except CtlError as error:
+        return error
 
 
 def _frame_up_to(frame: pl.DataFrame, as_of: date, what: str) -> pl.DataFrame:
@@ -220,6 +256,66 @@ def _contracts(
     return ingest.read_contracts(
         [folder], config.root, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
     )
+
+
+def _settlements(
+    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
+) -> ContractBars | CtlError | None:
+    def read(folder: Path) -> ContractBars:
+        return ingest.read_settlements([folder], config.root, instruments=instruments, publisher=vendor.publisher)
+
+    return _beside(workspace, config, vendor, vendor.statistics, "statistics", read)
+
+
+def _session_bars(
+    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
+) -> ContractBars | CtlError | None:
+    def read(folder: Path) -> ContractBars:
+        return ingest.read_session_bars(
+            [folder], config.root, calendar=config.calendar, instruments=instruments, publisher=vendor.publisher
+        )
+
+    return _beside(workspace, config, vendor, vendor.intraday, "intraday", read)
+
+
+def _reference_contracts(
+    workspace: Workspace, config: SymbolConfig, named: str, instruments: Instruments
+) -> ContractBars | CtlError | None:
+    vendor = workspace.vendors[named]
+
+    def read(folder: Path) -> ContractBars:
+        mapping = _mapping(replace(vendor, mapping=vendor.contracts_mapping))
+        bars = ingest.read_contracts(
+            [folder], config.root, instruments=instruments, mapping=mapping, publisher=vendor.publisher
+        )
+        return replace(bars, meta=replace(bars.meta, vendor=vendor.name))
+
+    return _beside(workspace, config, vendor, vendor.contracts, "contracts", read)
+
+
+def _beside(
+    workspace: Workspace,
+    config: SymbolConfig,
+    vendor: VendorConfig,
+    within: Path | None,
+    key: str,
+    read: Callable[[Path], ContractBars],
+) -> ContractBars | CtlError | None:
+    """Bars that inform only: None where the vendor names no folder for them, the error where they cannot be read."""
+    if within is None:
+        return None
+
+    def found() -> ContractBars:
+        folder = workspace.vendor_folder(vendor.name, config.symbol, within)
+        if not folder.is_dir():
+            raise InputError(
+                f"no {key} files of {config.symbol} from vendor {vendor.name}",
+                expected=f"{workspace.relative(folder)}/",
+                code="INPUT_MISSING",
+            )
+        return read(folder)
+
+    return _or_error(found)
 
 
 def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import __version__, certify, continuous, digests, ingest, sessions, store
-from ctl.errors import DataError, WorkspaceError
+from ctl.errors import CtlError, DataError, WorkspaceError
 from ctl.inputs import SymbolInputs
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
@@ -146,6 +146,40 @@ def canonical_series(held: SymbolInputs, calendar: str | None) -> ContinuousSeri
     return build_series(held.contracts, held.policy, calendar)
 
 
+def alternatives(held: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
+    """The series that the same policy makes of the same contracts with settlement closes, with session-true bars, and
+    with both; an error where its files, or what is in them, do not allow it.
+
+    What the vendor has no folder for is left out.
+    """
+    contracts, policy, settlements, session_bars = held.contracts, held.policy, held.settlements, held.session_bars
+    found: dict[str, ContinuousSeries | CtlError] = {}
+    if contracts is None or policy is None:
+        return found
+
+    def add(name: str, bars: ContractBars, closes: ContractBars | None) -> None:
+        try:
+            require_root(bars, held.root, name)
+            priced = bars if closes is None else ingest.settled(bars, closes)
+            found[name] = build_series(priced, policy, calendar)
+        except CtlError as error:
+            found[name] = error
+
+    if isinstance(settlements, CtlError):
+        found["settlement"] = settlements
+    elif settlements is not None:
+        add("settlement", contracts, settlements)
+    if isinstance(session_bars, CtlError):
+        found["session"] = session_bars
+    elif session_bars is not None:
+        # Intraday files say nothing of expirations: a calendar policy takes them from where the daily bars did.
+        session_bars = replace(session_bars, terms=contracts.terms)
+        add("session", session_bars, None)
+        if settlements is not None and not isinstance(settlements, CtlError):
+            add("session_settlement", session_bars, settlements)
+    return found
+
+
 def certify_symbol(
     held: SymbolInputs,
     series: ContinuousSeries | DailySeries | None,
@@ -180,6 +214,7 @@ def certify_symbol(
             package_version=__version__,
             currency=terms.currency,
             equity_basis=basis,
+            alternatives={} if series is None else alternatives(held, terms.calendar),
         )
     )
 

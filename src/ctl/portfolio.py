@@ -59,6 +59,7 @@ def certify_symbol(
         policy=settings.roll_policy if settings else None,
         reference=settings.reference if settings else None,
         as_of=as_of,
+        with_alternatives=True,
     )
     terms = pipeline.CertifyTerms(
         tick=settings.tick_size if settings else config.tick,

@@ -76,6 +76,19 @@ def sessions_between(calendar: str, first: date, last: date) -> Days:
     return days[low:high].astype("datetime64[D]")
 
 
+def closes_of(calendar: str, days: Days) -> npt.NDArray[np.datetime64]:
+    """The instants, datetime64[ns] in UTC, at which sessions close. Raises DataError for a day that is no session."""
+    if len(days) == 0:
+        return np.empty(0, dtype="datetime64[ns]")
+    held = _covering(calendar, _as_date(days.min()), _as_date(days.max()))
+    numbers = days.astype("datetime64[D]").astype(np.int64)
+    index = np.minimum(np.searchsorted(held.days, numbers), len(held.days) - 1)
+    foreign = np.flatnonzero(held.days[index] != numbers)
+    if len(foreign):
+        raise DataError(f"{days[foreign[0]]} is no session of calendar {calendar}")
+    return held.closes[index].astype("datetime64[ns]")
+
+
 def count_between(calendar: str, first: date, last: date) -> int:
     """How many sessions lie from `first` to `last`, both inclusive."""
     return len(sessions_between(calendar, first, last))

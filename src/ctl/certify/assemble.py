@@ -121,7 +121,7 @@ def _counterfactuals(state: CertificationState, decision: Decision) -> None:
     board = None if decision == "ERROR" else what_if.board(state, measures, policy=state.request.acceptance_policy)
     state.counterfactuals = _removals(board)
     state.counterfactuals["alternatives"] = {
-        name: _other_series(state, partial(state.request.alternatives.__getitem__, name)).document
+        name: _other_series(state, partial(what_if.alternative, state, name)).document
         for name in sorted(state.request.alternatives)
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ctl.certify.acceptance import limits_document
+from ctl.errors import CtlError
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def certificate_document(state: CertificationState, decision: Decision, reasons:
         "counterfactuals": counterfactuals or None,
         "layers": {name: layer_document(state.layers[name]) for name in sorted(state.layers)},
         "reference_recovery": None if state.recovered is None else plain(state.recovered.document()),
-        "inputs": _inputs(request.contracts, canonical, reference),
+        "inputs": _inputs(request.contracts, canonical, reference, request.alternatives),
         "roll_policy": policy_document(None if built is None else built.policy),
         "pending_roll": None if built is None else plain(_pending(built)),
         "equity_basis": None if request.equity_basis is None else plain(dict(request.equity_basis.document)),
@@ -109,9 +110,14 @@ def _roll_lists(state: CertificationState) -> dict[str, Any]:
 
 
 def _inputs(
-    contracts: ContractBars | None, canonical: ContinuousSeries | DailySeries | None, reference: Reference | None
+    contracts: ContractBars | None,
+    canonical: ContinuousSeries | DailySeries | None,
+    reference: Reference | None,
+    alternatives: Mapping[str, ContinuousSeries | CtlError],
 ) -> dict[str, Any]:
     sides = (None, None, None) if reference is None else (reference.adjusted, reference.unadjusted, reference.contracts)
+    sides = (*sides[:2], None if isinstance(sides[2], CtlError) else sides[2])
+    others = {name: None if isinstance(held, CtlError) else held for name, held in sorted(alternatives.items())}
     own = [series.meta for series in (contracts, canonical) if series is not None]
     other = [series.meta for series in sides if series is not None]
     return {
@@ -123,6 +129,8 @@ def _inputs(
         "reference_contracts": describe(sides[2]),
         "canonical_files": source_files(*own),
         "reference_files": source_files(*other),
+        "alternatives": {name: describe(series) for name, series in others.items()},
+        "alternative_files": source_files(*(series.meta for series in others.values() if series is not None)),
     }
 
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from ctl.certify.acceptance import exceeds
 from ctl.certify.window import label_runs
-from ctl.errors import DataError
+from ctl.errors import CtlError, DataError
 from ctl.model.findings import Finding, LayerResult, worst_status
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check(
     *,
     tick: float,
     calendar_sessions: Days | None = None,
-    reference_contracts: ContractBars | None = None,
+    reference_contracts: ContractBars | CtlError | None = None,
 ) -> LayerResult:
     """Every check of the raw bars. Nothing here gates: a finding says what to look at.
 
@@ -222,10 +222,13 @@ def check_stale(bars: Bars, canonical: CanonicalArrays | None) -> Finding:
     return _finding("stale", "FAIL", text, "STALE_CLOSES", float(long.sum()), 0.0, "runs", evidence)
 
 
-def check_parity(contracts: ContractBars, reference: ContractBars | None, tick: float) -> Finding:
+def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | None, tick: float) -> Finding:
     """Share of (contract, session) on which both vendors' closes agree within a tick and volumes within 0.5 %."""
     if reference is None:
         return _finding("raw_parity", "NOT_RUN", "the reference supplies no contract bars")
+    if isinstance(reference, CtlError):
+        absent = reference.code == "INPUT_MISSING"
+        return _finding("raw_parity", "NOT_RUN" if absent else "ERROR", str(reference), reference.code)
     columns = ["contract", "session", "close", "volume"]
     joined = (
         contracts.frame.lazy()
@@ -255,6 +258,13 @@ def check_parity(contracts: ContractBars, reference: ContractBars | None, tick: 
     }
     status: Status = "WATCH" if exceeds(PARITY_LEAST_SHARE, share) else "PASS"
     text = f"{100 * share:.2f} % of {shared} shared bars in parity"
+    if status == "WATCH":
+        text += f": {100 * evidence['share_close_in_parity']:.2f} % of the closes"
+        bases = (contracts.meta.close_basis, reference.meta.close_basis)
+        if bases[0] != bases[1]:
+            text += f" ({' against '.join(basis.replace('_', ' ') for basis in bases)})"
+        if volume_known.any():
+            text += f", {100 * evidence['share_volume_in_parity']:.2f} % of the volumes"
     code = "RAW_PARITY" if status == "WATCH" else None
     return _finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
 

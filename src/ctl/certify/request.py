@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ctl.certify.functional import FunctionalInput
+    from ctl.errors import CtlError
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
@@ -46,7 +47,8 @@ class CertifyRequest:
     functional: triggers and trades of the strategy on both sides, made by the caller.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
-    alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision.
+    alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision;
+        an error where its files were meant to be read and could not.
     equity_basis: of an equity with known actions, the basis that both sides are on.
     """
 
@@ -66,5 +68,5 @@ class CertifyRequest:
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False
-    alternatives: Mapping[str, ContinuousSeries] = field(default_factory=dict)
+    alternatives: Mapping[str, ContinuousSeries | CtlError] = field(default_factory=dict)
     equity_basis: EquityBasis | None = None

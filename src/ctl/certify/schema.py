@@ -190,7 +190,7 @@ class SidePart(_Part):
 
 
 class InputsPart(_Part):
-    """Both sides' series and the files they came from."""
+    """Both sides' series and the files they came from; our series from other closes, null where unreadable."""
 
     contracts: SidePart | None
     canonical: SidePart | None
@@ -200,6 +200,8 @@ class InputsPart(_Part):
     reference_contracts: SidePart | None
     canonical_files: list[FilePart]
     reference_files: list[FilePart]
+    alternatives: dict[str, SidePart | None]
+    alternative_files: list[FilePart]
 
 
 class PendingRollPart(_Part):

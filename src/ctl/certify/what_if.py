@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctl.certify import acceptance, counterfactual, layers
 from ctl.certify.counterfactual import Board
 from ctl.certify.state import CertificationState
-from ctl.errors import DataError
+from ctl.errors import CtlError, DataError
 
 if TYPE_CHECKING:
     from ctl.certify.acceptance import Measures
@@ -52,6 +52,16 @@ def rebuild(state: CertificationState) -> ContinuousSeries | str:
     if not schedule:
         return "the reference has no rolls to build on"
     return state.request.rebuild(schedule)
+
+
+def alternative(state: CertificationState, name: str) -> ContinuousSeries | str:
+    """Our series from other closes, or which files it lacks. Raises what kept its files from being read."""
+    found = state.request.alternatives[name]
+    if isinstance(found, CtlError):
+        if found.code == "INPUT_MISSING":
+            return str(found)
+        raise found
+    return found
 
 
 def judge(state: CertificationState, series: ContinuousSeries) -> OtherSeries:

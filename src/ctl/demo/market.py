@@ -57,6 +57,8 @@ def render(market: MarketSpec) -> dict[str, bytes]:
             put(f"{workspace.HOURLY}/{future.root}", databento.hourly_files(future, known, market.seed))
         series = continuous(known, future.rule, future.reference)
         put(workspace.REFERENCE, tradestation.future_files(future, series))
+        if future.reference_contracts:
+            put(f"{workspace.REFERENCE_CONTRACTS}/{future.root}", tradestation.contract_files(future, known))
         second = continuous(known, _SECOND_RULE, ReferenceCauses())
         put(workspace.SECOND_REFERENCE, norgate.future_files(future, known, second))
     for equity in market.equities:

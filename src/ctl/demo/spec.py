@@ -135,6 +135,8 @@ class FutureSpec:
     calendar: str = "CMES"
     hourly: bool = False
     """Hourly bars are delivered too."""
+    reference_contracts: bool = False
+    """The reference delivers bars per contract too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ctl.demo.databento import stamp
+from ctl.demo.databento import compress, stamp
 
 if TYPE_CHECKING:
     from ctl.demo.draws import Floats
     from ctl.demo.listing import Days, Index
+    from ctl.demo.quotes import Quotes
     from ctl.demo.reference import Continuous
     from ctl.demo.spec import FutureSpec
 
@@ -29,6 +30,26 @@ def future_files(spec: FutureSpec, series: Continuous) -> dict[str, bytes]:
         )
         result[f"TS_{spec.root}_CUSTOM_{kind}_1D_{span}.csv"] = text
     return result
+
+
+def contract_files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
+    """File name -> bytes: the bars of every contract that traded, in one table with its `Symbol` (`ESH18`)."""
+    bars = quotes.exchange
+    rows = np.flatnonzero(bars.traded)
+    names = np.array([contract.name for contract in quotes.listing.contracts])
+    sessions = quotes.sessions[quotes.rows.session[rows]]
+    frame = pl.DataFrame(
+        {
+            "Symbol": names[quotes.rows.contract[rows]],
+            "Date": pl.Series(sessions.astype("M8[D]")).dt.strftime("%m/%d/%Y"),
+            **{name.title(): getattr(bars, name)[rows] * spec.tick for name in ("open", "high", "low", "close")},
+            "Vol": quotes.reported_volume[rows],
+            "OI": quotes.open_interest[rows],
+        }
+    )
+    text = frame.write_csv(float_precision=decimals_of(spec.tick), line_terminator="\r\n").encode()
+    span = f"{stamp(quotes.sessions[0])}_{stamp(quotes.sessions[-1])}"
+    return {f"TS_{spec.root}_CONTRACTS_1D_{span}.csv.zst": compress(text)}
 
 
 def daily_text(

@@ -16,6 +16,7 @@ STATISTICS: Final = f"{RAW}/databento_statistics"
 HOURLY: Final = f"{RAW}/databento_hourly"
 """Both apart from the daily bars: a folder of bars is read whole."""
 REFERENCE: Final = f"{RAW}/tradestation"
+REFERENCE_CONTRACTS: Final = f"{RAW}/tradestation_contracts"
 SECOND_REFERENCE: Final = f"{RAW}/norgate"
 
 _HEAD: Final = """\
@@ -30,14 +31,33 @@ raw = "data/raw"
 processed = "data/processed"
 
 # The system of record: UTC days that close at the last trade. One sub-folder per root or symbol.
+# Beside its decision a certificate tells what settlement closes and session-true bars would make of it.
 [vendors.databento]
 format = "databento"
 path = "data/raw/databento"
+statistics = "data/raw/databento_statistics"    # the exchange's settlements
+intraday = "data/raw/databento_hourly"          # ohlcv-1h or ohlcv-1m, put together by trade date
 
 # The reference: exchange sessions that close at the settlement, continuous by the vendor's own roll rule.
+# Where it ships bars per contract, they are compared with ours.
 [vendors.tradestation]
 format = "tradestation"
 path = "data/raw/tradestation"
+contracts = "data/raw/tradestation_contracts"
+
+[vendors.tradestation.contracts_mapping]
+date_format = "%m/%d/%Y"
+close_basis = "settlement"
+
+[vendors.tradestation.contracts_mapping.columns]
+contract = "Symbol"
+session = "Date"
+open = "Open"
+high = "High"
+low = "Low"
+close = "Close"
+volume = "Vol"
+open_interest = "OI"
 
 # A second reference, for comparison; no symbol uses it by default.
 [vendors.norgate]

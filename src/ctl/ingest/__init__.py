@@ -131,9 +131,7 @@ def read_session_bars(
     """
     from ctl.ingest import readers
 
-    return readers.read_session_bars(
-        paths, root, calendar=calendar, instruments=instruments, publisher=publisher
-    )
+    return readers.read_session_bars(paths, root, calendar=calendar, instruments=instruments, publisher=publisher)
 
 
 def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path | None, tuple[str, ...]]:

@@ -101,7 +101,9 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
             counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
             rows, publishers = rows.take(keep), publishers[keep]
     rows = choose_publisher(rows, publishers, publisher, file.name, counts)
-    return FileBars(file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=vendor_notes(file, metadata, len(day)))
+    return FileBars(
+        file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=vendor_notes(file, metadata, len(day))
+    )
 
 
 def vendor_notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:

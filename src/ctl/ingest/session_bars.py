@@ -17,7 +17,7 @@ from ctl import sessions
 from ctl.errors import InputError
 from ctl.ingest import dbn
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.databento_csv import INT64_MAX, VENDOR
+from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
 from ctl.ingest.publishers import single_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT
@@ -40,7 +40,7 @@ class Intervals:
     """The intraday bars of one file, in file order.
 
     symbol: index into `symbols`. start: ns since 1970-01-01 UTC at which the interval begins; step: its length.
-    end: up to where the file reaches, exclusive. prices: open, high, low, close.
+    end: up to where the file reaches, exclusive. prices: open, high, low, close in units of 1e-9.
     """
 
     file: RawFile
@@ -49,7 +49,7 @@ class Intervals:
     symbol: NDArray[np.int32]
     start: NDArray[np.int64]
     end: int
-    prices: Mapping[str, NDArray[np.float64]]
+    prices: Mapping[str, NDArray[np.int64]]
     volume: NDArray[np.int64]
     counts: Mapping[str, int]
     notes: tuple[str, ...]
@@ -69,15 +69,16 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     records = dbn.records_of(file, body, databento_dbn.OHLCVMsg._dtypes, rtype, bool(metadata.ts_out))
     notes = dbn.vendor_notes(file, metadata, len(records))
     counts: dict[str, int] = {}
-    records = records[single_publisher(records["publisher_id"], publisher, file.name, counts)]
+    kept = single_publisher(records["publisher_id"], publisher, file.name, counts)
+    records = records if kept.all() else records[kept]
     start, end = _starts(file, records["ts_event"], step, metadata)
     symbols, mapped = dbn.mappings_of(file, metadata)
-    day = (start // dbn.NANOSECONDS_PER_DAY).astype(np.int32)
+    day = (start // NANOSECONDS_PER_DAY).astype(np.int32)
     symbol = dbn.symbol_at(file, mapped, records["instrument_id"], day)
-    prices = {name: dbn.prices_of(records[name]) for name in _PRICES}
-    for name, values in prices.items():
-        if np.isnan(values).any():
-            at = int(np.isnan(values).argmax())
+    prices = {name: np.ascontiguousarray(records[name]) for name in _PRICES}
+    for name, units in prices.items():
+        if int(units.max()) == INT64_MAX:
+            at = int(units.argmax())
             raise InputError(f"record {at + 1}: a bar without its {name}", where=file.name, expected="a price")
     volume = records["volume"]
     if int(volume.max()) > MAX_COUNT:
@@ -88,9 +89,7 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     return Intervals(file, schema, symbols, symbol, start, end, prices, volume.astype(np.int64), counts, notes)
 
 
-def _starts(
-    file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any
-) -> tuple[NDArray[np.int64], int]:
+def _starts(file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any) -> tuple[NDArray[np.int64], int]:
     """Where the intervals begin, and up to where the file reaches (exclusive)."""
     end = min(int(metadata.end or INT64_MAX), _LATEST)
     begin = int(metadata.start or 0)
@@ -126,8 +125,9 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
         [np.array([number[name] for name in file.symbols], dtype=np.int32)[file.symbol] for file in files]
     )
     start = np.concatenate([file.start for file in files])
-    order = np.lexsort((start, symbol))
-    symbol, start = symbol[order], start[order]
+    day, unfinished = _trade_dates(start, max(file.end for file in files), calendar)
+    order = _by_symbol_and_start(symbol, start, len(symbols))
+    symbol, start, day = symbol[order], start[order], day[order]
     repeated = np.flatnonzero((symbol[1:] == symbol[:-1]) & (start[1:] == start[:-1]))
     if len(repeated):
         at = int(repeated[0])
@@ -136,11 +136,6 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
             where=", ".join(file.file.name for file in files[:3]),
             expected="one bar per contract and interval",
         )
-    dates, of_start = np.unique(start, return_inverse=True)
-    day = sessions.trade_dates(calendar, dates.astype("datetime64[ns]")).astype(np.int64).astype(np.int32)[of_start]
-    # The last session is whole where whatever starts at the end of the files belongs to a later one.
-    reach = np.array([max(file.end for file in files)], dtype=np.int64).astype("datetime64[ns]")
-    unfinished = int(sessions.trade_dates(calendar, reach).astype(np.int64)[0])
     whole = day < unfinished
     counts = {"unfinished_sessions_dropped": len(np.unique(day[~whole]))} if not whole.all() else {}
     for file in files:
@@ -151,13 +146,13 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
     order, symbol, day = order[whole], symbol[whole], day[whole]
     first = np.flatnonzero(np.append(True, (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1])))
     last = np.append(first[1:], len(day)) - 1
-    opens, highs, lows, closes = (
-        np.concatenate([file.prices[name] for file in files])[order] for name in _PRICES
-    )
+    units = (np.concatenate([file.prices[name] for file in files])[order] for name in _PRICES)
+    opens, highs, lows, closes = units
     volume = np.concatenate([file.volume for file in files])[order]
     rows = Rows(
-        symbols, day[first], symbol[first], opens[first], np.maximum.reduceat(highs, first),
-        np.minimum.reduceat(lows, first), closes[last], np.add.reduceat(volume, first), None, None, None,
+        symbols, day[first], symbol[first], dbn.prices_of(opens[first]),
+        dbn.prices_of(np.maximum.reduceat(highs, first)), dbn.prices_of(np.minimum.reduceat(lows, first)),
+        dbn.prices_of(closes[last]), np.add.reduceat(volume, first), None, None, None,
     )  # fmt: skip
     notes = tuple(note for file in files for note in file.notes)
     made = FileBars(files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=notes)
@@ -165,9 +160,24 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
     return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
 
 
+def _trade_dates(start: NDArray[np.int64], end: int, calendar: str) -> tuple[NDArray[np.int32], int]:
+    """The trade date of every interval, and the first that is not over where the files end, as days since 1970."""
+    changes = np.append(True, start[1:] != start[:-1])
+    distinct = np.append(start[changes], end).astype("datetime64[ns]")
+    dates = sessions.trade_dates(calendar, distinct).astype(np.int64).astype(np.int32)
+    return dates[np.cumsum(changes, dtype=np.int32) - 1], int(dates[-1])
+
+
+def _by_symbol_and_start(symbol: NDArray[np.int32], start: NDArray[np.int64], symbols: int) -> NDArray[np.intp]:
+    """The stable order by symbol, then start; files come in the order of time."""
+    if symbols < 1 << 16 and bool(np.all(start[1:] >= start[:-1])):
+        return np.argsort(symbol.astype(np.uint16), kind="stable")  # a radix sort
+    return np.lexsort((start, symbol))
+
+
 def _source(file: Intervals) -> SourceFile:
     """The file's identity and extent, in UTC days."""
-    day = file.start // dbn.NANOSECONDS_PER_DAY
+    day = file.start // NANOSECONDS_PER_DAY
     return SourceFile(
         name=file.file.name,
         sha256=file.file.sha256,

@@ -26,13 +26,22 @@ AssetClass = Literal["future", "equity"]
 
 @dataclass(frozen=True, slots=True)
 class VendorConfig:
-    """`[vendors.<name>]`. mapping: the columns of a generic CSV, as written; publisher: of Databento files."""
+    """`[vendors.<name>]`. mapping: the columns of a generic CSV, as written; publisher: of Databento files.
+
+    Folders with one sub-folder per root, None where the vendor has none: statistics (settlements), intraday
+    (`ohlcv-1h` or `ohlcv-1m`), both of format databento; contracts: a reference's bars per contract, read with
+    contracts_mapping where it is not empty. They inform a certificate and never decide it.
+    """
 
     name: str
     format: str
     path: Path
     publisher: int | None = None
     mapping: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Path | None = None
+    intraday: Path | None = None
+    contracts: Path | None = None
+    contracts_mapping: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +185,18 @@ class Workspace:
         """
         return self.locked_folder / f"{_name(symbol)}_bars.parquet"
 
-    def vendor_folder(self, vendor: str, symbol: str) -> Path:
-        """Folder of one symbol's files of a vendor that keeps a folder per root. Raises WorkspaceError."""
+    def vendor_folder(self, vendor: str, symbol: str, within: Path | None = None) -> Path:
+        """Folder of one symbol's files of a vendor that keeps a folder per root. Raises WorkspaceError.
+
+        within: another folder of the vendor's than its `path`.
+        """
         if vendor not in self.vendors:
             raise WorkspaceError(
                 "names an unknown vendor", where=f"symbols.{symbol}", found=vendor, expected=_one_of(self.vendors)
             )
         config = self.symbols.get(symbol)
         called = symbol if config is None else config.vendor_symbols.get(vendor, config.root)
-        return self.vendors[vendor].path / _name(called)
+        return (within or self.vendors[vendor].path) / _name(called)
 
     def symbol(self, name: str) -> SymbolConfig:
         """The configuration of a symbol. Raises WorkspaceError for an unknown one."""
@@ -251,8 +263,31 @@ def _vendor(name: str, table: _Table, root: Path) -> VendorConfig:
     path = table.take("path", _anywhere, "a path")
     publisher = table.take("publisher", _integer, "a publisher id", default=None)
     mapping = table.take("mapping", _mapping, "a table", default={})
+    folders = {
+        key: _under(root, table.take(key, _databento_only(form), expected, default=None))
+        for key, expected in (("statistics", _DATABENTO_FOLDER), ("intraday", _DATABENTO_FOLDER))
+    }
+    contracts = _under(root, table.take("contracts", _anywhere, "a path", default=None))
+    contracts_mapping = table.take("contracts_mapping", _mapping, "a table", default={})
     table.close()
-    return VendorConfig(name, str(form), root / str(path), publisher, mapping or {})
+    return VendorConfig(
+        name, str(form), root / str(path), publisher, mapping or {}, **folders, contracts=contracts,
+        contracts_mapping=contracts_mapping or {},
+    )  # fmt: skip
+
+
+_DATABENTO_FOLDER: Final = "a path, of a vendor whose format is databento"
+
+
+def _databento_only(form: Any) -> Callable[[Any], str]:
+    """A path, for vendors of Databento's format alone: no other ships such files."""
+
+    def read(value: Any) -> str:
+        if form != "databento":
+            raise ValueError
+        return _anywhere(value)
+
+    return read
 
 
 def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorConfig]) -> SymbolConfig:
