@@ -190,6 +190,8 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
             f"Rebuilt on the reference's rolls: {rebuilt['decision']}"
             + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
         )
+    for line in _alternative_lines(document, unit):
+        print(line)
     print(f"What would change the verdict: {_flip_text(document)}")
     basis = document.get("equity_basis")
     if basis is not None:
@@ -227,6 +229,63 @@ _CAUSES: Final = {
     "reference_residual": "the reference's adjusted series does not follow from its own rolls",
     "canonical_residual": "our series is not adjusted by differences",
 }
+
+
+_ALTERNATIVES: Final = {
+    "settlement": "settlement closes",
+    "session": "session-true bars",
+    "session_settlement": "session-true bars and settlement closes",
+}
+_BETTER: Final = ("ERROR", "REJECT", "WATCH", "ACCEPT")
+
+
+def _alternative_lines(document: Mapping[str, Any], unit: str) -> list[str]:
+    """What the decision would be with other closes of ours, and whether that names its cause."""
+    found = (document.get("counterfactuals") or {}).get("alternatives") or {}
+    lines: list[str] = []
+    better: list[str] = []
+    ran = 0
+    for name in sorted(found, key=[*_ALTERNATIVES, *sorted(found)].index):
+        item, label = found[name], _ALTERNATIVES.get(name, name)
+        if item["status"] != "RUN":
+            why = "not run" if item["status"] == "NOT_RUN" else "could not be computed"
+            lines.append(f"With {label}: {why}: {item['text']}")
+            continue
+        ran += 1
+        drift = f"mean drift {_number(item['mean_drift'])} ({_number(document['mean_drift'])} as built, {unit})"
+        lines.append(f"With {label}: {item['decision']}, {drift}")
+        if _BETTER.index(item["decision"]) > _BETTER.index(document["decision"]):
+            better.append(name)
+    if better:
+        lines.append(_cause_text(document, better[0]))
+    elif ran and document["decision"] != "ACCEPT":
+        lines.append("Other closes do not turn the decision: its cause lies elsewhere")
+    return lines
+
+
+def _cause_text(document: Mapping[str, Any], name: str) -> str:
+    """Which difference of basis the decision rests on: that between our bars and those that turn it."""
+    inputs = document["inputs"]
+    own, other = inputs["canonical"], inputs["alternatives"][name]
+    reference = inputs["reference_unadjusted"] or inputs["reference_adjusted"]
+    words = {
+        "last_trade": "at the last trade", "settlement": "at the settlement", "utc_day": "UTC days",
+        "exchange_session": "exchange sessions",
+    }  # fmt: skip
+    changed = [basis for basis in ("session_basis", "close_basis") if own[basis] != other[basis]]
+
+    def told(side: Mapping[str, Any]) -> str:
+        texts = {
+            "session_basis": f"bars of {words[side['session_basis']]}",
+            "close_basis": f"closes {words[side['close_basis']]}",
+        }
+        return " with ".join(texts[basis] for basis in changed)
+
+    label, decision = _ALTERNATIVES.get(name, name), document["counterfactuals"]["alternatives"][name]["decision"]
+    text = f"{label.capitalize()} turn {document['decision']} into {decision}"
+    if reference is None or told(reference) == told(own):
+        return text
+    return f"{text}: the cause is our {told(own)} against the reference's {told(reference)}"
 
 
 def _flip_text(document: Mapping[str, Any]) -> str:

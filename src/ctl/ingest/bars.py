@@ -385,20 +385,24 @@ def _root(root: str | None, rows: Rows, contracts: Sequence[Contract], notes: li
 
 
 def _frame(rows: Rows, names: Sequence[str]) -> pl.DataFrame:
+    def unknown(dtype: type[pl.DataType]) -> pl.Series:
+        return pl.Series([], dtype=dtype).extend_constant(None, len(rows))
+
     def nullable(values: NDArray[np.int64] | None, null: NDArray[np.bool_] | None) -> pl.Series:
-        if values is None:
-            return pl.Series(np.zeros(len(rows), dtype=np.int64)).set(
-                pl.Series(np.ones(len(rows), dtype=np.bool_)), None
-            )
+        if values is None or (null is not None and null.all()):
+            return unknown(pl.Int64)
         series = pl.Series(values)
         return series if null is None or not null.any() else series.set(pl.Series(null), None)
 
+    def prices_of(values: NDArray[np.float64]) -> pl.Series:
+        missing = np.isnan(values)
+        if missing.all():
+            return unknown(pl.Float64)
+        return pl.Series(values).fill_nan(None) if missing.any() else pl.Series(values)
+
     index = pl.Series(np.where(rows.symbol < 0, len(names), rows.symbol).astype(np.uint32))
     name_of = pl.Series([*names, None], dtype=pl.String)
-    prices = {
-        name: pl.Series(values).fill_nan(None) if np.isnan(values).any() else pl.Series(values)
-        for name, values in (("open", rows.open), ("high", rows.high), ("low", rows.low), ("close", rows.close))
-    }
+    prices = {name: prices_of(getattr(rows, name)) for name in ("open", "high", "low", "close")}
     return pl.DataFrame(
         {
             "session": pl.Series(rows.day).cast(pl.Date),
