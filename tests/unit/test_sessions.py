@@ -295,3 +295,13 @@ def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", "relative/folder"):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
         assert sessions._cache_folder() == Path("/home/someone/.cache/ctl/sessions")
+
+
+def test_closes_in_summer_in_winter_and_before_a_holiday() -> None:
+    """New York closes at 16:00, at 13:00 on 2024-07-03 and on the day after Thanksgiving."""
+    days = np.array(["2024-07-03", "2024-07-05", "2024-11-27", "2024-11-29"], dtype="datetime64[D]")
+    expected = ["2024-07-03T17", "2024-07-05T20", "2024-11-27T21", "2024-11-29T18"]
+    assert sessions.closes_of("XNYS", days).tolist() == np.array(expected, dtype="datetime64[ns]").tolist()
+    assert sessions.closes_of("XNYS", days[:0]).size == 0
+    with pytest.raises(DataError, match="2024-07-04 is no session of calendar XNYS"):
+        sessions.closes_of("XNYS", np.array(["2024-07-04"], dtype="datetime64[D]"))

@@ -12,7 +12,7 @@ import pytest
 from certify_market import TICK, Market
 
 from ctl.certify import certify, limits_document
-from ctl.errors import DataError
+from ctl.errors import DataError, InputError
 from ctl.model.bars import ContractTerms
 
 if TYPE_CHECKING:
@@ -407,6 +407,21 @@ def test_other_closes_are_judged_beside_the_decision(market: Market) -> None:
     other = document["counterfactuals"]["alternatives"]["settlement"]
     assert (other["decision"], other["n_pass"], other["mean_drift"]) == ("ACCEPT", 23, 0.0)
     assert document["n_watch"] == 23
+
+
+def test_other_closes_that_cannot_be_read_are_said_and_decide_nothing(market: Market) -> None:
+    broken = {
+        "session": InputError("no intraday files of XX", code="INPUT_MISSING"),
+        "settlement": InputError("truncated DBN", where="s.dbn"),
+    }
+    document = certify(market.request(alternatives=broken)).document
+    assert document["decision"] == "ACCEPT"
+    assert document["counterfactuals"]["alternatives"] == {
+        "session": {"status": "NOT_RUN", "text": "no intraday files of XX"},
+        "settlement": {"status": "ERROR", "text": "s.dbn: truncated DBN"},
+    }
+    assert document["inputs"]["alternatives"] == {"session": None, "settlement": None}
+    assert document["inputs"]["alternative_files"] == []
 
 
 def test_the_smallest_flip_names_the_wrong_gap(market: Market) -> None:

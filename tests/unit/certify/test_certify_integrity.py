@@ -12,6 +12,7 @@ from certify_market import TICK, Market
 
 from ctl.certify import integrity
 from ctl.certify.window import canonical_arrays
+from ctl.errors import InputError
 
 if TYPE_CHECKING:
     from ctl.model.bars import ContractBars
@@ -176,3 +177,10 @@ def test_raw_parity_with_the_references_contracts(market: Market) -> None:
     assert findings(market, bars, reference_contracts=near)["raw_parity"].value == 1.0
     beyond = with_value(bars, 0, volume=994)
     assert findings(market, bars, reference_contracts=beyond)["raw_parity"].value == pytest.approx(1.0 - 1 / rows)
+
+
+@pytest.mark.parametrize(("code", "status"), [("INPUT_MISSING", "NOT_RUN"), ("INPUT_UNREADABLE", "ERROR")])
+def test_contract_bars_of_the_reference_that_cannot_be_read_are_said(market: Market, code: str, status: str) -> None:
+    broken = InputError("row 3: damaged", where="TS.csv", code=code)
+    finding = findings(market, market.bars(), reference_contracts=broken)["raw_parity"]
+    assert (finding.status, finding.code, finding.text) == (status, code, "TS.csv: row 3: damaged")

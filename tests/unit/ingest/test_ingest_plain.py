@@ -197,6 +197,15 @@ class TestFiles:
         with pytest.raises(InputError, match="the file expands too far"):
             read_series(write("bomb.csv.gz", bomb), symbol="X", instruments=instruments)
 
+    @pytest.mark.parametrize("stated", [100, 400_000])
+    def test_zstd_content_of_another_size_than_its_header_states(self, write, stated):
+        packed = bytearray(zstandard.ZstdCompressor().compress(b"\x20" * 300_000))
+        assert packed[4] >> 5 == 0b101  # four bytes of content size, right behind the descriptor
+        assert int.from_bytes(packed[5:9], "little") == 300_000
+        packed[5:9] = stated.to_bytes(4, "little")
+        with pytest.raises(InputError, match="damaged zstd data"):
+            source.load(write("a.csv.zst", bytes(packed)))
+
     def test_frames_one_after_the_other_are_one_file(self, write, instruments):
         pack = zstandard.ZstdCompressor().compress
         data = pack(SERIES.encode()) + pack(GOOD.encode())

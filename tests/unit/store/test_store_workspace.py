@@ -167,3 +167,27 @@ def test_the_lock_file_is_not_followed_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "run.lock").symlink_to(tmp_path / "target")
     with pytest.raises(WorkspaceError, match="run lock cannot be opened"):
         store.RunLock(tmp_path / "run.lock", instant=datetime(2026, 3, 2, tzinfo=UTC), purpose="x").acquire()
+
+
+def test_folders_beside_a_vendors_bars(tmp_path: Path) -> None:
+    found = workspace(tmp_path)
+    assert (found.vendors["databento"].statistics, found.vendors["databento"].intraday) == (None, None)
+    text = TOML.replace(
+        'path = "data/raw/databento"', 'path = "data/raw/databento"\nstatistics = "data/st"\nintraday = "/srv/hours"'
+    ).replace('path = "/srv/tradestation"', 'path = "/srv/tradestation"\ncontracts = "data/contracts"')
+    found = workspace(tmp_path, text)
+    vendor = found.vendors["databento"]
+    assert (vendor.statistics, vendor.intraday) == (tmp_path / "data/st", Path("/srv/hours"))
+    assert found.vendor_folder("databento", "ES", vendor.statistics) == tmp_path / "data/st/ES"
+    assert found.vendors["tradestation"].contracts == tmp_path / "data/contracts"
+
+
+@pytest.mark.parametrize("key", ["statistics", "intraday"])
+def test_only_databento_ships_statistics_and_intraday_bars(tmp_path: Path, key: str) -> None:
+    text = TOML.replace('path = "/srv/tradestation"', f'path = "/srv/tradestation"\n{key} = "data/x"')
+    with pytest.raises(
+        WorkspaceError, match=f"vendors.tradestation.{key}: found 'data/x'; expected a path, of a vendor"
+    ):
+        workspace(tmp_path, text)
+    with pytest.raises(WorkspaceError, match=r"vendors.databento.contracts: found '\.\./x'; expected a path"):
+        workspace(tmp_path, TOML.replace('path = "data/raw/databento"', 'path = "data/raw"\ncontracts = "../x"'))

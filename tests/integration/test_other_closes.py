@@ -1,0 +1,242 @@
+"""Settlement closes, session-true bars and the reference's contract bars of a workspace, from file to certificate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from ctl import demo, ingest, inputs, portfolio, store
+from ctl.certify.schema import validate
+from ctl.demo.hourly import MIN_VOLUME
+from ctl.demo.quotes import Quotes, quotes
+from ctl.sessions import sessions_between
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Ran
+    from ctl.model.bars import ContractBars
+    from ctl.model.certificate import Certificate
+
+MARKET = demo.default_market()
+INSTRUMENTS = ingest.load_instruments()
+STATISTICS = "data/raw/databento_statistics"
+HOURLY = "data/raw/databento_hourly"
+CONTRACTS = "data/raw/tradestation_contracts"
+
+
+@cache
+def simulated(root: str) -> Quotes:
+    spec = MARKET.future(root)
+    return quotes(spec, sessions_between(spec.calendar, MARKET.first, MARKET.last), MARKET.seed)
+
+
+def certificate(folder: Path, symbol: str, **more: Any) -> Certificate:
+    workspace = store.Workspace.load(folder)
+    settings = portfolio.read_profile(workspace).symbol_settings[symbol]
+    return portfolio.certify_symbol(workspace, symbol, settings, **more).certificate
+
+
+def alternatives(found: Certificate) -> dict[str, Any]:
+    return dict(found.document["counterfactuals"]["alternatives"])
+
+
+def parity(found: Certificate) -> dict[str, Any]:
+    (finding,) = [f for f in found.document["layers"]["L1"]["findings"] if f["check"] == "raw_parity"]
+    return dict(finding)
+
+
+def by_key(bars: ContractBars, *columns: str) -> dict[tuple[str, date], tuple[Any, ...]]:
+    rows = bars.frame.select("contract", "session", *columns).rows()
+    return {(contract, session): tuple(values) for contract, session, *values in rows}
+
+
+# ---------------------------------------------------------------- the readers against the generator's own truth
+
+
+@pytest.mark.parametrize("root", ["ES", "PL"])
+def test_settlements_are_what_the_exchange_settled_at(filled_workspace: Path, root: str) -> None:
+    known, tick = simulated(root), MARKET.future(root).tick
+    found = by_key(
+        ingest.read_settlements([filled_workspace / STATISTICS / root], root, instruments=INSTRUMENTS), "close"
+    )
+    names = [contract.name for contract in known.listing.contracts]
+    traded = np.flatnonzero(known.exchange.volume > 0)
+    assert len(found) == traded.size > 10_000
+    for row in traded:
+        key = names[known.rows.contract[row]], known.sessions[known.rows.session[row]].item()
+        assert found[key][0] == pytest.approx(known.exchange.close[row] * tick, abs=1e-9)
+
+
+def test_session_bars_are_the_exchanges_sessions(filled_workspace: Path) -> None:
+    """Open at the reopening on the evening before, close and volume of the whole session, on both clocks."""
+    known, spec = simulated("PL"), MARKET.future("PL")
+    found = by_key(
+        ingest.read_session_bars(
+            [filled_workspace / HOURLY / "PL"], "PL", calendar=spec.calendar, instruments=INSTRUMENTS
+        ),
+        "open", "high", "low", "close", "volume",
+    )  # fmt: skip
+    names = [contract.name for contract in known.listing.contracts]
+    parts, exchange = known.stretches, known.exchange
+    kept = known.utc.volume >= MIN_VOLUME
+    compared = 0
+    for row in np.flatnonzero(kept):
+        at = int(known.rows.session[row])
+        # The evening before is delivered with the UTC day before, which must be delivered too.
+        if row == 0 or known.rows.contract[row - 1] != known.rows.contract[row] or not kept[row - 1]:
+            continue
+        key = names[known.rows.contract[row]], known.sessions[at].item()
+        opened, high, low, close, volume = found[key]
+        assert volume == exchange.volume[row], key
+        ticks = np.rint(np.array([opened, high, low, close]) / spec.tick).astype(int).tolist()
+        # Trades at 00:00 UTC on either side of it may lie beyond what the exchange's own bar reports.
+        midnight = [known.utc.open[row], *([known.utc.close[row - 1]] if parts.has_evening[row - 1] else [])]
+        top = max(exchange.high[row], parts.after_high[row], parts.after_close[row], *midnight)
+        bottom = min(exchange.low[row], parts.after_low[row], parts.after_close[row], *midnight)
+        assert ticks == [exchange.open[row], top, bottom, parts.after_close[row]], key
+        compared += 1
+    assert compared > 3_700
+
+
+# ---------------------------------------------------------------- the certificate
+
+
+def test_settlement_closes_prove_the_cause_of_the_drift_floor(filled_workspace: Path) -> None:
+    """ES drifts because its bars close at the last trade: at the settlement the same series is the reference's."""
+    found = certificate(filled_workspace, "ES")
+    assert found.decision == "WATCH"
+    assert found.document["mean_drift"] > 7.0
+    settled = alternatives(found)["settlement"]
+    assert (settled["status"], settled["decision"], settled["reasons"]) == ("RUN", "ACCEPT", [])
+    assert settled["mean_drift"] < 0.1
+    assert settled["n_paired"] == 32
+    session = alternatives(found)["session"]
+    assert session["status"] == "NOT_RUN"
+    assert "no intraday files of ES from vendor databento; expected data/raw/databento_hourly/ES/" in session["text"]
+    side = found.document["inputs"]["alternatives"]["settlement"]
+    assert (side["session_basis"], side["close_basis"]) == ("utc_day", "settlement")
+    assert side["counts"]["settlements_superseded"] > 100
+    assert side["counts"]["closes_kept_at_last_trade"] == 0
+    files = {item["name"]: item["sha256"] for item in found.document["inputs"]["alternative_files"]}
+    (statistics,) = (filled_workspace / STATISTICS / "ES").iterdir()
+    assert files[statistics.name] == store.workspace.sha256_bytes(statistics.read_bytes())
+    validate(dict(found.document))
+
+
+def test_where_a_roll_was_left_out_no_close_mends_it(filled_workspace: Path) -> None:
+    found = certificate(filled_workspace, "PL")
+    others = alternatives(found)
+    assert sorted(others) == ["session", "session_settlement", "settlement"]
+    assert {name: other["decision"] for name, other in others.items()} == dict.fromkeys(others, "WATCH")
+    assert all(other["smallest_flip"]["units"] == ["block:PLJ23>PLN23"] for other in others.values())
+    sides = found.document["inputs"]["alternatives"]
+    assert (sides["session"]["session_basis"], sides["session"]["close_basis"]) == ("exchange_session", "last_trade")
+    assert sides["session_settlement"]["close_basis"] == "settlement"
+
+
+def test_raw_parity_compares_the_references_contract_bars(filled_workspace: Path) -> None:
+    """Last trades against settlements: one close in twelve agrees within a tick. It is said, and gates nothing."""
+    found = certificate(filled_workspace, "ES")
+    finding = parity(found)
+    assert (finding["status"], finding["code"]) == ("WATCH", "RAW_PARITY")
+    assert finding["evidence"]["shared"] > 10_000
+    assert "(last trade against settlement)" in finding["text"]
+    assert 0.05 < finding["evidence"]["share_close_in_parity"] < 0.15
+    assert [reason.code for reason in found.reasons] == ["MEAN_DRIFT"]
+    side = found.document["inputs"]["reference_contracts"]
+    assert (side["vendor"], side["close_basis"], side["session_basis"]) == (
+        "tradestation", "settlement", "exchange_session",
+    )  # fmt: skip
+    absent = parity(certificate(filled_workspace, "CL"))
+    assert absent["status"] == "NOT_RUN"
+    assert "expected data/raw/tradestation_contracts/CL/" in absent["text"]
+
+
+def test_the_references_contract_bars_are_the_settlements(filled_workspace: Path) -> None:
+    held = inputs.read_symbol(store.Workspace.load(filled_workspace), "ES", with_alternatives=True)
+    assert held.reference is not None
+    settled = by_key(held.settlements, "close")  # type: ignore[arg-type]
+    assert by_key(held.reference.contracts, "close") == settled  # type: ignore[arg-type]
+
+
+def test_files_that_cannot_be_read_are_said_and_decide_nothing(workspace: Path) -> None:
+    before = certificate(workspace, "ES")
+    for folder in (STATISTICS, CONTRACTS):
+        (path,) = (workspace / folder / "ES").iterdir()
+        path.write_bytes(path.read_bytes()[:-100])
+    after = certificate(workspace, "ES")
+    settled = alternatives(after)["settlement"]
+    assert settled["status"] == "ERROR"
+    assert "statistics.dbn.zst" in settled["text"]
+    assert after.document["inputs"]["alternatives"]["settlement"] is None
+    assert parity(after)["status"] == "ERROR"
+    assert after.document["layers"]["L1"]["status"] == "ERROR"
+    assert (after.decision, after.reasons) == (before.decision, before.reasons)
+    validate(dict(after.document))
+
+
+def test_bars_of_another_root_are_not_taken_for_ours(workspace: Path) -> None:
+    shutil.rmtree(workspace / STATISTICS / "ES")
+    shutil.copytree(workspace / STATISTICS / "PL", workspace / STATISTICS / "ES")
+    shutil.copytree(workspace / HOURLY / "PL", workspace / HOURLY / "ES")
+    others = alternatives(certificate(workspace, "ES"))
+    assert others["settlement"]["status"] == "ERROR"
+    assert "no bar has a settlement" in others["settlement"]["text"]
+    assert others["session"]["status"] == "ERROR"
+    assert "contracts of another root" in others["session"]["text"]
+
+
+def test_without_the_folders_in_ctl_toml_nothing_is_told(workspace: Path) -> None:
+    config = workspace / "ctl.toml"
+    lines = [line for line in config.read_text().splitlines() if not line.startswith(("statistics =", "intraday ="))]
+    config.write_text("\n".join(lines))
+    assert alternatives(certificate(workspace, "PL")) == {}
+
+
+def test_sessions_after_the_as_of_date_are_left_out(filled_workspace: Path) -> None:
+    day = date(2024, 6, 28)
+    held = inputs.read_symbol(store.Workspace.load(filled_workspace), "PL", as_of=day, with_alternatives=True)
+    for bars in (held.settlements, held.session_bars):
+        assert bars.frame["session"].max() == day  # type: ignore[union-attr]
+    found = certificate(filled_workspace, "ES", as_of=day)
+    sides = found.document["inputs"]
+    assert sides["alternatives"]["settlement"]["last_session"] == "2024-06-28"
+    assert sides["reference_contracts"]["last_session"] == "2024-06-28"
+    # As of a day before all of them nothing is left of them, and that is said in their place.
+    once = inputs.ReadOnce(store.Workspace.load(filled_workspace))
+    early = once.read_symbol("PL", with_reference=False, with_alternatives=True, as_of=date(2018, 1, 2))
+    assert not isinstance(early.settlements, Exception)
+
+
+def test_every_command_derives_the_same_certificate(workspace: Path, ctl: Callable[..., Ran]) -> None:
+    gate = ctl("gate", "--json", "-w", workspace)
+    assert gate.code == 0
+    told = {item["symbol"]: item["certificate_sha256"] for item in gate.document["symbol_results"]}
+    for symbol in ("ES", "CL", "PL"):
+        assert ctl("certify", symbol, "-w", workspace).code == 0
+        written = workspace / f"data/processed/cutover_v1/certificates/{symbol}/{symbol}_certificate.json"
+        assert store.workspace.sha256_bytes(written.read_bytes()) == told[symbol]
+    ran = ctl("run", "--json", "-w", workspace)
+    assert ran.code == 0
+    summary = json.dumps(ran.document)
+    assert all(digest in summary for digest in told.values())
+
+
+def test_the_explanation_names_the_cause(workspace: Path, ctl: Callable[..., Ran]) -> None:
+    told = " ".join(ctl("certify", "ES", "--explain", "-w", workspace).out.split())
+    assert "With settlement closes: ACCEPT, mean drift 0.04 (7.30 as built, index points)" in told
+    assert (
+        "Settlement closes turn WATCH into ACCEPT: the cause is our closes at the last trade against the reference's "
+        "closes at the settlement"
+    ) in told
+    told = " ".join(ctl("certify", "PL", "--explain", "-w", workspace).out.split())
+    assert "With session-true bars and settlement closes: WATCH" in told
+    assert "Other closes do not turn the decision: its cause lies elsewhere" in told
