@@ -143,7 +143,9 @@ def _newest_sessions(files: ReadOnce, profile: OperatingProfile) -> Iterator[dat
     for symbol in profile.gating_universe:
         settings = profile.symbol_settings[symbol]
         try:
-            held = files.read_symbol(symbol, policy=settings.roll_policy, reference=settings.reference)
+            held = files.read_symbol(
+                symbol, policy=settings.roll_policy, reference=settings.reference, with_alternatives=True
+            )
             newest = held.bars["session"].max()
         except CtlError:
             continue

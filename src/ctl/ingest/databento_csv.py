@@ -14,12 +14,14 @@ import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest.publishers import choose_publisher
-from ctl.ingest.rows import FileBars, Rows
+from ctl.ingest.rows import FileBars, OtherSchema, Rows
 from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from ctl.ingest.table import Table
@@ -33,6 +35,7 @@ _PRICES: Final = ("open", "high", "low", "close")
 REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
 _NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
 
+_NO_INSTANT: Final = str(2**64 - 1)
 _FIXED_FROM: Final = 1_000_000
 """Where no price has a decimal point: 1e-9 units from this size on (a price of 0.001), else plain numbers."""
 
@@ -64,8 +67,8 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
     day = _days(table)
     publishers = table.integers("publisher_id", nullable=False).values
     table.integers("instrument_id", nullable=False)
-    symbols, codes = _symbols(table, symbol)
-    prices = _prices(table)
+    symbols, codes = symbols_of(table, symbol)
+    prices = prices_of(table, _PRICES)
     volume = table.integers("volume")
     rows = Rows(
         symbols,
@@ -97,7 +100,8 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
     return FileBars(table.file, rows, VENDOR, "utc_day", "last_trade", counts=counts)
 
 
-def _symbols(table: Table, symbol: str | None) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+def symbols_of(table: Table, symbol: str | None = None) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Symbols and the number of each row's: from their column, else all of the symbol that the file is named after."""
     if "symbol" in table.columns:
         return coded(table, "symbol")
     # `ESH5.csv`, or split by symbol: `glbx-mdp3-20250101-20250131.ohlcv-1d.ESH5.csv.zst`
@@ -138,9 +142,44 @@ def _days(table: Table) -> NDArray[np.int32]:
     return dates.to_physical().to_numpy()
 
 
-def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
+def instants(table: Table, column: str) -> NDArray[np.int64]:
+    """Nanoseconds since 1970, written as such or as `2020-12-28T01:09:29.471598612Z`; INT64_MAX where there is none."""
+    cells = table.text(column)
+    if cells.null_count():
+        cells = cells.fill_null(_NO_INSTANT)
+    absent = cells == _NO_INSTANT
+    stated = cells.filter(~absent)
+    if not len(stated) or str(stated[0]).isdigit():
+        moments = cells.set(absent, str(INT64_MAX)).cast(pl.Int64, strict=False)
+        expected = "nanoseconds since 1970"
+    else:
+        text = cells.str.replace(" ", "T", literal=True).str.replace(r"\+00:00$", "Z")
+        times = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", strict=False)
+        moments = times.cast(pl.Int64).set(absent, INT64_MAX)
+        expected = "a time as 2020-12-28T01:09:29.471598612Z"
+    if moments.null_count():
+        table.fail(int(moments.is_null().arg_max() or 0), column, "not an instant", expected=expected)
+    if int(moments.min() or 0) < 0:  # type: ignore[arg-type]
+        table.fail(int(moments.arg_min() or 0), column, "before 1970", expected=expected)
+    return moments.to_numpy()
+
+
+def of_one_rtype(table: Table, rtypes: Mapping[int, str]) -> str:
+    """Which of some schemas the rows are, told by their rtype. Raises OtherSchema for another, InputError for two."""
+    rtype = table.integers("rtype", nullable=False).values
+    expected = " or ".join(rtypes.values())
+    if int(rtype[0]) not in rtypes:
+        raise OtherSchema("another schema", where=table.file.name, found=f"rtype {rtype[0]}", expected=expected)
+    other = np.flatnonzero(rtype != rtype[0])
+    if len(other):
+        table.fail(int(other[0]), "rtype", "records of two schemas", expected=str(rtype[0]))
+    return rtypes[int(rtype[0])]
+
+
+def prices_of(table: Table, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Prices in quote units, NaN where null; all columns together tell whether they are decimals or 1e-9 units."""
     units: dict[str, NDArray[np.int64]] = {}
-    for name in _PRICES:
+    for name in columns:
         cells = table.text(name)
         whole = cells.cast(pl.Int64, strict=False)
         if whole.null_count() != cells.null_count():
@@ -149,7 +188,7 @@ def _prices(table: Table) -> dict[str, NDArray[np.float64]]:
     else:
         if any(((values != INT64_MAX) & (np.abs(values) >= _FIXED_FROM)).any() for values in units.values()):
             return {name: np.where(values == INT64_MAX, np.nan, values / UNIT) for name, values in units.items()}
-    return {name: _decimals(table, name) for name in _PRICES}
+    return {name: _decimals(table, name) for name in columns}
 
 
 def _decimals(table: Table, name: str) -> NDArray[np.float64]:

@@ -63,7 +63,7 @@ def read_settlements(
     """See `ctl.ingest.read_settlements`."""
     from ctl.ingest import settlements
 
-    found, unused = _each(paths, root, lambda raw: settlements.read_dbn(raw, publisher), "statistics")
+    found, unused = _each(paths, root, publisher, settlements.read_dbn, settlements.read_csv, settlements.SCHEMA)
     return _noted(settlements.latest(found, root, instruments), unused)
 
 
@@ -74,24 +74,27 @@ def read_session_bars(
     from ctl.ingest import session_bars
 
     expected = " or ".join(session_bars.SCHEMAS)
-    found, unused = _each(paths, root, lambda raw: session_bars.read_dbn(raw, publisher), expected)
+    found, unused = _each(paths, root, publisher, session_bars.read_dbn, session_bars.read_csv, expected)
     return _noted(session_bars.aggregate(found, root, calendar, instruments), unused)
 
 
 def _each(
-    paths: Sequence[Path], root: str | None, read: Callable[[source.RawFile], _Read], expected: str
+    paths: Sequence[Path],
+    root: str | None,
+    publisher: int | None,
+    of_dbn: Callable[[source.RawFile, int | None], _Read],
+    of_csv: Callable[[table.Table, int | None], _Read],
+    expected: str,
 ) -> tuple[list[_Read], list[str]]:
-    """What `read` makes of every DBN file meant; files of a folder that hold another schema are named instead."""
+    """What is read of every Databento file meant; files of a folder that hold another schema are named instead."""
     if root is not None:
         require_symbol(root, what="root")
     found: list[_Read] = []
     unused: list[str] = []
     for path, named in _expand(paths):
         raw = source.load(path)
-        if not raw.data.startswith(_DBN_MAGIC):
-            raise InputError("not a DBN file", where=raw.name, expected=f"Databento {expected} as DBN")
         try:
-            found.append(read(raw))
+            found.append(of_dbn(raw, publisher) if raw.data.startswith(_DBN_MAGIC) else of_csv(_cells(raw), publisher))
         except OtherSchema as error:
             if named:
                 raise
@@ -99,6 +102,17 @@ def _each(
     if not found:
         raise InputError(f"no {expected} files", where=str(paths[0]), found="; ".join(unused), expected=expected)
     return found, unused
+
+
+def _cells(raw: source.RawFile) -> table.Table:
+    """A Databento CSV as a table."""
+    text = table.check_head(raw)
+    columns = table.header_of(text)
+    if databento_csv.is_symbology(columns):
+        raise OtherSchema("no records", where=raw.name, found="symbology", expected="a Databento schema")
+    if not databento_csv.recognises(columns):
+        raise InputError("no Databento file", where=raw.name, found=", ".join(columns)[:120], expected="DBN or CSV")
+    return table.parse(raw, text)
 
 
 def _noted(bars: ContractBars, notes: Sequence[str]) -> ContractBars:

@@ -15,18 +15,19 @@ import numpy as np
 
 from ctl import sessions
 from ctl.errors import InputError
-from ctl.ingest import dbn
+from ctl.ingest import databento_csv, dbn
 from ctl.ingest.bars import contract_bars
 from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
 from ctl.ingest.publishers import single_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
-from ctl.ingest.table import MAX_COUNT
+from ctl.ingest.table import MAX_COUNT, require_columns
 from ctl.model.bars import ContractBars, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctl.ingest.source import RawFile
+    from ctl.ingest.table import Table
     from ctl.model.instruments import Instruments
 
 SCHEMAS: Final = {"ohlcv-1h": (34, 3_600_000_000_000), "ohlcv-1m": (33, 60_000_000_000)}
@@ -102,6 +103,34 @@ def _starts(file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any
             at = int(wrong.argmax())
             raise InputError(f"record {at + 1}: {what}", where=file.name, found=str(int(start[at])), expected=expected)
     return start, int(start.max()) + step if end == _LATEST else end
+
+
+def read_csv(table: Table, publisher: int | None) -> Intervals:
+    """Bars of a CSV of `ohlcv-1h` or `ohlcv-1m`, symbols from their column or the file's name.
+
+    Such a file does not say up to where it reaches: it is taken to end with its last interval.
+    Raises InputError as `Table` does, and for a missing column, another schema, an interval that does not start on
+    its hour or minute, a bar without a price, several publishers.
+    """
+    schema = databento_csv.of_one_rtype(table, {rtype: name for name, (rtype, _) in SCHEMAS.items()})
+    require_columns(table.file, table.columns, databento_csv.REQUIRED)
+    step = SCHEMAS[schema][1]
+    counts: dict[str, int] = {}
+    start = databento_csv.instants(table, "ts_event")
+    wrong = (start % step != 0) | (start >= _LATEST)
+    if wrong.any():
+        table.fail(int(wrong.argmax()), "ts_event", "not the start of an interval", expected=f"that of {schema}")
+    publishers = table.integers("publisher_id", nullable=False).values
+    kept = np.flatnonzero(single_publisher(publishers, publisher, table.file.name, counts))
+    symbols, codes = databento_csv.symbols_of(table)
+    prices: dict[str, NDArray[np.int64]] = {}
+    for name, values in databento_csv.prices_of(table, _PRICES).items():
+        if np.isnan(values).any():
+            table.fail(int(np.isnan(values).argmax()), name, "a bar without a price", expected="a price")
+        prices[name] = np.rint(values[kept] * databento_csv.UNIT).astype(np.int64)
+    volume = table.integers("volume", nullable=False).values[kept]
+    end = int(start.max()) + step
+    return Intervals(table.file, schema, symbols, codes[kept], start[kept], end, prices, volume, counts, ())
 
 
 def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instruments: Instruments) -> ContractBars:

@@ -15,17 +15,19 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import DataError, InputError
-from ctl.ingest import dbn
+from ctl.ingest import databento_csv, dbn
 from ctl.ingest.bars import contract_bars
 from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
 from ctl.ingest.publishers import single_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
+from ctl.ingest.table import require_columns
 from ctl.model.bars import CONTRACT_COLUMNS, ContractBars, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctl.ingest.source import RawFile
+    from ctl.ingest.table import Table
     from ctl.model.instruments import Instruments
 
 SCHEMA: Final = "statistics"
@@ -33,6 +35,7 @@ _RTYPE: Final = 24
 _SETTLEMENT: Final = 3
 _DELETED: Final = 2
 _LAST_DAY: Final = 84_005
+_COLUMNS: Final = ("ts_recv", "ts_event", "publisher_id", "ts_ref", "price", "stat_type", "update_action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +68,70 @@ def read_dbn(file: RawFile, publisher: int | None) -> Publications:
     message = databento_dbn.StatMsg if version == dbn.VERSIONS[-1] else databento_dbn.StatMsgV1
     records = dbn.records_of(file, body, message._dtypes, _RTYPE, bool(metadata.ts_out))
     notes = dbn.vendor_notes(file, metadata, len(records))
-    settled = records[records["stat_type"] == _SETTLEMENT]
-    counts = {"other_statistics_ignored": len(records) - len(settled)} if len(settled) < len(records) else {}
-    undated = settled["ts_ref"] > INT64_MAX
-    if undated.any():
-        counts["settlements_without_session"] = int(np.count_nonzero(undated))
-        settled = settled[~undated]
-    settled = settled[single_publisher(settled["publisher_id"], publisher, file.name, counts)]
-    received = np.where(settled["ts_recv"] > INT64_MAX, settled["ts_event"], settled["ts_recv"])
-    session = settled["ts_ref"].astype(np.int64) // NANOSECONDS_PER_DAY
-    for what, late in (("time of publication", received > INT64_MAX), ("session", session > _LAST_DAY)):
-        if late.any():
-            raise InputError(f"a settlement without a usable {what}", where=file.name)
-    published = received.astype(np.int64)
+    counts: dict[str, int] = {}
+    reference = np.minimum(records["ts_ref"], INT64_MAX).astype(np.int64)
+    settled = _kept(records["stat_type"], reference, records["publisher_id"], publisher, file.name, counts)
+    records, reference = records[settled], reference[settled]
+    received = np.where(records["ts_recv"] > INT64_MAX, records["ts_event"], records["ts_recv"])
+    published = np.minimum(received, INT64_MAX).astype(np.int64)
+    session = _sessions(reference, published, file.name)
     symbols, intervals = dbn.mappings_of(file, metadata)
     day = (published // NANOSECONDS_PER_DAY).astype(np.int32)
-    symbol = dbn.symbol_at(file, intervals, settled["instrument_id"], day) if len(settled) else day
-    price = dbn.prices_of(settled["price"])
-    price[settled["update_action"] == _DELETED] = np.nan
-    return Publications(file, symbols, symbol, session.astype(np.int32), published, price, counts, notes)
+    symbol = dbn.symbol_at(file, intervals, records["instrument_id"], day) if len(records) else day
+    price = dbn.prices_of(records["price"])
+    price[records["update_action"] == _DELETED] = np.nan
+    return Publications(file, symbols, symbol, session, published, price, counts, notes)
+
+
+def read_csv(table: Table, publisher: int | None) -> Publications:
+    """Settlements of a CSV of `statistics`, symbols from their column or the file's name.
+
+    Raises InputError as `Table` does, and for a missing column, another schema, several publishers.
+    """
+    databento_csv.of_one_rtype(table, {_RTYPE: SCHEMA})
+    require_columns(table.file, table.columns, _COLUMNS)
+    counts: dict[str, int] = {}
+    whole = {
+        name: table.integers(name, nullable=False).values for name in ("stat_type", "publisher_id", "update_action")
+    }
+    reference = databento_csv.instants(table, "ts_ref")
+    kept = _kept(whole["stat_type"], reference, whole["publisher_id"], publisher, table.file.name, counts)
+    received = databento_csv.instants(table, "ts_recv")
+    published = np.where(received == INT64_MAX, databento_csv.instants(table, "ts_event"), received)[kept]
+    session = _sessions(reference[kept], published, table.file.name)
+    symbols, codes = databento_csv.symbols_of(table)
+    price = databento_csv.prices_of(table, ("price",))["price"].copy()
+    price[whole["update_action"] == _DELETED] = np.nan
+    return Publications(table.file, symbols, codes[kept], session, published, price[kept], counts, ())
+
+
+def _kept(
+    kind: NDArray[np.int64],
+    reference: NDArray[np.int64],
+    publishers: NDArray[np.int64],
+    publisher: int | None,
+    name: str,
+    counts: dict[str, int],
+) -> NDArray[np.intp]:
+    """The rows that are settlements of a session by the one publisher; the others are counted."""
+    rows = np.flatnonzero(kind == _SETTLEMENT)
+    dated = rows[reference[rows] != INT64_MAX]
+    for reason, count in (
+        ("other_statistics_ignored", len(kind) - len(rows)), ("settlements_without_session", len(rows) - len(dated))
+    ):  # fmt: skip
+        if count:
+            counts[reason] = count
+    kept: NDArray[np.intp] = dated[single_publisher(publishers[dated], publisher, name, counts)]
+    return kept
+
+
+def _sessions(reference: NDArray[np.int64], published: NDArray[np.int64], name: str) -> NDArray[np.int32]:
+    """The days that `ts_ref` names. Raises InputError for what cannot be a session or a time of publication."""
+    session = reference // NANOSECONDS_PER_DAY
+    for what, late in (("time of publication", published == INT64_MAX), ("session", session > _LAST_DAY)):
+        if late.any():
+            raise InputError(f"a settlement without a usable {what}", where=name)
+    return session.astype(np.int32)
 
 
 def latest(files: Sequence[Publications], root: str | None, instruments: Instruments) -> ContractBars:

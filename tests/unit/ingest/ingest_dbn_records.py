@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,3 +40,11 @@ def document(
         version=version,
     )
     return bytes(metadata) + b"".join(bytes(record) for record in records)
+
+
+def as_csv(data: bytes, path: Path, *, pretty: bool) -> Path:
+    """The vendor's own CSV of a DBN document: decimals and times with the symbols, or integers without them."""
+    from databento import DBNStore
+
+    DBNStore.from_bytes(data).to_csv(path, pretty_px=pretty, pretty_ts=pretty, map_symbols=pretty)
+    return path

@@ -6,7 +6,7 @@ from datetime import date
 
 import databento_dbn as dbn
 import pytest
-from ingest_dbn_records import document, nanos
+from ingest_dbn_records import as_csv, document, nanos
 
 from ctl import ingest
 from ctl.errors import InputError, UsageError
@@ -79,6 +79,28 @@ def test_minutes_on_either_side_of_the_close_belong_to_two_sessions(write, instr
         (date(2024, 11, 4), 1.0, 2.0, 1.0, 2.0, 10),
         (date(2024, 11, 5), 3.0, 4.0, 3.0, 4.0, 20),
     ]
+
+
+@pytest.mark.parametrize("pretty", [True, False])
+def test_the_vendors_csv_says_the_same(write, tmp_path, instruments, pretty):
+    """A CSV does not say up to where it reaches: its last session counts where its last interval ends it."""
+    hours = [(time, 7, *values) for time, *values, _ in [*AUTUMN, ("2024-11-06 23:00", 1, 1, 1, 1, 1, None)]]
+    data = bars("ohlcv-1h", "2024-10-31 00:00", "2024-11-07 00:00", hours)
+    path = as_csv(data, tmp_path / "ESZ4.csv", pretty=pretty)
+    found, known = read([path], instruments), read([write("h.dbn", data)], instruments)
+    assert len(rows(found)) == 3
+    assert found.frame.equals(known.frame)
+    assert found.meta.counts == known.meta.counts == {"unfinished_sessions_dropped": 1}
+    text = path.read_text()
+    moved = text.replace("2024-10-31T22:00", "2024-10-31T22:10").replace("1730412000", "1730412600")
+    with pytest.raises(InputError, match="row 2, column 'ts_event': not the start of an interval"):
+        read([write("ESZ4b.csv", moved)], instruments)
+    with pytest.raises(InputError, match="found rtype 35; expected ohlcv-1h or ohlcv-1m"):
+        read([write("ESZ4c.csv", text.replace(",34,", ",35,"))], instruments)
+    with pytest.raises(InputError, match="row 3, column 'rtype': records of two schemas"):
+        read(
+            [write("ESZ4d.csv", ",33,".join([text[: text.index(",34,")], text[text.index(",34,") + 4 :]]))], instruments
+        )
 
 
 def test_a_session_that_the_files_do_not_finish_is_left_out(write, instruments):

@@ -6,7 +6,7 @@ from datetime import date
 
 import databento_dbn as dbn
 import pytest
-from ingest_dbn_records import document, nanos
+from ingest_dbn_records import as_csv, document, nanos
 from ingest_dbn_writer import dbn_bytes
 
 from ctl import ingest
@@ -88,6 +88,34 @@ def test_what_is_no_settlement_of_a_session_is_counted(write, instruments):
     }
 
 
+@pytest.mark.parametrize("pretty", [True, False])
+def test_the_vendors_csv_says_the_same(write, tmp_path, instruments, pretty):
+    data = statistics(
+        [
+            stat(7, MON, 4_500 * G, "2024-01-08 20:00"),
+            stat(7, MON, 4_501 * G, "2024-01-08 22:00"),
+            stat(7, MON, 4_555 * G, "2024-01-08 23:00", kind=dbn.StatType.OPENING_PRICE),
+            stat(7, None, 4_777 * G, "2024-01-08 23:00"),
+            stat(7, TUE, 4_600 * G, "2024-01-09 20:00"),
+            stat(7, TUE, 4_600 * G, "2024-01-09 21:00", update_action=DELETE),
+            stat(7, WED, 2**63 - 1, "2024-01-10 21:00"),
+        ]
+    )
+    # Without its column the symbol is the file's name.
+    path = as_csv(data, tmp_path / "ESH4.csv", pretty=pretty)
+    bars = ingest.read_settlements([path], "ES", instruments=instruments)
+    known = ingest.read_settlements([write("s.dbn", data)], "ES", instruments=instruments)
+    assert rows(bars) == [(MON, "ESH24", 4501.0)]
+    assert bars.frame.equals(known.frame)
+    assert bars.meta.counts == known.meta.counts
+    text = path.read_text()
+    damaged = text.replace("2024-01-08T00:00:00.0", "2024-01-08 noon").replace(",17046720", ",x7046720")
+    with pytest.raises(InputError, match="column 'ts_ref': not an instant"):
+        ingest.read_settlements([write("ESH4b.csv", damaged)], "ES", instruments=instruments)
+    with pytest.raises(InputError, match="column 'stat_type' is missing"):
+        ingest.read_settlements([write("ESH4c.csv", text.replace("stat_type", "kind"))], "ES", instruments=instruments)
+
+
 def test_one_publisher_is_chosen_or_the_file_refused(write, instruments):
     path = write(
         "s.dbn",
@@ -108,7 +136,7 @@ def test_a_folder_of_other_schemas_or_formats_is_refused(write, tmp_path, instru
         ingest.read_settlements([path], "ES", instruments=instruments)
     with pytest.raises(InputError, match="no statistics files"):
         ingest.read_settlements([tmp_path], "ES", instruments=instruments)
-    with pytest.raises(InputError, match="not a DBN file"):
+    with pytest.raises(InputError, match="no Databento file"):
         ingest.read_settlements([write("s.csv", "a,b\n1,2\n")], "ES", instruments=instruments)
 
 
