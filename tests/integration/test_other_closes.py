@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ctl import demo, ingest, inputs, portfolio, store
+from ctl import demo, ingest, inputs, pipeline, portfolio, store
 from ctl.certify.schema import validate
 from ctl.demo.hourly import MIN_VOLUME
 from ctl.demo.quotes import Quotes, quotes
+from ctl.model.rolls import RollPolicy
 from ctl.sessions import sessions_between
 
 if TYPE_CHECKING:
@@ -192,6 +193,17 @@ def test_bars_of_another_root_are_not_taken_for_ours(workspace: Path) -> None:
     assert "no bar has a settlement" in others["settlement"]["text"]
     assert others["session"]["status"] == "ERROR"
     assert "contracts of another root" in others["session"]["text"]
+
+
+def test_session_bars_know_the_expirations_of_the_daily_bars(filled_workspace: Path) -> None:
+    """A policy that rolls before expiry needs them, and intraday files do not say them."""
+    policy = RollPolicy(kind="calendar", offset=20)
+    held = inputs.read_symbol(store.Workspace.load(filled_workspace), "PL", policy=policy, with_alternatives=True)
+    made = pipeline.alternatives(held, "CMEGlobex_Metals")
+    own = pipeline.canonical_series(held, "CMEGlobex_Metals")
+    dates = {name: [roll.roll_date for roll in series.rolls] for name, series in made.items()}  # type: ignore[union-attr]
+    assert sorted(dates) == ["session", "session_settlement", "settlement"]
+    assert all(found == [roll.roll_date for roll in own.rolls] for found in dates.values())  # type: ignore[union-attr]
 
 
 def test_without_the_folders_in_ctl_toml_nothing_is_told(workspace: Path) -> None:
