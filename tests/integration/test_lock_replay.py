@@ -146,10 +146,12 @@ def test_the_files_are_read_once_for_all_weeks(workspace: Path, ctl: Any, monkey
     real, read = ingest.read_contracts, []
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        read.append(arguments[1])
+        ((folder,), root) = arguments
+        read.append(f"{folder.parent.name}/{root}")
         return real(*arguments, **options)
 
     monkeypatch.setattr(ingest, "read_contracts", counted)
     ran = ctl("replay", "-w", workspace, "--from", "2025-01-01", "--to", "2025-01-31", "--json")
     assert len(ran.document["weeks"]) == 5
-    assert read == ["ES", "CL", "PL"]
+    # The reference ships bars per contract for ES alone.
+    assert read == ["databento/ES", "tradestation_contracts/ES", "databento/CL", "databento/PL"]
