@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from ctl.certify.window import days_of
 from ctl.errors import DataError
 from ctl.model.findings import Finding
 
@@ -75,14 +76,13 @@ class Side:
     rolls: Sequence[RollLike]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """The rolls between two neighbouring same-contract sessions, or one date pair, or one unmatched roll.
 
     canonical, reference: indices into each side's rolls. gap: sum of canonical less sum of reference gaps,
     carried by sessions[:before]. sessions[inside_from:until] lie inside this block and no earlier one;
     inside_from is `before` but where date pairs overlap. date_effect + price_effect = gap where the block is
-    one roll of each side and our closes allow the split.
+    one roll of each side and our closes allow the split. A tuple, because a ledger has hundreds.
     """
 
     name: str
@@ -128,8 +128,7 @@ class Block:
         return slice(self.inside_from, self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One cause. share: of the summed |drift|, signed; None without drift. mean, max, gross: of |component|.
 
     gross is the sum of |component| over the sum of |drift|.
@@ -344,7 +343,7 @@ class _Book:
 
     def _rolls(self, rolls: Sequence[RollLike]) -> tuple[Ints, Floats]:
         """Index of the first session on the new contract, and the gap, of each roll."""
-        dates = np.array([roll.roll_date for roll in rolls], dtype="datetime64[D]")
+        dates = days_of([roll.roll_date for roll in rolls])
         gaps = np.array([0.0 if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
         return np.searchsorted(self.sessions, dates).astype(np.int64), gaps
 
@@ -358,35 +357,27 @@ class _Book:
         """The ledger where contracts are known: blocks lie between neighbouring same-contract sessions."""
         same = (held >= 0) & (held == reference_held) & np.isfinite(self.raw)
         at = np.flatnonzero(same)
-        inside = np.full(self.count, -1, dtype=np.int64)
         if len(at) == 0:
             return self._write(
-                same, self._after_last_roll(), "after_last_roll", (), inside, known=True,
+                same, self._after_last_roll(), "after_last_roll", (), known=True,
                 notes=("no session on which both sides hold the same contract: all drift is `contract`",),
             )  # fmt: skip
         run = self._last_run(held, at)
         blocks = self._contract_blocks(held, at)
-        for number, block in enumerate(blocks):
-            inside[block.inside] = number
         notes = []
         if at[-1] < self.count - 1:
             notes.append(f"{self.count - 1 - int(at[-1])} sessions after the last same-contract session are `contract`")
-        return self._write(same, run, "same_contract_run", blocks, inside, known=True, notes=tuple(notes))
+        return self._write(same, run, "same_contract_run", blocks, known=True, notes=tuple(notes))
 
     def by_date(self, pairs: Sequence[tuple[int, int]]) -> Ledger:
         """The ledger where contracts are unknown: blocks are date pairs, unmatched rolls stand alone."""
-        inside = np.full(self.count, -1, dtype=np.int64)
         blocks = self._date_blocks(pairs)
-        for number, block in enumerate(blocks):
-            inside[block.inside] = number
         notes = (
             "contracts are unknown on one side: blocks are date pairs, and the difference of unadjusted closes, "
             "same contract or not, is `contract`",
         )
         same = np.zeros(self.count, dtype=np.bool_)
-        return self._write(
-            same, self._after_last_roll(), "after_last_roll", blocks, inside, known=False, notes=notes
-        )  # fmt: skip
+        return self._write(same, self._after_last_roll(), "after_last_roll", blocks, known=False, notes=notes)
 
     def _last_run(self, held: Ints, at: Ints) -> slice:
         """The last run of consecutive same-contract sessions: one contract, no roll of either side inside."""
@@ -491,7 +482,6 @@ class _Book:
         run: slice,
         alignment: Alignment,
         blocks: tuple[Block, ...],
-        inside: Ints,
         *,
         known: bool,
         notes: tuple[str, ...],
@@ -499,12 +489,14 @@ class _Book:
         """Components of every session, from their definitions, and what they sum to."""
         anchor = float(np.median(self.difference[run]))
         drift = self.difference - anchor
-        steps = np.zeros(self.count + 1)
+        inside = np.zeros(self.count, dtype=np.bool_)
         for block in blocks:
-            steps[block.before] += block.carried
+            inside[block.inside_from : block.until] = True
+        before = np.array([block.before for block in blocks], dtype=np.int64)
+        steps = np.bincount(before, weights=[block.carried for block in blocks], minlength=self.count + 1)
         # Gaps of the blocks that lie wholly after each session.
         later = np.cumsum(steps[::-1])[::-1][1:]
-        plain = same if known else (inside < 0) & np.isfinite(self.raw)
+        plain = same if known else ~inside & np.isfinite(self.raw)
         level = np.zeros(self.count)
         residual = np.zeros(self.count)
         own: Floats | None = None
@@ -527,9 +519,8 @@ class _Book:
                 residual += own
                 own = None
         rest = drift - later
-        timing = np.where(inside >= 0, rest, 0.0)
-        outside = ~plain & (inside < 0)
-        contract = np.where(outside, rest, 0.0)
+        timing = np.where(inside, rest, 0.0)
+        contract = np.where(~plain & ~inside, rest, 0.0)
         basis = np.zeros(self.count)
         if known:
             basis = level
@@ -598,35 +589,37 @@ def _measure(
     whole = float(np.abs(drift).sum())
     # Summed sign of the drift over sessions[:n], n = 0..T: a step's share is its size times this.
     signs = np.concatenate([[0.0], np.cumsum(sign)])
-    found: list[Component] = []
-
-    def add(name: str, pull: float, size: float, largest: float) -> None:
-        share, gross = (pull / whole, size / whole) if whole > 0 else (None, None)
-        found.append(Component(name, share, size / count, largest, gross))
-
-    pull_before = signs[[block.before for block in blocks]].tolist()
-    for block, pull in zip(blocks, pull_before, strict=True):
-        for name, step in block.steps:
-            size = abs(step)
-            add(name, step * pull, size * block.before, size if block.before else 0.0)
+    carried = [(name, step, block.before) for block in blocks for name, step in block.steps]
+    before = np.array([end for _, _, end in carried], dtype=np.int64)
+    step = np.array([size for _, size, _ in carried])
+    names = [name for name, _, _ in carried]
+    # Per component: summed component where the drift is positive less where it is negative, summed size, largest size.
+    pulls, sizes, largest = [step * signs[before]], [np.abs(step) * before], [np.where(before > 0, np.abs(step), 0.0)]
     wide = [block for block in blocks if block.until > block.inside_from]
     if wide:
         # Ends of the blocks, in pairs; the pad keeps the last end a valid index.
         ends = np.array([end for block in wide for end in (block.inside_from, block.until)], dtype=np.int64)
         padded = np.append(timing, 0.0)
-        pulls = np.add.reduceat(np.append(sign, 0.0) * padded, ends)[::2].tolist()
-        sizes = np.add.reduceat(np.abs(padded), ends)[::2].tolist()
-        largest = np.maximum.reduceat(np.abs(padded), ends)[::2].tolist()
-        for block, pull, size, most in zip(wide, pulls, sizes, largest, strict=True):
-            add(block.timing, pull, size, most)
+        names += [block.timing for block in wide]
+        pulls.append(np.add.reduceat(np.append(sign, 0.0) * padded, ends)[::2])
+        sizes.append(np.add.reduceat(np.abs(padded), ends)[::2])
+        largest.append(np.maximum.reduceat(np.abs(padded), ends)[::2])
     dense = [(BASIS, basis), (CONTRACT, contract), (REFERENCE_RESIDUAL, residual)]
     if own is not None:
         dense.append((CANONICAL_RESIDUAL, own))
     for name, values in dense:
         absolute = np.abs(values)
-        add(name, float((sign * values).sum()), float(absolute.sum()), float(absolute.max()))
+        names.append(name)
+        pulls.append((sign * values).sum(keepdims=True))
+        sizes.append(absolute.sum(keepdims=True))
+        largest.append(absolute.max(keepdims=True))
+    pull, size, most = (np.concatenate(parts) for parts in (pulls, sizes, largest))
+    nothing = [None] * len(names)
+    share, gross = ((pull / whole).tolist(), (size / whole).tolist()) if whole > 0 else (nothing, nothing)
+    columns = (names, share, (size / count).tolist(), most.tolist(), gross)
+    found = [Component(*row) for row in zip(*columns, strict=True)]
     unexplained = contract + residual if own is None else contract + residual + own
-    shares = {c.name: c.share for c in found}
+    shares = {c.name: c.share for c in found[-len(dense) :]}
     totals: dict[str, float | None] = {
         "gross": sum(c.gross or 0.0 for c in found) if whole > 0 else None,
         "unexplained_mean": float(np.abs(unexplained).mean()),

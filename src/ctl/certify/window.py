@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ctl.errors import DataError
-from ctl.model.rolls import ContinuousSeries
+from ctl.model.rolls import ContinuousSeries, ReferenceRoll
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
-    from ctl.model.rolls import ReferenceRoll, Roll
+    from ctl.model.rolls import Roll
 
 Days = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.float64]
@@ -107,9 +107,8 @@ class Overlap:
         return bool(((self.canonical_contract >= 0) & (self.reference_contract >= 0)).any())
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRoll:
-    """A roll of either side with its place in the window.
+class WindowRoll(NamedTuple):
+    """A roll of either side with its place in the window; a tuple, because a symbol has hundreds.
 
     gap_index, roll_index: positions on `Overlap.union` of the gap session and of the first union session on
     or after roll_date. edge: too near an edge of the window to judge (counts only where it pairs).
@@ -202,7 +201,7 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
             roll.from_contract,
             roll.to_contract,
             roll.gap,
-            getattr(roll, "source", "canonical"),
+            roll.source if isinstance(roll, ReferenceRoll) else "canonical",
             at,
             start,
             near,
