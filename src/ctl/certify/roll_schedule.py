@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,13 @@ MISMATCH_SHARE: Final = 0.5
 
 # Costs are whole billionths, so that equal sums compare equal and the tie rule decides, not rounding noise.
 _UNITS: Final = 1e9
+_MOST: Final = 1e6
 _FORBIDDEN: Final = 2**61
+_NO_LIMIT: Final = 2**61
 
 
-@dataclass(frozen=True, slots=True)
-class RollPair:
-    """One roll of each side, as indices into both lists of rolls.
+class RollPair(NamedTuple):
+    """One roll of each side, as indices into both lists of rolls; a tuple, because a symbol has hundreds.
 
     day_delta: trading days, canonical less reference; positive where the canonical side rolls later.
     """
@@ -137,20 +138,22 @@ def align(
     no limit) or of different known to_contracts does not exist; by_contract also forbids pairs whose
     contract is unknown on either side. Of equal costs the lexicographically smallest list of pairs wins.
     """
-    days = _gap_index(canonical)[:, None] - _gap_index(reference)[None, :]
-    gap_apart = np.abs(_gaps(canonical)[:, None] - _gaps(reference)[None, :]) / tick
-    cost = DAY_COST * np.abs(days) + TICK_COST * np.where(np.isnan(gap_apart), 0.0, gap_apart)
-    units = np.rint(np.minimum(cost, 1e6) * _UNITS).astype(np.int64)
-    own, other = _to_contracts(canonical, reference)
-    known = (own[:, None] >= 0) & (other[None, :] >= 0)
-    forbidden = (known & (own[:, None] != other[None, :])) | (~known if by_contract else False)
-    if max_day_delta is not None:
-        forbidden = forbidden | (np.abs(days) > max_day_delta)
-    units[forbidden] = _FORBIDDEN
-    partner, total = _least_cost_matching(units, round(UNMATCHED_COST * _UNITS))
-    pairs = tuple(RollPair(i, int(j), int(days[i, j])) for i, j in enumerate(partner) if j >= 0)
+    partner, total = _least_cost_matching(
+        _gap_index(canonical),
+        _gap_index(reference),
+        _gaps(canonical),
+        _gaps(reference),
+        *_to_contracts(canonical, reference),
+        float(tick),
+        _NO_LIMIT if max_day_delta is None else max_day_delta,
+        by_contract,
+        round(UNMATCHED_COST * _UNITS),
+    )
+    pairs = tuple(
+        RollPair(i, j, canonical[i].gap_index - reference[j].gap_index) for i, j in enumerate(partner.tolist()) if j >= 0
+    )
     taken = {pair.reference for pair in pairs}
-    alone = [i for i, j in enumerate(partner) if j < 0]
+    alone = [i for i, j in enumerate(partner.tolist()) if j < 0]
     alone_reference = [j for j in range(len(reference)) if j not in taken]
     return RollAlignment(
         pairs=pairs,
@@ -227,14 +230,37 @@ def _to_contracts(
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _least_cost_matching(pair_cost: npt.NDArray[np.int64], alone: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Partner of each row (-1: none) in the order-preserving matching of least cost, and that cost.
+def _pair_cost(days: int, gap_apart: float, own: int, other: int, most_days: int, by_contract: bool) -> int:
+    """Cost of a pair in billionths, `_FORBIDDEN` where there can be none. days: apart; gap_apart: in ticks."""
+    known = own >= 0 and other >= 0
+    if days > most_days or (known and own != other) or (by_contract and not known):
+        return _FORBIDDEN
+    cost = DAY_COST * days + TICK_COST * (0.0 if np.isnan(gap_apart) else gap_apart)
+    return int(np.rint(min(cost, _MOST) * _UNITS))
 
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+def _least_cost_matching(
+    at: npt.NDArray[np.int64],
+    reference_at: npt.NDArray[np.int64],
+    gap: npt.NDArray[np.float64],
+    reference_gap: npt.NDArray[np.float64],
+    contract: npt.NDArray[np.int64],
+    reference_contract: npt.NDArray[np.int64],
+    tick: float,
+    most_days: int,
+    by_contract: bool,
+    alone: int,
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Partner of each roll (-1: none) in the order-preserving matching of least cost, and that cost.
+
+    Per roll of each side: place of its gap session, gap (NaN unknown), new contract (-1 unknown).
     least[i, j] is the least cost of matching rows from i with columns from j. Walking forward from (0, 0),
     the smallest list of pairs is: nothing more if that is optimal, else the smallest column that an optimal
     matching gives to row i, else no partner for row i.
     """
-    rows, columns = pair_cost.shape
+    rows, columns = at.size, reference_at.size
+    pair_cost = np.empty((rows, columns), dtype=np.int64)
     least = np.empty((rows + 1, columns + 1), dtype=np.int64)
     for i in range(rows, -1, -1):
         for j in range(columns, -1, -1):
@@ -243,8 +269,17 @@ def _least_cost_matching(pair_cost: npt.NDArray[np.int64], alone: int) -> tuple[
                 best = min(best, alone + least[i + 1, j])
             if j < columns:
                 best = min(best, alone + least[i, j + 1])
-            if i < rows and j < columns and pair_cost[i, j] < _FORBIDDEN:
-                best = min(best, pair_cost[i, j] + least[i + 1, j + 1])
+            if i < rows and j < columns:
+                pair_cost[i, j] = _pair_cost(
+                    abs(at[i] - reference_at[j]),
+                    abs(gap[i] - reference_gap[j]) / tick,
+                    contract[i],
+                    reference_contract[j],
+                    most_days,
+                    by_contract,
+                )
+                if pair_cost[i, j] < _FORBIDDEN:
+                    best = min(best, pair_cost[i, j] + least[i + 1, j + 1])
             least[i, j] = best
     partner = np.full(rows, -1, dtype=np.int64)
     j = 0
