@@ -131,11 +131,17 @@ class _Units:
         self.drift = ledger.drift
         blocks = {block.unit: block for block in ledger.blocks}
         self.names = sorted([*blocks, BASIS])
-        # What each unit adds to the drift: `carried` before `before`, the ledger's `inside` up to `until`; or `basis`.
-        self.carried = np.zeros(len(self.names))
-        self.spans = np.zeros((len(self.names), 3), dtype=np.int64)
         self.basis_at = self.names.index(BASIS)
-        self.blocks = [None if name == BASIS else blocks[name] for name in self.names]
+        self.blocks = [blocks.get(name) for name in self.names]
+        # What each unit adds to the drift: `carried` before `before`, the ledger's `inside` up to `until`; or `basis`.
+        self.carried = np.array([0.0 if block is None else block.carried for block in self.blocks])
+        self.spans = np.array(
+            [
+                (0, 0, 0) if block is None else (block.before, block.inside_from, block.until)
+                for block in self.blocks
+            ],
+            dtype=np.int64,
+        )  # fmt: skip
         gaps = np.abs(board.gap_difference)
         known = np.isfinite(gaps)
         self.gap_sum, self.gap_count = float(gaps[known].sum()), int(known.sum())
@@ -144,25 +150,28 @@ class _Units:
         pair_of_reference = {pair.reference: n for n, pair in enumerate(alignment.pairs)}
         alone_canonical, alone_reference = set(alignment.unmatched_canonical), set(alignment.unmatched_reference)
         # Per unit: change of pairs, of unmatched rolls on each side, of the number of gaps compared and their sum.
-        self.counts = np.zeros((len(self.names), 4), dtype=np.int64)
-        self.gap_change = np.zeros(len(self.names))
-        for n, name in enumerate(self.names):
-            if name == BASIS:
+        counts: list[tuple[int, int, int, int]] = []
+        gap_change: list[float] = []
+        for block in self.blocks:
+            if block is None:
+                counts.append((0, 0, 0, 0))
+                gap_change.append(0.0)
                 continue
-            block = blocks[name]
-            self.carried[n] = block.carried
-            self.spans[n] = block.before, block.inside_from, block.until
             pairs = {pair_of_canonical[i] for i in block.canonical if i in pair_of_canonical}
-            pairs |= {pair_of_reference[j] for j in block.reference if j in pair_of_reference}
-            compared = [p for p in sorted(pairs) if compared_of[p] is not None]
+            pairs.update(pair_of_reference[j] for j in block.reference if j in pair_of_reference)
+            compared = [gap for gap in map(compared_of.__getitem__, sorted(pairs)) if gap is not None]
             gained = max(len(block.canonical), len(block.reference))
-            self.counts[n] = (
-                gained - len(pairs),
-                -sum(i in alone_canonical for i in block.canonical),
-                -sum(j in alone_reference for j in block.reference),
-                gained - len(compared),
+            counts.append(
+                (
+                    gained - len(pairs),
+                    -len(alone_canonical.intersection(block.canonical)),
+                    -len(alone_reference.intersection(block.reference)),
+                    gained - len(compared),
+                )
             )
-            self.gap_change[n] = -sum(compared_of[p] or 0.0 for p in compared)
+            gap_change.append(-sum(compared))
+        self.counts = np.array(counts, dtype=np.int64)
+        self.gap_change = np.array(gap_change, dtype=np.float64)
         within = np.append(np.abs(ledger.inside), 0.0)
         inside = np.add.reduceat(within, self.spans[:, 1:].reshape(-1))[::2]
         inside = np.where(self.spans[:, 2] > self.spans[:, 1], inside, 0.0)
@@ -196,11 +205,26 @@ class _Units:
             left -= self.values(n)
         return left
 
-    def mean_left(self, members: Ints) -> Floats:
-        """Mean |drift| that is left without each set (rows of unit indices)."""
-        ledger = self.board.ledger
-        found = _mean_left(self.drift, self.carried, self.spans, ledger.inside, ledger.basis, self.basis_at, members)
-        return np.asarray(found, dtype=np.float64)
+    def mean_left(self, common: tuple[int, ...], more: Ints) -> Floats:
+        """Mean |drift| that is left without the common units and each row (n, one or two units) of more."""
+        if more.shape[1] == 1:
+            return self._mean_left(self.left(common), more[:, 0])
+        out = np.empty(len(more))
+        for first in np.unique(more[:, 0]).tolist():
+            rows = np.flatnonzero(more[:, 0] == first)
+            out[rows] = self._mean_left(self.left((*common, first)), more[rows, 1])
+        return out
+
+    def _mean_left(self, drift: Floats, removed: Ints) -> Floats:
+        """Mean |drift| that is left of some drift without each of these units."""
+        if len(removed) * len(drift) <= FEW_FOR_ARRAYS:
+            return np.array([np.abs(drift - self.values(n)).mean() for n in removed.tolist()])
+        size = np.abs(drift)
+        # Summed |drift| from each session on: what a block does not touch need not be summed again.
+        tail = np.append(np.cumsum(size[::-1])[::-1], 0.0)
+        out = np.asarray(_summed_left(drift, tail, self.carried, self.spans, self.board.ledger.inside, removed))
+        out[removed == self.basis_at] = np.abs(drift - self.board.ledger.basis).sum()
+        return np.asarray(out / len(drift), dtype=np.float64)
 
     def _mean_gap(self, counts: Ints, gap: float) -> float | None:
         compared = self.gap_count + int(counts[3])
@@ -329,6 +353,8 @@ class _Units:
     def _search(self, wanted: _Wanted, shortfall: _Shortfall) -> Flip | None:
         """Smallest set that is wanted; of one size by (shortfall, mean drift, names)."""
         for size in range(1, min(EXHAUSTIVE_SIZE, len(self.names)) + 1):
+            if self._hopeless_up_to(size, wanted):
+                continue
             found = self._of_size(size).best(wanted, shortfall)
             if found is not None:
                 return self._flip(found, exact=True)
@@ -349,15 +375,14 @@ class _Units:
         if size not in self._small:
             count = len(self.names)
             every = np.arange(count)[:, None] if size == 1 else np.column_stack(np.triu_indices(count, k=1))
-            self._small[size] = _Sets(self, every)
+            self._small[size] = _Sets(self, (), every)
         return self._small[size]
 
     def _one_more(self, chosen: tuple[int, ...]) -> _Sets:
         """Every set that has one unit more."""
         if chosen not in self._grown:
-            more = np.setdiff1d(np.arange(len(self.names)), chosen)
-            same = np.broadcast_to(np.array(chosen, dtype=np.int64), (len(more), len(chosen)))
-            self._grown[chosen] = _Sets(self, np.sort(np.column_stack([same, more]), axis=1))
+            more = np.delete(np.arange(len(self.names)), chosen)
+            self._grown[chosen] = _Sets(self, chosen, more[:, None])
         return self._grown[chosen]
 
     def _flip(self, chosen: tuple[int, ...], *, exact: bool) -> Flip:
@@ -374,15 +399,17 @@ class _Sets:
     where a lower bound of it would not do.
     """
 
-    def __init__(self, units: _Units, members: Ints) -> None:
-        self.units = units
-        self.members = np.ascontiguousarray(members, dtype=np.int64)
-        self.counts = units.counts[self.members].sum(axis=1)
+    def __init__(self, units: _Units, common: tuple[int, ...], more: Ints) -> None:
+        """The sets of the common units and each row of more (n, one or two units), rows ascending."""
+        self.units, self.common, self.more = units, common, more
+        self.counts = units.counts[more].sum(axis=1) + units.counts[[*common]].sum(axis=0)
+        gap_change = units.gap_change[more].sum(axis=1) + units.gap_change[[*common]].sum()
+        sizes = units.sizes[more].sum(axis=1) + units.sizes[[*common]].sum()
         compared = units.gap_count + self.counts[:, 3]
-        gaps = np.maximum(units.gap_sum + units.gap_change[self.members].sum(axis=1), 0.0)
+        gaps = np.maximum(units.gap_sum + gap_change, 0.0)
         self.gap = np.where(compared > 0, gaps / np.maximum(compared, 1), np.nan)
-        self.least_drift = np.maximum(units.mean_drift - units.sizes[self.members].sum(axis=1), 0.0)
-        self.drift = np.full(len(self.members), np.nan)
+        self.least_drift = np.maximum(units.mean_drift - sizes, 0.0)
+        self.drift = np.full(len(more), np.nan)
         keys = self.counts - self.counts.min(axis=0)
         number = keys[:, 0]
         for column in (1, 2, 3):
@@ -399,13 +426,16 @@ class _Sets:
                 if wanted is None or wanted(decision, reasons):
                     key = (round(shortfall(reasons), _DECIMALS), round(float(self.drift[n]), _DECIMALS), n)
                     best = key if best is None else min(best, key)
-        return None if best is None else tuple(self.members[best[2]].tolist())
+        return None if best is None else self._members(best[2])
+
+    def _members(self, n: int) -> tuple[int, ...]:
+        return tuple(sorted([*self.common, *self.more[n].tolist()]))
 
     def _judge(self, n: int) -> tuple[Decision, tuple[Reason, ...]]:
         units = self.units
         left: Floats | None = None
         if units.board.measures.unexplained_share is not None:
-            left = units.left(self.members[n].tolist())
+            left = units.left(self._members(n))
         return units.judged(self.counts[n], float(self.gap[n]), float(self.drift[n]), left)
 
     def _worth_judging(self, group: Ints, wanted: _Wanted | None) -> list[int]:
@@ -425,7 +455,7 @@ class _Sets:
             group = group[:low]
         unknown = np.sort(group[np.isnan(self.drift[group])])
         if len(unknown):
-            self.drift[unknown] = units.mean_left(self.members[unknown])
+            self.drift[unknown] = units.mean_left(self.common, self.more[unknown])
         if units.board.measures.unexplained_share is not None:
             return [int(n) for n in group]
         rounded = (np.round(values[group], _DECIMALS) for values in (self.drift, self.gap))
@@ -448,77 +478,26 @@ def _unbeaten(drift: Floats, gap: Floats) -> npt.NDArray[np.bool_]:
     return unbeaten
 
 
-def _mean_left(
-    drift: Floats, carried: Floats, spans: Ints, inside: Floats, basis: Floats, basis_at: int, members: Ints
-) -> Floats:
-    """Mean |drift - sum of the members| of each set, sets in order. carried, spans: as `_Units` keeps them."""
-    sessions = len(drift)
-    if len(members) * sessions > FEW_FOR_ARRAYS:
-        return np.asarray(_mean_left_kernel(drift, carried, spans, inside, basis, basis_at, members), dtype=np.float64)
-    out = np.empty(len(members))
-    for n, chosen in enumerate(members.tolist()):
-        left = drift.copy()
-        for unit in chosen:
-            if unit == basis_at:
-                left -= basis
-            else:
-                before, start, until = spans[unit].tolist()
-                left[:before] -= carried[unit]
-                left[start:until] -= inside[start:until]
-        out[n] = np.abs(left).mean()
-    return out
-
-
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _mean_left_kernel(
-    drift: Floats, carried: Floats, spans: Ints, inside: Floats, basis: Floats, basis_at: int, members: Ints
-) -> Floats:
-    sets, size = members.shape
-    sessions = len(drift)
-    out = np.empty(sets)
-    base = np.empty(sessions)
-    # Summed |base| from each session on: what a block does not touch need not be summed again.
-    tail = np.empty(sessions + 1)
-    held = -1
-    for n in range(sets):
-        same = held >= 0
-        for m in range(size - 1):
-            same = same and members[held, m] == members[n, m]
-        if not same:
-            base[:] = drift
-            for m in range(size - 1):
-                unit = members[n, m]
-                if unit == basis_at:
-                    for t in range(sessions):
-                        base[t] -= basis[t]
-                else:
-                    for t in range(spans[unit, 0]):
-                        base[t] -= carried[unit]
-                    for t in range(spans[unit, 1], spans[unit, 2]):
-                        base[t] -= inside[t]
-            tail[sessions] = 0.0
-            for t in range(sessions - 1, -1, -1):
-                tail[t] = tail[t + 1] + abs(base[t])
-            held = n
-        unit = members[n, size - 1]
-        total = 0.0
-        if unit == basis_at:
-            for t in range(sessions):
-                total += abs(base[t] - basis[t])
-        else:
-            before, start, until = spans[unit, 0], spans[unit, 1], spans[unit, 2]
-            step = carried[unit]
-            a = b = c = d = 0.0
-            whole = before - before % 4
-            for t in range(0, whole, 4):
-                a += abs(base[t] - step)
-                b += abs(base[t + 1] - step)
-                c += abs(base[t + 2] - step)
-                d += abs(base[t + 3] - step)
-            for t in range(whole, before):
-                a += abs(base[t] - step)
-            for t in range(start, until):
-                a += abs(base[t] - inside[t])
-            total = a + b + c + d + (tail[before] - tail[start]) + tail[until]
-        out[n] = total / sessions
+def _summed_left(drift: Floats, tail: Floats, carried: Floats, spans: Ints, inside: Floats, removed: Ints) -> Floats:
+    """Summed |drift - block| for each removed block. carried, spans: as `_Units` keeps them; tail: summed |drift|."""
+    out = np.empty(len(removed))
+    for n in range(len(removed)):
+        unit = removed[n]
+        before, start, until = spans[unit, 0], spans[unit, 1], spans[unit, 2]
+        step = carried[unit]
+        total = (tail[before] - tail[start]) + tail[until]
+        for t in range(start, until):
+            total += abs(drift[t] - inside[t])
+        # Four sums side by side: one alone would wait for each addition to end.
+        a = b = c = d = 0.0
+        whole = before - before % 4
+        for t in range(0, whole, 4):
+            a += abs(drift[t] - step)
+            b += abs(drift[t + 1] - step)
+            c += abs(drift[t + 2] - step)
+            d += abs(drift[t + 3] - step)
+        for t in range(whole, before):
+            a += abs(drift[t] - step)
+        out[n] = total + (a + b + c + d)
     return out
