@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,8 @@ from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from ctl.certify.roll_gaps import RollGaps
     from ctl.certify.roll_schedule import RollAlignment
@@ -37,6 +39,13 @@ TOP_LEVEL_VALUES: Final = (
     "mean_gap_diff", "max_gap_diff", "mean_gap_diff_ticks", "max_gap_diff_ticks",
     "mean_drift", "max_drift", "signed_mean", "p95", "anchor",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list of records that is kept by column, one array per name, until it is written."""
+
+    columns: Mapping[str, npt.NDArray[Any]]
 
 
 def certificate_document(state: CertificationState, decision: Decision, reasons: tuple[Reason, ...]) -> dict[str, Any]:
@@ -161,6 +170,9 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, np.datetime64):
         return str(value)
+    if kind is Rows:
+        columns = [plain(column) for column in value.columns.values()]
+        return [dict(zip(value.columns, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(value, np.generic | np.ndarray):
         return plain(value.tolist())
     if isinstance(value, Mapping):

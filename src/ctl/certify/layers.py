@@ -8,6 +8,7 @@ import numpy as np
 
 from ctl.certify import acceptance, adjustment, drift, functional, identity, integrity, ledger, roll_gaps, roll_schedule
 from ctl.certify.contract_closes import ContractCloses
+from ctl.certify.document import Rows
 from ctl.certify.recovery import recover
 from ctl.certify.roll_rule import apparent_rule
 from ctl.certify.state import TITLES
@@ -300,26 +301,17 @@ def drift_layer(state: CertificationState) -> LayerResult:
     return LayerResult("L4", TITLES["L4"], status, text, tuple(findings), values)
 
 
-def _intervals(overlap: Overlap, found: drift.DriftIntervals) -> list[dict[str, Any]]:
-    columns = (
-        np.datetime_as_string(overlap.sessions[found.start]),
-        np.datetime_as_string(overlap.sessions[found.end]),
-        found.end - found.start + 1,
-        found.mean,
-        found.signed_mean,
-        found.share,
-    )
-    return [
+def _intervals(overlap: Overlap, found: drift.DriftIntervals) -> Rows:
+    return Rows(
         {
-            "first_session": first,
-            "last_session": last,
-            "sessions": count,
-            "mean": mean,
-            "signed_mean": signed_mean,
-            "share": share,
+            "first_session": np.datetime_as_string(overlap.sessions[found.start]),
+            "last_session": np.datetime_as_string(overlap.sessions[found.end]),
+            "sessions": found.end - found.start + 1,
+            "mean": found.mean,
+            "signed_mean": found.signed_mean,
+            "share": found.share,
         }
-        for first, last, count, mean, signed_mean, share in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+    )
 
 
 def _ledger(state: CertificationState) -> ledger.Ledger:

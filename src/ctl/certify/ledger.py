@@ -415,15 +415,16 @@ class _Book:
             if name in seen:
                 name = _unique(name, self._first_date(ours, theirs), seen)
             seen.add(name)
-            if len(ours) == 1 and len(theirs) == 1:
-                gap = ours_gap[ours[0]] - theirs_gap[theirs[0]]
-            else:
-                gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
             date_effect: float | None = None
             price_effect: float | None = None
-            if self._splits(ours, theirs) and isfinite(on_ours[theirs[0]]):
-                date_effect = ours_gap[ours[0]] - on_ours[theirs[0]]
-                price_effect = on_ours[theirs[0]] - theirs_gap[theirs[0]]
+            if len(ours) == 1 and len(theirs) == 1:
+                own, other = ours_gap[ours[0]], theirs_gap[theirs[0]]
+                between = on_ours[theirs[0]]
+                gap = own - other
+                if isfinite(between) and self._splits(ours[0], theirs[0]):
+                    date_effect, price_effect = own - between, between - other
+            else:
+                gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
             blocks.append(
                 Block(name, tuple(ours), tuple(theirs), gap, before, before, until, date_effect, price_effect)
             )
@@ -436,11 +437,9 @@ class _Book:
             + [self.reference.rolls[j].roll_date for j in theirs[:1]]
         )
 
-    def _splits(self, ours: list[int], theirs: list[int]) -> bool:
-        """Whether a block is one roll of each side between the same contracts, with a gap to split."""
-        if len(ours) != 1 or len(theirs) != 1:
-            return False
-        roll, other = self.canonical.rolls[ours[0]], self.reference.rolls[theirs[0]]
+    def _splits(self, canonical: int, reference: int) -> bool:
+        """Whether these rolls of both sides are between the same contracts, with a gap to split."""
+        roll, other = self.canonical.rolls[canonical], self.reference.rolls[reference]
         same = roll.from_contract == other.from_contract and roll.to_contract == other.to_contract
         return same and other.gap is not None
 
@@ -604,24 +603,21 @@ def _measure(
         pulls.append(np.add.reduceat(np.append(sign, 0.0) * padded, ends)[::2])
         sizes.append(np.add.reduceat(np.abs(padded), ends)[::2])
         largest.append(np.maximum.reduceat(np.abs(padded), ends)[::2])
-    dense = [(BASIS, basis), (CONTRACT, contract), (REFERENCE_RESIDUAL, residual)]
-    if own is not None:
-        dense.append((CANONICAL_RESIDUAL, own))
-    for name, values in dense:
-        absolute = np.abs(values)
-        names.append(name)
-        pulls.append((sign * values).sum(keepdims=True))
-        sizes.append(absolute.sum(keepdims=True))
-        largest.append(absolute.max(keepdims=True))
+    dense = np.stack([basis, contract, residual] if own is None else [basis, contract, residual, own])
+    absolute = np.abs(dense)
+    names += (BASIS, *UNEXPLAINED)[: len(dense)]
+    pulls.append((sign * dense).sum(axis=1))
+    sizes.append(absolute.sum(axis=1))
+    largest.append(absolute.max(axis=1))
     pull, size, most = (np.concatenate(parts) for parts in (pulls, sizes, largest))
-    nothing = [None] * len(names)
-    share, gross = ((pull / whole).tolist(), (size / whole).tolist()) if whole > 0 else (nothing, nothing)
+    share: list[Any] = (pull / whole).tolist() if whole > 0 else [None] * len(names)
+    gross: list[Any] = (size / whole).tolist() if whole > 0 else [None] * len(names)
     columns = (names, share, (size / count).tolist(), most.tolist(), gross)
-    found = [Component(*row) for row in zip(*columns, strict=True)]
+    found = [*map(Component._make, zip(*columns, strict=True))]
     unexplained = contract + residual if own is None else contract + residual + own
     shares = {c.name: c.share for c in found[-len(dense) :]}
     totals: dict[str, float | None] = {
-        "gross": sum(c.gross or 0.0 for c in found) if whole > 0 else None,
+        "gross": sum(gross) if whole > 0 else None,
         "unexplained_mean": float(np.abs(unexplained).mean()),
         "unexplained_share": sum(shares.get(name) or 0.0 for name in UNEXPLAINED) if whole > 0 else None,
     }

@@ -97,5 +97,5 @@ def _our_gaps(own: Sequence[WindowRoll], other: Sequence[WindowRoll], closes: Co
 
 
 def _same_contracts(own: WindowRoll, other: WindowRoll) -> bool:
-    ends = ((own.from_contract, other.from_contract), (own.to_contract, other.to_contract))
-    return all(theirs is None or ours == theirs for ours, theirs in ends)
+    """Whether the other roll is between the contracts of the own one, as far as its are known."""
+    return other.from_contract in (None, own.from_contract) and other.to_contract in (None, own.to_contract)

@@ -70,7 +70,7 @@ class RollAlignment:
     @property
     def n_pass(self) -> int:
         """Pairs on the same gap session."""
-        return sum(pair.day_delta == 0 for pair in self.pairs)
+        return [pair.day_delta for pair in self.pairs].count(0)
 
     @property
     def n_watch(self) -> int:
