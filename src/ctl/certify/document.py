@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 _READY: Final = frozenset({str, int, bool, type(None)})
+# Arrays of truth values, integers and text hold plain values alone.
+_PLAIN_KINDS: Final = frozenset("biuU")
 
 
 TOP_LEVEL_VALUES: Final = (
@@ -112,7 +114,7 @@ def _roll_lists(state: CertificationState) -> dict[str, Any]:
     return {
         "canonical_rolls": canonical,
         "reference_rolls": reference,
-        "pairs": [] if state.gaps is None else pair_documents(alignment, state.gaps, own, other),
+        "pairs": [] if state.gaps is None else pair_documents(alignment, state.gaps, canonical, reference),
         "unmatched_canonical": [canonical[i] for i in alignment.unmatched_canonical],
         "unmatched_reference": [reference[j] for j in alignment.unmatched_reference],
     }
@@ -162,10 +164,18 @@ def plain(value: Any) -> Any:
         return value
     if kind is float:
         return value if isfinite(value) else None
+    # Most items are plain already: they are let through here, because a call for each would take the longest.
     if kind is dict:
-        return {str(key): item if type(item) in _READY else plain(item) for key, item in value.items()}
+        return {
+            key if type(key) is str else str(key): item
+            if type(item) in _READY or (type(item) is float and isfinite(item))
+            else plain(item)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [item if type(item) in _READY else plain(item) for item in value]
+        return [
+            item if type(item) in _READY or (type(item) is float and isfinite(item)) else plain(item) for item in value
+        ]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.datetime64):
@@ -173,11 +183,18 @@ def plain(value: Any) -> Any:
     if kind is Rows:
         columns = [plain(column) for column in value.columns.values()]
         return [dict(zip(value.columns, row, strict=True)) for row in zip(*columns, strict=True)]
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.ndarray):
+        listed = value.tolist()
+        return listed if value.dtype.kind in _PLAIN_KINDS or _all_finite(value) else plain(listed)
+    if isinstance(value, np.generic):
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return plain(dict(value))
     raise TypeError(f"a certificate cannot carry {kind.__name__}: {value!r}")
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    return values.dtype.kind == "f" and bool(np.isfinite(values).all())
 
 
 def reason_document(found: Reason) -> dict[str, Any]:
@@ -241,27 +258,29 @@ def roll_statuses(alignment: RollAlignment, canonical: int, reference: int) -> t
 
 
 def pair_documents(
-    alignment: RollAlignment, gaps: RollGaps, canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]
+    alignment: RollAlignment,
+    gaps: RollGaps,
+    canonical: Sequence[Mapping[str, Any]],
+    reference: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Every pair with its dates, gaps and what the difference splits into."""
+    """Every pair with its dates, gaps and what the difference splits into. canonical, reference: roll documents."""
     columns = (gaps.difference, gaps.date_effect, gaps.price_effect)
-    difference, date_effect, price_effect = ([plain(v) for v in column.tolist()] for column in columns)
     rows = []
-    for n, pair in enumerate(alignment.pairs):
+    for pair, difference, date_effect, price_effect in zip(alignment.pairs, *map(plain, columns), strict=True):
         own, other = canonical[pair.canonical], reference[pair.reference]
         rows.append(
             {
-                "from_contract": own.from_contract,
-                "to_contract": own.to_contract,
-                "canonical_gap_session": own.gap_session.isoformat(),
-                "reference_gap_session": other.gap_session.isoformat(),
+                "from_contract": own["from_contract"],
+                "to_contract": own["to_contract"],
+                "canonical_gap_session": own["gap_session"],
+                "reference_gap_session": other["gap_session"],
                 "day_delta": pair.day_delta,
                 "status": pair.status,
-                "canonical_gap": plain(own.gap),
-                "reference_gap": plain(other.gap),
-                "gap_diff": difference[n],
-                "date_effect": date_effect[n],
-                "price_effect": price_effect[n],
+                "canonical_gap": own["gap"],
+                "reference_gap": other["gap"],
+                "gap_diff": difference,
+                "date_effect": date_effect,
+                "price_effect": price_effect,
             }
         )
     return rows

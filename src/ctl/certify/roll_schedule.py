@@ -149,11 +149,12 @@ def align(
         by_contract,
         round(UNMATCHED_COST * _UNITS),
     )
+    partners = partner.tolist()
     pairs = tuple(
-        RollPair(i, j, canonical[i].gap_index - reference[j].gap_index) for i, j in enumerate(partner.tolist()) if j >= 0
+        RollPair(i, j, canonical[i].gap_index - reference[j].gap_index) for i, j in enumerate(partners) if j >= 0
     )
     taken = {pair.reference for pair in pairs}
-    alone = [i for i, j in enumerate(partner.tolist()) if j < 0]
+    alone = [i for i, j in enumerate(partners) if j < 0]
     alone_reference = [j for j in range(len(reference)) if j not in taken]
     return RollAlignment(
         pairs=pairs,
