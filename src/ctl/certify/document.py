@@ -184,6 +184,8 @@ def plain(value: Any) -> Any:
         columns = [plain(column) for column in value.columns.values()]
         return [dict(zip(value.columns, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(value, np.ndarray):
+        if value.dtype.kind == "M":
+            return np.datetime_as_string(value).tolist()
         listed = value.tolist()
         return listed if value.dtype.kind in _PLAIN_KINDS or _all_finite(value) else plain(listed)
     if isinstance(value, np.generic):

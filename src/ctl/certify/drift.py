@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctl.certify.window import Overlap, WindowRoll
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 AligningRule = Literal["same_contract_run", "after_last_roll"]
 
@@ -78,7 +79,10 @@ def aligning_run(
     Where both sides are never known to hold the same contract: the sessions after the last roll of either
     side. Raises DataError where there is no session to align on.
     """
-    first_on_new = roll_starts(overlap, canonical_rolls, reference_rolls)
+    return _aligning_run(overlap, roll_starts(overlap, canonical_rolls, reference_rolls))
+
+
+def _aligning_run(overlap: Overlap, first_on_new: Ints) -> AligningRun:
     same = np.flatnonzero(overlap.same_contract)
     count = overlap.sessions.size
     if not same.size:
@@ -107,7 +111,8 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
     """
     if not overlap.has_reference_adjusted:
         raise DataError("the reference ships no adjusted series to measure drift against")
-    run = aligning_run(overlap, canonical_rolls, reference_rolls)
+    first_on_new = roll_starts(overlap, canonical_rolls, reference_rolls)
+    run = _aligning_run(overlap, first_on_new)
     difference = overlap.canonical_adjusted - overlap.reference_adjusted
     anchor = float(np.median(difference[run.window]))
     d = difference - anchor
@@ -121,7 +126,7 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
         signed_mean_drift=float(d.mean()),
         p95_drift=_percentile(size, 0.95),
         max_at=int(size.argmax()),
-        intervals=_intervals(overlap, d, size, canonical_rolls, reference_rolls),
+        intervals=_intervals(d, size, first_on_new),
     )
 
 
@@ -134,15 +139,8 @@ def _percentile(values: Floats, share: float) -> float:
     return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
-def _intervals(
-    overlap: Overlap,
-    d: Floats,
-    size: Floats,
-    canonical_rolls: Sequence[WindowRoll],
-    reference_rolls: Sequence[WindowRoll],
-) -> DriftIntervals:
-    cuts = roll_starts(overlap, canonical_rolls, reference_rolls)
-    starts = np.append(0, cuts[(cuts > 0) & (cuts < d.size)])
+def _intervals(d: Floats, size: Floats, first_on_new: Ints) -> DriftIntervals:
+    starts = np.append(0, first_on_new[(first_on_new > 0) & (first_on_new < d.size)])
     ends = np.append(starts[1:], d.size)
     counts = ends - starts
     signed, absolute = np.add.reduceat(d, starts), np.add.reduceat(size, starts)

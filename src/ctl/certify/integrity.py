@@ -209,10 +209,10 @@ def check_stale(bars: Bars, canonical: CanonicalArrays | None) -> Finding:
     """Runs of at least 5 identical closes with volume 0 while the contract was active."""
     if canonical is None or not (canonical.contract >= 0).any():
         return _finding("stale", "NOT_RUN", "no canonical series says which contract is active")
-    active = _active(bars, canonical)
-    idle = active & (bars.volume == 0.0)
-    same = np.diff(bars.close, prepend=np.nan) == 0.0
-    ends, lengths = _runs(idle, same & ~bars.first_of_contract)
+    idle = np.flatnonzero(bars.volume == 0.0)
+    idle = idle[_active(bars, canonical, idle)]
+    same = bars.close[idle] - bars.close[idle - 1] == 0.0
+    ends, lengths = _runs(idle, same & ~bars.first_of_contract[idle])
     long = lengths >= STALE_SESSIONS
     if not long.any():
         return _finding("stale", "PASS", "no stale run on an active contract")
@@ -269,13 +269,16 @@ def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | N
     return _finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
 
 
-def _active(bars: Bars, canonical: CanonicalArrays) -> Bools:
-    """Bars of the contract that the canonical series holds that day; a day it skips keeps the contract before it."""
+def _active(bars: Bars, canonical: CanonicalArrays, rows: Ints) -> Bools:
+    """Whether these bars are of the contract that the canonical series holds that day.
+
+    A day that the series skips keeps the contract before it.
+    """
     days = canonical.sessions.astype(np.int64)
     by_day = np.repeat(canonical.contract, np.diff(days, append=days[-1] + 1))
-    offset = bars.day - days[0]
+    offset = bars.day[rows] - days[0]
     inside = (offset >= 0) & (offset < by_day.size)
-    active: Bools = inside & (by_day[np.where(inside, offset, 0)] == bars.contract)
+    active: Bools = inside & (by_day[np.where(inside, offset, 0)] == bars.contract[rows])
     return active
 
 
@@ -289,13 +292,15 @@ def _contained(days: Ints, known: Ints) -> Bools:
     return table[days - low]
 
 
-def _runs(member: Bools, continues: Bools) -> tuple[Ints, Ints]:
-    """Last row and length of each run of members in which every row but the first continues the one before."""
-    rows = np.flatnonzero(member)
+def _runs(rows: Ints, continues: Bools) -> tuple[Ints, Ints]:
+    """Last row and length of each run of neighbouring rows in which every one but the first continues the one before.
+
+    rows: ascending (n); continues: whether each of them continues the row before it (n).
+    """
     if not rows.size:
         empty = np.empty(0, dtype=np.int64)
         return empty, empty
-    begins = np.flatnonzero(~(continues[rows] & (np.diff(rows, prepend=-2) == 1)))
+    begins = np.flatnonzero(~(continues & (np.diff(rows, prepend=-2) == 1)))
     ends = np.append(begins[1:], rows.size) - 1
     return rows[ends], ends - begins + 1
 

@@ -304,8 +304,8 @@ def drift_layer(state: CertificationState) -> LayerResult:
 def _intervals(overlap: Overlap, found: drift.DriftIntervals) -> Rows:
     return Rows(
         {
-            "first_session": np.datetime_as_string(overlap.sessions[found.start]),
-            "last_session": np.datetime_as_string(overlap.sessions[found.end]),
+            "first_session": overlap.sessions[found.start],
+            "last_session": overlap.sessions[found.end],
             "sessions": found.end - found.start + 1,
             "mean": found.mean,
             "signed_mean": found.signed_mean,

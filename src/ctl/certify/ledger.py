@@ -405,13 +405,15 @@ class _Book:
                     members.setdefault(j, ([], []))[side].append(roll)
         ours_gap, theirs_gap = self.canonical_gap.tolist(), self.reference_gap.tolist()
         on_ours = self.our_gaps.tolist()
-        ends, contracts = at.tolist(), held[at].tolist()
+        order = sorted(members)
+        last, first = at[np.array(order, dtype=np.int64) - 1], at[order]
+        places = zip(order, last.tolist(), first.tolist(), held[last].tolist(), held[first].tolist(), strict=True)
         blocks: list[Block] = []
         seen: set[str] = set()
-        for j in sorted(members):
+        for j, end, until, old, new in places:
             ours, theirs = members[j]
-            before, until = ends[j - 1] + 1, ends[j]
-            name = f"{self.names[contracts[j - 1]]}>{self.names[contracts[j]]}"
+            before = end + 1
+            name = f"{self.names[old]}>{self.names[new]}"
             if name in seen:
                 name = _unique(name, self._first_date(ours, theirs), seen)
             seen.add(name)
@@ -621,5 +623,7 @@ def _measure(
         "unexplained_mean": float(np.abs(unexplained).mean()),
         "unexplained_share": sum(shares.get(name) or 0.0 for name in UNEXPLAINED) if whole > 0 else None,
     }
-    found.sort(key=lambda c: (-c.mean, c.name))
+    # Largest mean first; of equal ones, which stay in order, by name.
+    found.sort(key=lambda c: c.name)
+    found.sort(key=lambda c: c.mean, reverse=True)
     return tuple(found), totals
