@@ -66,8 +66,10 @@ class ContractCloses:
         start = np.zeros(count + 1, dtype=np.int64)
         np.cumsum(last - first + 1, out=start[1:])
         flat = np.full(int(start[-1]), np.nan)
-        rows = np.repeat(start[:-1] - first, np.diff(bounds)) + position
-        flat[rows] = np.where(np.isfinite(closes), closes, np.nan)
+        rows = np.repeat(start[:-1] - first, np.diff(bounds))
+        rows += position
+        flat[rows] = closes
+        flat[np.isinf(flat)] = np.nan
         return cls(names, sessions.astype("datetime64[D]"), first, last, start, flat)
 
     def index_of(self, sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
@@ -93,8 +95,9 @@ def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64]
     if len(days) == 0:
         return np.empty(0, dtype="datetime64[D]"), np.empty(0, dtype=np.int64)
     origin = int(days.min())
+    offset = days - origin
     seen = np.zeros(int(days.max()) - origin + 1, dtype=np.bool_)
-    seen[days - origin] = True
-    rank = np.cumsum(seen) - 1
+    seen[offset] = True
+    rank = np.cumsum(seen, dtype=np.int64) - 1
     distinct = np.flatnonzero(seen) + origin
-    return distinct.astype("datetime64[D]"), rank[days - origin].astype(np.int64)
+    return distinct.astype("datetime64[D]"), rank[offset]

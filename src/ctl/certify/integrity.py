@@ -179,8 +179,8 @@ def check_calendar(bars: Bars, canonical: CanonicalArrays | None, calendar_sessi
 
 def check_day_basis(contracts: ContractBars, bars: Bars) -> Finding:
     """Bars cut at midnight UTC rather than at the exchange's session end."""
-    weekday = (bars.day + 3) % 7
-    sundays = int(np.count_nonzero(weekday == 6))
+    # Day 0, 1970-01-01, was a Thursday.
+    sundays = int(np.count_nonzero(bars.day % 7 == 3))
     basis = contracts.meta.session_basis
     evidence = {"session_basis": basis, "close_basis": contracts.meta.close_basis, "sunday_bars": sundays}
     if basis == "utc_day" or sundays:

@@ -22,7 +22,10 @@ def off_grid_share(prices: Floats, step: float) -> float:
         return float("nan")
     steps = known / step
     distance = np.abs(steps - np.rint(steps)) * step
-    return float(np.count_nonzero(distance > _RELATIVE_NOISE * np.maximum(np.abs(known), 1.0)) / known.size)
+    # No price's noise is below that of 1: what lies nearer to the grid than that is on it, whatever the price.
+    off = distance > _RELATIVE_NOISE
+    noise = _RELATIVE_NOISE * np.maximum(np.abs(known[off]), 1.0)
+    return float(np.count_nonzero(distance[off] > noise) / known.size)
 
 
 def infer_grid(prices: Floats) -> float | None:

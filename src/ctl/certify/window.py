@@ -285,4 +285,5 @@ def label_runs(labels: pl.Series) -> tuple[Ints, Ints]:
     # A comparison of neighbours, because rle_id goes through the query engine and its thread pool.
     begins = np.ones(count, dtype=np.bool_)
     begins[1:] = (labels.slice(1) != labels.slice(0, count - 1)).to_numpy()
-    return np.flatnonzero(begins), np.cumsum(begins) - 1
+    starts = np.flatnonzero(begins)
+    return starts, np.repeat(np.arange(starts.size), np.diff(starts, append=count))
