@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctl.certify import counterfactual
 from ctl.certify.acceptance import Measures, evaluate
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.counterfactual import Board, reference_schedule, report, smallest_flip
@@ -309,6 +310,25 @@ def test_smallest_flip_is_that_of_an_exhaustive_search(seed: int, wrong: int, mi
     if flip is not None:
         left = given_board.ledger.drift - sum(given_board.ledger.unit_drift(unit) for unit in flip.units)
         assert flip.measures.mean_drift == pytest.approx(float(np.abs(left).mean()), abs=1e-9)
+
+
+@pytest.mark.parametrize("policy", ["v1", "v2"])
+def test_the_kernel_measures_as_arrays_do(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    offset = np.sin(np.arange(625)).tolist()
+    given_board = board(errors_at(24, k12=6.0, k15=7.0, k19=8.0, k21=-3.0), basis=offset, missing=(3, 5))
+    given_board = replace(given_board, policy=policy)
+    monkeypatch.setattr(counterfactual, "FEW_FOR_ARRAYS", 10**9)
+    by_arrays = report(given_board)
+    monkeypatch.setattr(counterfactual, "FEW_FOR_ARRAYS", 0)
+    assert report(given_board) == by_arrays
+    units = counterfactual._Units(given_board)
+    more = np.column_stack(np.triu_indices(len(units.names), k=1))
+    expected = [np.abs(units.left(pair)).mean() for pair in more.tolist()]
+    assert units.mean_left((), more) == pytest.approx(expected, abs=1e-12)
+    two = (int(more[0, 0]), units.basis_at)
+    others = np.delete(np.arange(len(units.names)), two)[:, None]
+    expected = [np.abs(units.left((*two, n))).mean() for n in others[:, 0].tolist()]
+    assert units.mean_left(two, others) == pytest.approx(expected, abs=1e-12)
 
 
 def test_schedule_of_a_recovered_reference_leaves_out_what_is_no_roll() -> None:
