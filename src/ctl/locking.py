@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, portfolio, store
-from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
+from ctl.errors import DataError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.inputs import ReadOnce
 from ctl.model.run import instant_text
 from ctl.operating_profile import OperatingProfile, SessionRange
@@ -253,8 +253,9 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
     same, its profile and its entry are used. Call it while holding the run lock.
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
-    symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
-    cannot be written; ctl.toml then still names the old profile, unless only the last sync of its folder failed.
+    symbol derives REJECT or ERROR, DataError where the same lock is in force for the same reason, DecisionLogError
+    where the log is damaged, WorkspaceError where ctl.toml or a file cannot be written; ctl.toml then still names the
+    old profile, unless only the last sync of its folder failed.
     """
     from ctl.store import decision_log
 
@@ -272,6 +273,14 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
             code="NOT_LOCKABLE",
         )
     data, bars = _next_profile(planned, instant)
+    last = entries[-1] if entries else None
+    if last is not None and data == planned.data and last.rationale == reason.strip():
+        raise DataError(
+            "nothing was locked, because the same lock is in force already",
+            found=f"{last.id}: {workspace.profile_path.name}, for the same reason",
+            remedy="give another reason if this is another decision",
+            code="ALREADY_LOCKED",
+        )
     path = next(path for path in _later_versions(workspace.profile_path) if _free_or_same(path, data))
     after = replace(workspace, profile_path=path)
     name = workspace.relative(path)
@@ -294,7 +303,6 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
         store.write_atomic(file, content)
     if not path.exists():
         store.write_new(path, data)
-    last = entries[-1] if entries else None
     was_there = last is not None and last.profiles == cited and last.certificates == certificates
     if last is not None and was_there:
         entry = last

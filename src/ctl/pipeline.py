@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ctl import __version__, certify, continuous, digests, ingest, sessions, store
 from ctl.errors import CtlError, DataError, WorkspaceError
@@ -332,8 +332,16 @@ def _union(left: Days, right: Days) -> Days:
     return union
 
 
+CERTIFICATE_TABLES: Final = (
+    "L2_roll_schedule.csv", "L3_roll_gaps.csv", "L4_drift.csv", "L4_ledger.json", "L5_trades.csv",
+)  # fmt: skip
+
+
 def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
-    """Write a certificate's tables and then its canonical JSON: its sha256 is the certificate's."""
+    """Write a certificate's tables and then its canonical JSON: its sha256 is the certificate's.
+
+    Tables of an earlier certificate that this one does not have are removed: they would tell another story beside it.
+    """
     files: dict[str, bytes] = {}
     for name, frame in certificate.tables.items():
         files[name] = frame.write_csv().encode()
@@ -341,7 +349,11 @@ def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
     if ledger is not None:
         files["L4_ledger.json"] = store.json_bytes(ledger)
     files[f"{certificate.symbol}_certificate.json"] = digests.canonical_json(dict(certificate.document))
-    return _write_together(folder, files)
+    written = _write_together(folder, files)
+    for name in CERTIFICATE_TABLES:
+        if name not in files:
+            store.remove(folder / name)
+    return written
 
 
 # ---------------------------------------------------------------- strategy

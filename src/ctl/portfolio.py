@@ -104,8 +104,11 @@ def derive_lock(
     return lock, bars
 
 
-def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingProfile:
-    """The profile named, or the workspace's. Raises ProfileError where it is missing, invalid or cannot be run."""
+def read_profile(workspace: Workspace, path: Path | None = None, *, require_lock: bool = True) -> OperatingProfile:
+    """The profile named, or the workspace's. Raises ProfileError where it is missing, invalid or cannot be run.
+
+    require_lock: whether one without a lock is refused; only what decides nothing may do without.
+    """
     chosen = path or workspace.profile_path
     shown = workspace.relative(chosen.absolute())
     try:
@@ -115,7 +118,7 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
             f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
             code="PROFILE_MISSING",
         ) from error
-    profile = operating_profile.load(data, shown)
+    profile = operating_profile.load(data, shown, require_lock=require_lock)
     strategies.find(profile.strategy)
     return profile
 

@@ -191,6 +191,15 @@ def test_a_second_lock_never_writes_over_a_version_and_chains_its_entry(workspac
     assert ctl("verify", "-w", workspace).code == 0
 
 
+def test_the_same_lock_for_the_same_reason_is_refused_once_it_is_in_force(workspace: Path, ctl: Any) -> None:
+    assert ctl("lock", "-w", workspace, "--reason", "again").code == 0
+    before = tree(workspace)
+    ran = ctl("lock", "-w", workspace, "--reason", "again ")
+    assert (ran.code, tree(workspace)) == (1, before)
+    assert "the same lock is in force already" in ran.err
+    assert "D-0001" in ran.err
+
+
 def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: Path, ctl: Any) -> None:
     # a profile that expects less than the data derive: the gate refuses it, the next version expects what they derive
     data = (workspace / V1).read_bytes()
@@ -227,6 +236,7 @@ def test_a_profile_without_a_lock_is_locked(workspace: Path, ctl: Any) -> None:
     assert ctl("gate", "-w", workspace).code == 2
     document = ctl("plan", "-w", workspace, "--json").document
     assert [(item["locked"], item["code"]) for item in document["locks"]] == [(None, "LOCK_MISSING")] * 3
+    assert ctl("certify", "CL", "-w", workspace).code == 0  # decides nothing, so it needs no lock
     assert ctl("lock", "-w", workspace, "--reason", "the first lock").code == 0
     assert ctl("gate", "-w", workspace).code == 0
 

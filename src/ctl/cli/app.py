@@ -178,8 +178,24 @@ def demo(
     raise typer.Exit(run(folder, inject or [], list_causes=list_causes, json=json))
 
 
+def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) -> None:
+    """Refuse options that only plain files take: in a workspace its profile and ctl.toml say what they would."""
+    from ctl.errors import UsageError
+
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in allowed and given is not None and given.name == "COMMANDLINE":
+            raise UsageError(
+                f"{parameter.opts[0]} goes with --contracts only",
+                found="symbols of a workspace",
+                expected="what ctl.toml and the profile say",
+                remedy=f"name the files with --contracts, or leave {parameter.opts[0]} out",
+            )
+
+
 @app.command()
 def build(
+    context: typer.Context,
     symbols: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(help="Symbols of the workspace. Default: all futures. Not with --contracts."),
@@ -222,12 +238,14 @@ def build(
             contracts, root, roll, out, publisher=publisher, mapping=mapping, csv=csv, json=json
         )
     else:
+        _require_workspace_options(context, frozenset({"symbols", "csv", "workspace", "json"}))
         code = workspace_commands.build(workspace, symbols or [], csv=csv, json=json)
     raise typer.Exit(code)
 
 
 @app.command()
 def certify(
+    context: typer.Context,
     symbols: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(help="Symbols of the workspace. Default: all. Not with --contracts."),
@@ -272,7 +290,13 @@ def certify(
         Optional[str],  # noqa: UP045
         typer.Option("--calendar", help="Exchange calendar for the session checks, e.g. CMES; none to skip them."),
     ] = None,
-    acceptance: Annotated[Acceptance, typer.Option("--acceptance", help="Acceptance policy.")] = Acceptance.v1,
+    acceptance: Annotated[
+        Optional[Acceptance],  # noqa: UP045
+        typer.Option(
+            "--acceptance",
+            help="Acceptance policy. Default: the profile's, else v1. Another than the profile's is only shown.",
+        ),
+    ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="Folder for the certificate and its tables (with --contracts)."),
@@ -315,11 +339,15 @@ def certify(
             contracts, root, roll,
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
             mapping=mapping, reference_mapping=reference_mapping,
-            quote_unit=quote_unit, calendar=calendar, acceptance=acceptance.value, out=out, as_of=as_of,
-            explain=explain, json=json,
+            quote_unit=quote_unit, calendar=calendar, acceptance=acceptance or Acceptance.v1,
+            out=out, as_of=as_of, explain=explain, json=json,
         )  # fmt: skip
     else:
-        code = workspace_commands.certify(workspace, symbols or [], as_of=as_of, explain=explain, json=json)
+        allowed = frozenset({"symbols", "acceptance", "as_of", "explain", "workspace", "json"})
+        _require_workspace_options(context, allowed)
+        code = workspace_commands.certify(
+            workspace, symbols or [], acceptance=acceptance, as_of=as_of, explain=explain, json=json
+        )
     raise typer.Exit(code)
 
 

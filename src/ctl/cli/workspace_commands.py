@@ -74,9 +74,15 @@ def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, jso
 
 
 def certify(
-    workspace_path: Path | None, symbols: Sequence[str], *, as_of: str | None, explain: bool, json: bool
+    workspace_path: Path | None,
+    symbols: Sequence[str],
+    *,
+    acceptance: str | None,
+    as_of: str | None,
+    explain: bool,
+    json: bool,
 ) -> int:
-    """Certify symbols of the workspace and write their certificates."""
+    """Certify symbols of the workspace; what the profile in force makes of all sessions is written."""
     from ctl import pipeline, portfolio
 
     workspace, until = open_workspace(workspace_path), day(as_of)
@@ -84,10 +90,12 @@ def certify(
     documents: dict[str, Any] = {}
     for symbol in chosen_symbols(symbols, list(workspace.symbols)):
         settings = profile.symbol_settings.get(symbol) if profile else None
-        acceptance = profile.acceptance_policy if profile else "v1"
-        certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=acceptance, as_of=until)
-        certificate = certified.certificate
-        files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate) if until is None else []
+        locked = profile.acceptance_policy if profile else "v1"
+        policy = acceptance or locked
+        certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=until)
+        certificate, files = certified.certificate, []
+        if until is None and policy == locked:
+            files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
         documents[symbol] = dict(certificate.document)
         if not json:
             written = [workspace.relative(path) for path in files]
@@ -260,8 +268,12 @@ def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
 
 
 def profile_if_any(workspace: Workspace) -> OperatingProfile | None:
-    """The workspace's profile for its settings; None where there is none yet."""
-    return read_profile(workspace, None) if workspace.profile_path.is_file() else None
+    """The workspace's profile for its settings, locked or not; None where there is none yet."""
+    if not workspace.profile_path.is_file():
+        return None
+    from ctl import portfolio
+
+    return portfolio.read_profile(workspace, require_lock=False)
 
 
 def chosen_symbols(symbols: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -48,6 +48,20 @@ def write_new(path: Path, data: bytes) -> None:
     _write(path, data, exclusive=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file; none there is as well. Raises WorkspaceError where it cannot be removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            "cannot be removed",
+            where=str(path),
+            found=error.strerror or type(error).__name__,
+            remedy="mend the permissions, then run again",
+            code="WRITE_FAILED",
+        ) from error
+
+
 def unique_path(path: Path) -> Path:
     """`path`, or where it exists the first free one of `<stem>_2<suffix>`, `<stem>_3<suffix>`, ..."""
     if not os.path.lexists(path):
