@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOTS = ("ES", "CL", "PL", "PA")
 # The roll that `unadjusted-roll` leaves out: the first on or after the date of the cause.
-LEFT_OUT = {"ES": "ESH24>ESM24", "CL": "CLJ22>CLK22", "PL": "PLJ21>PLN21", "PA": "PAH21>PAM21"}
+LEFT_OUT = {"ES": "ESH24>ESM24", "CL": "CLJ22>CLK22", "PL": "PLV25>PLF26", "PA": "PAH21>PAM21"}
 
 
 class Board:
@@ -188,6 +188,22 @@ def test_another_commodity_ends_at_identity_with_its_contracts_named(board: Boar
     assert len(named[other]) >= 8 * len(spec.months)
     layers = found.document["layers"]
     assert {layers[name]["status"] for name in ("L1", "L2", "L3", "L4", "L5")} == {"NOT_RUN"}
+
+
+def test_renamed_palladium_is_named_although_no_delivery_month_of_it_is_left(board: Board) -> None:
+    """Palladium's bars under platinum's names: the months of the two share no letter (FJNV, HMUZ)."""
+    market = injection.apply(demo.clean_market(), [("wrong-commodity-renamed", "PL")])
+    found = board.of(market, "PL", "renamed-PL", ("PA",))
+    assert [reason.code for reason in found.reasons] == ["IDENTITY_MISMATCH"]
+    assert "the bars match PA (correlation of daily changes 1.0000)" in found.detail
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_what_is_injected_into_the_market_as_it_is_written_is_its_largest_cause(board: Board, root: str) -> None:
+    market = injection.apply(demo.default_market(), [("unadjusted-roll", root)])
+    name = f"gap:{LEFT_OUT[root]}:price"
+    found = board.of(market, root, f"default-unadjusted-{root}")
+    assert largest(found) == name
 
 
 @pytest.mark.parametrize("root", ROOTS)

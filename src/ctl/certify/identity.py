@@ -18,6 +18,8 @@ from ctl.model.findings import Finding, LayerResult, worst_status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
     from ctl.certify.contract_closes import ContractCloses
     from ctl.certify.recovery import RecoveredReference
     from ctl.certify.request import CertifyRequest, EquityBasis
@@ -186,7 +188,7 @@ def result(findings: Sequence[Finding]) -> LayerResult:
 def best_matching_root(bars: ContractBars, others: Mapping[str, ContractBars]) -> tuple[str, float] | None:
     """The other root whose contracts these bars are, with the correlation of daily changes; None where none is.
 
-    Contracts are compared by delivery month on shared sessions: changes must correlate by 0.90 and the
+    The most active contract of each session is compared on shared sessions: changes must correlate by 0.90 and the
     median level must agree within 5 %. Ties go to the first root by name.
     """
     best: tuple[str, float] | None = None
@@ -214,29 +216,35 @@ def best_matching_reference(
 
 
 def _match(bars: ContractBars, other: ContractBars) -> float | None:
-    import polars as pl
-
-    columns = [
-        pl.col("contract").str.slice(-3).alias("delivery"),
-        "session",
-        "close",
-        (pl.col("close") - pl.col("close").shift(1).over("contract")).alias("change"),
-    ]
-    joined = (
-        bars.frame.lazy()
-        .select(columns)
-        .join(other.frame.lazy().select(columns), on=["delivery", "session"], suffix="_other")
-        .drop_nulls()
-        .select("close", "close_other", "change", "change_other")
-        .collect()
+    """Correlation of the active contracts' changes; None where changes or levels are another market's."""
+    joined = _active_changes(bars).join(_active_changes(other), on="session", suffix="_other")
+    close, close_other, change, change_other = (
+        joined[name].to_numpy() for name in ("close", "close_other", "change", "change_other")
     )
-    close, close_other, change, change_other = (joined[name].to_numpy() for name in joined.columns)
     finite = np.isfinite(change) & np.isfinite(change_other) & (close_other != 0.0)
     correlation = _pearson(change[finite], change_other[finite])
     if correlation is None or exceeds(LIMITS_V1.min_change_correlation, correlation):
         return None
     level = float(np.median(np.abs(close[finite] / close_other[finite] - 1.0)))
     return None if exceeds(level, LIMITS_V1.max_median_level_difference) else correlation
+
+
+def _active_changes(bars: ContractBars) -> pl.DataFrame:
+    """Per session the close, and its change, of the contract with the largest volume (ties, unknown: the earliest).
+
+    Named contracts say nothing here: bars under the wrong name may stand under the wrong delivery month as well.
+    """
+    import polars as pl
+
+    change = (pl.col("close") - pl.col("close").shift(1).over("contract")).alias("change")
+    return (
+        bars.frame.lazy()
+        .select("session", "volume", "close", change)
+        .drop_nulls(["close", "change"])
+        .sort("session", "volume", descending=[False, True], nulls_last=True, maintain_order=True)
+        .unique("session", keep="first", maintain_order=True)
+        .collect()
+    )
 
 
 def _change_correlation(

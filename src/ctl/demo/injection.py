@@ -35,7 +35,7 @@ _FUTURES_ONLY: Final = frozenset(
 )
 _MIXED_UP_WITH: Final = {"PL": "PA", "PA": "PL", "ES": "CL", "CL": "ES"}
 _UNADJUSTED_FROM: Final = {
-    "ES": date(2024, 2, 1), "CL": date(2022, 3, 1), "PL": date(2021, 2, 1), "PA": date(2021, 2, 1),
+    "ES": date(2024, 2, 1), "CL": date(2022, 3, 1), "PL": date(2025, 9, 1), "PA": date(2021, 2, 1),
 }  # fmt: skip
 _RESTATED_ON: Final = date(2024, 5, 15)
 _MISSING_ON: Final = date(2023, 8, 16)
