@@ -31,6 +31,9 @@ def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: power.Powe
         if found.ladder.components:
             assert found.ledger is not None, found.ladder.kind
     assert report.refused(flat=False) == 0
+    # What fingerprinting's penalty alone refuses is accepted once the reference is read again.
+    assert report.refused(flat=True) > 0
+    assert report.unexplained(flat=True) == 0
     # Sizes grow along a ladder, and nothing is told below the first.
     assert all(list(found.ladder.sizes) == sorted(found.ladder.sizes) for found in report.powers)
 

@@ -9,6 +9,7 @@ from ctl.errors import DataError
 from ctl.model.findings import Decision, Reason
 
 if TYPE_CHECKING:
+    from ctl.certify.roll_schedule import RollAlignment
     from ctl.model.findings import Severity
 
 COMPARED_DECIMALS: Final = 9
@@ -107,6 +108,12 @@ def evaluate(measures: Measures, *, quote_unit: str, policy: str = "v1") -> tupl
     else:
         raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2")
     return worst(reasons), tuple(reasons)
+
+
+def refuses_rolls(alignment: RollAlignment) -> bool:
+    """Whether the counts of two roll schedules alone mean REJECT; the limits are both policies'."""
+    own, other = len(alignment.unmatched_canonical), len(alignment.unmatched_reference)
+    return bool(_counts(Measures(LIMITS_V1.min_shared_sessions, alignment.n_paired, own, other, None, None), LIMITS_V1))
 
 
 def worst(reasons: list[Reason] | tuple[Reason, ...]) -> Decision:

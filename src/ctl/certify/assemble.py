@@ -103,13 +103,18 @@ def _run(state: CertificationState, layer: str, work: Callable[[CertificationSta
 
 def _other_series(state: CertificationState, series: Callable[[], ContinuousSeries | str]) -> OtherSeries:
     """Judge another canonical series; without one, or where it fails, the document says why."""
-    if not all(state.layers[layer].ran for layer in REQUIRED_LAYERS[1:]):
-        return what_if.not_run("the layers that it would be compared with did not run")
 
     def judged() -> OtherSeries:
         found = series()
         return what_if.not_run(found) if isinstance(found, str) else what_if.judge(state, found)
 
+    return _judged(state, judged)
+
+
+def _judged(state: CertificationState, judged: Callable[[], OtherSeries]) -> OtherSeries:
+    """What a judgement by the certificate's own layers finds; where it cannot be made, the document says why."""
+    if not all(state.layers[layer].ran for layer in REQUIRED_LAYERS[1:]):
+        return what_if.not_run("the layers that it would be compared with did not run")
     result = _attempt(judged)
     return OtherSeries(None, {"status": "ERROR", "text": result.text}) if isinstance(result, _Failure) else result
 
@@ -124,6 +129,7 @@ def _counterfactuals(state: CertificationState, decision: Decision) -> None:
         name: _other_series(state, partial(what_if.alternative, state, name)).document
         for name in sorted(state.request.alternatives)
     }
+    state.counterfactuals["read_again"] = _judged(state, lambda: what_if.read_again(state)).document
 
 
 def _removals(board: Board | None) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _no_path(cap_ticks: float) -> HeldPath:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _cost(value: float, close: float, tick: float, cap: int) -> int:
+def close_cost(value: float, close: float, tick: float, cap: int) -> int:
     """min(|value - close| / tick, cap) in millionths of a tick; the cap where the close is missing."""
     if np.isnan(close):
         return cap
@@ -153,7 +153,7 @@ def _shortest_path(
             if index[t] < first[k] or index[t] > last[k]:
                 ahead[k] = _UNREACHABLE
             else:
-                cost = _cost(values[t], flat[start[k] + index[t] - first[k]], tick, cap)
+                cost = close_cost(values[t], flat[start[k] + index[t] - first[k]], tick, cap)
                 if t == sessions - 1:
                     ahead[k] = cost
                 elif best + penalty <= stay and best < _UNREACHABLE:
@@ -177,7 +177,7 @@ def _shortest_path(
     residual = np.empty(sessions, np.float64)
     for t in range(sessions):
         held[t] = k
-        residual[t] = _cost(values[t], flat[start[k] + index[t] - first[k]], tick, cap) / _UNITS_PER_TICK
+        residual[t] = close_cost(values[t], flat[start[k] + index[t] - first[k]], tick, cap) / _UNITS_PER_TICK
         if t < sessions - 1:
             k = following[row[t] + k - low[t]]
     return held, residual

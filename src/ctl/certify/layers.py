@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ctl.certify import acceptance, adjustment, drift, functional, identity, integrity, ledger, roll_gaps, roll_schedule
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.document import Rows
+from ctl.certify.indistinguishable import INDISTINGUISHABLE_CONTRACTS
 from ctl.certify.recovery import recover
 from ctl.certify.roll_rule import apparent_rule
 from ctl.certify.state import TITLES
-from ctl.certify.window import UNKNOWN, ReferenceArrays, build_overlap, canonical_arrays, place_rolls
+from ctl.certify.window import UNKNOWN, HeldContracts, ReferenceArrays, build_overlap, canonical_arrays, place_rolls
 from ctl.errors import DataError
 from ctl.model.findings import Finding, LayerResult, Status, worst_status
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
+    from ctl.certify.recovery import RecoveredReference
     from ctl.certify.request import CertifyRequest
     from ctl.certify.state import CertificationState
     from ctl.certify.window import Overlap
+
+STRETCHES_NAMED: Final = 3
 
 
 def own_identity(state: CertificationState, findings: list[Finding]) -> LayerResult | None:
@@ -84,13 +88,37 @@ def lay_window(state: CertificationState) -> None:
     reference, canonical = request.reference, request.canonical
     if reference is None or canonical is None:
         return
-    if state.recovered is None:
-        state.recovered = recover(state.closes, reference, tick=request.tick, bars=request.contracts)
-    recovered = state.recovered
+    if state.canonical is None:
+        state.canonical = canonical_arrays(canonical, () if state.closes is None else state.closes.names)
+    if state.recovered is not None:
+        _lay(state, state.recovered)
+        return
+    followed = isinstance(canonical, ContinuousSeries) and bool(canonical.rolls)
+    own = HeldContracts(state.canonical.sessions, state.canonical.contract) if followed else None
+    found = recover(
+        state.closes,
+        reference,
+        tick=request.tick,
+        bars=request.contracts,
+        own=own,
+        max_day_delta=request.max_day_delta,
+    )
+    _lay(state, found)
+    # Policy v2 refuses nobody for a path that the closes do not prefer, only its fewer switches.
+    if request.acceptance_policy == "v2" and found.read_again is not None and _rolls_refuse(state):
+        _lay(state, found.read_again())
+        if _rolls_refuse(state):
+            _lay(state, found)
+
+
+def _lay(state: CertificationState, recovered: RecoveredReference) -> None:
+    """Lay both sides over each other, the reference as recovered."""
+    canonical = state.request.canonical
+    if state.canonical is None or canonical is None:
+        return
     names = state.closes.names if state.closes is not None else ()
     held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
-    if state.canonical is None:
-        state.canonical = canonical_arrays(canonical, names)
+    state.recovered = recovered
     state.overlap = overlap = build_overlap(
         state.canonical,
         ReferenceArrays(
@@ -101,6 +129,16 @@ def lay_window(state: CertificationState) -> None:
     own_rolls = canonical.rolls if isinstance(canonical, ContinuousSeries) else ()
     state.canonical_rolls = place_rolls(overlap, own_rolls)
     state.reference_rolls = place_rolls(overlap, recovered.rolls)
+
+
+def _rolls_refuse(state: CertificationState) -> bool:
+    """Whether the roll schedules as laid breach a limit that refuses."""
+    request = state.request
+    return acceptance.refuses_rolls(
+        roll_schedule.align(
+            state.canonical_rolls, state.reference_rolls, tick=request.tick, max_day_delta=request.max_day_delta
+        )
+    )
 
 
 def absent_side(request: CertifyRequest) -> str | None:
@@ -157,6 +195,7 @@ def rolls(state: CertificationState) -> LayerResult:
     findings = [
         Finding("L2", "schedule", alignment.policy_status, text, evidence={"strict_status": alignment.strict_status})
     ]
+    findings += _indistinguishable(state)
     findings += _unattributed_steps(state)
     if state.rule_mismatch:
         findings.append(_rule_mismatch(state))
@@ -179,6 +218,45 @@ def rolls(state: CertificationState) -> LayerResult:
     }
     status: Status = worst_status(finding.status for finding in findings)
     return LayerResult("L2", TITLES["L2"], status, text, tuple(findings), values)
+
+
+def _indistinguishable(state: CertificationState) -> list[Finding]:
+    """Stretches of the window whose contracts the reference's closes cannot tell apart."""
+    recovered, overlap = state.recovered, state.overlap
+    if recovered is None or overlap is None:
+        return []
+    first, last = overlap.first.isoformat(), overlap.last.isoformat()
+    inside = [
+        found
+        for found in recovered.indistinguishable
+        if found["last_session"] >= first and found["first_session"] <= last
+    ]
+    if not inside:
+        return []
+    shown = "; ".join(_apart(found) for found in inside[:STRETCHES_NAMED])
+    more = len(inside) - STRETCHES_NAMED
+    text = "the reference's closes cannot tell " + shown + (f"; and {more} more stretches" if more > 0 else "")
+    return [
+        Finding(
+            "L2", "indistinguishable_contracts", "WATCH", text, INDISTINGUISHABLE_CONTRACTS,
+            evidence={"stretches": inside},
+        )
+    ]  # fmt: skip
+
+
+def _apart(found: dict[str, Any]) -> str:
+    ours, theirs = found["own_contracts"], found["recovered_contracts"]
+    only = [name for name in ours if name not in theirs] or ours
+    others = [name for name in theirs if name not in only]
+    said = "its roll there was not seen"
+    if found["taken"]:
+        said = "our schedule fits no worse there and is taken for its own"
+    elif found["fits"]:
+        said += ", our schedule fits no worse"
+    return (
+        f"{', '.join(only)} from {', '.join(others)} between {found['first_session']} and {found['last_session']} "
+        f"({found['distance_ticks']:.2g} ticks apart a session): {said}"
+    )
 
 
 def _unattributed_steps(state: CertificationState) -> list[Finding]:

@@ -203,11 +203,16 @@ def clean_markets(count: int, seed: int = SEED, *, flat: bool = False) -> list[M
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one certificate says, as far as power is concerned. found: layer -> its worst status and its codes."""
+    """What one certificate says, as far as power is concerned.
+
+    found: layer -> its worst status and its codes. read_again: the decision with our rolls where the reference's
+    closes cannot tell contracts apart; None where that was not asked.
+    """
 
     decision: str
     found: Mapping[str, tuple[str, frozenset[str]]]
     largest: str | None
+    read_again: str | None = None
 
     @classmethod
     def of(cls, certificate: Certificate) -> Reading:
@@ -221,7 +226,8 @@ class Reading:
         book = document["ledger"]
         components = [] if book is None else book["components"]
         largest = components[0]["name"] if components and components[0]["mean"] > 0.0 else None
-        return cls(certificate.decision, found, largest)
+        again = ((document["counterfactuals"] or {}).get("read_again") or {}).get("decision")
+        return cls(certificate.decision, found, largest, again)
 
     def news(self, layer: str, clean: Reading) -> tuple[str, ...]:
         """What a layer says beyond what it says of the clean pair: codes, or its status where that alone is worse."""
@@ -271,12 +277,13 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarm:
-    """A clean pair of which something was said. told: layer -> codes."""
+    """A clean pair of which something was said. told: layer -> codes; read_again: as in `Reading`."""
 
     market: Market
     flat: bool
     decision: str
     told: Mapping[str, tuple[str, ...]]
+    read_again: str | None = None
 
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -285,6 +292,7 @@ class FalseAlarm:
             "cycle": self.market.cycle,
             "gap": self.market.carry,
             "decision": self.decision,
+            "read_again": self.read_again,
             "told": {layer: list(codes) for layer, codes in self.told.items()},
         }
 
@@ -307,6 +315,10 @@ class PowerReport:
         """Clean pairs of one sort that were not accepted."""
         return sum(alarm.decision != "ACCEPT" for alarm in self.alarms(flat=flat))
 
+    def unexplained(self, *, flat: bool) -> int:
+        """Those of them that are not accepted when the reference is read again either."""
+        return sum("ACCEPT" not in (alarm.decision, alarm.read_again) for alarm in self.alarms(flat=flat))
+
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
         market = self.market
@@ -323,6 +335,7 @@ class PowerReport:
                     "pairs": self.clean_pairs,
                     "alarms": len(self.alarms(flat=flat)),
                     "not_accepted": self.refused(flat=flat),
+                    "not_accepted_when_read_again": self.unexplained(flat=flat),
                     "told": [alarm.document() for alarm in self.alarms(flat=flat)],
                 }
                 for name, flat in (("gaps_of_16_ticks_or_more", False), ("gaps_of_a_few_ticks", True))
@@ -354,7 +367,7 @@ def measure(
             reading = Reading.of(certify_pair(generate(other)))
             told = {name: tuple(sorted(codes)) for name, (_, codes) in reading.found.items() if codes}
             if told or reading.decision != "ACCEPT":
-                alarms.append(FalseAlarm(other, flat, reading.decision, told))
+                alarms.append(FalseAlarm(other, flat, reading.decision, told, reading.read_again))
     return PowerReport(seed, market, tuple(powers), clean_pairs, tuple(alarms))
 
 

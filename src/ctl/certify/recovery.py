@@ -7,7 +7,7 @@ every other one is cross-checked against it and its disagreements are listed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,12 +16,13 @@ from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.day_ranges import day_ranges
 from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
 from ctl.certify.free_offset import FEWEST_CANDIDATES, MOST_CANDIDATES, STEP_CAPS, free_offset_path
+from ctl.certify.indistinguishable import read_again, switches
 from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
 from ctl.certify.window import UNKNOWN, HeldContracts, label_runs, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     import numpy.typing as npt
@@ -64,6 +65,8 @@ class RecoveredReference:
     rolls_uncertain: whether contracts were read off adjusted closes that are not our closes, so that neighbouring
     contracts can be mistaken for each other. ratio_adjusted: whether adjusted closes that no differences fit are our
     closes times a factor per contract.
+    indistinguishable: stretches whose contracts the reference's closes cannot tell apart, JSON-ready. read_again:
+    gives the reference with our schedule on those of them that its closes fit no worse; None where there are none.
     """
 
     sessions: Days
@@ -81,6 +84,8 @@ class RecoveredReference:
     notes: tuple[str, ...]
     rolls_uncertain: bool = False
     ratio_adjusted: bool = False
+    indistinguishable: tuple[dict[str, Any], ...] = ()
+    read_again: Callable[[], RecoveredReference] | None = None
 
     @property
     def contracts_known(self) -> bool:
@@ -104,6 +109,7 @@ class RecoveredReference:
                 {"code": UNATTRIBUTED_STEP, "roll_date": self.rolls[i].roll_date.isoformat(), "gap": self.rolls[i].gap}
                 for i in self.unattributed
             ],
+            "indistinguishable": list(self.indistinguishable),
             "methods": dict(self.methods),
             "notes": list(self.notes),
         }
@@ -135,12 +141,16 @@ def recover(
     first: date | None = None,
     last: date | None = None,
     bars: ContractBars | None = None,
+    own: HeldContracts | None = None,
+    max_day_delta: int = 0,
 ) -> RecoveredReference:
     """Find the contracts and rolls of `reference`.
 
     contracts: our bars per contract, None where there are none (then contracts stay unknown unless the
     reference names them). tick: quote units. first, last: look only at sessions in between, both inclusive.
     bars: the bars that `contracts` are the closes of, for their highs and lows; not needed where they are bars.
+    own: the contracts that our series held, as indices into ours in expiry order; where no recovered roll answers
+    one of its rolls within max_day_delta sessions, the reference is read again (`indistinguishable.read_again`).
     """
     if bars is None and contracts is not None and not isinstance(contracts, ContractCloses):
         bars = contracts
@@ -160,7 +170,7 @@ def recover(
     return _Recovery(
         closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks,
         bars, reference.adjusted,
-    ).run()  # fmt: skip
+    ).run(own, max_day_delta)  # fmt: skip
 
 
 def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
@@ -215,8 +225,10 @@ class _Recovery:
         self.rolls_uncertain = self.ratio_adjusted = False
         self.methods: dict[str, Any] = {}
         self.notes: list[str] = []
+        self.path: tuple[HeldPath, Ints] | None = None
+        self.stretches: tuple[dict[str, Any], ...] = ()
 
-    def run(self) -> RecoveredReference:
+    def run(self, own: HeldContracts | None = None, max_day_delta: int = 0) -> RecoveredReference:
         steps = self._spread_steps()
         candidates = [
             candidate
@@ -232,9 +244,38 @@ class _Recovery:
         if not ranked:
             return self._result(None, [], [], None, None)
         used = ranked[0]
-        starts, labels = list(used.starts), list(used.labels)
-        if used.held is not None and self.spread is not None:
-            starts, labels = _take_step_dates(used, [index for index, _ in steps])
+        starts, labels = self._dated(used, steps)
+        path = None if own is None else self._read_again(own, max_day_delta, starts, labels)
+        methods, notes = dict(self.methods), list(self.notes)
+        found = self._settled(used, starts, labels, candidates)
+        if path is None or self.path is None:
+            return found
+        chosen = self.path[1]
+
+        def settled_again() -> RecoveredReference:
+            self.methods, self.notes = dict(methods), list(notes)
+            again = self._followed(self._spread_out(path, chosen))
+            stretches = tuple({**stretch, "taken": stretch["fits"]} for stretch in found.indistinguishable)
+            return replace(self._settled(again, *self._dated(again, steps), candidates), indistinguishable=stretches)
+
+        return replace(found, read_again=settled_again)
+
+    def _dated(
+        self, used: _Candidate, steps: list[tuple[int, float]]
+    ) -> tuple[list[int], list[tuple[str | None, str | None]]]:
+        """A source's rolls, dated by the spread's steps where it has contracts and there is a spread."""
+        if used.held is None or self.spread is None:
+            return list(used.starts), list(used.labels)
+        return _take_step_dates(used, [index for index, _ in steps])
+
+    def _settled(
+        self,
+        used: _Candidate,
+        starts: list[int],
+        labels: list[tuple[str | None, str | None]],
+        candidates: Sequence[_Candidate],
+    ) -> RecoveredReference:
+        """The reference by one source, dated, the others cross-checked against it."""
         unattributed = [i for i, label in enumerate(labels) if label == (None, None)] if used.held is not None else []
         gaps = self._gaps(used, starts)
         held = used.held
@@ -258,7 +299,7 @@ class _Recovery:
         if rolls and self.spread is not None and not self.spread.any():
             self.notes.append("the reference's two series are equal: none of its rolls is adjusted for")
         for candidate in candidates:
-            if candidate is not used:
+            if candidate.source != used.source:
                 self._cross_check(candidate, starts, labels)
         self.methods[used.source] = {**self.methods.get(used.source, {}), "used": True, "n_rolls": len(used.starts)}
         if used.source != "fingerprint" and used.held is None:
@@ -326,6 +367,11 @@ class _Recovery:
         held = self._spread_out(path, chosen)
         if not self.has_unadjusted:
             return self._adopt_offsets(path, chosen, held)
+        self.path = path, chosen
+        return self._followed(held)
+
+    def _followed(self, held: Ints) -> _Candidate:
+        """Rolls of a fingerprint path, by its changes of contract."""
         starts, labels = self._changes(held)
         return _Candidate("fingerprint", starts, labels, [None] * len(starts), held)
 
@@ -394,6 +440,46 @@ class _Recovery:
         distance = self.adjusted[chosen] - path.offsets - self.closes.close(path.held, self.at[chosen])
         residual = np.abs(distance) / self.tick
         return float(np.median(np.where(np.isnan(residual), self.cap_ticks, np.minimum(residual, self.cap_ticks))))
+
+    def _read_again(
+        self, own: HeldContracts, within: int, starts: list[int], labels: list[tuple[str | None, str | None]]
+    ) -> HeldPath | None:
+        """The fingerprint with our schedule where the closes do not contradict it; None where it stays as it is."""
+        if self.closes is None or self.path is None or not len(own.sessions) or (own.contract < 0).any():
+            return None
+        path, chosen = self.path
+        days = self.days if len(chosen) == len(self.days) else self.days[chosen]
+        if np.array_equal(days, own.sessions):
+            held = own.contract
+        else:
+            before = np.searchsorted(own.sessions, days, side="right") - 1
+            held = np.where((before >= 0) & (days <= own.sessions[-1]), own.contract[before], UNKNOWN)
+        at = switches(held)
+        # A path that never turns back rolls to each contract once.
+        begun = np.full(len(self.names), -len(self.days) - within, dtype=np.int64)
+        for start, (_, new) in zip(starts, labels, strict=True):
+            if new is not None:
+                begun[self.place[new]] = start
+        seen = np.abs(chosen[at] - begun[held[at]]) <= within
+        if seen.all():
+            return None
+        again, stretches = read_again(
+            self.unadjusted[chosen],
+            self.at[chosen],
+            self.closes,
+            path.held,
+            held,
+            at,
+            unseen=~seen,
+            within=within,
+            tick=self.tick,
+            cap_ticks=self.cap_ticks,
+            penalty_ticks=self.penalty_ticks,
+        )
+        self.stretches = tuple(stretch.document(days, self.names) for stretch in stretches)
+        if not any(stretch.fits for stretch in stretches):
+            return None
+        return replace(path, held=again)
 
     def _no_match(self, path: HeldPath) -> str | None:
         """Why a path is no match; None where it is one."""
@@ -607,6 +693,7 @@ class _Recovery:
             notes=tuple(self.notes),
             rolls_uncertain=self.rolls_uncertain and source == "fingerprint",
             ratio_adjusted=self.ratio_adjusted,
+            indistinguishable=self.stretches,
         )
 
 

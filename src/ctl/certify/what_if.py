@@ -12,11 +12,12 @@ from ctl.certify import acceptance, counterfactual, layers
 from ctl.certify.counterfactual import Board
 from ctl.certify.state import CertificationState
 from ctl.errors import CtlError, DataError
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from ctl.certify.acceptance import Measures
+    from ctl.certify.recovery import RecoveredReference
     from ctl.model.findings import Decision
-    from ctl.model.rolls import ContinuousSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,15 @@ def alternative(state: CertificationState, name: str) -> ContinuousSeries | str:
     return found
 
 
-def judge(state: CertificationState, series: ContinuousSeries) -> OtherSeries:
-    """Judge another canonical series against the same reference, by the same layers and limits."""
+def judge(
+    state: CertificationState, series: ContinuousSeries, recovered: RecoveredReference | None = None
+) -> OtherSeries:
+    """Judge another canonical series against the same reference, by the same layers and limits.
+
+    recovered: the reference read otherwise; None: as it was certified against.
+    """
     other = CertificationState(replace(state.request, canonical=series, rebuild=None, alternatives={}))
-    other.closes, other.recovered = state.closes, state.recovered
+    other.closes, other.recovered = state.closes, recovered or state.recovered
     layers.lay_window(other)
     for layer in (layers.rolls, layers.gaps, layers.drift_layer):
         result = layer(other)
@@ -105,6 +111,20 @@ def judge(state: CertificationState, series: ContinuousSeries) -> OtherSeries:
             "smallest_flip_note": note,
         },
     )
+
+
+def read_again(state: CertificationState) -> OtherSeries:
+    """The certified series against the reference read again, where the rolls as recovered refuse it.
+
+    Answers whether a refusal rests on more than fingerprinting's penalty: on the stretches that the reference's
+    closes fit our schedule on no worse than the recovered path, ours is taken for the reference's.
+    """
+    series, recovered, alignment = state.request.canonical, state.recovered, state.alignment
+    if recovered is None or recovered.read_again is None or not isinstance(series, ContinuousSeries):
+        return not_run("the reference's closes leave no roll of ours open")
+    if alignment is None or not acceptance.refuses_rolls(alignment):
+        return not_run("the rolls as recovered refuse nothing")
+    return judge(state, series, recovered.read_again())
 
 
 def not_run(why: str) -> OtherSeries:

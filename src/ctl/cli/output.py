@@ -190,6 +190,12 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
             f"Rebuilt on the reference's rolls: {rebuilt['decision']}"
             + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
         )
+    again = (document.get("counterfactuals") or {}).get("read_again") or {}
+    if again.get("decision"):
+        print(
+            f"Read with our rolls where the reference's closes cannot tell contracts apart: {again['decision']}, "
+            f"{again['n_pass']} pass, {again['n_watch']} watch, {again['n_fail']} fail"
+        )
     for line in _alternative_lines(document, unit):
         print(line)
     print(f"What would change the verdict: {_flip_text(document)}")

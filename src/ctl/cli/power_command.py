@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_DAY_DELTA: Final = 3
 _HEADINGS: Final = ("defect", *power.LAYERS, "ledger", "WATCH", "REJECT")
+_CLEAN_HEADINGS: Final = ("clean pairs", "pairs", "something is told", "not accepted", "nor when read again")
 
 
 def run(*, json: bool) -> int:
@@ -91,15 +92,18 @@ def markdown(report: power.PowerReport) -> str:
         "",
         "## False alarms",
         "",
-        "| clean pairs | pairs | something is told | not accepted |",
-        "|---|---:|---:|---:|",
+        "| " + " | ".join(_CLEAN_HEADINGS) + " |",
+        "|---|---:|---:|---:|---:|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in _clean_rows(report)]
     lines += [
         "",
         "Where neighbouring contracts lie within a few ticks of each other, fingerprinting may skip a contract: the",
-        "penalty of a switch (40 ticks) is more than the other contract's distance adds up to until the next roll. No",
-        "date can then be read off the closes; the rolls are told as unmatched rather than guessed.",
+        "penalty of a switch (40 ticks) is more than the other contract's distance adds up to until the next roll. Or",
+        "both close alike on several sessions, and the earliest of equal dates is not ours. The certificate names such",
+        "stretches (`INDISTINGUISHABLE_CONTRACTS`) and says what it decides when read again: with our rolls where the",
+        "reference's closes fit them no worse. Policy v1 refuses on the path of least cost nevertheless, as it is",
+        "locked; policy v2 decides on the second reading where the first would refuse.",
         "",
     ]
     return "\n".join(lines)
@@ -119,7 +123,13 @@ def _rows(report: power.PowerReport, emphasise: Callable[[str], str]) -> list[li
 
 def _clean_rows(report: power.PowerReport) -> list[list[str]]:
     return [
-        [text, str(report.clean_pairs), str(len(report.alarms(flat=flat))), str(report.refused(flat=flat))]
+        [
+            text,
+            str(report.clean_pairs),
+            str(len(report.alarms(flat=flat))),
+            str(report.refused(flat=flat)),
+            str(report.unexplained(flat=flat)),
+        ]
         for text, flat in (("gaps of 16 ticks or more", False), ("gaps of a few ticks", True))
     ]
 
@@ -137,7 +147,7 @@ def _print(report: power.PowerReport) -> None:
     for row in _rows(report, lambda text: f"[bold]{text}[/bold]"):
         table.add_row(*row)
     clean = Table(title="False alarms")
-    for n, heading in enumerate(("clean pairs", "pairs", "something is told", "not accepted")):
+    for n, heading in enumerate(_CLEAN_HEADINGS):
         clean.add_column(heading, justify="left" if n == 0 else "right")
     for row in _clean_rows(report):
         clean.add_row(*row)
