@@ -226,7 +226,7 @@ class Reading:
         book = document["ledger"]
         components = [] if book is None else book["components"]
         largest = components[0]["name"] if components and components[0]["mean"] > 0.0 else None
-        again = ((document["counterfactuals"] or {}).get("read_again") or {}).get("decision")
+        again = ((document.get("counterfactuals") or {}).get("read_again") or {}).get("decision")
         return cls(certificate.decision, found, largest, again)
 
     def news(self, layer: str, clean: Reading) -> tuple[str, ...]:
