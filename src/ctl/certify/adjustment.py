@@ -1,4 +1,4 @@
-"""How a reference adjusts its series: by adding each roll's gap, by multiplying with its ratio, or not at all.
+"""How a reference adjusts its series: by each roll's gap, by its ratio, not at all, or with the wrong sign.
 
 Back-adjusted by differences, S(t) = U(t) - A(t) is constant between rolls; by ratios, U(t) / A(t) is. Series of
 different adjustment drift apart by construction, and no vendor's prices are to blame.
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 ADJUSTMENT_MISMATCH: Final = "ADJUSTMENT_MISMATCH"
+INVERTED_ADJUSTMENT: Final = "INVERTED_ADJUSTMENT"
 # Of the sessions, those on which the spread must move, and on which the ratio must stand still.
 MOVING_SHARE: Final = 0.2
 STILL_SHARE: Final = 0.95
@@ -32,9 +33,17 @@ ROUNDING_TICKS: Final = 1.5
 ADJUSTED_GAP_TICKS: Final = 2.0
 # Of the rolls, those without a step of the offset, where contracts lie apart.
 UNADJUSTED_SHARE: Final = 0.9
-_WORDS: Final = {"difference": "adjusted by differences", "ratio": "adjusted by ratios", "none": "not adjusted"}
+# Of the rolls with a gap, those whose gap is nearer to ours turned round; and how many there must be.
+INVERTED_SHARE: Final = 0.9
+FEWEST_INVERTED: Final = 5
+_WORDS: Final = {
+    "difference": "adjusted by differences",
+    "ratio": "adjusted by ratios",
+    "none": "not adjusted",
+    "inverted": "adjusted with the wrong sign, which doubles each jump",
+}
 
-Kind = Literal["difference", "ratio", "none"]
+Kind = Literal["difference", "ratio", "none", "inverted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,9 @@ def of_reference(recovered: RecoveredReference, *, tick: float) -> ReferenceAdju
             "our_median_gap_ticks": _middle(ours),
         }
         return ReferenceAdjustment("none", evidence)
+    turned, judged = _turned(gaps, recovered.our_gaps / tick)
+    if judged >= FEWEST_INVERTED and turned >= INVERTED_SHARE * judged:
+        return ReferenceAdjustment("inverted", {"rolls": judged, "opposite_gaps": turned})
     spread = recovered.unadjusted - recovered.adjusted
     moving = float((np.abs(np.diff(spread)) >= ADJUSTED_GAP_TICKS * tick).mean())
     if moving > MOVING_SHARE:
@@ -91,7 +103,16 @@ def finding(
         "they drift apart by construction, whatever the prices"
     )
     evidence = {"canonical": own, "reference": theirs.kind, **theirs.evidence}
-    return Finding(layer, "adjustment", "WATCH", text, ADJUSTMENT_MISMATCH, evidence=evidence)
+    code = INVERTED_ADJUSTMENT if theirs.kind == "inverted" else ADJUSTMENT_MISMATCH
+    return Finding(layer, "adjustment", "WATCH", text, code, evidence=evidence)
+
+
+def _turned(gaps: Floats, ours: Floats) -> tuple[int, int]:
+    """How many of the rolls with a gap on our closes have one that is nearer to its opposite; and of how many."""
+    with np.errstate(invalid="ignore"):
+        judged = np.isfinite(gaps) & (np.abs(ours) >= ADJUSTED_GAP_TICKS)
+    theirs, own = gaps[judged], ours[judged]
+    return int(np.count_nonzero(np.abs(theirs + own) < np.abs(theirs - own))), int(judged.sum())
 
 
 def _still_share(recovered: RecoveredReference, tick: float) -> float:

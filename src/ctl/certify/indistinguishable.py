@@ -47,7 +47,7 @@ class Stretch:
     fits: bool
 
     def document(self, sessions: npt.NDArray[np.datetime64], names: tuple[str, ...]) -> dict[str, Any]:
-        """JSON-ready, not taken for the reference's. sessions: the shared ones, datetime64[D]."""
+        """JSON-ready. sessions: the shared ones, datetime64[D]."""
         return {
             "code": INDISTINGUISHABLE_CONTRACTS,
             "first_session": str(sessions[self.first]),
@@ -58,7 +58,6 @@ class Stretch:
             "own_ticks": self.own_ticks,
             "recovered_ticks": self.recovered_ticks,
             "fits": self.fits,
-            "taken": False,
         }
 
 

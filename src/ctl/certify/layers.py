@@ -19,7 +19,6 @@ from ctl.model.findings import Finding, LayerResult, Status, worst_status
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
-    from ctl.certify.recovery import RecoveredReference
     from ctl.certify.request import CertifyRequest
     from ctl.certify.state import CertificationState
     from ctl.certify.window import Overlap
@@ -88,37 +87,21 @@ def lay_window(state: CertificationState) -> None:
     reference, canonical = request.reference, request.canonical
     if reference is None or canonical is None:
         return
-    if state.canonical is None:
-        state.canonical = canonical_arrays(canonical, () if state.closes is None else state.closes.names)
-    if state.recovered is not None:
-        _lay(state, state.recovered)
-        return
-    followed = isinstance(canonical, ContinuousSeries) and bool(canonical.rolls)
-    own = HeldContracts(state.canonical.sessions, state.canonical.contract) if followed else None
-    found = recover(
-        state.closes,
-        reference,
-        tick=request.tick,
-        bars=request.contracts,
-        own=own,
-        max_day_delta=request.max_day_delta,
-    )
-    _lay(state, found)
-    # Policy v2 refuses nobody for a path that the closes do not prefer, only its fewer switches.
-    if request.acceptance_policy == "v2" and found.read_again is not None and _rolls_refuse(state):
-        _lay(state, found.read_again())
-        if _rolls_refuse(state):
-            _lay(state, found)
-
-
-def _lay(state: CertificationState, recovered: RecoveredReference) -> None:
-    """Lay both sides over each other, the reference as recovered."""
-    canonical = state.request.canonical
-    if state.canonical is None or canonical is None:
-        return
     names = state.closes.names if state.closes is not None else ()
+    if state.canonical is None:
+        state.canonical = canonical_arrays(canonical, names)
+    if state.recovered is None:
+        rolls = isinstance(canonical, ContinuousSeries) and bool(canonical.rolls)
+        state.recovered = recover(
+            state.closes,
+            reference,
+            tick=request.tick,
+            bars=request.contracts,
+            own=HeldContracts(state.canonical.sessions, state.canonical.contract) if rolls else None,
+            max_day_delta=request.max_day_delta,
+        )
+    recovered = state.recovered
     held = np.full(recovered.sessions.size, UNKNOWN, dtype=np.int64) if recovered.held is None else recovered.held
-    state.recovered = recovered
     state.overlap = overlap = build_overlap(
         state.canonical,
         ReferenceArrays(
@@ -129,16 +112,6 @@ def _lay(state: CertificationState, recovered: RecoveredReference) -> None:
     own_rolls = canonical.rolls if isinstance(canonical, ContinuousSeries) else ()
     state.canonical_rolls = place_rolls(overlap, own_rolls)
     state.reference_rolls = place_rolls(overlap, recovered.rolls)
-
-
-def _rolls_refuse(state: CertificationState) -> bool:
-    """Whether the roll schedules as laid breach a limit that refuses."""
-    request = state.request
-    return acceptance.refuses_rolls(
-        roll_schedule.align(
-            state.canonical_rolls, state.reference_rolls, tick=request.tick, max_day_delta=request.max_day_delta
-        )
-    )
 
 
 def absent_side(request: CertifyRequest) -> str | None:
@@ -248,11 +221,7 @@ def _apart(found: dict[str, Any]) -> str:
     ours, theirs = found["own_contracts"], found["recovered_contracts"]
     only = [name for name in ours if name not in theirs] or ours
     others = [name for name in theirs if name not in only]
-    said = "its roll there was not seen"
-    if found["taken"]:
-        said = "our schedule fits no worse there and is taken for its own"
-    elif found["fits"]:
-        said += ", our schedule fits no worse"
+    said = "its roll there was not seen" + (", our schedule fits no worse" if found["fits"] else "")
     return (
         f"{', '.join(only)} from {', '.join(others)} between {found['first_session']} and {found['last_session']} "
         f"({found['distance_ticks']:.2g} ticks apart a session): {said}"
@@ -268,7 +237,8 @@ def _unattributed_steps(state: CertificationState) -> list[Finding]:
     steps = [step for step in steps if overlap.first < step.roll_date <= overlap.last]
     if not steps:
         return []
-    text = f"{len(steps)} steps of the reference's spread without a change of contract"
+    steps_found = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    text = f"{steps_found} of the reference's spread without a change of contract"
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
     return [Finding("L2", "unattributed_steps", "WATCH", text, "UNATTRIBUTED_STEP", evidence=evidence)]
 
@@ -279,12 +249,15 @@ def _rule_mismatch(state: CertificationState) -> Finding:
     rule = None if state.request.contracts is None else apparent_rule(state.request.contracts, state.reference_rolls)
     if rule is not None:
         text += f"; the reference appears to roll {rule.text}, policy `{rule.policy}` would follow it"
+        if not rule.terms_stated:
+            text += " once definition records state the last trade dates, and until then `schedule` on the rolls found"
         evidence = {
             "rule": rule.rule,
             "policy": rule.policy,
             "offset": rule.offset,
             "explained": rule.explained,
             "rolls": rule.rolls,
+            "terms_stated": rule.terms_stated,
         }
     return Finding("L2", "roll_rule", "WATCH", text, "ROLL_RULE_MISMATCH", evidence=evidence)
 

@@ -223,6 +223,8 @@ class _Recovery:
         self.basis_identifiable = self.has_unadjusted
         self.median_residual: float | None = None
         self.rolls_uncertain = self.ratio_adjusted = False
+        # Distance of each session's close to that of the contract the path holds, in ticks; NaN where not compared.
+        self.residual = np.full(len(days), np.nan)
         self.methods: dict[str, Any] = {}
         self.notes: list[str] = []
         self.path: tuple[HeldPath, Ints] | None = None
@@ -255,8 +257,7 @@ class _Recovery:
         def settled_again() -> RecoveredReference:
             self.methods, self.notes = dict(methods), list(notes)
             again = self._followed(self._spread_out(path, chosen))
-            stretches = tuple({**stretch, "taken": stretch["fits"]} for stretch in found.indistinguishable)
-            return replace(self._settled(again, *self._dated(again, steps), candidates), indistinguishable=stretches)
+            return self._settled(again, *self._dated(again, steps), candidates)
 
         return replace(found, read_again=settled_again)
 
@@ -281,6 +282,8 @@ class _Recovery:
         held = used.held
         if held is not None and starts != used.starts:
             held = self._hold(held, starts, labels)
+        if held is not None and used.source == "fingerprint":
+            held = self._unknown_where_unlike(held, starts, unattributed)
         first_on_new = np.array(starts, dtype=np.int64)
         roll_dates, gap_sessions = self.days[first_on_new].tolist(), self.days[first_on_new - 1].tolist()
         rolls = [
@@ -342,6 +345,8 @@ class _Recovery:
                 cap_ticks=self.cap_ticks,
                 penalty_ticks=self.penalty_ticks,
             )
+            if len(path.held):
+                self.residual[chosen] = path.residual_ticks
         else:
             path, series = self._free_offsets(self.closes, chosen)
         self.median_residual = self._median_close_residual(path, chosen)
@@ -599,6 +604,21 @@ class _Recovery:
             if new is not None:
                 moved[start:] = self.place.get(new, UNKNOWN)
         return np.where(held >= 0, moved, UNKNOWN).astype(np.int64)
+
+    def _unknown_where_unlike(self, held: Ints, starts: list[int], unattributed: list[int]) -> Ints:
+        """Held contracts, unknown from a step without a contract to the next roll where the closes there match none.
+
+        A roll shortly before the data end costs more than the sessions after it tell: the path stays on the old
+        contract, whose closes are far off. By the rule of a match it is not the contract held.
+        """
+        bounds = [*starts, len(held)]
+        kept = held.copy()
+        for i in unattributed:
+            here = slice(bounds[i], bounds[i + 1])
+            apart = self.residual[here][np.isfinite(self.residual[here])]
+            if apart.size and round(float(np.median(apart)), 9) > self.cap_ticks / 2:
+                kept[here] = UNKNOWN
+        return kept
 
     def _gaps(self, used: _Candidate, starts: list[int]) -> list[float | None]:
         """Gap of each roll: from the spread, else as recovered or stated; a stated gap near it where none was."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,8 @@ class ApparentRule:
     """A rule that explains a schedule's rolls: how many of them exactly, and the policy that would follow it.
 
     offset: sessions from the gap session to the anchor (calendar rules), or from the crossover's confirming
-    session to the gap session (volume).
+    session to the gap session (volume). terms_stated: whether the bars state what the policy counts back from; where
+    a contract's last bar stood in for its last trade date, the policy cannot be built on them.
     """
 
     rule: str
@@ -29,6 +30,7 @@ class ApparentRule:
     offset: int
     explained: int
     rolls: int
+    terms_stated: bool = True
 
 
 def apparent_rule(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> ApparentRule | None:
@@ -65,7 +67,10 @@ def apparent_rule(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> Appar
         _volume_rule(known, index, bounds, days, volume, sessions),
     ]
     found = [candidate for candidate in candidates if candidate is not None]
-    return max(found, key=lambda rule: rule.explained, default=None)
+    best = max(found, key=lambda rule: rule.explained, default=None)
+    if best is not None and best.rule == "expiry" and not {roll.from_contract for roll in known} <= set(stated):
+        return replace(best, terms_stated=False)
+    return best
 
 
 def _calendar_rule(

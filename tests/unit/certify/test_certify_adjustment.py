@@ -40,7 +40,9 @@ def references() -> tuple[power.VendorPair, dict[str, DailySeries]]:
         factor[:at] *= (raw[at - 1] + gap) / raw[at - 1]
     ratio = raw * factor
     rounded = np.round(ratio / MARKET.tick) * MARKET.tick
-    made = {"none": raw, "difference": both.adjusted, "ratio": ratio, "rounded": rounded}
+    # What the difference adds to a session's price the wrong sign takes off it.
+    inverted = 2 * raw - both.adjusted
+    made = {"none": raw, "difference": both.adjusted, "ratio": ratio, "rounded": rounded, "inverted": inverted}
     return pair, {name: series(both.sessions, close) for name, close in made.items()}
 
 
@@ -64,7 +66,13 @@ def certified(policy: RollPolicy, reference: Reference) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("shipped", "expected"),
-    [("difference", "difference"), ("ratio", "ratio"), ("rounded", "ratio"), ("none", "none")],
+    [
+        ("difference", "difference"),
+        ("ratio", "ratio"),
+        ("rounded", "ratio"),
+        ("none", "none"),
+        ("inverted", "inverted"),
+    ],
 )
 @pytest.mark.parametrize("alone", [False, True], ids=["both", "alone"])
 def test_the_adjustment_is_told(shipped: str, expected: str, alone: bool) -> None:
@@ -94,6 +102,29 @@ def test_certificate_warns_where_the_two_sides_adjust_differently(own: str, ship
     (_, finding) = found[0]
     assert finding["status"] == "WATCH"
     assert (finding["evidence"]["canonical"], finding["evidence"]["reference"]) == (own, shipped)
+
+
+def test_an_adjustment_with_the_wrong_sign_has_a_code_of_its_own() -> None:
+    document = certified(RollPolicy(), Reference("v", SERIES["inverted"], SERIES["none"]))
+    told = [finding for layer in document["layers"].values() for finding in layer["findings"]]
+    (finding,) = [item for item in told if item["code"] == "INVERTED_ADJUSTMENT"]
+    assert finding["status"] == "WATCH"
+    assert finding["evidence"]["opposite_gaps"] == finding["evidence"]["rolls"] >= 20
+    assert "doubles each jump" in finding["text"]
+    assert "ADJUSTMENT_MISMATCH" not in {item["code"] for item in told}
+
+
+def test_a_few_gaps_of_the_wrong_sign_are_single_errors() -> None:
+    """Two of the gaps turned round: each stands in the ledger by itself."""
+    turned = SERIES["difference"].frame["close"].to_numpy().copy()
+    raw = SERIES["none"].frame["close"].to_numpy()
+    steps = np.flatnonzero(np.abs(np.diff(raw - turned)) > MARKET.tick)[[4, 9]]
+    for at in steps:
+        turned[: at + 1] += 2 * (np.diff(turned - raw)[at])
+    reference = Reference("v", series(SERIES["none"].frame["session"].to_numpy(), turned), SERIES["none"])
+    told = adjustment.of_reference(recover(PAIR.contracts, reference, tick=MARKET.tick), tick=MARKET.tick)
+    assert told is not None
+    assert told.kind == "difference"
 
 
 def test_another_market_is_no_ratio_of_ours_and_fails_by_its_changes() -> None:

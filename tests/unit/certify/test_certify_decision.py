@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_another_roll_rule_is_named_and_rejected(market: Market) -> None:
     assert finding["evidence"]["rule"] == "expiry"
     assert finding["evidence"]["offset"] == 27
     assert "27 sessions before expiry" in finding["text"]
+    # Read off last bars: the policy itself needs what definition records state.
+    assert finding["evidence"]["terms_stated"] is False
+    assert "until then `schedule` on the rolls found" in finding["text"]
+    bars = market.request().contracts
+    assert bars is not None
+    last = bars.frame.group_by("contract").agg(pl.col("session").max()).iter_rows()
+    stated = replace(bars, terms={name: ContractTerms(name, last_trade=day) for name, day in last})
+    document = certify(replace(market.request(reference=market.reference(earlier)), contracts=stated)).document
+    (rule,) = [item for item in document["layers"]["L2"]["findings"] if item["code"] == "ROLL_RULE_MISMATCH"]
+    assert rule["text"].endswith("policy `calendar, anchor expiry, offset 27` would follow it")
 
 
 def test_missing_reference_is_an_error(market: Market) -> None:

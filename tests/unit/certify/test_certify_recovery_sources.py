@@ -183,6 +183,24 @@ def test_step_far_from_any_roll_is_kept_without_contracts() -> None:
     assert any("UNATTRIBUTED_STEP" in note for note in found.notes)
 
 
+def test_after_a_roll_that_noise_hides_the_contract_is_unknown() -> None:
+    """The last two closes lie 30 ticks beside the new contract's: holding on costs 2 x 40, rolling 40 + 2 x 30."""
+    prices = market()
+    raw, adjusted, gaps = held_series(prices, [28])
+    raw[28:] += 7.5
+    adjusted[28:] += 7.5
+    found = recover(closes_of(prices), Reference("v", series(adjusted.tolist()), series(raw.tolist())), tick=TICK)
+    assert summary(found) == [(28, None, None, gaps[0])]
+    assert found.held is not None
+    assert found.held.tolist() == [0] * 28 + [-1] * 2
+    # 20 ticks beside, half the cap, are still a match: the step stands without contracts, the contract is held.
+    raw[28:], adjusted[28:] = prices[0, 28:] + 5.0, adjusted[28:] + (prices[0, 28:] + 5.0 - raw[28:])
+    found = recover(closes_of(prices), Reference("v", series(adjusted.tolist()), series(raw.tolist())), tick=TICK)
+    assert found.unattributed == (0,)
+    assert found.held is not None
+    assert found.held.tolist() == [0] * 30
+
+
 def test_roll_that_the_vendor_never_adjusted_has_zero_gap() -> None:
     prices = market()
     raw, _, _ = held_series(prices, [10])
