@@ -107,6 +107,10 @@ LADDERS: Final[tuple[Ladder, ...]] = (
 )  # fmt: skip
 
 
+# Their sizes are gaps of the market: what is told of small gaps alone is not told of the defect.
+BRINGS_GAPS: Final = frozenset({"unadjusted_roll", "inverted_adjustment"})
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """A market to generate.
@@ -138,12 +142,17 @@ class VendorPair:
 
 
 def generate(
-    market: Market, defects: Mapping[DefectKind, float] | None = None, shipped: Shipped = "both"
+    market: Market,
+    defects: Mapping[DefectKind, float] | None = None,
+    shipped: Shipped = "both",
+    *,
+    adjusted_rightly: bool = False,
 ) -> VendorPair:
     """A vendor pair with every defect given, at its size; none: the two sides agree to the tick.
 
-    shipped: which of its two series the reference ships. Same arguments, same pair, and a defect does not
-    change what the others do to it.
+    shipped: which of its two series the reference ships. adjusted_rightly: the gaps that a defect brings along
+    stand, and the reference adjusts for them as it should: what such a defect is to be compared with. Same
+    arguments, same pair, and a defect does not change what the others do to it.
     """
     found = dict(defects or {})
     draw = {
@@ -173,7 +182,7 @@ def generate(
     return VendorPair(
         sessions,
         _contract_bars(market, sessions, own, expiry, missing),
-        _reference(market, sessions, true, expiry, gaps, found, middle, shipped),
+        _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else found, middle, shipped),
         market.tick,
     )
 
@@ -353,14 +362,21 @@ def measure(
     """Certify pairs with each defect growing, and `clean_pairs` clean pairs of either sort.
 
     certify_pair: builds our series, runs what L5 needs and certifies; the caller's, because this room builds
-    nothing. Sizes are tried in order; a size counts from where the layer says more than of the clean pair.
+    nothing. Sizes are tried in order; a size counts from where the layer says more than of the clean pair, which
+    for a defect that brings its own gaps has those gaps as well.
     """
     market = Market(seed)
     clean = Reading.of(certify_pair(generate(market)))
     powers = []
     for ladder in ladders:
-        read = [(size, Reading.of(certify_pair(generate(market, {ladder.kind: size})))) for size in ladder.sizes]
-        powers.append(_power(ladder, clean, read))
+        read = []
+        for size in ladder.sizes:
+            defect: dict[DefectKind, float] = {ladder.kind: size}
+            found, without = Reading.of(certify_pair(generate(market, defect))), clean
+            if ladder.kind in BRINGS_GAPS:
+                without = Reading.of(certify_pair(generate(market, defect, adjusted_rightly=True)))
+            read.append((size, found, without))
+        powers.append(_power(ladder, read))
     alarms = []
     for flat in (False, True):
         for other in clean_markets(clean_pairs, seed, flat=flat):
@@ -371,19 +387,20 @@ def measure(
     return PowerReport(seed, market, tuple(powers), clean_pairs, tuple(alarms))
 
 
-def _power(ladder: Ladder, clean: Reading, read: Sequence[tuple[float, Reading]]) -> Power:
+def _power(ladder: Ladder, read: Sequence[tuple[float, Reading, Reading]]) -> Power:
+    """read: per size the reading with the defect and the one without."""
     layers: dict[str, Detection | None] = {}
     for layer in LAYERS:
-        told = ((size, reading.news(layer, clean)) for size, reading in read)
+        told = ((size, found.news(layer, without)) for size, found, without in read)
         layers[layer] = _first((size, ", ".join(news)) for size, news in told if news)
-    largest = ((size, reading.largest) for size, reading in read)
+    largest = ((size, found.largest) for size, found, _ in read)
     named = _first(
         (size, name)
         for size, name in largest
         if name is not None and any(name.startswith(head) and name.endswith(tail) for head, tail in ladder.components)
     )
     decisions = {
-        decision: _first((size, decision) for size, reading in read if reading.decision == decision)
+        decision: _first((size, decision) for size, found, _ in read if found.decision == decision)
         for decision in ("WATCH", "REJECT", "ERROR")
     }
     return Power(ladder, layers, named, decisions)

@@ -75,6 +75,20 @@ def test_one_wrong_gap_moves_all_that_comes_before_its_roll() -> None:
     assert np.array_equal(moved, np.where(np.arange(moved.size) <= gap_session, 8.0, 0.0))
 
 
+@pytest.mark.parametrize("kind", sorted(power.BRINGS_GAPS))
+def test_what_small_gaps_alone_make_a_layer_say_is_not_put_down_to_the_defect(kind: power.DefectKind) -> None:
+    """The control has the same bars and the same gaps, and is adjusted for them."""
+    defect: dict[power.DefectKind, float] = {kind: 0.5}
+    pair, control = power.generate(MARKET, defect), power.generate(MARKET, defect, adjusted_rightly=True)
+    assert pair.contracts.frame.equals(control.contracts.frame)
+    assert np.array_equal(closes(pair.reference.unadjusted), closes(control.reference.unadjusted))
+    assert not np.array_equal(closes(pair.reference.adjusted), closes(control.reference.adjusted))
+    (ladder,) = (replace(ladder, sizes=(0.5,)) for ladder in power.LADDERS if ladder.kind == kind)
+    report = power.measure(certify_pair, seed=MARKET.seed, clean_pairs=0, ladders=[ladder])
+    told, alone = (power.Reading.of(certify_pair(each)) for each in (pair, control))
+    assert (report.powers[0].layers["L2"] is not None) == bool(told.news("L2", alone))
+
+
 def test_an_unadjusted_roll_leaves_a_step_of_its_gap() -> None:
     pair = power.generate(MARKET, {"unadjusted_roll": 40})
     spread = closes(pair.reference.adjusted) - closes(pair.reference.unadjusted)
