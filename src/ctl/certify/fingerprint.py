@@ -134,13 +134,15 @@ def _shortest_path(
     """Path of least cost and its residuals in ticks; both empty where no monotone path exists."""
     sessions, contracts = len(values), len(first)
     low, high = _listed_range(index, first, last)
-    row = np.zeros(sessions + 1, np.int64)
+    row = np.empty(sessions + 1, np.int64)
+    row[0] = 0
     for t in range(sessions):
         row[t + 1] = row[t] + max(0, high[t] - low[t] + 1)
     # Contract held on the next session, given the one held now.
     following = np.empty(row[sessions], np.int64)
     # Least cost from session t to the end, by contract held at t; rewritten in place from t + 1 to t.
-    ahead = np.full(contracts, _UNREACHABLE, np.int64)
+    ahead = np.empty(contracts, np.int64)
+    ahead[:] = _UNREACHABLE
     for t in range(sessions - 1, -1, -1):
         best, best_k = _UNREACHABLE, -1
         if t < sessions - 1:

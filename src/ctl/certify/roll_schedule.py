@@ -282,7 +282,8 @@ def _least_cost_matching(
                 if pair_cost[i, j] < _FORBIDDEN:
                     best = min(best, pair_cost[i, j] + least[i + 1, j + 1])
             least[i, j] = best
-    partner = np.full(rows, -1, dtype=np.int64)
+    partner = np.empty(rows, dtype=np.int64)
+    partner[:] = -1
     j = 0
     for i in range(rows):
         if least[i, j] == alone * (rows - i + columns - j):
