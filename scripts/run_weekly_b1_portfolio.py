@@ -2,6 +2,6 @@
 
 import sys
 
-from ctl.cli import main
+from ctl.cli import script
 
-sys.exit(main(["run", *sys.argv[1:]]))
+sys.exit(script(["run", *sys.argv[1:]]))

@@ -2,6 +2,6 @@
 
 import sys
 
-from ctl.cli import main
+from ctl.cli import script
 
-sys.exit(main(["ops", *sys.argv[1:]]))
+sys.exit(script(["ops", *sys.argv[1:]]))

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from numba import njit
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_compiled: Callable[[_F], _F] = njit(cache=True, nogil=True)
+_compiled: Callable[[_F], _F] = njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+_part: Callable[[_F], _F] = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # called by those alone
 
 VOLUME: Final = 0
 OPEN_INTEREST: Final = 1
@@ -105,7 +106,7 @@ def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bool
     return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
 
 
-@_compiled
+@_part
 def _find(days: Any, cursor: Any, end_row: Any, contract: int, day: int) -> int:
     """Row of a contract's bar on a day, -1 without one. Days asked for must not decrease."""
     row: int = cursor[contract]
@@ -127,7 +128,7 @@ def _find(days: Any, cursor: Any, end_row: Any, contract: int, day: int) -> int:
     return -1
 
 
-@_compiled
+@_part
 def _adjacent(first_day: Any, contract: int, day: int) -> int:
     """The next contract that is listed (has had a bar) by a day; -1 without one."""
     for other in range(contract + 1, len(first_day)):
@@ -426,7 +427,7 @@ class RollRows(NamedTuple):
     used: Int64s
 
 
-@_compiled
+@_part
 def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
     """The last row of first..end whose day is not after `day`; first - 1 without one."""
     low, high = first, end

@@ -71,11 +71,11 @@ _USUAL_MONTH: Final = 20
 
 
 def _entry_point(function: _Function) -> _Function:
-    return cast(_Function, njit(cache=True, nogil=True)(function))
+    return cast(_Function, njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function))
 
 
 def _part(function: _Function) -> _Function:
-    return cast(_Function, njit(nogil=True)(function))
+    return cast(_Function, njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 @_part
