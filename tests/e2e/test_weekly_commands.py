@@ -150,14 +150,10 @@ def test_a_changed_limit_breaks_the_thresholds_lock(ctl, workspace, monkeypatch)
 
 
 def test_a_changed_strategy_parameter_breaks_the_strategy_lock(ctl, workspace, monkeypatch):
-    from ctl.strategy.b1 import behaviour, parameters
+    from ctl.strategy.b1 import parameters
 
     monkeypatch.setitem(parameters._SWING_LOOKBACK, "daily", 21)
-    behaviour.fingerprint.cache_clear()
-    try:
-        ran = ctl("gate", "-w", workspace)
-    finally:
-        behaviour.fingerprint.cache_clear()
+    ran = ctl("gate", "-w", workspace)
     assert ran.code == 2
     assert any(line.startswith("STRATEGY_CHANGED: ") for line in ran.out.splitlines())
 

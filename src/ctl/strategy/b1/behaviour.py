@@ -24,7 +24,6 @@ _TRIGGER_FIELDS: Final = tuple(item.name for item in fields(Trigger))
 _TRADE_FIELDS: Final = tuple(item.name for item in fields(Trade))
 
 
-@cache
 def fingerprint(params: B1Parameters | None = None, timeframe: Timeframe = "daily") -> str:
     """sha256 of the parameters and of every trigger and trade they make on the tape; lower-case hex.
 
@@ -35,13 +34,18 @@ def fingerprint(params: B1Parameters | None = None, timeframe: Timeframe = "dail
     chosen = {"daily": B1Parameters.registered("daily"), "weekly": B1Parameters.registered("weekly")}
     if params is not None:
         chosen[timeframe] = params
+    return _fingerprint(chosen["daily"], chosen["weekly"])
+
+
+@cache
+def _fingerprint(daily: B1Parameters, weekly: B1Parameters) -> str:
     return digest(
         {
             "strategy": "b1",
-            "parameters": {name: rules.document() for name, rules in chosen.items()},
+            "parameters": {"daily": daily.document(), "weekly": weekly.document()},
             "trigger_fields": list(_TRIGGER_FIELDS),
             "trade_fields": list(_TRADE_FIELDS),
-            "runs": behaviour(chosen["daily"], chosen["weekly"]),
+            "runs": behaviour(daily, weekly),
         }
     )
 
