@@ -550,7 +550,8 @@ def _range_contradictions(ranges: Any, here: tuple[str | int, ...], problem: Any
 
 
 def _refusal(name: str, problems: Sequence[YamlProblem]) -> ProfileError:
-    ordered = sorted(problems, key=lambda item: (item.line, item.key))
+    # The schema and the contradictions may find the same fault: it is said once.
+    ordered = sorted(dict.fromkeys(problems), key=lambda item: (item.line, item.key))
     lines = tuple(
         _printable(
             f"{name}:{item.line}: {item.key + ': ' if item.key else ''}found {item.found}; expected {item.expected}"

@@ -156,6 +156,7 @@ def test_step_without_a_change_of_contract_is_named_by_the_contract_held() -> No
         names=NAMES,
     )
     # A - U = -1 -1 1 1 0 0 = sum of the gaps to come; C - A = 1 1 -1 -1 0 0; aligned on sessions 4, 5.
+    assert (ledger.alignment, ledger.aligning_sessions) == ("same_contract_run", 2)
     assert ledger.columns()["gap:WN08>WN08"].tolist() == [2.0, 2.0, 0, 0, 0, 0]
     assert ledger.columns()[f"gap:WN08>WN08@{day(4)}"].tolist() == [-1.0, -1, -1, -1, 0, 0]
     assert ledger.columns()["reference_residual"].tolist() == [0.0] * 6
@@ -187,6 +188,8 @@ def test_restated_bar_of_the_adjusted_series_is_residual() -> None:
     finding = ledger.finding()
     # Mean 0.1875 against 0.1 % of the median 101.5.
     assert (finding.status, finding.code, finding.value) == ("WATCH", "UNEXPLAINED_DRIFT", 0.1875)
+    # All of the drift is residual: a share of 1.
+    assert (finding.layer, finding.evidence) == ("L4", {"share": 1.0})
     check_sum(ledger)
 
 
@@ -295,6 +298,10 @@ def test_sessions_without_both_adjusted_closes_are_left_out() -> None:
     raw = [100.0, 101, 102]
     ledger = compute(days(3), side(raw, raw, [0] * 3), side([100, float("nan"), 102], raw, [0] * 3), names=NAMES)
     assert ledger.sessions.tolist() == [day(0), day(2)]
+    assert ledger.contracts_known
+    assert ledger.same_contract.tolist() == [True, True]
+    unknown = compute(days(3), side(raw, raw, None), side([100, float("nan"), 102], None, None))
+    assert (unknown.contracts_known, len(unknown.drift)) == (False, 2)
 
 
 def test_nothing_shared_is_refused() -> None:
@@ -312,6 +319,11 @@ def test_rolls_outside_the_sessions_touch_nothing() -> None:
         assert ledger.blocks == ()
         assert ledger.mean_drift == 0.0
         assert ledger.aligning_sessions == 3
+        # Nor where one side alone has them.
+        for ours, theirs in ((outside, ()), ((), outside)):
+            ledger = compute(days(3), side(raw, raw, held, *ours), side(raw, raw, held, *theirs), names=NAMES)
+            assert ledger.columns()["reference_residual"].tolist() == [0.0] * 3
+            assert ledger.blocks == ()
 
 
 def test_a_pair_with_a_roll_outside_the_sessions_is_an_unmatched_roll() -> None:

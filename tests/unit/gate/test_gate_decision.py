@@ -137,6 +137,7 @@ def test_what_cannot_be_relied_on_is_error(found: Certificate | gate.Unavailable
     decision = decide(certificates=certificates)
     assert decision.symbol_results[0].actual == "ERROR"
     assert codes(decision, "ES") == [code]
+    assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
     assert not decision.passed
 
 
@@ -159,6 +160,7 @@ def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
     decision = decide(locked_profile(max_staleness_sessions=3), staleness=staleness)
     assert decision.symbol_results[0].actual == "ERROR"
     assert codes(decision, "ES") == [code]
+    assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
     assert not decision.passed
 
 
@@ -422,3 +424,26 @@ def test_what_a_decision_calls_itself() -> None:
     assert repr(decide()) == "GateDecision(passed, CONDITIONAL GO, 2026-03-02T05:00:00Z)"
     assert repr(decide(certificates={})) == "GateDecision(refused, NO-GO, 2026-03-02T05:00:00Z)"
     assert repr(decide().grant()) == f"GatePass(profile {locked_profile().sha256[:12]}, 3 certificates)"
+
+
+def test_a_decision_as_a_frame_has_a_row_per_gating_symbol() -> None:
+    frame = decide(certificates={**board(), "CL": gate.Unavailable("INPUT_MISSING", "no files")}).to_polars()
+    assert dict(frame.schema) == {
+        "symbol": pl.String,
+        "expected": pl.String,
+        "actual": pl.String,
+        "passed": pl.Boolean,
+        "detail": pl.String,
+    }
+    assert frame.rows() == [
+        ("ES", "WATCH", "WATCH", True, "mean drift 7.33 > 5.00 (index points)"),
+        ("CL", "ACCEPT", "ERROR", False, "no files"),
+        ("PL", "WATCH", "WATCH", True, "mean gap difference 1.40 > 1.00 (USD per troy ounce)"),
+    ]
+
+
+def test_a_notebook_shows_verdict_profile_and_time() -> None:
+    page = decide(profile_path="configs/p_v1.yaml")._repr_html_()
+    for shown in ("Portfolio: CONDITIONAL GO", "PASS", "configs/p_v1.yaml", "2026-03-02T05:00:00Z", "mean drift 7.33"):
+        assert shown in page
+    assert "MISMATCH, nothing may run" in decide(certificates={})._repr_html_()

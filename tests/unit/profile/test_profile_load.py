@@ -345,3 +345,90 @@ def test_versions_are_read_from_the_file_name() -> None:
     assert op.version_of("operating_profile.yaml") is None
     assert op.next_version_name("operating_profile_v9.yaml") == "operating_profile_v10.yaml"
     assert op.next_version_name("profile.yaml") == "profile_v2.yaml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "accepted", "refused", "key"),
+    [
+        ("tick_size: 0.25", "tick_size: {}", ("1.0e-9", "1000000"), ("0.9e-9", "1000000.5"), "tick_size"),
+        ("slippage_per_side: 0.01", "slippage_per_side: {}", ("0", "1000000"), ("1000000.5",), "slippage_per_side"),
+        ("delta: 3\n    expected_status: WATCH", "delta: {}\n    expected_status: WATCH", ("0", "60"), ("61",), "max_day_delta"),
+        ("unit: index points", "unit: {}", ("x", "x" * 64), ("x" * 65,), "quote_unit"),
+        ("consecutive_days: 2", "consecutive_days: {}", ("1", "20"), ("0", "21"), "consecutive_days"),
+        ("policy: volume, consecutive_days: 2", "policy: calendar, offset: {}", ("0", "60"), ("-1", "61"), "offset"),
+        ("policy: volume", "policy: calendar, anchor: fixed_day, fixed_day: {}", ("1", "31"), ("0", "32"), "fixed_day"),
+        ("months: HMUZ", "months: {}", ("F", "FGHJKMNQUVXZ"), ("''", "HH", "A", "hm"), "eligible_months"),
+        ("cycle_id: cutover_v1", "cycle_id: {}", ("a", "x" * 64), ("x" * 65, "''"), "cycle_id"),
+        ("portfolio_scope: futures_only", "portfolio_scope: {}", ("a", "x" * 64), ("x" * 65, "''"), "portfolio_scope"),
+        ("role: research", "role: {}", ("''", "x" * 4000), ("x" * 4001,), "role"),
+        ("unit: index points", "unit: x\n    reference: {}", ("norgate", "x" * 64), ("x" * 65, "''", "a/b"), "reference"),
+        ("strategy_logic_locked: true\n", "strategy_logic_locked: true\nmax_staleness_sessions: {}\n", ("0", "260"), ("261",), "max_staleness_sessions"),
+    ],
+)  # fmt: skip
+def test_bounds_are_inclusive(
+    old: str, new: str, accepted: tuple[str, ...], refused: tuple[str, ...], key: str
+) -> None:
+    for value in accepted:
+        load(edited(old, new.format(value)))
+    for value in refused:
+        (line,) = problems(edited(old, new.format(value)))
+        assert f"{key}: found " in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("consecutive_days: 2", "consecutive_days: two", "consecutive_days: found 'two'; expected a whole number from 1 to 20"),
+        ("eligible_months: HMUZ", "timing: now", "timing: found 'now'; expected next_session or same_session"),
+        ("eligible_months: HMUZ", "adjustment: half", "adjustment: found 'half'; expected difference, ratio or none"),
+        ("policy: volume", "policy: calendar, anchor: x", "anchor: found 'x'; expected expiry, first_notice or fixed_day"),
+        ("policy: volume", "policy: calendar, offset: x", "offset: found 'x'; expected a whole number of sessions from 0 to 60"),
+        ("policy: volume", "policy: calendar, anchor: fixed_day", "fixed_day: found nothing; expected a day of the month from 1 to 31, because anchor is fixed_day"),
+        ("policy: volume", "policy: calendar, fixed_day: 3", "fixed_day: found 3; expected no fixed_day unless anchor is fixed_day"),
+        ("policy: volume", "anchor: expiry", "anchor: found 'expiry'; expected no anchor unless policy is calendar"),
+    ],
+)  # fmt: skip
+def test_each_problem_of_a_roll_policy_is_said(old: str, new: str, line: str) -> None:
+    assert problems(edited(old, new)) == (f"p_v1.yaml:16: symbol_settings.ES.roll_policy.{line}",)
+
+
+INPUTS = f"""\
+  inputs:
+    ES:
+      files: {{ESH18.csv: {HEX}}}
+      sessions:
+        - {{first: 2018-01-02, last: 2018-12-31, sha256: {HEX}}}
+        - {{first: 2019-01-02, last: 2019-12-31, sha256: {HEX}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("first: 2018-01-02", "first: soon", "34: lock.inputs.ES.sessions[0].first: found 'soon'; expected a date, YYYY-MM-DD"),
+        ("last: 2018-12-31", "last: 7", "34: lock.inputs.ES.sessions[0].last: found 7; expected a date, YYYY-MM-DD, not before first"),
+        ("last: 2018-12-31", "last: 2018-01-01", "34: lock.inputs.ES.sessions[0].last: found 2018-01-01; expected a date not before first (2018-01-02)"),
+        ("first: 2019-01-02", "first: 2018-12-31", "35: lock.inputs.ES.sessions[1].first: found 2018-12-31; expected a date after the range before it (2018-12-31)"),
+        (f"31, sha256: {HEX}}}\n        - {{first: 2019", "31, sha256: x}\n        - {first: 2019", "34: lock.inputs.ES.sessions[0].sha256: found 'x'; expected 64 lower-case hex digits (a sha256)"),
+        (f"files: {{ESH18.csv: {HEX}}}", "files: [a]", "32: lock.inputs.ES.files: found a list; expected a mapping of file names to their sha256"),
+        ("ESH18.csv", "a/b", "32: lock.inputs.ES.files.a/b: found 'a/b'; expected a file name without a folder"),
+        ("ESH18.csv", "'..'", "32: lock.inputs.ES.files...: found '..'; expected a file name without a folder"),
+        ("    ES:\n", "    ZZ:\n", "31: lock.inputs.ZZ: found inputs of a symbol in neither universe; expected a symbol of the profile"),
+    ],
+)  # fmt: skip
+def test_each_problem_of_the_locked_inputs_is_said(old: str, new: str, line: str) -> None:
+    assert INPUTS.count(old) == 1
+    assert problems(BASE + LOCK + INPUTS.replace(old, new)) == (f"p_v1.yaml:{line}",)
+
+
+def test_locked_inputs_of_the_wrong_kind_are_said() -> None:
+    head = INPUTS[: INPUTS.index("      sessions:")]
+    assert problems(BASE + LOCK + head + "      sessions: none\n") == (
+        "p_v1.yaml:33: lock.inputs.ES.sessions: found 'none'; expected a list of {first, last, sha256}",
+    )
+    assert problems(BASE + LOCK + "  inputs: []\n") == (
+        "p_v1.yaml:30: lock.inputs: found an empty list; expected a mapping of symbols to files and sessions",
+    )
+    # One day is a range, and the next range may begin on the day after.
+    daily = INPUTS.replace("last: 2018-12-31", "last: 2018-01-02").replace("first: 2019-01-02", "first: 2018-01-03")
+    assert load(BASE + LOCK + daily).lock is not None
