@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ctl.certify import counterfactual
 from ctl.certify.acceptance import Measures, evaluate
 from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.counterfactual import Board, reference_schedule, report, smallest_flip
+from ctl.certify.counterfactual import Board, _Units, reference_schedule, report, smallest_flip
 from ctl.certify.ledger import Side, compute
 from ctl.certify.recovery import recover
 from ctl.certify.roll_schedule import RollAlignment, RollPair
@@ -169,6 +169,25 @@ def test_policy_v2_measures_what_stays_unexplained_of_the_drift_that_is_left() -
     assert by_unit["reference_residual"]["reasons"] == []
 
 
+def test_policy_v2_takes_the_larger_drift_where_the_smaller_leaves_too_much_unexplained() -> None:
+    # Gaps wrong by 24 before session 500 and by 12 before session 375, and a residual of 1 on sessions 0 to 299:
+    # 12000 + 4500 + 300 over 625 is 26.88 ticks. Without the first block 4800 are left, 7.68 a session, of which the
+    # residual is 6.25 %; without the second 12300, 19.68 a session, of which it is 2.4 %.
+    given_board = board(errors_at(24, k19=24.0, k14=12.0))
+    residual = np.where(np.arange(625) < 300, 1.0, 0.0)
+    ledger = replace(given_board.ledger, drift=given_board.ledger.drift + residual, reference_residual=residual)
+    measures = replace(
+        given_board.measures, mean_drift=ledger.mean_drift, atr=100.0, unexplained_share=300 / 16800,
+        rebuilt_decision="ACCEPT", tick=1.0,
+    )  # fmt: skip
+    found = report(replace(given_board, ledger=ledger, measures=measures, policy="v2"))
+    by_unit = {removal["unit"]: removal["reasons"] for removal in found["removals"]}
+    assert (by_unit["block:K19>K20"], by_unit["block:K14>K15"]) == (["UNEXPLAINED_SHARE"], [])
+    flip = found["smallest_flip"]
+    assert (flip["units"], flip["exact"], flip["decision"]) == (["block:K14>K15"], True, "ACCEPT")
+    assert flip["mean_drift"] == pytest.approx(19.68)
+
+
 def test_of_several_single_flips_the_least_drift_wins() -> None:
     # 9 before session 375 and 4 before session 500: 9 * 375 + 4 * 500 = 5375 over 625 is 8.6.
     # Without the first 3.2, without the second 5.4: only the first flips.
@@ -213,6 +232,13 @@ def test_edge_rolls_of_a_removed_block_count_as_paired() -> None:
     assert found["smallest_flip"]["n_paired"] == 20
 
 
+def test_an_edge_roll_does_not_stand_in_for_one_that_counts() -> None:
+    # 30 rolls of ours, one at an edge and five without a partner: 24 pairs, 5 / 24 = 20.8 % fail share. The EDGE roll
+    # and one of the five: 26 pairs, 4 / 26 = 15.4 %; two of the five: 3 / 26 = 11.5 %.
+    flip = report(board(errors_at(30), missing=(3, 9, 15, 21, 27), edge=(1,)))["smallest_flip"]
+    assert (flip["units"], flip["exact"], flip["n_paired"]) == (["block:K03>K04", "block:K09>K10"], True, 26)
+
+
 def test_too_few_rolls_cannot_be_mended_but_the_drift_check_is_still_named() -> None:
     given_board = board(errors_at(19 - 1, k17=8.0), basis=[0.0] * (19 * EVERY))
     assert given_board.measures.shared_sessions == 475
@@ -248,6 +274,21 @@ def test_ten_largest_units_by_mean_contribution() -> None:
     errors = [0.5 * (k + 1) for k in range(14)] + [0.0] * 10
     removals = report(board(errors))["removals"]
     assert [removal["unit"] for removal in removals] == [f"block:K{k:02d}>K{k + 1:02d}" for k in range(13, 3, -1)]
+
+
+def test_mean_drift_left_by_many_sets_is_that_of_plain_sums() -> None:
+    # 25 units over 625 sessions: few sets are summed as arrays, all 2300 of three by the compiled loop.
+    rng = np.random.default_rng(5)
+    given_board = board(rng.integers(-40, 41, 24).tolist(), basis=np.round(rng.normal(0, 5, 625), 2).tolist())
+    ledger = given_board.ledger
+    inside = ledger.inside + rng.normal(0, 3, 625)
+    blocks = tuple(replace(block, inside_from=block.before, until=block.before + 7) for block in ledger.blocks)
+    ledger = replace(ledger, inside=inside, blocks=blocks)
+    units = _Units(replace(given_board, ledger=ledger))
+    every = np.array(list(combinations(range(25), 3)))
+    plain = [np.abs(ledger.drift - sum(ledger.unit_drift(units.names[n]) for n in row)).mean() for row in every]
+    np.testing.assert_allclose(units.mean_left(every), plain, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(units.mean_left(every[:100]), plain[:100], rtol=0, atol=1e-9)
 
 
 def exhaustive(given_board: Board) -> tuple[int, list[tuple[str, ...]]]:

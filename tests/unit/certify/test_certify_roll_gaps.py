@@ -74,3 +74,15 @@ def test_mean_is_of_sizes_not_of_signed_differences() -> None:
     own, other = [roll(1, 5.0), roll(2, 5.0)], [roll(1, 4.0), roll(2, 6.0)]
     alignment = align(own, other, tick=TICK, max_day_delta=0)
     assert compare(alignment, own, other, closes(), tick=TICK).mean_gap_diff == pytest.approx(1.0)
+
+
+def test_mean_and_largest_of_several_pairs() -> None:
+    # |5 - 4| = 1 and |5 - 8| = 3: mean 2 and largest 3, or 4 and 6 ticks of 0.5.
+    own, other = [roll(1, 5.0), roll(2, 5.0)], [roll(1, 4.0), roll(2, 8.0)]
+    found = compare(align(own, other, tick=TICK, max_day_delta=0), own, other, closes(), tick=TICK)
+    assert (found.n_compared, found.mean_gap_diff, found.max_gap_diff) == (2, 2.0, 3.0)
+    assert (found.mean_gap_diff_ticks, found.max_gap_diff_ticks) == (4.0, 6.0)
+    assert found.difference.tolist() == [1.0, -3.0]
+    assert (found.canonical.tolist(), found.reference.tolist()) == ([5.0, 5.0], [4.0, 8.0])
+    # Our closes of both contracts on their gap sessions: 106 - 101 and 107 - 102, 5 each.
+    assert (found.date_effect.tolist(), found.price_effect.tolist()) == ([0.0, 0.0], [1.0, -3.0])

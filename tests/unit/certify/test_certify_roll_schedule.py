@@ -181,3 +181,47 @@ def test_different_roll_rules_are_told_from_missing_rolls() -> None:
     unknown = [roll(60 * k + 40) for k in range(4)]
     alignment = align(canonical, unknown, tick=TICK, max_day_delta=3)
     assert not rules_differ(alignment, canonical, unknown, tick=TICK, max_day_delta=3)
+
+
+def test_half_of_the_larger_side_is_what_tells_a_rule() -> None:
+    # Three of ours pair by contract ten sessions apart; the other side has five rolls, then six.
+    names = ["XH20", "XM20", "XU20"]
+    canonical = [roll(60 * k + 50, to=name) for k, name in enumerate(names)]
+    larger = [roll(60 * k + 40, to=name) for k, name in enumerate(names)] + [roll(300), roll(360), roll(420)]
+    for count, differs in ((5, True), (6, False)):
+        reference = larger[:count]
+        for own, other in ((canonical, reference), (reference, canonical)):
+            alignment = align(own, other, tick=TICK, max_day_delta=3)
+            assert {alignment.n_canonical, alignment.n_reference} == {3, count}
+            assert rules_differ(alignment, own, other, tick=TICK, max_day_delta=3) is differs
+
+
+def test_edge_rolls_tell_no_rule() -> None:
+    # Two EDGE rolls of each side and one of the two that count lie ten sessions apart: one of two is not more than half.
+    names = ["XH20", "XM20", "XU20", "XZ20"]
+    edges = (True, True, False, False)
+    canonical = [roll(60 * k + 50, to=names[k], edge=edges[k]) for k in range(4)]
+    reference = [roll(60 * k + 40, to=names[k], edge=edges[k]) for k in range(3)] + [roll(230, to="XZ20")]
+    alignment = align(canonical, reference, tick=TICK, max_day_delta=3)
+    assert (alignment.n_paired, alignment.n_canonical, alignment.n_reference) == (1, 2, 2)
+    assert (alignment.edge_canonical, alignment.edge_reference) == ((0, 1), (0, 1))
+    assert not rules_differ(alignment, canonical, reference, tick=TICK, max_day_delta=3)
+
+
+def test_a_distance_at_the_limit_is_within_it() -> None:
+    canonical = [roll(50, to="XH20"), roll(51, to="XM20"), roll(52, to="XU20")]
+    reference = [roll(53, to="XH20"), roll(54, to="XM20"), roll(55, to="XU20")]
+    alignment = align(canonical, reference, tick=TICK, max_day_delta=3)
+    assert (alignment.n_paired, alignment.n_fail, alignment.n_watch) == (3, 0, 3)
+    assert not rules_differ(alignment, canonical, reference, tick=TICK, max_day_delta=3)
+
+
+def test_rolls_that_pair_far_with_edge_rolls_tell_a_rule() -> None:
+    # Ours has five rolls that count; two pair on the spot, three by contract ten sessions off with EDGE rolls.
+    names = ["XH20", "XM20", "XU20", "XZ20", "XH21"]
+    canonical = [roll(60 * k + 50, to=name) for k, name in enumerate(names)]
+    reference = [*canonical[:2], *(roll(60 * k + 60, to=names[k], edge=True) for k in (2, 3, 4))]
+    for own, other in ((canonical, reference), (reference, canonical)):
+        alignment = align(own, other, tick=TICK, max_day_delta=3)
+        assert sorted((alignment.n_canonical, alignment.n_reference)) == [2, 5]
+        assert rules_differ(alignment, own, other, tick=TICK, max_day_delta=3)

@@ -10,6 +10,7 @@ import pytest
 from certify_market import meta
 
 from ctl.certify.drift import aligning_run, measure
+from ctl.certify.identity import check_reference_match
 from ctl.certify.window import Overlap, ReferenceArrays, WindowRoll, build_overlap, canonical_arrays, place_rolls
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
@@ -141,6 +142,13 @@ def test_aligning_run_is_the_last_of_one_contract() -> None:
     assert (run.start, run.end, run.contract, run.rule) == (3, 5, 1, "same_contract_run")
 
 
+def test_sessions_of_unknown_contract_cut_the_run() -> None:
+    # The reference's contract is unknown on sessions 1 and 3, and no roll lies anywhere: only 4 and 5 align.
+    overlap = overlap_of([0.0] * 6, [0.0] * 6, [0] * 6, [0, -1, 0, -1, 0, 0])
+    run = aligning_run(overlap, [], [])
+    assert (run.start, run.end, run.contract, run.rule) == (4, 5, 0, "same_contract_run")
+
+
 def test_a_roll_inside_a_run_of_one_contract_cuts_it() -> None:
     # A step of the reference without a change of contract takes effect on session 4.
     overlap = overlap_of([0.0] * 7, [0.0] * 7, [1] * 7, [1] * 7)
@@ -172,11 +180,70 @@ def test_drift_by_hand() -> None:
     assert found.share.tolist() == pytest.approx([13 / 15, 2 / 15])
 
 
+def test_drift_of_both_signs() -> None:
+    # Difference -7 2 | 0 0, aligned on the last two: D = -7 2 0 0, of which |D| sums to 9 and D to -5.
+    overlap = overlap_of([-7.0, 2, 0, 0], [0.0] * 4, [0, 0, 1, 1], [0, 0, 1, 1])
+    drift = measure(overlap, [roll(2)], [roll(2)])
+    assert (drift.mean_drift, drift.signed_mean_drift) == (9 / 4, -5 / 4)
+    assert (drift.max_drift, drift.max_at) == (7.0, 0)
+    # Sorted 0 0 2 7: position 0.95 * 3 = 2.85.
+    assert drift.p95_drift == pytest.approx(2 + 0.85 * 5)
+    found = drift.intervals
+    assert (found.start.tolist(), found.end.tolist()) == ([0, 2], [1, 3])
+    assert (found.mean.tolist(), found.signed_mean.tolist()) == ([4.5, 0.0], [-2.5, 0.0])
+    assert found.share.tolist() == [1.0, 0.0]
+
+
+def test_no_drift_has_no_shares() -> None:
+    found = measure(overlap_of([3.0] * 3, [1.0] * 3, [0] * 3, [0] * 3), [], []).intervals
+    assert (found.start.tolist(), found.end.tolist(), found.share.tolist()) == ([0], [2], [0.0])
+
+
+def test_nothing_after_the_last_roll_is_refused() -> None:
+    with pytest.raises(DataError, match="no shared session after the last roll"):
+        aligning_run(overlap_of([1.0] * 4, [1.0] * 4), [roll(4)], [])
+
+
 def test_p95_interpolates() -> None:
     # |D| = 0 1 2 3 4: position 0.95 * 4 = 3.8, so 3 + 0.8. Aligned on session 0 alone by a roll in force from 1?
     # No: contracts are the same throughout session 4 only (run of one), difference 0 there.
     overlap = overlap_of([4.0, 3, 2, 1, 0], [0.0] * 5, [0, 0, 0, 0, 1], [0, 0, 0, 0, 1])
     assert measure(overlap, [roll(4)], [roll(4)]).p95_drift == pytest.approx(3.8)
+
+
+def test_thirty_changes_are_enough_for_a_correlation() -> None:
+    # 31 sessions make 30 changes. The reference moves as ours does, half a per cent above it.
+    close = [100.0 + index % 7 for index in range(31)]
+    above = [1.005 * value for value in close]
+    found = check_reference_match(overlap_of(close, above), [], [])
+    assert (found.status, found.evidence["changes"]) == ("PASS", 30)
+    assert found.value == pytest.approx(1.0)
+    assert found.evidence["changes_over"] == "sessions on which neither side rolls"
+    fewer = check_reference_match(overlap_of(close[:30], above[:30]), [], [])
+    assert (fewer.status, fewer.text) == (
+        "ERROR",
+        "correlation of daily changes is undefined: 29 comparable changes",
+    )
+    # One roll takes the change into its session away, on either side.
+    for rolls in (([roll(5)], []), ([], [roll(5)])):
+        assert check_reference_match(overlap_of(close, above), *rolls).evidence["changes"] == 29
+    still = check_reference_match(overlap_of([5.0] * 31, close), [], [])
+    assert (still.status, still.text) == (
+        "ERROR",
+        "correlation of daily changes is undefined: one side does not move over 30 changes",
+    )
+
+
+def test_changes_are_taken_within_one_contract_where_thirty_are() -> None:
+    # Both hold contract 0 on sessions 0 to 30 (30 changes), ours contract 1 from 31 on, theirs from 33 on: the changes
+    # within contract 1 on 33 to 35 count as well, those between contracts do not.
+    close = [100.0 + index % 7 for index in range(36)]
+    overlap = overlap_of(close, close, [0] * 31 + [1] * 5, [0] * 33 + [1] * 3)
+    found = check_reference_match(overlap, [], [])
+    assert (found.evidence["changes"], found.evidence["changes_over"]) == (32, "same-contract sessions")
+    overlap = overlap_of(close, close, [0] * 28 + [1] * 8, [0] * 33 + [1] * 3)
+    found = check_reference_match(overlap, [], [])
+    assert found.evidence["changes"] == 35
 
 
 def test_drift_needs_an_adjusted_reference() -> None:

@@ -108,6 +108,12 @@ def test_wrong_values_are_refused_by_name(name, received):
         assert caught.value.exit_code == 64
 
 
+@pytest.mark.parametrize("received", ["1e999", math.inf, -math.inf, math.nan])
+def test_numbers_that_are_not_finite_are_wrong_not_merely_outside(received):
+    with pytest.raises(UsageError, match="slope_threshold has a wrong value.*expected a finite number, 4 to 14 reg"):
+        B1Parameters.from_overrides({"slope_threshold": received}, "daily", unregistered=True)
+
+
 def test_values_that_no_rule_can_be_computed_with_are_refused_even_unregistered():
     for name, value in (("ema", 0), ("slope_lookback", 0), ("min_risk_atr", -0.1), ("atr", 0), ("swing_lookback", 0)):
         with pytest.raises(UsageError, match=f"parameter {name} is outside a value"):
