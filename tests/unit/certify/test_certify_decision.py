@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from certify_market import TICK, Market
 
 from ctl.certify import certify, limits_document
+from ctl.certify.identity import check_terms
 from ctl.errors import DataError, InputError
 from ctl.model.bars import ContractTerms
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ctl.model.certificate import Certificate
+    from ctl.model.findings import Finding
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +277,46 @@ def test_definition_records_inform(market: Market) -> None:
     assert "tick 0.1, expected 0.25" in finding["text"]
     assert certificate.decision == "ACCEPT"
     assert statuses(certificate)["L0"] == "WATCH"
+
+
+def test_definition_records_are_compared_field_by_field(market: Market) -> None:
+    # The first contract delivers in March 2005 and has its last bar on session 62.
+    name, bars, last_bar = market.names[0], market.bars(), market.day(62)
+    good = ContractTerms(name, last_trade=last_bar, tick=0.25, currency="USD", asset=market.root)
+
+    def finding(asked: str = "USD", **changes: Any) -> Finding:
+        terms = {name: dataclasses.replace(good, **changes)}
+        return check_terms(market.request(contracts=dataclasses.replace(bars, terms=terms), currency=asked))
+
+    assert (finding().status, finding().text) == ("PASS", "definition records of 1 contracts agree")
+    for silent in ("last_trade", "tick", "currency", "asset"):
+        assert finding(**{silent: None}).status == "PASS"
+    assert finding(asked="").status == "PASS"
+    assert finding(tick=0.25 + 2e-10).status == "PASS"
+    for changes, text in (
+        ({"asset": "YY"}, f"asset YY, expected {market.root}"),
+        ({"tick": 0.5}, "tick 0.5, expected 0.25"),
+        ({"currency": "EUR"}, "currency EUR, expected USD"),
+        ({"last_trade": date(2005, 5, 2)}, "expires 2005-05-02, far from its delivery month"),
+        ({"last_trade": market.day(61)}, f"bar of {last_bar} after its expiration {market.day(61)}"),
+    ):
+        found = finding(**changes)
+        assert (found.status, found.text) == ("FAIL", f"1 disagreements, first: {name}: {text}")
+
+
+def test_a_wrong_unit_is_told_only_where_the_level_alone_differs(market: Market) -> None:
+    # A hundredfold reference is another unit. One that moves otherwise besides is another instrument.
+    noise = np.random.default_rng(3).normal(0.0, 50.0, market.total)
+
+    def finding(**options: Any) -> dict[str, Any]:
+        document = certify(market.request(reference=market.reference(**options))).document
+        found = next(f for f in document["layers"]["L0"]["findings"] if f["check"] == "reference_match")
+        return {key: found[key] for key in ("status", "code")}
+
+    assert finding(change=lambda raw: raw * 100.0) == {"status": "FAIL", "code": "UNIT_MISMATCH"}
+    assert finding(change=lambda raw: (raw + noise) * 100.0) == {"status": "FAIL", "code": None}
+    assert finding(change=lambda raw: raw + noise) == {"status": "FAIL", "code": None}
+    assert finding(change=lambda raw: raw + noise, unadjusted=False) == {"status": "FAIL", "code": None}
 
 
 def test_same_request_same_bytes(market: Market) -> None:

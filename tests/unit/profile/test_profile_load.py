@@ -279,6 +279,11 @@ def test_lock_is_required_where_a_constraint_is_set() -> None:
     )
     free = BASE.replace("locked: true", "locked: false")
     assert load(free).lock is None
+    # A lock that is there holds the settings, whatever the constraints.
+    assert load(free + f"lock: {{settings: {HEX}}}\n").lock == op.Lock(settings=HEX)
+    assert problems(free + f"lock: {{thresholds: {HEX}}}\n") == (
+        "p_v1.yaml:26: lock.settings: found nothing; expected 64 lower-case hex digits (a sha256); `ctl lock` writes it",
+    )
 
 
 @pytest.mark.parametrize("digest", ["12", HEX.upper(), HEX + "0", "''", "null", "z" * 64])
