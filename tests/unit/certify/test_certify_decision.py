@@ -14,7 +14,7 @@ import pytest
 from certify_market import TICK, Market
 
 from ctl.certify import certify, limits_document
-from ctl.certify.identity import check_terms
+from ctl.certify.identity import best_matching_root, check_terms, closes_for_grid
 from ctl.errors import DataError, InputError
 from ctl.model.bars import ContractTerms
 
@@ -302,6 +302,26 @@ def test_definition_records_are_compared_field_by_field(market: Market) -> None:
     ):
         found = finding(**changes)
         assert (found.status, found.text) == ("FAIL", f"1 disagreements, first: {name}: {text}")
+
+
+def test_the_grid_is_checked_on_contract_closes_else_on_unadjusted_ones(market: Market) -> None:
+    request = market.request()
+    assert request.canonical is not None
+    raw = request.canonical.frame["close_unadjusted"].to_list()
+    assert closes_for_grid(request, None).tolist() == raw  # type: ignore[union-attr]
+    # A series without the column: 0.5 of every close is adjustment.
+    daily = market.daily(np.full(market.total, 100.75), "own.csv")
+    daily = dataclasses.replace(daily, frame=daily.frame.with_columns(adjustment=pl.lit(0.5)))
+    found = closes_for_grid(market.request(canonical=daily), None)
+    assert found.tolist() == [100.25] * market.total  # type: ignore[union-attr]
+    assert closes_for_grid(market.request(canonical=None), None) is None
+
+
+def test_a_close_of_zero_has_no_level_to_compare(market: Market) -> None:
+    bars = market.bars()
+    closed = pl.when(pl.col("session") == market.day(700)).then(0.0).otherwise(pl.col("close"))
+    zero = dataclasses.replace(bars, frame=bars.frame.with_columns(close=closed))
+    assert best_matching_root(zero, {"YY": zero}) == ("YY", pytest.approx(1.0))
 
 
 def test_a_wrong_unit_is_told_only_where_the_level_alone_differs(market: Market) -> None:

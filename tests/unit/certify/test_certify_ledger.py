@@ -277,6 +277,23 @@ def test_unknown_contracts_use_date_pairs_and_say_so() -> None:
     check_sum(ledger)
 
 
+def test_sessions_inside_two_date_pairs_belong_to_the_first() -> None:
+    # Ours rolls into 2 and 4, theirs into 5 and 7, first with first, second with second: 2 to 4 lie inside the first
+    # pair, 4 to 6 inside the second. No gaps; D = 1 on sessions 2 to 6, aligned on 7 and 8.
+    theirs = [50.0] * 9
+    ours = [50.0, 50, 51, 51, 51, 51, 51, 50, 50]
+    ledger = compute(
+        days(9),
+        side(ours, None, None, roll(2, "WN08", "WU08", 0.0), roll(4, "WU08", "WZ08", 0.0)),
+        side(theirs, None, None, roll(5, None, None, 0.0), roll(7, None, None, 0.0)),
+        pairs=[(0, 0), (1, 1)],
+    )
+    assert ledger.columns()["timing:WN08>WU08"].tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0]
+    assert ledger.columns()["timing:WU08>WZ08"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0]
+    assert share(ledger, "timing:WN08>WU08") == pytest.approx(3 / 5)
+    check_sum(ledger)
+
+
 def test_identical_series_have_no_drift_and_no_shares() -> None:
     raw = [100.0, 101, 102]
     ledger = compute(days(3), side(raw, raw, [0] * 3), side(raw, raw, [0] * 3), names=NAMES)

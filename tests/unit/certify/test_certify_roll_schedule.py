@@ -197,7 +197,7 @@ def test_half_of_the_larger_side_is_what_tells_a_rule() -> None:
 
 
 def test_edge_rolls_tell_no_rule() -> None:
-    # Two EDGE rolls of each side and one of the two that count lie ten sessions apart: one of two is not more than half.
+    # Two EDGE rolls of each side and one of the two that count lie ten sessions apart: one of two is not over half.
     names = ["XH20", "XM20", "XU20", "XZ20"]
     edges = (True, True, False, False)
     canonical = [roll(60 * k + 50, to=names[k], edge=edges[k]) for k in range(4)]

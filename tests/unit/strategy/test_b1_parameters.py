@@ -110,7 +110,7 @@ def test_wrong_values_are_refused_by_name(name, received):
 
 @pytest.mark.parametrize("received", ["1e999", math.inf, -math.inf, math.nan])
 def test_numbers_that_are_not_finite_are_wrong_not_merely_outside(received):
-    with pytest.raises(UsageError, match="slope_threshold has a wrong value.*expected a finite number, 4 to 14 reg"):
+    with pytest.raises(UsageError, match=r"slope_threshold has a wrong value.*expected a finite number, 4 to 14 reg"):
         B1Parameters.from_overrides({"slope_threshold": received}, "daily", unregistered=True)
 
 
