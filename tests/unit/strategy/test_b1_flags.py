@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from b1_twin_tapes import as_bars, weekdays
 
-from ctl.strategy.b1 import B1Parameters, StrategyBars, run
+from ctl.strategy.b1 import B1Parameters, StrategyBars, kernel, run
 from ctl.strategy.bars import weekly_bars
 
 N = 250
@@ -114,6 +114,26 @@ def test_divergence_is_a_higher_percent_r_at_an_equal_or_lower_low():
     assert divergence(touched_before(110.0, 112.0, (126.0, 126.5, 110.25, 125.0, 10))) is False
     # %R(242) with a close of 112.0 to 122.5 passes -26.8 near 119.15: -100 * 3.3 / 12.5 = -26.4 is above it.
     assert divergence(touched_before(110.0, 119.2, (126.0, 126.5, 110.0, 125.0, 10))) is False
+
+
+def test_percent_r_of_the_touch_looks_back_over_ten_bars():
+    # A high of 130 within the ten bars of 242 makes %R(242) = -100 * (130 - 119.2) / 20 = -54, below the -26.8 of 250.
+    # Bar 233 is the tenth, bar 232 the eleventh.
+    for spike, diverges in ((233, True), (232, False)):
+        rows = touched_before(110.0, 119.2, (126.0, 126.5, 110.0, 125.0, 10))
+        rows[spike] = (*rows[spike][:1], 130.0, *rows[spike][2:])
+        assert divergence(rows) is diverges
+
+
+def test_extremes_are_found_at_every_place_of_a_window():
+    for length in range(1, 14):
+        for place in range(length):
+            values = np.zeros(length + 2)
+            for sign, extreme in ((1.0, kernel._highest), (-1.0, kernel._lowest)):
+                values[place + 1] = sign
+                values[[0, -1]] = 9.0 * sign
+                assert extreme(values, 1, length + 1) == sign
+                values[place + 1] = 0.0
 
 
 # --- levels in the as-of frame --------------------------------------------------------------------
