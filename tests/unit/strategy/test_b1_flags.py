@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 from b1_twin_tapes import as_bars, weekdays
+from numba import njit
 
 from ctl.strategy.b1 import B1Parameters, StrategyBars, kernel, run
 from ctl.strategy.bars import weekly_bars
@@ -125,11 +126,22 @@ def test_percent_r_of_the_touch_looks_back_over_ten_bars():
         assert divergence(rows) is diverges
 
 
+@njit
+def highest(values, start, stop):
+    return kernel._highest(values, start, stop)
+
+
+@njit
+def lowest(values, start, stop):
+    return kernel._lowest(values, start, stop)
+
+
 def test_extremes_are_found_at_every_place_of_a_window():
+    # Parts of the kernel are called from compiled code alone. Beyond the window stand larger extremes.
     for length in range(1, 14):
         for place in range(length):
             values = np.zeros(length + 2)
-            for sign, extreme in ((1.0, kernel._highest), (-1.0, kernel._lowest)):
+            for sign, extreme in ((1.0, highest), (-1.0, lowest)):
                 values[place + 1] = sign
                 values[[0, -1]] = 9.0 * sign
                 assert extreme(values, 1, length + 1) == sign
