@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, portfolio, store
-from ctl.errors import DataError, GateRefused, ProfileError, UsageError, WorkspaceError
+from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.inputs import ReadOnce
 from ctl.model.run import instant_text
 from ctl.operating_profile import OperatingProfile, SessionRange
@@ -220,7 +220,10 @@ def _input_difference(profile: OperatingProfile, symbol: str, certified: portfol
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What `lock` wrote. entry_was_there: a lock that was killed had recorded the decision before."""
+    """What `lock` wrote. entry_was_there: the same lock had recorded the decision before.
+
+    files: what was written, in order; none where the same lock is in force already.
+    """
 
     plan: LockPlan
     workspace: Workspace
@@ -250,12 +253,12 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
 
     In this order, each file whole or not at all: the bars and certificates it rests on, the profile, the entry of the
     decision log, and last its name in ctl.toml. Where a lock was killed before that last step and the data are the
-    same, its profile and its entry are used. Call it while holding the run lock.
+    same, its profile and its entry are used; where it is in force for the same reason, nothing is written. Call it
+    while holding the run lock.
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
-    symbol derives REJECT or ERROR, DataError where the same lock is in force for the same reason, DecisionLogError
-    where the log is damaged, WorkspaceError where ctl.toml or a file cannot be written; ctl.toml then still names the
-    old profile, unless only the last sync of its folder failed.
+    symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
+    cannot be written; ctl.toml then still names the old profile, unless only the last sync of its folder failed.
     """
     from ctl.store import decision_log
 
@@ -275,12 +278,10 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
     data, bars = _next_profile(planned, instant)
     last = entries[-1] if entries else None
     if last is not None and data == planned.data and last.rationale == reason.strip():
-        raise DataError(
-            "nothing was locked, because the same lock is in force already",
-            found=f"{last.id}: {workspace.profile_path.name}, for the same reason",
-            remedy="give another reason if this is another decision",
-            code="ALREADY_LOCKED",
-        )
+        # The same lock again, perhaps because nobody saw the first one end: it is in force, nothing is left to write.
+        _clear_left_over(workspace, workspace)
+        decision_log.write_document(workspace, entries)
+        return Locked(planned, workspace, planned.profile, last, True, ())
     path = next(path for path in _later_versions(workspace.profile_path) if _free_or_same(path, data))
     after = replace(workspace, profile_path=path)
     name = workspace.relative(path)

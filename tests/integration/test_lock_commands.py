@@ -191,13 +191,14 @@ def test_a_second_lock_never_writes_over_a_version_and_chains_its_entry(workspac
     assert ctl("verify", "-w", workspace).code == 0
 
 
-def test_the_same_lock_for_the_same_reason_is_refused_once_it_is_in_force(workspace: Path, ctl: Any) -> None:
+def test_the_same_lock_for_the_same_reason_is_written_once(workspace: Path, ctl: Any) -> None:
     assert ctl("lock", "-w", workspace, "--reason", "again").code == 0
     before = tree(workspace)
     ran = ctl("lock", "-w", workspace, "--reason", "again ")
-    assert (ran.code, tree(workspace)) == (1, before)
-    assert "the same lock is in force already" in ran.err
-    assert "D-0001" in ran.err
+    assert (ran.code, tree(workspace)) == (0, before)
+    assert f"{V2} is in force already, locked for the same reason by D-0001" in ran.out
+    document = ctl("lock", "-w", workspace, "--reason", "again", "--json").document
+    assert (document["files"], document["entry"]["was_there"], document["profile"]["path"]) == ([], True, V2)
 
 
 def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: Path, ctl: Any) -> None:

@@ -57,8 +57,12 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
         output.print_json(document)
         return EXIT_OK
     _print_plan(document["plan"], [item.text for item in locked.plan.inputs])
-    state = "was recorded by a lock that did not end" if locked.entry_was_there else "recorded"
     profile = document["profile"]
+    if not locked.files:
+        print(f"{profile['path']} is in force already, locked for the same reason by {locked.entry.id}")
+        print("Nothing was written; give another reason if this is another decision")
+        return EXIT_OK
+    state = "was recorded by a lock that did not end" if locked.entry_was_there else "recorded"
     print(f"profile      {profile['path']}   sha256 {profile['digest'][:12]}")
     print(f"decision     {locked.entry.id} {state}   {workspace.relative(workspace.decision_log)}")
     print(f"in force     ctl.toml now names {profile['path']}; {document['plan']['profile']['path']} stays as it is")
