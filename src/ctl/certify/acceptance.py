@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.errors import DataError
-from ctl.model.findings import Decision, Reason
+from ctl.model.findings import Decision, Finding, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ctl.certify.roll_schedule import RollAlignment
-    from ctl.model.findings import Severity
+    from ctl.model.findings import Severity, Status
 
 COMPARED_DECIMALS: Final = 9
 
@@ -128,6 +130,22 @@ def worst(reasons: list[Reason] | tuple[Reason, ...]) -> Decision:
 def exceeds(value: float, limit: float) -> bool:
     """Whether a value lies above an inclusive limit, both rounded to 1e-9."""
     return round(value, COMPARED_DECIMALS) > round(limit, COMPARED_DECIMALS)
+
+
+def watch_above(
+    layer: str,
+    check: str,
+    text: str,
+    code: str,
+    value: float,
+    limit: float,
+    unit: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> Finding:
+    """A measured value as a finding: WATCH with its code above the inclusive limit, else PASS without one."""
+    above = exceeds(value, limit)
+    status: Status = "WATCH" if above else "PASS"
+    return Finding(layer, check, status, text, code if above else None, value, limit, unit, evidence or {})
 
 
 def limits_document(policy: str) -> dict[str, Any]:

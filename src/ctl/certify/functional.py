@@ -9,30 +9,34 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certify.acceptance import COMPARED_DECIMALS, exceeds, watch_above
 from ctl.certify.spread_steps import match_in_order
-from ctl.model.findings import Finding, LayerResult
+from ctl.certify.state import TITLES
+from ctl.model.findings import LayerResult, worst_status
 
 if TYPE_CHECKING:
     from ctl.certify.ledger import Ledger
 
+LAYER: Final = "L5"
 PAIR_SESSIONS: Final = 3
 BORDERLINE_MARGIN: Final = 0.001
 MAX_BORDERLINE_SHARE: Final = 0.05
 MAX_DELTA_R: Final = 0.1
 # What a strategy looks back on when it decides; a component that moved in this span may have moved the trigger.
 LOOKBACK_SESSIONS: Final = 20
-TITLE: Final = "functional parity"
-_COMPARED_DECIMALS: Final = 9
 
 Days = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 TriggerClass = Literal["matched", "borderline", "mismatched"]
+
+_above = partial(watch_above, LAYER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,85 +182,39 @@ class FunctionalParity:
 
     def result(self) -> LayerResult:
         """The layer. It informs: WATCH at worst."""
-        findings: list[Finding] = []
-        mismatched, share, deltas = self.count("mismatched"), self.share_borderline, self.deltas
-        findings.append(
-            Finding(
-                "L5",
-                "signals",
-                "WATCH" if mismatched else "PASS",
-                f"{mismatched} triggers on one side only that are no near miss",
-                "SIGNAL_DIVERGENCE" if mismatched else None,
-                float(mismatched),
-                0.0,
-                "triggers",
-                {"triggers": [row.document() for row in self.rows if row.kind == "mismatched"]},
-            )
-        )
+        mismatched, borderline, total = self.count("mismatched"), self.count("borderline"), len(self.rows)
+        text = f"{mismatched} triggers on one side only that are no near miss"
+        evidence = {"triggers": [row.document() for row in self.rows if row.kind == "mismatched"]}
+        findings = [_above("signals", text, "SIGNAL_DIVERGENCE", float(mismatched), 0.0, "triggers", evidence)]
+        share, deltas = self.share_borderline, self.deltas
         if share is not None:
-            above = _exceeds(share, MAX_BORDERLINE_SHARE)
-            findings.append(
-                Finding(
-                    "L5",
-                    "borderline",
-                    "WATCH" if above else "PASS",
-                    f"{self.count('borderline')} of {len(self.rows)} triggers are near misses of one side",
-                    "BORDERLINE_SIGNALS" if above else None,
-                    share,
-                    MAX_BORDERLINE_SHARE,
-                    "fraction",
-                )
-            )
+            text = f"{borderline} of {total} triggers are near misses of one side"
+            findings.append(_above("borderline", text, "BORDERLINE_SIGNALS", share, MAX_BORDERLINE_SHARE, "fraction"))
         if deltas:
             largest, mean = max(deltas), sum(deltas) / len(deltas)
-            above = _exceeds(largest, MAX_DELTA_R)
-            findings.append(
-                Finding(
-                    "L5",
-                    "delta_r",
-                    "WATCH" if above else "PASS",
-                    f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R",
-                    "TRADE_RESULT_DIFFERS" if above else None,
-                    largest,
-                    MAX_DELTA_R,
-                    "R",
-                )
-            )
+            text = f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R"
+            findings.append(_above("delta_r", text, "TRADE_RESULT_DIFFERS", largest, MAX_DELTA_R, "R"))
         alone = [row for row in self.rows if row.one_sided]
         if alone:
-            largest = max(abs(row.effect) for row in alone)
-            above = _exceeds(largest, MAX_DELTA_R)
+            largest, worth = max(abs(row.effect) for row in alone), sum(row.effect for row in alone)
             trades = "1 trade" if len(alone) == 1 else f"{len(alone)} trades"
-            worth = sum(row.effect for row in alone)
-            findings.append(
-                Finding(
-                    "L5",
-                    "one_sided",
-                    "WATCH" if above else "PASS",
-                    f"{trades} of matched triggers closed on one side only, worth {worth:+.4g} R",
-                    "TRADE_ON_ONE_SIDE" if above else None,
-                    largest,
-                    MAX_DELTA_R,
-                    "R",
-                    {"triggers": [row.document() for row in alone]},
-                )
-            )
-        status = "WATCH" if any(finding.status == "WATCH" for finding in findings) else "PASS"
+            text = f"{trades} of matched triggers closed on one side only, worth {worth:+.4g} R"
+            evidence = {"triggers": [row.document() for row in alone]}
+            findings.append(_above("one_sided", text, "TRADE_ON_ONE_SIDE", largest, MAX_DELTA_R, "R", evidence))
         text = (
-            f"{self.count('matched')} matched, {self.count('borderline')} borderline, {mismatched} mismatched; "
+            f"{self.count('matched')} matched, {borderline} borderline, {mismatched} mismatched; "
             f"total R {self.canonical_total_r:.4g} against {self.reference_total_r:.4g}"
         )
-        return LayerResult(
-            "L5", TITLE, "WATCH" if status == "WATCH" else "PASS", text, tuple(findings), self.document()
-        )
+        status = worst_status(finding.status for finding in findings)
+        return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings), self.document())
 
 
 def check(given: FunctionalInput | None, ledger: Ledger | None = None) -> tuple[LayerResult, FunctionalParity | None]:
     """The layer and its rows; NOT_RUN where the strategy did not run on both sides."""
     if given is None:
-        return LayerResult("L5", TITLE, "NOT_RUN", "no triggers and trades of the strategy were given"), None
+        return LayerResult(LAYER, TITLES[LAYER], "NOT_RUN", "no triggers and trades of the strategy were given"), None
     if given.absent is not None:
-        return LayerResult("L5", TITLE, "NOT_RUN", given.absent), None
+        return LayerResult(LAYER, TITLES[LAYER], "NOT_RUN", given.absent), None
     parity = compare(given, ledger)
     return parity.result(), parity
 
@@ -285,7 +243,7 @@ def compare(given: FunctionalInput, ledger: Ledger | None = None) -> FunctionalP
 def _matched(given: FunctionalInput, ours: _Signal, theirs: _Signal, causes: _Causes) -> TriggerRow:
     a, b = ours.result, theirs.result
     delta = None if a is None or b is None else a - b
-    differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), _COMPARED_DECIMALS) > 0)
+    differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), COMPARED_DECIMALS) > 0)
     cause = None
     if differs:
         ends = [day for day in (ours.exit_session, theirs.exit_session) if day is not None]
@@ -298,7 +256,7 @@ def _matched(given: FunctionalInput, ours: _Signal, theirs: _Signal, causes: _Ca
 def _alone(given: FunctionalInput, signal: _Signal, causes: _Causes, *, canonical: bool) -> TriggerRow:
     session, result = signal.session, signal.result
     margin = _margin(given, session, session)
-    near = margin is not None and not _exceeds(margin, BORDERLINE_MARGIN)
+    near = margin is not None and not exceeds(margin, BORDERLINE_MARGIN)
     return TriggerRow(
         "borderline" if near else "mismatched",
         session if canonical else None,
@@ -365,8 +323,8 @@ class _Causes:
                 found.append((float(values.max() - values.min()), block.unit))
         for name, dense in self.dense:
             found.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
-        size, name = min(found, key=lambda item: (-round(item[0], _COMPARED_DECIMALS), item[1]))
-        return name if round(size, _COMPARED_DECIMALS) > 0 else None
+        size, name = min(found, key=lambda item: (-round(item[0], COMPARED_DECIMALS), item[1]))
+        return name if round(size, COMPARED_DECIMALS) > 0 else None
 
 
 def _session_of(row: TriggerRow) -> date:
@@ -374,7 +332,3 @@ def _session_of(row: TriggerRow) -> date:
     if session is None:
         raise ValueError("a trigger row without a session")
     return session
-
-
-def _exceeds(value: float, limit: float) -> bool:
-    return round(value, _COMPARED_DECIMALS) > round(limit, _COMPARED_DECIMALS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from ctl.certify.acceptance import LIMITS_V1, compared, exceeds
 from ctl.certify.price_grid import divides, infer_grid, off_grid_share
 from ctl.certify.recovery import recover
+from ctl.certify.state import TITLES
 from ctl.certify.window import roll_starts
 from ctl.model.contracts import parse_symbol
 from ctl.model.findings import Finding, LayerResult, worst_status
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 LAYER: Final = "L0"
-TITLE: Final = "identity"
 GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
 MIN_CHANGES: Final = 30
+
+_finding = partial(Finding, LAYER)
 
 
 def check_root(request: CertifyRequest) -> Finding:
@@ -52,6 +55,22 @@ def check_root(request: CertifyRequest) -> Finding:
     found = ", ".join(sorted(foreign))
     evidence = {"requested": request.root, "found": {root: sorted(names) for root, names in sorted(foreign.items())}}
     return _finding("root", "FAIL", f"{found} found where {request.root} was asked for", evidence=evidence)
+
+
+def closes_for_grid(request: CertifyRequest, closes: ContractCloses | None) -> Floats | None:
+    """The prices whose grid is checked: our contracts' closes, else the canonical series' unadjusted ones."""
+    if closes is not None:
+        return closes.flat
+    if request.equity_basis is not None:
+        return request.equity_basis.closes
+    if request.canonical is None:
+        return None
+    frame = request.canonical.frame
+    if "close_unadjusted" in frame.columns:
+        raw: Floats = frame["close_unadjusted"].to_numpy()
+    else:
+        raw = frame["close"].to_numpy() - frame["adjustment"].fill_null(0.0).to_numpy()
+    return raw
 
 
 def check_grid(closes: Floats, tick: float) -> Finding:
@@ -182,7 +201,7 @@ def result(findings: Sequence[Finding]) -> LayerResult:
         if finding.status == "NOT_RUN" and finding.check in GATING_CHECKS
     ]
     text = "; ".join(told or (silent if status == "NOT_RUN" else [])) or "the instrument is the one asked for"
-    return LayerResult(LAYER, TITLE, status, text, tuple(findings))
+    return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings))
 
 
 def best_matching_root(bars: ContractBars, others: Mapping[str, ContractBars]) -> tuple[str, float] | None:
@@ -308,32 +327,3 @@ def _expires_near_delivery(year: int, month: int, parsed: Any) -> bool:
     expiry, cycle = year * 12 + month, 10**parsed.year_digits * 12
     ahead = (parsed.year * 12 + parsed.month - expiry) % cycle
     return bool(ahead <= 2 or ahead >= cycle - 1)
-
-
-def _finding(
-    check: str,
-    status: Status,
-    text: str,
-    code: str | None = None,
-    value: float | None = None,
-    limit: float | None = None,
-    unit: str = "",
-    evidence: Mapping[str, Any] | None = None,
-) -> Finding:
-    return Finding(LAYER, check, status, text, code, value, limit, unit, evidence or {})
-
-
-def closes_for_grid(request: CertifyRequest, closes: ContractCloses | None) -> Floats | None:
-    """The prices whose grid is checked: our contracts' closes, else the canonical series' unadjusted ones."""
-    if closes is not None:
-        return closes.flat
-    if request.equity_basis is not None:
-        return request.equity_basis.closes
-    if request.canonical is None:
-        return None
-    frame = request.canonical.frame
-    if "close_unadjusted" in frame.columns:
-        raw: Floats = frame["close_unadjusted"].to_numpy()
-    else:
-        raw = frame["close"].to_numpy() - frame["adjustment"].fill_null(0.0).to_numpy()
-    return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,13 +11,12 @@ import polars as pl
 from numba import njit
 
 from ctl.certify.acceptance import exceeds
+from ctl.certify.state import TITLES
 from ctl.certify.window import label_runs
 from ctl.errors import CtlError, DataError
 from ctl.model.findings import Finding, LayerResult, worst_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ctl.certify.window import CanonicalArrays
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
@@ -27,7 +27,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 LAYER: Final = "L1"
-TITLE: Final = "raw data"
 SPIKE_DEVIATIONS: Final = 10.0
 SPIKE_WINDOW: Final = 60
 SPIKE_MIN_CHANGES: Final = 20
@@ -37,6 +36,8 @@ PARITY_TICKS: Final = 1.0
 PARITY_VOLUME: Final = 0.005
 PARITY_LEAST_SHARE: Final = 0.99
 LISTED: Final = 20
+
+_finding = partial(Finding, LAYER)
 
 
 class Bars:
@@ -97,7 +98,7 @@ def check(
     status = worst_status(finding.status for finding in findings)
     told = [f"{finding.check}: {finding.text}" for finding in findings if finding.status in {"WATCH", "FAIL", "ERROR"}]
     text = "; ".join(told) or f"{bars.day.size} bars of {len(bars.names)} contracts"
-    return LayerResult(LAYER, TITLE, status, text, tuple(findings))
+    return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings))
 
 
 def check_bars(bars: Bars) -> Finding:
@@ -144,24 +145,27 @@ def check_calendar(bars: Bars, canonical: CanonicalArrays | None, calendar_sessi
         text = "no exchange calendar given"
         return [_finding("non_sessions", "NOT_RUN", text), _finding("missing_sessions", "NOT_RUN", text)]
     sessions = calendar_sessions.astype("datetime64[D]").astype(np.int64)
+    return [_non_sessions(bars, sessions), _missing_sessions(bars, canonical, sessions)]
+
+
+def _non_sessions(bars: Bars, sessions: Ints) -> Finding:
     foreign = np.flatnonzero(~_contained(bars.day, sessions))
-    evidence: dict[str, Any]
-    if foreign.size:
-        text = f"{foreign.size} bars on days that are no sessions of the exchange"
-        code, count, evidence = "NON_SESSION_BARS", float(foreign.size), {"first": bars.where(foreign)}
-        findings = [
-            _finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
-        ]
-    else:
-        findings = [_finding("non_sessions", "PASS", "every bar lies on a session of the exchange")]
+    if not foreign.size:
+        return _finding("non_sessions", "PASS", "every bar lies on a session of the exchange")
+    text = f"{foreign.size} bars on days that are no sessions of the exchange"
+    evidence = {"first": bars.where(foreign)}
+    return _finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
+
+
+def _missing_sessions(bars: Bars, canonical: CanonicalArrays | None, sessions: Ints) -> Finding:
+    check = "missing_sessions"
     if canonical is None or not canonical.sessions.size:
-        return [*findings, _finding("missing_sessions", "NOT_RUN", "no canonical series says which contract is active")]
+        return _finding(check, "NOT_RUN", "no canonical series says which contract is active")
     held = canonical.sessions.astype(np.int64)
     inside = sessions[(sessions >= held[0]) & (sessions <= held[-1])]
     missing = inside[~_contained(inside, held)]
-    share = missing.size / inside.size if inside.size else 0.0
     if not missing.size:
-        return [*findings, _finding("missing_sessions", "PASS", f"all {inside.size} sessions have a bar", value=0.0)]
+        return _finding(check, "PASS", f"all {inside.size} sessions have a bar", value=0.0)
     before = np.searchsorted(held, missing, side="right") - 1
     per_contract: dict[str, int] = {}
     for k in canonical.contract[before].tolist():
@@ -170,11 +174,10 @@ def check_calendar(bars: Bars, canonical: CanonicalArrays | None, calendar_sessi
     evidence = {
         "missing": [str(day) for day in missing[:LISTED].astype("datetime64[D]")],
         "per_contract": per_contract,
-        "share": share,
+        "share": missing.size / inside.size,
     }
     text = f"{missing.size} of {inside.size} sessions without a bar of the active contract"
-    code, count = "MISSING_SESSIONS", float(missing.size)
-    return [*findings, _finding("missing_sessions", "WATCH", text, code, count, 0.0, "sessions", evidence)]
+    return _finding(check, "WATCH", text, "MISSING_SESSIONS", float(missing.size), 0.0, "sessions", evidence)
 
 
 def check_day_basis(contracts: ContractBars, bars: Bars) -> Finding:
@@ -361,16 +364,3 @@ def _spikes(close: Floats, first_of_contract: Bools, tick: float) -> Ints:
             found[n_found] = row
             n_found += 1
     return found[:n_found]
-
-
-def _finding(
-    check: str,
-    status: Status,
-    text: str,
-    code: str | None = None,
-    value: float | None = None,
-    limit: float | None = None,
-    unit: str = "",
-    evidence: Mapping[str, Any] | Sequence[Any] | None = None,
-) -> Finding:
-    return Finding(LAYER, check, status, text, code, value, limit, unit, dict(evidence or {}))

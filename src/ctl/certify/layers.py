@@ -287,12 +287,10 @@ def gaps(state: CertificationState) -> LayerResult:
             return LayerResult("L3", TITLES["L3"], "NOT_RUN", text, values=values)
         return LayerResult("L3", TITLES["L3"], "FAIL", "no paired rolls", values=values)
     limit = acceptance.LIMITS_V1.max_mean_gap_diff
-    breached = acceptance.exceeds(gaps.mean_gap_diff, limit)
     text = f"mean gap difference {gaps.mean_gap_diff:.6g} over {gaps.n_compared} pairs"
-    finding = Finding(
-        "L3", "mean_gap_diff", "WATCH" if breached else "PASS", text, "MEAN_GAP_DIFF" if breached else None,
-        gaps.mean_gap_diff, limit, request.quote_unit,
-    )  # fmt: skip
+    finding = acceptance.watch_above(
+        "L3", "mean_gap_diff", text, "MEAN_GAP_DIFF", gaps.mean_gap_diff, limit, request.quote_unit
+    )
     return LayerResult("L3", TITLES["L3"], finding.status, text, (finding,), values)
 
 
@@ -314,15 +312,11 @@ def drift_layer(state: CertificationState) -> LayerResult:
     if not np.abs(book.drift - found.d).max() <= 1e-9 * scale:
         raise DataError("the ledger explains another drift than the one measured")
     limit = acceptance.LIMITS_V1.max_mean_drift
-    breached = acceptance.exceeds(found.mean_drift, limit)
     text = f"mean drift {found.mean_drift:.6g}, at most {found.max_drift:.6g}, over {overlap.sessions.size} sessions"
     findings = [
-        Finding(
-            "L4", "mean_drift", "WATCH" if breached else "PASS", text, "MEAN_DRIFT" if breached else None,
-            found.mean_drift, limit, request.quote_unit,
-        ),
+        acceptance.watch_above("L4", "mean_drift", text, "MEAN_DRIFT", found.mean_drift, limit, request.quote_unit),
         book.finding(),
-    ]  # fmt: skip
+    ]
     mismatch = adjustment.finding(request.canonical, state.recovered, tick=request.tick)
     if mismatch is not None:
         findings.append(mismatch)

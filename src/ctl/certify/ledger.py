@@ -17,16 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from ctl.certify.acceptance import exceeds, watch_above
 from ctl.certify.window import days_of
 from ctl.errors import DataError
-from ctl.model.findings import Finding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from ctl.certify.drift import AligningRule
+    from ctl.model.findings import Finding
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -37,8 +40,6 @@ CONTRACT: Final = "contract"
 REFERENCE_RESIDUAL: Final = "reference_residual"
 CANONICAL_RESIDUAL: Final = "canonical_residual"
 UNEXPLAINED: Final = (CONTRACT, REFERENCE_RESIDUAL, CANONICAL_RESIDUAL)
-
-Alignment = Literal["same_contract_run", "after_last_roll"]
 
 
 class RollLike(Protocol):
@@ -153,7 +154,7 @@ class Ledger:
     sessions: npt.NDArray[np.datetime64]
     drift: Floats
     anchor: float
-    alignment: Alignment
+    alignment: AligningRule
     aligning_sessions: int
     contracts_known: bool
     same_contract: npt.NDArray[np.bool_]
@@ -248,22 +249,13 @@ class Ledger:
 
     def finding(self) -> Finding:
         """PASS, or WATCH `UNEXPLAINED_DRIFT` above 0.1 % of the median price."""
-        limit = UNEXPLAINED_LIMIT * self.median_price
-        value = self.unexplained_mean
-        breached = round(value, 9) > round(limit, 9)
-        return Finding(
-            layer="L4",
-            check="unexplained",
-            status="WATCH" if breached else "PASS",
-            code="UNEXPLAINED_DRIFT" if breached else None,
-            value=value,
-            limit=limit,
-            text=(
-                f"{value:.6g} of the drift is not explained, {'above' if breached else 'within'} 0.1 % of the "
-                f"median price {self.median_price:.6g}"
-            ),
-            evidence={"share": self.unexplained_share},
+        value, limit = self.unexplained_mean, UNEXPLAINED_LIMIT * self.median_price
+        text = (
+            f"{value:.6g} of the drift is not explained, {'above' if exceeds(value, limit) else 'within'} 0.1 % of the "
+            f"median price {self.median_price:.6g}"
         )
+        evidence = {"share": self.unexplained_share}
+        return watch_above("L4", "unexplained", text, "UNEXPLAINED_DRIFT", value, limit, evidence=evidence)
 
     def _dense(self) -> list[tuple[str, Floats]]:
         out = [(BASIS, self.basis), (CONTRACT, self.contract), (REFERENCE_RESIDUAL, self.reference_residual)]
@@ -481,7 +473,7 @@ class _Book:
         self,
         same: npt.NDArray[np.bool_],
         run: slice,
-        alignment: Alignment,
+        alignment: AligningRule,
         blocks: tuple[Block, ...],
         *,
         known: bool,
