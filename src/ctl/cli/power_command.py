@@ -102,8 +102,8 @@ def markdown(report: power.PowerReport) -> str:
         "penalty of a switch (40 ticks) is more than the other contract's distance adds up to until the next roll. Or",
         "both close alike on several sessions, and the earliest of equal dates is not ours. The certificate names such",
         "stretches (`INDISTINGUISHABLE_CONTRACTS`) and says what it decides when read again: with our rolls where the",
-        "reference's closes fit them no worse. Policy v1 refuses on the path of least cost nevertheless, as it is",
-        "locked; policy v2 decides on the second reading where the first would refuse.",
+        "reference's closes fit them no worse. Either policy decides on the path of least cost nevertheless, as",
+        "specified ([decision 30](decisions/0030-fault-power.md)).",
         "",
     ]
     return "\n".join(lines)
