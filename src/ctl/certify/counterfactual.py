@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from ctl.certify import acceptance
-from ctl.certify.ledger import BASIS, CONTRACT, REFERENCE_RESIDUAL
+from ctl.certify.ledger import BASIS, UNEXPLAINED
 from ctl.model.rolls import ScheduledRoll
 
 if TYPE_CHECKING:
@@ -256,14 +256,13 @@ class _Units:
         return self._judge(self._measures(counts, None if np.isnan(gap) else gap, drift, left))
 
     def _unexplained(self) -> Floats:
-        ledger = self.board.ledger
-        own = 0.0 if ledger.canonical_residual is None else ledger.canonical_residual
-        return np.asarray(ledger.contract + ledger.reference_residual + own, dtype=np.float64)
+        dense = self.board.ledger.dense
+        return np.asarray(sum(dense[name] for name in UNEXPLAINED if name in dense), dtype=np.float64)
 
     def removals(self) -> list[dict[str, Any]]:
         """Each of the ten largest units removed alone, largest mean |contribution| first."""
         ledger = self.board.ledger
-        others = {CONTRACT: ledger.contract, REFERENCE_RESIDUAL: ledger.reference_residual}
+        others = {name: values for name, values in ledger.dense.items() if name != BASIS}
         sized = [*zip(self.sizes.tolist(), self.names, strict=True)]
         sized += [(float(np.abs(values).mean()), name) for name, values in others.items()]
         none = np.zeros(4, dtype=np.int64)

@@ -298,13 +298,7 @@ class _Causes:
 
     def __init__(self, ledger: Ledger | None) -> None:
         self.ledger = ledger
-        self.dense: list[tuple[str, Floats]] = []
-        if ledger is not None:
-            self.dense = [
-                ("basis", ledger.basis),
-                ("contract", ledger.contract),
-                ("reference_residual", ledger.reference_residual),
-            ]
+        self.dense = {} if ledger is None else ledger.dense
 
     def between(self, first: date, last: date, *, lookback: int) -> str | None:
         """Name of the unit that changes most from `lookback` sessions before `first` to `last`; None if none does."""
@@ -321,7 +315,7 @@ class _Causes:
             if block.before < end and block.until > begin:
                 values = self.ledger.unit_drift_of(block)[begin:end]
                 found.append((float(values.max() - values.min()), block.unit))
-        for name, dense in self.dense:
+        for name, dense in self.dense.items():
             found.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
         size, name = min(found, key=lambda item: (-round(item[0], COMPARED_DECIMALS), item[1]))
         return name if round(size, COMPARED_DECIMALS) > 0 else None

@@ -191,12 +191,20 @@ class Ledger:
         """Summed share of contract and residuals; None without drift."""
         return self._totals["unexplained_share"]
 
+    @property
+    def dense(self) -> dict[str, Floats]:
+        """The components that are no block's (T each); `canonical_residual` only where there is one."""
+        out = {BASIS: self.basis, CONTRACT: self.contract, REFERENCE_RESIDUAL: self.reference_residual}
+        if self.canonical_residual is not None:
+            out[CANONICAL_RESIDUAL] = self.canonical_residual
+        return out
+
     def unit_drift(self, unit: str) -> Floats:
         """What a unit of removal contributes to D (T): a whole block (`block:WN08>WU08`) or a dense component."""
         for block in self.blocks:
             if block.unit == unit:
                 return self.unit_drift_of(block)
-        return dict(self._dense())[unit].copy()
+        return self.dense[unit].copy()
 
     def unit_drift_of(self, block: Block) -> Floats:
         """What a whole block contributes to D (T): its gap before it, its timing inside."""
@@ -216,7 +224,7 @@ class Ledger:
             if block.until > block.inside_from:
                 out[block.timing] = np.zeros(sessions)
                 out[block.timing][block.inside] = self.inside[block.inside]
-        out.update(self._dense())
+        out.update(self.dense)
         return out
 
     def document(self) -> dict[str, Any]:
@@ -256,12 +264,6 @@ class Ledger:
         )
         evidence = {"share": self.unexplained_share}
         return watch_above("L4", "unexplained", text, "UNEXPLAINED_DRIFT", value, limit, evidence=evidence)
-
-    def _dense(self) -> list[tuple[str, Floats]]:
-        out = [(BASIS, self.basis), (CONTRACT, self.contract), (REFERENCE_RESIDUAL, self.reference_residual)]
-        if self.canonical_residual is not None:
-            out.append((CANONICAL_RESIDUAL, self.canonical_residual))
-        return out
 
 
 def compute(

@@ -276,6 +276,18 @@ def test_ten_largest_units_by_mean_contribution() -> None:
     assert [removal["unit"] for removal in removals] == [f"block:K{k:02d}>K{k + 1:02d}" for k in range(13, 3, -1)]
 
 
+def test_what_our_series_does_not_explain_of_itself_is_removed_like_any_component() -> None:
+    made = board(errors_at(24, k14=9.0))
+    residual = np.zeros_like(made.ledger.drift)
+    residual[:100] = 60.0
+    book = replace(made.ledger, drift=made.ledger.drift + residual, canonical_residual=residual)
+    own, wrong = report(replace(made, ledger=book))["removals"]
+    assert (own["unit"], own["mean"]) == ("canonical_residual", pytest.approx(60.0 * 100 / 625))
+    # Before roll 14, on sessions 0 to 374, every close is 9.0 off: that is left of the drift.
+    assert own["mean_drift"] == pytest.approx(9.0 * 375 / 625)
+    assert wrong["unit"] == "block:K14>K15"
+
+
 def exhaustive(given_board: Board) -> tuple[int, list[tuple[str, ...]]]:
     """Size of the smallest better set of up to two units, and every set of that size with the best rank."""
     ledger, base = given_board.ledger, given_board.measures

@@ -174,6 +174,17 @@ def test_what_moved_within_a_trade_is_named_as_its_cause() -> None:
     assert [entry["name"] for entry in parity.document()["moved"]] == ["basis", "block:A>B"]
 
 
+def test_what_our_series_does_not_explain_of_itself_can_move_a_trade() -> None:
+    # No roll on either side, equal raw closes: ours is the raw one times 1.01 before session 50, as ratios adjust.
+    raw = np.linspace(500.0, 600.0, 100)
+    sessions = np.array([day(i) for i in range(100)], dtype="datetime64[D]")
+    held = np.zeros(100, dtype=np.int64)
+    ours = np.where(np.arange(100) < 50, 1.01, 1.0) * raw
+    book = compute(sessions, Side(ours, raw, held, ()), Side(raw, raw, held, ()), names=("A",))
+    canonical, reference = side([45], {45: (55, 1.0)}), side([45], {45: (55, 0.9)})
+    assert [row.moved_by for row in compare(given_input(canonical, reference), book).rows] == ["canonical_residual"]
+
+
 def test_a_trigger_on_one_side_is_traced_over_what_it_looks_back_on() -> None:
     parity = compare(given_input(side([60]), side([90])), ledger())
     assert [row.moved_by for row in parity.rows] == ["block:A>B", "basis"]
