@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from ctl.certify.window import gaps_of
 from ctl.model.findings import Finding
 from ctl.model.rolls import ContinuousSeries
 
@@ -61,7 +62,7 @@ def of_reference(recovered: RecoveredReference, *, tick: float) -> ReferenceAdju
     known = np.isfinite(recovered.adjusted) & np.isfinite(recovered.unadjusted)
     if not recovered.rolls or not known.all():
         return None
-    gaps = np.array([np.nan if roll.gap is None else roll.gap for roll in recovered.rolls]) / tick
+    gaps = gaps_of(recovered.rolls) / tick
     ours = np.abs(recovered.our_gaps) / tick
     without = float((np.abs(gaps) <= ROUNDING_TICKS).mean())
     if without >= UNADJUSTED_SHARE and _middle(ours) >= ADJUSTED_GAP_TICKS:

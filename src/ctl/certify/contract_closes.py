@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from ctl.model.bars import ContractBars
@@ -88,6 +90,17 @@ class ContractCloses:
         chosen, at = chosen[inside], at[inside]
         out[np.flatnonzero(known)[inside]] = self.flat[self.start[chosen] + at - self.first[chosen]]
         return out
+
+    def gaps(
+        self, old: Sequence[str | None], new: Sequence[str | None], sessions: npt.NDArray[np.datetime64]
+    ) -> npt.NDArray[np.float64]:
+        """New less old close of named contracts, per session; NaN where a contract is unknown or has no close."""
+        place = {name: k for k, name in enumerate(self.names)}
+        at = self.index_of(sessions)
+        before, after = (
+            np.array([place.get(name or "", -1) for name in names], dtype=np.int64) for names in (old, new)
+        )
+        return self.close(after, at) - self.close(before, at)
 
 
 def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:

@@ -99,7 +99,7 @@ def close_cost(value: float, close: float, tick: float, cap: int) -> int:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _listed_range(
+def listed_range(
     index: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Per session the lowest contract not yet ended and the highest one begun; both never decrease."""
@@ -133,7 +133,7 @@ def _shortest_path(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Path of least cost and its residuals in ticks; both empty where no monotone path exists."""
     sessions, contracts = len(values), len(first)
-    low, high = _listed_range(index, first, last)
+    low, high = listed_range(index, first, last)
     row = np.empty(sessions + 1, np.int64)
     row[0] = 0
     for t in range(sessions):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import njit
 
-from ctl.certify.fingerprint import CAP_TICKS, HeldPath
+from ctl.certify.fingerprint import CAP_TICKS, HeldPath, listed_range
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -207,20 +207,9 @@ def _best_states(
 ) -> npt.NDArray[np.int64]:
     """Index into `offsets` per session along the path of least cost; empty where no monotone path exists."""
     kinds, sessions, contracts = len(values), values.shape[1], len(first)
-    low = np.empty(sessions, np.int64)
-    high = np.empty(sessions, np.int64)
+    low, high = listed_range(index, first, last)
     row = np.zeros(sessions + 1, np.int64)
     line = np.zeros(sessions + 1, np.int64)
-    k = 0
-    for t in range(sessions):
-        while k < contracts - 1 and last[k] < index[t]:
-            k += 1
-        low[t] = k
-    k = contracts - 1
-    for t in range(sessions - 1, -1, -1):
-        while k > 0 and first[k] > index[t]:
-            k -= 1
-        high[t] = k
     for t in range(sessions):
         span = max(0, high[t] - low[t] + 1)
         line[t + 1] = line[t] + span

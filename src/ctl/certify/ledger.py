@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ctl.certify.drift import AligningRule
+    from ctl.certify.window import RollLike
     from ctl.model.findings import Finding
 
     Floats = npt.NDArray[np.float64]
@@ -40,26 +41,6 @@ CONTRACT: Final = "contract"
 REFERENCE_RESIDUAL: Final = "reference_residual"
 CANONICAL_RESIDUAL: Final = "canonical_residual"
 UNEXPLAINED: Final = (CONTRACT, REFERENCE_RESIDUAL, CANONICAL_RESIDUAL)
-
-
-class RollLike(Protocol):
-    """What the ledger reads of a roll of either side."""
-
-    @property
-    def roll_date(self) -> date:
-        """First session on the new contract."""
-
-    @property
-    def from_contract(self) -> str | None:
-        """None where unknown."""
-
-    @property
-    def to_contract(self) -> str | None:
-        """None where unknown."""
-
-    @property
-    def gap(self) -> float | None:
-        """New less old price, as this side adjusted it; None counts as zero."""
 
 
 @dataclass(frozen=True, slots=True)

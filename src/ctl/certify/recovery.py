@@ -18,7 +18,7 @@ from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerpr
 from ctl.certify.free_offset import FEWEST_CANDIDATES, MOST_CANDIDATES, STEP_CAPS, free_offset_path
 from ctl.certify.indistinguishable import read_again, switches
 from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
-from ctl.certify.window import UNKNOWN, HeldContracts, label_runs, reference_closes
+from ctl.certify.window import UNKNOWN, label_runs, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from ctl.certify.window import HeldContracts
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
 
@@ -91,11 +92,6 @@ class RecoveredReference:
     def contracts_known(self) -> bool:
         """Whether the reference's contracts are known at all."""
         return self.held is not None
-
-    @property
-    def held_contracts(self) -> HeldContracts | None:
-        """The held contracts as the overlap window takes them."""
-        return None if self.held is None else HeldContracts(self.sessions, self.held)
 
     def document(self) -> dict[str, Any]:
         """JSON-ready evidence: which source was used, and what the others say."""
@@ -665,12 +661,10 @@ class _Recovery:
 
     def _our_gaps(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
         """Each roll's contracts' gap on our closes at its gap session; NaN where we lack one of them."""
-        if self.closes is None or not rolls:
+        if self.closes is None:
             return np.full(len(rolls), np.nan)
-        at = self.at[np.array(starts, dtype=np.int64) - 1]
-        old = np.array([self.place.get(roll.from_contract or "", UNKNOWN) for roll in rolls], dtype=np.int64)
-        new = np.array([self.place.get(roll.to_contract or "", UNKNOWN) for roll in rolls], dtype=np.int64)
-        return self.closes.close(new, at) - self.closes.close(old, at)
+        sessions = self.days[np.array(starts, dtype=np.int64) - 1]
+        return self.closes.gaps([roll.from_contract for roll in rolls], [roll.to_contract for roll in rolls], sessions)
 
     def _built_from_stated(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
         """The adjusted series that the reference's own stated gaps make of its unadjusted one; NaN without them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certify.window import days_of
+from ctl.certify.window import days_of, gaps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def compare(
     """
     own = [canonical[pair.canonical] for pair in alignment.pairs]
     other = [reference[pair.reference] for pair in alignment.pairs]
-    gap_canonical, gap_reference = _gaps(own), _gaps(other)
+    gap_canonical, gap_reference = gaps_of(own), gaps_of(other)
     difference = gap_canonical - gap_reference
     ours = _our_gaps(own, other, closes)
     size = np.abs(difference[np.isfinite(difference)])
@@ -75,25 +75,16 @@ def compare(
     )
 
 
-def _gaps(rolls: Sequence[WindowRoll]) -> Floats:
-    return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
-
-
 def _our_gaps(own: Sequence[WindowRoll], other: Sequence[WindowRoll], closes: ContractCloses | None) -> Floats:
-    if closes is None or not own:
+    """Gap of each own roll's contracts on our closes, at the gap session of the other side's roll."""
+    if closes is None:
         return np.full(len(own), np.nan)
-    column = {name: k for k, name in enumerate(closes.names)}
-    sessions = closes.index_of(days_of([roll.gap_session for roll in other]))
-    same = [_same_contracts(roll, partner) for roll, partner in zip(own, other, strict=True)]
-    ends = [
-        np.array(
-            [column.get(name or "", -1) if alike else -1 for name, alike in zip(names, same, strict=True)],
-            dtype=np.int64,
-        )
-        for names in ([roll.from_contract for roll in own], [roll.to_contract for roll in own])
-    ]
-    gaps: Floats = closes.close(ends[1], sessions) - closes.close(ends[0], sessions)
-    return gaps
+    alike = [roll if _same_contracts(roll, partner) else None for roll, partner in zip(own, other, strict=True)]
+    return closes.gaps(
+        [None if roll is None else roll.from_contract for roll in alike],
+        [None if roll is None else roll.to_contract for roll in alike],
+        days_of([roll.gap_session for roll in other]),
+    )
 
 
 def _same_contracts(own: WindowRoll, other: WindowRoll) -> bool:

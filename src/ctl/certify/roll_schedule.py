@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from ctl.certify.acceptance import exceeds
+from ctl.certify.window import gaps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,8 +142,8 @@ def align(
     partner, total = _least_cost_matching(
         _gap_index(canonical),
         _gap_index(reference),
-        _gaps(canonical),
-        _gaps(reference),
+        gaps_of(canonical),
+        gaps_of(reference),
         *_to_contracts(canonical, reference),
         float(tick),
         _NO_LIMIT if max_day_delta is None else max_day_delta,
@@ -212,10 +213,6 @@ def _mostly_paired(alignment: RollAlignment, canonical: Sequence[WindowRoll], re
 
 def _gap_index(rolls: Sequence[WindowRoll]) -> npt.NDArray[np.int64]:
     return np.array([roll.gap_index for roll in rolls], dtype=np.int64)
-
-
-def _gaps(rolls: Sequence[WindowRoll]) -> npt.NDArray[np.float64]:
-    return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
 
 
 def _to_contracts(

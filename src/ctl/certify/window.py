@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,9 @@ _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True, slots=True)
 class HeldContracts:
-    """Which contract a reference held: sessions datetime64[D] ascending; contract int64, an index into
-    the contract names in expiry order, -1 where unknown."""
+    """Which contract a series held on its sessions (n): datetime64[D] ascending; contract: int64, an index into the
+    contract names in expiry order, -1 where unknown.
+    """
 
     sessions: Days
     contract: Ints
@@ -105,6 +106,26 @@ class Overlap:
     def contracts_known(self) -> bool:
         """Whether contracts are known on both sides at all."""
         return bool(((self.canonical_contract >= 0) & (self.reference_contract >= 0)).any())
+
+
+class RollLike(Protocol):
+    """What is read of a roll, whichever side's it is."""
+
+    @property
+    def roll_date(self) -> date:
+        """First session on the new contract."""
+
+    @property
+    def from_contract(self) -> str | None:
+        """None where unknown."""
+
+    @property
+    def to_contract(self) -> str | None:
+        """None where unknown."""
+
+    @property
+    def gap(self) -> float | None:
+        """New less old price, as this side adjusted it; None counts as zero."""
 
 
 class WindowRoll(NamedTuple):
@@ -214,6 +235,11 @@ def days_of(dates: Sequence[date]) -> Days:
     """datetime64[D] of dates; by ordinals, which numpy takes in far faster than date objects."""
     ordinals = np.array([day.toordinal() for day in dates], dtype=np.int64)
     return (ordinals - _EPOCH_ORDINAL).astype("datetime64[D]")
+
+
+def gaps_of(rolls: Sequence[RollLike]) -> Floats:
+    """Gap of each roll in quote units; NaN where unknown."""
+    return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
 
 
 def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:

@@ -232,7 +232,7 @@ def test_without_contracts_the_steps_date_the_rolls() -> None:
     assert summary(found) == [(10, None, None, gaps[0]), (20, None, None, gaps[1])]
     assert found.source == "spread_step"
     assert not found.contracts_known
-    assert found.held_contracts is None
+    assert found.held is None
     assert found.notes == ("contracts of the reference are unknown: rolls are dated, not named",)
 
 
