@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CAP_TICKS: Final = 40.0
 PENALTY_TICKS: Final = 40.0
+# Prices at most so far apart in the median are the same prices.
+SAME_PRICE_TICKS: Final = 0.5
+MAX_STEPS_WITHIN_CONTRACTS: Final = 3
 _UNITS_PER_TICK: Final = 1e6
 _UNREACHABLE: Final = 2**61
 
@@ -47,6 +50,28 @@ class HeldPath:
         """Whether the path is a match at all: median residual not above half the cap."""
         median = self.median_residual_ticks
         return median is not None and round(median, 9) <= self.cap_ticks / 2
+
+    @property
+    def same_prices(self) -> bool:
+        """Whether the prices are the contracts' own, in the median."""
+        median = self.median_residual_ticks
+        return median is not None and round(median, 9) <= SAME_PRICE_TICKS
+
+
+def no_match(path: HeldPath, *, by_ratio: bool = False) -> str | None:
+    """Why a path is no match; None where it is one. by_ratio: factors fit the series, offsets do not."""
+    if not len(path.held):
+        return "no path through the contracts"
+    if not path.matches:
+        return "median residual above half the cap"
+    if by_ratio:
+        return "adjusted by ratios"
+    between = int(np.count_nonzero(np.diff(path.held)))
+    within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.held) == 0)))
+    # Free offsets follow any series, another instrument's too, if they may step often enough.
+    if within > max(between, MAX_STEPS_WITHIN_CONTRACTS):
+        return f"{within} steps within contracts against {between} changes of contract"
+    return None
 
 
 def fingerprint(

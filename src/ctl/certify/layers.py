@@ -10,7 +10,7 @@ from ctl.certify import acceptance, adjustment, drift, functional, identity, int
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.document import Rows
 from ctl.certify.indistinguishable import INDISTINGUISHABLE_CONTRACTS
-from ctl.certify.recovery import recover
+from ctl.certify.recovery import UNATTRIBUTED_STEP, recover
 from ctl.certify.roll_rule import apparent_rule
 from ctl.certify.state import TITLES
 from ctl.certify.window import UNKNOWN, HeldContracts, ReferenceArrays, build_overlap, canonical_arrays, place_rolls
@@ -240,7 +240,7 @@ def _unattributed_steps(state: CertificationState) -> list[Finding]:
     steps_found = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
     text = f"{steps_found} of the reference's spread without a change of contract"
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
-    return [Finding("L2", "unattributed_steps", "WATCH", text, "UNATTRIBUTED_STEP", evidence=evidence)]
+    return [Finding("L2", "unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
 
 
 def _rule_mismatch(state: CertificationState) -> Finding:

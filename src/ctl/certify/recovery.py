@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ctl.certify import adjusted_only, roll_sources
 from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.day_ranges import day_ranges
-from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, HeldPath, fingerprint
-from ctl.certify.free_offset import FEWEST_CANDIDATES, MOST_CANDIDATES, STEP_CAPS, free_offset_path
+from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, SAME_PRICE_TICKS, HeldPath, fingerprint, no_match
 from ctl.certify.indistinguishable import read_again, switches
-from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
-from ctl.certify.window import UNKNOWN, label_runs, reference_closes
+from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, segment_gaps
+from ctl.certify.window import UNKNOWN, reference_closes
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from ctl.certify.adjusted_only import AdjustedPath
+    from ctl.certify.roll_sources import Candidate, Labels
     from ctl.certify.window import HeldContracts
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
@@ -36,17 +37,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-SNAP_SESSIONS: Final = 3
-AGREE_SESSIONS: Final = 1
 UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
-ADJUSTED_ONLY_PENALTY_CAPS: Final = 1.0
-MAX_STEPS_WITHIN_CONTRACTS: Final = 3
-# Prices at most so far apart in the median are the same prices.
-SAME_PRICE_TICKS: Final = 0.5
-# Highs and lows are one trade or two: farther apart than this says no more.
-RANGE_CAP_TICKS: Final = 10.0
-# Of a factor's fit: a vendor rounds its products to its grid.
-MAX_RATIO_RESIDUAL_TICKS: Final = 2.0
+# A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.
 MAX_MOVING_SPREAD: Final = 0.2
 FEW_STEPS: Final = 10
 
@@ -109,22 +101,6 @@ class RecoveredReference:
             "methods": dict(self.methods),
             "notes": list(self.notes),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """Rolls by one method.
-
-    starts: index of the first session on each new contract, ascending. labels: (from, to) contract names, None
-    where unknown. gaps: as recovered or stated, None where unknown. held: contract index per session, None where
-    the method knows no contracts.
-    """
-
-    source: RollSource
-    starts: list[int]
-    labels: list[tuple[str | None, str | None]]
-    gaps: list[float | None]
-    held: Ints | None = None
 
 
 def recover(
@@ -230,7 +206,12 @@ class _Recovery:
         steps = self._spread_steps()
         candidates = [
             candidate
-            for candidate in (self._fingerprint(), self._column(), self._stated(), self._steps(steps))
+            for candidate in (
+                self._fingerprint(),
+                roll_sources.by_column(self.column, self.place),
+                self._stated(),
+                None if self.spread is None else roll_sources.by_steps(steps),
+            )
             if candidate is not None
         ]
         attributed = [candidate for candidate in candidates if candidate.held is not None]
@@ -252,25 +233,23 @@ class _Recovery:
 
         def settled_again() -> RecoveredReference:
             self.methods, self.notes = dict(methods), list(notes)
-            again = self._followed(self._spread_out(path, chosen))
+            again = roll_sources.by_path(self._spread_out(path, chosen), self.names)
             return self._settled(again, *self._dated(again, steps), candidates)
 
         return replace(found, read_again=settled_again)
 
-    def _dated(
-        self, used: _Candidate, steps: list[tuple[int, float]]
-    ) -> tuple[list[int], list[tuple[str | None, str | None]]]:
+    def _dated(self, used: Candidate, steps: list[tuple[int, float]]) -> tuple[list[int], Labels]:
         """A source's rolls, dated by the spread's steps where it has contracts and there is a spread."""
         if used.held is None or self.spread is None:
             return list(used.starts), list(used.labels)
-        return _take_step_dates(used, [index for index, _ in steps])
+        return roll_sources.take_step_dates(used, [index for index, _ in steps])
 
     def _settled(
         self,
-        used: _Candidate,
+        used: Candidate,
         starts: list[int],
-        labels: list[tuple[str | None, str | None]],
-        candidates: Sequence[_Candidate],
+        labels: Labels,
+        candidates: Sequence[Candidate],
     ) -> RecoveredReference:
         """The reference by one source, dated, the others cross-checked against it."""
         unattributed = [i for i, label in enumerate(labels) if label == (None, None)] if used.held is not None else []
@@ -299,7 +278,7 @@ class _Recovery:
             self.notes.append("the reference's two series are equal: none of its rolls is adjusted for")
         for candidate in candidates:
             if candidate.source != used.source:
-                self._cross_check(candidate, starts, labels)
+                self.methods[candidate.source] = roll_sources.cross_check(candidate, self.days, starts, labels)
         self.methods[used.source] = {**self.methods.get(used.source, {}), "used": True, "n_rolls": len(used.starts)}
         if used.source != "fingerprint" and used.held is None:
             self.notes.append("contracts of the reference are unknown: rolls are dated, not named")
@@ -319,7 +298,7 @@ class _Recovery:
             return []
         return find_steps(self.spread, tick=self.tick)
 
-    def _fingerprint(self) -> _Candidate | None:
+    def _fingerprint(self) -> Candidate | None:
         """Rolls read off our contracts' closes; None where there are none or they do not fit."""
         if self.closes is None or not self.names:
             self.methods["fingerprint"] = {"used": False, "reason": "no contract closes"}
@@ -331,8 +310,8 @@ class _Recovery:
         if not len(chosen):
             self.methods["fingerprint"] = {"used": False, "reason": "no shared session"}
             return None
+        found: AdjustedPath | None = None
         if self.has_unadjusted:
-            series = "unadjusted"
             path = fingerprint(
                 values[chosen],
                 self.at[chosen],
@@ -343,19 +322,24 @@ class _Recovery:
             )
             if len(path.held):
                 self.residual[chosen] = path.residual_ticks
+            self.median_residual = path.median_residual_ticks
         else:
-            path, series = self._free_offsets(self.closes, chosen)
-        self.median_residual = self._median_close_residual(path, chosen)
+            found = adjusted_only.follow(
+                values[chosen], self.at[chosen], self.days[chosen], self.closes,
+                tick=self.tick, cap_ticks=self.cap_ticks, shipped=self.shipped, bars=self.bars,
+            )  # fmt: skip
+            path, self.median_residual = found.path, found.median_residual_ticks
+            self.rolls_uncertain, self.ratio_adjusted = found.uncertain, found.by_ratio
         evidence: dict[str, Any] = {
             "used": False,
-            "series": series,
+            "series": "unadjusted" if found is None else found.series,
             "sessions": len(chosen),
             "median_residual_ticks": path.median_residual_ticks,
             "exact_share": float((path.residual_ticks <= SAME_PRICE_TICKS).mean()) if len(path.held) else None,
             "at_cap_share": float((path.residual_ticks >= path.cap_ticks).mean()) if len(path.held) else None,
         }
         self.methods["fingerprint"] = evidence
-        reason = self._no_match(path)
+        reason = no_match(path, by_ratio=self.ratio_adjusted)
         if reason is not None:
             evidence["reason"] = reason
             self.notes.append("fingerprinting: the reference matches no path through our contracts")
@@ -366,85 +350,29 @@ class _Recovery:
                 )
             return None
         held = self._spread_out(path, chosen)
-        if not self.has_unadjusted:
-            return self._adopt_offsets(path, chosen, held)
+        if found is not None:
+            return self._adopted(path, chosen, held)
         self.path = path, chosen
-        return self._followed(held)
+        return roll_sources.by_path(held, self.names)
 
-    def _followed(self, held: Ints) -> _Candidate:
-        """Rolls of a fingerprint path, by its changes of contract."""
-        starts, labels = self._changes(held)
-        return _Candidate("fingerprint", starts, labels, [None] * len(starts), held)
-
-    def _free_offsets(self, closes: ContractCloses, chosen: Ints) -> tuple[HeldPath, str]:
-        """The path of an adjusted-only series and the prices that it is read off.
-
-        Its closes, unless they are not our closes but its highs and lows are ours: closes of another moment lie
-        farther from ours than the spread of two contracts moves in a week.
-        """
-        path = self._free_offset_path(closes, self.adjusted[chosen], chosen, None, self.cap_ticks)
-        if _same_prices(path):
-            return path, "adjusted"
-        ranges = None
-        if self.bars is not None and self.shipped is not None:
-            ranges = day_ranges(self.shipped, self.days[chosen], self.bars, closes)
-        if ranges is not None:
-            cap = min(self.cap_ticks, RANGE_CAP_TICKS)
-            other = self._free_offset_path(closes, ranges[0], chosen, ranges[1], cap)
-            if _same_prices(other):
-                return other, "adjusted highs and lows"
-        median = path.median_residual_ticks
-        # Factors follow a few weeks' noise as well as offsets do: they are asked where offsets do not follow.
-        self.ratio_adjusted = (median is None or median > MAX_RATIO_RESIDUAL_TICKS) and self._fits_by_ratio(
-            closes, chosen
+    def _adopted(self, path: HeldPath, chosen: Ints, held: Ints) -> Candidate:
+        """Rolls of an adjusted-only series, whose unadjusted closes are recovered with them."""
+        candidate, self.unadjusted = adjusted_only.by_segments(path, chosen, held, self.adjusted, self.names)
+        self.notes.append(
+            "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
+            "of unadjusted closes (basis) within a segment is not identifiable"
         )
-        self.rolls_uncertain = len(path.held) > 0
-        return path, "adjusted"
+        if self.rolls_uncertain:
+            self.notes.append(
+                f"the closes lie {self.median_residual:.2f} ticks beside our contracts' in the median, and no highs "
+                "and lows on both sides agree: neighbouring contracts can be mistaken for each other"
+            )
+        return candidate
 
-    def _free_offset_path(
-        self, closes: ContractCloses, values: Floats, chosen: Ints, prices: Floats | None, cap: float
-    ) -> HeldPath:
-        return free_offset_path(
-            values,
-            self.at[chosen],
-            closes,
-            tick=self.tick,
-            prices=prices,
-            cap_ticks=cap,
-            penalty_ticks=cap * ADJUSTED_ONLY_PENALTY_CAPS,
-            step_ticks=cap * STEP_CAPS,
-            most_candidates=MOST_CANDIDATES if prices is None else FEWEST_CANDIDATES,
-        )
+    def _stated(self) -> Candidate | None:
+        return roll_sources.by_statement(self.stated, self.days, self.place)
 
-    def _fits_by_ratio(self, closes: ContractCloses, chosen: Ints) -> bool:
-        """Whether the adjusted closes are the contracts' times a factor each: offsets of their logarithms."""
-        values = self.adjusted[chosen]
-        if not ((values > 0.0).all() and (closes.flat[np.isfinite(closes.flat)] > 0.0).all()):
-            return False
-        # A tick at the level of the day would be another unit each day; the greatest is the strictest in logarithms.
-        tick = self.tick / float(max(values.max(), np.nanmax(closes.flat)))
-        path = free_offset_path(
-            np.log(values),
-            self.at[chosen],
-            closes,
-            tick=tick,
-            prices=np.log(closes.flat),
-            most_candidates=FEWEST_CANDIDATES,
-        )
-        median = path.median_residual_ticks
-        return median is not None and median <= MAX_RATIO_RESIDUAL_TICKS and self._no_match(path) is None
-
-    def _median_close_residual(self, path: HeldPath, chosen: Ints) -> float | None:
-        """How far the closes lie from those of the contracts held, in ticks, whatever the path was read off."""
-        if self.closes is None or len(path.held) == len(path.residual_ticks):
-            return path.median_residual_ticks
-        distance = self.adjusted[chosen] - path.offsets - self.closes.close(path.held, self.at[chosen])
-        residual = np.abs(distance) / self.tick
-        return float(np.median(np.where(np.isnan(residual), self.cap_ticks, np.minimum(residual, self.cap_ticks))))
-
-    def _read_again(
-        self, own: HeldContracts, within: int, starts: list[int], labels: list[tuple[str | None, str | None]]
-    ) -> HeldPath | None:
+    def _read_again(self, own: HeldContracts, within: int, starts: list[int], labels: Labels) -> HeldPath | None:
         """The fingerprint with our schedule where the closes do not contradict it; None where it stays as it is."""
         if self.closes is None or self.path is None or not len(own.sessions) or (own.contract < 0).any():
             return None
@@ -482,21 +410,6 @@ class _Recovery:
             return None
         return replace(path, held=again)
 
-    def _no_match(self, path: HeldPath) -> str | None:
-        """Why a path is no match; None where it is one."""
-        if not len(path.held):
-            return "no path through the contracts"
-        if not path.matches:
-            return "median residual above half the cap"
-        if self.ratio_adjusted:
-            return "adjusted by ratios"
-        between = int(np.count_nonzero(np.diff(path.held)))
-        within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.held) == 0)))
-        # Free offsets follow any series, another instrument's too, if they may step often enough.
-        if within > max(between, MAX_STEPS_WITHIN_CONTRACTS):
-            return f"{within} steps within contracts against {between} changes of contract"
-        return None
-
     def _spread_out(self, path: HeldPath, chosen: Ints) -> Ints:
         """Held contract per session: a session without our closes holds what the one before it held."""
         held = np.full(len(self.days), UNKNOWN, dtype=np.int64)
@@ -504,95 +417,7 @@ class _Recovery:
         held[span] = path.held[np.searchsorted(chosen, span, side="right") - 1]
         return held
 
-    def _adopt_offsets(self, path: HeldPath, chosen: Ints, held: Ints) -> _Candidate:
-        """Rolls of an adjusted-only series: its segments, and their offsets' steps as gaps."""
-        offsets = np.full(len(self.days), np.nan)
-        span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
-        offsets[span] = path.offsets[np.searchsorted(chosen, span, side="right") - 1]
-        # Beyond our closes the nearest segment goes on.
-        offsets[: span[0]] = offsets[span[0]]
-        offsets[span[-1] + 1 :] = offsets[span[-1]]
-        self.unadjusted = self.adjusted - offsets
-        changed = (np.diff(offsets) != 0) | (np.diff(held) != 0)
-        changed[: span[0]] = False
-        changed[span[-1] :] = False
-        starts: list[int] = (np.flatnonzero(changed) + 1).tolist()
-        labels: list[tuple[str | None, str | None]] = []
-        for start in starts:
-            old, new = int(held[start - 1]), int(held[start])
-            labels.append((None, None) if old == new else (self.names[old], self.names[new]))
-        gaps: list[float | None] = [float(offsets[start - 1] - offsets[start]) for start in starts]
-        self.notes.append(
-            "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
-            "of unadjusted closes (basis) within a segment is not identifiable"
-        )
-        if self.rolls_uncertain:
-            self.notes.append(
-                f"the closes lie {self.median_residual:.2f} ticks beside our contracts' in the median, and no highs "
-                "and lows on both sides agree: neighbouring contracts can be mistaken for each other"
-            )
-        return _Candidate("fingerprint", starts, labels, gaps, held)
-
-    def _changes(self, held: Ints) -> tuple[list[int], list[tuple[str | None, str | None]]]:
-        """First sessions on each new contract and the contracts' names; unknown sessions are no change."""
-        known = np.flatnonzero(held >= 0)
-        turn = np.flatnonzero(np.diff(held[known])) + 1
-        starts: list[int] = known[turn].tolist()
-        labels: list[tuple[str | None, str | None]] = [
-            (self.names[old], self.names[new])
-            for old, new in zip(held[known[turn - 1]].tolist(), held[known[turn]].tolist(), strict=True)
-        ]
-        return starts, labels
-
-    def _column(self) -> _Candidate | None:
-        """Rolls by the reference's own contract or delivery-month column."""
-        if self.column is None:
-            return None
-        starts: list[int] = []
-        labels: list[tuple[str | None, str | None]] = []
-        current: str | None = None
-        begins, run = label_runs(self.column)
-        names: list[str | None] = self.column.gather(begins).to_list()
-        for i, name in zip(begins.tolist(), names, strict=True):
-            if name is None or name == current:
-                continue
-            if current is not None:
-                starts.append(i)
-                labels.append((current, name))
-            current = name
-        held: Ints = np.array([self.place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[run]
-        known = bool((held >= 0).any())
-        return _Candidate("contract_column", starts, labels, [None] * len(starts), held if known else None)
-
-    def _stated(self) -> _Candidate | None:
-        """Rolls as the reference states them."""
-        starts: list[int] = []
-        labels: list[tuple[str | None, str | None]] = []
-        gaps: list[float | None] = []
-        for roll in sorted(self.stated, key=lambda roll: roll.roll_date):
-            start = int(np.searchsorted(self.days, np.datetime64(roll.roll_date, "D")))
-            if 0 < start < len(self.days) and (not starts or start > starts[-1]):
-                starts.append(start)
-                labels.append((roll.from_contract, roll.to_contract))
-                gaps.append(roll.gap)
-        if not starts:
-            return None
-        named = all(old in self.place and new in self.place for old, new in labels)
-        held: Ints | None = None
-        if named:
-            held = np.full(len(self.days), self.place[labels[0][0] or ""], dtype=np.int64)
-            for start, (_, new) in zip(starts, labels, strict=True):
-                held[start:] = self.place[new or ""]
-        return _Candidate("stated", starts, labels, gaps, held)
-
-    def _steps(self, steps: list[tuple[int, float]]) -> _Candidate | None:
-        """Rolls by the steps of the spread; no contracts."""
-        if self.spread is None:
-            return None
-        gaps: list[float | None] = [gap for _, gap in steps]
-        return _Candidate("spread_step", [index for index, _ in steps], [(None, None)] * len(steps), gaps)
-
-    def _hold(self, held: Ints, starts: list[int], labels: list[tuple[str | None, str | None]]) -> Ints:
+    def _hold(self, held: Ints, starts: list[int], labels: Labels) -> Ints:
         """Held contracts with the rolls moved to `starts`; what was unknown stays unknown."""
         known = np.flatnonzero(held >= 0)
         moved = np.full(len(held), held[known[0]], dtype=np.int64)
@@ -616,48 +441,11 @@ class _Recovery:
                 kept[here] = UNKNOWN
         return kept
 
-    def _gaps(self, used: _Candidate, starts: list[int]) -> list[float | None]:
+    def _gaps(self, used: Candidate, starts: list[int]) -> list[float | None]:
         """Gap of each roll: from the spread, else as recovered or stated; a stated gap near it where none was."""
         if self.spread is not None:
             return [*segment_gaps(self.spread, starts)]
-        gaps: list[float | None] = list(used.gaps)
-        stated = self._stated()
-        if stated is not None and any(gap is None for gap in gaps):
-            here, there = np.array(starts, dtype=np.int64), np.array(stated.starts, dtype=np.int64)
-            for i, j in match_in_order(here, there, within=SNAP_SESSIONS):
-                gaps[i] = stated.gaps[j] if gaps[i] is None else gaps[i]
-        return gaps
-
-    def _cross_check(
-        self, candidate: _Candidate, starts: list[int], labels: list[tuple[str | None, str | None]]
-    ) -> None:
-        """Precision and recall of another source against the rolls used, and where they disagree."""
-        here = np.array(candidate.starts, dtype=np.int64)
-        there = np.array(starts, dtype=np.int64)
-        pairs = match_in_order(here, there, within=AGREE_SESSIONS)
-        mine, theirs = {i for i, _ in pairs}, {j for _, j in pairs}
-        other_contract = [
-            {
-                "roll_date": self.days[here[i]].astype(object).isoformat(),
-                "contract": candidate.labels[i][1],
-                "used": labels[j][1],
-            }
-            for i, j in pairs
-            if candidate.labels[i][1] is not None
-            and labels[j][1] is not None
-            and candidate.labels[i][1] != labels[j][1]
-        ]
-        self.methods[candidate.source] = {
-            "used": False,
-            "n_rolls": len(here),
-            "same_session": int(sum(here[i] == there[j] for i, j in pairs)),
-            "within_one_session": len(pairs),
-            "precision": len(pairs) / len(here) if len(here) else None,
-            "recall": len(pairs) / len(there) if len(there) else None,
-            "only_here": [self.days[p].astype(object).isoformat() for i, p in enumerate(here) if i not in mine],
-            "missing_here": [self.days[p].astype(object).isoformat() for j, p in enumerate(there) if j not in theirs],
-            "other_contract": other_contract,
-        }
+        return roll_sources.filled_gaps(used.gaps, starts, self._stated())
 
     def _our_gaps(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
         """Each roll's contracts' gap on our closes at its gap session; NaN where we lack one of them."""
@@ -709,25 +497,3 @@ class _Recovery:
             ratio_adjusted=self.ratio_adjusted,
             indistinguishable=self.stretches,
         )
-
-
-def _same_prices(path: HeldPath) -> bool:
-    """Whether the prices are the contracts' own in the median."""
-    median = path.median_residual_ticks
-    return median is not None and round(median, 9) <= SAME_PRICE_TICKS
-
-
-def _take_step_dates(used: _Candidate, steps: list[int]) -> tuple[list[int], list[tuple[str | None, str | None]]]:
-    """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for, in order.
-
-    Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
-    """
-    pairs = match_in_order(np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64), within=SNAP_SESSIONS)
-    starts = list(used.starts)
-    for i, j in pairs:
-        starts[i] = steps[j]
-    taken = {j for _, j in pairs}
-    rows: list[tuple[int, tuple[str | None, str | None]]] = [*zip(starts, used.labels, strict=True)]
-    rows += [(step, (None, None)) for j, step in enumerate(steps) if j not in taken]
-    rows.sort(key=lambda row: row[0])
-    return [row[0] for row in rows], [row[1] for row in rows]
