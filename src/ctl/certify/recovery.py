@@ -109,7 +109,6 @@ def recover(
     *,
     tick: float,
     cap_ticks: float = CAP_TICKS,
-    penalty_ticks: float = PENALTY_TICKS,
     first: date | None = None,
     last: date | None = None,
     bars: ContractBars | None = None,
@@ -139,10 +138,8 @@ def recover(
         keep &= True if last is None else days <= np.datetime64(last, "D")
         days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
         column = None if column is None else column.gather(np.flatnonzero(keep))
-    return _Recovery(
-        closes, days, adjusted, unadjusted, column, reference.stated_rolls, tick, cap_ticks, penalty_ticks,
-        bars, reference.adjusted,
-    ).run(own, max_day_delta)  # fmt: skip
+    found = _Recovery(closes, bars, reference, days, adjusted, unadjusted, column, tick=tick, cap_ticks=cap_ticks)
+    return found.run(own, max_day_delta)
 
 
 def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
@@ -171,21 +168,19 @@ class _Recovery:
     def __init__(
         self,
         closes: ContractCloses | None,
+        bars: ContractBars | None,
+        reference: Reference,
         days: Days,
         adjusted: Floats,
         unadjusted: Floats,
         column: pl.Series | None,
-        stated: Sequence[ReferenceRoll],
+        *,
         tick: float,
         cap_ticks: float,
-        penalty_ticks: float,
-        bars: ContractBars | None,
-        shipped: DailySeries | None,
     ) -> None:
-        self.bars, self.shipped = bars, shipped
-        self.closes, self.days, self.column, self.stated = closes, days, column, stated
-        self.adjusted, self.unadjusted = adjusted, unadjusted
-        self.tick, self.cap_ticks, self.penalty_ticks = tick, cap_ticks, penalty_ticks
+        self.closes, self.bars, self.reference = closes, bars, reference
+        self.days, self.adjusted, self.unadjusted, self.column = days, adjusted, unadjusted, column
+        self.tick, self.cap_ticks = tick, cap_ticks
         self.names: tuple[str, ...] = () if closes is None else closes.names
         self.place = {name: k for k, name in enumerate(self.names)}
         self.has_adjusted = bool(np.isfinite(adjusted).any())
@@ -318,7 +313,6 @@ class _Recovery:
                 self.closes,
                 tick=self.tick,
                 cap_ticks=self.cap_ticks,
-                penalty_ticks=self.penalty_ticks,
             )
             if len(path.held):
                 self.residual[chosen] = path.residual_ticks
@@ -326,7 +320,7 @@ class _Recovery:
         else:
             found = adjusted_only.follow(
                 values[chosen], self.at[chosen], self.days[chosen], self.closes,
-                tick=self.tick, cap_ticks=self.cap_ticks, shipped=self.shipped, bars=self.bars,
+                tick=self.tick, cap_ticks=self.cap_ticks, shipped=self.reference.adjusted, bars=self.bars,
             )  # fmt: skip
             path, self.median_residual = found.path, found.median_residual_ticks
             self.rolls_uncertain, self.ratio_adjusted = found.uncertain, found.by_ratio
@@ -370,7 +364,7 @@ class _Recovery:
         return candidate
 
     def _stated(self) -> Candidate | None:
-        return roll_sources.by_statement(self.stated, self.days, self.place)
+        return roll_sources.by_statement(self.reference.stated_rolls, self.days, self.place)
 
     def _read_again(self, own: HeldContracts, within: int, starts: list[int], labels: Labels) -> HeldPath | None:
         """The fingerprint with our schedule where the closes do not contradict it; None where it stays as it is."""
@@ -403,7 +397,7 @@ class _Recovery:
             within=within,
             tick=self.tick,
             cap_ticks=self.cap_ticks,
-            penalty_ticks=self.penalty_ticks,
+            penalty_ticks=PENALTY_TICKS,
         )
         self.stretches = tuple(stretch.document(days, self.names) for stretch in stretches)
         if not any(stretch.fits for stretch in stretches):
