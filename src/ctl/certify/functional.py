@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ctl.certify.acceptance import COMPARED_DECIMALS, exceeds, watch_above
 from ctl.certify.spread_steps import match_in_order
 from ctl.certify.state import TITLES
-from ctl.model.findings import LayerResult, worst_status
+from ctl.model.findings import LayerResult, counted, worst_status
 
 if TYPE_CHECKING:
     from ctl.certify.ledger import Ledger
@@ -183,7 +183,11 @@ class FunctionalParity:
     def result(self) -> LayerResult:
         """The layer. It informs: WATCH at worst."""
         mismatched, borderline, total = self.count("mismatched"), self.count("borderline"), len(self.rows)
-        text = f"{mismatched} triggers on one side only that are no near miss"
+        text = counted(
+            mismatched,
+            "trigger on one side only that is no near miss",
+            "triggers on one side only that are no near miss",
+        )
         evidence = {"triggers": [row.document() for row in self.rows if row.kind == "mismatched"]}
         findings = [_above("signals", text, "SIGNAL_DIVERGENCE", float(mismatched), 0.0, "triggers", evidence)]
         share, deltas = self.share_borderline, self.deltas
@@ -197,8 +201,7 @@ class FunctionalParity:
         alone = [row for row in self.rows if row.one_sided]
         if alone:
             largest, worth = max(abs(row.effect) for row in alone), sum(row.effect for row in alone)
-            trades = "1 trade" if len(alone) == 1 else f"{len(alone)} trades"
-            text = f"{trades} of matched triggers closed on one side only, worth {worth:+.4g} R"
+            text = f"{counted(len(alone), 'trade')} of matched triggers closed on one side only, worth {worth:+.4g} R"
             evidence = {"triggers": [row.document() for row in alone]}
             findings.append(_above("one_sided", text, "TRADE_ON_ONE_SIDE", largest, MAX_DELTA_R, "R", evidence))
         text = (

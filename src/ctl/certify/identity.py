@@ -15,7 +15,7 @@ from ctl.certify.recovery import recover
 from ctl.certify.state import TITLES
 from ctl.certify.window import roll_starts
 from ctl.model.contracts import parse_symbol
-from ctl.model.findings import Finding, LayerResult, worst_status
+from ctl.model.findings import Finding, LayerResult, counted, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,7 +153,9 @@ def check_terms(request: CertifyRequest) -> Finding:
                 problems.append(f"{name}: bar of {last_bar} after its expiration {term.last_trade}")
     evidence = {"contracts": len(terms), "disagreements": problems[:50], "n_disagreements": len(problems)}
     if problems:
-        return _finding("definition", "FAIL", f"{len(problems)} disagreements, first: {problems[0]}", evidence=evidence)
+        return _finding(
+            "definition", "FAIL", f"{counted(len(problems), 'disagreement')}, first: {problems[0]}", evidence=evidence
+        )
     return _finding("definition", "PASS", f"definition records of {len(terms)} contracts agree", evidence=evidence)
 
 

@@ -14,7 +14,7 @@ from ctl.certify.acceptance import exceeds
 from ctl.certify.state import TITLES
 from ctl.certify.window import label_runs
 from ctl.errors import CtlError, DataError
-from ctl.model.findings import Finding, LayerResult, worst_status
+from ctl.model.findings import Finding, LayerResult, counted, worst_status
 
 if TYPE_CHECKING:
     from ctl.certify.window import CanonicalArrays
@@ -125,7 +125,9 @@ def check_bars(bars: Bars) -> Finding:
     evidence = {**counts, "bars": int(bars.day.size), "first": bars.where(bad)}
     if not bad.size:
         return _finding("bars", "PASS", f"{bars.day.size} bars well formed", evidence=evidence)
-    text = f"{bad.size} malformed bars: " + ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    text = f"{counted(bad.size, 'malformed bar')}: " + ", ".join(
+        f"{name} {count}" for name, count in counts.items() if count
+    )
     return _finding("bars", "FAIL", text, "MALFORMED_BARS", float(bad.size), 0.0, "bars", evidence)
 
 
@@ -135,7 +137,7 @@ def check_order(bars: Bars) -> Finding:
     bad = np.flatnonzero((step <= 0) & ~bars.first_of_contract)
     if not bad.size:
         return _finding("order", "PASS", "sessions ascending and unique per contract")
-    text = f"{bad.size} bars repeat a session or step back"
+    text = counted(bad.size, "bar repeats a session or steps back", "bars repeat a session or step back")
     return _finding("order", "FAIL", text, "SESSION_ORDER", float(bad.size), 0.0, "bars", {"first": bars.where(bad)})
 
 
@@ -152,7 +154,8 @@ def _non_sessions(bars: Bars, sessions: Ints) -> Finding:
     foreign = np.flatnonzero(~_contained(bars.day, sessions))
     if not foreign.size:
         return _finding("non_sessions", "PASS", "every bar lies on a session of the exchange")
-    text = f"{foreign.size} bars on days that are no sessions of the exchange"
+    text = counted(foreign.size, "bar on a day that is no session", "bars on days that are no sessions")
+    text += " of the exchange"
     evidence = {"first": bars.where(foreign)}
     return _finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
 
@@ -187,9 +190,9 @@ def check_day_basis(contracts: ContractBars, bars: Bars) -> Finding:
     basis = contracts.meta.session_basis
     evidence = {"session_basis": basis, "close_basis": contracts.meta.close_basis, "sunday_bars": sundays}
     if basis == "utc_day" or sundays:
-        text = (
-            "bars span UTC days, not exchange sessions" if basis == "utc_day" else f"{sundays} bars dated on a Sunday"
-        )
+        text = "bars span UTC days, not exchange sessions"
+        if basis != "utc_day":
+            text = f"{counted(sundays, 'bar')} dated on a Sunday"
         return _finding("day_basis", "WATCH", text, "UTC_DAY_BARS", evidence=evidence)
     return _finding("day_basis", "PASS", "bars span exchange sessions", evidence=evidence)
 
@@ -203,7 +206,7 @@ def check_spikes(bars: Bars, tick: float) -> Finding:
     rows = _spikes(bars.close, bars.first_of_contract, tick)
     if not rows.size:
         return _finding("spikes", "PASS", "no close jumps and comes back")
-    text = f"{rows.size} closes jump and come back on the next session"
+    text = counted(rows.size, "close jumps and comes back", "closes jump and come back") + " on the next session"
     evidence = {"first": bars.where(rows)}
     return _finding("spikes", "WATCH", text, "PRICE_SPIKES", float(rows.size), 0.0, "bars", evidence)
 
@@ -219,7 +222,7 @@ def check_stale(bars: Bars, canonical: CanonicalArrays | None) -> Finding:
     long = lengths >= STALE_SESSIONS
     if not long.any():
         return _finding("stale", "PASS", "no stale run on an active contract")
-    text = f"{int(long.sum())} runs of {STALE_SESSIONS} or more identical closes without volume"
+    text = f"{counted(int(long.sum()), 'run')} of {STALE_SESSIONS} or more identical closes without volume"
     rows = ends[long] - lengths[long] + 1
     evidence = {"first": bars.where(rows), "longest": int(lengths.max())}
     return _finding("stale", "FAIL", text, "STALE_CLOSES", float(long.sum()), 0.0, "runs", evidence)

@@ -15,7 +15,7 @@ from ctl.certify.roll_rule import apparent_rule
 from ctl.certify.state import TITLES
 from ctl.certify.window import UNKNOWN, HeldContracts, ReferenceArrays, build_overlap, canonical_arrays, place_rolls
 from ctl.errors import DataError
-from ctl.model.findings import Finding, LayerResult, Status, worst_status
+from ctl.model.findings import Finding, LayerResult, Status, counted, worst_status
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -208,7 +208,11 @@ def _indistinguishable(state: CertificationState) -> list[Finding]:
         return []
     shown = "; ".join(_apart(found) for found in inside[:STRETCHES_NAMED])
     more = len(inside) - STRETCHES_NAMED
-    text = "the reference's closes cannot tell " + shown + (f"; and {more} more stretches" if more > 0 else "")
+    text = (
+        "the reference's closes cannot tell "
+        + shown
+        + (f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else "")
+    )
     return [
         Finding(
             "L2", "indistinguishable_contracts", "WATCH", text, INDISTINGUISHABLE_CONTRACTS,
@@ -237,8 +241,7 @@ def _unattributed_steps(state: CertificationState) -> list[Finding]:
     steps = [step for step in steps if overlap.first < step.roll_date <= overlap.last]
     if not steps:
         return []
-    steps_found = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
-    text = f"{steps_found} of the reference's spread without a change of contract"
+    text = f"{counted(len(steps), 'step')} of the reference's spread without a change of contract"
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
     return [Finding("L2", "unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
 

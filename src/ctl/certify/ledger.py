@@ -24,6 +24,7 @@ import numpy as np
 from ctl.certify.acceptance import exceeds, watch_above
 from ctl.certify.window import days_of
 from ctl.errors import DataError
+from ctl.model.findings import counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -341,7 +342,9 @@ class _Book:
         blocks = self._contract_blocks(held, at)
         notes = []
         if at[-1] < self.count - 1:
-            notes.append(f"{self.count - 1 - int(at[-1])} sessions after the last same-contract session are `contract`")
+            one = "session after the last same-contract session is `contract`"
+            many = "sessions after the last same-contract session are `contract`"
+            notes.append(counted(self.count - 1 - int(at[-1]), one, many))
         return self._write(same, run, "same_contract_run", blocks, known=True, notes=tuple(notes))
 
     def by_date(self, pairs: Sequence[tuple[int, int]]) -> Ledger:

@@ -18,6 +18,7 @@ from ctl.certify.fingerprint import CAP_TICKS, PENALTY_TICKS, SAME_PRICE_TICKS, 
 from ctl.certify.indistinguishable import read_again, switches
 from ctl.certify.spread_steps import MIN_STEP_TICKS, find_steps, segment_gaps
 from ctl.certify.window import UNKNOWN, reference_closes
+from ctl.model.findings import counted
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
@@ -268,7 +269,9 @@ class _Recovery:
             for gap_session, roll_date, label, gap in zip(gap_sessions, roll_dates, labels, gaps, strict=True)
         ]
         if unattributed:
-            self.notes.append(f"{UNATTRIBUTED_STEP}: {len(unattributed)} steps of the gap without a change of contract")
+            self.notes.append(
+                f"{UNATTRIBUTED_STEP}: {counted(len(unattributed), 'step')} of the gap without a change of contract"
+            )
         if rolls and self.spread is not None and not self.spread.any():
             self.notes.append("the reference's two series are equal: none of its rolls is adjusted for")
         for candidate in candidates:

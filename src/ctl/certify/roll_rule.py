@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ctl.model.findings import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -84,7 +86,7 @@ def _calendar_rule(
     if not offsets:
         return None
     offset, explained = _most_frequent(offsets)
-    text = f"{offset} sessions before {words} ({explained} of {len(rolls)} rolls)"
+    text = f"{counted(offset, 'session')} before {words} ({explained} of {len(rolls)} rolls)"
     anchor = "fixed_day 1" if rule == "fixed_day" else rule
     return ApparentRule(rule, text, f"calendar, anchor {anchor}, offset {offset}", offset, explained, len(rolls))
 
@@ -112,7 +114,7 @@ def _volume_rule(
     if not offsets:
         return None
     offset, explained = _most_frequent(offsets)
-    text = f"volume, {offset} sessions after two days of higher volume ({explained} of {len(rolls)} rolls)"
+    text = f"volume, {counted(offset, 'session')} after two days of higher volume ({explained} of {len(rolls)} rolls)"
     return ApparentRule("volume", text, "volume, 2 consecutive days", offset, explained, len(rolls))
 
 

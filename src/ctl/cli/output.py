@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock
+from ctl.model.findings import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -208,8 +209,8 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
         print(f"What it costs in trades: {functional['text']}")
         moved = sorted(functional["values"].get("moved", ()), key=lambda item: (-abs(item["delta_r"]), item["name"]))
         for item in moved[:3]:
-            trades = len(item["triggers"])
-            print(f"  {item['name']} moved {trades} trade{'s' * (trades != 1)}, {item['delta_r']:+.2f} R in all")
+            trades = counted(len(item["triggers"]), "trade")
+            print(f"  {item['name']} moved {trades}, {item['delta_r']:+.2f} R in all")
 
 
 def _cause(component: str) -> str:

@@ -61,6 +61,11 @@ class LayerResult:
         return self.status in {"PASS", "WATCH", "FAIL"}
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 bar`, `2 bars`: a number with what is counted. many: the plural where it is not `one` and an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def worst_status(statuses: Iterable[Status]) -> Status:
     """The status of a whole from its parts: ERROR, FAIL, WATCH, then PASS; NOT_RUN only where nothing ran."""
     found = set(statuses)

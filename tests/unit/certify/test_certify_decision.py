@@ -301,7 +301,7 @@ def test_definition_records_are_compared_field_by_field(market: Market) -> None:
         ({"last_trade": market.day(61)}, f"bar of {last_bar} after its expiration {market.day(61)}"),
     ):
         found = finding(**changes)
-        assert (found.status, found.text) == ("FAIL", f"1 disagreements, first: {name}: {text}")
+        assert (found.status, found.text) == ("FAIL", f"1 disagreement, first: {name}: {text}")
 
 
 def test_the_grid_is_checked_on_contract_closes_else_on_unadjusted_ones(market: Market) -> None:
