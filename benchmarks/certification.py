@@ -182,11 +182,11 @@ def _universe(symbols: int = 500) -> Figure:
 
 
 def _shard(seeds: range) -> list[str]:
-    from ctl.certify import power
+    from ctl.certify import vendor_pairs
     from ctl.cli.power_command import certify_pair
 
-    markets = [power.Market(seed, contracts=101, cycle=21) for seed in seeds]
-    return [certify_pair(power.generate(market, {"wrong_gap": 8})).decision for market in markets]
+    markets = [vendor_pairs.Market(seed, contracts=101, cycle=21) for seed in seeds]
+    return [certify_pair(vendor_pairs.generate(market, {"wrong_gap": 8})).decision for market in markets]
 
 
 def _certificate(asked: Any, repeats: int) -> Figure:

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctl import continuous
-from ctl.certify import CertifyRequest, certify, power
+from ctl.certify import CertifyRequest, certify, power, vendor_pairs
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.certificate import Certificate
 from ctl.model.rolls import ContinuousSeries, RollPolicy
 
-KINDS: Final = get_args(power.DefectKind)
-SHIPPED: Final = get_args(power.Shipped)
+KINDS: Final = get_args(vendor_pairs.DefectKind)
+SHIPPED: Final = get_args(vendor_pairs.Shipped)
 # Beyond the vendors' defects, what a file can lack or hold.
 TROUBLES: Final = (
     "settlements_only", "reference_holes", "reference_late", "reference_flat", "no_volume", "foreign_contract",
@@ -36,14 +36,14 @@ def made(seed: int, defects: dict[Any, float], shipped: Any, troubles: set[str],
     """The request of a pair. 26 contracts of 21 sessions: 546 sessions, just enough to be decided on."""
     draw = np.random.default_rng((seed, 1))
     tick = float(draw.choice([0.01, 0.25, 1.0]))
-    market = power.Market(
+    market = vendor_pairs.Market(
         seed,
         contracts=26 + int(draw.integers(0, 4)),
         cycle=10 if "short" in troubles else 21,
         tick=tick,
         carry=float(draw.choice([-60.0, 0.0, 24.0])),
     )
-    pair = power.generate(market, defects, shipped)
+    pair = vendor_pairs.generate(market, defects, shipped)
     bars, reference = pair.contracts, pair.reference
     frame = bars.frame
     if "settlements_only" in troubles:

@@ -14,7 +14,6 @@ from numba import njit
 
 from ctl.certify import acceptance
 from ctl.certify.ledger import BASIS, UNEXPLAINED
-from ctl.model.rolls import ScheduledRoll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from ctl.certify.acceptance import Measures
     from ctl.certify.ledger import Ledger
-    from ctl.certify.recovery import RecoveredReference
     from ctl.certify.roll_schedule import RollAlignment
     from ctl.model.findings import Decision, Reason
 
@@ -97,26 +95,6 @@ def report(board: Board) -> dict[str, Any]:
 def smallest_flip(board: Board) -> tuple[Flip | None, str]:
     """The smallest removal that betters the decision, and where there is none the reason why."""
     return _Units(board).smallest_flip()
-
-
-def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ...]:
-    """The recovered reference's rolls as a schedule to build our contracts on; empty where contracts are unknown.
-
-    Steps without a change of contract are no rolls. Without any roll the one contract held is scheduled from
-    the first session.
-    """
-    rolls = tuple(
-        ScheduledRoll(roll.roll_date, roll.from_contract, roll.to_contract)
-        for roll in recovered.rolls
-        if roll.to_contract is not None
-    )
-    if rolls or recovered.held is None:
-        return rolls
-    known = np.flatnonzero(recovered.held >= 0)
-    if not len(known):
-        return ()
-    name = recovered.contracts[int(recovered.held[known[0]])]
-    return (ScheduledRoll(recovered.sessions[known[0]].astype(object), name, name),)
 
 
 class _Units:

@@ -1,58 +1,24 @@
 """Fault power: how large must a defect be before certification says so, and how often does it say so for nothing?
 
-Vendor pairs are generated from integers of a tick: our contracts, and a reference that rolls between the same
-contracts. Without a defect both sides agree to the last tick. Every defect is named, has one size, and is put in
-alone and growing; several together make the pairs that invariants are tried on.
+Each defect is put alone into a generated vendor pair, growing; what counts is told beyond what the clean pair is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import polars as pl
-
-from ctl.model.bars import ContractBars, DailySeries, SeriesMeta
-from ctl.model.contracts import Contract
-from ctl.model.reference import Reference
+from ctl.certify.state import TITLES
+from ctl.certify.vendor_pairs import SEED, DefectKind, Market, VendorPair, clean_markets, generate
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.model.certificate import Certificate
 
-    Days = npt.NDArray[np.datetime64]
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
-
 SCHEMA_VERSION: Final = 1
-SEED: Final = 20260301
 CLEAN_PAIRS: Final = 40
-ROOT: Final = "ZZ"
-LAYERS: Final = ("L0", "L1", "L2", "L3", "L4", "L5")
-_FIRST: Final = np.datetime64("2008-01-07", "D")
-_LISTED_CYCLES: Final = 3
-_CROSSOVER: Final = 9
-# Prices trend up and down, strongly enough for a trend-following strategy to trade.
-_TREND: Final = 0.2
-_TREND_SESSIONS: Final = 160
+LAYERS: Final = tuple(TITLES)
 _RANK: Final = {"PASS": 0, "NOT_RUN": 0, "WATCH": 1, "FAIL": 2, "ERROR": 3}
-
-DefectKind = Literal[
-    "settlement_noise",
-    "wrong_gap",
-    "unadjusted_roll",
-    "roll_shift",
-    "restated_bar",
-    "missing_sessions",
-    "unit_scale",
-    "wrong_commodity",
-    "finer_grid",
-    "inverted_adjustment",
-]
-Shipped = Literal["both", "adjusted", "unadjusted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,105 +75,6 @@ LADDERS: Final[tuple[Ladder, ...]] = (
 
 # Their sizes are gaps of the market: what is told of small gaps alone is not told of the defect.
 BRINGS_GAPS: Final = frozenset({"unadjusted_roll", "inverted_adjustment"})
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """A market to generate.
-
-    cycle: sessions from one expiry to the next (21, 42, 63: contracts of every, every second, every third month).
-    tick: quote units. level, move, carry, carry_noise: in ticks; the first price, the standard deviation of a
-    session's change, mean and standard deviation of a roll's gap.
-    """
-
-    seed: int
-    contracts: int = 26
-    cycle: int = 63
-    tick: float = 0.25
-    level: int = 6_000
-    move: float = 90.0
-    carry: float = 24.0
-    carry_noise: float = 12.0
-
-
-@dataclass(frozen=True, slots=True)
-class VendorPair:
-    """Our contracts and a reference. sessions: datetime64[D] of the exchange, ascending."""
-
-    sessions: Days
-    contracts: ContractBars
-    reference: Reference
-    tick: float
-    root: str = ROOT
-
-
-def generate(
-    market: Market,
-    defects: Mapping[DefectKind, float] | None = None,
-    shipped: Shipped = "both",
-    *,
-    adjusted_rightly: bool = False,
-) -> VendorPair:
-    """A vendor pair with every defect given, at its size; none: the two sides agree to the tick.
-
-    shipped: which of its two series the reference ships. adjusted_rightly: the gaps that a defect brings along
-    stand, and the reference adjusts for them as it should: what such a defect is to be compared with. Same
-    arguments, same pair, and a defect does not change what the others do to it.
-    """
-    found = dict(defects or {})
-    draw = {
-        name: np.random.default_rng((market.seed, n)) for n, name in enumerate(("price", "spread", "gap", "defect"))
-    }
-    count = market.cycle * market.contracts
-    sessions = _weekdays(count)
-    expiry = market.cycle * (np.arange(market.contracts) + 1) - 1
-    middle = market.contracts // 2
-
-    gaps = np.rint(draw["gap"].normal(market.carry, market.carry_noise, market.contracts - 1))
-    if "inverted_adjustment" in found:
-        gaps = _dithered(np.full(market.contracts - 1, found["inverted_adjustment"]))
-    if "unadjusted_roll" in found:
-        gaps[middle] = found["unadjusted_roll"]
-    changes = draw["price"].normal(0.0, market.move, count)
-    spread = np.cumsum(draw["spread"].random((market.contracts, count)) < 0.1, axis=1)
-    spread = spread - np.cumsum(draw["spread"].random((market.contracts, count)) < 0.1, axis=1)
-    carried = np.concatenate([[0.0], np.cumsum(gaps)])
-    # Spreads move on all sessions but those before a crossover: there a roll's gap is the one that was drawn.
-    true = _path(market, changes)[None, :] + carried[:, None] + spread
-    for k, gap in enumerate(gaps.tolist()):
-        at = int(expiry[k]) - _CROSSOVER + 1
-        true[k + 1 :] += gap - (true[k + 1, at] - true[k, at])
-    own = _our_closes(market, true, changes, carried, spread, expiry, found, draw["defect"])
-    missing = _missing(found, count, draw["defect"])
-    return VendorPair(
-        sessions,
-        _contract_bars(market, sessions, own, expiry, missing),
-        _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else found, middle, shipped),
-        market.tick,
-    )
-
-
-def clean_markets(count: int, seed: int = SEED, *, flat: bool = False) -> list[Market]:
-    """Markets of all sorts: ticks, levels, quiet and wild, of every, every second and every third month.
-
-    flat: neighbouring contracts lie within a few ticks of each other, else 16 or more apart.
-    """
-    draw = np.random.default_rng((seed, int(flat)))
-    markets = []
-    for n in range(count):
-        cycle, move = int(draw.choice([21, 42, 63])), float(draw.choice([8.0, 30.0, 90.0]))
-        gap = float(draw.choice([0.0, 2.0, 5.0] if flat else [-120.0, -40.0, -16.0, 16.0, 40.0, 120.0]))
-        markets.append(
-            Market(
-                seed + 1 + n, contracts=max(26, 1_300 // cycle), cycle=cycle,
-                tick=float(draw.choice([0.01, 0.05, 0.1, 0.25, 0.5])), level=int(60 * move) + 4_000, move=move,
-                carry=gap, carry_noise=0.25 * max(abs(gap), 2.0),
-            )
-        )  # fmt: skip
-    return markets
-
-
-# ---------------------------------------------------------------- what is detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,152 +285,3 @@ def _told(status: str) -> bool:
 
 def _detection(found: Detection | None) -> dict[str, Any] | None:
     return None if found is None else {"size": found.size, "text": found.text}
-
-
-# ---------------------------------------------------------------- the pair
-
-
-def _weekdays(count: int) -> Days:
-    days = np.arange(_FIRST, _FIRST + 2 * count)
-    return days[np.is_busday(days)][:count]
-
-
-def _path(market: Market, changes: Floats) -> Floats:
-    """Whole ticks; turned back at a third of the level, so that no price nears zero."""
-    swing = _TREND * market.move * np.sin(2.0 * np.pi * np.arange(changes.size) / _TREND_SESSIONS)
-    path = market.level + np.cumsum(changes + swing)
-    floor = market.level / 3.0
-    return np.rint(floor + np.abs(path - floor))
-
-
-def _dithered(sizes: Floats) -> Floats:
-    """Whole numbers whose running sum stays within one of that of the sizes."""
-    whole = np.floor(np.cumsum(sizes) + 1e-9)
-    return np.diff(whole, prepend=0.0)
-
-
-def _our_closes(
-    market: Market,
-    true: Floats,
-    changes: Floats,
-    carried: Floats,
-    spread: Ints,
-    expiry: Ints,
-    found: Mapping[DefectKind, float],
-    draw: np.random.Generator,
-) -> Floats:
-    """Our closes in ticks, contract by session."""
-    own = true.copy()
-    if "wrong_commodity" in found:
-        kept = 1.0 - found["wrong_commodity"]
-        other = kept * changes + np.sqrt(max(0.0, 1.0 - kept * kept)) * draw.normal(0.0, market.move, changes.size)
-        own = own - _path(market, changes) + _path(market, other)
-    if "settlement_noise" in found:
-        own += np.rint(draw.normal(0.0, found["settlement_noise"], own.shape))
-    if "restated_bar" in found:
-        contract = market.contracts // 3
-        own[contract, int(expiry[contract]) - market.cycle // 2] += found["restated_bar"]
-    if "unit_scale" in found:
-        own = np.rint(own * (1.0 + found["unit_scale"] / 100.0))
-    if "finer_grid" in found:
-        own += 0.5 * _dithered(np.full(own.size, found["finer_grid"] / 100.0)).reshape(own.shape)
-    return own
-
-
-def _missing(found: Mapping[DefectKind, float], count: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Sessions without a bar of ours: never the first or the last."""
-    missing = np.zeros(count, dtype=np.bool_)
-    lost = min(int(found.get("missing_sessions", 0)), count - 2)
-    missing[1 + draw.permutation(count - 2)[:lost]] = True
-    return missing
-
-
-def _contract_bars(
-    market: Market, sessions: Days, own: Floats, expiry: Ints, missing: npt.NDArray[np.bool_]
-) -> ContractBars:
-    contracts = _names(market)
-    count = sessions.size
-    begins = np.maximum(expiry - _LISTED_CYCLES * market.cycle, 0)
-    at = np.arange(count)
-    # The contract of most volume: the first whose crossover to the next is still to come.
-    active = np.searchsorted(expiry - _CROSSOVER, at, side="right")
-    active = np.minimum(active, market.contracts - 1)
-    contract, session = np.nonzero((at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing)
-    close = own[contract, session]
-    volume = np.where(contract == active[session], 10_000, 1_000 // (1 + np.abs(contract - active[session])))
-    columns = _bars(close, session, contract)
-    names = pl.Series("contract", [found.name for found in contracts])
-    frame = pl.DataFrame(
-        {
-            "session": sessions[session],
-            "contract": names.gather(contract),
-            **{name: prices * market.tick for name, prices in columns.items()},
-            "volume": volume,
-            "open_interest": volume * 5,
-        }
-    )
-    held = np.unique(contract)
-    kept = tuple(contracts[k] for k in held.tolist())
-    return ContractBars(frame, _meta("own"), kept)
-
-
-def _reference(
-    market: Market,
-    sessions: Days,
-    true: Floats,
-    expiry: Ints,
-    gaps: Floats,
-    found: Mapping[DefectKind, float],
-    middle: int,
-    shipped: Shipped,
-) -> Reference:
-    """The other vendor rolls on the crossover's second day (or later by the shift), on the true closes."""
-    count = sessions.size
-    shift = int(found.get("roll_shift", 0))
-    gap_session = np.minimum(expiry[:-1] - _CROSSOVER + 1 + shift, expiry[:-1])
-    held = np.searchsorted(gap_session, np.arange(count), side="left")
-    raw = true[held, np.arange(count)]
-    numbers = np.arange(gaps.size)
-    stated = true[numbers + 1, gap_session] - true[numbers, gap_session]
-    if "wrong_gap" in found:
-        stated[middle] += found["wrong_gap"]
-    if "unadjusted_roll" in found:
-        stated[middle] = 0.0
-    if "inverted_adjustment" in found:
-        stated = -stated
-    steps = np.zeros(count + 1)
-    steps[gap_session] = stated
-    offset = np.cumsum(steps[::-1])[::-1][:-1]
-    adjusted, unadjusted = (_series(sessions, close, held, market.tick) for close in (raw + offset, raw))
-    return Reference(
-        "other", adjusted if shipped != "unadjusted" else None, unadjusted if shipped != "adjusted" else None
-    )
-
-
-def _series(sessions: Days, close: Floats, held: Ints, tick: float) -> DailySeries:
-    bars = _bars(close, np.arange(close.size), held)
-    frame = pl.DataFrame({"session": sessions, **{name: prices * tick for name, prices in bars.items()}})
-    frame = frame.with_columns(
-        volume=pl.lit(10_000, dtype=pl.Int64),
-        open_interest=pl.lit(None, dtype=pl.Int64),
-        contract=pl.lit(None, dtype=pl.String),
-        adjustment=pl.lit(0.0),
-    )
-    return DailySeries(frame, _meta("other"))
-
-
-def _bars(close: Floats, session: Ints, contract: Ints) -> dict[str, Floats]:
-    """Open, high and low around closes, alike on both sides for the same contract and session."""
-    swing = 2.0 + (session * 7 + contract * 3) % 5
-    return {"open": close - 1.0, "high": close + swing, "low": close - swing, "close": close}
-
-
-def _names(market: Market) -> list[Contract]:
-    step = 1 if market.cycle <= 21 else 2 if market.cycle <= 42 else 3
-    first = 2008 * 12 + step - 1
-    months = [first + step * k for k in range(market.contracts)]
-    return [Contract(month // 12, month % 12 + 1, ROOT) for month in months]
-
-
-def _meta(vendor: str) -> SeriesMeta:
-    return SeriesMeta(ROOT, vendor, "exchange_session", "settlement", "points")

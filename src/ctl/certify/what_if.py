@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ctl.certify import acceptance, counterfactual, layers
 from ctl.certify.counterfactual import Board
 from ctl.certify.state import CertificationState
 from ctl.errors import CtlError, DataError
-from ctl.model.rolls import ContinuousSeries
+from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 if TYPE_CHECKING:
     from ctl.certify.acceptance import Measures
@@ -49,10 +51,30 @@ def rebuild(state: CertificationState) -> ContinuousSeries | str:
         return "no builder was given"
     if state.recovered is None or not state.recovered.contracts_known:
         return "the reference's contracts are unknown: there is no schedule to build on"
-    schedule = counterfactual.reference_schedule(state.recovered)
+    schedule = reference_schedule(state.recovered)
     if not schedule:
         return "the reference has no rolls to build on"
     return state.request.rebuild(schedule)
+
+
+def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ...]:
+    """The recovered reference's rolls as a schedule to build our contracts on; empty where contracts are unknown.
+
+    Steps without a change of contract are no rolls. Without any roll the one contract held is scheduled from
+    the first session.
+    """
+    rolls = tuple(
+        ScheduledRoll(roll.roll_date, roll.from_contract, roll.to_contract)
+        for roll in recovered.rolls
+        if roll.to_contract is not None
+    )
+    if rolls or recovered.held is None:
+        return rolls
+    known = np.flatnonzero(recovered.held >= 0)
+    if not len(known):
+        return ()
+    name = recovered.contracts[int(recovered.held[known[0]])]
+    return (ScheduledRoll(recovered.sessions[known[0]].astype(object), name, name),)
 
 
 def alternative(state: CertificationState, name: str) -> ContinuousSeries | str:

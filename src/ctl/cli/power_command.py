@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ctl import __version__, continuous, pipeline
-from ctl.certify import CertifyRequest, power
+from ctl.certify import CertifyRequest, power, vendor_pairs
 from ctl.certify import certify as certify_request
 from ctl.cli import output
 from ctl.errors import EXIT_OK
@@ -35,7 +35,7 @@ def run(*, json: bool) -> int:
     return EXIT_OK
 
 
-def certify_pair(pair: power.VendorPair) -> Certificate:
+def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
     """A generated pair the way a workspace's symbol goes: built, run on both sides, rebuilt, certified."""
     policy = RollPolicy()
     series = continuous.build(pair.contracts, policy)

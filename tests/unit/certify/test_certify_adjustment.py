@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from ctl import continuous
-from ctl.certify import CertifyRequest, adjustment, certify, power
+from ctl.certify import CertifyRequest, adjustment, certify, vendor_pairs
 from ctl.certify.recovery import recover
 from ctl.model.bars import SERIES_COLUMNS, DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
-MARKET = power.Market(3, contracts=26, cycle=21, tick=0.25, level=8_000, move=40.0, carry=240.0)
+MARKET = vendor_pairs.Market(3, contracts=26, cycle=21, tick=0.25, level=8_000, move=40.0, carry=240.0)
 
 
 def series(sessions: np.ndarray, close: np.ndarray) -> DailySeries:
@@ -30,9 +30,9 @@ def series(sessions: np.ndarray, close: np.ndarray) -> DailySeries:
     return DailySeries(frame.select(SERIES_COLUMNS), SeriesMeta("ZZ", "vendor", "exchange_session", "settlement"))
 
 
-def references() -> tuple[power.VendorPair, dict[str, DailySeries]]:
+def references() -> tuple[vendor_pairs.VendorPair, dict[str, DailySeries]]:
     """A clean pair and its vendor's series: unadjusted, by differences, by ratios, by ratios rounded to the tick."""
-    pair = power.generate(MARKET)
+    pair = vendor_pairs.generate(MARKET)
     both = recover(pair.contracts, pair.reference, tick=MARKET.tick)
     raw, factor = both.unadjusted, np.ones(len(both.sessions))
     for roll, gap in zip(both.rolls, both.our_gaps, strict=True):
@@ -129,7 +129,7 @@ def test_a_few_gaps_of_the_wrong_sign_are_single_errors() -> None:
 
 def test_another_market_is_no_ratio_of_ours_and_fails_by_its_changes() -> None:
     # So quiet a market that offsets could follow it: its changes say that it is another.
-    other = power.generate(replace(MARKET, seed=44), shipped="adjusted")
+    other = vendor_pairs.generate(replace(MARKET, seed=44), shipped="adjusted")
     assert not recover(PAIR.contracts, other.reference, tick=MARKET.tick).ratio_adjusted
     document = certified(RollPolicy(), other.reference)
     assert document["decision"] == "REJECT"

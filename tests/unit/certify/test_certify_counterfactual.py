@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from ctl.certify import counterfactual
 from ctl.certify.acceptance import Measures, evaluate
 from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.counterfactual import Board, reference_schedule, report, smallest_flip
+from ctl.certify.counterfactual import Board, report, smallest_flip
 from ctl.certify.ledger import Side, compute
 from ctl.certify.recovery import recover
 from ctl.certify.roll_schedule import RollAlignment, RollPair
+from ctl.certify.what_if import reference_schedule
 from ctl.model.reference import Reference
 from ctl.model.rolls import ReferenceRoll, ScheduledRoll
 

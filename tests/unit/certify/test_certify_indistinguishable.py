@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctl.certify import CertifyRequest, certify, power
+from ctl.certify import CertifyRequest, certify, vendor_pairs
 from ctl.certify.contract_closes import ContractCloses
 from ctl.certify.fingerprint import fingerprint
 from ctl.certify.indistinguishable import Stretch, read_again, switches
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ctl.model.bars import DailySeries
 
 CODE = "INDISTINGUISHABLE_CONTRACTS"
-FLAT = power.Market(7, contracts=40, cycle=21, carry=2.0, carry_noise=0.5, move=30.0)
-WIDE = power.Market(7)
+FLAT = vendor_pairs.Market(7, contracts=40, cycle=21, carry=2.0, carry_noise=0.5, move=30.0)
+WIDE = vendor_pairs.Market(7)
 
 
 def closes_of(table: list[list[float]]) -> ContractCloses:
@@ -138,7 +138,7 @@ def test_a_second_reading_never_fits_worse_and_never_turns_back(data: st.DataObj
 # ---------------------------------------------------------------- certificates
 
 
-def certificate(pair: power.VendorPair, policy: str = "v1") -> Any:
+def certificate(pair: vendor_pairs.VendorPair, policy: str = "v1") -> Any:
     """The certificate's document, with what it is rebuilt on the reference's rolls."""
     roll = RollPolicy()
     return certify(
@@ -163,7 +163,7 @@ def named(document: Any) -> list[Any]:
 
 
 def test_a_refusal_for_the_penalty_alone_says_so() -> None:
-    found = certificate(power.generate(FLAT))
+    found = certificate(vendor_pairs.generate(FLAT))
     assert found["decision"] == "REJECT"
     assert found["n_fail"] > 0
     (finding,) = named(found)
@@ -175,7 +175,7 @@ def test_a_refusal_for_the_penalty_alone_says_so() -> None:
 
 
 def test_either_policy_decides_on_the_specified_path() -> None:
-    one, other = (certificate(power.generate(FLAT), policy) for policy in ("v1", "v2"))
+    one, other = (certificate(vendor_pairs.generate(FLAT), policy) for policy in ("v1", "v2"))
     assert one["reference_rolls"] == other["reference_rolls"]
     assert (one["n_fail"], one["decision"]) == (other["n_fail"], other["decision"])
     assert other["counterfactuals"]["read_again"]["decision"] == "ACCEPT"
@@ -183,7 +183,7 @@ def test_either_policy_decides_on_the_specified_path() -> None:
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
 def test_the_second_reading_dates_a_later_rule_by_its_own_sessions(shift: int) -> None:
-    second = certificate(power.generate(FLAT, {"roll_shift": shift}))["counterfactuals"]["read_again"]
+    second = certificate(vendor_pairs.generate(FLAT, {"roll_shift": shift}))["counterfactuals"]["read_again"]
     assert second["decision"] != "REJECT"
     # Rolls of a session on which both contracts close alike may stay on ours.
     assert second["n_watch"] > 0.8 * second["n_paired"]
@@ -193,12 +193,12 @@ def test_the_second_reading_dates_a_later_rule_by_its_own_sessions(shift: int) -
 @pytest.mark.parametrize("policy", ["v1", "v2"])
 def test_defects_of_a_flat_market_are_refused_by_either_reading(policy: str) -> None:
     for kind, size in (("roll_shift", 4), ("wrong_commodity", 0.05), ("settlement_noise", 16)):
-        found = certificate(power.generate(FLAT, {kind: size}), policy)  # type: ignore[dict-item]
+        found = certificate(vendor_pairs.generate(FLAT, {kind: size}), policy)  # type: ignore[dict-item]
         assert found["decision"] == "REJECT", kind
         assert (found["counterfactuals"] or {}).get("read_again", {}).get("decision") in (None, "REJECT"), kind
 
 
-def without(pair: power.VendorPair, skipped: range, market: power.Market) -> power.VendorPair:
+def without(pair: vendor_pairs.VendorPair, skipped: range, market: vendor_pairs.Market) -> vendor_pairs.VendorPair:
     """The pair with a vendor that rolls past these contracts (numbers in expiry order), onto the next."""
     names = [contract.name for contract in pair.contracts.contracts]
     days = pair.contracts.frame.select("contract", "session", "close").partition_by("contract", as_dict=True)
@@ -219,7 +219,7 @@ def without(pair: power.VendorPair, skipped: range, market: power.Market) -> pow
     return replace(pair, reference=Reference("other", with_close(pair, adjusted), with_close(pair, raw)))
 
 
-def with_close(pair: power.VendorPair, close: np.ndarray) -> DailySeries:
+def with_close(pair: vendor_pairs.VendorPair, close: np.ndarray) -> DailySeries:
     series = pair.reference.unadjusted
     assert series is not None
     bars = [pl.Series(name, close) for name in ("open", "high", "low", "close")]
@@ -229,7 +229,7 @@ def with_close(pair: power.VendorPair, close: np.ndarray) -> DailySeries:
 @pytest.mark.parametrize("policy", ["v1", "v2"])
 def test_months_that_the_vendor_skips_between_wide_gaps_fail(policy: str) -> None:
     market = replace(WIDE, carry=40.0, carry_noise=4.0)
-    pair = power.generate(market)
+    pair = vendor_pairs.generate(market)
     one = certificate(without(pair, range(12, 13), market), policy)
     # Both of our rolls around the month are alone, and so is the reference's roll past it.
     assert (one["n_fail"], one["n_paired"]) == (3, market.contracts - 3)
@@ -243,7 +243,7 @@ def test_months_that_the_vendor_skips_between_wide_gaps_fail(policy: str) -> Non
 
 @pytest.mark.parametrize("policy", ["v1", "v2"])
 def test_where_every_roll_is_seen_nothing_is_said_or_read_again(policy: str) -> None:
-    found = certificate(power.generate(replace(WIDE, carry=40.0, carry_noise=4.0)), policy)
+    found = certificate(vendor_pairs.generate(replace(WIDE, carry=40.0, carry_noise=4.0)), policy)
     assert found["decision"] == "ACCEPT"
     assert found["reference_recovery"]["indistinguishable"] == []
     assert named(found) == []

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ctl.certify import CertifyRequest, certify, power
+from ctl.certify import CertifyRequest, certify, power, vendor_pairs
 from ctl.continuous import build
 from ctl.model.certificate import Certificate
 from ctl.model.rolls import RollPolicy
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import DailySeries
 
-MARKET = power.Market(5)
-CLEAN = power.generate(MARKET)
+MARKET = vendor_pairs.Market(5)
+CLEAN = vendor_pairs.generate(MARKET)
 LADDERS = {ladder.kind: ladder for ladder in power.LADDERS}
 
 
@@ -29,11 +29,11 @@ def closes(series: DailySeries | None) -> np.ndarray:
     return series.frame["close"].to_numpy() / MARKET.tick
 
 
-def own_closes(pair: power.VendorPair) -> np.ndarray:
+def own_closes(pair: vendor_pairs.VendorPair) -> np.ndarray:
     return pair.contracts.frame["close"].to_numpy() / MARKET.tick
 
 
-def certify_pair(pair: power.VendorPair) -> Certificate:
+def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
     return certify(
         CertifyRequest(
             symbol=pair.root,
@@ -62,12 +62,12 @@ def test_generated_bars_are_bars() -> None:
     assert frame.filter((pl.col("high") < pl.col("close")) | (pl.col("low") > pl.col("open"))).is_empty()
     assert frame.select((pl.col("close") > 0).all()).item()
     assert frame.equals(frame.unique(["contract", "session"], maintain_order=True))
-    assert power.generate(MARKET).contracts.frame.equals(frame)
-    assert not power.generate(power.Market(6)).contracts.frame.equals(frame)
+    assert vendor_pairs.generate(MARKET).contracts.frame.equals(frame)
+    assert not vendor_pairs.generate(vendor_pairs.Market(6)).contracts.frame.equals(frame)
 
 
 def test_one_wrong_gap_moves_all_that_comes_before_its_roll() -> None:
-    pair = power.generate(MARKET, {"wrong_gap": 8})
+    pair = vendor_pairs.generate(MARKET, {"wrong_gap": 8})
     moved = closes(pair.reference.adjusted) - closes(CLEAN.reference.adjusted)
     assert np.array_equal(closes(pair.reference.unadjusted), closes(CLEAN.reference.unadjusted))
     # The middle roll, of contract 13 to contract 14 (from 0), is decided 8 sessions before contract 13's last.
@@ -76,10 +76,10 @@ def test_one_wrong_gap_moves_all_that_comes_before_its_roll() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(power.BRINGS_GAPS))
-def test_what_small_gaps_alone_make_a_layer_say_is_not_put_down_to_the_defect(kind: power.DefectKind) -> None:
+def test_what_small_gaps_alone_make_a_layer_say_is_not_put_down_to_the_defect(kind: vendor_pairs.DefectKind) -> None:
     """The control has the same bars and the same gaps, and is adjusted for them."""
-    defect: dict[power.DefectKind, float] = {kind: 0.5}
-    pair, control = power.generate(MARKET, defect), power.generate(MARKET, defect, adjusted_rightly=True)
+    defect: dict[vendor_pairs.DefectKind, float] = {kind: 0.5}
+    pair, control = vendor_pairs.generate(MARKET, defect), vendor_pairs.generate(MARKET, defect, adjusted_rightly=True)
     assert pair.contracts.frame.equals(control.contracts.frame)
     assert np.array_equal(closes(pair.reference.unadjusted), closes(control.reference.unadjusted))
     assert not np.array_equal(closes(pair.reference.adjusted), closes(control.reference.adjusted))
@@ -90,7 +90,7 @@ def test_what_small_gaps_alone_make_a_layer_say_is_not_put_down_to_the_defect(ki
 
 
 def test_an_unadjusted_roll_leaves_a_step_of_its_gap() -> None:
-    pair = power.generate(MARKET, {"unadjusted_roll": 40})
+    pair = vendor_pairs.generate(MARKET, {"unadjusted_roll": 40})
     spread = closes(pair.reference.adjusted) - closes(pair.reference.unadjusted)
     steps = np.flatnonzero(np.diff(spread))
     assert 63 * 14 - 1 - 8 not in steps
@@ -103,7 +103,7 @@ def test_an_unadjusted_roll_leaves_a_step_of_its_gap() -> None:
 
 
 def test_an_inverted_adjustment_has_the_other_sign() -> None:
-    pair = power.generate(MARKET, {"inverted_adjustment": 4})
+    pair = vendor_pairs.generate(MARKET, {"inverted_adjustment": 4})
     spread = closes(pair.reference.adjusted) - closes(pair.reference.unadjusted)
     assert spread[0] == -4 * (MARKET.contracts - 1)
     assert spread[-1] == 0.0
@@ -111,16 +111,16 @@ def test_an_inverted_adjustment_has_the_other_sign() -> None:
 
 def test_rolls_shift_by_the_sessions_asked_for() -> None:
     for shift in (0, 3):
-        spread = closes(power.generate(MARKET, {"roll_shift": shift}).reference.adjusted)
-        spread = spread - closes(power.generate(MARKET, {"roll_shift": shift}).reference.unadjusted)
+        spread = closes(vendor_pairs.generate(MARKET, {"roll_shift": shift}).reference.adjusted)
+        spread = spread - closes(vendor_pairs.generate(MARKET, {"roll_shift": shift}).reference.unadjusted)
         steps = set(np.flatnonzero(np.diff(spread)).tolist())
         assert steps <= {63 * (k + 1) - 1 - 8 + shift for k in range(25)}
 
 
 @pytest.mark.parametrize(("kind", "size"), [("settlement_noise", 3.0), ("restated_bar", 64), ("finer_grid", 20.0),
                                             ("unit_scale", 2.0), ("wrong_commodity", 0.1)])  # fmt: skip
-def test_defects_of_our_side_leave_the_reference_alone(kind: power.DefectKind, size: float) -> None:
-    pair = power.generate(MARKET, {kind: size})
+def test_defects_of_our_side_leave_the_reference_alone(kind: vendor_pairs.DefectKind, size: float) -> None:
+    pair = vendor_pairs.generate(MARKET, {kind: size})
     for mine, clean in ((pair.reference.adjusted, CLEAN.reference.adjusted),
                         (pair.reference.unadjusted, CLEAN.reference.unadjusted)):  # fmt: skip
         assert np.array_equal(closes(mine), closes(clean))
@@ -141,14 +141,14 @@ def test_defects_of_our_side_leave_the_reference_alone(kind: power.DefectKind, s
 
 
 def test_sessions_are_lost_on_our_side_alone() -> None:
-    pair = power.generate(MARKET, {"missing_sessions": 16})
+    pair = vendor_pairs.generate(MARKET, {"missing_sessions": 16})
     assert pair.contracts.frame["session"].n_unique() == CLEAN.contracts.frame["session"].n_unique() - 16
     assert closes(pair.reference.unadjusted).size == closes(CLEAN.reference.unadjusted).size
 
 
 def test_one_defect_does_not_change_what_another_does() -> None:
-    alone = own_closes(power.generate(MARKET, {"restated_bar": 64})) - own_closes(CLEAN)
-    together = own_closes(power.generate(MARKET, {"restated_bar": 64, "wrong_gap": 8})) - own_closes(CLEAN)
+    alone = own_closes(vendor_pairs.generate(MARKET, {"restated_bar": 64})) - own_closes(CLEAN)
+    together = own_closes(vendor_pairs.generate(MARKET, {"restated_bar": 64, "wrong_gap": 8})) - own_closes(CLEAN)
     assert np.array_equal(alone, together)
 
 
@@ -197,7 +197,7 @@ def certificate_saying(decision: str, statuses: Mapping[str, str], component: st
 def test_a_layer_that_did_not_run_detects_nothing_and_what_the_clean_pair_says_is_no_news() -> None:
     seen: list[float] = []
 
-    def fake(pair: power.VendorPair) -> Certificate:
+    def fake(pair: vendor_pairs.VendorPair) -> Certificate:
         step = len(seen)
         seen.append(0.0)
         if step < 2:  # the clean pair, and the first size
@@ -218,18 +218,18 @@ def test_a_layer_that_did_not_run_detects_nothing_and_what_the_clean_pair_says_i
 
 
 def test_false_alarms_are_clean_pairs_of_which_anything_is_said() -> None:
-    def fake(pair: power.VendorPair) -> Certificate:
+    def fake(pair: vendor_pairs.VendorPair) -> Certificate:
         quiet = pair.tick in (MARKET.tick, 0.1)
         return certificate_saying("ACCEPT" if quiet else "REJECT", {} if quiet else {"L2": "FAIL"}, None)
 
     report = power.measure(fake, clean_pairs=12, ladders=[])
     for flat in (False, True):
-        loud = [market for market in power.clean_markets(12, flat=flat) if market.tick not in (MARKET.tick, 0.1)]
+        loud = [market for market in vendor_pairs.clean_markets(12, flat=flat) if market.tick not in (MARKET.tick, 0.1)]
         assert [alarm.market for alarm in report.alarms(flat=flat)] == loud
         assert report.refused(flat=flat) == len(loud) > 0
     assert report.document()["clean"]["gaps_of_a_few_ticks"]["told"][0]["told"] == {"L2": ["CODE_L2"]}
 
 
 def test_clean_markets_with_wide_gaps_are_all_accepted() -> None:
-    for market in power.clean_markets(12, seed=77):
-        assert certify_pair(power.generate(market)).decision == "ACCEPT", market
+    for market in vendor_pairs.clean_markets(12, seed=77):
+        assert certify_pair(vendor_pairs.generate(market)).decision == "ACCEPT", market
