@@ -175,16 +175,18 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
     ledger = document.get("ledger")
     tick = document["tick"]
     if ledger and ledger.get("components"):
-        print("\nWhere the drift comes from (share of the mean; the shares sum to 1):")
-        table = _table("component", "share", f"mean ({unit})", "mean (ticks)", "max", "what it is", right=(1, 2, 3, 4))
+        print(f"\nWhere the drift comes from (share of the mean; the shares sum to 1; {unit}):")
+        table = _table("component", "share", "mean", "mean (ticks)", "max", right=(1, 2, 3, 4))
         largest = sorted(ledger["components"], key=lambda item: (-abs(item["share"] or 0.0), item["name"]))
-        for item in [item for item in largest if item["mean"]][:3]:
+        shown = [item for item in largest if item["mean"]][:3]
+        for item in shown:
             table.add_row(
                 item["name"], f"{100 * (item['share'] or 0.0):.1f} %", _number(item["mean"]),
-                _number(None if item["mean"] is None else item["mean"] / tick), _number(item["max"]),
-                _cause(item["name"]),
+                _number(item["mean"] / tick), _number(item["max"]),
             )  # fmt: skip
         _console().print(table)
+        for item in shown:
+            print(f"  {item['name']}: {_cause(item['name'])}")
     rebuilt = document.get("rebuilt")
     if rebuilt and rebuilt.get("decision"):
         print(

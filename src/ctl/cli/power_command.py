@@ -112,13 +112,18 @@ def markdown(report: power.PowerReport) -> str:
 def _rows(report: power.PowerReport, emphasise: Callable[[str], str]) -> list[list[str]]:
     rows = []
     for found in report.powers:
-        cells = (*found.layers.values(), found.ledger, found.decisions["WATCH"], found.decisions["REJECT"])
-        texts = ["" if detection is None else f"{detection.size:g}" for detection in cells]
+        detections = (*found.layers.values(), found.ledger, found.decisions["WATCH"], found.decisions["REJECT"])
+        texts = ["" if detection is None else f"{detection.size:g}" for detection in detections]
         smallest = "" if found.smallest is None else f"{found.smallest:g}"
-        ladder = found.ladder
-        name = f"{ladder.kind}: {ladder.text} ({ladder.unit})"
-        rows.append([name, *(emphasise(text) if text and text == smallest else text for text in texts)])
+        rows.append(
+            [_defect(found.ladder), *(emphasise(text) if text and text == smallest else text for text in texts)]
+        )
     return rows
+
+
+def _defect(ladder: power.Ladder) -> str:
+    """A defect, what it is, and the unit of its sizes."""
+    return f"{ladder.kind}: {ladder.text} ({ladder.unit})"
 
 
 def _clean_rows(report: power.PowerReport) -> list[list[str]]:
@@ -135,24 +140,31 @@ def _clean_rows(report: power.PowerReport) -> list[list[str]]:
 
 
 def _print(report: power.PowerReport) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        title="Smallest size of a defect at which each layer says so (generated market)",
-        caption="ledger: named as the largest component; empty: never, up to the largest size tried",
-    )
+    def narrow(title: str) -> Table:
+        return Table(
+            title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, show_edge=False, collapse_padding=True
+        )
+
+    table = narrow("Smallest size of a defect at which each layer says so (generated market)")
     for n, heading in enumerate(_HEADINGS):
-        table.add_column(heading, justify="left" if n == 0 else "right")
-    for row in _rows(report, lambda text: f"[bold]{text}[/bold]"):
-        table.add_row(*row)
-    clean = Table(title="False alarms")
+        table.add_column(heading, justify="left" if n == 0 else "right", overflow="fold")
+    for found, (_, *cells) in zip(report.powers, _rows(report, lambda text: f"[bold]{text}[/bold]"), strict=True):
+        table.add_row(found.ladder.kind, *cells)
+    clean = narrow("False alarms")
     for n, heading in enumerate(_CLEAN_HEADINGS):
         clean.add_column(heading, justify="left" if n == 0 else "right")
     for row in _clean_rows(report):
         clean.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
+    print("ledger: named as the largest component; empty: never, up to the largest size tried")
+    for found in report.powers:
+        print(_defect(found.ladder))
+    console.print()
     console.print(clean)
 
 
