@@ -339,16 +339,14 @@ def _nearest_formula(
     canonical: DailySeries, reference: DailySeries, common: AdjustmentBasis, actions: CorporateActions
 ) -> tuple[Formula | None, DailySeries, DailySeries]:
     """Both on the common basis, by the dividend formula that leaves them closer; None where no dividend is applied."""
-    best: tuple[float, Formula, DailySeries, DailySeries] | None = None
+    tried: list[tuple[float, Formula, DailySeries, DailySeries]] = []
     for formula in FORMULAS:
         first, second = (convert(side, common, actions, formula=formula) for side in (canonical, reference))
         _, level = _levels(first, second)
         spread = float(np.abs(level - np.median(level)).mean()) if level.size else 0.0
-        if best is None or spread < best[0]:
-            best = (spread, formula, first, second)
-    if best is None:
-        raise DataError("no formula to convert by")
-    return (best[1] if common == "total_return" else None), best[2], best[3]
+        tried.append((spread, formula, first, second))
+    _, nearest, ours, theirs = min(tried, key=lambda one: one[0])
+    return (nearest if common == "total_return" else None), ours, theirs
 
 
 def _levels(canonical: DailySeries, reference: DailySeries) -> tuple[npt.NDArray[np.datetime64], Floats]:

@@ -52,6 +52,7 @@ class LimitsV2:
 
 LIMITS_V1: Final = LimitsV1()
 LIMITS_V2: Final = LimitsV2()
+_POLICIES: Final[dict[str, LimitsV1 | LimitsV2]] = {"v1": LIMITS_V1, "v2": LIMITS_V2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +98,16 @@ def evaluate(measures: Measures, *, quote_unit: str, policy: str = "v1") -> tupl
     REJECT breaches come first, in the order of the acceptance table. A missing mean without a missing pair
     cannot be compared and counts as breached. Raises DataError for an unknown policy.
     """
-    if policy == "v1":
-        limits = LIMITS_V1
-        reasons = _counts(measures, limits)
+    limits = _limits(policy)
+    reasons = _counts(measures, limits)
+    if isinstance(limits, LimitsV2):
+        reasons += _scale_free(measures, limits)
+    else:
         if measures.n_paired or measures.mean_gap_diff is not None:
             reasons += _at_most(
                 "MEAN_GAP_DIFF", "mean gap difference", measures.mean_gap_diff, limits.max_mean_gap_diff, quote_unit
             )
         reasons += _at_most("MEAN_DRIFT", "mean drift", measures.mean_drift, limits.max_mean_drift, quote_unit)
-    elif policy == "v2":
-        reasons = _counts(measures, LIMITS_V2) + _scale_free(measures, LIMITS_V2)
-    else:
-        raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2")
     return worst(reasons), tuple(reasons)
 
 
@@ -150,11 +149,7 @@ def watch_above(
 
 def limits_document(policy: str) -> dict[str, Any]:
     """The limits of a policy, JSON-ready: what the profile's `thresholds` digest is taken of."""
-    if policy == "v1":
-        return {"policy": policy, "limits": asdict(LIMITS_V1)}
-    if policy == "v2":
-        return {"policy": policy, "limits": asdict(LIMITS_V2)}
-    raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2")
+    return {"policy": policy, "limits": asdict(_limits(policy))}
 
 
 def compared(value: float, limit: float) -> tuple[str, str]:
@@ -164,6 +159,13 @@ def compared(value: float, limit: float) -> tuple[str, str]:
         if left != right:
             return left, right
     return f"{value:.2f}", f"{limit:.2f}"
+
+
+def _limits(policy: str) -> LimitsV1 | LimitsV2:
+    found = _POLICIES.get(policy)
+    if found is None:
+        raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2")
+    return found
 
 
 def _counts(measures: Measures, limits: LimitsV1 | LimitsV2) -> list[Reason]:
@@ -219,16 +221,8 @@ def _at_most(code: str, name: str, value: float | None, limit: float, unit: str)
     if not exceeds(value, limit):
         return []
     left, right = compared(value, limit)
-    return [
-        Reason(
-            code,
-            "WATCH",
-            f"{name} {left} > {right} ({unit})" if unit else f"{name} {left} > {right}",
-            value,
-            limit,
-            unit,
-        )
-    ]
+    text = f"{name} {left} > {right} ({unit})" if unit else f"{name} {left} > {right}"
+    return [Reason(code, "WATCH", text, value, limit, unit)]
 
 
 def _share(code: str, name: str, value: float | None, limit: float, severity: Severity = "REJECT") -> list[Reason]:

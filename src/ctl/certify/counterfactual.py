@@ -169,7 +169,7 @@ class _Units:
         rows = list(chosen)
         left = self.left(rows)
         counts, gap = self.counts[rows].sum(axis=0), float(self.gap_change[rows].sum())
-        return self._measures(counts, self._mean_gap(counts, gap), float(np.abs(left).mean()), left)
+        return self._changed_measures(counts, self._mean_gap(counts, gap), float(np.abs(left).mean()), left)
 
     def values(self, n: int) -> Floats:
         """What a unit adds to the drift (T)."""
@@ -186,14 +186,14 @@ class _Units:
     def mean_left(self, common: tuple[int, ...], more: Ints) -> Floats:
         """Mean |drift| that is left without the common units and each row (n, one or two units) of more."""
         if more.shape[1] == 1:
-            return self._mean_left(self.left(common), more[:, 0])
+            return self._mean_without_each(self.left(common), more[:, 0])
         out = np.empty(len(more))
         for first in np.unique(more[:, 0]).tolist():
             rows = np.flatnonzero(more[:, 0] == first)
-            out[rows] = self._mean_left(self.left((*common, first)), more[rows, 1])
+            out[rows] = self._mean_without_each(self.left((*common, first)), more[rows, 1])
         return out
 
-    def _mean_left(self, drift: Floats, removed: Ints) -> Floats:
+    def _mean_without_each(self, drift: Floats, removed: Ints) -> Floats:
         """Mean |drift| that is left of some drift without each of these units."""
         if len(removed) * len(drift) <= FEW_FOR_ARRAYS:
             return np.array([np.abs(drift - self.values(n)).mean() for n in removed.tolist()])
@@ -208,7 +208,7 @@ class _Units:
         compared = self.gap_count + int(counts[3])
         return max(self.gap_sum + gap, 0.0) / compared if compared > 0 else None
 
-    def _measures(
+    def _changed_measures(
         self, counts: Ints, mean_gap: float | None, mean_drift: float, left: Floats | None, gone: Floats | float = 0.0
     ) -> Measures:
         """Changed measures. left: the drift left (None: for a bound); gone: what of it was unexplained and went."""
@@ -231,7 +231,7 @@ class _Units:
         self, counts: Ints, gap: float, drift: float, left: Floats | None
     ) -> tuple[Decision, tuple[Reason, ...]]:
         """The verdict on changed counts, a mean gap (NaN: none) and a mean drift."""
-        return self._judge(self._measures(counts, None if np.isnan(gap) else gap, drift, left))
+        return self._judge(self._changed_measures(counts, None if np.isnan(gap) else gap, drift, left))
 
     def _unexplained(self) -> Floats:
         dense = self.board.ledger.dense
@@ -253,7 +253,7 @@ class _Units:
             counts, gap = (self.counts[place[name]], self.gap_change[place[name]]) if name in place else (none, 0.0)
             gone = 0.0 if name in place else values
             mean_gap = self._mean_gap(counts, float(gap))
-            measures = self._measures(counts, mean_gap, float(np.abs(left).mean()), left, gone)
+            measures = self._changed_measures(counts, mean_gap, float(np.abs(left).mean()), left, gone)
             decision, reasons = self._judge(measures)
             out.append(
                 {
@@ -312,7 +312,9 @@ class _Units:
 
     def _ideal(self) -> Measures:
         """A bound no removal can beat: every block removed, nothing left of gaps and drift."""
-        return self._measures(self._most(), 0.0 if self.gap_count or self.counts[:, 3].any() else None, 0.0, None)
+        return self._changed_measures(
+            self._most(), 0.0 if self.gap_count or self.counts[:, 3].any() else None, 0.0, None
+        )
 
     def _most(self) -> Ints:
         """Changes of the counts that no removal can better: as many pairs, as few unmatched as any makes."""
@@ -325,7 +327,7 @@ class _Units:
         drift = max(self.mean_drift - float(np.sort(self.sizes)[-size:].sum()), 0.0)
         most = self.gap_count + int(counts[3])
         gap = max(self.gap_sum + float(np.sort(self.gap_change)[:size].sum()), 0.0) / most if most else None
-        return not wanted(*self._judge(self._measures(counts, gap, drift, None)))
+        return not wanted(*self._judge(self._changed_measures(counts, gap, drift, None)))
 
     def _search(self, wanted: _Wanted, shortfall: _Shortfall) -> Flip | None:
         """Smallest set that is wanted; of one size by (shortfall, mean drift, names)."""
