@@ -37,6 +37,9 @@ HOLE_DAYS: Final = 366
 FOLD_REACH: Final = 5
 """A weekend bar folds into the root's next session within this many days, else into the next weekday."""
 
+_LARGEST_TABLE: Final = 1 << 26
+"""Entries of the largest table of flags: 64 MiB. A hundred roots over a century need 4 million."""
+
 
 def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Instruments) -> ContractBars:
     """Bars per contract of all `files` together.
@@ -63,9 +66,9 @@ def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Inst
             years[symbol] = tuple(sorted({*years.get(symbol, ()), *stated}))
     index = _by_symbol_and_day(merged, _outrights(merged, counts, with_bars))
     index, codes, contracts, part_of = _resolve(merged, index, years)
-    rows = replace(merged.take(index), symbol=codes)
-    _refuse_repeats(rows, index, _Origin(with_bars), contracts)
-    rows = _fold_weekends(rows, counts, [contract.root for contract in contracts])
+    day = merged.day[index]
+    _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
+    rows = _fold_weekends(merged, index, codes, day, counts, [contract.root for contract in contracts])
     count_inconsistent(rows, counts)
     terms: dict[str, ContractTerms] = {}
     for file in files:
@@ -114,7 +117,8 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
             expected="a close per session",
         )
     if file.session_basis == "utc_day":
-        rows = _fold_weekends(replace(rows, symbol=np.zeros_like(rows.symbol)), counts, [symbol])
+        only = np.zeros_like(rows.symbol)
+        rows = _fold_weekends(rows, np.arange(len(rows), dtype=np.intp), only, rows.day, counts, [symbol])
         contract = adjustment = None
     count_inconsistent(rows, counts)
     held, names = _held(rows, contract, file.file.name)
@@ -187,7 +191,7 @@ def _merge(parts: Sequence[Rows]) -> Rows:
         table = np.array([number[symbol] for symbol in part.symbols], dtype=np.int32)
         renumbered.append(part.symbol if part.symbols == symbols else table[part.symbol])
     if len(parts) == 1:
-        return replace(parts[0], symbols=symbols, symbol=renumbered[0])
+        return replace(parts[0], symbols=symbols, symbol=renumbered[0], line=None)
 
     def whole(name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         values, nulls = [], []
@@ -216,18 +220,25 @@ def _merge(parts: Sequence[Rows]) -> Rows:
 
 
 def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> NDArray[np.intp]:
-    """The positions of the bars of outrights; the others are counted."""
+    """The positions of the bars of outrights; the others are counted, with those that the readers left out."""
     keep = np.array([parse_symbol(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
     index = np.arange(len(rows), dtype=np.intp)
+    dropped: dict[str, int] = {}
+    for file in files:
+        for symbol, number in file.dropped.items():
+            dropped[symbol] = dropped.get(symbol, 0) + number
     if not keep.all():
         per_symbol = np.bincount(rows.symbol, minlength=len(keep))
-        dropped = [at for at in range(len(keep)) if not keep[at] and per_symbol[at]]
-        for at in dropped:
-            reason = f"{kind_of(rows.symbols[at])}_dropped"
-            counts[reason] = counts.get(reason, 0) + int(per_symbol[at])
-        if dropped:
-            counts["instruments_dropped"] = len(dropped)
+        here = [at for at in range(len(keep)) if not keep[at] and per_symbol[at]]
+        for at in here:
+            dropped[rows.symbols[at]] = dropped.get(rows.symbols[at], 0) + int(per_symbol[at])
+        if here:
             index = np.flatnonzero(keep[rows.symbol])
+    for symbol, number in dropped.items():
+        reason = f"{kind_of(symbol)}_dropped"
+        counts[reason] = counts.get(reason, 0) + number
+    if dropped:
+        counts["instruments_dropped"] = len(dropped)
     if not len(index):
         found = sorted(symbol for file in files for symbol in file.rows.symbols)
         raise InputError(
@@ -240,78 +251,112 @@ def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) ->
 
 
 def _by_symbol_and_day(rows: Rows, index: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The positions `index` in stable order by symbol, then day."""
-    symbol, day = rows.symbol[index], rows.day[index]
+    """The positions `index`, which ascend, in stable order by symbol, then day."""
+    every = len(index) == len(rows)
+    symbol, day = (rows.symbol, rows.day) if every else (rows.symbol[index], rows.day[index])
     days_ascend = bool(np.all(day[1:] >= day[:-1]))
     if days_ascend and len(rows.symbols) < 1 << 16:
-        return index[np.argsort(symbol.astype(np.uint16), kind="stable")]  # a radix sort
+        order = np.argsort(symbol.astype(np.uint16), kind="stable")  # a radix sort
+        return order if every else index[order]
     same = symbol[1:] == symbol[:-1]
     if bool(np.all((symbol[1:] > symbol[:-1]) | (same & (day[1:] >= day[:-1])))):
         return index
     return index[np.lexsort((day, symbol))]
 
 
-def _refuse_repeats(rows: Rows, index: NDArray[np.intp], origin: _Origin, contracts: Sequence[Contract]) -> None:
-    repeats = np.flatnonzero((rows.symbol[1:] == rows.symbol[:-1]) & (rows.day[1:] == rows.day[:-1]))
+def _refuse_repeats(
+    symbol: NDArray[np.int32],
+    day: NDArray[np.int32],
+    index: NDArray[np.intp],
+    origin: _Origin,
+    contracts: Sequence[Contract],
+) -> None:
+    repeats = np.flatnonzero((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1]))
     if len(repeats):
         at = int(repeats[0])
         raise InputError(
-            f"two bars of {contracts[int(rows.symbol[at])].name} on {as_date(int(rows.day[at]))}",
+            f"two bars of {contracts[int(symbol[at])].name} on {as_date(int(day[at]))}",
             where=origin(int(index[at + 1])),
             found=f"the first at {origin(int(index[at]))}",
             expected="one bar per contract and session",
         )
 
 
-def _fold_weekends(rows: Rows, counts: dict[str, int], roots: Sequence[str]) -> Rows:
-    """Merge weekend-dated bars into the next session of their root.
+def _fold_weekends(
+    rows: Rows,
+    index: NDArray[np.intp],
+    symbol: NDArray[np.int32],
+    day: NDArray[np.int32],
+    counts: dict[str, int],
+    roots: Sequence[str],
+) -> Rows:
+    """The rows at `index`, weekend-dated bars merged into the next session of their root.
 
-    rows: in (symbol, day) order, days unique per symbol. roots: the root of every symbol number. A session of a
-    root is a weekday with a bar of any of its symbols.
+    symbol, day: of every row at `index`, in this order, days unique per symbol. roots: the root of every symbol
+    number. A session of a root is a weekday with a bar of any of its symbols.
     """
-    weekend = (rows.day + 3) % 7 >= 5
+    weekend = (day + 3) % 7 >= 5
     if not weekend.any():
-        return rows
-    counts["weekend_bars_folded"] = int(np.count_nonzero(weekend))
-    numbers = {name: at for at, name in enumerate(sorted(set(roots)))}
-    root = np.array([numbers[name] for name in roots], dtype=np.int64)[rows.symbol]
-    spread = np.int64(1) << 32
-    sessions = np.unique(root[~weekend] * spread + rows.day[~weekend])
-    key = root[weekend] * spread + rows.day[weekend]
-    following = np.append(sessions, np.iinfo(np.int64).max)[np.searchsorted(sessions, key)] - key
-    monday = 7 - (rows.day[weekend] + 3) % 7
-    day = rows.day.copy()
-    day[weekend] += np.where(following <= FOLD_REACH, following, monday).astype(np.int32)
-    starts = np.flatnonzero(np.concatenate(([True], (rows.symbol[1:] != rows.symbol[:-1]) | (day[1:] != day[:-1]))))
-    last = np.append(starts[1:], len(rows)) - 1
-    volume = np.add.reduceat(rows.volume, starts)
-    volume_null = rows.volume_null
-    if volume_null is not None:  # an unknown volume plus a known one is unknown
-        volume_null = np.logical_or.reduceat(volume_null, starts)
-        volume = np.where(volume_null, 0, volume)
-    return replace(
-        rows,
-        day=day[starts],
-        symbol=rows.symbol[starts],
-        open=_leading(rows.open, starts, last),
-        high=np.fmax.reduceat(rows.high, starts),
-        low=np.fmin.reduceat(rows.low, starts),
-        close=_leading(rows.close[::-1], len(rows) - 1 - last[::-1], len(rows) - 1 - starts[::-1])[::-1],
-        volume=volume,
-        volume_null=volume_null,
-        open_interest=None if rows.open_interest is None else rows.open_interest[last],
-        open_interest_null=None if rows.open_interest_null is None else rows.open_interest_null[last],
-        line=None if rows.line is None else rows.line[last],
-    )
+        return rows.take(index, day, symbol)
+    at = np.flatnonzero(weekend)
+    counts["weekend_bars_folded"] = len(at)
+    numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
+    first = int(day.min())
+    span = int(day.max()) - first + 1 + FOLD_REACH  # the next root's first session is out of reach
+    key = np.array([numbers[name] * span - first for name in roots], dtype=np.int64)[symbol] + day
+    sessions = _distinct(key[~weekend], len(numbers) * span)
+    following = np.append(sessions, np.iinfo(np.int64).max)[np.searchsorted(sessions, key[at])] - key[at]
+    day = day.copy()
+    day[at] += np.where(following <= FOLD_REACH, following, 7 - (day[at] + 3) % 7).astype(np.int32)
+    starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1]))))
+    ends = np.append(starts[1:], len(index))
+    folded = rows.take(index[starts], day[starts], symbol[starts])
+    several = np.flatnonzero(ends - starts > 1)
+    _merge_into(folded, several, rows, index, starts[several], ends[several] - 1)
+    return folded
 
 
-def _leading(values: NDArray[np.float64], starts: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The first value of each group that is not null."""
-    first = values[starts]
-    for step in (1, 2):  # a group holds at most Saturday, Sunday and the session itself
-        more = np.minimum(starts + step, last)
-        first = np.where(np.isnan(first), values[more], first)
-    return first
+def _distinct(keys: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """The distinct numbers among `keys`, all in [0, end), ascending; by a table of flags where it can be small."""
+    if end > _LARGEST_TABLE:
+        return np.unique(keys)
+    seen = np.zeros(end, dtype=np.bool_)
+    seen[keys] = True
+    return np.flatnonzero(seen)
+
+
+def _merge_into(
+    folded: Rows,
+    at: NDArray[np.intp],
+    rows: Rows,
+    index: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    last: NDArray[np.intp],
+) -> None:
+    """Set the bars `at` of `folded` to what groups of `rows` make: those at `index`, from `starts` to `last` inclusive.
+
+    The open leads, close and open interest are the last, high, low and volume merge; an unknown volume plus a known
+    one is unknown.
+    """
+    lead, end = index[starts], index[last]
+    opening, high, low, close = rows.open[lead], rows.high[lead], rows.low[lead], rows.close[end]
+    volume, unknown = rows.volume[lead], None if rows.volume_null is None else rows.volume_null[lead]
+    for step in range(1, int((last - starts).max(initial=0)) + 1):  # at most Saturday, Sunday and the session itself
+        more, before = index[np.minimum(starts + step, last)], index[np.maximum(last - step, starts)]
+        opening = np.where(np.isnan(opening), rows.open[more], opening)
+        close = np.where(np.isnan(close), rows.close[before], close)
+        high, low = np.fmax(high, rows.high[more]), np.fmin(low, rows.low[more])
+        volume = volume + np.where(starts + step <= last, rows.volume[more], 0)
+        if rows.volume_null is not None and unknown is not None:
+            unknown = unknown | rows.volume_null[more]
+    folded.open[at], folded.high[at], folded.low[at], folded.close[at] = opening, high, low, close
+    folded.volume[at] = volume if unknown is None else np.where(unknown, 0, volume)
+    if folded.volume_null is not None and unknown is not None:
+        folded.volume_null[at] = unknown
+    if folded.open_interest is not None and rows.open_interest is not None:
+        folded.open_interest[at] = rows.open_interest[end]
+    if folded.open_interest_null is not None and rows.open_interest_null is not None:
+        folded.open_interest_null[at] = rows.open_interest_null[end]
 
 
 def _resolve(

@@ -96,7 +96,9 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
         rows, publishers = rows.take(keep), publishers[keep]
         if not keep.all():
             counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
-    rows = choose_publisher(rows, publishers, publisher, table.file.name, counts)
+    kept = choose_publisher(symbols, rows.day, rows.symbol, publishers, publisher, table.file.name, counts)
+    if kept is not None:
+        rows = rows.take(kept)
     return FileBars(table.file, rows, VENDOR, "utc_day", "last_trade", counts=counts)
 
 

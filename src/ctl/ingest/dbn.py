@@ -7,7 +7,7 @@ instrument on another day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +34,14 @@ VERSIONS: Final = (1, 2, 3)
 _PREFIX: Final = 8
 _RTYPE_DEFINITION: Final = 19
 _LENGTH_UNIT: Final = 4
+_UINT32_MAX: Final = 2**32 - 1
 _UINT64_MAX: Final = 2**64 - 1
 _DIRECT_LOOKUP: Final = 1 << 24
+_BLOCK: Final = 1 << 13
+"""Records that are taken apart at once: half a megabyte, which stays in a core's cache for every column."""
+_PRICES: Final = ("open", "high", "low", "close")
+_DAYS_APART: Final = np.int64(1 << 20)
+"""A step of instrument_id in a key of (instrument_id, day)."""
 _EPOCH: Final = date(1970, 1, 1)
 _LAST_DAY: Final = 84_005
 
@@ -50,9 +56,28 @@ class Intervals:
     symbol: NDArray[np.int32]
 
 
-def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = None) -> FileBars:
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """Daily bars of a file. day, symbol (index into `symbols`), publisher: of every record.
+
+    kept: the positions of the records whose prices and volume follow; None: all.
+    """
+
+    day: NDArray[np.int32]
+    symbol: NDArray[np.int32]
+    publisher: NDArray[np.uint16]
+    kept: NDArray[np.intp] | None
+    prices: tuple[NDArray[np.float64], ...]
+    volume: NDArray[np.int64]
+
+
+def read(
+    file: RawFile, *, symbol: str | None = None, publisher: int | None = None, outrights: bool = False
+) -> FileBars:
     """Bars of an `ohlcv-1d` file, or the terms of a `definition` file.
 
+    symbol: its bars only, the others are counted. outrights: their bars only, those of each other symbol are counted
+    in `dropped`; both are read and checked like the rest.
     Raises InputError: another version or schema, metadata that do not decode, a body that is no whole number of
     records, a record of another length or kind, a bar that does not start a UTC day or lies outside the file's
     stated period, an instrument without a mapping on its day, several publishers of one (session, symbol).
@@ -63,47 +88,116 @@ def read(file: RawFile, *, symbol: str | None = None, publisher: int | None = No
         return _definitions(file, version, body, metadata)
     if schema != "ohlcv-1d":
         raise OtherSchema("another schema", where=file.name, found=schema, expected="ohlcv-1d or definition")
-    records = records_of(file, body, databento_dbn.OHLCVMsg._dtypes, RTYPE_1D, bool(metadata.ts_out))
-    day = _days(file, records["ts_event"], metadata)
+    records = _where_they_lie(file, body, databento_dbn.OHLCVMsg._dtypes, bool(metadata.ts_out))
     symbols, intervals = mappings_of(file, metadata)
-    code = symbol_at(file, intervals, records["instrument_id"], day)
-    volume = records["volume"]
-    if len(volume) and int(volume.max()) > MAX_COUNT:
-        raise InputError(
-            f"record {int(volume.argmax()) + 1}: implausible volume",
-            where=file.name,
-            found=str(int(volume.max())),
-            expected=f"at most {MAX_COUNT}",
-        )
-    rows = Rows(
-        symbols,
-        day,
-        code,
-        open=prices_of(records["open"]),
-        high=prices_of(records["high"]),
-        low=prices_of(records["low"]),
-        close=prices_of(records["close"]),
-        volume=volume.astype(np.int64),
-        volume_null=None,
-        open_interest=None,
-        open_interest_null=None,
-    )
-    publishers = records["publisher_id"]
+    lookup = Lookup(file, intervals)
+    named = None if symbol is None else meant(symbols, symbol)
+    wanted = np.ones(len(symbols), dtype=np.bool_)
+    if symbol is not None:
+        wanted = np.array([each == named for each in symbols], dtype=np.bool_)
+    elif outrights:
+        wanted = np.array([parse_symbol(each) is not None for each in symbols], dtype=np.bool_)
+    period = _period(metadata)
+    try:
+        bars = _taken_apart(file, records, lookup, wanted, period, _BLOCK)
+    except InputError:
+        # Of several damages the one to name is told by what is wrong first, then by where: over the whole file.
+        bars = _taken_apart(file, records, lookup, wanted, period, len(records))
     counts: dict[str, int] = {}
     if symbol is not None:
-        named = meant(symbols, symbol)
-        keep = np.zeros(len(rows), dtype=np.bool_) if named is None else code == symbols.index(named)
-        if not keep.any():
+        if not len(bars.volume):
             raise InputError(
                 f"no bars of {symbol}", where=file.name, found=", ".join(symbols[:8]) or "none", expected=symbol
             )
-        if not keep.all():
-            counts["other_symbols_dropped"] = int(np.count_nonzero(~keep))
-            rows, publishers = rows.take(keep), publishers[keep]
-    rows = choose_publisher(rows, publishers, publisher, file.name, counts)
+        if len(bars.volume) < len(records):
+            counts["other_symbols_dropped"] = len(records) - len(bars.volume)
+    rows, dropped, extent = _chosen(symbols, bars, wanted, publisher, file.name, counts, alone=symbol is not None)
     return FileBars(
-        file, rows, VENDOR, "utc_day", "last_trade", counts=counts, notes=vendor_notes(file, metadata, len(day))
-    )
+        file, rows, VENDOR, "utc_day", "last_trade", counts=counts,
+        notes=vendor_notes(file, metadata, len(records)), dropped=dropped, extent=extent,
+    )  # fmt: skip
+
+
+def _taken_apart(
+    file: RawFile,
+    records: NDArray[np.void],
+    lookup: Lookup,
+    wanted: NDArray[np.bool_],
+    period: tuple[int, int],
+    step: int,
+) -> _Bars:
+    """Every record checked, the prices of `wanted` symbols read; `step` records at a time.
+
+    Raises InputError as `read` does; the record's number it names is right where one step is the whole file.
+    """
+    number = len(records)
+    kept = None if wanted.all() else np.empty(number, dtype=np.intp)
+    day, symbol = np.empty((2, number), dtype=np.int32)
+    publisher = np.empty(number, dtype=np.uint16)
+    *prices, volumes = np.empty((len(_PRICES) + 1, number), dtype=np.float64)  # one piece: of few, large pages
+    volume = volumes.view(np.int64)
+    end = 0
+    for first in range(0, number, step):
+        block = records[first : first + step]
+        here = slice(first, first + len(block))
+        _check_kind(file, block, RTYPE_1D)
+        day[here] = _days(file, block["ts_event"], period)
+        symbol[here] = lookup.at(block["instrument_id"], day[here])
+        publisher[here] = block["publisher_id"]
+        traded = block["volume"]
+        if int(traded.max()) > MAX_COUNT:
+            raise InputError(
+                f"record {int(traded.argmax()) + 1}: implausible volume",
+                where=file.name,
+                found=str(int(traded.max())),
+                expected=f"at most {MAX_COUNT}",
+            )
+        start = end
+        chosen: NDArray[np.intp] | slice = slice(None)
+        if kept is None:
+            end += len(block)
+        else:
+            chosen = np.flatnonzero(wanted[symbol[here]])
+            end += len(chosen)
+            np.add(chosen, first, out=kept[start:end])
+        volume[start:end] = traded[chosen]
+        for name, column in zip(_PRICES, prices, strict=True):
+            column[start:end] = prices_of(block[name][chosen])
+    kept = None if kept is None else kept[:end]
+    return _Bars(day, symbol, publisher, kept, tuple(column[:end] for column in prices), volume[:end])
+
+
+def _chosen(
+    symbols: tuple[str, ...],
+    bars: _Bars,
+    wanted: NDArray[np.bool_],
+    publisher: int | None,
+    name: str,
+    counts: dict[str, int],
+    *,
+    alone: bool,
+) -> tuple[Rows, dict[str, int], tuple[int, int, int] | None]:
+    """The kept bars of the publisher; the number of those not `wanted`, by symbol; and the extent of both.
+
+    alone: the kept bars are all that is asked about, whatever else the file holds.
+    """
+    day, symbol, publishers, kept = bars.day, bars.symbol, bars.publisher, bars.kept
+    of_kept = (day, symbol) if kept is None else (day[kept], symbol[kept])
+    if alone and kept is not None:
+        (day, symbol), publishers = of_kept, publishers[kept]
+    venue = choose_publisher(symbols, day, symbol, publishers, publisher, name, counts)
+    line = None if kept is None else kept + 1
+    opening, high, low, close = bars.prices
+    rows = Rows(symbols, *of_kept, opening, high, low, close, bars.volume, None, None, None, line=line)
+    if venue is not None:
+        rows = replace(rows, line=np.arange(1, len(rows) + 1) if line is None else line)
+        rows = rows.take(venue if alone or kept is None else venue[kept])
+        day, symbol = day[venue], symbol[venue]
+    if len(rows) == len(day):
+        return rows, {}, None
+    number = np.bincount(symbol, minlength=len(symbols))
+    dropped = {symbols[at]: int(number[at]) for at in np.flatnonzero((number > 0) & ~wanted).tolist()}
+    return rows, dropped, (len(day), int(day.min()), int(day.max()))
 
 
 def vendor_notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
@@ -120,7 +214,7 @@ def vendor_notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
 
 def metadata_of(file: RawFile) -> tuple[int, memoryview, Any]:
     """Version, records and metadata of a DBN file. Raises InputError for another version and for damage."""
-    data = file.data
+    data = memoryview(file.content)
     if len(data) < _PREFIX:
         raise InputError("truncated DBN", where=file.name, found=f"{len(data)} bytes", expected="a header")
     version = data[3]
@@ -134,16 +228,24 @@ def metadata_of(file: RawFile) -> tuple[int, memoryview, Any]:
             expected=f"at least {end}",
         )  # fmt: skip
     with decoding(file.name):
-        metadata = databento_dbn.Metadata.decode(data[:end])
+        metadata = databento_dbn.Metadata.decode(bytes(data[:end]))
         _ = (metadata.schema, metadata.mappings, metadata.start, metadata.end, metadata.ts_out)
         _ = (metadata.limit, metadata.not_found, metadata.partial)
-    return version, memoryview(data)[end:], metadata
+    return version, data[end:], metadata
 
 
 def records_of(
     file: RawFile, body: memoryview, fields: list[tuple[str, str]], rtype: int, with_ts_out: bool
 ) -> NDArray[np.void]:
     """The records where they lie, after every one's length and kind are checked."""
+    records = _where_they_lie(file, body, fields, with_ts_out)
+    _check_kind(file, records, rtype)
+    return records
+
+
+def _where_they_lie(
+    file: RawFile, body: memoryview, fields: list[tuple[str, str]], with_ts_out: bool
+) -> NDArray[np.void]:
     layout = np.dtype([*fields, ("ts_out", "u8")] if with_ts_out else fields)
     whole, rest = divmod(len(body), layout.itemsize)
     if rest:
@@ -155,8 +257,11 @@ def records_of(
         )
     if not whole:
         raise InputError("no records", where=file.name, expected="at least one record")
-    records = np.frombuffer(body, dtype=layout)
-    for name, value in (("length", layout.itemsize // _LENGTH_UNIT), ("rtype", rtype)):
+    return np.frombuffer(body, dtype=layout)
+
+
+def _check_kind(file: RawFile, records: NDArray[np.void], rtype: int) -> None:
+    for name, value in (("length", records.dtype.itemsize // _LENGTH_UNIT), ("rtype", rtype)):
         wrong = records[name] != value
         if wrong.any():
             at = int(wrong.argmax())
@@ -166,43 +271,51 @@ def records_of(
                 found=str(int(records[name][at])),
                 expected=str(value),
             )
-    return records
 
 
-def _days(file: RawFile, moments: NDArray[np.uint64], metadata: Any) -> NDArray[np.int32]:
-    """The UTC days that daily bars start, within the period that the file states."""
-    if int(moments.max()) > INT64_MAX:
-        raise InputError(f"record {int(moments.argmax()) + 1}: no ts_event", where=file.name, expected="a UTC day")
-    start = moments.astype(np.int64)
+def _period(metadata: Any) -> tuple[int, int]:
+    """The first and the last day that the file states, as days since 1970; the last may be beyond any date."""
+    first = int(metadata.start) // NANOSECONDS_PER_DAY if metadata.start else 0
+    end = metadata.end
+    return first, _LAST_DAY if not end or int(end) >= _UINT64_MAX else (int(end) - 1) // NANOSECONDS_PER_DAY
+
+
+def _days(file: RawFile, moments: NDArray[np.uint64], period: tuple[int, int]) -> NDArray[np.int32]:
+    """The UTC days that daily bars start, within the period (inclusive) that the file states."""
+    runs = np.flatnonzero(np.concatenate(([True], moments[1:] != moments[:-1])))  # bars of one day follow each other
+    stated = moments[runs]
+    if int(stated.max()) > INT64_MAX:
+        at = int(runs[stated.argmax()])
+        raise InputError(f"record {at + 1}: no ts_event", where=file.name, expected="a UTC day")
+    start = stated.astype(np.int64)
     day = start // NANOSECONDS_PER_DAY
     late = start != day * NANOSECONDS_PER_DAY
     if late.any():
         at = int(late.argmax())
         raise InputError(
-            f"record {at + 1}: damaged, the bar does not start a UTC day", where=file.name, found=str(int(start[at])),
+            f"record {int(runs[at]) + 1}: damaged, the bar does not start a UTC day",
+            where=file.name,
+            found=str(int(start[at])),
             expected="nanoseconds of a midnight",
-        )  # fmt: skip
-    first = int(metadata.start) // NANOSECONDS_PER_DAY if metadata.start else 0
-    end = metadata.end
-    last = _LAST_DAY if not end or int(end) >= _UINT64_MAX else (int(end) - 1) // NANOSECONDS_PER_DAY
+        )
+    first, last = period
     outside = (day < first) | (day > min(last, _LAST_DAY))
     if outside.any():
         at = int(outside.argmax())
         raise InputError(
-            f"record {at + 1}: outside the period that the file states",
+            f"record {int(runs[at]) + 1}: outside the period that the file states",
             where=file.name,
             found=f"day {int(day[at])}",
             expected=f"{as_date(min(first, _LAST_DAY))} to {as_date(min(last, _LAST_DAY))}",
         )
-    return day.astype(np.int32)
+    return np.repeat(day.astype(np.int32), np.diff(runs, append=len(moments)))
 
 
 def prices_of(units: NDArray[np.int64]) -> NDArray[np.float64]:
     """Prices in units of 1e-9 as numbers, NaN where null."""
     prices = units / UNIT
-    null = units == INT64_MAX
-    if null.any():
-        prices[null] = np.nan
+    if len(units) and int(units.max()) == INT64_MAX:
+        prices[units == INT64_MAX] = np.nan
     return prices
 
 
@@ -239,46 +352,62 @@ def mappings_of(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], Interval
     )
 
 
-def symbol_at(
-    file: RawFile, intervals: Intervals, ident: NDArray[np.uint32], day: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """The symbol number of every record: the mapping of its instrument that holds on its day.
+class Lookup:
+    """Finds the symbol of an instrument on a day: the mapping of its instrument_id that holds then.
 
     Most instruments have one mapping; they are looked up in a table by instrument_id, the others by bisection.
+    Raises InputError where there are no mappings.
     """
-    if not len(intervals.ident):
-        raise InputError(
-            "no symbol mappings in the metadata", where=file.name, expected="dated mappings to instrument_id",
-            remedy="download with stype_in raw_symbol or parent",
-        )  # fmt: skip
-    distinct, first_at, times = np.unique(intervals.ident, return_index=True, return_counts=True)
-    low, high = int(distinct[0]), int(distinct[-1])
-    if high - low < _DIRECT_LOOKUP:
-        table = np.full(high - low + 2, -1, dtype=np.int32)
-        table[distinct - low] = first_at
-        offset = np.minimum(ident - np.int64(low), high - low + 1)
-        interval = table[np.where(offset < 0, high - low + 1, offset)]
-    else:
-        at = np.minimum(np.searchsorted(distinct, ident), len(distinct) - 1)
-        interval = np.where(distinct[at] == ident, first_at[at], -1).astype(np.int32)
-    if (times > 1).any():
-        several = np.zeros(len(intervals.ident) + 1, dtype=np.bool_)
-        several[first_at[times > 1]] = True
-        rows = np.flatnonzero(several[interval])
-        width = np.int64(1) << 20
-        keys = intervals.ident * width + intervals.first
-        wanted = ident[rows].astype(np.int64) * width + day[rows]
-        found = np.searchsorted(keys, wanted, side="right") - 1
-        interval[rows] = np.where(intervals.ident[found] == ident[rows], found, -1)
-    mapped = (interval >= 0) & (intervals.first[interval] <= day) & (day < intervals.end[interval])
-    if not mapped.all():
-        at_row = int(np.argmin(mapped))
-        raise InputError(
-            f"record {at_row + 1}: instrument {int(ident[at_row])} has no symbol on {as_date(int(day[at_row]))}",
-            where=file.name,
-            expected="a mapping of the metadata",
-        )
-    return intervals.symbol[interval]
+
+    def __init__(self, file: RawFile, intervals: Intervals) -> None:
+        if not len(intervals.ident):
+            raise InputError(
+                "no symbol mappings in the metadata", where=file.name, expected="dated mappings to instrument_id",
+                remedy="download with stype_in raw_symbol or parent",
+            )  # fmt: skip
+        self._file = file
+        self._ident = intervals.ident
+        self._none = len(intervals.ident)  # an interval that holds on no day
+        self._first = np.append(intervals.first, 1).astype(np.int32)
+        self._end = np.append(intervals.end, 0).astype(np.int32)
+        self._symbol = np.append(intervals.symbol, -1).astype(np.int32)
+        self._distinct, self._first_at, times = np.unique(intervals.ident, return_index=True, return_counts=True)
+        self._low, high = int(self._distinct[0]), int(self._distinct[-1])
+        self._table: NDArray[np.int32] | None = None
+        if self._low >= 0 and high <= _UINT32_MAX and high - self._low < _DIRECT_LOOKUP:
+            self._table = np.full(high - self._low + 2, self._none, dtype=np.int32)
+            self._table[self._distinct - self._low] = self._first_at
+        self._several: NDArray[np.bool_] | None = None
+        if (times > 1).any():
+            self._several = np.zeros(self._none + 1, dtype=np.bool_)
+            self._several[self._first_at[times > 1]] = True
+            self._keys = intervals.ident * _DAYS_APART + intervals.first
+
+    def at(self, ident: NDArray[np.uint32], day: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The symbol number of every record. Raises InputError for an instrument without a mapping on its day."""
+        interval = self._first_of(ident)
+        if self._several is not None:
+            rows = np.flatnonzero(self._several[interval])
+            wanted = ident[rows].astype(np.int64) * _DAYS_APART + day[rows]
+            found = np.searchsorted(self._keys, wanted, side="right") - 1
+            interval[rows] = np.where(self._ident[found] == ident[rows], found, self._none)
+        mapped = (self._first[interval] <= day) & (day < self._end[interval])
+        if not mapped.all():
+            at = int(np.argmin(mapped))
+            raise InputError(
+                f"record {at + 1}: instrument {int(ident[at])} has no symbol on {as_date(int(day[at]))}",
+                where=self._file.name,
+                expected="a mapping of the metadata",
+            )
+        return self._symbol[interval]
+
+    def _first_of(self, ident: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """The number of the first mapping of every instrument, `_none` where it has none."""
+        if self._table is not None:
+            # Below the lowest the difference wraps round to beyond the highest; the last entry stands for those.
+            return self._table.take(ident - np.uint32(self._low), mode="clip")
+        at = np.minimum(np.searchsorted(self._distinct, ident), len(self._distinct) - 1)
+        return np.where(self._distinct[at] == ident, self._first_at[at], self._none).astype(np.int32)
 
 
 def _definitions(file: RawFile, version: int, body: memoryview, metadata: Any) -> FileBars:

@@ -7,46 +7,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.rows import Rows, as_date
+from ctl.ingest.rows import as_date
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
 def choose_publisher(
-    rows: Rows, publishers: NDArray[np.int64], publisher: int | None, name: str, counts: dict[str, int]
-) -> Rows:
-    """The rows of one publisher.
+    symbols: Sequence[str],
+    day: NDArray[np.int32],
+    symbol: NDArray[np.int32],
+    publishers: NDArray[np.int64] | NDArray[np.uint16],
+    publisher: int | None,
+    name: str,
+    counts: dict[str, int],
+) -> NDArray[np.bool_] | None:
+    """Which bars are the one publisher's; None: all stay. symbol: index into `symbols`.
 
-    Without `publisher` all rows stay where no (session, symbol) has two of them; bars of two venues are never
+    Without `publisher` all bars stay where no (session, symbol) has two of them; bars of two venues are never
     averaged and neither wins silently. Raises InputError with the list of publishers.
     """
     if publisher is None and (publishers == publishers[0]).all():
-        return rows
+        return None
     present = np.unique(publishers)
     listed = ", ".join(str(number) for number in present.tolist())
     if publisher is not None:
-        keep = publishers == publisher
+        keep: NDArray[np.bool_] = publishers == publisher
         if not keep.any():
             raise InputError(f"no bars of publisher {publisher}", where=name, found=f"publishers {listed}")
-        if not keep.all():
-            counts["other_publishers_dropped"] = int(np.count_nonzero(~keep))
-            return rows.take(keep)
-        return rows
-    if len(present) > 1:
-        order = np.lexsort((rows.day, rows.symbol))
-        day, symbol, venue = rows.day[order], rows.symbol[order], publishers[order]
-        repeated = np.flatnonzero((day[1:] == day[:-1]) & (symbol[1:] == symbol[:-1]) & (venue[1:] != venue[:-1]))
-        if len(repeated):
-            at = int(repeated[0])
-            raise InputError(
-                f"several publishers for {rows.symbols[int(symbol[at])]} on {as_date(int(day[at]))}",
-                where=name,
-                found=f"publishers {listed}",
-                expected="one publisher",
-                remedy="choose one with publisher",
-            )
-    return rows
+        if keep.all():
+            return None
+        counts["other_publishers_dropped"] = int(np.count_nonzero(~keep))
+        return keep
+    order = np.lexsort((day, symbol))
+    day, symbol, venue = day[order], symbol[order], publishers[order]
+    repeated = np.flatnonzero((day[1:] == day[:-1]) & (symbol[1:] == symbol[:-1]) & (venue[1:] != venue[:-1]))
+    if len(repeated):
+        at = int(repeated[0])
+        raise InputError(
+            f"several publishers for {symbols[int(symbol[at])]} on {as_date(int(day[at]))}",
+            where=name,
+            found=f"publishers {listed}",
+            expected="one publisher",
+            remedy="choose one with publisher",
+        )
+    return None
 
 
 def single_publisher(

@@ -94,7 +94,7 @@ def _each(
     for path, named in _expand(paths):
         raw = source.load(path)
         try:
-            found.append(of_dbn(raw, publisher) if raw.data.startswith(_DBN_MAGIC) else of_csv(_cells(raw), publisher))
+            found.append(of_dbn(raw, publisher) if raw.starts_with(_DBN_MAGIC) else of_csv(_cells(raw), publisher))
         except OtherSchema as error:
             if named:
                 raise
@@ -253,11 +253,11 @@ def _read(
     symbol: str | None = None,
 ) -> mapped.MappedFile:
     raw = source.load(path)
-    if raw.data.startswith(_DBN_MAGIC):
+    if raw.starts_with(_DBN_MAGIC):
         from ctl.ingest import dbn
 
-        return mapped.MappedFile(dbn.read(raw, symbol=symbol, publisher=publisher))
-    if raw.data.startswith(plain.PARQUET_MAGIC):
+        return mapped.MappedFile(dbn.read(raw, symbol=symbol, publisher=publisher, outrights=not as_series))
+    if raw.starts_with(plain.PARQUET_MAGIC):
         return mapped.MappedFile(plain.read(plain.parquet_table(raw), as_series=as_series))
     text = table.check_head(raw)
     if mapping is None:

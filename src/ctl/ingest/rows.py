@@ -50,21 +50,34 @@ class Rows:
     def __len__(self) -> int:
         return len(self.day)
 
-    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
-        """The rows at `index`, in that order."""
+    def take(
+        self,
+        index: NDArray[np.intp] | NDArray[np.bool_],
+        day: NDArray[np.int32] | None = None,
+        symbol: NDArray[np.int32] | None = None,
+    ) -> Rows:
+        """The rows at `index`, in that order; with `day` and `symbol` instead of their own where those are given."""
+        at = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        *prices, volumes = np.empty((5, len(at)), dtype=np.float64)  # one piece: of few, large pages
+        volume = volumes.view(np.int64)
+        columns = (self.open, self.high, self.low, self.close, self.volume)
+        for column, taken in zip(columns, (*prices, volume), strict=True):
+            if len(at):
+                np.take(column, at, out=taken, mode="clip")  # the mode that writes at once where it shall
+        opening, high, low, close = prices
         return replace(
             self,
-            day=self.day[index],
-            symbol=self.symbol[index],
-            open=self.open[index],
-            high=self.high[index],
-            low=self.low[index],
-            close=self.close[index],
-            volume=self.volume[index],
-            volume_null=None if self.volume_null is None else self.volume_null[index],
-            open_interest=None if self.open_interest is None else self.open_interest[index],
-            open_interest_null=None if self.open_interest_null is None else self.open_interest_null[index],
-            line=None if self.line is None else self.line[index],
+            day=self.day[at] if day is None else day,
+            symbol=self.symbol[at] if symbol is None else symbol,
+            open=opening,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
+            volume_null=None if self.volume_null is None else self.volume_null[at],
+            open_interest=None if self.open_interest is None else self.open_interest[at],
+            open_interest_null=None if self.open_interest_null is None else self.open_interest_null[at],
+            line=None if self.line is None else self.line[at],
         )
 
     def line_of(self, at: int) -> int:
@@ -96,17 +109,22 @@ class FileBars:
     """What the file's name says of a series, where a mapping reads it."""
     bars: bool = True
     """False for files that hold terms only."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Bars that `rows` is without, by symbol: a reader that is asked for contracts leaves out what is no outright."""
+    extent: tuple[int, int, int] | None = None
+    """Number, first and last day of the bars with those `dropped`; None: as in `rows`."""
 
     def source(self) -> SourceFile:
         """The file's identity and extent."""
         days = self.rows.day
+        number, first, last = self.extent or (len(days), *((int(days.min()), int(days.max())) if len(days) else (0, 0)))
         return SourceFile(
             name=self.file.name,
             sha256=self.file.sha256,
             size=self.file.size,
-            rows=len(days),
-            first_session=as_date(int(days.min())) if len(days) else None,
-            last_session=as_date(int(days.max())) if len(days) else None,
+            rows=number,
+            first_session=as_date(first) if number else None,
+            last_session=as_date(last) if number else None,
         )
 
 

@@ -75,7 +75,7 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     start, end = _starts(file, records["ts_event"], step, metadata)
     symbols, mapped = dbn.mappings_of(file, metadata)
     day = (start // NANOSECONDS_PER_DAY).astype(np.int32)
-    symbol = dbn.symbol_at(file, mapped, records["instrument_id"], day)
+    symbol = dbn.Lookup(file, mapped).at(records["instrument_id"], day)
     prices = {name: np.ascontiguousarray(records[name]) for name in _PRICES}
     for name, units in prices.items():
         if int(units.max()) == INT64_MAX:

@@ -77,7 +77,7 @@ def read_dbn(file: RawFile, publisher: int | None) -> Publications:
     session = _sessions(reference, published, file.name)
     symbols, intervals = dbn.mappings_of(file, metadata)
     day = (published // NANOSECONDS_PER_DAY).astype(np.int32)
-    symbol = dbn.symbol_at(file, intervals, records["instrument_id"], day) if len(records) else day
+    symbol = dbn.Lookup(file, intervals).at(records["instrument_id"], day) if len(records) else day
     price = dbn.prices_of(records["price"])
     price[records["update_action"] == _DELETED] = np.nan
     return Publications(file, symbols, symbol, session, published, price, counts, notes)
