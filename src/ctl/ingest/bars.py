@@ -382,8 +382,7 @@ def _resolve(
     part_number = np.array([number[contract] for contract in named], dtype=np.int32)
     order = np.lexsort((day[starts], part_number))
     sizes = (ends - starts)[order]
-    shift = starts[order] - np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    index = index[np.arange(len(index), dtype=np.intp) + np.repeat(shift, sizes)]
+    index = np.concatenate([index[a:b] for a, b in zip(starts[order].tolist(), ends[order].tolist(), strict=True)])
     numbers = np.repeat(part_number[order], sizes)
     if len(contracts) < len(named):  # one contract in several parts, or under two spellings
         again = np.lexsort((index, rows.day[index], numbers))

@@ -131,17 +131,23 @@ def _days(table: Table) -> NDArray[np.int32]:
         if len(late):
             table.fail(int(late[0]), "ts_event", "a bar that does not start a UTC day", expected=expected)
         return day.astype(np.int32)
+    starts = np.flatnonzero((cells != cells.shift(1)).fill_null(value=True).to_numpy())  # one day's bars follow
     text = pl.first()
-    checked = cells.to_frame().select(
-        text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]00:00:00(\.0{1,9})?(Z|\+00:00)$").alias("midnight"),
-        text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("day"),
+    checked = (
+        cells.gather(starts)
+        .to_frame()
+        .select(
+            text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]00:00:00(\.0{1,9})?(Z|\+00:00)$").alias("midnight"),
+            text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("day"),
+        )
     )
     midnight, dates = checked.get_columns()
     if not midnight.all():
-        table.fail(int((~midnight).arg_max() or 0), "ts_event", "not the start of a UTC day", expected=expected)
+        at = int(starts[(~midnight).arg_max() or 0])
+        table.fail(at, "ts_event", "not the start of a UTC day", expected=expected)
     if dates.null_count():
-        table.fail(int(dates.is_null().arg_max() or 0), "ts_event", "not a date", expected=expected)
-    return dates.to_physical().to_numpy()
+        table.fail(int(starts[dates.is_null().arg_max() or 0]), "ts_event", "not a date", expected=expected)
+    return np.repeat(dates.to_physical().to_numpy(), np.diff(starts, append=len(cells)))
 
 
 def instants(table: Table, column: str) -> NDArray[np.int64]:

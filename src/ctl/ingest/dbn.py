@@ -37,8 +37,8 @@ _LENGTH_UNIT: Final = 4
 _UINT32_MAX: Final = 2**32 - 1
 _UINT64_MAX: Final = 2**64 - 1
 _DIRECT_LOOKUP: Final = 1 << 24
-_BLOCK: Final = 1 << 13
-"""Records that are taken apart at once: half a megabyte, which stays in a core's cache for every column."""
+_BLOCK: Final = 1 << 15
+"""Records that are taken apart at once: two megabytes, which stay in a processor's cache for every column."""
 _PRICES: Final = ("open", "high", "low", "close")
 _DAYS_APART: Final = np.int64(1 << 20)
 """A step of instrument_id in a key of (instrument_id, day)."""
@@ -112,8 +112,9 @@ def read(
         if len(bars.volume) < len(records):
             counts["other_symbols_dropped"] = len(records) - len(bars.volume)
     rows, dropped, extent = _chosen(symbols, bars, wanted, publisher, file.name, counts, alone=symbol is not None)
+    read_out = replace(file, content=b"")  # the memory is free for what becomes of the bars
     return FileBars(
-        file, rows, VENDOR, "utc_day", "last_trade", counts=counts,
+        read_out, rows, VENDOR, "utc_day", "last_trade", counts=counts,
         notes=vendor_notes(file, metadata, len(records)), dropped=dropped, extent=extent,
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ _DBN: Final = b"DBN"
 _MAY_HOLD_NUL: Final = (_DBN, b"PAR1")
 _MAX_WINDOW: Final = 1 << 27
 _AT_ONCE: Final = 1 << 28
-"""Compressed files up to this size are decompressed in one call where their frame allows it."""
+"""Files up to this size are read at once, and decompressed in one call where their frame allows it."""
 
 _ZSTD_BLOCK: Final = 1 << 17
 """No block of a zstd frame expands to more (RFC 8878, 3.1.1.2.4)."""
@@ -106,14 +106,14 @@ def _load(path: Path, handle: BinaryIO) -> RawFile:
         if not first.startswith(_MAY_HOLD_NUL) and b"\0" in first:
             # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
             return RawFile(path=path, content=first, sha256=hashlib.sha256(first).hexdigest(), size=len(first))
-        data = handle.read(MAX_BYTES + 1)
+        data = (_whole(handle) if first.startswith(_DBN) else None) or _rest(handle)
         _check_size(len(data), where)  # it may have grown
         return RawFile(path=path, content=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     if first.startswith(_ZSTD_MAGIC):
-        small = _whole(handle)
-        whole = None if small is None else _zstd_at_once(small)
-        if small is not None and whole is not None:
-            return RawFile(path=path, content=whole, sha256=hashlib.sha256(small).hexdigest(), size=len(small))
+        packed = _whole(handle)
+        content = None if packed is None else _zstd_at_once(packed)
+        if packed is not None and content is not None:
+            return RawFile(path=path, content=content, sha256=hashlib.sha256(packed).hexdigest(), size=len(packed))
         handle.seek(0)
     digest = hashlib.sha256()
     pieces: list[bytes] = []
@@ -155,6 +155,12 @@ def _whole(handle: BinaryIO) -> memoryview | None:
     while more := handle.readinto(content[end:]):  # type: ignore[attr-defined]
         end += more
     return content[:end] if end <= size else None
+
+
+def _rest(handle: BinaryIO) -> bytes:
+    """The bytes of a file, up to one more than is accepted."""
+    handle.seek(0)
+    return handle.read(MAX_BYTES + 1)
 
 
 def _check_size(size: int, where: str) -> None:

@@ -256,7 +256,7 @@ def parse(
     require_columns(file, columns, required)
     if not body:
         raise InputError("no data rows", where=file.name, expected="a header and at least one row")
-    quoted = _check_cells(file, body, len(columns), separator, first_line)
+    lines, quoted = _check_cells(file, body, len(columns), separator, first_line)
     with decoding(file.name):
         frame = pl.read_csv(
             body,
@@ -266,7 +266,6 @@ def parse(
             quote_char='"' if quoted else None,
             glob=False,
         )
-    lines = body.count(b"\n") + 1
     if frame.height != lines or frame.width != len(columns):
         raise InputError(
             "the table cannot be taken apart", where=file.name, found=f"{frame.height} rows", expected=f"{lines} rows"
@@ -291,8 +290,8 @@ def _check_names(file: RawFile, columns: Sequence[str]) -> None:
         seen.add(name)
 
 
-def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_line: int) -> bool:
-    """Check that every line has `width` cells; whether any cell is quoted."""
+def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_line: int) -> tuple[int, bool]:
+    """Check that every line has `width` cells; the number of lines, and whether any cell is quoted."""
     buffer = np.frombuffer(body, dtype=np.uint8)
     ends = np.append(np.flatnonzero(buffer == _NEWLINE), len(buffer))
     longest = int(np.diff(ends, prepend=-1).max())
@@ -321,7 +320,7 @@ def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_l
             found=f"{int(cells[line])}" if content else None,
             expected=f"{width} columns",
         )
-    return quoted
+    return len(ends), quoted
 
 
 def _inside_quotes(
