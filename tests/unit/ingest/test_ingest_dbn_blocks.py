@@ -117,6 +117,14 @@ def test_saturday_and_sunday_merge_into_monday_of_their_root(write, instruments,
     assert bars.meta.counts["weekend_bars_folded"] == 3
 
 
+def test_the_last_saturday_of_a_root_does_not_fold_into_the_first_session_of_the_next(write, instruments):
+    records = [bar(FRI, 10), bar(SAT, 7)]
+    bars = read_contracts(
+        [write("x.dbn", dbn_bytes(records, [*SYMBOLS, ("NQH4", *ALL, 10)]))], None, instruments=instruments
+    )
+    assert bars.frame.select("session", "contract").rows() == [(MON, "ESH24"), (FRI, "NQH24")]
+
+
 def streamed(data: bytes, checksum: bool = True) -> bytes:
     """One frame of several blocks that does not state its size, as downloads are."""
     engine = zstandard.ZstdCompressor(write_checksum=checksum).compressobj()
