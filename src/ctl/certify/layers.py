@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctl.certify.state import CertificationState
     from ctl.certify.window import Overlap
 
-STRETCHES_NAMED: Final = 3
+MOST_NAMED: Final = 3
 
 
 def own_identity(state: CertificationState, findings: list[Finding]) -> LayerResult | None:
@@ -206,8 +206,8 @@ def _indistinguishable(state: CertificationState) -> list[Finding]:
     ]
     if not inside:
         return []
-    shown = "; ".join(_apart(found) for found in inside[:STRETCHES_NAMED])
-    more = len(inside) - STRETCHES_NAMED
+    shown = "; ".join(_apart(found) for found in inside[:MOST_NAMED])
+    more = len(inside) - MOST_NAMED
     text = (
         "the reference's closes cannot tell "
         + shown
@@ -294,7 +294,30 @@ def gaps(state: CertificationState) -> LayerResult:
     finding = acceptance.watch_above(
         "L3", "mean_gap_diff", text, "MEAN_GAP_DIFF", gaps.mean_gap_diff, limit, request.quote_unit
     )
-    return LayerResult("L3", TITLES["L3"], finding.status, text, (finding,), values)
+    findings = (finding, *_left_unadjusted(state, gaps))
+    return LayerResult("L3", TITLES["L3"], worst_status(item.status for item in findings), text, findings, values)
+
+
+def _left_unadjusted(state: CertificationState, gaps: roll_gaps.RollGaps) -> list[Finding]:
+    """Rolls whose gap the reference left in its adjusted series."""
+    found = roll_gaps.left_unadjusted(gaps, tick=state.request.tick).tolist()
+    if not found or state.alignment is None:
+        return []
+    rolls = [
+        {
+            "block": f"{roll.from_contract}>{roll.to_contract}",
+            "gap_session": state.reference_rolls[pair.reference].gap_session.isoformat(),
+            "reference_gap": float(gaps.reference[at]),
+            "gap": float(gaps.price_effect[at] + gaps.reference[at]),
+        }
+        for at in found
+        for pair in [state.alignment.pairs[at]]
+        for roll in [state.canonical_rolls[pair.canonical]]
+    ]
+    shown = ", ".join(f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in rolls[:MOST_NAMED])
+    more = f" and {len(rolls) - MOST_NAMED} more" if len(rolls) > MOST_NAMED else ""
+    text = f"the reference left the gap of {shown}{more} in its adjusted series"
+    return [Finding("L3", "unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": rolls})]
 
 
 def drift_layer(state: CertificationState) -> LayerResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ctl.certify.window import WindowRoll
 
 Floats = npt.NDArray[np.float64]
+
+UNADJUSTED_TICKS: Final = 1.0
+APART_TICKS: Final = 8.0
+APART_NOISES: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,24 @@ def compare(
         max_gap_diff_ticks=None if largest is None else largest / tick,
         n_compared=int(size.size),
     )
+
+
+def left_unadjusted(gaps: RollGaps, *, tick: float) -> npt.NDArray[np.int64]:
+    """Pairs, by index, that the reference made no step for although the contracts lay apart on its gap session.
+
+    Its gap is at most a tick; ours of the same contracts and session is more than eight, and more than five times what
+    the two vendors' gaps differ by in the median. None where that is most pairs: then it does not adjust at all.
+    """
+    apart = gaps.price_effect + gaps.reference
+    known = np.isfinite(apart)
+    if not known.any():
+        return np.empty(0, dtype=np.int64)
+    usual = float(np.median(np.abs(gaps.price_effect[known])))
+    with np.errstate(invalid="ignore"):
+        no_step = np.round(np.abs(gaps.reference) / tick, 9) <= UNADJUSTED_TICKS
+        missing = known & no_step & (np.abs(apart) > max(APART_TICKS * tick, APART_NOISES * usual))
+    found = np.flatnonzero(missing)
+    return found if 2 * found.size <= known.sum() else found[:0]
 
 
 def _our_gaps(own: Sequence[WindowRoll], other: Sequence[WindowRoll], closes: ContractCloses | None) -> Floats:

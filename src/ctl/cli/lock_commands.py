@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock
 from ctl.cli import output
@@ -171,6 +171,8 @@ def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str
 
 # ---------------------------------------------------------------- what a person sees
 
+_WIDTH: Final = 48
+
 
 def _print_plan(document: Mapping[str, Any], inputs: Sequence[str]) -> None:
     """Profile and data side by side; `=` where they agree."""
@@ -199,8 +201,11 @@ def _moved(old: str, new: str) -> tuple[str, str]:
 
 
 def _sides(old: Any, new: Any) -> tuple[str, str]:
-    """Both values for a table; of two lists only how far they agree."""
+    """Both values for a table; of two long lists only how far they agree."""
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        names = [", ".join(str(item) for item in side) for side in (old, new)]
+        if max(map(len, names)) <= _WIDTH:
+            return names[0], names[1]
         same = sum(1 for left, right in zip(old, new, strict=False) if left == right)
         return f"{len(old)} items", f"{len(new)} items, {same} of them as before"
     return _shown(old), _shown(new)
@@ -216,7 +221,7 @@ def _shown(value: Any) -> str:
             return f"{len(value)} items"
         case _:
             text = str(value)
-            return text if len(text) <= 48 else f"{text[:12]}... ({len(text)} characters)"
+            return text if len(text) <= _WIDTH else f"{text[:12]}... ({len(text)} characters)"
 
 
 def _json_ready(value: Any) -> Any:

@@ -174,19 +174,21 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
     """The largest causes of the drift, what would change the verdict, and what would not."""
     ledger = document.get("ledger")
     tick = document["tick"]
-    if ledger and ledger.get("components"):
+    if ledger and ledger["mean_drift"] <= _NO_DRIFT_TICKS * tick:
+        print("\nNo drift: both series move alike on every session")
+    elif ledger and ledger.get("components"):
         print(f"\nWhere the drift comes from (share of the mean; the shares sum to 1; {unit}):")
         table = _table("component", "share", "mean", "mean (ticks)", "max", right=(1, 2, 3, 4))
-        largest = sorted(ledger["components"], key=lambda item: (-abs(item["share"] or 0.0), item["name"]))
-        shown = [item for item in largest if item["mean"]][:3]
+        shown = [item for item in ledger["components"] if item["mean"]][:3]
         for item in shown:
             table.add_row(
                 item["name"], f"{100 * (item['share'] or 0.0):.1f} %", _number(item["mean"]),
                 _number(item["mean"] / tick), _number(item["max"]),
             )  # fmt: skip
         _console().print(table)
+        unadjusted = _unadjusted_blocks(document)
         for item in shown:
-            print(f"  {item['name']}: {_cause(item['name'])}")
+            print(f"  {item['name']}: {_cause(item['name'], unadjusted)}")
     rebuilt = document.get("rebuilt")
     if rebuilt and rebuilt.get("decision"):
         print(
@@ -215,11 +217,19 @@ def _explain(document: Mapping[str, Any], unit: str) -> None:
             print(f"  {item['name']} moved {trades}, {item['delta_r']:+.2f} R in all")
 
 
-def _cause(component: str) -> str:
+def _unadjusted_blocks(document: Mapping[str, Any]) -> frozenset[str]:
+    """Blocks whose roll the reference did not adjust for."""
+    told = [item for item in document["layers"]["L3"]["findings"] if item["check"] == "unadjusted_rolls"]
+    return frozenset(roll["block"] for item in told for roll in item["evidence"]["rolls"])
+
+
+def _cause(component: str, unadjusted: frozenset[str]) -> str:
     """What a component of the ledger stands for, in a trader's words."""
     kind, _, rest = component.partition(":")
-    effect = rest.rpartition(":")[2]
+    block, _, effect = rest.rpartition(":")
     match kind, effect:
+        case "gap", "price" if block in unadjusted:
+            return "the reference left this roll's gap in its adjusted series"
         case "gap", "date":
             return "the sides rolled on different sessions"
         case "gap", "price":
@@ -239,6 +249,9 @@ _CAUSES: Final = {
     "canonical_residual": "our series is not adjusted by differences",
 }
 
+
+# Below this, in ticks, a drift is rounding of floats, and its causes are noise.
+_NO_DRIFT_TICKS: Final = 1e-6
 
 _ALTERNATIVES: Final = {
     "settlement": "settlement closes",
@@ -308,6 +321,8 @@ def _flip_text(document: Mapping[str, Any]) -> str:
         by_check = {code: found for code, found in (document.get("flips_by_check") or {}).items() if found}
         cleared = "; ".join(f"{code} clears without {', '.join(found['units'])}" for code, found in by_check.items())
         return "the two sides must follow the same roll rule first" + (f"; {cleared}" if cleared else "")
+    if any(reason["code"] == "IDENTITY_MISMATCH" for reason in document["reasons"]):
+        return "files of the instrument that was asked for; nothing else was compared"
     if document["overlap"] is None or document["mean_drift"] is None:
         return "the layers that did not run must run first"
     return "no set of up to ten causes"
