@@ -130,6 +130,9 @@ def test_an_unadjusted_roll_is_the_largest_component_by_its_contracts(board: Boa
     (date_effect,) = (c["max"] for c in components(found).values() if c["name"] == f"gap:{LEFT_OUT[root]}:date")
     assert abs(abs(roll["gap"]) - components(found)[name]["max"]) <= date_effect + 1e-9
     assert mean_of(without, name) <= 1e-9
+    (told,) = (f for f in found.document["layers"]["L3"]["findings"] if f["code"] == "UNADJUSTED_ROLL")
+    assert [rolls["block"] for rolls in told["evidence"]["rolls"]] == [LEFT_OUT[root]]
+    assert "UNADJUSTED_ROLL" not in finding_codes(without)
 
 
 @pytest.mark.parametrize("root", ROOTS)
