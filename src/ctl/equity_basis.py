@@ -38,6 +38,8 @@ SPLIT_SIGMAS: Final = 12.0
 """A split is read off a single change: its factor must be so many deviations of the market's own moves."""
 DIVIDEND_ERROR: Final = 0.2
 """Dividends are read off all of them together: their degree is told where its standard error is at most this."""
+LEAST_FACTOR: Final = 0.18
+"""In log price: two vendors' closes of one day never lie so far apart, a split of 6 for 5 does."""
 AROUND: Final = 5
 """Sessions on each side of an event over which two series are compared."""
 
@@ -296,10 +298,28 @@ def align(
         notes.append(f"reference is stated as {stated}, against ours it is {other}: {pair.text}")
     second = _as(reference, other)
     common, refusal = _common(held, other, declared, own, pair)
+    missing = _unexplained_factor(first, reference, actions)
+    if missing is not None:
+        common, refusal = None, ("ACTION_MISSING", missing)
     formula: Formula | None = None
     if common is not None and (held, other) != (common, common):
         formula, first, second = _nearest_formula(first, second, common, actions)
     return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair)
+
+
+def _unexplained_factor(canonical: DailySeries, reference: DailySeries, actions: CorporateActions) -> str | None:
+    """Where the two sides part by a factor that no action explains; None where they nowhere do."""
+    sessions, level = _levels(canonical, reference)
+    known = events_within(sessions, actions).at
+    jumps = np.flatnonzero(np.abs(np.diff(level)) >= LEAST_FACTOR) + 1
+    jumps = jumps[~np.isin(jumps, known)]
+    for place, step in zip(jumps.tolist(), _steps(level, jumps).tolist(), strict=True):
+        if abs(step) >= LEAST_FACTOR:
+            return (
+                f"canonical and reference part by a factor of {math.exp(abs(step)):.4g} on {sessions[place]}, "
+                "which no action explains: the actions file lacks it, or has it on another day"
+            )
+    return None
 
 
 def _common(
@@ -311,7 +331,7 @@ def _common(
 ) -> tuple[AdjustmentBasis | None, tuple[str, str] | None]:
     """The basis to compare on, or the code and text of why there is none."""
     if own.double_adjusted:
-        return None, ("DOUBLE_ADJUSTED", f"canonical is {own.text}")
+        return None, ("DOUBLE_ADJUSTED", f"canonical is {own.text}, or the actions file is wrong")
     if held is None:
         if pair.alike and declared is None:
             return None, None
@@ -320,7 +340,8 @@ def _common(
         twice = (_split_degree(held) or 0) + (pair.split_degree or 0) > 1
         twice |= int(held == "total_return") + (pair.dividend_degree or 0) > 1
         text = "the reference is adjusted twice" if twice else "the reference is in no basis that follows from it"
-        return None, ("DOUBLE_ADJUSTED" if twice else "BASIS_UNKNOWN", f"canonical is {held}, {text}: {pair.text}")
+        told = f"canonical is {held}, {text}, or the actions file is wrong: {pair.text}"
+        return None, ("DOUBLE_ADJUSTED" if twice else "BASIS_UNKNOWN", told)
     most = max(held, other, key=BASES.index)
     if held != other and declared is None:
         return None, (

@@ -315,7 +315,16 @@ def _beside(
             )
         return read(folder)
 
-    return _or_error(found)
+    read_or_not = _or_error(found)
+    return _without_root(read_or_not, workspace) if isinstance(read_or_not, CtlError) else read_or_not
+
+
+def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
+    """The error with paths relative to the workspace: its text stands in a certificate, the same in every folder."""
+    prefix = f"{workspace.root}/"
+    parts = (error.what, error.where, error.found, error.expected, error.remedy)
+    what, where, found, expected, remedy = (part if part is None else part.replace(prefix, "") for part in parts)
+    return InputError(what or "", where=where, found=found, expected=expected, remedy=remedy, code=error.code)
 
 
 def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:

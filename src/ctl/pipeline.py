@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -196,6 +197,8 @@ def certify_symbol(
         def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
             return build_series(contracts, replace(policy, kind="schedule", schedule=schedule), terms.calendar)
 
+    # An adjusted price alone does not say what the day's price was.
+    alone = contracts is not None and reference is not None and reference.unadjusted is None
     return certify.certify(
         certify.CertifyRequest(
             symbol=held.symbol,
@@ -210,7 +213,8 @@ def certify_symbol(
             calendar_sessions=exchange_sessions(held.bars, terms.calendar),
             other_contracts=other_contracts or {},
             rebuild=rebuild,
-            functional=functional_input(held.symbol, series, reference, terms),
+            functional=None if alone else functional_input(held.symbol, series, reference, terms),
+            functional_on=partial(_functional_on, held.symbol, series, reference, terms) if alone else None,
             package_version=__version__,
             currency=terms.currency,
             equity_basis=basis,
@@ -240,6 +244,27 @@ def _on_common_basis(
     if reference.adjusted is not None:
         return found.canonical, replace(reference, adjusted=found.reference), basis
     return found.canonical, replace(reference, unadjusted=found.reference), basis
+
+
+def _functional_on(
+    symbol: str,
+    series: ContinuousSeries | DailySeries | None,
+    reference: Reference | None,
+    terms: CertifyTerms,
+    sessions_recovered: Days,
+    carried: Floats,
+) -> FunctionalInput | None:
+    """`functional_input` of a reference whose unadjusted closes were recovered: adjusted less `carried`."""
+    import polars as pl
+
+    if reference is None or reference.adjusted is None:
+        return None
+    adjusted = reference.adjusted
+    level = pl.DataFrame({"session": sessions_recovered.astype("datetime64[D]"), "carried": carried})
+    frame = adjusted.frame.join(level, on="session", how="inner", maintain_order="left")
+    prices = [pl.col(name) - pl.col("carried") for name in ("open", "high", "low", "close")]
+    recovered = replace(adjusted, frame=frame.with_columns(prices).drop("carried"))
+    return functional_input(symbol, series, replace(reference, unadjusted=recovered), terms)
 
 
 def functional_input(

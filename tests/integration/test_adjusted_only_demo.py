@@ -30,6 +30,11 @@ def test_the_adjusted_file_alone_gives_the_decision_of_both(
     # The offsets are read off the very trades, so that a vendor's gap comes back to the last digit.
     exact = [pair for pair in shared if abs(ours[pair] - theirs[pair]) <= 1e-6]
     assert len(exact) >= 0.9 * len(shared)
+    # The strategy's percentages rest on the day's price, which is recovered with the rolls: its trades are the same.
+    told, known = (document["layers"]["L5"]["values"] for document in (alone, both))
+    assert told["n_mismatched"] == 0
+    assert told["n_matched"] == pytest.approx(known["n_matched"], abs=1)
+    assert told["reference_total_r"] == pytest.approx(known["reference_total_r"], abs=0.1)
 
 
 def test_another_metal_is_refused_by_its_adjusted_file_alone(ctl: Callable[..., Any], workspace: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,34 @@ def test_options_of_plain_files_are_refused_in_a_workspace(
     assert ran.code == 64
     assert f"{next(word for word in words if word.startswith('--'))} goes with --contracts only" in ran.err
     assert ran.out == ""
+
+
+def test_one_symbol_that_cannot_be_read_leaves_the_others_certified(workspace: Path, ctl: Any) -> None:
+    (workspace / "data/raw/actions/AAPL.csv").unlink()
+    ran = ctl("certify", "-w", workspace, "--json")
+    assert ran.code == 1
+    assert "AAPL was not certified" in ran.err
+    assert sorted(ran.document) == ["CL", "ES", "PA", "PL", "XLE"]
+    assert (workspace / "data/processed/cutover_v1/certificates/XLE/XLE_certificate.json").is_file()
+
+
+def test_a_certificate_is_the_same_in_every_folder_also_where_a_file_beside_it_is_broken(
+    workspace: Path, tmp_path: Path, ctl: Any
+) -> None:
+    for name in ("databento_statistics/ES", "tradestation_contracts/ES", "databento_hourly/PL"):
+        for path in (workspace / "data/raw" / name).iterdir():
+            path.write_bytes(path.read_bytes()[:40])
+    other = shutil.copytree(workspace, tmp_path / "elsewhere")
+    one, two = (ctl("certify", "-w", folder, "--json").document for folder in (workspace, other))
+    for symbol in ("ES", "PL"):
+        assert one[symbol] == two[symbol]
+        assert str(workspace) not in json.dumps(one[symbol])
+    assert one["ES"]["counterfactuals"]["alternatives"]["settlement"]["status"] == "ERROR"
+
+
+def test_the_basis_of_an_equity_is_no_setting_of_a_future(workspace: Path, ctl: Any) -> None:
+    path = workspace / "ctl.toml"
+    path.write_text(path.read_text().replace("[symbols.ES]\n", '[symbols.ES]\ncommon_basis = "raw"\n'))
+    ran = ctl("certify", "CL", "-w", workspace)
+    assert ran.code == 1
+    assert "symbols.ES.common_basis: found 'raw'; expected raw, split_adjusted or total_return, of an equity" in ran.err

@@ -427,5 +427,12 @@ def _bases_refused(request: CertifyRequest) -> str | None:
 
 def functional_parity(state: CertificationState) -> LayerResult:
     """L5: triggers and trades of the strategy on both sides, where the caller ran it."""
-    result, state.parity = functional.check(state.request.functional, state.ledger)
+    given, build = state.request.functional, state.request.functional_on
+    if given is None and build is not None:
+        recovered = state.recovered
+        if recovered is None or recovered.held is None:
+            text = "the reference ships its adjusted series alone, and what its prices carry could not be recovered"
+            return LayerResult("L5", TITLES["L5"], "NOT_RUN", text)
+        given = build(recovered.sessions, recovered.adjusted - recovered.unadjusted)
+    result, state.parity = functional.check(given, state.ledger)
     return result

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
+Recovered = Callable[["npt.NDArray[np.datetime64]", "npt.NDArray[np.float64]"], "FunctionalInput | None"]
 Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
 
 
@@ -44,7 +45,9 @@ class CertifyRequest:
     calendar_sessions: datetime64[D], the exchange's sessions over the range of the data, ascending.
     other_contracts: bars of the workspace's other roots, to name a mix-up.
     rebuild: builds our contracts on a given schedule (first session on each new contract).
-    functional: triggers and trades of the strategy on both sides, made by the caller.
+    functional: triggers and trades of the strategy on both sides, made by the caller. functional_on: makes them once
+    the reference is recovered, where it ships its adjusted series alone: from its sessions and what each adjusted
+    price carries above the contract's own, on which the strategy's percentages rest.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
     alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision;
@@ -65,6 +68,7 @@ class CertifyRequest:
     other_contracts: Mapping[str, ContractBars] = field(default_factory=dict)
     rebuild: Rebuild | None = None
     functional: FunctionalInput | None = None
+    functional_on: Recovered | None = None
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False

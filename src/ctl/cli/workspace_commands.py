@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import clock
 from ctl.cli import output
 from ctl.cli.arguments import day
-from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
 
 if TYPE_CHECKING:
     from ctl.model.trades import Timeframe
@@ -82,17 +82,28 @@ def certify(
     explain: bool,
     json: bool,
 ) -> int:
-    """Certify symbols of the workspace; what the profile in force makes of all sessions is written."""
+    """Certify symbols of the workspace; what the profile in force makes of all sessions is written.
+
+    A symbol that cannot be read is told, the others are certified, and the exit code is 1.
+    """
     from ctl import pipeline, portfolio
 
     workspace, until = open_workspace(workspace_path), day(as_of)
     profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
-    for symbol in chosen_symbols(symbols, list(workspace.symbols)):
+    chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
+    for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
         locked = profile.acceptance_policy if profile else "v1"
         policy = acceptance or locked
-        certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=until)
+        try:
+            certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=until)
+        except CtlError as error:
+            if len(chosen) == 1:
+                raise
+            print(f"ctl: {symbol} was not certified: {error}", file=sys.stderr)
+            failed = True
+            continue
         certificate, files = certified.certificate, []
         if until is None and policy == locked:
             files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
@@ -102,7 +113,7 @@ def certify(
             output.print_certificate(certificate, written, explain=explain, simulated=workspace.simulated)
     if json:
         output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
-    return EXIT_OK
+    return EXIT_ERROR if failed else EXIT_OK
 
 
 def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str | None, json: bool) -> int:

@@ -298,9 +298,20 @@ def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorCo
             raise ValueError
         return str(value)
 
+    asset_class = table.take("asset_class", _asset_class, "future or equity", default="future")
+
+    def of_equity(read: Callable[[Any], str]) -> Callable[[Any], str]:
+        def taken(value: Any) -> str:
+            if asset_class != "equity":
+                raise ValueError
+            return read(value)
+
+        return taken
+
+    bases = "raw, split_adjusted or total_return, of an equity"
     config = SymbolConfig(
         symbol=name,
-        asset_class=table.take("asset_class", _asset_class, "future or equity", default="future"),
+        asset_class=asset_class,
         root=table.take("root", _safe, f"a root: {SAFE_NAME_TEXT}", default=name),
         calendar=table.take("calendar", _text, "the name of an exchange calendar"),
         tick=table.take("tick", _positive, "a number above 0"),
@@ -311,7 +322,7 @@ def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorCo
         reference=table.take("reference", known, vendor, default=None),
         vendor_symbols=table.take("vendor_symbols", _names, "a table of vendor = symbol", default={}),
         actions=_under(root, table.take("actions", _inside, "a path inside the workspace", default=None)),
-        common_basis=table.take("common_basis", _basis, "raw, split_adjusted or total_return", default=None),
+        common_basis=table.take("common_basis", of_equity(_basis), bases, default=None),
     )
     table.close()
     return config

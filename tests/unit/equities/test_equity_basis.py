@@ -235,4 +235,17 @@ def test_a_reference_that_was_adjusted_twice_is_named() -> None:
         assert found.refusal is not None
         assert found.refusal[0] == "DOUBLE_ADJUSTED"
     mine = equity_basis.align(twice, raw, actions, declared="total_return")
-    assert mine.refusal == ("DOUBLE_ADJUSTED", "canonical is adjusted twice for splits")
+    assert mine.refusal == ("DOUBLE_ADJUSTED", "canonical is adjusted twice for splits, or the actions file is wrong")
+
+
+@pytest.mark.parametrize("known", [(), (402,)], ids=["missing", "on another day"])
+def test_a_factor_that_no_action_explains_is_told_with_its_day(known: tuple[int, ...]) -> None:
+    """A split of 4 for 1 on session 400 that the actions file lacks, or has two sessions late."""
+    raw, actions = market(7, splits=((400, 4.0),), dividends=())
+    other = unstated(equity_basis.convert(raw, "split_adjusted", actions))
+    day = actions.events[0].ex_date
+    given = CorporateActions(tuple(CorporateAction(dated(900)[at], 4.0) for at in known))
+    found = equity_basis.align(raw, other, given, declared="split_adjusted")
+    assert found.refusal is not None
+    assert found.refusal[0] == "ACTION_MISSING"
+    assert f"part by a factor of 4 on {day}, which no action explains" in found.refusal[1]
