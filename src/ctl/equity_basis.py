@@ -40,6 +40,8 @@ DIVIDEND_ERROR: Final = 0.2
 """Dividends are read off all of them together: their degree is told where its standard error is at most this."""
 LEAST_FACTOR: Final = 0.18
 """In log price: two vendors' closes of one day never lie so far apart, a split of 6 for 5 does."""
+LATER_FACTOR: Final = 0.002
+"""In log price: closer than this two closes of the last sessions need no constant between them."""
 AROUND: Final = 5
 """Sessions on each side of an event over which two series are compared."""
 
@@ -232,7 +234,8 @@ class Alignment:
 
     canonical, reference: on `common` where that is not None, else as they were given. canonical_basis,
     reference_basis: what they were given in; None where it is not told. refusal: code and text of why they cannot be
-    compared; None where they can, also where both are adjusted alike and nothing tells in which basis.
+    compared; None where they can, also where both are adjusted alike and nothing tells in which basis. later: what was
+    done about actions after the last session, as it reads behind the text; empty where nothing was.
     """
 
     canonical: DailySeries
@@ -245,6 +248,7 @@ class Alignment:
     notes: tuple[str, ...]
     own: Inference
     pair: Inference
+    later: str = ""
 
     @property
     def text(self) -> str:
@@ -255,8 +259,8 @@ class Alignment:
             return f"canonical and reference are adjusted alike; which basis that is, is not told: {self.own.text}"
         by = f", dividends by {self.formula}" if self.formula else ""
         if self.canonical_basis == self.reference_basis == self.common:
-            return f"canonical and reference are {self.common}"
-        return f"canonical is {self.canonical_basis}, reference {self.reference_basis}: compared as {self.common}{by}"
+            return f"canonical and reference are {self.common}{self.later}"
+        return f"canonical is {self.canonical_basis}, reference {self.reference_basis}: compared as {self.common}{by}{self.later}"
 
     def document(self) -> dict[str, Any]:
         """JSON-ready. `events`: what is left of each event between the two series as given."""
@@ -285,6 +289,7 @@ def align(
     """
     own = infer(canonical, actions)
     notes = []
+    reference, later = _without_later_actions(canonical, reference, actions)
     held = canonical.meta.adjustment_basis
     if held is None or _contradicts(own, held):
         if held is not None:
@@ -304,7 +309,28 @@ def align(
     formula: Formula | None = None
     if common is not None and (held, other) != (common, common):
         formula, first, second = _nearest_formula(first, second, common, actions)
-    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair)
+    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair, later)
+
+
+def _without_later_actions(
+    canonical: DailySeries, reference: DailySeries, actions: CorporateActions
+) -> tuple[DailySeries, str]:
+    """The reference at the level of its last session, where its file carries actions that came after it.
+
+    An export made later than the last session looked at has later factors in all its prices: one constant. The text says so; empty where nothing was to be done.
+    """
+    import polars as pl
+
+    last = reference.frame["session"][-1]
+    _, level = _levels(canonical, reference)
+    if not level.size or not any(action.ex_date > last for action in actions.events):
+        return reference, ""
+    constant = float(np.median(level[-AROUND:]))
+    if abs(constant) < LATER_FACTOR:
+        return reference, ""
+    text = f"; the reference carries actions after {last}: its prices are taken times {math.exp(constant):.4g}"
+    prices = [pl.col(name) * math.exp(constant) for name in ("open", "high", "low", "close")]
+    return replace(reference, frame=reference.frame.with_columns(prices)), text
 
 
 def _unexplained_factor(canonical: DailySeries, reference: DailySeries, actions: CorporateActions) -> str | None:

@@ -84,3 +84,16 @@ def test_missing_or_wrong_settings_are_one_error(workspace: Path, ctl: Any) -> N
     ran = ctl("certify", "XLE", "-w", workspace)
     assert ran.code == 1
     assert "common_basis: found 'adjusted'; expected raw, split_adjusted or total_return" in ran.err
+
+
+@pytest.mark.parametrize(("symbol", "as_of"), [("AAPL", "2020-06-30"), ("XLE", "2022-06-30")])
+def test_as_of_an_earlier_date_the_factors_of_later_actions_are_taken_off(
+    filled_workspace: Path, ctl: Any, symbol: str, as_of: str
+) -> None:
+    """The files were made after Apple's split of August 2020 and after every dividend of the fund."""
+    ran = ctl("certify", symbol, "-w", filled_workspace, "--as-of", as_of, "--json")
+    held = finding(ran.document, "adjustment_basis")
+    assert f"the reference carries actions after {as_of}" in held["text"]
+    assert (held["status"], held["code"]) == ("PASS", None)
+    assert ran.document["layers"]["L4"]["values"]["level_difference"]["mean"] < 0.5
+    assert finding(ran.document, "reference_match")["status"] == "PASS"
