@@ -260,7 +260,8 @@ class Alignment:
         by = f", dividends by {self.formula}" if self.formula else ""
         if self.canonical_basis == self.reference_basis == self.common:
             return f"canonical and reference are {self.common}{self.later}"
-        return f"canonical is {self.canonical_basis}, reference {self.reference_basis}: compared as {self.common}{by}{self.later}"
+        sides = f"canonical is {self.canonical_basis}, reference {self.reference_basis}"
+        return f"{sides}: compared as {self.common}{by}{self.later}"
 
     def document(self) -> dict[str, Any]:
         """JSON-ready. `events`: what is left of each event between the two series as given."""
@@ -317,7 +318,8 @@ def _without_later_actions(
 ) -> tuple[DailySeries, str]:
     """The reference at the level of its last session, where its file carries actions that came after it.
 
-    An export made later than the last session looked at has later factors in all its prices: one constant. The text says so; empty where nothing was to be done.
+    An export made later than the last session looked at has later factors in all its prices: one constant. The text
+    says so; empty where nothing was to be done.
     """
     import polars as pl
 
