@@ -26,21 +26,20 @@ EPOCH = date(1970, 1, 1)
 DAY = 86_400_000_000_000
 
 
-def try_all(path: Path) -> None:
-    """Every reader on one file: an InputError in one line that names the file, or a frame."""
+def misworded(path: Path) -> list[str]:
+    """Refusals of any reader on one file that are not one line or do not name it; what else is raised goes through."""
+    refusals = []
     for read in (
         lambda: read_contracts([path], "ES", instruments=INSTRUMENTS),
         lambda: read_series(path, symbol="ES", instruments=INSTRUMENTS),
         lambda: read_reference(symbol="ES", adjusted=None, unadjusted=path, instruments=INSTRUMENTS),
         lambda: read_contracts([path], "ES", instruments=INSTRUMENTS, mapping=named_mapping("lean")),
     ):
-        refused = ""
         try:
             read()
         except InputError as error:
-            refused = str(error)
-        assert "\n" not in refused
-        assert not refused or path.name in refused
+            refusals.append(str(error))
+    return [refused for refused in refusals if "\n" in refused or path.name not in refused]
 
 
 def dbn_file(symbols: list[str], bars: list[tuple[date, int, int, int, int, int, int]]) -> bytes:
@@ -114,7 +113,7 @@ CELLS = st.sampled_from(
 def test_arbitrary_bytes(tmp_path, data, start):
     path = tmp_path / "ESH5.csv"
     path.write_bytes(start + data)
-    try_all(path)
+    assert misworded(path) == []
 
 
 @pytest.mark.parametrize("kind", sorted(set(VALID) - {"parquet"}))
@@ -124,7 +123,7 @@ def test_damaged_files(tmp_path, kind, data):
     """Cells replaced, bytes flipped, cut or repeated anywhere in a valid file."""
     path = tmp_path / "ESH5.csv"
     path.write_bytes(damaged(VALID[kind], data))
-    try_all(path)
+    assert misworded(path) == []
 
 
 @settings(QUICK, max_examples=8)
