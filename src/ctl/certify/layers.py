@@ -252,6 +252,8 @@ def _rule_mismatch(state: CertificationState) -> Finding:
     rule = None if state.request.contracts is None else apparent_rule(state.request.contracts, state.reference_rolls)
     if rule is not None:
         text += f"; the reference appears to roll {rule.text}, policy `{rule.policy}` would follow it"
+        if rule.policy.startswith("calendar") and state.request.calendar_sessions is None:
+            text += ", counted on the exchange's calendar, which is not named here (without one it counts weekdays)"
         if not rule.terms_stated:
             text += " once definition records state the last trade dates, and until then `schedule` on the rolls found"
         evidence = {

@@ -144,6 +144,10 @@ def test_another_roll_rule_is_named_and_rejected(market: Market) -> None:
     document = certify(replace(market.request(reference=market.reference(earlier)), contracts=stated)).document
     (rule,) = [item for item in document["layers"]["L2"]["findings"] if item["code"] == "ROLL_RULE_MISMATCH"]
     assert rule["text"].endswith("policy `calendar, anchor expiry, offset 27` would follow it")
+    nameless = replace(market.request(reference=market.reference(earlier)), contracts=stated, calendar_sessions=None)
+    layer = certify(nameless).document["layers"]["L2"]
+    (rule,) = [item for item in layer["findings"] if item["code"] == "ROLL_RULE_MISMATCH"]
+    assert rule["text"].endswith("which is not named here (without one it counts weekdays)")
 
 
 def test_missing_reference_is_an_error(market: Market) -> None:
