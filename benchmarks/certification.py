@@ -27,7 +27,7 @@ def request() -> Any:
     The reference rolls a session later and settles a tick away now and then.
     """
     from ctl import continuous
-    from ctl.certify.request import CertifyRequest
+    from ctl.certification.request import CertifyRequest
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import RollPolicy
@@ -98,10 +98,10 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
     Recovering the reference's rolls by fingerprint is timed apart: the first two limits are read without it,
     the last one with everything. L5 is timed with its input, B1 and its margins on both sides, made inside.
     """
-    from ctl import pipeline
-    from ctl.certify.assemble import examine
-    from ctl.certify.contract_closes import ContractCloses
-    from ctl.certify.recovery import recover
+    from ctl.certification.assemble import examine
+    from ctl.certification.contract_closes import ContractCloses
+    from ctl.certification.recovery.reference import recover
+    from ctl.flows import pipeline
 
     closes = ContractCloses.from_bars(asked.contracts)
     terms = pipeline.CertifyTerms(_TICK, asked.max_day_delta, "", "CMES", slippage_per_side=_TICK)
@@ -182,8 +182,8 @@ def _universe(symbols: int = 500) -> Figure:
 
 
 def _shard(seeds: range) -> list[str]:
-    from ctl.certify import vendor_pairs
     from ctl.cli.power_command import certify_pair
+    from ctl.power import vendor_pairs
 
     markets = [vendor_pairs.Market(seed, contracts=101, cycle=21) for seed in seeds]
     return [certify_pair(vendor_pairs.generate(market, {"wrong_gap": 8})).decision for market in markets]
@@ -193,7 +193,7 @@ def _certificate(asked: Any, repeats: int) -> Figure:
     """A whole certificate against a notebook's comparison."""
     import pandas as pd
 
-    from ctl.certify import certify
+    from ctl.certification import certify
 
     frames = [
         pd.DataFrame({name: frame[name].to_numpy() for name in ("session", "close", "adjustment")})

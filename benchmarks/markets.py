@@ -109,8 +109,8 @@ def recoveries(market: Market, contracts: ContractBars, reference: Reference) ->
     """Each method alone, over the sessions that both vendors cover."""
     import polars as pl
 
-    from ctl.certify.contract_closes import ContractCloses
-    from ctl.certify.recovery import recover
+    from ctl.certification.contract_closes import ContractCloses
+    from ctl.certification.recovery.reference import recover
     from ctl.model.reference import Reference
 
     closes = ContractCloses.from_bars(contracts)
@@ -158,7 +158,7 @@ def _agreeing(here: np.ndarray, there: np.ndarray, within: int) -> int:
 def explained(market: Market, contracts: ContractBars, reference: Reference) -> Explained:
     """The certificate against both of the reference's series."""
     from ctl import continuous, ingest
-    from ctl.certify import CertifyRequest, certify
+    from ctl.certification import CertifyRequest, certify
     from ctl.model.rolls import RollPolicy
 
     policy = RollPolicy(eligible_months=ingest.load_instruments()[market.root].liquid_months)

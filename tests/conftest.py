@@ -37,10 +37,10 @@ class Ran:
 @pytest.fixture(scope="session")
 def filled_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated workspace that no test may change."""
-    from ctl import demo_workspace
+    from ctl.flows import demo
 
     folder = tmp_path_factory.mktemp("simulated")
-    demo_workspace.fill(folder)
+    demo.fill(folder)
     return folder
 
 

@@ -11,43 +11,19 @@ Nothing heavy is imported before one of these is called; `ctl.api` documents the
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctl.api import backtest, build, load
+    from ctl.api import backtest, build, certify, gate, load
 
 __version__ = "0.1.0"
 
 __all__ = ["load", "build", "certify", "gate", "backtest"]  # noqa: RUF022 - the order of the flow
 
-_ROOMS = ("certify", "gate")
-
-
-class _Room(ModuleType):
-    """A room that is called by its own name: `ctl.certify(...)` is `ctl.api.certify(...)`."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        from ctl import api
-
-        return getattr(api, self.__name__.rpartition(".")[2])(*arguments, **options)
-
-
-class _Package(ModuleType):
-    """This package: whoever imports a room first, its name can be called."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _ROOMS and isinstance(value, ModuleType):
-            value.__class__ = _Room
-        super().__setattr__(name, value)
-
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _ROOMS:
-        return import_module(f"ctl.{name}")
     if name in __all__:
         return getattr(import_module("ctl.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -55,6 +31,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-sys.modules[__name__].__class__ = _Package

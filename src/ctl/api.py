@@ -20,7 +20,7 @@ from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
 
 if TYPE_CHECKING:
-    from ctl.gate import GateDecision
+    from ctl.gatekeeper import GateDecision
     from ctl.model.certificate import Certificate
     from ctl.model.instruments import CsvMapping
     from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
@@ -73,7 +73,8 @@ def load(
     as_of: sessions after it are left out (inclusive). Contracts of another root are kept: `build` refuses them,
     `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
-    from ctl import ingest, inputs, pipeline
+    from ctl import ingest
+    from ctl.flows import inputs, pipeline
 
     paths, columns = _paths(files), _mapping(mapping)
     if root is not None:
@@ -143,7 +144,8 @@ def certify(
     after it are left out (inclusive). Raises UsageError for terms that cannot be used, InputError for
     files that cannot be read.
     """
-    from ctl import ingest, inputs, pipeline
+    from ctl import ingest
+    from ctl.flows import inputs, pipeline
 
     require_tick(tick)
     if max_day_delta < 0:
@@ -188,7 +190,8 @@ def gate(
     own where None. The decision's `passed` says whether the portfolio may run.
     Raises ProfileError where there is no profile that could be decided on.
     """
-    from ctl import clock, portfolio, store
+    from ctl import clock, store
+    from ctl.flows import portfolio
 
     instant = clock.now()
     if workspace is None:
@@ -215,14 +218,15 @@ def backtest(
     """Run a strategy over one series, or over the series of a file.
 
     slippage per side and tick in price units. parameters: by name, in their registered ranges unless
-    `unregistered`. calendar: what ends a week (None: ISO weeks). strategy: a name of `ctl.strategies`.
+    `unregistered`. calendar: what ends a week (None: ISO weeks). strategy: a name of `ctl.strategy.registry`.
     Raises UsageError for arguments that cannot be used, DataError for bars that cannot be run on.
     """
-    from ctl import pipeline, strategies
+    from ctl.flows import pipeline
+    from ctl.strategy import registry
 
     if tick is not None:
         require_tick(tick)
-    chosen = strategies.find(strategy)
+    chosen = registry.find(strategy)
     if parameters or unregistered:
         chosen = chosen.configured(parameters or {}, timeframe=timeframe, unregistered=unregistered)
     name = series.meta.root if isinstance(series, ContinuousSeries | DailySeries) else Path(series).name.split(".")[0]
@@ -239,7 +243,8 @@ def backtest(
 
 def build_with(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """`build` with the policy as one value; the root's liquid cycle stands in where it names no months."""
-    from ctl import ingest, inputs, pipeline
+    from ctl import ingest
+    from ctl.flows import inputs, pipeline
 
     root = bars.meta.root
     pipeline.require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ctl import digests, strict_yaml
+from ctl import digests, strict_files
 from ctl.errors import ProfileError
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
 from ctl.model.rolls import Adjustment, CalendarAnchor, RollPolicy, Timing
-from ctl.strict_yaml import YamlProblem, YamlTree, dotted
+from ctl.strict_files import YamlProblem, YamlTree, dotted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -290,7 +290,7 @@ def load(data: bytes, name: str, *, require_lock: bool = True) -> OperatingProfi
     require_lock False reads a template whose lock is still to be filled in.
     Raises ProfileError with every problem found.
     """
-    tree = strict_yaml.read(data)
+    tree = strict_files.read(data)
     problems = list(tree.problems)
     raw = tree.value
     parsed: ProfileFile | None = None
@@ -811,7 +811,7 @@ def _comparable(profile: OperatingProfile) -> dict[str, Any]:
     return document
 
 
-def _leaves(value: Any, path: strict_yaml.Path = ()) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: strict_files.Path = ()) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctl import __version__, clock, digests, store
 from ctl.errors import CtlError, DataError, GateRefused
-from ctl.gate import GateDecision, GatePass, profile_reference, require_pass
+from ctl.gatekeeper import GateDecision, GatePass, profile_reference, require_pass
 from ctl.model.orders import OrderSheet
 from ctl.model.run import (
     DigestsDocument,

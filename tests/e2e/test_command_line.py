@@ -40,7 +40,7 @@ def test_no_workspace_is_one_line_and_exit_1(ctl, monkeypatch, tmp_path):
 
 
 def test_an_unexpected_error_is_one_line_and_debug_adds_the_traceback(ctl, filled_workspace, monkeypatch):
-    from ctl import portfolio
+    from ctl.flows import portfolio
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the disk\nis on fire")

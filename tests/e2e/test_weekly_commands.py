@@ -141,7 +141,7 @@ def test_better_than_expected_is_a_mismatch_too(ctl, workspace):
 def test_a_changed_limit_breaks_the_thresholds_lock(ctl, workspace, monkeypatch):
     from dataclasses import replace
 
-    from ctl.certify import acceptance
+    from ctl.certification import acceptance
 
     monkeypatch.setattr(acceptance, "LIMITS_V1", replace(acceptance.LIMITS_V1, max_mean_drift=8.0))
     ran = ctl("gate", "-w", workspace)
@@ -232,7 +232,8 @@ def test_unreadable_input_refuses_and_says_which(ctl, workspace, damage):
 @pytest.fixture
 def limited(workspace):
     """The workspace with a profile that allows data to be ten sessions old."""
-    from ctl import operating_profile, portfolio, store
+    from ctl import operating_profile, store
+    from ctl.flows import portfolio
 
     path = workspace / PROFILE
     text = path.read_text().split("\nlock:")[0] + "\nmax_staleness_sessions: 10\n"

@@ -18,8 +18,9 @@ import polars as pl
 from ops_kill_driver import die_at, forked
 from ops_workspace import STRATEGY, THRESHOLDS, certificate, make_workspace
 
-from ctl import digests, gate, locking, portfolio, store
+from ctl import digests, gatekeeper, store
 from ctl import operating_profile as op
+from ctl.flows import lock, portfolio
 from ctl.model.findings import Decision
 from ctl.store import decision_log
 from ctl.store.files import TEMPORARY
@@ -27,7 +28,7 @@ from ctl.store.files import TEMPORARY
 INSTANT = datetime(2026, 3, 9, 5, 0, 7, tzinfo=UTC)
 NEXT_WEEK = INSTANT + timedelta(weeks=1)
 DERIVED: dict[str, Decision] = {"ES": "ACCEPT", "CL": "ACCEPT", "PL": "WATCH"}
-CURRENT = gate.CurrentLocks(THRESHOLDS, STRATEGY)
+CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
 PRICES = {name: [1.0] for name in ("open", "high", "low", "close")}
 BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "open_interest": [1]})
 
@@ -44,9 +45,9 @@ class MadeUpCycle:
             for symbol, status in DERIVED.items()
         }
 
-    def decide(self, profile: op.OperatingProfile) -> gate.GateDecision:
+    def decide(self, profile: op.OperatingProfile) -> gatekeeper.GateDecision:
         certificates = {symbol: found.certificate for symbol, found in self.certified.items()}
-        return gate.decide(profile, current=CURRENT, certificates=certificates, instant=self.instant)
+        return gatekeeper.decide(profile, current=CURRENT, certificates=certificates, instant=self.instant)
 
 
 def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: Any) -> Any:
@@ -54,13 +55,13 @@ def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: 
     return op.Lock(THRESHOLDS, STRATEGY, op.settings_digest(profile), inputs), dict.fromkeys(DERIVED, BARS)
 
 
-def lock(folder: Path, instant: datetime) -> int:
+def lock_workspace(folder: Path, instant: datetime) -> int:
     portfolio.Cycle = MadeUpCycle  # type: ignore[misc, assignment]
     portfolio.derive_lock = derive_lock  # type: ignore[assignment]
     portfolio.raw_files = lambda held: {"new.csv": "6" * 64}
     workspace = store.Workspace.load(folder)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl lock"):
-        locking.lock(workspace, reason="the vendor mended ES", instant=instant)
+        lock.lock(workspace, reason="the vendor mended ES", instant=instant)
     return 0
 
 
@@ -102,7 +103,7 @@ def main() -> None:
 
         def killed(here: Path = here, number: int = number) -> int:
             count = die_at(number, mode)
-            code = lock(here, INSTANT)
+            code = lock_workspace(here, INSTANT)
             return 100 if code == 0 and count() < number else 98
 
         line: dict[str, Any] = {"number": number, "before": state(here)}
@@ -110,8 +111,8 @@ def main() -> None:
         line["after"] = state(here)
         later = here.with_name(f"{number}_later")
         shutil.copytree(here, later)
-        line["again"] = [forked(lambda here=here: lock(here, INSTANT)), state(here)]  # type: ignore[misc]
-        line["later"] = [forked(lambda later=later: lock(later, NEXT_WEEK)), state(later)]  # type: ignore[misc]
+        line["again"] = [forked(lambda here=here: lock_workspace(here, INSTANT)), state(here)]  # type: ignore[misc]
+        line["later"] = [forked(lambda later=later: lock_workspace(later, NEXT_WEEK)), state(later)]  # type: ignore[misc]
         print(json.dumps(line), flush=True)
         shutil.rmtree(here)
         shutil.rmtree(later)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ctl import gate, run_orchestrator, store
+from ctl import gatekeeper, run_orchestrator, store
 from ctl import operating_profile as op
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
@@ -70,10 +70,10 @@ def make_steps(
     def load() -> op.OperatingProfile:
         return op.load(workspace.profile_path.read_bytes(), workspace.relative(workspace.profile_path))
 
-    def decide(profile: op.OperatingProfile) -> gate.GateDecision:
-        return gate.decide(
+    def decide(profile: op.OperatingProfile) -> gatekeeper.GateDecision:
+        return gatekeeper.decide(
             profile,
-            current=gate.CurrentLocks(THRESHOLDS, STRATEGY),
+            current=gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY),
             certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
             instant=INSTANT,
         )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from ctl import inputs, operating_profile, paper_ledger
+from ctl import operating_profile
+from ctl.flows import inputs, paper
 from ctl.model.run import PlanEntry
 from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace
@@ -38,7 +39,7 @@ def settle_to(
             symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
             for symbol, item in held.items()
         }
-        added.append(paper_ledger.settle(workspace, entries, known, instant=instant))
+        added.append(paper.settle(workspace, entries, known, instant=instant))
     return added
 
 

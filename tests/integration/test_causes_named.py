@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ctl import demo, inputs, pipeline
+from ctl import demo
 from ctl.demo import injection
 from ctl.demo.spec import ReferenceCauses
+from ctl.flows import inputs, pipeline
 from ctl.store.workspace import Workspace
 
 if TYPE_CHECKING:

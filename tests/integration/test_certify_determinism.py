@@ -11,7 +11,7 @@ MARKET = Path(__file__).resolve().parents[1] / "unit" / "certify"
 
 PROGRAM = """
 from certify_market import Market
-from ctl.certify import certify
+from ctl.certification import certify
 market = Market()
 reference = market.reference([i + k % 3 for k, i in enumerate(market.gap_sessions())], {5: 8.0, 20: -3.5})
 others = {"B": market.bars(), "A": market.bars()}

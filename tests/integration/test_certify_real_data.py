@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ctl import ingest
-from ctl.certify import CertifyRequest, certify
+from ctl.certification import CertifyRequest, certify
 from ctl.continuous import build
 from ctl.model.rolls import RollPolicy
 

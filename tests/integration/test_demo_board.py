@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ctl import certify, continuous, demo, ingest, sessions
+from ctl import certification, continuous, demo, ingest, sessions
 from ctl.demo.spec import ReferenceCauses
 from ctl.model.rolls import RollPolicy
 from ctl.store.workspace import Workspace
@@ -52,8 +52,8 @@ def certified(workspace: Workspace, symbol: str, *, others: tuple[str, ...] = ()
     )
     policy = RollPolicy(eligible_months=INSTRUMENTS[symbol].liquid_months)
     series = continuous.build(bars, policy, calendar_sessions=calendar) if bars.roots == (symbol,) else None
-    return certify.certify(
-        certify.CertifyRequest(
+    return certification.certify(
+        certification.CertifyRequest(
             symbol=symbol,
             root=symbol,
             tick=config.tick,

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import zstandard
 
-from ctl import demo, inputs, locking, store
+from ctl import demo, store
 from ctl import operating_profile as op
 from ctl.errors import WorkspaceError
+from ctl.flows import inputs, lock
 
 V1, V2 = "configs/cutover/operating_profile_v1.yaml", "configs/cutover/operating_profile_v2.yaml"
 TS_CL = "data/raw/tradestation/TS_CL_CUSTOM_UNADJ_1D_20180102_20260227.csv"
@@ -292,9 +293,9 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
     from ctl import clock
 
     opened, instant = store.Workspace.load(workspace), clock.now()
-    planned = locking.plan(opened, instant=instant)
-    monkeypatch.setattr(locking, "plan", lambda found, instant: planned)
-    monkeypatch.setattr(locking, "_require_passing", lambda *_: None)
+    planned = lock.plan(opened, instant=instant)
+    monkeypatch.setattr(lock, "plan", lambda found, instant: planned)
+    monkeypatch.setattr(lock, "_require_passing", lambda *_: None)
     real, config = os.fsync, (workspace / "ctl.toml").read_bytes()
     codes: list[str] = []
     while codes[-1:] != ["none"]:
@@ -309,7 +310,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
 
         monkeypatch.setattr(os, "fsync", fsync)
         try:
-            locking.lock(opened, reason="x", instant=instant)
+            lock.lock(opened, reason="x", instant=instant)
             codes.append("none")
         except WorkspaceError as error:
             codes.append(error.code)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from ctl import replay
+from ctl.flows import replay
 
 NANOSECONDS = 86_400_000_000_000
 

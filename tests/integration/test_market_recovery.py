@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ctl import ingest, inputs, pipeline
+from ctl import ingest
+from ctl.flows import inputs, pipeline
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ctl import demo, ingest, inputs, pipeline, portfolio, store
-from ctl.certify.schema import validate
+from ctl import demo, ingest, store
+from ctl.certification.written.schema import validate
 from ctl.demo.hourly import MIN_VOLUME
 from ctl.demo.quotes import Quotes, quotes
+from ctl.flows import inputs, pipeline, portfolio
 from ctl.model.rolls import RollPolicy
 from ctl.sessions import sessions_between
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from paper_replay import profile_of, settle_to
 
-from ctl import paper_ledger
 from ctl.errors import DataError
+from ctl.flows import paper
 from ctl.store import Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -31,7 +31,7 @@ def records(workspace: Workspace) -> list[dict[str, Any]]:
 
 def compared(workspace: Workspace, symbols: tuple[str, ...]) -> list[tuple[str, str]]:
     """(symbol, trigger) of every trade on either side; fails where one differs."""
-    made, trades = paper_ledger.report(workspace, profile_of(workspace))
+    made, trades = paper.report(workspace, profile_of(workspace))
     assert {item["symbol"] for item in made} == set(symbols)
     for item in trades:
         assert item["differences"] == [], item

@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from ctl.certify import power
 from ctl.cli import power_command
+from ctl.power import study
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "certification_power.md"
 
 
 @pytest.fixture(scope="module")
-def report() -> power.PowerReport:
-    return power.measure(power_command.certify_pair)
+def report() -> study.PowerReport:
+    return study.measure(power_command.certify_pair)
 
 
-def test_the_published_page_is_what_is_found(report: power.PowerReport) -> None:
+def test_the_published_page_is_what_is_found(report: study.PowerReport) -> None:
     assert PAGE.read_text() == power_command.markdown(report), (
         "write it again: python -m ctl.cli.power_command > docs/certification_power.md"
     )
 
 
-def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: power.PowerReport) -> None:
+def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: study.PowerReport) -> None:
     for found in report.powers:
         assert any(found.layers.values()), found.ladder.kind
         if found.ladder.components:
@@ -38,8 +38,8 @@ def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: power.Powe
     assert all(list(found.ladder.sizes) == sorted(found.ladder.sizes) for found in report.powers)
 
 
-def test_the_command_prints_the_same(report: power.PowerReport, ctl: Callable[..., Any], monkeypatch: Any) -> None:
-    monkeypatch.setattr(power, "measure", lambda certify_pair: report)
+def test_the_command_prints_the_same(report: study.PowerReport, ctl: Callable[..., Any], monkeypatch: Any) -> None:
+    monkeypatch.setattr(study, "measure", lambda certify_pair: report)
     ran = ctl("certify", "--power", "--json")
     assert (ran.code, ran.document) == (0, report.document())
     table = ctl("certify", "--power")

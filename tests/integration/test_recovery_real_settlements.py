@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.recovery import RecoveredReference, recover
-from ctl.certify.spread_steps import match_in_order
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.recovery.reference import RecoveredReference, recover
+from ctl.certification.recovery.spread_steps import match_in_order
 from ctl.model.bars import SERIES_COLUMNS, DailySeries, SeriesMeta
 from ctl.model.contracts import MONTH_CODES, Contract
 from ctl.model.reference import Reference

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ctl.certify import CertifyRequest, certify
-from ctl.certify.roll_schedule import align
-from ctl.certify.window import WindowRoll
+from ctl.certification import CertifyRequest, certify
+from ctl.certification.layers.roll_schedule import align
+from ctl.certification.window import WindowRoll
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.reference import Reference
 

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.ledger import Ledger, Side, compute
-from ctl.certify.recovery import recover
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.layers.ledger import Ledger, Side, compute
+from ctl.certification.recovery.reference import recover
 from ctl.model.bars import DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.model.rolls import ReferenceRoll

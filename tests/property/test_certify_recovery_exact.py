@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctl.certify.contract_closes import ContractCloses
-from ctl.certify.free_offset import free_offset_path
-from ctl.certify.recovery import RecoveredReference, recover
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.recovery.free_offset import free_offset_path
+from ctl.certification.recovery.reference import RecoveredReference, recover
 from ctl.model.bars import SERIES_COLUMNS, DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 

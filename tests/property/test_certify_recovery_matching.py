@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctl.certify.spread_steps import match_in_order, segment_gaps
+from ctl.certification.recovery.spread_steps import match_in_order, segment_gaps
 
 places = st.lists(st.integers(0, 30), max_size=5, unique=True).map(sorted)
 

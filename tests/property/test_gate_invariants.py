@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctl import gate
+from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
@@ -36,7 +36,7 @@ def certificates(board: dict[str, str]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for symbol, status in board.items():
         if status == "unavailable":
-            made[symbol] = gate.Unavailable("INPUT_MISSING", "no files")
+            made[symbol] = gatekeeper.Unavailable("INPUT_MISSING", "no files")
         elif status != "absent":
             made[symbol] = Certificate(symbol, status, (), {"symbol": symbol})  # type: ignore[arg-type]
     return made
@@ -63,9 +63,9 @@ def test_passed_means_everything_as_locked_and_nothing_else(
     locked: bool,
 ) -> None:
     profile = replace(PROFILE, max_staleness_sessions=limit, lock=PROFILE.lock if locked else None)
-    decision = gate.decide(
+    decision = gatekeeper.decide(
         profile,
-        current=gate.CurrentLocks(thresholds, strategy),
+        current=gatekeeper.CurrentLocks(thresholds, strategy),
         certificates=certificates(board),
         staleness=stale,
         instant=INSTANT,
@@ -82,7 +82,7 @@ def test_passed_means_everything_as_locked_and_nothing_else(
             decision.grant()
     for item in decision.symbol_results:
         assert item.passed or item.reasons, "a mismatch always says why"
-        assert f"{item.symbol} " in gate.render_board(decision, profile)
+        assert f"{item.symbol} " in gatekeeper.render_board(decision, profile)
 
 
 @given(st.lists(decisions))
@@ -137,7 +137,7 @@ def test_restatement_lists_exactly_what_differs(
             expected.add((key, "bar"))
         else:
             expected |= {(key, name) for name, a, b in zip(COLUMNS, old[key], new[key], strict=True) if a != b}
-    found = gate.restatement("ES", frame(old), frame(new), limit=1000)
+    found = gatekeeper.restatement("ES", frame(old), frame(new), limit=1000)
     listed = set()
     if found is not None:
         listed = {
@@ -152,5 +152,5 @@ def test_restatement_lists_exactly_what_differs(
 @given(rows)
 def test_history_compared_with_itself_is_not_restated(cells: dict[tuple[int, str], tuple[int | None, ...]]) -> None:
     bars = frame(cells)
-    assert gate.restatement("ES", bars, bars.reverse()) is None
+    assert gatekeeper.restatement("ES", bars, bars.reverse()) is None
     assert op.restated_ranges(op.session_ranges(bars, symbol="ES"), bars.reverse(), symbol="ES") == ()

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctl import continuous
-from ctl.certify import CertifyRequest, certify, power, vendor_pairs
+from ctl.certification import CertifyRequest, certify
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.certificate import Certificate
 from ctl.model.rolls import ContinuousSeries, RollPolicy
+from ctl.power import study, vendor_pairs
 
 KINDS: Final = get_args(vendor_pairs.DefectKind)
 SHIPPED: Final = get_args(vendor_pairs.Shipped)
@@ -28,7 +29,7 @@ TROUBLES: Final = (
     "no_contracts", "no_reference", "stated_adjustment", "reference_infinite", "short",
 )  # fmt: skip
 # A pair of 546 sessions cannot lose a thousand.
-LADDER: Final = {ladder.kind: ladder.sizes for ladder in power.LADDERS} | {"missing_sessions": (1, 2, 4, 16, 64, 544)}
+LADDER: Final = {ladder.kind: ladder.sizes for ladder in study.LADDERS} | {"missing_sessions": (1, 2, 4, 16, 64, 544)}
 REQUIRED: Final = ("L0", "L2", "L3", "L4")
 
 

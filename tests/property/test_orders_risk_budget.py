@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "orders"))
 
 from order_builders import book, result, terms, trade, trigger
 
-from ctl import risk
 from ctl.model.orders import Book, tranche_lots
+from ctl.trading import risk
 
 START = date(2026, 1, 1)
 gaps = st.tuples(st.integers(1, 4), st.integers(1, 12), st.floats(85.0, 120.0))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
 
-from ctl import paper
 from ctl.strategy.b1 import run
+from ctl.trading import paper
 
 SLIPPAGE = 0.25
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from ctl import operating_profile as op
-from ctl import strict_yaml
+from ctl import strict_files
 from ctl.errors import ProfileError
 
 TEMPLATE = (Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml").read_bytes()
@@ -150,7 +150,7 @@ plain = st.recursive(
 def test_strict_yaml_reads_what_a_writer_writes(document: dict[str, Any]) -> None:
     out = io.StringIO()
     YAML(typ="safe", pure=True).dump(document, out)
-    tree = strict_yaml.read(out.getvalue().encode())
+    tree = strict_files.read(out.getvalue().encode())
     if not any("alias" in problem.found or "nesting" in problem.found for problem in tree.problems):
         assert tree.problems == ()
         assert tree.value == document

@@ -51,13 +51,6 @@ def test_importing_the_package_imports_nothing_heavy():
     assert fresh(f"import sys, ctl; print([m for m in '{HEAVY}'.split() if m in sys.modules])") == "[]"
 
 
-@pytest.mark.parametrize("name", ["certify", "gate"])
-@pytest.mark.parametrize("first", ["import ctl", "import ctl.pipeline", "import ctl.certify, ctl.gate, ctl"])
-def test_a_room_is_a_module_and_can_be_called_whoever_imported_it_first(name: str, first: str):
-    code = f"{first}\nimport ctl, types\nroom = ctl.{name}\nprint(callable(room), isinstance(room, types.ModuleType))"
-    assert fresh(code) == "True True"
-
-
 def test_build_gives_the_manifest_of_the_command(ctl, raw: Path, es):
     from ctl import continuous
 

@@ -12,7 +12,7 @@ from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_i
 from ctl.errors import EXIT_ERROR, EXIT_OK
 
 if TYPE_CHECKING:
-    from ctl.slippage import Proposal
+    from ctl.flows.slippage import Proposal
 
 
 def slippage(
@@ -25,8 +25,8 @@ def slippage(
     json: bool,
 ) -> int:
     """Slippage per side with its uncertainty, beside the locked values; exit 1 where a symbol fails."""
-    from ctl import slippage as calibrating
-    from ctl.calibration import CONFIDENCE
+    from ctl.flows import slippage as calibrating
+    from ctl.trading.slippage import CONFIDENCE
 
     until, workspace = day(as_of), open_workspace(workspace_path)
     profile = profile_if_any(workspace)

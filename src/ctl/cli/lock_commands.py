@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def plan(workspace_path: Path | None, *, json: bool) -> int:
     """What the data now derive against the profile in force; nothing is changed."""
-    from ctl import locking
+    from ctl.flows import lock
 
     instant = clock.now()
     with output.progress("certifying"):
-        planned = locking.plan(open_workspace(workspace_path), instant=instant)
+        planned = lock.plan(open_workspace(workspace_path), instant=instant)
     document = planned.to_document()
     if json:
         output.print_json(document)
@@ -42,7 +42,8 @@ def plan(workspace_path: Path | None, *, json: bool) -> int:
 
 def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str], json: bool) -> int:
     """Write the next version of the profile, record why, put it in force."""
-    from ctl import locking, store
+    from ctl import store
+    from ctl.flows import lock
 
     instant = clock.now()
     found = open_workspace(workspace_path)
@@ -51,7 +52,7 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
         output.progress("certifying and locking"),
     ):
         workspace = store.Workspace.load(found.root)  # another lock may have switched the profile meanwhile
-        locked = locking.lock(workspace, reason=reason, next_actions=next_actions, instant=instant)
+        locked = lock.lock(workspace, reason=reason, next_actions=next_actions, instant=instant)
     document = locked.to_document()
     if json:
         output.print_json(document)
@@ -135,7 +136,7 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
 
 def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str, last: str, json: bool) -> int:
     """The gate as of each past week's last session; exit 0 whatever it would have said."""
-    from ctl import replay as replaying
+    from ctl.flows import replay as replaying
 
     instant, start, end = clock.now(), _day(first, "--from"), _day(last, "--to")
     if end < start:

@@ -30,8 +30,9 @@ def orders(
     json: bool,
 ) -> int:
     """The orders for the next open, behind the gate. Writes nothing but the CSV; exit 1 where a symbol failed."""
-    from ctl import gate as gate_room
-    from ctl import portfolio, run_orchestrator
+    from ctl import gatekeeper as gate_room
+    from ctl import run_orchestrator
+    from ctl.flows import portfolio
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
@@ -97,11 +98,11 @@ def orders(
 
 def paper(workspace_path: Path | None, *, json: bool) -> int:
     """The live-sim ledger beside the backtest of the same dates. Reads only."""
-    from ctl import paper_ledger
+    from ctl.flows import paper
 
     instant = clock.now()
     workspace = open_workspace(workspace_path)
-    symbols, trades = paper_ledger.report(workspace, read_profile(workspace, None))
+    symbols, trades = paper.report(workspace, read_profile(workspace, None))
     document: PaperDocument = {
         "schema_version": 1,
         "timestamp": clock.iso(instant),

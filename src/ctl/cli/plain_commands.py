@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctl import __version__, api, continuous, pipeline
+from ctl import __version__, api, continuous
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.errors import EXIT_OK, UsageError
+from ctl.flows import pipeline
 from ctl.model.rolls import RollPolicy
 from ctl.model.trades import Timeframe
 

@@ -6,12 +6,14 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ctl import __version__, continuous, pipeline
-from ctl.certify import CertifyRequest, power, vendor_pairs
-from ctl.certify import certify as certify_request
+from ctl import __version__, continuous
+from ctl.certification import CertifyRequest
+from ctl.certification import certify as certify_request
 from ctl.cli import output
 from ctl.errors import EXIT_OK
+from ctl.flows import pipeline
 from ctl.model.rolls import RollPolicy
+from ctl.power import study, vendor_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 MAX_DAY_DELTA: Final = 3
-_HEADINGS: Final = ("defect", *power.LAYERS, "ledger", "WATCH", "REJECT")
+_HEADINGS: Final = ("defect", *study.LAYERS, "ledger", "WATCH", "REJECT")
 _CLEAN_HEADINGS: Final = ("clean pairs", "pairs", "something is told", "not accepted", "nor when read again")
 
 
 def run(*, json: bool) -> int:
     """Measure and print."""
     with output.progress("injecting defects"):
-        report = power.measure(certify_pair)
+        report = study.measure(certify_pair)
     if json:
         output.print_json(report.document())
     else:
@@ -62,7 +64,7 @@ def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
     )
 
 
-def markdown(report: power.PowerReport) -> str:
+def markdown(report: study.PowerReport) -> str:
     """The report as the page that the repository carries (docs/certification_power.md)."""
     market = report.market
     lines = [
@@ -109,7 +111,7 @@ def markdown(report: power.PowerReport) -> str:
     return "\n".join(lines)
 
 
-def _rows(report: power.PowerReport, emphasise: Callable[[str], str]) -> list[list[str]]:
+def _rows(report: study.PowerReport, emphasise: Callable[[str], str]) -> list[list[str]]:
     rows = []
     for found in report.powers:
         detections = (*found.layers.values(), found.ledger, found.decisions["WATCH"], found.decisions["REJECT"])
@@ -121,12 +123,12 @@ def _rows(report: power.PowerReport, emphasise: Callable[[str], str]) -> list[li
     return rows
 
 
-def _defect(ladder: power.Ladder) -> str:
+def _defect(ladder: study.Ladder) -> str:
     """A defect, what it is, and the unit of its sizes."""
     return f"{ladder.kind}: {ladder.text} ({ladder.unit})"
 
 
-def _clean_rows(report: power.PowerReport) -> list[list[str]]:
+def _clean_rows(report: study.PowerReport) -> list[list[str]]:
     return [
         [
             text,
@@ -139,7 +141,7 @@ def _clean_rows(report: power.PowerReport) -> list[list[str]]:
     ]
 
 
-def _print(report: power.PowerReport) -> None:
+def _print(report: study.PowerReport) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -169,4 +171,4 @@ def _print(report: power.PowerReport) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown(power.measure(certify_pair)))
+    sys.stdout.write(markdown(study.measure(certify_pair)))

@@ -29,7 +29,7 @@ def research(
     json: bool,
 ) -> int:
     """Variants side by side; exit 1 where one failed on a symbol."""
-    from ctl import research as room
+    from ctl.flows import research as room
 
     until, workspace = day(as_of), open_workspace(workspace_path)
     grid = {name: _values(name, text) for name, text in parameters(param).items()}

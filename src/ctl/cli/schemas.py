@@ -29,7 +29,7 @@ def write(folder: Path, *, check_only: bool) -> int:
 
 def published() -> dict[str, bytes]:
     """File name -> bytes of every schema."""
-    from ctl.certify.schema import certificate_schema
+    from ctl.certification.written.schema import certificate_schema
     from ctl.ops.schemas import schemas
     from ctl.store import decision_log
 

@@ -33,10 +33,10 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
             output.print_causes(causes)
         return EXIT_OK
     pairs = [market.parse_injection(item) for item in inject]
-    from ctl import demo_workspace
+    from ctl.flows import demo
 
     with output.progress("simulating two vendors, 2018-01 to 2026-02"):
-        filled = demo_workspace.fill(folder, pairs)
+        filled = demo.fill(folder, pairs)
     document = {
         "workspace": str(filled.workspace.root),
         "raw_files": filled.raw_files,
@@ -54,7 +54,7 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
 
 def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, json: bool) -> int:
     """Build the workspace's continuous series; what is unchanged is not built again."""
-    from ctl import series_build
+    from ctl.flows import build
 
     workspace = open_workspace(workspace_path)
     profile = profile_if_any(workspace)
@@ -63,7 +63,7 @@ def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, jso
     documents: list[dict[str, Any]] = []
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
-        built = series_build.build_symbol(workspace, symbol, settings.roll_policy if settings else None, csv=csv)
+        built = build.build_symbol(workspace, symbol, settings.roll_policy if settings else None, csv=csv)
         documents.append(built.manifest)
         if not json:
             files = [workspace.relative(path) for path in built.files]
@@ -86,7 +86,7 @@ def certify(
 
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
-    from ctl import pipeline, portfolio
+    from ctl.flows import pipeline, portfolio
 
     workspace, until = open_workspace(workspace_path), day(as_of)
     profile = profile_if_any(workspace)
@@ -118,8 +118,8 @@ def certify(
 
 def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str | None, json: bool) -> int:
     """The gate: exit 0 only where everything holds."""
-    from ctl import gate as gate_room
-    from ctl import portfolio
+    from ctl import gatekeeper as gate_room
+    from ctl.flows import portfolio
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
@@ -148,8 +148,9 @@ def run(
     json: bool,
 ) -> int:
     """The portfolio run behind the gate."""
-    from ctl import gate as gate_room
-    from ctl import portfolio, run_orchestrator, store
+    from ctl import gatekeeper as gate_room
+    from ctl import run_orchestrator, store
+    from ctl.flows import portfolio
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
@@ -208,8 +209,9 @@ def ops(
     json: bool,
 ) -> int:
     """The weekly cycle."""
-    from ctl import gate as gate_room
-    from ctl import ops_notifier, portfolio
+    from ctl import gatekeeper as gate_room
+    from ctl import ops_notifier
+    from ctl.flows import portfolio
     from ctl.ops.retention import RetentionLimits
     from ctl.ops.weekly import WeeklyOptions, WeeklySteps, run_weekly
 
@@ -273,7 +275,7 @@ def open_workspace(path: Path | None) -> Workspace:
 
 def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
     """`portfolio.read_profile`."""
-    from ctl import portfolio
+    from ctl.flows import portfolio
 
     return portfolio.read_profile(workspace, path)
 
@@ -282,7 +284,7 @@ def profile_if_any(workspace: Workspace) -> OperatingProfile | None:
     """The workspace's profile for its settings, locked or not; None where there is none yet."""
     if not workspace.profile_path.is_file():
         return None
-    from ctl import portfolio
+    from ctl.flows import portfolio
 
     return portfolio.read_profile(workspace, require_lock=False)
 

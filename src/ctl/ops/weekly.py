@@ -17,7 +17,7 @@ from typing import Final, Literal, TextIO
 
 from ctl import __version__, clock, ops_notifier, run_orchestrator, store
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
-from ctl.gate import GateDecision, lock_text
+from ctl.gatekeeper import GateDecision, lock_text
 from ctl.model.run import OpsLogDocument, PlanEntry, SymbolRun, instant_text
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile

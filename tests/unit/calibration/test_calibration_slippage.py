@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctl.calibration import Fill, from_bars, from_fills, student_quantile, ticks_up, weighted_mean
 from ctl.errors import InputError
-from ctl.slippage import read_fills
+from ctl.flows.slippage import read_fills
+from ctl.trading.slippage import Fill, from_bars, from_fills, student_quantile, ticks_up, weighted_mean
 
 # Two-sided 95 % and 99 % points of Student's t as printed in statistical tables.
 TABLE = [

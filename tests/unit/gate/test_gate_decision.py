@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ctl import gate
+from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
@@ -23,7 +23,7 @@ from ctl.model.run import RestatedValue
 TEMPLATE = Path(__file__).resolve().parents[3] / "configs/cutover/operating_profile_v1.yaml"
 THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
 INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
-CURRENT = gate.CurrentLocks(THRESHOLDS, STRATEGY)
+CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
 DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
 GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
 
@@ -39,7 +39,7 @@ def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificat
     return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
 
 
-def board() -> dict[str, Certificate | gate.Unavailable]:
+def board() -> dict[str, Certificate | gatekeeper.Unavailable]:
     return {
         "ES": certificate("ES", "WATCH", DRIFT),
         "CL": certificate("CL", "ACCEPT"),
@@ -47,12 +47,12 @@ def board() -> dict[str, Certificate | gate.Unavailable]:
     }
 
 
-def decide(profile: op.OperatingProfile | None = None, **options: Any) -> gate.GateDecision:
+def decide(profile: op.OperatingProfile | None = None, **options: Any) -> gatekeeper.GateDecision:
     given = {"current": CURRENT, "certificates": board(), "instant": INSTANT, **options}
-    return gate.decide(profile or locked_profile(), **given)
+    return gatekeeper.decide(profile or locked_profile(), **given)
 
 
-def codes(decision: gate.GateDecision, symbol: str) -> list[str]:
+def codes(decision: gatekeeper.GateDecision, symbol: str) -> list[str]:
     return [reason.code for item in decision.symbol_results if item.symbol == symbol for reason in item.reasons]
 
 
@@ -73,7 +73,7 @@ def test_the_locked_board_passes() -> None:
 
 
 def test_the_board_reads_as_the_specification_shows_it() -> None:
-    assert gate.render_board(decide(), locked_profile()) == (
+    assert gatekeeper.render_board(decide(), locked_profile()) == (
         "ES .... WATCH           expected WATCH   ok   mean drift 7.33 > 5.00 (index points)\n"
         "CL .... ACCEPT          expected ACCEPT  ok\n"
         "PL .... WATCH           expected WATCH   ok   mean gap difference 1.40 > 1.00 (USD per troy ounce)\n"
@@ -86,8 +86,8 @@ def test_the_board_reads_as_the_specification_shows_it() -> None:
 
 
 def test_a_mismatch_stands_on_the_board_with_its_reasons() -> None:
-    certificates = {**board(), "CL": gate.Unavailable("INPUT_MISSING", "no file under data/raw/databento/CL")}
-    text = gate.render_board(decide(certificates=certificates), locked_profile())
+    certificates = {**board(), "CL": gatekeeper.Unavailable("INPUT_MISSING", "no file under data/raw/databento/CL")}
+    text = gatekeeper.render_board(decide(certificates=certificates), locked_profile())
     assert text.splitlines()[1:3] == [
         "CL .... ERROR           expected ACCEPT  MISMATCH",
         "        INPUT_MISSING: no file under data/raw/databento/CL",
@@ -122,13 +122,13 @@ def test_better_than_expected_refuses_and_says_what_to_do() -> None:
     ("found", "code"),
     [
         (None, "INPUT_MISSING"),
-        (gate.Unavailable("INPUT_UNREADABLE", "ESH25.dbn.zst: truncated"), "INPUT_UNREADABLE"),
+        (gatekeeper.Unavailable("INPUT_UNREADABLE", "ESH25.dbn.zst: truncated"), "INPUT_UNREADABLE"),
         (certificate("PL", "WATCH"), "CERTIFICATE_OF_ANOTHER_SYMBOL"),
         (Certificate("ES", "MAYBE", (), {}), "CERTIFICATE_UNREADABLE"),  # type: ignore[arg-type]
         (Certificate("ES", "WATCH", (), {"value": float("nan")}), "CERTIFICATE_UNREADABLE"),
     ],
 )
-def test_what_cannot_be_relied_on_is_error(found: Certificate | gate.Unavailable | None, code: str) -> None:
+def test_what_cannot_be_relied_on_is_error(found: Certificate | gatekeeper.Unavailable | None, code: str) -> None:
     certificates = board()
     if found is None:
         del certificates["ES"]
@@ -171,18 +171,18 @@ def test_input_exactly_at_the_limit_is_fresh() -> None:
 @pytest.mark.parametrize(
     ("current", "code"),
     [
-        (gate.CurrentLocks("9" * 64, STRATEGY), "THRESHOLDS_CHANGED"),
-        (gate.CurrentLocks(THRESHOLDS, "9" * 64), "STRATEGY_CHANGED"),
+        (gatekeeper.CurrentLocks("9" * 64, STRATEGY), "THRESHOLDS_CHANGED"),
+        (gatekeeper.CurrentLocks(THRESHOLDS, "9" * 64), "STRATEGY_CHANGED"),
     ],
 )
-def test_a_changed_digest_refuses(current: gate.CurrentLocks, code: str) -> None:
+def test_a_changed_digest_refuses(current: gatekeeper.CurrentLocks, code: str) -> None:
     decision = decide(current=current)
     assert not decision.passed
     assert [lock.code for lock in decision.locks if not lock.held] == [code]
     (line,) = decision.failures
     assert line.startswith(f"{code}: ")
     assert "999999999999)" in line
-    assert line in gate.render_board(decision, locked_profile())
+    assert line in gatekeeper.render_board(decision, locked_profile())
     with pytest.raises(GateRefused, match=code):
         decision.grant()
 
@@ -203,7 +203,7 @@ def test_switching_a_constraint_off_is_an_edit() -> None:
     digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
     data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest))
     loosened = data.replace(b"thresholds_locked: true", b"thresholds_locked: false")
-    decision = decide(op.load(loosened, "p.yaml"), current=gate.CurrentLocks("9" * 64, STRATEGY))
+    decision = decide(op.load(loosened, "p.yaml"), current=gatekeeper.CurrentLocks("9" * 64, STRATEGY))
     assert not decision.passed
     assert [(lock.name, lock.enforced, lock.code) for lock in decision.locks] == [
         ("thresholds", False, "THRESHOLDS_CHANGED"),
@@ -274,15 +274,15 @@ def test_a_naive_instant_is_refused() -> None:
 
 def test_passes_and_decisions_cannot_be_made_by_hand() -> None:
     with pytest.raises(TypeError):
-        gate.GatePass("a" * 64, {}, INSTANT)
+        gatekeeper.GatePass("a" * 64, {}, INSTANT)
     with pytest.raises(TypeError):
-        gate.GatePass("a" * 64, {}, INSTANT, _issuer=object())
+        gatekeeper.GatePass("a" * 64, {}, INSTANT, _issuer=object())
     with pytest.raises(TypeError):
-        gate.GateDecision(passed=True)
+        gatekeeper.GateDecision(passed=True)
     with pytest.raises(TypeError):
-        type("Mine", (gate.GatePass,), {})
+        type("Mine", (gatekeeper.GatePass,), {})
     with pytest.raises(TypeError):
-        type("Mine", (gate.GateDecision,), {})
+        type("Mine", (gatekeeper.GateDecision,), {})
 
 
 @pytest.mark.parametrize("forge", [copy.copy, copy.deepcopy, pickle.dumps])
@@ -310,19 +310,19 @@ def test_passes_and_decisions_cannot_be_changed() -> None:
 
 
 def test_a_pass_built_around_the_constructor_is_not_accepted() -> None:
-    forged = object.__new__(gate.GatePass)
+    forged = object.__new__(gatekeeper.GatePass)
     object.__setattr__(forged, "profile_sha256", "a" * 64)
     with pytest.raises(TypeError, match="needs the GatePass of a passed gate"):
-        gate.require_pass(forged, profile_sha256="a" * 64)
+        gatekeeper.require_pass(forged, profile_sha256="a" * 64)
     with pytest.raises(TypeError):
-        gate.require_pass(None, profile_sha256="a" * 64)
+        gatekeeper.require_pass(None, profile_sha256="a" * 64)
 
 
 def test_a_pass_is_good_for_its_own_profile_only() -> None:
     granted = decide().grant()
-    assert gate.require_pass(granted, profile_sha256=locked_profile().sha256) is granted
+    assert gatekeeper.require_pass(granted, profile_sha256=locked_profile().sha256) is granted
     with pytest.raises(GateRefused, match="another profile"):
-        gate.require_pass(granted, profile_sha256="f" * 64)
+        gatekeeper.require_pass(granted, profile_sha256="f" * 64)
 
 
 # ---------------------------------------------------------------- restated history
@@ -350,14 +350,14 @@ D1, D2, D3 = date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)
 def test_new_sessions_are_not_restated() -> None:
     locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, 6))
     current = frame((D3, "ESH26", 102.0, 7), (D2, "ESH26", 101.0, 6), (D1, "ESH26", 100.0, 5))
-    assert gate.restatement("ES", locked, current) is None
-    assert gate.restatement("ES", locked.clear(), current) is None
+    assert gatekeeper.restatement("ES", locked, current) is None
+    assert gatekeeper.restatement("ES", locked.clear(), current) is None
 
 
 def test_restated_values_are_listed_with_old_and_new() -> None:
     locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, None), (D2, "ESM26", 103.0, 1))
     current = frame((D1, "ESH26", 100.25, 5), (D1, "ESM26", 104.0, 1), (D2, "ESH26", 101.0, 6))
-    found = gate.restatement("ES", locked, current)
+    found = gatekeeper.restatement("ES", locked, current)
     assert found is not None
     assert (found.total, found.sessions, found.contracts) == (7, 2, ("ESH26", "ESM26"))
     assert found.changes == (
@@ -367,17 +367,17 @@ def test_restated_values_are_listed_with_old_and_new() -> None:
         RestatedValue("ESM26", D2, "bar", 103.0, None),
     )
     assert found.text.startswith("RESTATED_HISTORY: ES: 7 values on 2 sessions; first ESH26 2026-01-05 open 100.0 -> ")
-    short = gate.restatement("ES", locked, current, limit=2)
+    short = gatekeeper.restatement("ES", locked, current, limit=2)
     assert short is not None
     assert (short.total, len(short.changes), short.to_document()["truncated"]) == (7, 2, True)
 
 
 def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
-    found = gate.restatement("ES", frame((D1, "ESH26", 100.0, 5)), frame((D1, "ESH26", 101.0, 5)))
+    found = gatekeeper.restatement("ES", frame((D1, "ESH26", 100.0, 5)), frame((D1, "ESH26", 101.0, 5)))
     assert found is not None
     decision = decide(restatements=[found])
     assert decision.passed
-    assert found.text in gate.render_board(decision, locked_profile())
+    assert found.text in gatekeeper.render_board(decision, locked_profile())
     assert decision.to_document()["restatements"][0]["code"] == "RESTATED_HISTORY"
 
 
@@ -397,27 +397,27 @@ def test_one_constraint_is_enough_to_require_the_settings_lock(constraint: str) 
 
 def test_a_lock_is_said_in_words() -> None:
     missing, *_ = decide(locked_profile(lock=None)).locks
-    assert gate.lock_text(missing) == (
+    assert gatekeeper.lock_text(missing) == (
         "LOCK_MISSING: the profile requires this lock but carries none (thresholds: locked nothing, now 111111111111);"
         " restore the file, or lock a new profile version (ctl lock)"
     )
     held, *_ = decide().locks
-    assert gate.lock_text(held) == "thresholds: held"
+    assert gatekeeper.lock_text(held) == "thresholds: held"
     free = locked_profile(lock=None, thresholds_locked=False, strategy_logic_locked=False)
-    assert gate.lock_text(decide(free).locks[0]) == "thresholds: not locked"
+    assert gatekeeper.lock_text(decide(free).locks[0]) == "thresholds: not locked"
 
 
 def test_a_failure_says_expected_actual_and_why() -> None:
-    certificates = {**board(), "ES": gate.Unavailable("INPUT_MISSING", "no files")}
+    certificates = {**board(), "ES": gatekeeper.Unavailable("INPUT_MISSING", "no files")}
     assert decide(certificates=certificates).failures[0] == "ES: expected WATCH, actual ERROR (no files)"
 
 
 def test_long_symbols_widen_the_board() -> None:
     profile = locked_profile(non_gating={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
-    lines = gate.render_board(decide(profile), profile).splitlines()
+    lines = gatekeeper.render_board(decide(profile), profile).splitlines()
     assert lines[1] == "CL ......... ACCEPT          expected ACCEPT  ok"
     assert lines[3:5] == ["PA ......... NON-GATING", "LONGNAME1 .. NON-GATING"]
-    assert gate.render_board(decide(), locked_profile(), simulated=True).endswith("GO\nData: simulated market")
+    assert gatekeeper.render_board(decide(), locked_profile(), simulated=True).endswith("GO\nData: simulated market")
 
 
 def test_what_a_decision_calls_itself() -> None:
@@ -427,7 +427,7 @@ def test_what_a_decision_calls_itself() -> None:
 
 
 def test_a_decision_as_a_frame_has_a_row_per_gating_symbol() -> None:
-    frame = decide(certificates={**board(), "CL": gate.Unavailable("INPUT_MISSING", "no files")}).to_polars()
+    frame = decide(certificates={**board(), "CL": gatekeeper.Unavailable("INPUT_MISSING", "no files")}).to_polars()
     assert dict(frame.schema) == {
         "symbol": pl.String,
         "expected": pl.String,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ctl import locking
 from ctl.errors import WorkspaceError
+from ctl.flows import lock
 from ctl.operating_profile import SessionRange
 from ctl.store.workspace import parse
 
@@ -28,7 +28,7 @@ profile = "volume profile column"
 
 def switched(head: str, rest: str = REST, name: str = "configs/p_v2.yaml") -> str:
     data = (head + rest).encode()
-    return locking._switched(data, parse(data, ROOT), name).decode()
+    return lock._switched(data, parse(data, ROOT), name).decode()
 
 
 HEAD = 'schema_version = 1\ncycle_id = "c"\n'
@@ -70,17 +70,17 @@ def test_a_profile_written_otherwise_is_refused_and_not_guessed_at(line: str) ->
     except WorkspaceError:
         return  # nothing could be in force to begin with
     with pytest.raises(WorkspaceError, match="cannot be named anew"):
-        locking._switched(data, workspace, "p_v2.yaml")
+        lock._switched(data, workspace, "p_v2.yaml")
 
 
 def test_a_difference_of_inputs_in_words() -> None:
     days = (date(2026, 3, 2), date(2026, 3, 3))
-    found = locking.InputDifference(
+    found = lock.InputDifference(
         symbol="ES",
         locked=True,
         first=date(2018, 1, 2),
         last=days[-1],
-        files=(locking.FileChange("a.csv", None, "1" * 64), locking.FileChange("b.csv", "1" * 64, "2" * 64)),
+        files=(lock.FileChange("a.csv", None, "1" * 64), lock.FileChange("b.csv", "1" * 64, "2" * 64)),
         new_sessions=days,
         restated=(SessionRange(date(2019, 1, 2), date(2019, 12, 31), "3" * 64),),
     )
@@ -89,9 +89,9 @@ def test_a_difference_of_inputs_in_words() -> None:
     )
     assert found.changed
     assert found.to_document()["new_sessions"] == ["2026-03-02", "2026-03-03"]
-    same = locking.InputDifference("ES", True, date(2018, 1, 2), days[-1])
+    same = lock.InputDifference("ES", True, date(2018, 1, 2), days[-1])
     assert (same.text, same.changed) == ("as locked", False)
-    assert locking.InputDifference("ES", True, None, None).text == "cannot be read"
-    assert locking.InputDifference("ES", False, days[0], days[-1]).text == "not locked yet"
-    one = locking.InputDifference("ES", True, days[0], days[-1], new_sessions=days[1:])
+    assert lock.InputDifference("ES", True, None, None).text == "cannot be read"
+    assert lock.InputDifference("ES", False, days[0], days[-1]).text == "not locked yet"
+    one = lock.InputDifference("ES", True, days[0], days[-1], new_sessions=days[1:])
     assert one.text == "1 new session 2026-03-03"

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ctl import gate, ops_notifier
+from ctl import gatekeeper, ops_notifier
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/ops/weekly_ops_runbook.md").read_text()
 
@@ -30,7 +30,7 @@ def test_every_code_variable_and_exact_line_is_there() -> None:
         ops_notifier.success(occasion, recommendation="GO").text,
         *ops_notifier.URL_VARIABLES,
         "CTL_OPS_PING_URL",
-        *gate._LOCK_TEXTS,
+        *gatekeeper._LOCK_TEXTS,
         *("BETTER_THAN_EXPECTED", "RECOMMENDATION_MISMATCH", "STALE_INPUT", "RESTATED_HISTORY", "PROFILE_INVALID"),
         *("RUN_INTERRUPTED", "RUN_STOPPED", "WORKSPACE_BUSY", "WRITE_FAILED"),
     ]

@@ -10,8 +10,8 @@ from order_builders import bars, book, day, open_trade, result, terms, trigger
 from ctl.errors import DataError
 from ctl.model.orders import Order, OrderSheet, RiskTerms, Roll, SymbolIntents, on_grid_down, on_grid_up
 from ctl.model.trades import StrategyResult
-from ctl.order_sheet import order_sheet
 from ctl.strategy.orders import next_session_intents
+from ctl.trading.orders import order_sheet
 
 LAST = "2026-01-30"
 MONDAY = day("2026-02-02")

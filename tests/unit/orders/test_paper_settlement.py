@@ -9,9 +9,9 @@ from datetime import date, timedelta
 import pytest
 from order_builders import open_trade, result, trade, trigger
 
-from ctl import paper
 from ctl.errors import DataError
 from ctl.model.trades import StrategyResult
+from ctl.trading import paper
 
 COSTS = paper.Costs(0.5, 0.25)
 FIRST = date(2026, 1, 5)

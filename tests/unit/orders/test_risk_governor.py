@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from order_builders import book, day, open_trade, result, terms, trade, trigger
 
-from ctl import risk
 from ctl.model.orders import Book, EntryIntent, RiskTerms, tranche_lots
+from ctl.trading import risk
 
 
 def entry(confirmed: str, close: float = 104.75, symbol: str = "AA") -> EntryIntent:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ctl import __version__, digests, gate, store
+from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl import run_orchestrator as runner
 from ctl.errors import DataError, GateRefused
@@ -46,16 +46,16 @@ def locked_profile() -> op.OperatingProfile:
     return op.load(op.with_lock(data, op.Lock("1" * 64, "2" * 64, digest)), TEMPLATE.name)
 
 
-def decide(es: Decision = "WATCH") -> gate.GateDecision:
+def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
     statuses: dict[str, Decision] = {"ES": es, "CL": "ACCEPT", "PL": "WATCH"}
     drift = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)")
-    certificates: dict[str, Certificate | gate.Unavailable] = {
+    certificates: dict[str, Certificate | gatekeeper.Unavailable] = {
         symbol: Certificate(symbol, status, () if status == "ACCEPT" else (drift,), {"symbol": symbol})
         for symbol, status in statuses.items()
     }
-    return gate.decide(
+    return gatekeeper.decide(
         locked_profile(),
-        current=gate.CurrentLocks("1" * 64, "2" * 64),
+        current=gatekeeper.CurrentLocks("1" * 64, "2" * 64),
         certificates=certificates,
         instant=INSTANT,
     )

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ctl import strategies
 from ctl.errors import ProfileError
+from ctl.strategy import registry
 from ctl.strategy.b1.strategy import REGISTERED
 
 HEX = "ab" * 32
@@ -45,23 +45,23 @@ def offered(monkeypatch: pytest.MonkeyPatch):
     """Have packages offer `name -> object of this module`."""
 
     def offer(*pairs: tuple[str, str]) -> None:
-        entries = tuple(EntryPoint(name, f"{__name__}:{value}", strategies.GROUP) for name, value in pairs)
-        monkeypatch.setattr(strategies, "_offered", lambda: entries)
+        entries = tuple(EntryPoint(name, f"{__name__}:{value}", registry.GROUP) for name, value in pairs)
+        monkeypatch.setattr(registry, "_offered", lambda: entries)
 
     return offer
 
 
 def test_the_shipped_strategy_cannot_be_replaced(offered):
     offered(("b1", "Plain"), ("plain", "Plain"))
-    assert strategies.find("b1") is REGISTERED
-    assert strategies.installed() == ("b1", "plain")
+    assert registry.find("b1") is REGISTERED
+    assert registry.installed() == ("b1", "plain")
 
 
 def test_a_class_is_made_and_an_instance_taken(offered):
     offered(("plain", "Plain"))
-    assert isinstance(strategies.find("plain"), Plain)
+    assert isinstance(registry.find("plain"), Plain)
     offered(("plain", "INSTANCE"))
-    assert strategies.find("plain") is INSTANCE
+    assert registry.find("plain") is INSTANCE
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_class_is_made_and_an_instance_taken(offered):
 def test_whatever_is_no_strategy_is_refused(offered, pairs, code: str, text: str):
     offered(*pairs)
     with pytest.raises(ProfileError, match=text) as refused:
-        strategies.find("plain")
+        registry.find("plain")
     assert refused.value.code == code
     assert refused.value.exit_code == 2
 
@@ -87,13 +87,13 @@ def test_whatever_is_no_strategy_is_refused(offered, pairs, code: str, text: str
 @pytest.mark.parametrize("found", ["", None, "AB" * 32, "ab" * 31, 1])
 def test_a_fingerprint_is_a_digest(found):
     with pytest.raises(ProfileError, match="gives no fingerprint"):
-        strategies.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: found))
+        registry.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: found))
 
 
 def test_a_fingerprint_that_fails_is_a_refusal():
     with pytest.raises(ProfileError, match="ZeroDivisionError"):
-        strategies.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: 1 / 0))
-    assert strategies.fingerprint(Plain()) == HEX
+        registry.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: 1 / 0))
+    assert registry.fingerprint(Plain()) == HEX
 
 
 def test_b1_takes_parameters_as_every_strategy_does():

@@ -1,0 +1,1 @@
+"""Layers L0 to L5, one module each."""

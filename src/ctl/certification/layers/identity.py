@@ -1,0 +1,331 @@
+"""L0: is this the instrument that was asked for?"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ctl.certification.acceptance import LIMITS_V1, compared, exceeds
+from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.recovery.reference import recover
+from ctl.certification.state import TITLES
+from ctl.certification.window import roll_starts
+from ctl.model.contracts import parse_symbol
+from ctl.model.findings import Finding, LayerResult, counted, worst_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from ctl.certification.contract_closes import ContractCloses
+    from ctl.certification.recovery.reference import RecoveredReference
+    from ctl.certification.request import CertifyRequest, EquityBasis
+    from ctl.certification.window import Overlap, WindowRoll
+    from ctl.model.bars import ContractBars
+    from ctl.model.findings import Status
+    from ctl.model.reference import Reference
+
+Floats = npt.NDArray[np.float64]
+
+LAYER: Final = "L0"
+GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
+MIN_CHANGES: Final = 30
+
+_finding = partial(Finding, LAYER)
+
+
+def check_root(request: CertifyRequest) -> Finding:
+    """Check 1: every contract's root is the one asked for."""
+    if request.contracts is None:
+        return _finding("root", "NOT_RUN", "no contract bars: roots cannot be compared")
+    foreign: dict[str, list[str]] = {}
+    for contract in request.contracts.contracts:
+        if contract.root != request.root:
+            foreign.setdefault(contract.root, []).append(contract.name)
+    total = len(request.contracts.contracts)
+    if not total:
+        return _finding("root", "ERROR", f"no contracts of {request.root} found")
+    if not foreign:
+        return _finding("root", "PASS", f"all {total} contracts are {request.root}")
+    found = ", ".join(sorted(foreign))
+    evidence = {"requested": request.root, "found": {root: sorted(names) for root, names in sorted(foreign.items())}}
+    return _finding("root", "FAIL", f"{found} found where {request.root} was asked for", evidence=evidence)
+
+
+def closes_for_grid(request: CertifyRequest, closes: ContractCloses | None) -> Floats | None:
+    """The prices whose grid is checked: our contracts' closes, else the canonical series' unadjusted ones."""
+    if closes is not None:
+        return closes.flat
+    if request.equity_basis is not None:
+        return request.equity_basis.closes
+    if request.canonical is None:
+        return None
+    frame = request.canonical.frame
+    if "close_unadjusted" in frame.columns:
+        raw: Floats = frame["close_unadjusted"].to_numpy()
+    else:
+        raw = frame["close"].to_numpy() - frame["adjustment"].fill_null(0.0).to_numpy()
+    return raw
+
+
+def check_grid(closes: Floats, tick: float) -> Finding:
+    """Check 2: closes lie on the profile's tick grid, or on a finer one that divides it."""
+    share = off_grid_share(closes, tick)
+    limit = LIMITS_V1.max_off_grid_share
+    if not np.isfinite(share):
+        return _finding("tick_grid", "ERROR", "no finite close to compare with the tick grid")
+    if not exceeds(share, limit):
+        text = f"{100 * share:.2f} % of closes off the grid of {tick:g}"
+        return _finding("tick_grid", "PASS", text, value=share, limit=limit, unit="fraction")
+    grid = infer_grid(closes)
+    left, right = compared(100 * share, 100 * limit)
+    text = f"{left} % of closes off the grid of {tick:g} > {right} %"
+    evidence = {"tick": tick, "inferred_grid": grid}
+    if grid is not None and divides(grid, tick):
+        text += f"; they lie on the finer grid of {grid:g}"
+        return _finding("tick_grid", "WATCH", text, "FINER_GRID", share, limit, "fraction", evidence)
+    text += "; no grid found" if grid is None else f"; they lie on a grid of {grid:g}"
+    return _finding("tick_grid", "FAIL", text, None, share, limit, "fraction", evidence)
+
+
+def check_reference_match(
+    overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
+) -> Finding:
+    """Check 3: daily changes correlate with the reference's, and levels agree where it ships unadjusted closes."""
+    correlation, used, basis = _change_correlation(overlap, canonical_rolls, reference_rolls)
+    ratio, level = _levels(overlap)
+    evidence: dict[str, Any] = {
+        "correlation": correlation,
+        "changes": used,
+        "changes_over": basis,
+        "median_level_ratio": ratio,
+        "median_level_difference": level,
+    }
+    least, most = LIMITS_V1.min_change_correlation, LIMITS_V1.max_median_level_difference
+    if correlation is None:
+        why = f"{used} comparable changes" if used < MIN_CHANGES else f"one side does not move over {used} changes"
+        text = f"correlation of daily changes is undefined: {why}"
+        return _finding("reference_match", "ERROR", text, evidence=evidence)
+    problems = []
+    if exceeds(least, correlation):
+        left, right = compared(correlation, least)
+        problems.append(f"correlation of daily changes {left} < {right}")
+    if level is not None and exceeds(level, most):
+        left, right = compared(100 * level, 100 * most)
+        problems.append(f"median level difference {left} % > {right} %")
+    code = None
+    if len(problems) == 1 and ratio is not None and level is not None and exceeds(level, most):
+        power = _power_of_ten(ratio)
+        if power is not None:
+            code = "UNIT_MISMATCH"
+            problems.append(f"prices are {10.0**power:g} times the reference's: another quote unit")
+    text = "; ".join(problems) or f"correlation of daily changes {correlation:.4f} over {used} sessions"
+    status: Status = "FAIL" if problems else "PASS"
+    return _finding("reference_match", status, text, code, correlation, least, "correlation", evidence)
+
+
+def check_terms(request: CertifyRequest) -> Finding:
+    """Check 4: the vendor's definition records agree with what was asked for. Informs; does not gate."""
+    terms = request.contracts.terms if request.contracts is not None else {}
+    if request.contracts is None or not terms:
+        return _finding("definition", "NOT_RUN", "no definition records")
+    last_bars = _last_bars(request.contracts)
+    problems = []
+    for name in sorted(terms):
+        term = terms[name]
+        parsed = parse_symbol(name)
+        if term.asset is not None and term.asset != request.root:
+            problems.append(f"{name}: asset {term.asset}, expected {request.root}")
+        if term.tick is not None and abs(term.tick - request.tick) > 1e-9 * max(1.0, request.tick):
+            problems.append(f"{name}: tick {term.tick:g}, expected {request.tick:g}")
+        if term.currency is not None and request.currency and term.currency != request.currency:
+            problems.append(f"{name}: currency {term.currency}, expected {request.currency}")
+        if term.last_trade is not None:
+            if parsed is not None and not _expires_near_delivery(term.last_trade.year, term.last_trade.month, parsed):
+                problems.append(f"{name}: expires {term.last_trade}, far from its delivery month")
+            last_bar = last_bars.get(name)
+            if last_bar is not None and last_bar > term.last_trade:
+                problems.append(f"{name}: bar of {last_bar} after its expiration {term.last_trade}")
+    evidence = {"contracts": len(terms), "disagreements": problems[:50], "n_disagreements": len(problems)}
+    if problems:
+        return _finding(
+            "definition", "FAIL", f"{counted(len(problems), 'disagreement')}, first: {problems[0]}", evidence=evidence
+        )
+    return _finding("definition", "PASS", f"definition records of {len(terms)} contracts agree", evidence=evidence)
+
+
+def check_basis(basis: EquityBasis) -> Finding:
+    """Which adjustments an equity's two series carry. Informs; without a common basis nothing else is compared."""
+    if basis.refusal is not None:
+        code, text = basis.refusal
+        status: Status = "FAIL" if code == "DOUBLE_ADJUSTED" else "NOT_RUN"
+        return _finding("adjustment_basis", status, text, code, evidence=basis.document)
+    if basis.notes:
+        text = "; ".join((basis.text, *basis.notes))
+        return _finding("adjustment_basis", "WATCH", text, "BASIS_MISSTATED", evidence=basis.document)
+    return _finding("adjustment_basis", "PASS", basis.text, evidence=basis.document)
+
+
+def check_fingerprint(recovered: RecoveredReference) -> Finding:
+    """Evidence: how well the reference's closes are those of our contracts. Informs; does not gate."""
+    evidence = {"source": recovered.source, "median_residual_ticks": recovered.median_residual_ticks}
+    if recovered.median_residual_ticks is None:
+        return _finding("fingerprint", "NOT_RUN", "contract closes were not matched", evidence=evidence)
+    residual = recovered.median_residual_ticks
+    if recovered.source != "fingerprint":
+        text = f"the reference's closes match no path through our contracts: median residual {residual:.2f} ticks"
+        return _finding("fingerprint", "WATCH", text, "NO_FINGERPRINT_MATCH", residual, unit="ticks", evidence=evidence)
+    text = f"the reference's closes follow our contracts: median residual {residual:.2f} ticks"
+    if recovered.rolls_uncertain:
+        text += "; it ships only its adjusted series and no highs and lows that are ours: its contracts are uncertain"
+        return _finding("fingerprint", "WATCH", text, "UNCERTAIN_ROLLS", residual, unit="ticks", evidence=evidence)
+    return _finding("fingerprint", "PASS", text, None, residual, unit="ticks", evidence=evidence)
+
+
+def result(findings: Sequence[Finding]) -> LayerResult:
+    """The layer from its checks. A gating check that did not run makes the layer NOT_RUN, unless one failed."""
+    by_check = {finding.check: finding.status for finding in findings}
+    gating = [by_check.get(check, "NOT_RUN") for check in GATING_CHECKS]
+    status = worst_status(gating)
+    if status in {"PASS", "WATCH"} and "NOT_RUN" in gating:
+        status = "NOT_RUN"
+    if status == "PASS" and any(finding.status in {"WATCH", "FAIL"} for finding in findings):
+        status = "WATCH"
+    told = [f"{finding.check}: {finding.text}" for finding in findings if finding.status not in {"PASS", "NOT_RUN"}]
+    silent = [
+        f"{finding.check}: {finding.text}"
+        for finding in findings
+        if finding.status == "NOT_RUN" and finding.check in GATING_CHECKS
+    ]
+    text = "; ".join(told or (silent if status == "NOT_RUN" else [])) or "the instrument is the one asked for"
+    return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings))
+
+
+def best_matching_root(bars: ContractBars, others: Mapping[str, ContractBars]) -> tuple[str, float] | None:
+    """The other root whose contracts these bars are, with the correlation of daily changes; None where none is.
+
+    The most active contract of each session is compared on shared sessions: changes must correlate by 0.90 and the
+    median level must agree within 5 %. Ties go to the first root by name.
+    """
+    best: tuple[str, float] | None = None
+    for root in sorted(others):
+        correlation = _match(bars, others[root])
+        if correlation is not None and (best is None or correlation > best[1]):
+            best = (root, correlation)
+    return best
+
+
+def best_matching_reference(
+    reference: Reference, others: Mapping[str, ContractBars], *, tick: float
+) -> tuple[str, float] | None:
+    """The other root through whose contracts the reference's closes run, with the median residual in ticks.
+
+    None where none matches; ties go to the first root by name.
+    """
+    best: tuple[str, float] | None = None
+    for root in sorted(others):
+        recovered = recover(others[root], reference, tick=tick)
+        residual = recovered.median_residual_ticks
+        if recovered.source == "fingerprint" and residual is not None and (best is None or residual < best[1]):
+            best = (root, residual)
+    return best
+
+
+def _match(bars: ContractBars, other: ContractBars) -> float | None:
+    """Correlation of the active contracts' changes; None where changes or levels are another market's."""
+    joined = _active_changes(bars).join(_active_changes(other), on="session", suffix="_other")
+    close, close_other, change, change_other = (
+        joined[name].to_numpy() for name in ("close", "close_other", "change", "change_other")
+    )
+    finite = np.isfinite(change) & np.isfinite(change_other) & (close_other != 0.0)
+    correlation = _pearson(change[finite], change_other[finite])
+    if correlation is None or exceeds(LIMITS_V1.min_change_correlation, correlation):
+        return None
+    level = float(np.median(np.abs(close[finite] / close_other[finite] - 1.0)))
+    return None if exceeds(level, LIMITS_V1.max_median_level_difference) else correlation
+
+
+def _active_changes(bars: ContractBars) -> pl.DataFrame:
+    """Per session the close, and its change, of the contract with the largest volume (ties, unknown: the earliest).
+
+    Named contracts say nothing here: bars under the wrong name may stand under the wrong delivery month as well.
+    """
+    import polars as pl
+
+    change = (pl.col("close") - pl.col("close").shift(1).over("contract")).alias("change")
+    return (
+        bars.frame.lazy()
+        .select("session", "volume", "close", change)
+        .drop_nulls(["close", "change"])
+        .sort("session", "volume", descending=[False, True], nulls_last=True, maintain_order=True)
+        .unique("session", keep="first", maintain_order=True)
+        .collect()
+    )
+
+
+def _change_correlation(
+    overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
+) -> tuple[float | None, int, str]:
+    """Pearson of close-to-close changes between neighbouring shared sessions, how many, and which."""
+    own = overlap.canonical_adjusted
+    theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
+    usable = np.ones(max(own.size - 1, 0), dtype=np.bool_)
+    switched = roll_starts(overlap, canonical_rolls, reference_rolls) - 1
+    usable[switched[(switched >= 0) & (switched < usable.size)]] = False
+    basis = "sessions on which neither side rolls"
+    x, y = np.diff(own), np.diff(theirs)
+    usable &= np.isfinite(x) & np.isfinite(y)
+    same, held = overlap.same_contract, overlap.canonical_contract
+    alike = usable & same[1:] & same[:-1] & (held[1:] == held[:-1])
+    if np.count_nonzero(alike) >= MIN_CHANGES:
+        usable, basis = alike, "same-contract sessions"
+    x, y = x[usable], y[usable]
+    return _pearson(x, y), int(x.size), basis
+
+
+def _pearson(x: Floats, y: Floats) -> float | None:
+    if x.size < MIN_CHANGES:
+        return None
+    x, y = x - x.mean(), y - y.mean()
+    scale = float(np.sqrt(np.dot(x, x) * np.dot(y, y)))
+    return float(np.dot(x, y)) / scale if scale > 0.0 else None
+
+
+def _levels(overlap: Overlap) -> tuple[float | None, float | None]:
+    """Medians of canonical / reference and of |canonical / reference - 1| of unadjusted closes.
+
+    None without the reference's own unadjusted closes.
+    """
+    if not overlap.has_reference_unadjusted:
+        return None, None
+    usable = overlap.reference_unadjusted != 0.0
+    ratio = overlap.canonical_unadjusted[usable] / overlap.reference_unadjusted[usable]
+    ratio = ratio[np.isfinite(ratio)]
+    return (float(np.median(ratio)), float(np.median(np.abs(ratio - 1.0)))) if ratio.size else (None, None)
+
+
+def _power_of_ten(ratio: float) -> int | None:
+    """The power of ten, other than 1, that a ratio is within the tolerated level difference; None where none is."""
+    if not ratio > 0.0:
+        return None
+    power = round(math.log10(ratio))
+    return power if power and abs(ratio / 10.0**power - 1.0) <= LIMITS_V1.max_median_level_difference else None
+
+
+def _last_bars(bars: ContractBars) -> dict[str, Any]:
+    import polars as pl
+
+    last = bars.frame.group_by("contract").agg(pl.col("session").max())
+    return dict(zip(last["contract"].to_list(), last["session"].to_list(), strict=True))
+
+
+def _expires_near_delivery(year: int, month: int, parsed: Any) -> bool:
+    """Whether an expiration lies from two months before to one month after the delivery month."""
+    expiry, cycle = year * 12 + month, 10**parsed.year_digits * 12
+    ahead = (parsed.year * 12 + parsed.month - expiry) % cycle
+    return bool(ahead <= 2 or ahead >= cycle - 1)

@@ -1,0 +1,1 @@
+"""Which contract a reference held on which session, and where it rolled."""

@@ -1,0 +1,503 @@
+"""Which contract a reference held on which session, and where it rolled.
+
+Sources, best first: fingerprinting against our contracts' closes, the reference's own contract column, the
+steps of the spread between its two series, rolls that it states. The best available one is used and named;
+every other one is cross-checked against it and its disagreements are listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.recovery import adjusted_only, roll_sources
+from ctl.certification.recovery.fingerprint import (
+    CAP_TICKS,
+    PENALTY_TICKS,
+    SAME_PRICE_TICKS,
+    HeldPath,
+    fingerprint,
+    no_match,
+)
+from ctl.certification.recovery.indistinguishable import read_again, switches
+from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, segment_gaps
+from ctl.certification.window import UNKNOWN, reference_closes
+from ctl.model.findings import counted
+from ctl.model.rolls import ReferenceRoll, RollSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
+
+    import numpy.typing as npt
+    import polars as pl
+
+    from ctl.certification.recovery.adjusted_only import AdjustedPath
+    from ctl.certification.recovery.roll_sources import Candidate, Labels
+    from ctl.certification.window import HeldContracts
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.reference import Reference
+
+    Days = npt.NDArray[np.datetime64]
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
+# A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.
+MAX_MOVING_SPREAD: Final = 0.2
+FEW_STEPS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredReference:
+    """A reference series with the contracts it held and the rolls it made.
+
+    sessions: datetime64[D] on which every series that the reference ships has a close (T).
+    adjusted, unadjusted: closes (T), NaN where unknown; an adjusted-only reference has its recovered
+    unadjusted closes. held: index into `contracts` (expiry order) per session (T), -1 where unknown; None
+    where contracts are unknown throughout. rolls: ascending. our_gaps: per roll its contracts' gap on our
+    closes at the roll's gap session, NaN where unknown. source: the method used; None where no roll could be
+    looked for. basis_identifiable: whether the reference's unadjusted level is its own (False where it was
+    recovered against our closes, so that a constant difference is absorbed). unattributed: indices of rolls
+    that are steps of the spread without a change of contract. methods: per method its evidence, JSON-ready.
+    rolls_uncertain: whether contracts were read off adjusted closes that are not our closes, so that neighbouring
+    contracts can be mistaken for each other. ratio_adjusted: whether adjusted closes that no differences fit are our
+    closes times a factor per contract.
+    indistinguishable: stretches whose contracts the reference's closes cannot tell apart, JSON-ready. read_again:
+    gives the reference with our schedule on those of them that its closes fit no worse; None where there are none.
+    """
+
+    sessions: Days
+    adjusted: Floats
+    unadjusted: Floats
+    contracts: tuple[str, ...]
+    held: Ints | None
+    rolls: tuple[ReferenceRoll, ...]
+    our_gaps: Floats
+    source: RollSource | None
+    basis_identifiable: bool
+    median_residual_ticks: float | None
+    unattributed: tuple[int, ...]
+    methods: Mapping[str, Any]
+    notes: tuple[str, ...]
+    rolls_uncertain: bool = False
+    ratio_adjusted: bool = False
+    indistinguishable: tuple[dict[str, Any], ...] = ()
+    read_again: Callable[[], RecoveredReference] | None = None
+
+    @property
+    def contracts_known(self) -> bool:
+        """Whether the reference's contracts are known at all."""
+        return self.held is not None
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready evidence: which source was used, and what the others say."""
+        return {
+            "source": self.source,
+            "contracts_known": self.contracts_known,
+            "basis_identifiable": self.basis_identifiable,
+            "median_residual_ticks": self.median_residual_ticks,
+            "n_rolls": len(self.rolls),
+            "unattributed_steps": [
+                {"code": UNATTRIBUTED_STEP, "roll_date": self.rolls[i].roll_date.isoformat(), "gap": self.rolls[i].gap}
+                for i in self.unattributed
+            ],
+            "indistinguishable": list(self.indistinguishable),
+            "methods": dict(self.methods),
+            "notes": list(self.notes),
+        }
+
+
+def recover(
+    contracts: ContractBars | ContractCloses | None,
+    reference: Reference,
+    *,
+    tick: float,
+    cap_ticks: float = CAP_TICKS,
+    first: date | None = None,
+    last: date | None = None,
+    bars: ContractBars | None = None,
+    own: HeldContracts | None = None,
+    max_day_delta: int = 0,
+) -> RecoveredReference:
+    """Find the contracts and rolls of `reference`.
+
+    contracts: our bars per contract, None where there are none (then contracts stay unknown unless the
+    reference names them). tick: quote units. first, last: look only at sessions in between, both inclusive.
+    bars: the bars that `contracts` are the closes of, for their highs and lows; not needed where they are bars.
+    own: the contracts that our series held, as indices into ours in expiry order; where no recovered roll answers
+    one of its rolls within max_day_delta sessions, the reference is read again (`indistinguishable.read_again`).
+    """
+    if bars is None and contracts is not None and not isinstance(contracts, ContractCloses):
+        bars = contracts
+    closes = (
+        contracts if contracts is None or isinstance(contracts, ContractCloses) else ContractCloses.from_bars(contracts)
+    )
+    days, adjusted, unadjusted = reference_closes(reference)
+    column, stated_adjustment = _columns(reference, days)
+    if stated_adjustment is not None:
+        unadjusted = adjusted - stated_adjustment
+    if first is not None or last is not None:
+        keep = np.ones(len(days), dtype=np.bool_)
+        keep &= True if first is None else days >= np.datetime64(first, "D")
+        keep &= True if last is None else days <= np.datetime64(last, "D")
+        days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
+        column = None if column is None else column.gather(np.flatnonzero(keep))
+    found = _Recovery(closes, bars, reference, days, adjusted, unadjusted, column, tick=tick, cap_ticks=cap_ticks)
+    return found.run(own, max_day_delta)
+
+
+def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
+    """The reference's own contract column on `days`, and its stated adjustment where that replaces a missing U."""
+    column: pl.Series | None = None
+    for series in (reference.unadjusted, reference.adjusted):
+        if series is not None and column is None and series.frame["contract"].null_count() < series.frame.height:
+            column = _pick(series, "contract", days)
+    adjustment: Floats | None = None
+    if reference.unadjusted is None and reference.adjusted is not None:
+        stated = reference.adjusted.frame["adjustment"]
+        if stated.null_count() == 0 and bool((stated != 0.0).any()):
+            adjustment = _pick(reference.adjusted, "adjustment", days).to_numpy().astype(np.float64)
+    return column, adjustment
+
+
+def _pick(series: DailySeries, name: str, days: Days) -> pl.Series:
+    """A column of the series on `days`, all of which it has."""
+    own = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
+    return series.frame[name].gather(np.searchsorted(own, days))
+
+
+class _Recovery:
+    """One recovery: the reference on its sessions, and every source that can be read off it."""
+
+    def __init__(
+        self,
+        closes: ContractCloses | None,
+        bars: ContractBars | None,
+        reference: Reference,
+        days: Days,
+        adjusted: Floats,
+        unadjusted: Floats,
+        column: pl.Series | None,
+        *,
+        tick: float,
+        cap_ticks: float,
+    ) -> None:
+        self.closes, self.bars, self.reference = closes, bars, reference
+        self.days, self.adjusted, self.unadjusted, self.column = days, adjusted, unadjusted, column
+        self.tick, self.cap_ticks = tick, cap_ticks
+        self.names: tuple[str, ...] = () if closes is None else closes.names
+        self.place = {name: k for k, name in enumerate(self.names)}
+        self.has_adjusted = bool(np.isfinite(adjusted).any())
+        self.has_unadjusted = bool(np.isfinite(unadjusted).any())
+        self.spread = unadjusted - adjusted if self.has_adjusted and self.has_unadjusted else None
+        self.at = np.full(len(days), -1, dtype=np.int64) if closes is None else closes.index_of(days)
+        self.basis_identifiable = self.has_unadjusted
+        self.median_residual: float | None = None
+        self.rolls_uncertain = self.ratio_adjusted = False
+        # Distance of each session's close to that of the contract the path holds, in ticks; NaN where not compared.
+        self.residual = np.full(len(days), np.nan)
+        self.methods: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.path: tuple[HeldPath, Ints] | None = None
+        self.stretches: tuple[dict[str, Any], ...] = ()
+
+    def run(self, own: HeldContracts | None = None, max_day_delta: int = 0) -> RecoveredReference:
+        steps = self._spread_steps()
+        candidates = [
+            candidate
+            for candidate in (
+                self._fingerprint(),
+                roll_sources.by_column(self.column, self.place),
+                self._stated(),
+                None if self.spread is None else roll_sources.by_steps(steps),
+            )
+            if candidate is not None
+        ]
+        attributed = [candidate for candidate in candidates if candidate.held is not None]
+        order: tuple[RollSource, ...] = ("fingerprint", "contract_column", "stated", "spread_step")
+        ranked = sorted(attributed or candidates, key=lambda candidate: order.index(candidate.source))
+        if not attributed and len(ranked) > 1:
+            # Without contracts the steps of the vendor's own prices say more than what it states of them.
+            ranked = sorted(ranked, key=lambda candidate: candidate.source != "spread_step")
+        if not ranked:
+            return self._result(None, [], [], None, None)
+        used = ranked[0]
+        starts, labels = self._dated(used, steps)
+        path = None if own is None else self._read_again(own, max_day_delta, starts, labels)
+        methods, notes = dict(self.methods), list(self.notes)
+        found = self._settled(used, starts, labels, candidates)
+        if path is None or self.path is None:
+            return found
+        chosen = self.path[1]
+
+        def settled_again() -> RecoveredReference:
+            self.methods, self.notes = dict(methods), list(notes)
+            again = roll_sources.by_path(self._spread_out(path, chosen), self.names)
+            return self._settled(again, *self._dated(again, steps), candidates)
+
+        return replace(found, read_again=settled_again)
+
+    def _dated(self, used: Candidate, steps: list[tuple[int, float]]) -> tuple[list[int], Labels]:
+        """A source's rolls, dated by the spread's steps where it has contracts and there is a spread."""
+        if used.held is None or self.spread is None:
+            return list(used.starts), list(used.labels)
+        return roll_sources.take_step_dates(used, [index for index, _ in steps])
+
+    def _settled(
+        self,
+        used: Candidate,
+        starts: list[int],
+        labels: Labels,
+        candidates: Sequence[Candidate],
+    ) -> RecoveredReference:
+        """The reference by one source, dated, the others cross-checked against it."""
+        unattributed = [i for i, label in enumerate(labels) if label == (None, None)] if used.held is not None else []
+        gaps = self._gaps(used, starts)
+        held = used.held
+        if held is not None and starts != used.starts:
+            held = self._hold(held, starts, labels)
+        if held is not None and used.source == "fingerprint":
+            held = self._unknown_where_unlike(held, starts, unattributed)
+        first_on_new = np.array(starts, dtype=np.int64)
+        roll_dates, gap_sessions = self.days[first_on_new].tolist(), self.days[first_on_new - 1].tolist()
+        rolls = [
+            ReferenceRoll(
+                gap_session=gap_session,
+                roll_date=roll_date,
+                from_contract=label[0],
+                to_contract=label[1],
+                gap=gap,
+                source="spread_step" if label == (None, None) and self.spread is not None else used.source,
+            )
+            for gap_session, roll_date, label, gap in zip(gap_sessions, roll_dates, labels, gaps, strict=True)
+        ]
+        if unattributed:
+            self.notes.append(
+                f"{UNATTRIBUTED_STEP}: {counted(len(unattributed), 'step')} of the gap without a change of contract"
+            )
+        if rolls and self.spread is not None and not self.spread.any():
+            self.notes.append("the reference's two series are equal: none of its rolls is adjusted for")
+        for candidate in candidates:
+            if candidate.source != used.source:
+                self.methods[candidate.source] = roll_sources.cross_check(candidate, self.days, starts, labels)
+        self.methods[used.source] = {**self.methods.get(used.source, {}), "used": True, "n_rolls": len(used.starts)}
+        if used.source != "fingerprint" and used.held is None:
+            self.notes.append("contracts of the reference are unknown: rolls are dated, not named")
+        return self._result(used.source, rolls, unattributed, held, starts)
+
+    def _spread_steps(self) -> list[tuple[int, float]]:
+        """Steps of the spread; none where it steps so often that it is no sum of gaps."""
+        if self.spread is None:
+            return []
+        changes = np.abs(np.diff(self.spread)) / self.tick
+        moving = int((changes >= MIN_STEP_TICKS).sum())
+        if moving >= FEW_STEPS and moving > MAX_MOVING_SPREAD * len(changes):
+            self.notes.append(
+                f"the spread between the reference's two series moves on {moving} of {len(changes)} sessions: they are "
+                "not adjusted by differences, or not of one instrument; its steps are not read as rolls"
+            )
+            return []
+        return find_steps(self.spread, tick=self.tick)
+
+    def _fingerprint(self) -> Candidate | None:
+        """Rolls read off our contracts' closes; None where there are none or they do not fit."""
+        if self.closes is None or not self.names:
+            self.methods["fingerprint"] = {"used": False, "reason": "no contract closes"}
+            return None
+        shared = self.at >= 0
+        values = self.unadjusted if self.has_unadjusted else self.adjusted
+        shared &= np.isfinite(values)
+        chosen = np.flatnonzero(shared)
+        if not len(chosen):
+            self.methods["fingerprint"] = {"used": False, "reason": "no shared session"}
+            return None
+        found: AdjustedPath | None = None
+        if self.has_unadjusted:
+            path = fingerprint(
+                values[chosen],
+                self.at[chosen],
+                self.closes,
+                tick=self.tick,
+                cap_ticks=self.cap_ticks,
+            )
+            if len(path.held):
+                self.residual[chosen] = path.residual_ticks
+            self.median_residual = path.median_residual_ticks
+        else:
+            found = adjusted_only.follow(
+                values[chosen], self.at[chosen], self.days[chosen], self.closes,
+                tick=self.tick, cap_ticks=self.cap_ticks, shipped=self.reference.adjusted, bars=self.bars,
+            )  # fmt: skip
+            path, self.median_residual = found.path, found.median_residual_ticks
+            self.rolls_uncertain, self.ratio_adjusted = found.uncertain, found.by_ratio
+        evidence: dict[str, Any] = {
+            "used": False,
+            "series": "unadjusted" if found is None else found.series,
+            "sessions": len(chosen),
+            "median_residual_ticks": path.median_residual_ticks,
+            "exact_share": float((path.residual_ticks <= SAME_PRICE_TICKS).mean()) if len(path.held) else None,
+            "at_cap_share": float((path.residual_ticks >= path.cap_ticks).mean()) if len(path.held) else None,
+        }
+        self.methods["fingerprint"] = evidence
+        reason = no_match(path, by_ratio=self.ratio_adjusted)
+        if reason is not None:
+            evidence["reason"] = reason
+            self.notes.append("fingerprinting: the reference matches no path through our contracts")
+            if self.ratio_adjusted:
+                self.notes.append(
+                    "the adjusted closes are our contracts' times a factor per contract: adjusted by ratios, not "
+                    "differences; with the vendor's unadjusted series its rolls can be compared"
+                )
+            return None
+        held = self._spread_out(path, chosen)
+        if found is not None:
+            return self._adopted(path, chosen, held)
+        self.path = path, chosen
+        return roll_sources.by_path(held, self.names)
+
+    def _adopted(self, path: HeldPath, chosen: Ints, held: Ints) -> Candidate:
+        """Rolls of an adjusted-only series, whose unadjusted closes are recovered with them."""
+        candidate, self.unadjusted = adjusted_only.by_segments(path, chosen, held, self.adjusted, self.names)
+        self.notes.append(
+            "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
+            "of unadjusted closes (basis) within a segment is not identifiable"
+        )
+        if self.rolls_uncertain:
+            self.notes.append(
+                f"the closes lie {self.median_residual:.2f} ticks beside our contracts' in the median, and no highs "
+                "and lows on both sides agree: neighbouring contracts can be mistaken for each other"
+            )
+        return candidate
+
+    def _stated(self) -> Candidate | None:
+        return roll_sources.by_statement(self.reference.stated_rolls, self.days, self.place)
+
+    def _read_again(self, own: HeldContracts, within: int, starts: list[int], labels: Labels) -> HeldPath | None:
+        """The fingerprint with our schedule where the closes do not contradict it; None where it stays as it is."""
+        if self.closes is None or self.path is None or not len(own.sessions) or (own.contract < 0).any():
+            return None
+        path, chosen = self.path
+        days = self.days if len(chosen) == len(self.days) else self.days[chosen]
+        if np.array_equal(days, own.sessions):
+            held = own.contract
+        else:
+            before = np.searchsorted(own.sessions, days, side="right") - 1
+            held = np.where((before >= 0) & (days <= own.sessions[-1]), own.contract[before], UNKNOWN)
+        at = switches(held)
+        # A path that never turns back rolls to each contract once.
+        begun = np.full(len(self.names), -len(self.days) - within, dtype=np.int64)
+        for start, (_, new) in zip(starts, labels, strict=True):
+            if new is not None:
+                begun[self.place[new]] = start
+        seen = np.abs(chosen[at] - begun[held[at]]) <= within
+        if seen.all():
+            return None
+        again, stretches = read_again(
+            self.unadjusted[chosen],
+            self.at[chosen],
+            self.closes,
+            path.held,
+            held,
+            at,
+            unseen=~seen,
+            within=within,
+            tick=self.tick,
+            cap_ticks=self.cap_ticks,
+            penalty_ticks=PENALTY_TICKS,
+        )
+        self.stretches = tuple(stretch.document(days, self.names) for stretch in stretches)
+        if not any(stretch.fits for stretch in stretches):
+            return None
+        return replace(path, held=again)
+
+    def _spread_out(self, path: HeldPath, chosen: Ints) -> Ints:
+        """Held contract per session: a session without our closes holds what the one before it held."""
+        held = np.full(len(self.days), UNKNOWN, dtype=np.int64)
+        span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
+        held[span] = path.held[np.searchsorted(chosen, span, side="right") - 1]
+        return held
+
+    def _hold(self, held: Ints, starts: list[int], labels: Labels) -> Ints:
+        """Held contracts with the rolls moved to `starts`; what was unknown stays unknown."""
+        known = np.flatnonzero(held >= 0)
+        moved = np.full(len(held), held[known[0]], dtype=np.int64)
+        for start, (_, new) in zip(starts, labels, strict=True):
+            if new is not None:
+                moved[start:] = self.place.get(new, UNKNOWN)
+        return np.where(held >= 0, moved, UNKNOWN).astype(np.int64)
+
+    def _unknown_where_unlike(self, held: Ints, starts: list[int], unattributed: list[int]) -> Ints:
+        """Held contracts, unknown from a step without a contract to the next roll where the closes there match none.
+
+        A roll shortly before the data end costs more than the sessions after it tell: the path stays on the old
+        contract, whose closes are far off. By the rule of a match it is not the contract held.
+        """
+        bounds = [*starts, len(held)]
+        kept = held.copy()
+        for i in unattributed:
+            here = slice(bounds[i], bounds[i + 1])
+            apart = self.residual[here][np.isfinite(self.residual[here])]
+            if apart.size and round(float(np.median(apart)), 9) > self.cap_ticks / 2:
+                kept[here] = UNKNOWN
+        return kept
+
+    def _gaps(self, used: Candidate, starts: list[int]) -> list[float | None]:
+        """Gap of each roll: from the spread, else as recovered or stated; a stated gap near it where none was."""
+        if self.spread is not None:
+            return [*segment_gaps(self.spread, starts)]
+        return roll_sources.filled_gaps(used.gaps, starts, self._stated())
+
+    def _our_gaps(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
+        """Each roll's contracts' gap on our closes at its gap session; NaN where we lack one of them."""
+        if self.closes is None:
+            return np.full(len(rolls), np.nan)
+        sessions = self.days[np.array(starts, dtype=np.int64) - 1]
+        return self.closes.gaps([roll.from_contract for roll in rolls], [roll.to_contract for roll in rolls], sessions)
+
+    def _built_from_stated(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
+        """The adjusted series that the reference's own stated gaps make of its unadjusted one; NaN without them."""
+        gaps = [roll.gap for roll in rolls]
+        if not gaps or any(gap is None for gap in gaps):
+            self.notes.append(
+                "unadjusted series only: rolls and contracts are recovered, the gaps that the vendor would adjust by "
+                "are not; there is no adjusted series to compare"
+            )
+            return self.adjusted
+        steps = np.zeros(len(self.days))
+        steps[np.array(starts, dtype=np.int64) - 1] = [gap or 0.0 for gap in gaps]
+        self.notes.append("unadjusted series only: the adjusted one is built from the gaps that the reference states")
+        return self.unadjusted + np.cumsum(steps[::-1])[::-1]
+
+    def _result(
+        self,
+        source: RollSource | None,
+        rolls: list[ReferenceRoll],
+        unattributed: list[int],
+        held: Ints | None,
+        starts: list[int] | None,
+    ) -> RecoveredReference:
+        positions = starts or []
+        if not self.has_adjusted and self.has_unadjusted:
+            self.adjusted = self._built_from_stated(rolls, positions)
+        return RecoveredReference(
+            sessions=self.days,
+            adjusted=self.adjusted,
+            unadjusted=self.unadjusted,
+            contracts=self.names,
+            held=held,
+            rolls=tuple(rolls),
+            our_gaps=self._our_gaps(rolls, positions),
+            source=source,
+            basis_identifiable=self.basis_identifiable,
+            median_residual_ticks=self.median_residual,
+            unattributed=tuple(unattributed),
+            methods=self.methods,
+            notes=tuple(self.notes),
+            rolls_uncertain=self.rolls_uncertain and source == "fingerprint",
+            ratio_adjusted=self.ratio_adjusted,
+            indistinguishable=self.stretches,
+        )

@@ -1,0 +1,156 @@
+"""What each source says of a reference's rolls, and what one source says of another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ctl.certification.recovery.spread_steps import match_in_order
+from ctl.certification.window import UNKNOWN, label_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    import polars as pl
+
+    from ctl.model.rolls import ReferenceRoll, RollSource
+
+    Days = npt.NDArray[np.datetime64]
+    Ints = npt.NDArray[np.int64]
+
+Labels = list[tuple[str | None, str | None]]
+SNAP_SESSIONS: Final = 3
+AGREE_SESSIONS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Rolls by one source.
+
+    starts: index of the first session on each new contract, ascending. labels: (from, to) contract names, None
+    where unknown. gaps: as recovered or stated, None where unknown. held: contract index per session, None where
+    the source knows no contracts.
+    """
+
+    source: RollSource
+    starts: list[int]
+    labels: Labels
+    gaps: list[float | None]
+    held: Ints | None = None
+
+
+def by_path(held: Ints, names: Sequence[str]) -> Candidate:
+    """Rolls of a fingerprint path: its changes of contract. held: contract index per session; -1 is no change."""
+    known = np.flatnonzero(held >= 0)
+    turn = np.flatnonzero(np.diff(held[known])) + 1
+    starts: list[int] = known[turn].tolist()
+    labels: Labels = [
+        (names[old], names[new])
+        for old, new in zip(held[known[turn - 1]].tolist(), held[known[turn]].tolist(), strict=True)
+    ]
+    return Candidate("fingerprint", starts, labels, [None] * len(starts), held)
+
+
+def by_column(column: pl.Series | None, place: Mapping[str, int]) -> Candidate | None:
+    """Rolls by the reference's own contract or delivery-month column. place: index of each of our contracts."""
+    if column is None:
+        return None
+    starts: list[int] = []
+    labels: Labels = []
+    current: str | None = None
+    begins, run = label_runs(column)
+    names: list[str | None] = column.gather(begins).to_list()
+    for i, name in zip(begins.tolist(), names, strict=True):
+        if name is None or name == current:
+            continue
+        if current is not None:
+            starts.append(i)
+            labels.append((current, name))
+        current = name
+    held: Ints = np.array([place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[run]
+    known = bool((held >= 0).any())
+    return Candidate("contract_column", starts, labels, [None] * len(starts), held if known else None)
+
+
+def by_statement(stated: Sequence[ReferenceRoll], days: Days, place: Mapping[str, int]) -> Candidate | None:
+    """Rolls as the reference states them. place: index of each of our contracts."""
+    starts: list[int] = []
+    labels: Labels = []
+    gaps: list[float | None] = []
+    for roll in sorted(stated, key=lambda roll: roll.roll_date):
+        start = int(np.searchsorted(days, np.datetime64(roll.roll_date, "D")))
+        if 0 < start < len(days) and (not starts or start > starts[-1]):
+            starts.append(start)
+            labels.append((roll.from_contract, roll.to_contract))
+            gaps.append(roll.gap)
+    if not starts:
+        return None
+    held: Ints | None = None
+    if all(old in place and new in place for old, new in labels):
+        held = np.full(len(days), place[labels[0][0] or ""], dtype=np.int64)
+        for start, (_, new) in zip(starts, labels, strict=True):
+            held[start:] = place[new or ""]
+    return Candidate("stated", starts, labels, gaps, held)
+
+
+def by_steps(steps: Sequence[tuple[int, float]]) -> Candidate:
+    """Rolls by the steps of the spread, (index, gap) each; no contracts."""
+    gaps: list[float | None] = [gap for _, gap in steps]
+    return Candidate("spread_step", [index for index, _ in steps], [(None, None)] * len(steps), gaps)
+
+
+def take_step_dates(used: Candidate, steps: Sequence[int]) -> tuple[list[int], Labels]:
+    """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for, in order.
+
+    Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
+    """
+    pairs = match_in_order(np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64), within=SNAP_SESSIONS)
+    starts = list(used.starts)
+    for i, j in pairs:
+        starts[i] = steps[j]
+    taken = {j for _, j in pairs}
+    rows: list[tuple[int, tuple[str | None, str | None]]] = [*zip(starts, used.labels, strict=True)]
+    rows += [(step, (None, None)) for j, step in enumerate(steps) if j not in taken]
+    rows.sort(key=lambda row: row[0])
+    return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def filled_gaps(gaps: Sequence[float | None], starts: Sequence[int], stated: Candidate | None) -> list[float | None]:
+    """Gaps of the rolls at `starts`; where one is unknown, that of the stated roll near it."""
+    filled = list(gaps)
+    if stated is not None and any(gap is None for gap in gaps):
+        here, there = np.array(starts, dtype=np.int64), np.array(stated.starts, dtype=np.int64)
+        for i, j in match_in_order(here, there, within=SNAP_SESSIONS):
+            filled[i] = stated.gaps[j] if filled[i] is None else filled[i]
+    return filled
+
+
+def cross_check(candidate: Candidate, days: Days, starts: Sequence[int], labels: Labels) -> dict[str, Any]:
+    """Precision and recall of another source against the rolls used, and where they disagree (JSON-ready)."""
+    here = np.array(candidate.starts, dtype=np.int64)
+    there = np.array(starts, dtype=np.int64)
+    pairs = match_in_order(here, there, within=AGREE_SESSIONS)
+    mine, theirs = {i for i, _ in pairs}, {j for _, j in pairs}
+    other_contract = [
+        {
+            "roll_date": days[here[i]].astype(object).isoformat(),
+            "contract": candidate.labels[i][1],
+            "used": labels[j][1],
+        }
+        for i, j in pairs
+        if candidate.labels[i][1] is not None and labels[j][1] is not None and candidate.labels[i][1] != labels[j][1]
+    ]
+    return {
+        "used": False,
+        "n_rolls": len(here),
+        "same_session": int(sum(here[i] == there[j] for i, j in pairs)),
+        "within_one_session": len(pairs),
+        "precision": len(pairs) / len(here) if len(here) else None,
+        "recall": len(pairs) / len(there) if len(there) else None,
+        "only_here": [days[p].astype(object).isoformat() for i, p in enumerate(here) if i not in mine],
+        "missing_here": [days[p].astype(object).isoformat() for j, p in enumerate(there) if j not in theirs],
+        "other_contract": other_contract,
+    }

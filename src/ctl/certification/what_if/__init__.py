@@ -1,0 +1,1 @@
+"""What would turn the decision: causes removed, other series of ours in its place."""

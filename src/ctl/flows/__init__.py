@@ -1,0 +1,1 @@
+"""Compositions: one module for each thing that a person asks for."""

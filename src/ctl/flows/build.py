@@ -1,0 +1,90 @@
+"""The workspace's continuous series on disk: built where the inputs or the policy have changed, else left alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import __version__, continuous, digests, ingest
+from ctl.errors import DataError
+from ctl.flows import inputs, pipeline
+from ctl.model.rolls import RollPolicy
+
+if TYPE_CHECKING:
+    from ctl.store import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltSeries:
+    """A series on disk. unchanged: it was there already, from the same inputs and the same policy."""
+
+    manifest: dict[str, Any]
+    files: tuple[Path, ...]
+    unchanged: bool
+
+
+def build_symbol(
+    workspace: Workspace, symbol: str, policy: RollPolicy | None = None, *, csv: bool = False
+) -> BuiltSeries:
+    """Build one future of the workspace; `policy` is the profile's, without one the root's liquid cycle by volume.
+
+    Raises DataError for an equity and for contracts of another root, InputError for unreadable files.
+    """
+    config = workspace.symbol(symbol)
+    if config.asset_class != "future":
+        raise DataError(f"{symbol} is an equity: there is nothing to roll", expected="a future")
+    chosen = inputs.with_cycle(policy or RollPolicy(), config.root, ingest.load_instruments())
+    manifest_path = workspace.manifest_path(config.root)
+    identity = _identity(workspace.vendor_folder(config.canonical, symbol), chosen, config.calendar)
+    known = _known(manifest_path, identity)
+    if known is not None and (not csv or f"{config.root}_continuous.csv" in known["outputs"]):
+        files = tuple(manifest_path.parent / name for name in known["outputs"])
+        return BuiltSeries(known, (*files, manifest_path), unchanged=True)
+    bars = inputs.read_contracts(workspace, symbol)
+    pipeline.require_root(bars, config.root, symbol)
+    series = pipeline.build_series(bars, chosen, config.calendar)
+    manifest = continuous.manifest_document(series, package_version=__version__)
+    written = pipeline.write_series(
+        manifest_path.parent, config.root, series, {**manifest, "build_digest": identity}, csv=csv
+    )
+    return BuiltSeries(json.loads(written[-1].read_bytes()), tuple(written), unchanged=False)
+
+
+def _identity(folder: Path, policy: RollPolicy, calendar: str) -> str:
+    """Digest of everything that a build depends on."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    return digests.digest(
+        {
+            "inputs": {path.name: digests.sha256_file(path) for path in paths},
+            "policy": {key: _plain(value) for key, value in asdict(policy).items()},
+            "calendar": calendar,
+            "package_version": __version__,
+        }
+    )
+
+
+def _known(manifest_path: Path, identity: str) -> dict[str, Any] | None:
+    """The manifest on disk where it has this identity and every file it cites is there unaltered; else None."""
+    try:
+        manifest = json.loads(manifest_path.read_bytes())
+        if not isinstance(manifest, dict) or manifest.get("build_digest") != identity:
+            return None
+        for name, sha256 in manifest["outputs"].items():
+            if digests.sha256_file(manifest_path.parent / name) != sha256:
+                return None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None  # missing, damaged or of an older form: build it again
+    return manifest
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

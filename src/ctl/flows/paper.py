@@ -1,0 +1,198 @@
+"""The live-sim ledger on disk: what a run adds to it, and what it says beside the backtest.
+
+Every session since the last run is settled and decided on by itself, on the data up to that session. A run of once a
+week therefore misses nothing that was born and confirmed between two runs, and says of each entry whether a run
+decided it on its own close, while its order could still be placed (`live`), or a later run did in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from ctl import clock, store
+from ctl import sessions as exchange
+from ctl.errors import DataError
+from ctl.flows import inputs, pipeline
+from ctl.store.files import remove_temporaries
+from ctl.trading import paper
+
+if TYPE_CHECKING:
+    from ctl.flows.inputs import SymbolInputs
+    from ctl.model.bars import DailySeries
+    from ctl.model.paper import PaperComparisonDocument, PaperSymbolDocument, RecordDocument
+    from ctl.model.rolls import ContinuousSeries
+    from ctl.model.run import PlanEntry
+    from ctl.operating_profile import OperatingProfile
+    from ctl.store import Workspace
+
+
+def settle(
+    workspace: Workspace, entries: Sequence[PlanEntry], held: Mapping[str, SymbolInputs], *, instant: datetime
+) -> int:
+    """Settle every session that has come since the ledger's last, and note what each close decided.
+
+    entries: the symbols that were run, with their costs; held: what was read of each; instant: of the run. Returns the
+    number of sessions added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold.
+    Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
+    the ledger as it was, where it cannot be written.
+    """
+    path = workspace.paper_ledger
+    data = path.read_bytes() if path.is_file() else b""
+    ledger = paper.read(data, workspace.relative(path))
+    added = [record for entry in entries for record in _records(workspace, entry, held[entry.symbol], ledger, instant)]
+    if added:
+        remove_temporaries(path.parent)
+        store.write_atomic(path, data + paper.lines(added))
+    return len(added)
+
+
+def _records(
+    workspace: Workspace, entry: PlanEntry, held: SymbolInputs, ledger: paper.Ledger, instant: datetime
+) -> Iterator[RecordDocument]:
+    calendar = workspace.symbol(entry.symbol).calendar
+    whole = _series(held, calendar)
+    sessions: list[date] = whole.frame["session"].to_list()
+    since = ledger.last_session(entry.symbol)
+    coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
+    timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
+    state, costs = ledger.state(entry.symbol), paper.Costs(entry.slippage_per_side, entry.tick)
+    for session in coming:
+        series = whole if session == sessions[-1] else _series(_up_to(held, session), calendar)
+        bar = _bar(series, entry.symbol, session)
+        decided = _decided(series, entry, calendar, live=timely and session == sessions[-1])
+        state, record = paper.record(entry.symbol, state, bar, decided, costs, instant=clock.iso(instant))
+        yield record
+
+
+def _decided(
+    series: ContinuousSeries | DailySeries, entry: PlanEntry, calendar: str, *, live: bool
+) -> list[paper.Entry]:
+    """The entries that the close of the series' last session decides."""
+    result = pipeline.backtest(
+        series, entry.symbol, slippage_per_side=entry.slippage_per_side, tick=entry.tick, calendar=calendar
+    )
+    return [
+        paper.Entry(
+            trigger.trigger_session,
+            trigger.stop,
+            (trigger.tp1, trigger.tp2, trigger.tp3),
+            max(entry.tick, float(result.parameters["min_risk_atr"]) * trigger.atr),
+            live,
+        )
+        for trigger in result.triggers
+        if trigger.status == "awaiting_entry"
+    ]
+
+
+def _series(held: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
+    series = pipeline.canonical_series(held, calendar)
+    if series is None:
+        raise DataError(f"no series of {held.symbol} to settle on", code="IDENTITY_MISMATCH")
+    return series
+
+
+def _up_to(held: SymbolInputs, session: date) -> SymbolInputs:
+    return replace(
+        held,
+        contracts=None if held.contracts is None else inputs.up_to(held.contracts, session),
+        equity=None if held.equity is None else inputs.series_up_to(held.equity, session),
+    )
+
+
+def _bar(series: ContinuousSeries | DailySeries, symbol: str, session: date) -> paper.Bar:
+    """The last bar of a series in its own contract's terms, with the gap of the rolls since the bar before."""
+    last = series.frame.tail(2)
+    row = last.row(-1, named=True)
+    if row["session"] != session:
+        raise DataError(
+            f"{symbol}: the data up to {session} end on another session",
+            found=str(row["session"]),
+            expected=str(session),
+            code="SESSION_NOT_SETTLED",
+        )
+    carried = float(row["adjustment"])
+    before = float(last["adjustment"][0]) if last.height > 1 else carried
+    prices = [row[name] for name in ("open", "high", "low", "close")]
+    if any(price is None for price in prices):
+        raise DataError(f"{symbol}: {session} has no open, high, low or close", code="INCOMPLETE_BARS")
+    opened, high, low, close = (float(price) - carried for price in prices)
+    (history,) = histories(series, [session]).values()
+    return paper.Bar(session, str(row["contract"] or symbol), opened, high, low, close, before - carried, history)
+
+
+def histories(series: ContinuousSeries | DailySeries, sessions: Sequence[date]) -> dict[date, str]:
+    """sha256 of a series up to each of `sessions` (inclusive): sessions, contracts, prices in each session's own terms
+    and gaps, to six decimals, so that later rolls leave it as it is. Sessions that the series lacks are left out.
+    """
+    import numpy as np
+    import polars as pl
+
+    frame = series.frame
+    adjustment = frame["adjustment"].to_numpy()
+    gaps = np.concatenate([[0.0], adjustment[:-1] - adjustment[1:]])
+    prices = frame.select(pl.col("open", "high", "low", "close").fill_null(float("inf"))).to_numpy()
+    numbers = np.column_stack([prices - adjustment[:, None], gaps])
+    rows = np.zeros(frame.height, dtype=[("session", "<i8"), ("contract", "S16"), ("numbers", "<i8", (5,))])
+    rows["session"] = frame["session"].to_numpy().astype("datetime64[D]").astype("<i8")
+    rows["contract"] = [str(name or "") for name in frame["contract"].to_list()]
+    rows["numbers"] = np.where(np.isfinite(numbers), np.rint(numbers * 1e6), -1.0)
+    digest, done = hashlib.sha256(), 0
+    made: dict[date, str] = {}
+    positions = {session: index + 1 for index, session in enumerate(frame["session"].to_list())}
+    for session in sorted(sessions):
+        end = positions.get(session)
+        if end is None:
+            continue
+        digest.update(rows[done:end].tobytes())
+        done = end
+        made[session] = digest.copy().hexdigest()
+    return made
+
+
+# ---------------------------------------------------------------- beside the backtest
+
+
+def report(
+    workspace: Workspace, profile: OperatingProfile
+) -> tuple[list[PaperSymbolDocument], list[PaperComparisonDocument]]:
+    """Every symbol of the ledger, and its closed trades beside the backtest on today's data and profile."""
+    path = workspace.paper_ledger
+    ledger = paper.read(path.read_bytes() if path.is_file() else b"", workspace.relative(path))
+    symbols: list[PaperSymbolDocument] = []
+    trades: list[PaperComparisonDocument] = []
+    for symbol, records in sorted(ledger.records.items()):
+        settings = profile.symbol_settings.get(symbol)
+        config = workspace.symbol(symbol)
+        held = inputs.read_symbol(
+            workspace, symbol, policy=settings.roll_policy if settings else None, with_reference=False
+        )
+        series = _series(held, config.calendar)
+        result = pipeline.backtest(
+            series,
+            symbol,
+            slippage_per_side=settings.slippage_per_side if settings else config.tick,
+            tick=settings.tick_size if settings else config.tick,
+            calendar=config.calendar,
+        )
+        sessions = [date.fromisoformat(item["session"]) for item in records]
+        made = paper.compare(ledger, result, histories(series, sessions))
+        trades += made
+        symbols.append(
+            {
+                "symbol": symbol,
+                "first_session": records[0]["session"],
+                "last_session": records[-1]["session"],
+                "sessions": len(records),
+                "open": records[-1]["positions"],
+                "orders": records[-1]["orders"],
+                "paper_r": sum((item["paper"]["r_theoretical"] for item in made if item["paper"]), 0.0),
+                "backtest_r": sum((item["backtest"]["r_theoretical"] for item in made if item["backtest"]), 0.0),
+                "live": sum(1 for item in made if item["paper"] and item["paper"]["live"]),
+                "runs": len({item["run"] for item in records}),
+            }
+        )
+    return symbols, trades

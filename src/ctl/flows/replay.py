@@ -1,0 +1,158 @@
+"""The gate as of past weeks: on the sessions knowable then, would it have let the portfolio run?
+
+The files are read once, as they are today, and cut at each week's last session. What a file cannot tell is how it
+read then: a vendor's back-adjusted level is used as it stands now, which shifts it by a constant only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ctl import sessions
+from ctl.errors import CtlError, DataError
+from ctl.flows.inputs import ReadOnce
+from ctl.flows.portfolio import Cycle
+from ctl.model.run import instant_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ctl.gatekeeper import GateDecision
+    from ctl.operating_profile import OperatingProfile
+    from ctl.store import Workspace
+
+NOTE: Final = (
+    "files are used as they read today, up to each week's last session; "
+    "a vendor's back-adjusted level differs from what it was then by a constant only"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedWeek:
+    """The gate as of one week's last session (inclusive)."""
+
+    as_of: date
+    decision: GateDecision
+
+    @property
+    def first_reason(self) -> str | None:
+        """The first of the reasons why the gate would have blocked; None where it would have passed."""
+        return None if self.decision.passed else next(iter(self.decision.failures), None)
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "passed": self.decision.passed,
+            "recommendation": self.decision.recommendation,
+            "symbols": [
+                {
+                    "symbol": result.symbol,
+                    "expected": result.expected,
+                    "actual": result.actual,
+                    "passed": result.passed,
+                    "certificate_sha256": result.certificate_sha256,
+                }
+                for result in self.decision.symbol_results
+            ],
+            "first_reason": self.first_reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replayed range. through: the last session considered: the one asked for, or where the data end before it."""
+
+    profile: OperatingProfile
+    first: date
+    last: date
+    through: date
+    simulated: bool
+    instant: datetime
+    weeks: tuple[ReplayedWeek, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        passed = sum(1 for week in self.weeks if week.decision.passed)
+        profile = self.profile
+        return {
+            "schema_version": 1,
+            "timestamp": instant_text(self.instant),
+            "simulated": self.simulated,
+            "profile": {"path": profile.name, "version": profile.version, "digest": profile.sha256},
+            "from": self.first.isoformat(),
+            "to": self.last.isoformat(),
+            "through": self.through.isoformat(),
+            "every": "week",
+            "note": NOTE,
+            "passed": passed,
+            "blocked": len(self.weeks) - passed,
+            "weeks": [week.to_document() for week in self.weeks],
+        }
+
+
+def replay(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    *,
+    first: date,
+    last: date,
+    instant: datetime,
+    progress: Callable[[date], None] = lambda day: None,
+) -> Replay:
+    """The gate as of the last session of each week from `first` to `last`, both inclusive.
+
+    The weeks are those of the first gating symbol's calendar; a week whose last session lies after `last`, or after
+    the last session on disk, is left out. Raises DataError where no week is left.
+    """
+    files = ReadOnce(workspace)
+    through = _through(files, profile, last)
+    weeks = []
+    for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):
+        progress(day)
+        weeks.append(ReplayedWeek(day, Cycle(workspace, instant, as_of=day, files=files).decide(profile)))
+    if not weeks:
+        ends = f", and data up to {through}" if through < last else ""
+        raise DataError("no trading week ends in the range", found=f"{first} to {last}{ends}")
+    return Replay(profile, first, last, through, workspace.simulated, instant, tuple(weeks))
+
+
+def last_sessions(calendar: str, first: date, last: date) -> list[date]:
+    """The last session of each trading week that lies from `first` to `last`, both inclusive."""
+    days = sessions.sessions_between(calendar, first, last)
+    if not len(days):
+        return []
+    keys = sessions.week_keys(calendar, days)
+    found = [_day(day) for day in days[:-1][keys[1:] != keys[:-1]]]
+    final = _day(days[-1])
+    return [*found, final] if sessions.week_is_complete(calendar, final) else found
+
+
+def _through(files: ReadOnce, profile: OperatingProfile, last: date) -> date:
+    """`last`, or the newest session on disk of the gating symbols where that is before it."""
+    newest = max(_newest_sessions(files, profile), default=last)
+    return min(last, newest)
+
+
+def _newest_sessions(files: ReadOnce, profile: OperatingProfile) -> Iterator[date]:
+    """The newest session of each gating symbol that can be read; what cannot is an ERROR of every week."""
+    for symbol in profile.gating_universe:
+        settings = profile.symbol_settings[symbol]
+        try:
+            held = files.read_symbol(
+                symbol, policy=settings.roll_policy, reference=settings.reference, with_alternatives=True
+            )
+            newest = held.bars["session"].max()
+        except CtlError:
+            continue
+        if isinstance(newest, date):
+            yield newest
+
+
+def _day(day: np.datetime64 | npt.NDArray[np.datetime64]) -> date:
+    found: date = day.astype("datetime64[D]").item()
+    return found

@@ -1,0 +1,1 @@
+"""Generated vendor pairs, and from which size on each layer detects a defect."""

@@ -1,0 +1,89 @@
+"""The strategies that can be run by name: B1, which ships with ctl, and those of installed packages.
+
+A package offers one through the entry-point group `ctl.strategy.registry` (docs/strategies.md). Only the strategy asked
+for is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ctl.errors import ProfileError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from ctl.strategy.protocol import Strategy
+
+GROUP: Final = "ctl.strategy.registry"
+SHIPPED: Final = "b1"
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def installed() -> tuple[str, ...]:
+    """Names of every strategy that can be run, the shipped one first."""
+    return (SHIPPED, *sorted({entry.name for entry in _offered()} - {SHIPPED}))
+
+
+def find(name: str) -> Strategy:
+    """The strategy of that name; `b1` is always the shipped one, whatever a package calls its own.
+
+    Raises ProfileError (the gate refuses) where none or more than one package offers it, where it cannot be
+    imported, or where it is no strategy.
+    """
+    if name == SHIPPED:
+        from ctl.strategy.b1.strategy import REGISTERED
+
+        return REGISTERED
+    offered = [entry for entry in _offered() if entry.name == name]
+    if not offered:
+        raise ProfileError(
+            f"strategy {name!r} is not installed; installed: {', '.join(installed())}", code="STRATEGY_UNKNOWN"
+        )
+    homes = sorted({entry.value for entry in offered})
+    if len(homes) > 1:
+        raise ProfileError(f"strategy {name!r} is offered by several packages: {', '.join(homes)}", code=_UNUSABLE)
+    try:
+        found = offered[0].load()
+        strategy: Strategy = found() if isinstance(found, type) else found
+        offers = strategy.name == name and all(callable(getattr(strategy, part)) for part in _METHODS)
+    except Exception as error:  # whatever a package does while it is imported, the gate refuses in one line
+        text = " ".join(str(error).split()) or "no message"
+        raise ProfileError(
+            f"strategy {name!r} ({homes[0]}) cannot be used: {type(error).__name__}: {text}", code=_UNUSABLE
+        ) from error
+    if not offers:
+        raise ProfileError(
+            f"strategy {name!r} ({homes[0]}) is none: it must be named {name!r} and have {', '.join(_METHODS)}",
+            code=_UNUSABLE,
+        )
+    return strategy
+
+
+def fingerprint(strategy: Strategy) -> str:
+    """The strategy's fingerprint. Raises ProfileError where it gives none: nothing could be locked on it."""
+    try:
+        found = strategy.fingerprint()
+    except Exception as error:  # as above: a package's failure is a refusal
+        text = " ".join(str(error).split()) or "no message"
+        raise ProfileError(
+            f"strategy {strategy.name!r} gives no fingerprint: {type(error).__name__}: {text}", code=_UNUSABLE
+        ) from error
+    if not isinstance(found, str) or not _DIGEST.fullmatch(found):
+        raise ProfileError(
+            f"strategy {strategy.name!r} gives no fingerprint: found {str(found)[:40]!r}; expected a sha256 in hex",
+            code=_UNUSABLE,
+        )
+    return found
+
+
+_METHODS: Final = ("run", "fingerprint", "configured")
+_UNUSABLE: Final = "STRATEGY_UNUSABLE"
+
+
+def _offered() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=GROUP))

@@ -1,0 +1,1 @@
+"""What becomes of trades: orders for the next open, risk, the paper ledger, slippage estimates."""
