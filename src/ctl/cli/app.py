@@ -677,6 +677,22 @@ def calibrate_slippage(
     )
 
 
+@app.command()
+def glossary(json: Json = False) -> None:
+    """What each word of this project means."""
+    import shutil
+    import sys
+
+    from ctl.cli import glossary as words
+    from ctl.cli import output
+
+    if json:
+        output.print_json({"kind": "glossary", "terms": dict(words.TERMS)})
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print("\n".join(words.lines(width)))
+
+
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
