@@ -17,7 +17,7 @@ from ctl.certification.window import WindowRoll
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.reference import Reference
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "certify"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "certification"))
 from certify_market import Market
 
 MARKET = Market(contracts=10)
