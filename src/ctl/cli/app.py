@@ -678,6 +678,46 @@ def calibrate_slippage(
 
 
 @app.command()
+def fetch(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SYMBOL]...", help="Symbols; none: all whose canonical vendor is Databento."),
+    ] = None,
+    first: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="DATE", help="First UTC day; default: that of the files there."),
+    ] = None,
+    last: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--to", metavar="DATE", help="Last UTC day, inclusive; default: the last that is over."),
+    ] = None,
+    dataset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--dataset", metavar="ID", help="Dataset, e.g. XNAS.ITCH; default: the exchange's."),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Show what is missing and its price; buy nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Buy without asking.")] = False,
+    max_cost: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--max-cost", min=0.0, metavar="USD", help="Buy nothing where it costs more."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Buy what is missing from Databento (DATABENTO_API_KEY): priced first, resumed where it stopped."""
+    from ctl.cli import fetch_command
+
+    raise typer.Exit(
+        fetch_command.fetch(
+            workspace, symbols or (), first=first, last=last, dataset=dataset, estimate=estimate, yes=yes,
+            max_cost=max_cost, json=json,
+        )
+    )  # fmt: skip
+
+
+@app.command()
 def glossary(json: Json = False) -> None:
     """What each word of this project means."""
     import shutil

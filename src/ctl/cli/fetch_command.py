@@ -1,0 +1,109 @@
+"""`ctl fetch`: buy what the workspace lacks from Databento."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import clock
+from ctl.cli import output
+from ctl.cli.arguments import day
+from ctl.cli.workspace_commands import open_workspace
+from ctl.errors import EXIT_OK, UsageError
+from ctl.model.findings import counted
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ctl.flows.fetch import Purchase, Vendor
+
+
+def fetch(
+    workspace_path: Path | None,
+    symbols: Sequence[str],
+    *,
+    first: str | None,
+    last: str | None,
+    dataset: str | None,
+    estimate: bool,
+    yes: bool,
+    max_cost: float | None,
+    json: bool,
+) -> int:
+    """Plan, price, ask, buy. Nothing is bought without `--yes` or a person's word at a terminal."""
+    from ctl.flows import fetch as flow
+
+    instant, workspace = clock.now(), open_workspace(workspace_path)
+    asked = tuple(symbols) or tuple(
+        name for name, config in workspace.symbols.items() if workspace.vendors[config.canonical].format == "databento"
+    )
+    planned = flow.plan(
+        workspace, asked, instant=instant, first=day(first, "--from"), last=day(last, "--to"), dataset=dataset
+    )
+    purchases: tuple[Purchase, ...] = ()
+    prices: tuple[float, ...] = ()
+    vendor = flow.Vendor(os.environ) if planned else None
+    if vendor is not None:
+        purchases = _available(planned, vendor)
+        prices = tuple(vendor.price(purchase) for purchase in purchases)
+    total = sum(prices)
+    rows = [
+        {"symbol": item.symbol, "schema": item.schema, "first": item.first.isoformat(), "last": item.last.isoformat(),
+         "cost_usd": round(price, 4), "file": workspace.relative(item.path)}
+        for item, price in zip(purchases, prices, strict=True)
+    ]  # fmt: skip
+    for row in rows:
+        print(
+            f"{row['symbol']:<6}{row['schema']:<12}{row['first']} to {row['last']}  {row['cost_usd']:>9.2f} USD",
+            file=sys.stderr if json else sys.stdout,
+        )
+    bought = 0
+    if vendor is not None and purchases and not estimate:
+        _agree(total, len(purchases), yes=yes, max_cost=max_cost)
+        for number, purchase in enumerate(purchases, 1):
+            with output.progress(f"fetching {number} of {len(purchases)}: {purchase.path.name}"):
+                vendor.fetch(purchase)
+            bought += 1
+    document: dict[str, Any] = {"kind": "fetch", "total_usd": round(total, 4), "bought": bought, "files": rows}
+    if json:
+        output.print_json(document)
+    else:
+        print(_verdict(len(purchases), bought, total, estimate=estimate))
+    return EXIT_OK
+
+
+def _available(planned: Sequence[Purchase], vendor: Vendor) -> tuple[Purchase, ...]:
+    """The purchases as far as the vendor's datasets are complete."""
+    from dataclasses import replace
+
+    until: dict[str, date] = {}
+    for purchase in planned:
+        if purchase.dataset not in until:
+            until[purchase.dataset] = vendor.available_until(purchase.dataset)
+    clipped = (replace(item, last=min(item.last, until[item.dataset])) for item in planned)
+    return tuple(item for item in clipped if item.first <= item.last)
+
+
+def _agree(total: float, count: int, *, yes: bool, max_cost: float | None) -> None:
+    """Return where the money may be spent; raise UsageError where nobody has said so."""
+    import typer
+
+    if max_cost is not None and total > max_cost:
+        raise UsageError("costs more than allowed", found=f"{total:.2f} USD", expected=f"at most {max_cost:.2f}")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody to ask at this terminal", found=f"{total:.2f} USD", remedy="add --yes, or --estimate")
+    if not typer.confirm(f"Buy {counted(count, 'file')} for {total:.2f} USD?", err=True):
+        raise UsageError("not bought")
+
+
+def _verdict(planned: int, bought: int, total: float, *, estimate: bool) -> str:
+    if not planned:
+        return "FETCH: nothing is missing"
+    if estimate:
+        return f"FETCH: {counted(planned, 'file')} missing, {total:.2f} USD; nothing bought"
+    return f"FETCH: DONE   {counted(bought, 'file')}, {total:.2f} USD\nnext: ctl gate"
