@@ -53,6 +53,15 @@ class Anchor(StrEnum):
     fixed_day = "fixed_day"
 
 
+class Bought(StrEnum):
+    """Schemas that `ctl fetch` buys."""
+
+    daily = "ohlcv-1d"
+    definition = "definition"
+    statistics = "statistics"
+    hourly = "ohlcv-1h"
+
+
 class Timeframe(StrEnum):
     """Bars that the strategy sees."""
 
@@ -695,6 +704,10 @@ def fetch(
         Optional[str],  # noqa: UP045
         typer.Option("--dataset", metavar="ID", help="Dataset, e.g. XNAS.ITCH; default: the exchange's."),
     ] = None,
+    schema: Annotated[
+        Optional[list[Bought]],  # noqa: UP045
+        typer.Option("--schema", help="Only this schema (repeatable); default: those that the symbol has files of."),
+    ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Show what is missing and its price; buy nothing.")
     ] = False,
@@ -711,7 +724,8 @@ def fetch(
 
     raise typer.Exit(
         fetch_command.fetch(
-            workspace, symbols or (), first=first, last=last, dataset=dataset, estimate=estimate, yes=yes,
+            workspace, symbols or (), first=first, last=last, dataset=dataset,
+            schemas=[item.value for item in schema or ()], estimate=estimate, yes=yes,
             max_cost=max_cost, json=json,
         )
     )  # fmt: skip

@@ -28,6 +28,7 @@ def fetch(
     first: str | None,
     last: str | None,
     dataset: str | None,
+    schemas: Sequence[str],
     estimate: bool,
     yes: bool,
     max_cost: float | None,
@@ -41,7 +42,13 @@ def fetch(
         name for name, config in workspace.symbols.items() if workspace.vendors[config.canonical].format == "databento"
     )
     planned = flow.plan(
-        workspace, asked, instant=instant, first=day(first, "--from"), last=day(last, "--to"), dataset=dataset
+        workspace,
+        asked,
+        instant=instant,
+        first=day(first, "--from"),
+        last=day(last, "--to"),
+        dataset=dataset,
+        schemas=schemas,
     )
     purchases: tuple[Purchase, ...] = ()
     prices: tuple[float, ...] = ()

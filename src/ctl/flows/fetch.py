@@ -34,6 +34,8 @@ _DATASETS: Final = {
 }  # fmt: skip
 _ONE_DAY: Final = timedelta(days=1)
 _TRIES: Final = 4
+# A symbol and its dates take some hundred bytes of the head of a file: no product has as many contracts.
+_METADATA: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +73,26 @@ class Purchase:
 def plan(
     workspace: Workspace, symbols: Sequence[str], *, instant: datetime, first: date | None = None,
     last: date | None = None, dataset: str | None = None,
+    schemas: Sequence[str] = (),
 ) -> tuple[Purchase, ...]:  # fmt: skip
     """What is missing of these symbols, a calendar year a file at most, in a fixed order; nothing is asked for yet.
 
     first: None is the first day of the files that are there. last (inclusive): None, or a later one, is the last UTC
-    day that is over at `instant`. Daily bars and definitions are always wanted, settlements and hourly bars where the
-    vendor has a folder for them in ctl.toml. Raises UsageError for a symbol that the vendor does not deliver.
+    day that is over at `instant`. schemas: none is daily bars, definitions, and settlements and hourly bars where the
+    symbol has a folder of them. Raises UsageError for a symbol that the vendor does not deliver.
     """
     over = instant.astimezone(UTC).date() - _ONE_DAY
     last = over if last is None else min(last, over)
     return tuple(
         purchase
         for symbol in symbols
-        for schema, folder in _folders(workspace, symbol)
+        for schema, folder in _folders(workspace, symbol, schemas)
+        if not schemas or schema in schemas
         for purchase in _missing(workspace, symbol, schema, folder, first, last, dataset)
     )
 
 
-def _folders(workspace: Workspace, symbol: str) -> Iterator[tuple[Schema, Path]]:
+def _folders(workspace: Workspace, symbol: str, named: Sequence[str]) -> Iterator[tuple[Schema, Path]]:
     """Each schema of the symbol with its folder."""
     config = workspace.symbol(symbol)
     vendor = workspace.vendors[config.canonical]
@@ -101,10 +105,14 @@ def _folders(workspace: Workspace, symbol: str) -> Iterator[tuple[Schema, Path]]
     yield "ohlcv-1d", daily
     if config.asset_class == "future":
         yield "definition", daily
-        if vendor.statistics is not None:
-            yield "statistics", workspace.vendor_folder(vendor.name, symbol, vendor.statistics)
-        if vendor.intraday is not None:
-            yield "ohlcv-1h", workspace.vendor_folder(vendor.name, symbol, vendor.intraday)
+        beside: tuple[tuple[Schema, Path | None], ...] = (
+            ("statistics", vendor.statistics),
+            ("ohlcv-1h", vendor.intraday),
+        )
+        for schema, within in beside:
+            folder = None if within is None else workspace.vendor_folder(vendor.name, symbol, within)
+            if folder is not None and (schema in named or folder.is_dir()):
+                yield schema, folder
 
 
 def _missing(
@@ -218,7 +226,7 @@ class Vendor:
 
     def _stream(self, purchase: Purchase, temporary: Path) -> None:
         temporary.unlink(missing_ok=True)  # the client opens a new file, also when it tries again
-        self._client.timeseries.get_range(**purchase.asked, path=temporary)
+        self._client.timeseries.get_range(**purchase.asked, path=temporary).reader.close()
 
     def _retried(self, call: Any) -> Any:
         import stamina
@@ -265,23 +273,18 @@ class Vendor:
 def _require_whole(path: Path, purchase: Purchase) -> None:
     """Refuse a download that ends early or answers another question."""
     import databento_dbn
-    import zstandard
+
+    from ctl.ingest import source
 
     where = purchase.path.name
     try:
-        with (
-            path.open("rb") as handle,
-            zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True) as body,
-        ):
-            while body.read(1 << 20):
-                pass
         decoder = databento_dbn.DBNDecoder()
-        with path.open("rb") as handle, zstandard.ZstdDecompressor().stream_reader(handle) as body:
-            decoder.write(body.read(1 << 20))
+        decoder.write(bytes(memoryview(source.load(path).content)[:_METADATA]))
         metadata = next(record for record in decoder.decode() if isinstance(record, databento_dbn.Metadata))
-    except (zstandard.ZstdError, StopIteration, ValueError, RuntimeError) as error:
+    except (InputError, StopIteration, ValueError, RuntimeError) as error:
+        what = error.what if isinstance(error, InputError) else str(error) or type(error).__name__
         raise InputError(
-            "the download is damaged or ends early", where=where, found=str(error) or type(error).__name__,
+            "the download is damaged or ends early", where=where, found=what,
             remedy="fetch again: nothing of it was kept", code="FETCH_FAILED",
         ) from None  # fmt: skip
     if str(metadata.schema) != purchase.schema or metadata.limit is not None:
