@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.ingest.publishers import choose_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows
 from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
+from ctl.ingest.vendors.databento.publishers import choose_publisher
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import databento_dbn
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.ingest.guard import decoding
-from ctl.ingest.publishers import choose_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date, no_rows
 from ctl.ingest.symbols import is_symbol, meant
 from ctl.ingest.table import MAX_COUNT
+from ctl.ingest.vendors.databento.publishers import choose_publisher
+from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.model.bars import ContractTerms
 from ctl.model.contracts import parse_symbol
 

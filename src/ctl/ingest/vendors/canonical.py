@@ -16,35 +16,42 @@ from ctl.errors import InputError
 from ctl.ingest import parquet_child
 from ctl.ingest.guard import decoding
 from ctl.ingest.rows import FileBars, Rows
+from ctl.ingest.source import PARQUET_MAGIC
 from ctl.ingest.symbols import coded
-from ctl.ingest.table import Table, require_columns
+from ctl.ingest.table import Table, parse, require_columns
+from ctl.ingest.vendor import of_symbol
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctl.ingest.source import RawFile
+    from ctl.ingest.vendor import Opened, Wanted
 
-VENDOR: Final = "plain"
-PARQUET_MAGIC: Final = b"PAR1"
+FORMAT: Final = "plain"
 ASSUMED: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
 _PRICES: Final = ("open", "high", "low", "close")
 _REQUIRED: Final = ("session", *_PRICES, "volume")
 _KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted")
 
 
-def recognises(columns: tuple[str, ...]) -> bool:
-    """Whether a header is ctl's own, in capitals or not."""
-    return any(name.lower() == "session" for name in columns)
+def recognises(file: Opened) -> bool:
+    """Parquet, and a header with a `session` column, in capitals or not."""
+    return file.raw.starts_with(PARQUET_MAGIC) or any(name.lower() == "session" for name in file.columns)
 
 
-def required_columns(*, as_series: bool) -> tuple[str, ...]:
-    """The columns that a plain table must have."""
-    return _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+find_files: Final = of_symbol
 
 
-def read(table: Table, *, as_series: bool) -> FileBars:
-    """Bars of a plain CSV. Raises InputError as `Table` does, and for a missing column."""
-    require_columns(table.file, table.columns, required_columns(as_series=as_series))
+def read(file: Opened, wanted: Wanted) -> FileBars:
+    """Bars of a plain table. Raises InputError as `Table` does, and for a missing column."""
+    as_series = wanted.as_series
+    required = _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+    if file.raw.starts_with(PARQUET_MAGIC):
+        table = parquet_table(file.raw)
+        require_columns(table.file, table.columns, required)
+    else:
+        lower = tuple(name.lower() for name in file.columns)
+        table = parse(file.raw, file.text, required=required, names=lower)
     held: NDArray[np.int32] | None = None
     symbols: tuple[str, ...] = ()
     codes = np.full(len(table), -1, dtype=np.int32)
@@ -75,7 +82,7 @@ def read(table: Table, *, as_series: bool) -> FileBars:
     return FileBars(
         table.file,
         rows,
-        VENDOR,
+        FORMAT,
         "exchange_session",
         "settlement",
         notes=notes,

@@ -15,12 +15,12 @@ import numpy as np
 
 from ctl import sessions
 from ctl.errors import InputError
-from ctl.ingest import databento_csv, dbn
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
-from ctl.ingest.publishers import single_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT, require_columns
+from ctl.ingest.vendors.databento import dbn, text
+from ctl.ingest.vendors.databento.publishers import single_publisher
+from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
 from ctl.model.bars import ContractBars, SourceFile
 
 if TYPE_CHECKING:
@@ -112,22 +112,22 @@ def read_csv(table: Table, publisher: int | None) -> Intervals:
     Raises InputError as `Table` does, and for a missing column, another schema, an interval that does not start on
     its hour or minute, a bar without a price, several publishers.
     """
-    schema = databento_csv.of_one_rtype(table, {rtype: name for name, (rtype, _) in SCHEMAS.items()})
-    require_columns(table.file, table.columns, databento_csv.REQUIRED)
+    schema = text.of_one_rtype(table, {rtype: name for name, (rtype, _) in SCHEMAS.items()})
+    require_columns(table.file, table.columns, text.REQUIRED)
     step = SCHEMAS[schema][1]
     counts: dict[str, int] = {}
-    start = databento_csv.instants(table, "ts_event")
+    start = text.instants(table, "ts_event")
     wrong = (start % step != 0) | (start >= _LATEST)
     if wrong.any():
         table.fail(int(wrong.argmax()), "ts_event", "not the start of an interval", expected=f"that of {schema}")
     publishers = table.integers("publisher_id", nullable=False).values
     kept = np.flatnonzero(single_publisher(publishers, publisher, table.file.name, counts))
-    symbols, codes = databento_csv.symbols_of(table)
+    symbols, codes = text.symbols_of(table)
     prices: dict[str, NDArray[np.int64]] = {}
-    for name, values in databento_csv.prices_of(table, _PRICES).items():
+    for name, values in text.prices_of(table, _PRICES).items():
         if np.isnan(values).any():
             table.fail(int(np.isnan(values).argmax()), name, "a bar without a price", expected="a price")
-        prices[name] = np.rint(values[kept] * databento_csv.UNIT).astype(np.int64)
+        prices[name] = np.rint(values[kept] * text.UNIT).astype(np.int64)
     volume = table.integers("volume", nullable=False).values[kept]
     end = int(start.max()) + step
     return Intervals(table.file, schema, symbols, codes[kept], start[kept], end, prices, volume, counts, ())
