@@ -31,7 +31,7 @@ import numpy as np
 from ctl.errors import InputError
 from ctl.ingest import guard
 from ctl.ingest import table as tables
-from ctl.ingest.rows import FileBars, Rows, as_date
+from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
 from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
 from ctl.model.contracts import MONTH_CODES
@@ -194,29 +194,16 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
     symbols, codes = _contracts(table, mapping, columns, told, root)
     divisor = _divisor(table, mapping, root)
 
-    def prices(name: str, *, nullable: bool) -> NDArray[np.float64]:
-        if name not in columns:
-            return np.full(len(table), np.nan)
-        values = table.floats(columns[name], nullable=nullable)
-        return values if divisor == 1.0 else values / divisor
-
+    prices = {
+        name: table.floats(columns[name], nullable=name != "close" or not as_series) / divisor
+        for name in PRICES
+        if name in columns
+    }
     day = table.days(columns["session"], mapping.date_format)
-    volume = table.integers(columns["volume"]) if "volume" in columns else None
-    interest = table.integers(columns["open_interest"]) if "open_interest" in columns else None
-    rows = Rows(
-        symbols,
-        day,
-        codes,
-        prices("open", nullable=True),
-        prices("high", nullable=True),
-        prices("low", nullable=True),
-        prices("close", nullable=not as_series),
-        np.zeros(len(table), dtype=np.int64) if volume is None else volume.values,
-        np.ones(len(table), dtype=np.bool_) if volume is None else volume.null,
-        None if interest is None else interest.values,
-        None if interest is None else interest.null,
-        first_line=table.first_line,
+    volume, interest = (
+        table.integers(columns[name]) if name in columns else None for name in ("volume", "open_interest")
     )
+    rows = table.rows(day, prices, volume, interest, symbols, codes)
     adjustment = None
     if "adjustment" in columns:
         adjustment = table.floats(columns["adjustment"]) / divisor

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ctl.ingest.source import RawFile
     from ctl.model.rolls import ReferenceRoll
 
+PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
 _EPOCH: Final = date(1970, 1, 1)
 
 

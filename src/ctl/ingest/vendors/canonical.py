@@ -9,28 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest import parquet_child
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import FileBars, Rows
+from ctl.ingest.rows import PRICES, FileBars
 from ctl.ingest.source import PARQUET_MAGIC
 from ctl.ingest.symbols import coded
 from ctl.ingest.table import Table, parse, require_columns
 from ctl.ingest.vendor import of_symbol
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ctl.ingest.source import RawFile
     from ctl.ingest.vendor import Opened, Wanted
 
 FORMAT: Final = "plain"
 ASSUMED: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
-_PRICES: Final = ("open", "high", "low", "close")
-_REQUIRED: Final = ("session", *_PRICES, "volume")
+_REQUIRED: Final = ("session", *PRICES, "volume")
 _KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted")
 
 
@@ -52,42 +48,20 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
     else:
         lower = tuple(name.lower() for name in file.columns)
         table = parse(file.raw, file.text, required=required, names=lower)
-    held: NDArray[np.int32] | None = None
     symbols: tuple[str, ...] = ()
-    codes = np.full(len(table), -1, dtype=np.int32)
+    codes = None
     if "contract" in table.columns and not (as_series and table.text("contract").is_null().all()):
         symbols, codes = coded(table, "contract", contracts=True)
-        held = codes if as_series else None
-    volume = table.integers("volume")
+    prices = {name: table.floats(name, nullable=name != "close" or not as_series) for name in PRICES}
     interest = table.integers("open_interest") if "open_interest" in table.columns else None
-    rows = Rows(
-        symbols,
-        table.days("session", "%Y-%m-%d"),
-        codes,
-        table.floats("open", nullable=True),
-        table.floats("high", nullable=True),
-        table.floats("low", nullable=True),
-        table.floats("close", nullable=not as_series),
-        volume.values,
-        volume.null,
-        None if interest is None else interest.values,
-        None if interest is None else interest.null,
-        first_line=table.first_line,
-    )
-    adjustment = None
-    if as_series and "adjustment" in table.columns:
-        adjustment = table.floats("adjustment")
+    day = table.days("session", "%Y-%m-%d")
+    rows = table.rows(day, prices, table.integers("volume"), interest, symbols, codes)
+    adjustment = table.floats("adjustment") if as_series and "adjustment" in table.columns else None
     ignored = [name for name in table.columns if name not in _KNOWN]
     notes = (ASSUMED, *([f"columns not used: {', '.join(ignored)[:200]}"] if ignored else []))
+    held = codes if as_series else None
     return FileBars(
-        table.file,
-        rows,
-        FORMAT,
-        "exchange_session",
-        "settlement",
-        notes=notes,
-        contract=held,
-        adjustment=adjustment,
+        table.file, rows, FORMAT, "exchange_session", "settlement", notes=notes, contract=held, adjustment=adjustment
     )
 
 

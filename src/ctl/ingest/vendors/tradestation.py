@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from ctl.errors import InputError
 from ctl.ingest import table
-from ctl.ingest.rows import FileBars, Rows, as_date
+from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import require_symbol
 from ctl.ingest.vendor import SeriesFiles, Wanted, opened
 
@@ -52,23 +50,9 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
     odd = ~cells.text(column["time"]).str.contains(r"^\d{1,2}:\d{2}$").fill_null(value=False)
     if odd.any():
         cells.fail(int(odd.arg_max() or 0), column["time"], "not a time", expected="the closing time as HH:MM")
-    volume = cells.integers(column["vol"])
-    interest = cells.integers(column["oi"])
+    prices = {name: cells.floats(column[name]) for name in PRICES}
     day = cells.days(column["date"], _DATE_FORMAT)
-    rows = Rows(
-        (),
-        day,
-        np.full(len(day), -1, dtype=np.int32),
-        cells.floats(column["open"]),
-        cells.floats(column["high"]),
-        cells.floats(column["low"]),
-        cells.floats(column["close"]),
-        volume.values,
-        volume.null,
-        interest.values,
-        interest.null,
-        first_line=cells.first_line,
-    )
+    rows = cells.rows(day, prices, cells.integers(column["vol"]), cells.integers(column["oi"]))
     return FileBars(cells.file, rows, FORMAT, "exchange_session", "settlement")
 
 

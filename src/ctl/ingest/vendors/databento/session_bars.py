@@ -16,7 +16,7 @@ import numpy as np
 from ctl import sessions
 from ctl.errors import InputError
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
+from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT, require_columns
 from ctl.ingest.vendors.databento import dbn, text
 from ctl.ingest.vendors.databento.publishers import single_publisher
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SCHEMAS: Final = {"ohlcv-1h": (34, 3_600_000_000_000), "ohlcv-1m": (33, 60_000_000_000)}
 """Schema -> its rtype, and the length of its intervals in ns."""
-_PRICES: Final = ("open", "high", "low", "close")
 _LATEST: Final = 84_005 * 86_400_000_000_000
 
 
@@ -76,7 +75,7 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     symbols, mapped = dbn.mappings_of(file, metadata)
     day = (start // NANOSECONDS_PER_DAY).astype(np.int32)
     symbol = dbn.Lookup(file, mapped).at(records["instrument_id"], day)
-    prices = {name: np.ascontiguousarray(records[name]) for name in _PRICES}
+    prices = {name: np.ascontiguousarray(records[name]) for name in PRICES}
     for name, units in prices.items():
         if int(units.max()) == INT64_MAX:
             at = int(units.argmax())
@@ -124,7 +123,7 @@ def read_csv(table: Table, publisher: int | None) -> Intervals:
     kept = np.flatnonzero(single_publisher(publishers, publisher, table.file.name, counts))
     symbols, codes = text.symbols_of(table)
     prices: dict[str, NDArray[np.int64]] = {}
-    for name, values in text.prices_of(table, _PRICES).items():
+    for name, values in text.prices_of(table, PRICES).items():
         if np.isnan(values).any():
             table.fail(int(np.isnan(values).argmax()), name, "a bar without a price", expected="a price")
         prices[name] = np.rint(values[kept] * text.UNIT).astype(np.int64)
@@ -175,7 +174,7 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
     order, symbol, day = order[whole], symbol[whole], day[whole]
     first = np.flatnonzero(np.append(True, (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1])))
     last = np.append(first[1:], len(day)) - 1
-    units = (np.concatenate([file.prices[name] for file in files])[order] for name in _PRICES)
+    units = (np.concatenate([file.prices[name] for file in files])[order] for name in PRICES)
     opens, highs, lows, closes = units
     volume = np.concatenate([file.volume for file in files])[order]
     rows = Rows(
