@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -312,10 +313,14 @@ def test_a_file_that_may_not_be_read_is_an_error_of_the_data(ctl, tmp_path, text
     path.write_text(text)
     path.chmod(0)
 
-    def denied(_self, *_, **__):
-        raise PermissionError(13, "Permission denied")
+    opened = os.open
 
-    monkeypatch.setattr(Path, "open", denied)  # the superuser may read everything
+    def denied(name, *arguments, **options):
+        if Path(os.fsdecode(name)) == path:
+            raise PermissionError(13, "Permission denied")
+        return opened(name, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", denied)  # the superuser may read everything
     monkeypatch.setattr("os.access", lambda *_, **__: False)
     files = ("--contracts", path, "--root", "ES", "--json") if command == "build" else (path,)
     ran = ctl(command, *files)

@@ -42,8 +42,10 @@ def contracts_of(workspace: Workspace, symbol: str) -> ContractBars:
 
 def certified(workspace: Workspace, symbol: str, *, others: tuple[str, ...] = ()) -> Certificate:
     bars = contracts_of(workspace, symbol)
-    adjusted, unadjusted, _ = ingest.find_reference_files(workspace.vendors["tradestation"].path, symbol)
-    reference = ingest.read_reference(symbol=symbol, adjusted=adjusted, unadjusted=unadjusted, instruments=INSTRUMENTS)
+    files = ingest.find_files("tradestation", workspace.vendors["tradestation"].path, symbol)
+    reference = ingest.read_reference(
+        symbol=symbol, adjusted=files.adjusted, unadjusted=files.unadjusted, instruments=INSTRUMENTS
+    )
     config = workspace.symbol(symbol)
     calendar = sessions.sessions_between(
         config.calendar,
@@ -193,8 +195,8 @@ def test_equities_and_the_second_reference_are_readable(default: Workspace) -> N
     for symbol in ("AAPL", "XLE"):
         (path,) = default.vendor_folder("databento", symbol).iterdir()
         assert ingest.read_series(path, symbol=symbol, instruments=INSTRUMENTS).frame.height == 2050
-        adjusted, unadjusted, _ = ingest.find_reference_files(default.vendors["tradestation"].path, symbol)
-        assert adjusted or unadjusted
+        files = ingest.find_files("tradestation", default.vendors["tradestation"].path, symbol)
+        assert files.adjusted or files.unadjusted
         config = default.symbol(symbol)
         assert config.actions is not None
         assert config.actions.read_text().startswith("date,split_ratio,dividend\n")

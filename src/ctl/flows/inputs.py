@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ctl.ingest.vendor import SeriesFiles
     from ctl.model.actions import CorporateActions
     from ctl.model.instruments import CsvMapping, Instruments
     from ctl.store import SymbolConfig, VendorConfig, Workspace
@@ -94,7 +95,7 @@ def read_symbol(
     if config.asset_class == "future":
         contracts = up_to(_contracts(workspace, config, vendor, instruments), as_of)
     else:
-        equity = series_up_to(_equity(workspace, config, vendor, instruments), as_of)
+        equity = series_up_to(_equity(config, vendor, instruments), as_of)
     named = reference or config.reference
     other: Reference | None = None
     if with_reference and named is not None:
@@ -327,14 +328,9 @@ def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
     return InputError(what or "", where=where, found=found, expected=expected, remedy=remedy, code=error.code)
 
 
-def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:
+def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
-    if vendor.format == "tradestation":
-        path, _, _ = ingest.find_reference_files(vendor.path, called)
-        if path is None:
-            raise _missing(config, vendor, f"{vendor.path}/TS_{called}_1D_*.csv")
-    else:
-        path = _only(workspace.vendor_folder(vendor.name, config.symbol), "*", config, vendor)
+    _, path = _files(config, vendor, called)
     series = ingest.read_series(
         path, symbol=called, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
     )
@@ -346,31 +342,29 @@ def _equity(workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, in
 
 def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> Reference:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
-    notes: Sequence[str] = ()
-    adjusted: Path | None = None
-    unadjusted: Path | None = None
-    if not vendor.path.is_dir():
-        raise _missing(config, vendor, f"{vendor.path}/")
-    match vendor.format:
-        case "tradestation":
-            adjusted, unadjusted, notes = ingest.find_reference_files(vendor.path, called)
-            if adjusted is None and unadjusted is None:
-                raise _missing(config, vendor, f"{vendor.path}/TS_{called}_CUSTOM_ADJ_1D_*.csv")
-        case "norgate":
-            unadjusted = _only(vendor.path, f"NG_{called}_1D_*", config, vendor)
-        case _:
-            unadjusted = _only(vendor.path, f"*{called}*", config, vendor)
+    files, _ = _files(config, vendor, called)
     read = ingest.read_reference(
         symbol=called,
-        adjusted=adjusted,
-        unadjusted=unadjusted,
+        adjusted=files.adjusted,
+        unadjusted=files.unadjusted,
         instruments=instruments,
         mapping=_mapping(vendor),
         vendor=vendor.name,
     )
-    if not notes:
+    if not files.notes:
         return read
-    return replace(read, adjusted=_noted(read.adjusted, notes), unadjusted=_noted(read.unadjusted, notes))
+    return replace(read, adjusted=_noted(read.adjusted, files.notes), unadjusted=_noted(read.unadjusted, files.notes))
+
+
+def _files(config: SymbolConfig, vendor: VendorConfig, called: str) -> tuple[SeriesFiles, Path]:
+    """The files of a series at a vendor, and the first of them. Raises InputError where there is none."""
+    if not vendor.path.is_dir():
+        raise _missing(config, vendor, f"{vendor.path}/")
+    files = ingest.find_files(vendor.format, vendor.path, called)
+    path = files.adjusted or files.unadjusted
+    if path is None:
+        raise _missing(config, vendor, files.expected)
+    return files, path
 
 
 def _noted(series: DailySeries | None, notes: Sequence[str]) -> DailySeries | None:
@@ -386,21 +380,6 @@ def _mapping(vendor: VendorConfig) -> CsvMapping | None:
     if set(vendor.mapping) == {"name"} and isinstance(name, str):
         return ingest.named_mapping(name)
     return ingest.mapping_from(vendor.mapping, name=vendor.name)
-
-
-def _only(folder: Path, pattern: str, config: SymbolConfig, vendor: VendorConfig) -> Path:
-    found = sorted(path for path in folder.glob(pattern) if path.is_file()) if folder.is_dir() else []
-    if not found:
-        raise _missing(config, vendor, f"{folder}/{pattern}")
-    if len(found) > 1:
-        raise InputError(
-            f"several files of {config.symbol} at vendor {vendor.name}",
-            where=str(folder),
-            found=", ".join(path.name for path in found[:4]),
-            expected="one",
-            remedy="move the others away",
-        )
-    return found[0]
 
 
 def _missing(config: SymbolConfig, vendor: VendorConfig, expected: str) -> InputError:

@@ -82,7 +82,7 @@ def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Inst
     return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=dict(sorted(terms.items())))
 
 
-def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, descending: bool = False) -> DailySeries:
+def daily_series(file: FileBars, symbol: str, instruments: Instruments) -> DailySeries:
     """One bar per session of a file that holds one series.
 
     Raises InputError for sessions that repeat or do not ascend (descend, where the format says so), and for a
@@ -91,7 +91,7 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments, *, desce
     if not len(file.rows):
         raise InputError("no daily bars", where=file.file.name, expected="one bar per session")
     counts = dict(file.counts)
-    rows, contract, adjustment = file.rows, file.contract, file.adjustment
+    rows, contract, adjustment, descending = file.rows, file.contract, file.adjustment, file.descending
     if descending:
         back = np.arange(len(rows) - 1, -1, -1)
         rows = rows.take(back)

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.errors import InputError
+from ctl.ingest import guard
 from ctl.model.contracts import MONTH_CODES
 from ctl.model.instruments import Instrument, Instruments
 
@@ -22,7 +23,6 @@ _NUMBERS: Final = ("tick", "point_value")
 _KNOWN: Final = (*_TEXT, *_NUMBERS, "liquid_months")
 _REQUIRED: Final = ("exchange", "calendar", "currency", "quote_unit", "tick", "point_value")
 _ROOT: Final = re.compile(r"[A-Z0-9]{1,6}")
-MAX_BYTES: Final = 1 << 20
 
 
 def load(override: Path | None = None) -> Instruments:
@@ -34,19 +34,7 @@ def load(override: Path | None = None) -> Instruments:
     if override is None:
         return known
     where = str(override)
-    try:
-        if override.stat().st_size > MAX_BYTES:
-            raise InputError("the file is too large", where=where, expected=f"at most {MAX_BYTES} bytes")
-        text = override.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise InputError("cannot be read", where=where, found=error.strerror or type(error).__name__) from error
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8", where=where, expected="TOML") from error
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("not TOML", where=where, found=str(error)) from error
-    return _read(document, known, where)
+    return _read(guard.toml(override), known, where)
 
 
 @cache

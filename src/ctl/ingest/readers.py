@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest import databento_csv, mapped, plain, source, table, tradestation
+from ctl.ingest import source, table, vendors
 from ctl.ingest.bars import contract_bars, daily_series
+from ctl.ingest.mapping import PACKAGED
 from ctl.ingest.rows import FileBars, OtherSchema
 from ctl.ingest.symbols import require_symbol
+from ctl.ingest.vendor import Opened, SeriesFiles, Wanted, opened
+from ctl.ingest.vendors import databento, mapped
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.instruments import CsvMapping, Instruments
 from ctl.model.reference import Reference
@@ -24,12 +27,11 @@ if TYPE_CHECKING:
 
 _Read = TypeVar("_Read")
 
-_DBN_MAGIC: Final = b"DBN"
 _EXTENSIONS: Final = (".csv", ".txt", ".dbn", ".parquet", ".csv.gz", ".txt.gz", ".csv.zst", ".txt.zst", ".dbn.zst")
 _FORMATS: Final = (
     "Databento ohlcv-1d, TradeStation daily, ctl's plain contracts (session,contract,open,high,low,close,volume) "
     "or series (session,open,high,low,close,volume), "
-) + ", ".join(name for name in mapped.PACKAGED if name != "lean")
+) + ", ".join(name for name in PACKAGED if name != "lean")
 
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -42,14 +44,19 @@ def read_contracts(
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
 ) -> ContractBars:
-    """See `ctl.ingest.read_contracts`."""
+    """Daily bars per contract from any known format; a folder stands for the data files in it.
+
+    Every outright found is kept, whatever its root (the caller compares `.roots`); spreads, options and
+    user-defined instruments are dropped and counted. Weekend-dated bars are folded into the next session of their
+    root. `publisher` chooses among Databento's venues. Raises InputError.
+    """
     if root is not None:
         require_symbol(root, what="root")
     files: list[FileBars] = []
     unused: list[str] = []
     for path, named in _expand(paths):
         try:
-            files.append(_read(path, mapping=mapping, publisher=publisher, as_series=False, root=root).bars)
+            files.append(_read(path, Wanted(False, root, publisher, mapping)))
         except OtherSchema as error:
             if named:
                 raise
@@ -60,8 +67,12 @@ def read_contracts(
 def read_settlements(
     paths: Sequence[Path], root: str | None, *, instruments: Instruments, publisher: int | None = None
 ) -> ContractBars:
-    """See `ctl.ingest.read_settlements`."""
-    from ctl.ingest import settlements
+    """The exchange's settlements from Databento `statistics` files, as bars of a close alone per contract and session.
+
+    A folder stands for the data files in it. The latest publication of a session wins, over all files; those
+    that it replaces are counted. Raises InputError.
+    """
+    from ctl.ingest.vendors.databento import settlements
 
     found, unused = _each(paths, root, publisher, settlements.read_dbn, settlements.read_csv, settlements.SCHEMA)
     return _noted(settlements.latest(found, root, instruments), unused)
@@ -70,8 +81,12 @@ def read_settlements(
 def read_session_bars(
     paths: Sequence[Path], root: str | None, *, calendar: str, instruments: Instruments, publisher: int | None = None
 ) -> ContractBars:
-    """See `ctl.ingest.read_session_bars`."""
-    from ctl.ingest import session_bars
+    """Daily bars per contract over the exchange's trade dates, from Databento `ohlcv-1h` or `ohlcv-1m` files.
+
+    A folder stands for the data files in it. calendar: whose sessions they are. Raises InputError, and DataError
+    where the calendar does not cover the files.
+    """
+    from ctl.ingest.vendors.databento import session_bars
 
     expected = " or ".join(session_bars.SCHEMAS)
     found, unused = _each(paths, root, publisher, session_bars.read_dbn, session_bars.read_csv, expected)
@@ -92,9 +107,12 @@ def _each(
     found: list[_Read] = []
     unused: list[str] = []
     for path, named in _expand(paths):
-        raw = source.load(path)
+        file = opened(path)
         try:
-            found.append(of_dbn(raw, publisher) if raw.starts_with(_DBN_MAGIC) else of_csv(_cells(raw), publisher))
+            if databento.is_dbn(file):
+                found.append(of_dbn(file.raw, publisher))
+            else:
+                found.append(of_csv(databento.cells(file, expected), publisher))
         except OtherSchema as error:
             if named:
                 raise
@@ -102,17 +120,6 @@ def _each(
     if not found:
         raise InputError(f"no {expected} files", where=str(paths[0]), found="; ".join(unused), expected=expected)
     return found, unused
-
-
-def _cells(raw: source.RawFile) -> table.Table:
-    """A Databento CSV as a table."""
-    text = table.check_head(raw)
-    columns = table.header_of(text)
-    if databento_csv.is_symbology(columns):
-        raise OtherSchema("no records", where=raw.name, found="symbology", expected="a Databento schema")
-    if not databento_csv.recognises(columns):
-        raise InputError("no Databento file", where=raw.name, found=", ".join(columns)[:120], expected="DBN or CSV")
-    return table.parse(raw, text)
 
 
 def _noted(bars: ContractBars, notes: Sequence[str]) -> ContractBars:
@@ -127,19 +134,22 @@ def read_series(
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
 ) -> DailySeries:
-    """See `ctl.ingest.read_series`."""
+    """One bar per session of one equity or continuous series; of a Databento file the bars of `symbol`.
+
+    symbol None: the only one that the file holds. Raises InputError, also for sessions that repeat or do not ascend.
+    """
     return _series(path, symbol, instruments, mapping, publisher)[0]
 
 
 def _series(
     path: Path, symbol: str | None, instruments: Instruments, mapping: CsvMapping | None, publisher: int | None
-) -> tuple[DailySeries, mapped.MappedFile, str]:
+) -> tuple[DailySeries, FileBars, str]:
     """The series of a file, what the file holds, and the symbol: the one asked for, else the only one."""
     if symbol is not None:
         require_symbol(symbol)
-    read = _read(path, mapping=mapping, publisher=publisher, as_series=True, root=symbol, symbol=symbol)
-    name = symbol or _only_symbol(read.bars)
-    return daily_series(read.bars, name, instruments, descending=bool(mapping and mapping.descending)), read, name
+    bars = _read(path, Wanted(True, symbol, publisher, mapping))
+    name = symbol or _only_symbol(bars)
+    return daily_series(bars, name, instruments), bars, name
 
 
 def _only_symbol(bars: FileBars) -> str:
@@ -168,10 +178,14 @@ def read_reference(
     publisher: int | None = None,
     vendor: str | None = None,
 ) -> Reference:
-    """See `ctl.ingest.read_reference`."""
+    """A reference vendor's continuous series; symbol None: whatever the file holds.
+
+    A file that states its rolls and their gaps is unadjusted, and gives the stated rolls and the
+    difference-adjusted series too. `vendor` overrides the name that the format implies. Raises InputError.
+    """
     name = symbol or ""
     found: dict[str, DailySeries | None] = {"adjusted": None, "unadjusted": None}
-    rolled: mapped.MappedFile | None = None
+    rolled: FileBars | None = None
     for kind, path in (("unadjusted", unadjusted), ("adjusted", adjusted)):
         if path is None:
             continue
@@ -181,8 +195,7 @@ def read_reference(
             rolled, kind = read, "unadjusted"  # noqa: PLW2901
         found[kind] = series
     if rolled is not None and found["adjusted"] is None:
-        series = daily_series(_back_adjusted(rolled), name, instruments)
-        found["adjusted"] = series
+        found["adjusted"] = daily_series(_back_adjusted(rolled), name, instruments)
     given = found["unadjusted"] or found["adjusted"]
     if given is None:
         raise InputError(
@@ -201,12 +214,11 @@ def _of_vendor(series: DailySeries | None, vendor: str) -> DailySeries | None:
     return None if series is None else replace(series, meta=replace(series.meta, vendor=vendor))
 
 
-def _back_adjusted(read: mapped.MappedFile) -> FileBars:
+def _back_adjusted(bars: FileBars) -> FileBars:
     """The difference-adjusted series: every session before a roll carries the gaps of that and all later rolls."""
-    bars = read.bars
     rows = bars.rows
-    days = np.array([np.datetime64(roll.roll_date) for roll in read.rolls]).astype(np.int64)
-    gaps = np.array([roll.gap or 0.0 for roll in read.rolls])
+    days = np.array([np.datetime64(roll.roll_date) for roll in bars.rolls]).astype(np.int64)
+    gaps = np.array([roll.gap or 0.0 for roll in bars.rolls])
     to_come: NDArray[np.float64] = np.append(np.cumsum(gaps[::-1])[::-1], 0.0)
     carried = to_come[np.searchsorted(days, rows.day, side="right")]
     return replace(
@@ -243,61 +255,37 @@ def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
     return expanded
 
 
-def _read(
-    path: Path,
-    *,
-    mapping: CsvMapping | None,
-    publisher: int | None,
-    as_series: bool,
-    root: str | None,
-    symbol: str | None = None,
-) -> mapped.MappedFile:
-    raw = source.load(path)
-    if raw.starts_with(_DBN_MAGIC):
-        from ctl.ingest import dbn
-
-        return mapped.MappedFile(dbn.read(raw, symbol=symbol, publisher=publisher, outrights=not as_series))
-    if raw.starts_with(plain.PARQUET_MAGIC):
-        return mapped.MappedFile(plain.read(plain.parquet_table(raw), as_series=as_series))
-    text = table.check_head(raw)
-    if mapping is None:
-        columns = table.header_of(text)
-        if symbol is None and as_series and "symbol" not in columns:
-            symbol = raw.stem
-        if databento_csv.is_symbology(columns):
-            raise OtherSchema("no bars", where=raw.name, found="symbology", expected="ohlcv-1d")
-        if databento_csv.recognises(columns):
-            cells = table.parse(raw, text, required=databento_csv.REQUIRED)
-            return mapped.MappedFile(databento_csv.read(cells, symbol=symbol, publisher=publisher))
-        if tradestation.recognises(columns):
-            return mapped.MappedFile(_only_series(tradestation.read(table.parse(raw, text)), as_series=as_series))
-        if plain.recognises(columns):
-            lower = tuple(name.lower() for name in columns)
-            cells = table.parse(raw, text, required=plain.required_columns(as_series=as_series), names=lower)
-            return mapped.MappedFile(plain.read(cells, as_series=as_series))
-        mapping = mapped.recognised(columns, raw.stem)
-        if mapping is None:
-            other = next((name for mark, name in _SEPARATORS.items() if mark in columns[0]), None) if columns else None
-            raise InputError(
-                "row 1: no known header",
-                where=raw.name,
-                found=repr(", ".join(columns)[:120]) + (f", separated by {other}" if other else ""),
-                expected=("cells separated by commas: " if other else "") + _FORMATS,
-                remedy="name a mapping",
-            )
-    names = None if mapping.header else mapped.position_names(len(table.header_of(text, mapping.separator)))
-    cells = table.parse(raw, text, separator=mapping.separator, columns=names)
-    read = mapped.read(cells, mapping, as_series=as_series, root=root)
-    if not as_series and bool((read.bars.rows.symbol < 0).any()):
-        return replace(read, bars=_only_series(read.bars, as_series=False))
-    return read
+def _read(path: Path, wanted: Wanted) -> FileBars:
+    """What a file holds, by the vendor that recognises it; text through the caller's mapping where there is one."""
+    file = opened(path)
+    vendor = mapped if wanted.mapping is not None and file.text else vendors.of_file(file)
+    if vendor is None:
+        raise _unknown(file)
+    bars = vendor.read(file, wanted)
+    if not wanted.as_series and int(bars.rows.symbol.min(initial=0)) < 0:
+        raise InputError(
+            "the file is a series, it does not say the contract of each bar",
+            where=bars.file.name,
+            expected="bars per contract",
+        )
+    return bars
 
 
-def _only_series(bars: FileBars, *, as_series: bool) -> FileBars:
-    if as_series:
-        return bars
-    raise InputError(
-        "the file is a series, it does not say the contract of each bar",
-        where=bars.file.name,
-        expected="bars per contract",
+def _unknown(file: Opened) -> InputError:
+    columns = file.columns
+    other = next((name for mark, name in _SEPARATORS.items() if mark in columns[0]), None) if columns else None
+    return InputError(
+        "row 1: no known header",
+        where=file.raw.name,
+        found=repr(", ".join(columns)[:120]) + (f", separated by {other}" if other else ""),
+        expected=("cells separated by commas: " if other else "") + _FORMATS,
+        remedy="name a mapping",
     )
+
+
+def find_files(form: str, folder: Path, symbol: str) -> SeriesFiles:
+    """The files of a symbol's series in the folder of a vendor whose format is `form`.
+
+    Raises InputError for an unknown format, an unusable folder, and where the choice is open.
+    """
+    return vendors.of_format(form).find_files(folder, symbol)

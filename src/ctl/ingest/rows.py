@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctl.ingest.source import RawFile
+    from ctl.model.rolls import ReferenceRoll
 
+PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -105,6 +107,10 @@ class FileBars:
     contract: NDArray[np.int32] | None = None
     """Index into `rows.symbols` of the held contract, -1 where unknown; for series only."""
     adjustment: NDArray[np.float64] | None = None
+    rolls: tuple[ReferenceRoll, ...] = ()
+    """Rolls that the file states: new less old price, dated at the new contract's first session."""
+    descending: bool = False
+    """Whether rows stand newest first."""
     root: str | None = None
     """What the file's name says of a series, where a mapping reads it."""
     bars: bool = True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from ctl.errors import InputError
+from ctl.ingest import guard
 
 if TYPE_CHECKING:
     from zstandard import FrameParameters, ZstdDecompressionReader
@@ -30,8 +30,8 @@ MAX_RATIO: Final = 250
 _BLOCK: Final = 1 << 20
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_DBN: Final = b"DBN"
-_MAY_HOLD_NUL: Final = (_DBN, b"PAR1")
+DBN_MAGIC: Final = b"DBN"
+PARQUET_MAGIC: Final = b"PAR1"
 _MAX_WINDOW: Final = 1 << 27
 _AT_ONCE: Final = 1 << 28
 """Files up to this size are read at once, and decompressed in one call where their frame allows it."""
@@ -79,20 +79,8 @@ def load(path: Path) -> RawFile:
     Raises InputError: missing, not a regular file, empty, over MAX_BYTES, expanding beyond MAX_RATIO, damaged
     compression, or content that starts with NUL bytes.
     """
-    where = str(path)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError("not a regular file", where=where)
-        if status.st_size == 0:
-            raise InputError("the file is empty", where=where)
-        _check_size(status.st_size, where)
-        with path.open("rb") as handle:
-            return _load(path, handle)
-    except OSError as error:
-        raise InputError("cannot be read", where=where, found=error.strerror or type(error).__name__) from error
-    except ValueError as error:  # a NUL in the name
-        raise InputError("not a usable file name", where=repr(where), found=str(error)) from error
+    with guard.opened(path, MAX_BYTES) as handle:
+        return _load(path, handle)
 
 
 def _load(path: Path, handle: BinaryIO) -> RawFile:
@@ -103,11 +91,11 @@ def _load(path: Path, handle: BinaryIO) -> RawFile:
     handle.seek(0)
     expand = _expander(first, where)
     if expand is None:
-        if not first.startswith(_MAY_HOLD_NUL) and b"\0" in first:
+        if not first.startswith((DBN_MAGIC, PARQUET_MAGIC)) and b"\0" in first:
             # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
             return RawFile(path=path, content=first, sha256=hashlib.sha256(first).hexdigest(), size=len(first))
-        data = (_whole(handle) if first.startswith(_DBN) else None) or _rest(handle)
-        _check_size(len(data), where)  # it may have grown
+        data = (_whole(handle) if first.startswith(DBN_MAGIC) else None) or _rest(handle)
+        _check_size(len(data), where)  # it may have grown meanwhile
         return RawFile(path=path, content=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     if first.startswith(_ZSTD_MAGIC):
         packed = _whole(handle)
@@ -198,7 +186,7 @@ def _zstd_at_once(data: memoryview) -> bytes | memoryview | None:
         if not 0 < room <= _most_content(len(data)):
             return None
         engine = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-        if engine.stream_reader(data).read(len(_DBN)) == _DBN:
+        if engine.stream_reader(data).read(len(DBN_MAGIC)) == DBN_MAGIC:
             return _filled(engine.stream_reader(data), room)
         return engine.decompress(data, max_output_size=room, allow_extra_data=False) or None
     except zstandard.ZstdError:

@@ -7,7 +7,7 @@ must not: short rows, stray quotation marks, other encodings.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -16,6 +16,7 @@ import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest.guard import decoding
+from ctl.ingest.rows import PRICES, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,6 +148,36 @@ class Table:
             implausible = (days < FIRST_DAY) | (days > LAST_DAY)
             self._refuse(column, implausible, "not a plausible date", "a year from 1800 to 2199")
         return values
+
+    def rows(
+        self,
+        day: NDArray[np.int32],
+        prices: Mapping[str, NDArray[np.float64]],
+        volume: Integers | None = None,
+        open_interest: Integers | None = None,
+        symbols: tuple[str, ...] = (),
+        codes: NDArray[np.int32] | None = None,
+    ) -> Rows:
+        """The rows as bars. prices: by open, high, low, close; those that are not there are null.
+
+        symbols, codes: the symbols, and each row's index into them (-1: none, as where nothing is given).
+        """
+        nothing = np.full(len(self), np.nan) if len(prices) < len(PRICES) else np.empty(0)
+        opening, high, low, close = (prices.get(name, nothing) for name in PRICES)
+        return Rows(
+            symbols,
+            day,
+            np.full(len(self), -1, dtype=np.int32) if codes is None else codes,
+            opening,
+            high,
+            low,
+            close,
+            np.zeros(len(self), dtype=np.int64) if volume is None else volume.values,
+            np.ones(len(self), dtype=np.bool_) if volume is None else volume.null,
+            None if open_interest is None else open_interest.values,
+            None if open_interest is None else open_interest.null,
+            first_line=self.first_line,
+        )
 
     def _refuse(self, column: str, bad: pl.Series, what: str, expected: str) -> None:
         if bad.any():

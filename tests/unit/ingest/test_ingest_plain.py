@@ -12,8 +12,7 @@ import pytest
 import zstandard
 
 from ctl.errors import InputError
-from ctl.ingest import find_reference_files, named_mapping, read_contracts, read_reference, read_series, source
-from ctl.ingest.mapped import mapping_from
+from ctl.ingest import find_files, mapping_from, named_mapping, read_contracts, read_reference, read_series, source
 from ctl.model.bars import CONTRACT_COLUMNS, SERIES_COLUMNS
 
 CONTRACTS = "session,contract,open,high,low,close,volume,open_interest\n"
@@ -166,7 +165,7 @@ def test_a_path_in_a_symbol_is_refused(write, tmp_path, instruments):
     with pytest.raises(InputError, match=r"not a usable symbol; found '\.\./x'"):
         read_series(path, symbol="../x", instruments=instruments)
     with pytest.raises(InputError, match="not a usable symbol"):
-        find_reference_files(tmp_path, "../../etc/passwd")
+        find_files("tradestation", tmp_path, "../../etc/passwd")
     with pytest.raises(InputError, match="not a usable root"):
         read_contracts([path], "<b>", instruments=instruments)
 
@@ -243,17 +242,19 @@ class TestTradeStation:
         unadjusted = write("ts_es_custom_unadj_1d_20180102.csv", old)
         write("TS_ES_1D_20180102.csv", new)
         write("TS_ESX_CUSTOM_ADJ_1D_20180102.csv", new)
-        found = find_reference_files(tmp_path, "ES")
-        assert found[:2] == (newest, unadjusted)
-        assert found[2] == (
+        found = find_files("tradestation", tmp_path, "ES")
+        assert (found.adjusted, found.unadjusted) == (newest, unadjusted)
+        assert found.notes == (
             "TS_ES_CUSTOM_ADJ_1D_20180102_20260101.csv chosen by its last session 2025-01-07 over "
             "TS_ES_CUSTOM_ADJ_1D_20180102_20260227.csv (2025-01-06)",
         )
 
     def test_equity_name_and_nothing_found(self, write, tmp_path):
         path = write("TS_AAPL_1D_20180102.csv", TS + "01/06/2025,16:00,1,1,1,1,5,5\n")
-        assert find_reference_files(tmp_path, "AAPL") == (path, None, ())
-        assert find_reference_files(tmp_path, "XLE") == (None, None, ())
+        found = find_files("tradestation", tmp_path, "AAPL")
+        assert (found.adjusted, found.unadjusted, found.notes) == (path, None, ())
+        found = find_files("tradestation", tmp_path, "XLE")
+        assert (found.adjusted, found.unadjusted, found.notes) == (None, None, ())
 
     def test_reference_of_both_files(self, write, instruments):
         adjusted = write("a.csv", TS + "01/06/2025,16:00,1,1,1,1,5,5\n")

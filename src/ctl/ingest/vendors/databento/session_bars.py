@@ -15,12 +15,12 @@ import numpy as np
 
 from ctl import sessions
 from ctl.errors import InputError
-from ctl.ingest import databento_csv, dbn
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
-from ctl.ingest.publishers import single_publisher
-from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
+from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT, require_columns
+from ctl.ingest.vendors.databento import dbn, text
+from ctl.ingest.vendors.databento.publishers import single_publisher
+from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
 from ctl.model.bars import ContractBars, SourceFile
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 SCHEMAS: Final = {"ohlcv-1h": (34, 3_600_000_000_000), "ohlcv-1m": (33, 60_000_000_000)}
 """Schema -> its rtype, and the length of its intervals in ns."""
-_PRICES: Final = ("open", "high", "low", "close")
 _LATEST: Final = 84_005 * 86_400_000_000_000
 
 
@@ -76,7 +75,7 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     symbols, mapped = dbn.mappings_of(file, metadata)
     day = (start // NANOSECONDS_PER_DAY).astype(np.int32)
     symbol = dbn.Lookup(file, mapped).at(records["instrument_id"], day)
-    prices = {name: np.ascontiguousarray(records[name]) for name in _PRICES}
+    prices = {name: np.ascontiguousarray(records[name]) for name in PRICES}
     for name, units in prices.items():
         if int(units.max()) == INT64_MAX:
             at = int(units.argmax())
@@ -112,22 +111,22 @@ def read_csv(table: Table, publisher: int | None) -> Intervals:
     Raises InputError as `Table` does, and for a missing column, another schema, an interval that does not start on
     its hour or minute, a bar without a price, several publishers.
     """
-    schema = databento_csv.of_one_rtype(table, {rtype: name for name, (rtype, _) in SCHEMAS.items()})
-    require_columns(table.file, table.columns, databento_csv.REQUIRED)
+    schema = text.of_one_rtype(table, {rtype: name for name, (rtype, _) in SCHEMAS.items()})
+    require_columns(table.file, table.columns, text.REQUIRED)
     step = SCHEMAS[schema][1]
     counts: dict[str, int] = {}
-    start = databento_csv.instants(table, "ts_event")
+    start = text.instants(table, "ts_event")
     wrong = (start % step != 0) | (start >= _LATEST)
     if wrong.any():
         table.fail(int(wrong.argmax()), "ts_event", "not the start of an interval", expected=f"that of {schema}")
     publishers = table.integers("publisher_id", nullable=False).values
     kept = np.flatnonzero(single_publisher(publishers, publisher, table.file.name, counts))
-    symbols, codes = databento_csv.symbols_of(table)
+    symbols, codes = text.symbols_of(table)
     prices: dict[str, NDArray[np.int64]] = {}
-    for name, values in databento_csv.prices_of(table, _PRICES).items():
+    for name, values in text.prices_of(table, PRICES).items():
         if np.isnan(values).any():
             table.fail(int(np.isnan(values).argmax()), name, "a bar without a price", expected="a price")
-        prices[name] = np.rint(values[kept] * databento_csv.UNIT).astype(np.int64)
+        prices[name] = np.rint(values[kept] * text.UNIT).astype(np.int64)
     volume = table.integers("volume", nullable=False).values[kept]
     end = int(start.max()) + step
     return Intervals(table.file, schema, symbols, codes[kept], start[kept], end, prices, volume, counts, ())
@@ -175,7 +174,7 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
     order, symbol, day = order[whole], symbol[whole], day[whole]
     first = np.flatnonzero(np.append(True, (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1])))
     last = np.append(first[1:], len(day)) - 1
-    units = (np.concatenate([file.prices[name] for file in files])[order] for name in _PRICES)
+    units = (np.concatenate([file.prices[name] for file in files])[order] for name in PRICES)
     opens, highs, lows, closes = units
     volume = np.concatenate([file.volume for file in files])[order]
     rows = Rows(

@@ -9,78 +9,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest import parquet_child
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import FileBars, Rows
+from ctl.ingest.rows import PRICES, FileBars
+from ctl.ingest.source import PARQUET_MAGIC
 from ctl.ingest.symbols import coded
-from ctl.ingest.table import Table, require_columns
+from ctl.ingest.table import Table, parse, require_columns
+from ctl.ingest.vendor import of_symbol
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ctl.ingest.source import RawFile
+    from ctl.ingest.vendor import Opened, Wanted
 
-VENDOR: Final = "plain"
-PARQUET_MAGIC: Final = b"PAR1"
+FORMAT: Final = "plain"
 ASSUMED: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
-_PRICES: Final = ("open", "high", "low", "close")
-_REQUIRED: Final = ("session", *_PRICES, "volume")
+_REQUIRED: Final = ("session", *PRICES, "volume")
 _KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted")
 
 
-def recognises(columns: tuple[str, ...]) -> bool:
-    """Whether a header is ctl's own, in capitals or not."""
-    return any(name.lower() == "session" for name in columns)
+def recognises(file: Opened) -> bool:
+    """Parquet, and a header with a `session` column, in capitals or not."""
+    return file.raw.starts_with(PARQUET_MAGIC) or any(name.lower() == "session" for name in file.columns)
 
 
-def required_columns(*, as_series: bool) -> tuple[str, ...]:
-    """The columns that a plain table must have."""
-    return _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+find_files: Final = of_symbol
 
 
-def read(table: Table, *, as_series: bool) -> FileBars:
-    """Bars of a plain CSV. Raises InputError as `Table` does, and for a missing column."""
-    require_columns(table.file, table.columns, required_columns(as_series=as_series))
-    held: NDArray[np.int32] | None = None
+def read(file: Opened, wanted: Wanted) -> FileBars:
+    """Bars of a plain table. Raises InputError as `Table` does, and for a missing column."""
+    as_series = wanted.as_series
+    required = _REQUIRED if as_series else (*_REQUIRED[:1], "contract", *_REQUIRED[1:])
+    if file.raw.starts_with(PARQUET_MAGIC):
+        table = parquet_table(file.raw)
+        require_columns(table.file, table.columns, required)
+    else:
+        lower = tuple(name.lower() for name in file.columns)
+        table = parse(file.raw, file.text, required=required, names=lower)
     symbols: tuple[str, ...] = ()
-    codes = np.full(len(table), -1, dtype=np.int32)
+    codes = None
     if "contract" in table.columns and not (as_series and table.text("contract").is_null().all()):
         symbols, codes = coded(table, "contract", contracts=True)
-        held = codes if as_series else None
-    volume = table.integers("volume")
+    prices = {name: table.floats(name, nullable=name != "close" or not as_series) for name in PRICES}
     interest = table.integers("open_interest") if "open_interest" in table.columns else None
-    rows = Rows(
-        symbols,
-        table.days("session", "%Y-%m-%d"),
-        codes,
-        table.floats("open", nullable=True),
-        table.floats("high", nullable=True),
-        table.floats("low", nullable=True),
-        table.floats("close", nullable=not as_series),
-        volume.values,
-        volume.null,
-        None if interest is None else interest.values,
-        None if interest is None else interest.null,
-        first_line=table.first_line,
-    )
-    adjustment = None
-    if as_series and "adjustment" in table.columns:
-        adjustment = table.floats("adjustment")
+    day = table.days("session", "%Y-%m-%d")
+    rows = table.rows(day, prices, table.integers("volume"), interest, symbols, codes)
+    adjustment = table.floats("adjustment") if as_series and "adjustment" in table.columns else None
     ignored = [name for name in table.columns if name not in _KNOWN]
     notes = (ASSUMED, *([f"columns not used: {', '.join(ignored)[:200]}"] if ignored else []))
+    held = codes if as_series else None
     return FileBars(
-        table.file,
-        rows,
-        VENDOR,
-        "exchange_session",
-        "settlement",
-        notes=notes,
-        contract=held,
-        adjustment=adjustment,
+        table.file, rows, FORMAT, "exchange_session", "settlement", notes=notes, contract=held, adjustment=adjustment
     )
 
 

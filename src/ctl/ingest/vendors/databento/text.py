@@ -7,16 +7,17 @@ name where that is an outright (`ESH5.csv`); instrument_id is not a key, it is u
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.ingest.publishers import choose_publisher
-from ctl.ingest.rows import FileBars, OtherSchema, Rows
+from ctl.ingest.rows import PRICES, FileBars, OtherSchema
 from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
+from ctl.ingest.vendors.databento.publishers import choose_publisher
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ RTYPE_1D: Final = 35
 UNIT: Final = 1e9
 NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
 INT64_MAX: Final = 2**63 - 1
-_PRICES: Final = ("open", "high", "low", "close")
-REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *_PRICES, "volume")
+REQUIRED: Final = ("ts_event", "rtype", "publisher_id", "instrument_id", *PRICES, "volume")
 _NULL_PRICES: Final = (str(INT64_MAX), "9223372036.854775807", "9223372036.854775")
 
 _NO_INSTANT: Final = str(2**64 - 1)
@@ -68,23 +68,9 @@ def read(table: Table, *, symbol: str | None = None, publisher: int | None = Non
     publishers = table.integers("publisher_id", nullable=False).values
     table.integers("instrument_id", nullable=False)
     symbols, codes = symbols_of(table, symbol)
-    prices = prices_of(table, _PRICES)
+    prices = prices_of(table, PRICES)
     volume = table.integers("volume")
-    rows = Rows(
-        symbols,
-        day,
-        codes,
-        prices["open"],
-        prices["high"],
-        prices["low"],
-        prices["close"],
-        volume.values,
-        volume.null if volume.null.any() else None,
-        None,
-        None,
-        first_line=table.first_line,
-        line=table.lines(),
-    )
+    rows = replace(table.rows(day, prices, volume, symbols=symbols, codes=codes), line=table.lines())
     counts: dict[str, int] = {}
     if symbol is not None:
         named = meant(symbols, symbol)

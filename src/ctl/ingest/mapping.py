@@ -1,4 +1,4 @@
-"""Any vendor's CSV through a mapping (`CsvMapping`), and the mappings that the package ships.
+"""A CSV through a mapping (`CsvMapping`), and the mappings that the package ships.
 
 The roll column of the `quantiacs` mapping
 ------------------------------------------
@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest import source
-from ctl.ingest.rows import FileBars, Rows, as_date
+from ctl.ingest import guard
+from ctl.ingest import table as tables
+from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
 from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
 from ctl.model.contracts import MONTH_CODES
@@ -41,17 +42,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ctl.ingest.table import Table
+    from ctl.ingest.vendor import Opened, Wanted
 
 PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean")
 _DATES_FROM: Final = -62_091
-
-
-@dataclass(frozen=True, slots=True)
-class MappedFile:
-    """Bars of a file, and the rolls it states: new less old price, dated at the new contract's first session."""
-
-    bars: FileBars
-    rolls: tuple[ReferenceRoll, ...] = ()
 
 
 @cache
@@ -63,15 +57,25 @@ def packaged(name: str) -> CsvMapping:
     return mapping_from(tomllib.loads(text), name=name)
 
 
-def recognised(columns: tuple[str, ...], stem: str) -> CsvMapping | None:
+def recognised(file: Opened, names: Sequence[str] = PACKAGED) -> CsvMapping | None:
     """The packaged mapping whose format a header shows; of a file without one, its name and first cells."""
-    for name in PACKAGED:
+    for name in names:
         mapping = packaged(name)
-        if mapping.recognised_by and set(mapping.recognised_by) <= set(columns):
+        if mapping.recognised_by and set(mapping.recognised_by) <= set(file.columns):
             return mapping
-        if not mapping.header and _from_name(mapping.name_pattern, stem) and _reads(mapping, columns):
+        if not mapping.header and _from_name(mapping.name_pattern, file.raw.stem) and _reads(mapping, file.columns):
             return mapping
     return None
+
+
+def read_recognised(file: Opened, wanted: Wanted, names: Sequence[str] = PACKAGED) -> FileBars:
+    """Bars through the mapping that the caller names, else the packaged one that is recognised."""
+    mapping = wanted.mapping or recognised(file, names)
+    if mapping is None:
+        raise InputError("no mapping fits", where=file.raw.name, found=", ".join(file.columns)[:120])
+    columns = None if mapping.header else position_names(len(tables.header_of(file.text, mapping.separator)))
+    table = tables.parse(file.raw, file.text, separator=mapping.separator, columns=columns)
+    return read(table, mapping, as_series=wanted.as_series, root=wanted.symbol)
 
 
 def _reads(mapping: CsvMapping, cells: tuple[str, ...]) -> bool:
@@ -93,12 +97,7 @@ def named_or_at(text: str) -> CsvMapping:
     path = Path(text)
     if path.suffix.lower() != ".toml":
         raise InputError(f"no packaged mapping named {text!r}", expected=", ".join(PACKAGED) + ", or a TOML file")
-    raw = source.load(path)
-    try:
-        document = tomllib.loads(raw.data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("not TOML", where=text, found=str(error)) from error
-    return mapping_from(document, name=path.stem)
+    return mapping_from(guard.toml(path), name=path.stem)
 
 
 def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
@@ -171,7 +170,7 @@ def position_names(width: int) -> tuple[str, ...]:
     return tuple(str(position) for position in range(1, width + 1))
 
 
-def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None = None) -> MappedFile:
+def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None = None) -> FileBars:
     """Bars of a file through its mapping; `root` where neither the file nor its name tells it.
 
     Raises InputError as `Table` does, for columns that the mapping names and the file lacks, and where prices are
@@ -195,33 +194,20 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
     symbols, codes = _contracts(table, mapping, columns, told, root)
     divisor = _divisor(table, mapping, root)
 
-    def prices(name: str, *, nullable: bool) -> NDArray[np.float64]:
-        if name not in columns:
-            return np.full(len(table), np.nan)
-        values = table.floats(columns[name], nullable=nullable)
-        return values if divisor == 1.0 else values / divisor
-
+    prices = {
+        name: table.floats(columns[name], nullable=name != "close" or not as_series) / divisor
+        for name in PRICES
+        if name in columns
+    }
     day = table.days(columns["session"], mapping.date_format)
-    volume = table.integers(columns["volume"]) if "volume" in columns else None
-    interest = table.integers(columns["open_interest"]) if "open_interest" in columns else None
-    rows = Rows(
-        symbols,
-        day,
-        codes,
-        prices("open", nullable=True),
-        prices("high", nullable=True),
-        prices("low", nullable=True),
-        prices("close", nullable=not as_series),
-        np.zeros(len(table), dtype=np.int64) if volume is None else volume.values,
-        np.ones(len(table), dtype=np.bool_) if volume is None else volume.null,
-        None if interest is None else interest.values,
-        None if interest is None else interest.null,
-        first_line=table.first_line,
+    volume, interest = (
+        table.integers(columns[name]) if name in columns else None for name in ("volume", "open_interest")
     )
+    rows = table.rows(day, prices, volume, interest, symbols, codes)
     adjustment = None
     if "adjustment" in columns:
         adjustment = table.floats(columns["adjustment"]) / divisor
-    bars = FileBars(
+    return FileBars(
         table.file,
         rows,
         mapping.vendor,
@@ -233,8 +219,9 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         contract=codes if as_series and symbols else None,
         adjustment=adjustment,
         root=root,
+        descending=mapping.descending,
+        rolls=_rolls(table, columns, day, divisor, root),
     )
-    return MappedFile(bars, _rolls(table, columns, day, divisor, root))
 
 
 def _from_name(pattern: str, stem: str) -> dict[str, str]:

@@ -16,12 +16,12 @@ import databento_dbn
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.ingest.guard import decoding
-from ctl.ingest.publishers import choose_publisher
-from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date, no_rows
+from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date, no_rows
 from ctl.ingest.symbols import is_symbol, meant
 from ctl.ingest.table import MAX_COUNT
+from ctl.ingest.vendors.databento.publishers import choose_publisher
+from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.model.bars import ContractTerms
 from ctl.model.contracts import parse_symbol
 
@@ -39,7 +39,6 @@ _UINT64_MAX: Final = 2**64 - 1
 _DIRECT_LOOKUP: Final = 1 << 24
 _BLOCK: Final = 1 << 15
 """Records that are taken apart at once: two megabytes, which stay in a processor's cache for every column."""
-_PRICES: Final = ("open", "high", "low", "close")
 _DAYS_APART: Final = np.int64(1 << 20)
 """A step of instrument_id in a key of (instrument_id, day)."""
 _EPOCH: Final = date(1970, 1, 1)
@@ -135,7 +134,7 @@ def _taken_apart(
     kept = None if wanted.all() else np.empty(number, dtype=np.intp)
     day, symbol = np.empty((2, number), dtype=np.int32)
     publisher = np.empty(number, dtype=np.uint16)
-    *prices, volumes = np.empty((len(_PRICES) + 1, number), dtype=np.float64)  # one piece: of few, large pages
+    *prices, volumes = np.empty((len(PRICES) + 1, number), dtype=np.float64)  # one piece: of few, large pages
     volume = volumes.view(np.int64)
     end = 0
     for first in range(0, number, step):
@@ -162,7 +161,7 @@ def _taken_apart(
             end += len(chosen)
             np.add(chosen, first, out=kept[start:end])
         volume[start:end] = traded[chosen]
-        for name, column in zip(_PRICES, prices, strict=True):
+        for name, column in zip(PRICES, prices, strict=True):
             column[start:end] = prices_of(block[name][chosen])
     kept = None if kept is None else kept[:end]
     return _Bars(day, symbol, publisher, kept, tuple(column[:end] for column in prices), volume[:end])

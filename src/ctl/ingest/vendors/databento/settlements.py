@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import databento_dbn
 import numpy as np
-import polars as pl
 
-from ctl.errors import DataError, InputError
-from ctl.ingest import databento_csv, dbn
+from ctl.errors import InputError
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.databento_csv import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
-from ctl.ingest.publishers import single_publisher
 from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import require_columns
-from ctl.model.bars import CONTRACT_COLUMNS, ContractBars, SourceFile
+from ctl.ingest.vendors.databento import dbn, text
+from ctl.ingest.vendors.databento.publishers import single_publisher
+from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
+from ctl.model.bars import ContractBars, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,19 +87,19 @@ def read_csv(table: Table, publisher: int | None) -> Publications:
 
     Raises InputError as `Table` does, and for a missing column, another schema, several publishers.
     """
-    databento_csv.of_one_rtype(table, {_RTYPE: SCHEMA})
+    text.of_one_rtype(table, {_RTYPE: SCHEMA})
     require_columns(table.file, table.columns, _COLUMNS)
     counts: dict[str, int] = {}
     whole = {
         name: table.integers(name, nullable=False).values for name in ("stat_type", "publisher_id", "update_action")
     }
-    reference = databento_csv.instants(table, "ts_ref")
+    reference = text.instants(table, "ts_ref")
     kept = _kept(whole["stat_type"], reference, whole["publisher_id"], publisher, table.file.name, counts)
-    received = databento_csv.instants(table, "ts_recv")
-    published = np.where(received == INT64_MAX, databento_csv.instants(table, "ts_event"), received)[kept]
+    received = text.instants(table, "ts_recv")
+    published = np.where(received == INT64_MAX, text.instants(table, "ts_event"), received)[kept]
     session = _sessions(reference[kept], published, table.file.name)
-    symbols, codes = databento_csv.symbols_of(table)
-    price = databento_csv.prices_of(table, ("price",))["price"].copy()
+    symbols, codes = text.symbols_of(table)
+    price = text.prices_of(table, ("price",))["price"].copy()
     price[whole["update_action"] == _DELETED] = np.nan
     return Publications(table.file, symbols, codes[kept], session, published, price[kept], counts, ())
 
@@ -188,42 +187,3 @@ def _source(file: Publications) -> SourceFile:
         first_session=as_date(int(file.session.min())) if some else None,
         last_session=as_date(int(file.session.max())) if some else None,
     )
-
-
-def settled(bars: ContractBars, settlements: ContractBars) -> ContractBars:
-    """The same bars closing at the settlement.
-
-    A bar whose session has no settlement keeps its last trade, and a settlement without a bar makes none: both are
-    counted, as are settlements outside their bar's range, whose high and low stay as traded.
-    Raises DataError where not a single bar has a settlement.
-    """
-    column = pl.col
-    known = settlements.frame.select("contract", "session", settlement="close").with_columns(present=pl.lit(value=True))
-    joined = bars.frame.join(known, on=["contract", "session"], how="left", maintain_order="left")
-    found = int(joined["present"].sum())
-    if not found:
-        raise DataError(
-            "no bar has a settlement",
-            where=bars.meta.root,
-            found=", ".join(settlements.roots) or "no contract",
-            expected=f"settlements of {', '.join(bars.roots)}",
-        )
-    outside = joined.select(((column("settlement") > column("high")) | (column("settlement") < column("low"))).sum())
-    counts = dict(bars.meta.counts)
-    for reason, count in settlements.meta.counts.items():
-        counts[reason] = counts.get(reason, 0) + count
-    counts |= {
-        "closes_at_settlement": found,
-        "closes_kept_at_last_trade": joined.height - found,
-        "settlements_outside_range": int(outside.item()),
-        "settlements_without_bar": settlements.frame.height - found,
-    }
-    frame = joined.with_columns(close=pl.coalesce("settlement", "close")).select(CONTRACT_COLUMNS)
-    meta = replace(
-        bars.meta,
-        close_basis="settlement",
-        sources=(*bars.meta.sources, *settlements.meta.sources),
-        counts=dict(sorted(counts.items())),
-        notes=tuple(dict.fromkeys((*bars.meta.notes, *settlements.meta.notes))),
-    )
-    return replace(bars, frame=frame, meta=meta)

@@ -9,34 +9,34 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from ctl.errors import InputError
-from ctl.ingest import source, table
-from ctl.ingest.rows import FileBars, Rows, as_date
+from ctl.ingest import table
+from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import require_symbol
+from ctl.ingest.vendor import SeriesFiles, Wanted, opened
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from ctl.ingest.table import Table
+    from ctl.ingest.vendor import Opened
 
-VENDOR: Final = "tradestation"
-DATE_FORMAT: Final = "%m/%d/%Y"
+FORMAT: Final = "tradestation"
+_DATE_FORMAT: Final = "%m/%d/%Y"
 _DAILY: Final = ("date", "time", "open", "high", "low", "close", "vol", "oi")
 _INTRADAY: Final = ("date", "time", "open", "high", "low", "close", "up", "down")
 _SUFFIX: Final = r"(?:_[A-Za-z0-9_.\-]*)?\.(?:csv|txt)(?:\.gz|\.zst)?"
 
 
-def recognises(columns: tuple[str, ...]) -> bool:
-    """Whether a header is TradeStation's, daily or intraday."""
-    names = tuple(name.lower() for name in columns)
+def recognises(file: Opened) -> bool:
+    """By its header, daily or intraday."""
+    names = tuple(name.lower() for name in file.columns)
     return names[:6] == _DAILY[:6] and (set(names[6:]) <= {"vol", "oi", "up", "down"})
 
 
-def read(cells: Table) -> FileBars:
+def read(file: Opened, wanted: Wanted) -> FileBars:
     """Bars of one daily export. Raises InputError as `Table` does, and for an intraday export."""
+    cells = table.parse(file.raw, file.text)
     names = tuple(name.lower() for name in cells.columns)
     if names != _DAILY:
         what = "an intraday export" if names == _INTRADAY else "not a daily export"
@@ -50,28 +50,14 @@ def read(cells: Table) -> FileBars:
     odd = ~cells.text(column["time"]).str.contains(r"^\d{1,2}:\d{2}$").fill_null(value=False)
     if odd.any():
         cells.fail(int(odd.arg_max() or 0), column["time"], "not a time", expected="the closing time as HH:MM")
-    volume = cells.integers(column["vol"])
-    interest = cells.integers(column["oi"])
-    day = cells.days(column["date"], DATE_FORMAT)
-    rows = Rows(
-        (),
-        day,
-        np.full(len(day), -1, dtype=np.int32),
-        cells.floats(column["open"]),
-        cells.floats(column["high"]),
-        cells.floats(column["low"]),
-        cells.floats(column["close"]),
-        volume.values,
-        volume.null,
-        interest.values,
-        interest.null,
-        first_line=cells.first_line,
-    )
-    return FileBars(cells.file, rows, VENDOR, "exchange_session", "settlement")
+    prices = {name: cells.floats(column[name]) for name in PRICES}
+    day = cells.days(column["date"], _DATE_FORMAT)
+    rows = cells.rows(day, prices, cells.integers(column["vol"]), cells.integers(column["oi"]))
+    return FileBars(cells.file, rows, FORMAT, "exchange_session", "settlement")
 
 
-def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path | None, tuple[str, ...]]:
-    """The newest adjusted and unadjusted export of `symbol` in `folder`, and what was decided.
+def find_files(folder: Path, symbol: str) -> SeriesFiles:
+    """The newest adjusted and unadjusted export of `symbol` in `folder`.
 
     `TS_<SYM>_CUSTOM_ADJ_1D_<...>.csv`, `TS_<SYM>_CUSTOM_UNADJ_1D_<...>.csv`; where neither is there,
     `TS_<SYM>_1D_<...>.csv` stands as adjusted. Of several matches the newest by its last session is taken (ties:
@@ -84,14 +70,13 @@ def find_reference_files(folder: Path, symbol: str) -> tuple[Path | None, Path |
     except OSError as error:
         raise InputError("cannot be read", where=str(folder), found=error.strerror or type(error).__name__) from error
     notes: list[str] = []
-    found = {
-        kind: _newest(names, rf"TS_{re.escape(symbol)}_{middle}1D{_SUFFIX}", notes)
-        for kind, middle in (("adjusted", "CUSTOM_ADJ_"), ("unadjusted", "CUSTOM_UNADJ_"), ("plain", ""))
-    }
-    adjusted = found["adjusted"]
-    if adjusted is None and found["unadjusted"] is None:
-        adjusted = found["plain"]
-    return adjusted, found["unadjusted"], tuple(notes)
+    adjusted, unadjusted, plain = (
+        _newest(names, rf"TS_{re.escape(symbol)}_{middle}1D{_SUFFIX}", notes)
+        for middle in ("CUSTOM_ADJ_", "CUSTOM_UNADJ_", "")
+    )
+    if adjusted is None and unadjusted is None:
+        adjusted = plain
+    return SeriesFiles(adjusted, unadjusted, f"{folder}/TS_{symbol}_CUSTOM_ADJ_1D_*.csv", tuple(notes))
 
 
 def _newest(paths: list[Path], pattern: str, notes: list[str]) -> Path | None:
@@ -108,6 +93,4 @@ def _newest(paths: list[Path], pattern: str, notes: list[str]) -> Path | None:
 
 def last_session(path: Path) -> date:
     """The last session of a daily export."""
-    raw = source.load(path)
-    cells = table.parse(raw, table.check_head(raw))
-    return as_date(int(read(cells).rows.day.max()))
+    return as_date(int(read(opened(path), Wanted(as_series=True)).rows.day.max()))

@@ -1,0 +1,36 @@
+"""The vendors whose files are known: one module each. A new one is a module here and a line below.
+
+`docs/extending/vendor.md` shows how. Files are offered to them in this order; the first that recognises one reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ctl.errors import InputError
+from ctl.ingest.vendor import Opened, Vendor
+from ctl.ingest.vendors import canonical, databento, mapped, norgate, tradestation
+
+VENDORS: Final[tuple[Vendor, ...]] = (
+    databento,
+    tradestation,
+    canonical,
+    norgate,
+    mapped,
+)
+
+
+def of_file(file: Opened) -> Vendor | None:
+    """The vendor that recognises a file."""
+    return next((vendor for vendor in VENDORS if vendor.recognises(file)), None)
+
+
+def of_format(name: str) -> Vendor:
+    """The vendor of a format's name. Raises InputError for an unknown one."""
+    for vendor in VENDORS:
+        if name == vendor.FORMAT:
+            return vendor
+    raise InputError(
+        "unknown vendor format", found=repr(name), expected=", ".join(vendor.FORMAT for vendor in VENDORS),
+        remedy="mend the vendor's format in ctl.toml",
+    )  # fmt: skip

@@ -1,0 +1,32 @@
+"""Norgate's text export: continuous futures, where present with the delivery month held, and equities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ctl.ingest import mapping
+from ctl.ingest.vendor import SeriesFiles, one_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ctl.ingest.rows import FileBars
+    from ctl.ingest.vendor import Opened, Wanted
+
+FORMAT: Final = "norgate"
+_MAPPINGS: Final = ("norgate", "norgate_equity")
+
+
+def recognises(file: Opened) -> bool:
+    """By its header."""
+    return mapping.recognised(file, _MAPPINGS) is not None
+
+
+def read(file: Opened, wanted: Wanted) -> FileBars:
+    """Bars through the packaged mapping that the header fits."""
+    return mapping.read_recognised(file, wanted, _MAPPINGS)
+
+
+def find_files(folder: Path, symbol: str) -> SeriesFiles:
+    """`NG_<SYM>_1D_<...>`, as an unadjusted series."""
+    return one_file(folder, symbol, f"NG_{symbol}_1D_*")
