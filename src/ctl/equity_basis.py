@@ -452,8 +452,7 @@ def traded(
             raise DataError("the basis of the prices is not told", where=where, found=own.text,
                             remedy="mend the actions file of the symbol in ctl.toml", code="BASIS_UNKNOWN")  # fmt: skip
         if held is not None:
-            least: AdjustmentBasis = "split_adjusted"
-            wanted = declared or max(least, held, key=BASES.index)
+            wanted = declared if declared is not None else BASES[max(1, BASES.index(held))]
             series = convert(_as(series, held), wanted, actions)
         known = frozenset(action.ex_date for action in actions.events if action.split_ratio == 1.0)
     for jump in split_jumps(series):
@@ -463,7 +462,7 @@ def traded(
             "prices jump like a split", where=f"{where}, {jump.session}",
             found=f"{jump.before:g} at the close before, {jump.after:g} after it, near 1 to {jump.ratio:g}",
             expected="prices adjusted for splits, or an actions file that states them",
-            remedy="add the split to the symbol's actions file (--actions FILE on a plain file)", code="UNADJUSTED_SPLIT",
+            remedy="add it to the symbol's actions file (a plain file: --actions FILE)", code="UNADJUSTED_SPLIT",
         )  # fmt: skip
     return series
 
