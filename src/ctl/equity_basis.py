@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ctl.model.actions import CorporateActions
     from ctl.model.bars import AdjustmentBasis, DailySeries
@@ -417,6 +417,95 @@ def _contradicts(found: Inference, stated: AdjustmentBasis) -> bool:
     return splits_differ or dividends_differ or found.uneven
 
 
+# ---------------------------------------------------------------- what a strategy trades
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A session at whose open the price is near `1 / ratio` of the close before, as if shares had been split."""
+
+    session: date
+    ratio: float
+    before: float
+    after: float
+
+
+def traded(
+    series: DailySeries, actions: CorporateActions | None, *, declared: AdjustmentBasis | None = None
+) -> DailySeries:
+    """The series that a strategy runs on: never raw prices across a split.
+
+    With actions: on the declared basis, else split-adjusted, or as it is where it carries more than that. Without:
+    as it is. Raises DataError where prices jump like a split that nothing tells of (UNADJUSTED_SPLIT), where the
+    series' own changes contradict the actions (DOUBLE_ADJUSTED, BASIS_UNKNOWN), or where it carries more than declared.
+    """
+    where, known = series.meta.root, frozenset[date]()
+    if actions is not None:
+        own = infer(series, actions)
+        held = series.meta.adjustment_basis
+        if held is None or _contradicts(own, held):
+            held = own.basis
+        if own.double_adjusted:
+            raise DataError("prices were adjusted twice, or the actions file is wrong", where=where, found=own.text,
+                            code="DOUBLE_ADJUSTED")  # fmt: skip
+        if held is None and any(event.kind == "split" for event in own.events):
+            raise DataError("the basis of the prices is not told", where=where, found=own.text,
+                            remedy="mend the actions file of the symbol in ctl.toml", code="BASIS_UNKNOWN")  # fmt: skip
+        if held is not None:
+            wanted = declared if declared is not None else BASES[max(1, BASES.index(held))]
+            series = convert(_as(series, held), wanted, actions)
+        known = frozenset(action.ex_date for action in actions.events if action.split_ratio == 1.0)
+    for jump in split_jumps(series):
+        if jump.session in known:
+            continue
+        raise DataError(
+            "prices jump like a split", where=f"{where}, {jump.session}",
+            found=f"{jump.before:g} at the close before, {jump.after:g} after it, near 1 to {jump.ratio:g}",
+            expected="prices adjusted for splits, or an actions file that states them",
+            remedy="add it to the symbol's actions file (a plain file: --actions FILE)", code="UNADJUSTED_SPLIT",
+        )  # fmt: skip
+    return series
+
+
+def split_jumps(series: DailySeries) -> Iterator[Jump]:
+    """The sessions whose price stands to the close before as after a split, with volume that says the same.
+
+    The price: the open, else the close, within 8 % of 1/n or n (n = 3/2, 2, 3, ..., 50). The volume of the day: that of
+    the 20 sessions before times the ratio, within a factor of 5 below and 2.5 above (halved by news, a share trades ten
+    times as much); where volumes are unknown the price must be within 2 %.
+    """
+    frame = series.frame.filter(series.frame["close"].is_finite() & (series.frame["close"] > 0.0))
+    if frame.height < 2:
+        return
+    close = frame["close"].to_numpy()
+    opened = frame["open"].fill_null(float("nan")).fill_nan(None).fill_null(frame["close"]).to_numpy()
+    log_step = np.log(np.where(opened[1:] > 0.0, opened[1:], close[1:]) / close[:-1])
+    for row in np.flatnonzero(np.abs(log_step) >= _LOG_RATIOS[0] - _PRICE_NEAR):
+        size = abs(float(log_step[row]))
+        nearest = int(np.argmin(np.abs(_LOG_RATIOS - size)))
+        distance = abs(float(_LOG_RATIOS[nearest]) - size)
+        if distance > _PRICE_NEAR:
+            continue
+        ratio = float(_RATIOS[nearest]) if log_step[row] < 0.0 else 1.0 / float(_RATIOS[nearest])
+        before = frame["volume"].slice(max(0, int(row) + 1 - _VOLUME_SESSIONS), min(_VOLUME_SESSIONS, int(row) + 1))
+        usual, day = before.drop_nulls().median(), frame["volume"][int(row) + 1]
+        if isinstance(usual, float) and usual > 0.0 and day:
+            if not _VOLUME_LEAST <= day / usual / ratio <= _VOLUME_MOST:
+                continue
+        elif distance > _PRICE_NEAR_ALONE:
+            continue
+        yield Jump(frame["session"][int(row) + 1], ratio, float(close[row]), float(opened[row + 1]))
+
+
+_RATIOS: Final = np.array([1.5, *range(2, 51)])
+_LOG_RATIOS: Final = np.log(_RATIOS)
+_PRICE_NEAR: Final = 0.08
+_PRICE_NEAR_ALONE: Final = 0.02
+_VOLUME_SESSIONS: Final = 20
+_VOLUME_LEAST: Final = 0.2
+_VOLUME_MOST: Final = 2.5
+
+
 # ---------------------------------------------------------------- inference
 
 
@@ -435,10 +524,11 @@ def infer(series: DailySeries, actions: CorporateActions) -> Inference:
     sigma = _deviation(change[ordinary])
     moved = change[events.at - 1] - usual
 
-    def missing_from(factor: Floats) -> Floats:
-        return factor - moved
+    def carried(factor: Floats) -> Floats:
+        # All events of a day show in one change: what their factors are together, less what prices moved.
+        return np.bincount(events.at, weights=factor)[events.at] - moved if events.at.size else factor
 
-    found = _degrees(events, close, missing_from, sigma, split_degree=None, least=0)
+    found = _degrees(events, close, carried, sigma, split_degree=None, least=0)
     basis, text = _described(found)
     return _inference(found, basis, text, sessions)
 
@@ -500,7 +590,8 @@ def _degrees(
     split_degree: int | None,
     least: int,
 ) -> _Degrees:
-    """Degrees from what is `observed` of the log factors: degree times factor, and noise of deviation sigma.
+    """Degrees from what is `observed` of the log factors: degree times factor, summed over the events of a day, and
+    noise of deviation sigma.
 
     split_degree: how often the closes carry the splits; None: as they turn out to. least: the lowest degree possible.
     """

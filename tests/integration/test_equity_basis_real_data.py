@@ -80,3 +80,24 @@ def test_two_vendors_agree_on_their_common_years() -> None:
     ratio = (both["close"] / both["close_other"]).to_numpy()
     # Tiingo's file goes on after WIKI ends, and carries the dividends paid since: one constant.
     assert np.abs(ratio / np.median(ratio) - 1.0).mean() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["wiki", "tiingo"])
+def test_the_vendors_splits_are_the_jumps_of_raw_prices_and_adjusted_ones_have_none(name: str) -> None:
+    """Apple fell by half on 2000-09-29 as well: no split, and told apart by its volume."""
+    raw, adjusted, actions = vendor(name)
+    known = [action.ex_date for action in actions.events if action.split_ratio != 1.0]
+    known = [day for day in known if day > raw.frame["session"][0]]
+    assert [jump.session for jump in equity_basis.split_jumps(raw)] == known
+    assert list(equity_basis.split_jumps(adjusted)) == []
+    assert equity_basis.traded(raw, actions).frame["close"].to_numpy() == pytest.approx(
+        equity_basis.convert(raw, "split_adjusted", actions).frame["close"].to_numpy()
+    )
+
+
+def test_a_fund_without_splits_has_no_jumps() -> None:
+    frame = pl.read_csv(DATA / "XLE_yahoo_1999_2017.csv", try_parse_dates=True, infer_schema_length=None).rename(
+        str.lower
+    )
+    found = series(frame, {field: field for field in ("open", "high", "low", "close", "volume")}, None)
+    assert list(equity_basis.split_jumps(found)) == []

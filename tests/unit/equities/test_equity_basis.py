@@ -249,3 +249,76 @@ def test_a_factor_that_no_action_explains_is_told_with_its_day(known: tuple[int,
     assert found.refusal is not None
     assert found.refusal[0] == "ACTION_MISSING"
     assert f"part by a factor of 4 on {day}, which no action explains" in found.refusal[1]
+
+
+# ---------------------------------------------------------------- what a strategy trades
+
+
+def shares(prices: list[float], volumes: list[int | None], opens: list[float] | None = None) -> DailySeries:
+    series = daily(prices, None)
+    frame = series.frame.with_columns(open=pl.Series(opens or prices), volume=pl.Series(volumes, dtype=pl.Int64))
+    return replace(series, frame=frame)
+
+
+CALM = [100.0 + 0.5 * (n % 3) for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("after", "volume", "ratio"),
+    [
+        (25.2, 4_000, 4.0),  # 4:1, volume four times as large
+        (66.0, 1_600, 1.5),  # 3:2
+        (1005.0, 90, 0.1),  # 1:10, a tenth of the volume
+        (50.3, None, 2.0),  # volume unknown, price within 2 %
+    ],
+)
+def test_prices_that_jump_like_a_split_are_refused(after: float, volume: int | None, ratio: float) -> None:
+    known = [1_000 if volume is not None else None] * len(CALM)
+    series = shares([*CALM, after, after], [*known, volume, volume])
+    (jump,) = equity_basis.split_jumps(series)
+    assert jump.ratio == pytest.approx(ratio)
+    assert jump.session == series.frame["session"][len(CALM)]
+    with pytest.raises(DataError) as refused:
+        equity_basis.traded(series, None)
+    assert refused.value.code == "UNADJUSTED_SPLIT"
+    assert jump.session.isoformat() in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("after", "volume"),
+    [
+        (51.0, 24_000),  # halved by news: the volume of a crash, not of a split
+        (80.0, 1_200),  # a fifth lost is no split
+        (54.9, None),  # volume unknown, price 9 % away
+    ],
+)
+def test_a_crash_is_no_split(after: float, volume: int | None) -> None:
+    known = [1_000 if volume is not None else None] * len(CALM)
+    series = shares([*CALM, after, after], [*known, volume, volume])
+    assert list(equity_basis.split_jumps(series)) == []
+    assert equity_basis.traded(series, None) is series
+
+
+def test_a_strategy_sees_split_adjusted_prices() -> None:
+    prices = walk(11, 400)
+    raw = [4.0 * price if n < 200 else price for n, price in enumerate(prices)]
+    series = shares(raw, [1_000 if n < 200 else 4_000 for n in range(400)])
+    split = CorporateActions((CorporateAction(series.frame["session"][200], 4.0, 0.0),))
+    found = equity_basis.traded(series, split)
+    assert closes(found) == pytest.approx(prices)
+    assert found.meta.adjustment_basis == "split_adjusted"
+    # Prices that carry the split already stay as they are.
+    assert closes(equity_basis.traded(shares(prices, [4_000] * 400), split)) == pytest.approx(prices)
+    with pytest.raises(DataError) as refused:
+        equity_basis.traded(series, CorporateActions(()))
+    assert refused.value.code == "UNADJUSTED_SPLIT"
+
+
+@pytest.mark.parametrize("ratio", [0.1, 4.0])
+@pytest.mark.parametrize("basis", ["raw", "split_adjusted", "total_return"])
+def test_a_dividend_on_the_day_of_a_split_tells_the_same_as_one_apart(basis: AdjustmentBasis, ratio: float) -> None:
+    raw, actions = market(5, splits=((QUARTERS[6], ratio),), dividends=QUARTERS)
+    found = equity_basis.infer(unstated(equity_basis.convert(raw, basis, actions)), actions)
+    assert found.split_degree == int(basis != "raw")
+    error = found.dividend_error or 0.0
+    assert found.dividend_estimate == pytest.approx(int(basis == "total_return"), abs=3 * error)
