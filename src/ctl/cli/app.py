@@ -498,13 +498,18 @@ def ops(
     ] = None,
     include_non_gating: NonGating = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    if_missed: Annotated[
+        bool, typer.Option("--if-missed", help="Only where the installed schedule's last slot was not served.")
+    ] = False,
     as_of: AsOf = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
     """The weekly cycle: retention, gate, run, ops log, notification. This is what a scheduler calls."""
-    from ctl.cli import workspace_commands
+    from ctl.cli import schedule_commands, workspace_commands
 
+    if if_missed and not schedule_commands.missed(workspace):
+        raise typer.Exit(0)
     raise typer.Exit(
         workspace_commands.ops(
             workspace,
@@ -745,6 +750,55 @@ def glossary(json: Json = False) -> None:
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print("\n".join(words.lines(width)))
+
+
+schedule_app = typer.Typer(no_args_is_help=True, help="The weekly slot: cron, systemd or launchd.")
+app.add_typer(schedule_app, name="schedule")
+
+
+@schedule_app.command("install")
+def schedule_install(
+    cron: Annotated[bool, typer.Option("--cron", help="Lines in the user's crontab.")] = False,
+    systemd: Annotated[bool, typer.Option("--systemd", help="A user timer, Persistent=true.")] = False,
+    launchd: Annotated[bool, typer.Option("--launchd", help="A launch agent (macOS).")] = False,
+    at: Annotated[str, typer.Option("--at", help="Weekday and time.")] = "Sun 16:00",
+    tz: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--tz", metavar="ZONE", help="Zone of --at, e.g. America/Chicago; default: the machine's."),
+    ] = None,
+    notify: Annotated[Notify, typer.Option("--notify", help="Where the notification goes.")] = Notify.webhook,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Write the units of the weekly cycle, check them with the scheduler's own tool, switch them on."""
+    from ctl.cli import schedule_commands
+
+    kinds = [name for name, asked in (("cron", cron), ("systemd", systemd), ("launchd", launchd)) if asked]
+    raise typer.Exit(schedule_commands.install(workspace, kinds, at=at, tz=tz, notify=notify.value, json=json))
+
+
+@schedule_app.command("show")
+def schedule_show(workspace: Workspace = None, json: Json = False) -> None:
+    """The units that are installed."""
+    from ctl.cli import schedule_commands
+
+    raise typer.Exit(schedule_commands.show(workspace, json=json))
+
+
+@schedule_app.command("status")
+def schedule_status(workspace: Workspace = None, json: Json = False) -> None:
+    """Last and next slot, and a missed one."""
+    from ctl.cli import schedule_commands
+
+    raise typer.Exit(schedule_commands.status(workspace, json=json))
+
+
+@schedule_app.command("remove")
+def schedule_remove(workspace: Workspace = None, json: Json = False) -> None:
+    """Take the schedule away."""
+    from ctl.cli import schedule_commands
+
+    raise typer.Exit(schedule_commands.remove(workspace, json=json))
 
 
 @app.command(hidden=True)

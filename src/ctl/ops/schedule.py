@@ -1,0 +1,364 @@
+"""The weekly slot of a workspace, and the scheduler that keeps it: cron, systemd or launchd.
+
+A slot is a weekday and a time in a named zone. What was installed is written to `.ctl/schedule.json`; whether a slot
+was served is read off the ops logs, so that a missed one is caught up once, whichever scheduler missed it.
+"""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from ctl import store
+from ctl.errors import UsageError, WorkspaceError
+from ctl.model.documents import document
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+Kind = Literal["cron", "systemd", "launchd"]
+
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+STATE: Final = Path(".ctl") / "schedule.json"
+# What a unit reads before the command: the webhook's address and other secrets never stand in a unit.
+ENVIRONMENT: Final = ".config/ctl/environment"
+_SLOT: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):([0-5]\d)")
+_WEEK: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A weekly time. weekday: 0 is Monday. zone: an IANA name, America/Chicago."""
+
+    weekday: int
+    hour: int
+    minute: int
+    zone: str
+
+    @property
+    def at(self) -> str:
+        """`Sun 16:00`."""
+        return f"{DAYS[self.weekday]} {self.hour:02d}:{self.minute:02d}"
+
+    def last(self, instant: datetime) -> datetime:
+        """The latest slot at or before an instant, in UTC."""
+        here = instant.astimezone(zone_of(self.zone))
+        days = (here.weekday() - self.weekday) % 7
+        found = self._on(here, -days)
+        return found if found <= instant else self._on(here, -days - 7)
+
+    def next(self, instant: datetime) -> datetime:
+        """The first slot after an instant, in UTC."""
+        here = instant.astimezone(zone_of(self.zone))
+        days = (self.weekday - here.weekday()) % 7
+        found = self._on(here, days)
+        return found if found > instant else self._on(here, days + 7)
+
+    def _on(self, here: datetime, days: int) -> datetime:
+        """The slot so many days from here, by the zone's own clock. A time that daylight saving leaves out is the one
+        an hour later, one that it repeats is the first of both.
+        """
+        wall = (here + timedelta(days=days)).replace(
+            hour=self.hour, minute=self.minute, second=0, microsecond=0, fold=0
+        )
+        return wall.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `.ctl/schedule.json` holds. files: those written for the scheduler, absolute; empty for cron."""
+
+    kind: Kind
+    at: str
+    zone: str
+    command: tuple[str, ...]
+    files: tuple[str, ...]
+    installed: str
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that was installed."""
+        return parse_slot(self.at, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a schedule stands at an instant. missed: the last slot, where no cycle has begun since it."""
+
+    installed: Installed
+    last_slot: datetime
+    next_slot: datetime
+    last_run: datetime | None
+    missed: bool
+
+
+def parse_slot(at: str, zone: str) -> Slot:
+    """The slot of `Sun 16:00` and a zone. Raises UsageError."""
+    match = _SLOT.fullmatch(at)
+    if match is None:
+        raise UsageError("--at is no weekly time", found=repr(at), expected="like 'Sun 16:00'")
+    zone_of(zone)
+    return Slot(DAYS.index(match[1]), int(match[2]), int(match[3]), zone)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of an IANA name. Raises UsageError."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError("--tz is no time zone", found=repr(name), expected="like America/Chicago or UTC") from None
+
+
+def machine_zone(root: Path = Path("/")) -> str:
+    """The IANA name of the machine's own zone; UTC where it states none."""
+    named = root / "etc" / "timezone"
+    if named.is_file() and (text := named.read_text().strip()):
+        return text
+    link = root / "etc" / "localtime"
+    return str(link.resolve()).partition("/zoneinfo/")[2] or "UTC"
+
+
+# ---------------------------------------------------------------- units
+
+
+def units(kind: Kind, slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> dict[Path, str]:
+    """The files of a schedule and their content; for cron one line each of `crontab`, under the path `crontab`."""
+    if kind == "systemd":
+        return _systemd(slot, name, command, folder, home)
+    if kind == "launchd":
+        return _launchd(slot, name, command, folder, home)
+    return {Path("crontab"): _cron(slot, name, command, folder, home)}
+
+
+def _systemd(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> dict[Path, str]:
+    target = home / ".config" / "systemd" / "user"
+    line = " ".join(_quoted(word) for word in command)
+    service = (
+        f"[Unit]\nDescription=ctl weekly cycle of {folder}\n\n[Service]\nType=oneshot\nWorkingDirectory={folder}\n"
+        f"EnvironmentFile=-{home / ENVIRONMENT}\nExecStart={line}\nSuccessExitStatus=0\n"
+    )
+    timer = (
+        f"[Unit]\nDescription=ctl weekly cycle of {folder}, {slot.at} {slot.zone}\n\n[Timer]\n"
+        f"OnCalendar={_calendar(slot)}\nPersistent=true\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+    return {target / f"{name}.service": service, target / f"{name}.timer": timer}
+
+
+def _calendar(slot: Slot) -> str:
+    """The slot as systemd writes it."""
+    return f"{DAYS[slot.weekday]} *-*-* {slot.hour:02d}:{slot.minute:02d}:00 {slot.zone}"
+
+
+def _quoted(word: str) -> str:
+    """A word of ExecStart: percent signs and dollars doubled, quoted where it needs to be."""
+    word = word.replace("%", "%%").replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _launchd(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> dict[Path, str]:
+    sourced = (
+        f"set -a; [ -r {shlex.quote(str(home / ENVIRONMENT))} ] && . {shlex.quote(str(home / ENVIRONMENT))}; set +a; "
+    )
+    plist = {
+        "Label": name,
+        "WorkingDirectory": str(folder),
+        "ProgramArguments": ["/bin/sh", "-c", f"{sourced}exec {shlex.join(command)}"],
+        "StartCalendarInterval": {"Weekday": (slot.weekday + 1) % 7, "Hour": slot.hour, "Minute": slot.minute},
+        "StandardErrorPath": str(folder / ".ctl" / "schedule.err"),
+    }
+    return {home / "Library" / "LaunchAgents" / f"{name}.plist": plistlib.dumps(plist).decode()}
+
+
+def _cron(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> str:
+    """Two lines between marks: the slot, and after a start of the machine a slot that was missed."""
+    environment = shlex.quote(str(home / ENVIRONMENT))
+    begin = f"cd {shlex.quote(str(folder))} && set -a && {{ [ ! -r {environment} ] || . {environment}; }} && set +a && "
+    run = (begin + shlex.join(command)).replace("%", "\\%")
+    zone = "" if slot.zone == machine_zone() else f"CRON_TZ={slot.zone}\n"
+    weekday = (slot.weekday + 1) % 7
+    return (
+        f"# ctl {name} begin\n{zone}{slot.minute} {slot.hour} * * {weekday} {run}\n@reboot {run} --if-missed\n"
+        f"# ctl {name} end\n"
+    )
+
+
+# ---------------------------------------------------------------- install, remove
+
+
+def install(
+    kind: Kind, slot: Slot, workspace: store.Workspace, command: tuple[str, ...], *, home: Path, instant: datetime
+) -> tuple[Installed, tuple[str, ...]]:
+    """Write and check the units, and switch them on where the scheduler runs here; returns what is left to do by hand.
+
+    Raises UsageError where the scheduler cannot hold the slot's zone, WorkspaceError where its own tool refuses them.
+    """
+    _require_zone(kind, slot)
+    if (workspace.root / STATE).is_file():
+        remove(workspace, home=home)
+    name = unit_name(workspace)
+    written = units(kind, slot, name, command, workspace.root, home)
+    by_hand: tuple[str, ...] = ()
+    if kind == "cron":
+        _write_crontab(_other_lines(name) + written[Path("crontab")])
+        files: tuple[str, ...] = ()
+    else:
+        for path, text in written.items():
+            store.write_atomic(path, text.encode())
+        files = tuple(str(path) for path in written)
+        try:
+            _check(kind, files, slot)
+        except WorkspaceError:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
+        by_hand = _switch_on(kind, name, files)
+    state = Installed(kind, slot.at, slot.zone, command, files, instant.astimezone(UTC).isoformat(timespec="seconds"))
+    store.write_atomic(workspace.root / STATE, store.json_bytes(document(state)))
+    return state, by_hand
+
+
+def remove(workspace: store.Workspace, *, home: Path) -> Installed:
+    """Take the schedule away again. Raises UsageError where none is installed."""
+    state = read(workspace)
+    name = unit_name(workspace)
+    if state.kind == "cron":
+        _write_crontab(_other_lines(name))
+    else:
+        if state.kind == "systemd":
+            _run("systemctl", "--user", "disable", "--now", f"{name}.timer")
+        else:
+            _run("launchctl", "unload", *state.files)
+        for path in state.files:
+            store.remove(Path(path))
+        if state.kind == "systemd":
+            _run("systemctl", "--user", "daemon-reload")
+    store.remove(workspace.root / STATE)
+    return state
+
+
+def read(workspace: store.Workspace) -> Installed:
+    """What is installed. Raises UsageError where nothing is, WorkspaceError where the record is damaged."""
+    path = workspace.root / STATE
+    try:
+        held = json.loads(path.read_text())
+        state = Installed(
+            held["kind"], held["at"], held["zone"], tuple(held["command"]), tuple(held["files"]), held["installed"]
+        )
+        parse_slot(state.at, state.zone)
+    except FileNotFoundError:
+        raise UsageError("no schedule is installed", remedy="ctl schedule install --systemd --at 'Sun 16:00'") from None
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+        raise WorkspaceError("the schedule's record is damaged", where=str(path), found=type(error).__name__,
+                             remedy="ctl schedule install writes it anew") from error  # fmt: skip
+    return state
+
+
+def standing(workspace: store.Workspace, instant: datetime) -> Standing:
+    """Last and next slot, and whether the last one was served. A slot before the installation was nobody's to serve."""
+    state = read(workspace)
+    slot = state.slot
+    last, ran = slot.last(instant), last_run(workspace)
+    begun = max(last, datetime.fromisoformat(state.installed))
+    return Standing(state, last, slot.next(instant), ran, begun == last and (ran is None or ran < last))
+
+
+def last_run(workspace: store.Workspace) -> datetime | None:
+    """When the newest cycle of this workspace that was no dry run began, by its ops log; None before the first."""
+    newest = None
+    for path in sorted(workspace.ops_logs.glob("*_ops.json"), reverse=True) if workspace.ops_logs.is_dir() else ():
+        try:
+            begun = datetime.strptime(path.name[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+            if not json.loads(path.read_text()).get("dry_run"):
+                newest = begun
+                break
+        except (OSError, ValueError, AttributeError):
+            continue  # a log that cannot be read says nothing of a run
+    return newest
+
+
+def unit_name(workspace: store.Workspace) -> str:
+    """One name per workspace: `ctl-<cycle>-<digest of its path>`."""
+    from ctl import digests
+
+    return f"ctl-{workspace.cycle_id}-{digests.sha256_bytes(str(workspace.root).encode())[:8]}"
+
+
+def _require_zone(kind: Kind, slot: Slot) -> None:
+    """Refuse a zone that the scheduler cannot hold."""
+    if kind == "systemd" or slot.zone == machine_zone() or (kind == "cron" and _cron_knows_zones()):
+        return
+    raise UsageError(
+        f"{kind} runs by the machine's own zone", found=f"{slot.zone} asked, {machine_zone()} here",
+        remedy="use --systemd, which holds a zone, or say the time in the machine's zone",
+    )  # fmt: skip
+
+
+def _cron_knows_zones() -> bool:
+    """Whether the machine's cron reads CRON_TZ: cronie does and says its name, Debian's does not."""
+    return any("cronie" in _run(tool, "-V")[1] for tool in ("crond", "cron", "crontab"))
+
+
+def _check(kind: Kind, files: tuple[str, ...], slot: Slot) -> None:
+    """Ask the scheduler's own tool what it thinks of the units, where it is here."""
+    asked: list[tuple[str, ...]] = [("plutil", "-lint", *files)]
+    if kind == "systemd":
+        asked = [("systemd-analyze", "calendar", _calendar(slot)), ("systemd-analyze", "--user", "verify", *files)]
+    for words in asked:
+        code, text = _run(*words)
+        if code not in (0, None) and "Failed to initialize manager" not in text:  # no user session here to check in
+            raise WorkspaceError(
+                f"{words[0]} refuses the unit", found=" ".join(text.split())[:300], code="UNIT_REFUSED"
+            )
+
+
+def _switch_on(kind: Kind, name: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    """Switch the schedule on; the commands that a person must give where this machine does not let us."""
+    commands: list[tuple[str, ...]] = [("launchctl", "load", "-w", *files)]
+    if kind == "systemd":
+        commands = [
+            ("systemctl", "--user", "daemon-reload"),
+            ("systemctl", "--user", "enable", "--now", f"{name}.timer"),
+        ]
+    return tuple(shlex.join(words) for words in commands if _run(*words)[0] != 0)
+
+
+def _other_lines(name: str) -> str:
+    """The user's crontab without our lines. Raises WorkspaceError where there is no crontab command."""
+    code, text = _run("crontab", "-l")
+    if code is None:
+        raise WorkspaceError("there is no cron here", remedy="install cron, or use --systemd", code="NO_SCHEDULER")
+    if code != 0:
+        text = ""  # no crontab yet
+    kept = re.sub(rf"# ctl {re.escape(name)} begin\n.*?# ctl {re.escape(name)} end\n", "", text, flags=re.DOTALL)
+    return kept if not kept or kept.endswith("\n") else kept + "\n"
+
+
+def _write_crontab(text: str) -> None:
+    code, said = _run("crontab", "-", given=text)
+    if code != 0:
+        raise WorkspaceError("crontab refuses the schedule", found=said.strip()[:300], code="UNIT_REFUSED")
+
+
+def _run(*words: str, given: str | None = None) -> tuple[int | None, str]:
+    """Exit code (None: no such command) and output of a scheduler's own tool."""
+    found = shutil.which(words[0])
+    if found is None:
+        return None, ""
+    done = subprocess.run(  # noqa: S603 - the scheduler's tool, by its full path and without a shell
+        [found, *words[1:]], input=given, text=True, capture_output=True, check=False, timeout=30
+    )
+    return done.returncode, done.stdout + (done.stderr if done.returncode else "")

@@ -1,0 +1,125 @@
+"""`ctl schedule` in a workspace: installed, shown, told as missed, caught up once, removed again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ctl import clock
+
+CRONTAB = """#!/bin/sh
+case "$1" in
+-l) [ -f "$CRONTAB_FILE" ] && cat "$CRONTAB_FILE" || { echo "no crontab for t" >&2; exit 1; };;
+-) cat > "$CRONTAB_FILE";;
+*) exit 1;;
+esac
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of its own, a crontab in it, and no systemd that could be switched on."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "crontab").write_text(CRONTAB)
+    (tools / "crontab").chmod(0o755)
+    analyze = shutil.which("systemd-analyze")
+    if analyze is not None:
+        (tools / "systemd-analyze").symlink_to(analyze)
+    for name in ("sh", "cat"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CRONTAB_FILE", str(tmp_path / "crontab.txt"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def at(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+def test_systemd_units_are_written_checked_and_removed(ctl, workspace: Path, home: Path):
+    made = ctl(
+        "schedule", "install", "--systemd", "--at", "Sun 16:00", "--tz", "America/Chicago", "-w", workspace, "--json"
+    )
+    assert made.code == 0
+    files = [Path(path) for path in made.document["files"]]
+    assert [path.suffix for path in files] == [".service", ".timer"]
+    assert all(path.is_file() for path in files)
+    assert made.document["by_hand"][-1].startswith("systemctl --user enable --now ctl-")
+    shown = ctl("schedule", "show", "-w", workspace)
+    assert "Persistent=true" in shown.out
+    assert ctl("schedule", "remove", "-w", workspace).code == 0
+    assert not any(path.exists() for path in files)
+    assert ctl("schedule", "status", "-w", workspace).code == 64
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd to ask")
+def test_what_systemd_refuses_is_not_left_behind(ctl, workspace: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+    from ctl.ops import schedule
+
+    monkeypatch.setattr(schedule, "_calendar", lambda slot: "Sun *-*-* 99:00:00")
+    ran = ctl("schedule", "install", "--systemd", "--at", "Sun 16:00", "-w", workspace)
+    assert ran.code == 1
+    assert "systemd-analyze" in ran.err
+    assert not list((home / ".config/systemd/user").iterdir())
+
+
+def test_cron_keeps_the_lines_of_others(ctl, workspace: Path, home: Path, tmp_path: Path):
+    table = tmp_path / "crontab.txt"
+    table.write_text("0 1 * * * backup")
+    for hour in ("05:00", "06:00"):
+        assert ctl("schedule", "install", "--cron", "--at", f"Mon {hour}", "-w", workspace).code == 0
+    lines = table.read_text().splitlines()
+    assert lines[0] == "0 1 * * * backup"
+    assert [line.split()[:2] for line in lines if " * * 1 " in line] == [["0", "6"]], "installed twice, kept once"
+    assert ctl("schedule", "remove", "-w", workspace).code == 0
+    assert table.read_text() == "0 1 * * * backup\n"
+
+
+def test_a_zone_that_cron_cannot_hold_is_refused(ctl, workspace: Path, home: Path):
+    from ctl.ops import schedule
+
+    zone = "Asia/Tokyo" if schedule.machine_zone() != "Asia/Tokyo" else "Europe/Rome"
+    for kind in ("--cron", "--launchd"):
+        ran = ctl("schedule", "install", kind, "--tz", zone, "-w", workspace)
+        assert ran.code == 64
+        assert "--systemd" in ran.err
+
+
+@pytest.mark.parametrize("kinds", [(), ("--cron", "--systemd")])
+def test_one_scheduler_is_named(ctl, workspace: Path, home: Path, kinds: tuple[str, ...]):
+    assert ctl("schedule", "install", *kinds, "-w", workspace).code == 64
+
+
+def test_a_missed_slot_is_told_and_caught_up_once(ctl, workspace: Path, home: Path, monkeypatch: pytest.MonkeyPatch):
+    at(monkeypatch, "2026-03-01T12:00:00")
+    installed = ctl("schedule", "install", "--systemd", "--at", "Sun 16:00", "--tz", "UTC", "-w", workspace)
+    assert installed.code == 0
+    assert ctl("schedule", "status", "-w", workspace).code == 0, "the slot before the installation was nobody's"
+    at(monkeypatch, "2026-03-02T09:00:00")
+    late = ctl("schedule", "status", "-w", workspace, "--json")
+    assert (late.code, late.document["missed"], late.document["last_slot"]) == (1, True, "2026-03-01T16:00:00Z")
+    caught = ctl("ops", "--if-missed", "-w", workspace, "--json")
+    assert caught.code == 0
+    assert caught.document["gate_passed"]
+    at(monkeypatch, "2026-03-02T09:30:00")
+    assert ctl("schedule", "status", "-w", workspace).code == 0
+    again = ctl("ops", "--if-missed", "-w", workspace)
+    assert (again.code, again.out) == (0, "")
+    logs = list((workspace / "data/processed/cutover_v1/ops_logs").iterdir())
+    assert len(logs) == 1
+
+
+def test_a_damaged_record_is_said(ctl, workspace: Path, home: Path):
+    (workspace / ".ctl").mkdir(exist_ok=True)
+    for text in ("{", json.dumps({"kind": "systemd"}), json.dumps([])):
+        (workspace / ".ctl" / "schedule.json").write_text(text)
+        assert ctl("schedule", "status", "-w", workspace).code == 1
+    assert os.environ["HOME"] == str(home)
