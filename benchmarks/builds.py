@@ -123,12 +123,14 @@ def polars_vectorised(frame: pl.DataFrame) -> tuple[list[tuple[Any, int, int]], 
 def kernel_build(layout: Any, prices: Any) -> tuple[Any, Any]:
     """Rolls and adjusted prices from arrays already in memory: the package's kernels and one gather."""
     from ctl.continuous import adjust, kernel
+    from ctl.continuous.policies import volume
 
     sessions = kernel.sessions_of(
         layout.days, layout.first_row, layout.end_row, np.ones(len(layout.first_row), dtype=bool)
     )
     path = kernel.roll_path(
-        kind=kernel.VOLUME,
+        confirm=volume.confirm,
+        consecutive_days=_DAYS,
         days=layout.days,
         volume=layout.volume,
         interest=layout.interest,

@@ -1,35 +1,20 @@
 """The walk over sessions that chooses the contract, compiled.
 
-Bars stay in the order in which they arrive: contract after contract in expiry order, sessions ascending within a
-contract. A contract is a half-open range of rows, a session a day number (days since 1970-01-01), and a missing
-volume or open interest -1. Nothing is sorted or copied, so memory grows with the rows alone and the walk itself
-touches only the active contract, the next one and, at a crossing, the others that trade.
+Bars stay as they arrive (`ctl.continuous.tape`): nothing is sorted or copied, so memory grows with the rows alone, and
+the walk touches only the active contract, the next one and, where a rule asks, the others that trade.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-_compiled: Callable[[_F], _F] = njit(cache=True, nogil=True, no_cfunc_wrapper=True)
-_part: Callable[[_F], _F] = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # called by those alone
-
-VOLUME: Final = 0
-OPEN_INTEREST: Final = 1
-ROLL_DAY: Final = 2
-SCHEDULE: Final = 3
-RANK_OPEN_INTEREST: Final = 4
-RANK_VOLUME: Final = 5
+from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, adjacent, bar_on, compiled, part
 
 POLICY_ROLL: Final = 0  # the policy's own rule
 ENDED_ROLL: Final = 1  # the active contract ended
-
-UNKNOWN_DAY: Final = 2**31 - 1  # a day that never comes
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -75,7 +60,7 @@ class Path(NamedTuple):
     unconfirmed: int
 
 
-@_compiled
+@compiled
 def _mark(days: Any, first_row: Any, end_row: Any, mark: Any, low: int, marks: Any) -> int:
     """Mark the days on which contracts have a bar; the first row out of order, -1 where there is none."""
     for contract in range(len(first_row)):
@@ -106,71 +91,31 @@ def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bool
     return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
 
 
-@_part
-def _find(days: Any, cursor: Any, end_row: Any, contract: int, day: int) -> int:
-    """Row of a contract's bar on a day, -1 without one. Days asked for must not decrease."""
-    row: int = cursor[contract]
-    end: int = end_row[contract]
-    if row < end and days[row] < day:
-        row += 1
-        if row < end and days[row] < day:
-            stop = end
-            row += 1
-            while row < stop:
-                middle = (row + stop) // 2
-                if days[middle] < day:
-                    row = middle + 1
-                else:
-                    stop = middle
-        cursor[contract] = row
-    if row < end and days[row] == day:
-        return row
-    return -1
-
-
-@_part
-def _adjacent(first_day: Any, contract: int, day: int) -> int:
-    """The next contract that is listed (has had a bar) by a day; -1 without one."""
-    for other in range(contract + 1, len(first_day)):
-        if first_day[other] <= day:
-            return other
-    return -1
-
-
-@_compiled
+@compiled
 def _walk(
-    kind: int,
+    confirm: Any,
+    tape: Any,
     same_session: bool,
     consecutive_days: int,
     nearest_first: bool,
-    days: Any,
-    volume: Any,
-    interest: Any,
-    first_row: Any,
-    end_row: Any,
     last_trade: Any,
-    roll_day: Any,
     schedule_day: Any,
     schedule_prior: Any,
     schedule_from: Any,
     schedule_to: Any,
     session: Any,
     trades: Any,
-    cursor: Any,
-    first_day: Any,
-    none_before: Any,
     used: Any,
     roll: Any,
     confirming: Any,
     recent: Any,
 ) -> Any:
-    """See `roll_path`. cursor to recent: first_row's copy, the contracts' first days and the day before which neither
-    a contract nor a later one has a bar; then what is filled: rows used, int64[c, 6] rolls (from, to, force, known,
-    gap day, reason), int64[c, k] confirming sessions, int64[k] scratch.
+    """See `roll_path`. used to recent are filled: rows used, int64[c, 6] rolls (from, to, force, known, gap day,
+    reason), int64[c, k] confirming sessions, int64[k] scratch.
     """
-    contracts, sessions = len(first_row), len(session)
+    contracts, sessions, needed = len(tape.end_row), len(session), max(consecutive_days, 1)
+    planned = len(schedule_day) > 0
     oldest = 0  # the first contract that may still have a bar
-    measure = interest if kind in (OPEN_INTEREST, RANK_OPEN_INTEREST) else volume
     rolls = 0
 
     begin, active, candidate, run, missing, unconfirmed = sessions, -1, -1, 0, 0, 0
@@ -178,34 +123,33 @@ def _walk(
 
     for i in range(sessions):
         day = session[i]
-        while oldest < contracts and days[end_row[oldest] - 1] < day:
+        while oldest < contracts and tape.days[tape.end_row[oldest] - 1] < day:
             oldest += 1
 
         # A roll confirmed at the last close comes into force.
         if pending >= 0:
             active, pending, missing = pending, -1, 0
-        if kind == SCHEDULE:
-            while reached + 1 < len(schedule_day) and schedule_day[reached + 1] <= day:
-                reached += 1
+        while reached + 1 < len(schedule_day) and schedule_day[reached + 1] <= day:
+            reached += 1
 
         # The first contract.
         if active < 0:
             if not trades[i]:
                 continue
-            if kind == SCHEDULE:
-                if reached >= 0 and _find(days, cursor, end_row, schedule_to[reached], day) >= 0:
+            if planned:
+                if reached >= 0 and bar_on(tape, schedule_to[reached], day) >= 0:
                     active = schedule_to[reached]
                 elif schedule_from[max(reached, 0)] >= 0:
                     holder = schedule_from[max(reached, 0)]
-                    if _find(days, cursor, end_row, holder, day) < 0:
+                    if bar_on(tape, holder, day) < 0:
                         continue
                     active = holder
             if active < 0:
                 most = np.int64(-2)
                 for c in range(oldest, contracts):
-                    row = _find(days, cursor, end_row, c, day)
-                    if row >= 0 and day <= last_trade[c] and volume[row] > most:
-                        most, active = volume[row], c
+                    row = bar_on(tape, c, day)
+                    if row >= 0 and day <= last_trade[c] and tape.volume[row] > most:
+                        most, active = tape.volume[row], c
                         if nearest_first:
                             break
                 if active < 0:
@@ -213,9 +157,9 @@ def _walk(
             begin = i
 
         # A scheduled roll comes into force on the first session on which its contract has a bar.
-        elif kind == SCHEDULE and reached >= 0 and schedule_to[reached] > active:
+        elif reached >= 0 and schedule_to[reached] > active:
             target = schedule_to[reached]
-            if _find(days, cursor, end_row, target, day) >= 0:
+            if bar_on(tape, target, day) >= 0:
                 knew = i
                 while knew > begin and session[knew - 1] >= schedule_prior[reached]:
                     knew -= 1
@@ -226,8 +170,8 @@ def _walk(
                 active, missing = target, 0
 
         # A roll day without a bar of any contract: the next session is the first to know.
-        elif kind == ROLL_DAY and roll_day[active] < day:
-            other = _adjacent(first_day, active, session[i - 1])
+        elif tape.roll_day[active] < day:
+            other = adjacent(tape, active, session[i - 1])
             if other >= 0:
                 roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
                 roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day - 1, POLICY_ROLL
@@ -235,7 +179,7 @@ def _walk(
                 active, missing = other, 0
 
         # The active contract may have ended.
-        row = _find(days, cursor, end_row, active, day)
+        row = bar_on(tape, active, day)
         past = day > last_trade[active]
         if past:
             row = -1
@@ -244,81 +188,46 @@ def _walk(
         elif trades[i]:
             missing += 1
         waits = False
-        if kind == SCHEDULE:
+        if planned:
             # What the schedule says to hold, or to roll to, waits for its next bar while the schedule goes on.
             holder = schedule_to[reached] if reached >= 0 else schedule_from[0]
             waits = holder > active or (holder == active and reached + 1 < len(schedule_day))
         if past or (missing >= 2 and not waits):
             for c in range(active + 1, contracts):
-                if day <= last_trade[c] and _find(days, cursor, end_row, c, day) >= 0:
+                if day <= last_trade[c] and bar_on(tape, c, day) >= 0:
                     roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, c, i
                     roll[rolls, 3], roll[rolls, 5] = i, ENDED_ROLL
                     roll[rolls, 4] = min(day - 1, last_trade[active])
                     rolls += 1
                     active, missing = c, 0
-                    row = _find(days, cursor, end_row, c, day)
+                    row = bar_on(tape, c, day)
                     break
         used[i] = row
 
-        # Does this close confirm a roll?
-        confirmed = -1
-        if kind in (VOLUME, OPEN_INTEREST):
-            other = _adjacent(first_day, active, day)
-            if other != candidate:  # every roll changes it too: a run belongs to one pair
-                candidate, run = other, 0
-            if other >= 0:
-                other_row = _find(days, cursor, end_row, other, day)
-                if other_row < 0:
-                    run = 0
-                elif row >= 0 and measure[row] >= 0 and measure[other_row] >= 0:
-                    if measure[other_row] > measure[row]:
-                        recent[run % consecutive_days] = i
-                        run += 1
-                        if run >= consecutive_days:
-                            firm = kind == OPEN_INTEREST or (interest[row] >= 0 and interest[other_row] > interest[row])
-                            if not firm:
-                                firm = True
-                                for c in range(oldest, contracts):
-                                    if none_before[c] > day:
-                                        break
-                                    rival = _find(days, cursor, end_row, c, day)
-                                    if rival >= 0 and volume[rival] > volume[other_row]:
-                                        firm = False
-                                        break
-                            if firm:
-                                confirmed = other
-                            else:
-                                unconfirmed += 1
-                    else:
-                        run = 0
-        elif kind == ROLL_DAY:
-            if roll_day[active] <= day:
-                confirmed = _adjacent(first_day, active, day)
-        elif kind in (RANK_OPEN_INTEREST, RANK_VOLUME):
-            most, leader = np.int64(-1), -1
-            for c in range(oldest, contracts):
-                if none_before[c] > day:
-                    break
-                rival = _find(days, cursor, end_row, c, day)
-                if rival >= 0 and measure[rival] > most:
-                    most, leader = measure[rival], c
-            if leader > active:
-                confirmed = leader
-
-        if confirmed >= 0:
-            pending, pending_known = confirmed, i
-            new_row = _find(days, cursor, end_row, confirmed, day)
-            at_once = same_session and new_row >= 0
-            roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, confirmed, i if at_once else i + 1
-            roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day, POLICY_ROLL
-            if kind in (VOLUME, OPEN_INTEREST):
+        # Does this close confirm a roll? A run of sessions belongs to one pair of contracts.
+        new, firm = confirm(tape, day, active, row, oldest)
+        if new == NO_CONTRACT:
+            run = 0
+        elif new >= 0:
+            if new != candidate:
+                candidate, run = new, 0
+            recent[run % needed] = i
+            run += 1
+            if run >= needed and not firm:
+                unconfirmed += 1
+            elif run >= needed:
+                pending, pending_known = new, i
+                new_row = bar_on(tape, new, day)
+                at_once = same_session and new_row >= 0
+                roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, new, i if at_once else i + 1
+                roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day, POLICY_ROLL
                 for k in range(consecutive_days):
-                    confirming[rolls, k] = recent[(run + k) % consecutive_days]
-            rolls += 1
-            if at_once:
-                used[i] = new_row
+                    confirming[rolls, k] = recent[(run + k) % needed]
+                rolls += 1
+                if at_once:
+                    used[i] = new_row
 
-    if kind == SCHEDULE and active >= 0:
+    if planned and active >= 0:
         # An entry is known once the session before its day is over.
         last, due = session[sessions - 1], reached
         while due + 1 < len(schedule_day) and schedule_prior[due + 1] <= last:
@@ -339,14 +248,14 @@ def _walk(
 
 def roll_path(
     *,
-    kind: int,
+    confirm: Any,
     days: Int32s,
     volume: Int64s,
     interest: Int64s,
     first_row: Int64s,
     end_row: Int64s,
     sessions: Sessions,
-    consecutive_days: int = 2,
+    consecutive_days: int = 0,
     same_session: bool = False,
     nearest_first: bool = False,
     last_trade: Int32s | None = None,
@@ -355,16 +264,17 @@ def roll_path(
 ) -> Path:
     """Choose the contract of every session.
 
-    kind: VOLUME, OPEN_INTEREST, ROLL_DAY, SCHEDULE, RANK_OPEN_INTEREST or RANK_VOLUME.
+    confirm: a compiled rule of `ctl.continuous.tape`. consecutive_days: how many closes in a row confirm a roll; 0: one
+    does, and no confirming session is kept.
     days: int32[n], day number of each row; volume, interest: int64[n], -1 where missing. Rows lie contract after
     contract, ascending within one; first_row, end_row: int64[c], the half-open rows of the eligible contracts in
     expiry order, none empty (other rows are not looked at).
     sessions: from `sessions_of`. nearest_first: begin on the nearest contract, not on the one with most volume.
-    last_trade, roll_day: int32[c], UNKNOWN_DAY where unknown; roll_day is the session that confirms a ROLL_DAY roll.
+    last_trade, roll_day: int32[c], UNKNOWN_DAY where unknown; roll_day is the session that confirms a known roll.
     schedule: int32[s] first day on the new contract, int32[s] the session before it, int64[s] old contract (-1
-    where not stated), int64[s] new contract; ascending by day. Used by SCHEDULE.
+    where not stated), int64[s] new contract; ascending by day. Its rolls are followed without a confirming close.
     """
-    contracts, width = len(first_row), consecutive_days
+    contracts, width = len(first_row), max(consecutive_days, 1)
     unknown = np.full(contracts, UNKNOWN_DAY, dtype=np.int32)
     none = np.empty(0, dtype=np.int32)
     plan = schedule if schedule is not None else (none, none, none.astype(np.int64), none.astype(np.int64))
@@ -372,24 +282,23 @@ def roll_path(
     used = np.full(len(sessions.days), -1, dtype=np.int64)
     roll = np.full((contracts, 6), -1, dtype=np.int64)
     confirming = np.full((contracts, width), -1, dtype=np.int64)
+    tape = Tape(
+        _fixed(days), _fixed(volume), _fixed(interest), _fixed(first_row), _fixed(end_row),
+        first_row.copy(),
+        _fixed(first_day),
+        _fixed(np.minimum.accumulate(first_day[::-1])[::-1].copy()),
+        _fixed(unknown if roll_day is None else roll_day),
+    )  # fmt: skip
     first, rolls, active, pending, pending_known, unconfirmed = _walk(
-        kind,
+        confirm,
+        tape,
         same_session,
-        width,
+        consecutive_days,
         nearest_first,
-        days,
-        volume,
-        interest,
-        first_row,
-        end_row,
-        unknown if last_trade is None else last_trade,
-        unknown if roll_day is None else roll_day,
+        _fixed(unknown if last_trade is None else last_trade),
         *plan,
         sessions.days,
         sessions.trades,
-        first_row.copy(),
-        first_day,
-        np.minimum.accumulate(first_day[::-1])[::-1].copy(),
         used,
         roll,
         confirming,
@@ -413,6 +322,13 @@ def roll_path(
     )
 
 
+def _fixed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A read-only view: compiled rules are made for those."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 class RollRows(NamedTuple):
     """Rows behind each roll. gap: int64[rolls, 2], the old and the new contract's close of the gap; concurrent:
     bool[rolls], both of one session. volume: int64[rolls, consecutive_days, 2], the rows whose volumes the roll states,
@@ -427,7 +343,7 @@ class RollRows(NamedTuple):
     used: Int64s
 
 
-@_part
+@part
 def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
     """The last row of first..end whose day is not after `day`; first - 1 without one."""
     low, high = first, end
@@ -440,7 +356,7 @@ def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
     return low - 1
 
 
-@_compiled
+@compiled
 def _rows_of_rolls(
     days: Any,
     first_row: Any,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 
+from ctl.continuous.policies import rule_of
 from ctl.errors import DataError, UsageError
 from ctl.model.contracts import MONTH_CODES, Contract
 from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, ScheduledRoll, Timing
@@ -15,11 +16,11 @@ from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ctl.continuous.policies import Need
     from ctl.model.bars import ContractTerms
 
     Days = npt.NDArray[np.datetime64]
 
-RANKED: Final = ("databento_c", "databento_n", "databento_v")
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -57,18 +58,24 @@ def check(policy: RollPolicy) -> None:
         )
     if policy.offset < 0:
         raise UsageError("offset of a calendar policy is negative", found=str(policy.offset), expected="0 or more")
-    if policy.kind == "calendar" and policy.anchor == "fixed_day" and not 1 <= (policy.fixed_day or 0) <= 31:
+    needs = rule_of(policy.kind).needs
+    if "anchor" in needs and policy.anchor == "fixed_day" and not 1 <= (policy.fixed_day or 0) <= 31:
         raise UsageError(
-            "a calendar policy on a fixed day needs that day", found=str(policy.fixed_day), expected="1 to 31"
+            f"a {policy.kind} policy on a fixed day needs that day", found=str(policy.fixed_day), expected="1 to 31"
         )
-    if policy.kind == "schedule" and not policy.schedule:
+    if "schedule" in needs and not policy.schedule:
         raise UsageError("a schedule policy needs rolls to follow", found="none", expected="a roll manifest")
-    if policy.kind in RANKED and policy.timing != "next_session":
+    if "next_session" in needs and policy.timing != "next_session":
         raise UsageError(
             f"{policy.kind} ranks contracts by the previous day's values",
             found=f"timing {policy.timing}",
             expected="timing next_session",
         )
+
+
+def names_days(needs: Collection[Need]) -> bool:
+    """Whether a policy leaves each contract on a day known in advance."""
+    return "anchor" in needs or "expiry" in needs
 
 
 def document(policy: RollPolicy) -> dict[str, Any]:
@@ -118,11 +125,14 @@ class RollCalendar:
 
 
 def roll_days(
-    contracts: Sequence[Contract], terms: Mapping[str, ContractTerms], policy: RollPolicy, calendar: RollCalendar
+    contracts: Sequence[Contract],
+    terms: Mapping[str, ContractTerms],
+    policy: RollPolicy,
+    needs: Collection[Need],
+    calendar: RollCalendar,
 ) -> list[date | None]:
-    """Per contract the session that confirms its roll under a calendar policy; None where the anchor is unknown."""
-    anchor = "expiry" if policy.kind == "databento_c" else policy.anchor
-    offset = 0 if policy.kind == "databento_c" else policy.offset
+    """Per contract the session that confirms its roll on a day known in advance; None where the anchor is unknown."""
+    anchor, offset = ("expiry", 0) if "expiry" in needs else (policy.anchor, policy.offset)
     days: list[date | None] = []
     for contract in contracts:
         known = terms.get(contract.name)
@@ -136,13 +146,14 @@ def roll_days(
     return days
 
 
-def require_roll_days(names: Sequence[str], days: Sequence[date | None], policy: RollPolicy, root: str) -> None:
+def require_roll_days(
+    names: Sequence[str], days: Sequence[date | None], policy: RollPolicy, needs: Collection[Need], root: str
+) -> None:
     """Raise DataError where a contract that was held states no anchor day: its last bar is no substitute."""
     silent = [name for name, day in zip(names, days, strict=True) if day is None]
     if silent:
-        what = (
-            "first notice day" if policy.kind == "calendar" and policy.anchor == "first_notice" else "last trade date"
-        )
+        anchor = "expiry" if "expiry" in needs else policy.anchor
+        what = "first notice day" if anchor == "first_notice" else "last trade date"
         raise DataError(
             f"policy {policy.kind} needs the {what} of every contract of {root} that it holds",
             found=f"none for {', '.join(silent[:5])}{' and others' if len(silent) > 5 else ''}",

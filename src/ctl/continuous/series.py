@@ -12,7 +12,9 @@ import polars as pl
 from ctl.continuous import adjust, kernel
 from ctl.continuous import policy as roll_policy
 from ctl.continuous.layout import Layout, lay_out
+from ctl.continuous.policies import rule_of
 from ctl.continuous.policy import day_number, day_of
+from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
 from ctl.model.bars import SERIES_COLUMNS
 from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
@@ -22,35 +24,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from ctl.continuous.policies import RollRule
     from ctl.model.bars import ContractBars, ContractTerms, SeriesMeta
     from ctl.model.rolls import RollReason
 
 SCHEMA_VERSION: Final = 1
-
-_KERNEL_KIND: Final = {
-    "volume": kernel.VOLUME,
-    "open_interest": kernel.OPEN_INTEREST,
-    "calendar": kernel.ROLL_DAY,
-    "schedule": kernel.SCHEDULE,
-    "databento_c": kernel.ROLL_DAY,
-    "databento_n": kernel.RANK_OPEN_INTEREST,
-    "databento_v": kernel.RANK_VOLUME,
-}
-_REASON: Final[dict[str, RollReason]] = {
-    "volume": "volume",
-    "open_interest": "open_interest",
-    "calendar": "calendar",
-    "schedule": "schedule",
-    "databento_c": "rank",
-    "databento_n": "rank",
-    "databento_v": "rank",
-}
-_MEASURE: Final = {
-    "volume": "volume",
-    "databento_v": "volume",
-    "open_interest": "open_interest",
-    "databento_n": "open_interest",
-}
 
 
 def build(
@@ -62,28 +40,33 @@ def build(
 ) -> ContinuousSeries:
     """Build the continuous series of one root; see `ctl.continuous.build`."""
     roll_policy.check(policy)
+    rule = rule_of(policy.kind)
     layout = lay_out(bars, policy.eligible_months, root)
     warnings = _serial_months(layout, policy)
-    _require_measure(layout, policy)
+    _require_measure(layout, policy, rule)
 
     calendar = roll_policy.RollCalendar(calendar_sessions)
-    path, days = _choose(layout, bars.terms, policy, calendar, warnings)
+    path, days = _choose(layout, bars.terms, policy, rule, calendar, warnings)
     if not (path.row >= 0).any():
         raise DataError(
             f"no session on which a contract of {layout.root} can be held",
             expected="a bar of an eligible contract on or before its last trade date",
             code="NO_ELIGIBLE_CONTRACT",
         )
-    if policy.kind in ("calendar", "databento_c"):
+    if roll_policy.names_days(rule.needs):
         held = _held(path)
         roll_policy.require_roll_days(
-            [layout.contracts[index].name for index in held], [days[index] for index in held], policy, layout.root
+            [layout.contracts[index].name for index in held],
+            [days[index] for index in held],
+            policy,
+            rule.needs,
+            layout.root,
         )
     if calendar.assumed:
         warnings.append("roll days outside the exchange calendar given were counted on weekdays")
 
     behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.sessions)
-    in_force, pending = _settle(layout, path, policy)
+    in_force, pending = _settle(layout, path, rule)
     kept = np.flatnonzero(path.row >= 0)
     rows = path.row[kept]
     close = layout.frame["close"].to_numpy()
@@ -97,7 +80,7 @@ def build(
     else:
         carried = np.zeros(len(path.row))
     frame = _frame(layout, rows, carried[kept], policy)
-    rolls = _rolls(layout, path, behind, policy, from_close.tolist(), to_close.tolist(), cumulative.tolist())
+    rolls = _rolls(layout, path, behind, rule, from_close.tolist(), to_close.tolist(), cumulative.tolist())
 
     counts = {
         "sessions": len(rows),
@@ -126,32 +109,33 @@ def _choose(
     layout: Layout,
     terms: Mapping[str, ContractTerms],
     policy: RollPolicy,
+    rule: RollRule,
     calendar: roll_policy.RollCalendar,
     warnings: list[str],
 ) -> tuple[kernel.Path, list[Any]]:
     """Walk the sessions under a policy. The second value: the session that confirms each contract's roll, if known."""
-    last_trade = np.full(len(layout.contracts), kernel.UNKNOWN_DAY, dtype=np.int32)
+    last_trade = np.full(len(layout.contracts), UNKNOWN_DAY, dtype=np.int32)
     for index, contract in enumerate(layout.contracts):
         stated = terms.get(contract.name)
         if stated is not None and stated.last_trade is not None:
             last_trade[index] = day_number(stated.last_trade)
     days: list[Any] = [None] * len(layout.contracts)
-    if policy.kind in ("calendar", "databento_c"):
-        days = list(roll_policy.roll_days(layout.contracts, terms, policy, calendar))
+    if roll_policy.names_days(rule.needs):
+        days = list(roll_policy.roll_days(layout.contracts, terms, policy, rule.needs, calendar))
     path = kernel.roll_path(
-        kind=_KERNEL_KIND[policy.kind],
+        confirm=rule.confirm,
         days=layout.days,
         volume=layout.volume,
         interest=layout.interest,
         first_row=layout.first_row,
         end_row=layout.end_row,
         sessions=layout.sessions,
-        consecutive_days=policy.consecutive_days,
+        consecutive_days=policy.consecutive_days if "consecutive_days" in rule.needs else 0,
         same_session=policy.timing == "same_session",
-        nearest_first=policy.kind == "databento_c",
+        nearest_first="expiry" in rule.needs,
         last_trade=last_trade,
-        roll_day=np.array([kernel.UNKNOWN_DAY if day is None else day_number(day) for day in days], dtype=np.int32),
-        schedule=_schedule(layout, policy, calendar, warnings) if policy.kind == "schedule" else None,
+        roll_day=np.array([UNKNOWN_DAY if day is None else day_number(day) for day in days], dtype=np.int32),
+        schedule=_schedule(layout, policy, calendar, warnings) if "schedule" in rule.needs else None,
     )
     return path, days
 
@@ -191,7 +175,7 @@ def _held(path: kernel.Path) -> list[int]:
     return [int(index) for index in path.from_contract] + [path.active]
 
 
-def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int, PendingRoll | None]:
+def _settle(layout: Layout, path: kernel.Path, rule: RollRule) -> tuple[int, PendingRoll | None]:
     """How many rolls are in force, and the first roll that is known but not yet in force at the end.
 
     A roll is in force once a bar of its new contract, or of one after it, has been used.
@@ -200,10 +184,10 @@ def _settle(layout: Layout, path: kernel.Path, policy: RollPolicy) -> tuple[int,
     in_force = int(np.searchsorted(path.force, last_used, side="right"))
     if in_force < len(path.force):
         old, new = int(path.from_contract[in_force]), int(path.to_contract[in_force])
-        reason = _reason(int(path.reason[in_force]), policy)
+        reason = _reason(int(path.reason[in_force]), rule)
         return in_force, _pending(layout, old, new, int(path.known[in_force]), reason)
     if path.pending_to >= 0:
-        return in_force, _pending(layout, path.active, path.pending_to, path.pending_known, _REASON[policy.kind])
+        return in_force, _pending(layout, path.active, path.pending_to, path.pending_known, rule.reason)
     return in_force, None
 
 
@@ -216,15 +200,15 @@ def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason)
     )
 
 
-def _reason(code: int, policy: RollPolicy) -> RollReason:
-    return "contract_ended" if code == kernel.ENDED_ROLL else _REASON[policy.kind]
+def _reason(code: int, rule: RollRule) -> RollReason:
+    return "contract_ended" if code == kernel.ENDED_ROLL else rule.reason
 
 
 def _rolls(
     layout: Layout,
     path: kernel.Path,
     behind: kernel.RollRows,
-    policy: RollPolicy,
+    rule: RollRule,
     from_close: list[float],
     to_close: list[float],
     cumulative: list[float],
@@ -253,7 +237,7 @@ def _rolls(
             cumulative_adjustment=cumulative[index],
             from_volume=tuple(pair[0] if pair[0] >= 0 else None for pair in volumes[index][: stated[index]]),
             to_volume=tuple(pair[1] if pair[1] >= 0 else None for pair in volumes[index][: stated[index]]),
-            reason=_reason(reasons[index], policy),
+            reason=_reason(reasons[index], rule),
             concurrent=concurrent[index],
         )
         for index in range(len(cumulative))
@@ -289,21 +273,18 @@ def _serial_months(layout: Layout, policy: RollPolicy) -> list[str]:
     return []
 
 
-def _require_measure(layout: Layout, policy: RollPolicy) -> None:
+def _require_measure(layout: Layout, policy: RollPolicy, rule: RollRule) -> None:
     """Raise DataError where a policy compares values that no eligible bar states."""
-    measure = _MEASURE.get(policy.kind)
-    if measure is None:
-        return
-    column = layout.volume if measure == "volume" else layout.interest
-    pairs = zip(layout.first_row, layout.end_row, strict=True)
-    if not any((column[first:end] >= 0).any() for first, end in pairs):
-        words = measure.replace("_", " ")
-        raise DataError(
-            f"policy {policy.kind} needs the {words} of {layout.root}",
-            found=f"no bar that states {words}",
-            remedy="supply it, or use another roll policy",
-            code="MEASURE_MISSING",
-        )
+    pairs = list(zip(layout.first_row, layout.end_row, strict=True))
+    for measure, column in (("volume", layout.volume), ("open_interest", layout.interest)):
+        if measure in rule.needs and not any((column[first:end] >= 0).any() for first, end in pairs):
+            words = measure.replace("_", " ")
+            raise DataError(
+                f"policy {policy.kind} needs the {words} of {layout.root}",
+                found=f"no bar that states {words}",
+                remedy="supply it, or use another roll policy",
+                code="MEASURE_MISSING",
+            )
 
 
 def _against_calendar(

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import SeriesMeta
 
+# The roll policies; each is the module of that name in ctl/continuous/policies, and every list of them follows this one.
 PolicyKind = Literal["volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"]
 Timing = Literal["next_session", "same_session"]
 Adjustment = Literal["difference", "ratio", "none"]
 CalendarAnchor = Literal["expiry", "first_notice", "fixed_day"]
-RollReason = Literal["volume", "open_interest", "calendar", "schedule", "rank", "contract_ended"]
+RollReason = PolicyKind | Literal["rank", "contract_ended"]
 RollSource = Literal["fingerprint", "contract_column", "spread_step", "stated", "canonical"]
 
 

@@ -1,0 +1,20 @@
+"""Databento's `.v.0`: the contract with the most volume of the previous day, never an earlier one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ctl.continuous.tape import NO_CONTRACT, leader, rule
+
+if TYPE_CHECKING:
+    from ctl.continuous.policies import Need
+    from ctl.model.rolls import RollReason
+
+needs: Final[tuple[Need, ...]] = ("volume", "next_session")
+reason: Final[RollReason] = "rank"
+
+
+@rule
+def confirm(tape: Any, day: int, active: int, _row: int, oldest: int) -> tuple[int, int]:
+    first = leader(tape, tape.volume, oldest, day)
+    return (first if first > active else NO_CONTRACT), 1
