@@ -20,7 +20,7 @@ from ctl import digests, strict_files
 from ctl.errors import ProfileError
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
-from ctl.model.rolls import Adjustment, CalendarAnchor, RollPolicy, Timing
+from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
 from ctl.strict_files import YamlProblem, YamlTree, dotted
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 ExpectedStatus = Literal["ACCEPT", "WATCH"]
 AcceptancePolicy = Literal["v1", "v2"]
 AssetClass = Literal["future", "equity"]
-ProfilePolicyKind = Literal["volume", "open_interest", "calendar", "databento_c", "databento_n", "databento_v"]
+if TYPE_CHECKING:
+    ProfilePolicyKind = PolicyKind
+else:  # a profile names no file, so it cannot hold a schedule
+    ProfilePolicyKind = Literal[tuple(kind for kind in get_args(PolicyKind) if kind != "schedule")]
 
 CONSTRAINTS: Final = ("thresholds_locked", "strategy_logic_locked")
 MAX_DAY_DELTA: Final = 60

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ctl import ops_notifier as notifier
+from ctl.model.notifications import Route
 
 PATH = "/services/T00000000000/B00000000000/abcdefghijklmnopqrstuvwx"
 OCCASION = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=True)
@@ -110,7 +111,7 @@ def deliver(
     slept: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tenacity.nap.time", SimpleNamespace(sleep=slept.append))
-        result = notifier.notify(message, mode="webhook", url=server.url, limits=limits)
+        result = notifier.notify(message, mode="webhook", route=Route(server.url, limits=limits))
     return result, slept
 
 
@@ -231,7 +232,7 @@ def test_nobody_listening_is_a_failure_not_an_exception() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}{PATH}"
-        result = notifier.notify(MESSAGE, mode="webhook", url=url, limits=QUICK)
+        result = notifier.notify(MESSAGE, mode="webhook", route=Route(url, limits=QUICK))
     assert (result.delivered, result.attempts, result.error) == (False, 3, "connection failed (ConnectError)")
 
 

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctl import ops_notifier as notifier
+from ctl.channels import webhook
 
 
 @given(st.text(alphabet="ab \n", max_size=400), st.integers(1, 50))
 def test_parts_are_short_and_lose_nothing_but_line_ends_at_cuts(text: str, limit: int) -> None:
-    parts = notifier.split_text(text, limit)
+    parts = webhook.split_text(text, limit)
     assert parts
     assert all(len(part) <= limit for part in parts)
     assert "".join(parts).replace("\n", "") == text.replace("\n", "")

@@ -8,6 +8,9 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
+from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
+from ctl.model.run import NotifyMode
+
 app = typer.Typer(
     name="ctl",
     no_args_is_help=True,
@@ -16,41 +19,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done · 1 error · 2 refused by the gate · 64 wrong arguments.",
 )
-
-
-class Policy(StrEnum):
-    """Roll policies that a command line can spell."""
-
-    volume = "volume"
-    open_interest = "open_interest"
-    calendar = "calendar"
-    schedule = "schedule"
-    databento_c = "databento_c"
-    databento_n = "databento_n"
-    databento_v = "databento_v"
-
-
-class Timing(StrEnum):
-    """When the new contract is first used."""
-
-    next_session = "next_session"
-    same_session = "same_session"
-
-
-class Adjust(StrEnum):
-    """How earlier contracts are joined to later ones."""
-
-    difference = "difference"
-    ratio = "ratio"
-    none = "none"
-
-
-class Anchor(StrEnum):
-    """What a calendar roll counts back from."""
-
-    expiry = "expiry"
-    first_notice = "first_notice"
-    fixed_day = "fixed_day"
 
 
 class Bought(StrEnum):
@@ -67,14 +35,6 @@ class Timeframe(StrEnum):
 
     daily = "daily"
     weekly = "weekly"
-
-
-class Notify(StrEnum):
-    """Where the weekly notification goes."""
-
-    none = "none"
-    stdout = "stdout"
-    webhook = "webhook"
 
 
 class Every(StrEnum):
@@ -127,7 +87,7 @@ Mapping = Annotated[
         "--mapping", metavar="NAME|FILE.toml", help="How to read a CSV whose header is not known: packaged or your own."
     ),
 ]
-PolicyOption = Annotated[Policy, typer.Option("--policy", help="Roll policy.")]
+PolicyOption = Annotated[PolicyKind, typer.Option("--policy", help="Roll policy.")]
 Days = Annotated[
     int, typer.Option("--days", min=1, help="Consecutive sessions that confirm a volume or interest roll.")
 ]
@@ -136,8 +96,8 @@ Months = Annotated[
     typer.Option("--months", help="Eligible month codes, e.g. HMUZ. Default: the root's liquid cycle, if known."),
 ]
 TimingOption = Annotated[Timing, typer.Option("--timing", help="Session from which the new contract is used.")]
-AdjustOption = Annotated[Adjust, typer.Option("--adjust", help="Adjustment of the earlier contracts.")]
-AnchorOption = Annotated[Anchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
+AdjustOption = Annotated[Adjustment, typer.Option("--adjust", help="Adjustment of the earlier contracts.")]
+AnchorOption = Annotated[CalendarAnchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
 Offset = Annotated[int, typer.Option("--offset", min=0, help="Sessions before the anchor (--policy calendar).")]
 FixedDay = Annotated[
     Optional[int],  # noqa: UP045
@@ -211,12 +171,12 @@ def build(
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
-    policy: PolicyOption = Policy.volume,
+    policy: PolicyOption = "volume",
     days: Days = 2,
     months: Months = None,
-    timing: TimingOption = Timing.next_session,
-    adjust: AdjustOption = Adjust.difference,
-    anchor: AnchorOption = Anchor.expiry,
+    timing: TimingOption = "next_session",
+    adjust: AdjustOption = "difference",
+    anchor: AnchorOption = "expiry",
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
@@ -240,9 +200,7 @@ def build(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(
-            policy.value, days, months, timing.value, adjust.value, anchor.value, offset, fixed_day, schedule
-        )
+        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
         code = plain_commands.build(
             contracts, root, roll, out, publisher=publisher, mapping=mapping, csv=csv, json=json
         )
@@ -276,12 +234,12 @@ def certify(
         Optional[Path],  # noqa: UP045
         typer.Option("--unadjusted", exists=True, dir_okay=False, readable=False, help="Reference series, unadjusted."),
     ] = None,
-    policy: PolicyOption = Policy.volume,
+    policy: PolicyOption = "volume",
     days: Days = 2,
     months: Months = None,
-    timing: TimingOption = Timing.next_session,
-    adjust: AdjustOption = Adjust.difference,
-    anchor: AnchorOption = Anchor.expiry,
+    timing: TimingOption = "next_session",
+    adjust: AdjustOption = "difference",
+    anchor: AnchorOption = "expiry",
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
@@ -341,9 +299,7 @@ def certify(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(
-            policy.value, days, months, timing.value, adjust.value, anchor.value, offset, fixed_day, schedule
-        )
+        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
         code = plain_commands.certify(
             contracts, root, roll,
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
@@ -482,7 +438,7 @@ def paper(workspace: Workspace = None, json: Json = False) -> None:
 def ops(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,
-    notify: Annotated[Notify, typer.Option("--notify", help="Where the notification goes.")] = Notify.none,
+    notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "none",
     webhook_url: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged."),
@@ -515,7 +471,7 @@ def ops(
             workspace,
             profile,
             dry_run=dry_run,
-            notify=notify.value,
+            notify=notify,
             webhook_url=webhook_url,
             retention_days=retention_days,
             retention_max_files=retention_max_files,

@@ -10,17 +10,17 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline
-from ctl.model.rolls import RollPolicy
+from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
 from ctl.model.trades import Timeframe
 
 
 def roll_policy(
-    policy: str,
+    policy: PolicyKind,
     days: int,
     months: str | None,
-    timing: str,
-    adjust: str,
-    anchor: str,
+    timing: Timing,
+    adjust: Adjustment,
+    anchor: CalendarAnchor,
     offset: int,
     fixed_day: int | None,
     schedule: Path | None,
@@ -30,12 +30,12 @@ def roll_policy(
     for note in notes:
         output.warn(note)
     return api.roll_policy(
-        policy,  # type: ignore[arg-type]  # the command line's choices are the policy's kinds
+        policy,
         days,
         months,
-        timing,  # type: ignore[arg-type]
-        adjust,  # type: ignore[arg-type]
-        anchor,  # type: ignore[arg-type]
+        timing,
+        adjust,
+        anchor,
         offset,
         fixed_day,
         rolls,

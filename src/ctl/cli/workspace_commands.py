@@ -14,6 +14,7 @@ from ctl.cli.arguments import day
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
 
 if TYPE_CHECKING:
+    from ctl.model.run import NotifyMode
     from ctl.model.trades import Timeframe
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
@@ -198,7 +199,7 @@ def ops(
     profile_path: Path | None,
     *,
     dry_run: bool,
-    notify: str,
+    notify: NotifyMode,
     webhook_url: str | None,
     retention_days: int,
     retention_max_files: int | None,
@@ -241,7 +242,7 @@ def ops(
                 dry_run=dry_run,
                 include_non_gating=include_non_gating,
                 timeframe=timeframe,
-                notify=notify,  # type: ignore[arg-type]  # the command line's choices are the modes
+                notify=notify,
                 webhook_url=url,
                 ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
                 retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),

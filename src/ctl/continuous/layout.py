@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -63,12 +64,12 @@ def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -
         frame = frame.filter(pl.col("close").is_not_null())
     _check_values(frame, root)
 
-    runs = frame["contract"].rle().struct.unnest()
-    names, lengths = runs["value"].to_list(), runs["len"].to_numpy().astype(np.int64)
+    named = frame["contract"]
+    first_row = np.append(0, (named != named.shift(1)).arg_true().to_numpy().astype(np.int64))
+    end_row = np.append(first_row[1:], frame.height)
+    names = named.gather(first_row).to_list()
     by_name = {contract.name: contract for contract in own}
     _check_order(names, by_name, root)
-    first_row = np.cumsum(lengths) - lengths
-    end_row = first_row + lengths
     present = [by_name[name] for name in names]
     months = set(eligible_months) if eligible_months is not None else None
     eligible = np.array([months is None or contract.month_code in months for contract in present], dtype=bool)
@@ -82,7 +83,7 @@ def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -
         )
     counts["ineligible_contracts"] = int((~eligible).sum())
 
-    days = frame["session"].to_physical().to_numpy()
+    days = frame["session"].cast(pl.Int32).to_numpy()
     sessions = kernel.sessions_of(days, first_row, end_row, eligible)
     _check_sessions(frame, days, sessions, root)
     return Layout(
@@ -118,6 +119,11 @@ def _root(bars: ContractBars, root: str | None) -> str:
 
 def _check_values(frame: pl.DataFrame, root: str) -> None:
     prices = ("open", "high", "low", "close")
+    # A sum shows every price that is not finite; only then is the bar looked for.
+    sums = sum(float(frame[price].sum()) for price in prices)
+    negative = any((frame[count] < 0).any() for count in ("volume", "open_interest"))
+    if math.isfinite(sums) and not negative:
+        return
     unsound = frame.filter(
         pl.any_horizontal([pl.col(price).is_not_null() & ~pl.col(price).is_finite() for price in prices])
         | (pl.col("volume") < 0).fill_null(value=False)
@@ -163,7 +169,8 @@ def _check_sessions(frame: pl.DataFrame, days: npt.NDArray[np.int32], sessions: 
 
 
 def _filled(column: pl.Series) -> npt.NDArray[np.int64]:
-    return column.cast(pl.Int64).fill_null(-1).to_numpy()
+    whole = column.cast(pl.Int64)
+    return (whole.fill_null(-1) if whole.null_count() else whole).to_numpy()
 
 
 def _months(contracts: list[Contract]) -> str:

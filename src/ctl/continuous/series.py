@@ -248,15 +248,20 @@ def _frame(
     layout: Layout, rows: npt.NDArray[np.int64], carried: npt.NDArray[np.float64], policy: RollPolicy
 ) -> pl.DataFrame:
     """The bars used, adjusted. `adjustment` is close less close_unadjusted under every method."""
-    frame = layout.frame[rows].with_columns(pl.Series("carried", carried), close_unadjusted=pl.col("close"))
-    prices = pl.col("open", "high", "low", "close")
-    adjusted = prices * pl.col("carried") if policy.adjustment == "ratio" else prices + pl.col("carried")
-    adjustment = pl.col("close") - pl.col("close_unadjusted") if policy.adjustment == "ratio" else pl.col("carried")
-    return (
-        frame.with_columns(adjusted)
-        .with_columns(adjustment.alias("adjustment"))
-        .select(*SERIES_COLUMNS, "close_unadjusted")
-    )
+    held = layout.frame[rows]
+    carries = pl.Series("adjustment", carried)
+    prices = {name: held[name] for name in ("open", "high", "low", "close")}
+    if policy.adjustment == "ratio":
+        adjusted = {name: price * carries for name, price in prices.items()}
+        carries = adjusted["close"] - prices["close"]
+    else:
+        adjusted = {name: price + carries for name, price in prices.items()}
+    columns = {
+        **{name: held[name] for name in ("session", "volume", "open_interest", "contract")},
+        **adjusted,
+        "adjustment": carries,
+    }
+    return pl.DataFrame({**{name: columns[name] for name in SERIES_COLUMNS}, "close_unadjusted": prices["close"]})
 
 
 def _serial_months(layout: Layout, policy: RollPolicy) -> list[str]:

@@ -9,6 +9,8 @@ from typing import (
 
 from typing_extensions import TypedDict
 
+from ctl.model.rolls import PolicyKind
+
 
 class ScheduledRollDocument(TypedDict):
     """One roll that a `schedule` policy was told to follow: the first session on the new contract."""
@@ -21,7 +23,7 @@ class ScheduledRollDocument(TypedDict):
 class RollPolicyDocument(TypedDict):
     """The roll policy with all its options; what a kind does not use keeps its default."""
 
-    kind: Literal["volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"]
+    kind: PolicyKind
     consecutive_days: int
     eligible_months: str | None
     timing: Literal["next_session", "same_session"]

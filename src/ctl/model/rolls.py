@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import SeriesMeta
 
-# The roll policies; each is the module of that name in ctl/continuous/policies, and every list of them follows this one.
+# The roll policies: each is the module of that name in ctl/continuous/policies. Every other list follows this one.
 PolicyKind = Literal["volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"]
 Timing = Literal["next_session", "same_session"]
 Adjustment = Literal["difference", "ratio", "none"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
 Role = Literal["gating", "non-gating"]
 Level = Literal["info", "warn", "alert"]
+# Where notifications go: each but `none` is the module of that name in ctl/channels. Every other list follows this one.
+NotifyMode = Literal["none", "stdout", "webhook"]
 LockName = Literal["thresholds", "strategy", "settings"]
 
 
@@ -408,7 +410,7 @@ class OpsRunSymbolDocument(TypedDict):
 class NotificationDocument(TypedDict):
     """How the notification of a weekly cycle went. `target` never shows more than the host and a short digest."""
 
-    mode: Literal["none", "stdout", "webhook"]
+    mode: NotifyMode
     level: Level
     text: str
     delivered: bool

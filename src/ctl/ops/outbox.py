@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctl import clock, store
-from ctl.ops_notifier import DeliveryResult, Message
+from ctl.model.notifications import DeliveryResult, Message
 from ctl.store.files import remove_temporaries
 
 KEEP_DAYS: Final = 14

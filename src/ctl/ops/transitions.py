@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from ctl.channels import is_durable
 from ctl.digests import digest
+from ctl.model.run import NotifyMode
 from ctl.ops.retention import ops_logs_newest_first
 
 _LOOK_BACK: Final = 60
@@ -31,7 +33,7 @@ def state_of(log: Mapping[str, Any]) -> str:
 
 
 def announced_since(folder: Path, current: Path, log: Mapping[str, Any]) -> str | None:
-    """The timestamp since when the state of `log` has lasted and is known at the webhook, or None.
+    """The timestamp since when the state of `log` has lasted and is known where notifications go, or None.
 
     None where the cycle before ended otherwise, or was not announced there: then an alert is due.
     `current` is the file of `log` itself, which is passed over.
@@ -41,7 +43,8 @@ def announced_since(folder: Path, current: Path, log: Mapping[str, Any]) -> str 
         notification = before.get("notification")
         delivered = (
             isinstance(notification, Mapping)
-            and notification.get("mode") == "webhook"
+            and notification.get("mode") in get_args(NotifyMode)
+            and is_durable(notification["mode"])
             and notification.get("delivered") is True
         )
         if state_of(before) != state or not delivered:

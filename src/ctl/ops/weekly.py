@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from ctl import __version__, clock, ops_notifier, run_orchestrator, store
+from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.gatekeeper import GateDecision, lock_text
-from ctl.model.run import OpsLogDocument, PlanEntry, SymbolRun, instant_text
+from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
+from ctl.model.run import NotifyMode, OpsLogDocument, PlanEntry, SymbolRun, instant_text
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
 from ctl.ops import outbox
 from ctl.ops.retention import RetentionLimits, retain
 from ctl.ops.termination import EXIT_TERMINATED, Terminated, stoppable, uninterrupted
 from ctl.ops.transitions import announced_since
-from ctl.ops_notifier import DeliveryResult, Message, Mode, Occasion
+from ctl.ops_notifier import Occasion
 
 OPS_ENDING: Final = "_ops.json"
 EXIT_INTERRUPTED: Final = 130
@@ -41,7 +43,7 @@ class WeeklyOptions:
     dry_run: bool = False
     include_non_gating: bool = False
     timeframe: Timeframe = "daily"
-    notify: Mode = "none"
+    notify: NotifyMode = "none"
     webhook_url: str | None = field(default=None, repr=False)
     ping_url: str | None = field(default=None, repr=False)
     retention: RetentionLimits = field(default_factory=RetentionLimits)
@@ -84,7 +86,7 @@ def run_weekly(
     instant: datetime,
     monotonic: Callable[[], float] = time.perf_counter,
     stream: TextIO | None = None,
-    limits: ops_notifier.DeliveryLimits | None = None,
+    limits: DeliveryLimits | None = None,
 ) -> WeeklyOutcome:
     """Run one weekly cycle. stream: where a `stdout` notification is printed.
 
@@ -93,9 +95,7 @@ def run_weekly(
     holds the workspace, and WorkspaceError, running nothing, where no ops log can be written.
     """
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl ops"):
-        return _Cycle(
-            workspace, steps, options, instant, monotonic, stream, limits or ops_notifier.DeliveryLimits()
-        ).run()
+        return _Cycle(workspace, steps, options, instant, monotonic, stream, limits or DeliveryLimits()).run()
 
 
 class _Cycle:
@@ -109,10 +109,11 @@ class _Cycle:
         instant: datetime,
         monotonic: Callable[[], float],
         stream: TextIO | None,
-        limits: ops_notifier.DeliveryLimits,
+        limits: DeliveryLimits,
     ) -> None:
         self._workspace, self._steps, self._options = workspace, steps, options
         self._instant, self._monotonic, self._stream, self._limits = instant, monotonic, stream, limits
+        self._durable = is_durable(options.notify)
         self._secrets = [url for url in (options.webhook_url, options.ping_url) if url]
         self._occasion = Occasion(workspace.cycle_id, instant, options.dry_run, workspace.simulated)
         self._decision: GateDecision | None = None
@@ -275,8 +276,8 @@ class _Cycle:
         )
 
     def _unless_unchanged(self, message: Message) -> Message:
-        """The heartbeat in place of an alert that the webhook has already had; any other message as it is."""
-        if self._options.notify != "webhook" or message.level == "info" or self._path is None:
+        """The heartbeat in place of an alert that the channel has already had; any other message as it is."""
+        if not self._durable or message.level == "info" or self._path is None:
             return message
         since = announced_since(self._workspace.ops_logs, self._path, self._document)
         return message if since is None else ops_notifier.heartbeat(message, since=since)
@@ -294,7 +295,7 @@ class _Cycle:
 
     def _put(self, message: Message) -> outbox.Waiting | None:
         """Write the message down before it is delivered; a failure is a warning, and delivery goes on."""
-        if self._options.notify != "webhook":
+        if not self._durable:
             return None
         try:
             return outbox.put(self._outbox, message, instant=self._instant)
@@ -306,18 +307,16 @@ class _Cycle:
         return ops_notifier.notify(
             message,
             mode=self._options.notify,
-            url=self._options.webhook_url,
-            stream=self._stream,
-            limits=self._limits,
+            route=Route(self._options.webhook_url, self._stream, self._limits),
         )
 
     def _deliver(self, message: Message, waiting: outbox.Waiting | None) -> DeliveryResult:
-        """Deliver the message; where the webhook has answered, also what earlier runs could not deliver."""
+        """Deliver the message; where a durable channel has taken it, also what earlier runs could not deliver."""
         result = self._send(waiting.message if waiting is not None else message)
         try:
             if waiting is not None:
                 outbox.settle(waiting, result)
-            if self._options.notify == "webhook" and result.delivered:
+            if self._durable and result.delivered:
                 for late in outbox.resend(self._outbox, self._send, instant=self._instant):
                     if not late.delivered:
                         self._warnings.append(f"an earlier notification was not delivered: {late.error}")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
 from ctl import ops_notifier as notifier
+from ctl.channels import webhook
+from ctl.channels._web import shown_target, url_problem
+from ctl.model.notifications import Route
+from ctl.model.run import NotifyMode
 
 DRY = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=True)
 REAL = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=False)
@@ -91,18 +96,18 @@ def test_the_url_comes_from_the_first_place_that_has_one() -> None:
     ],
 )
 def test_only_https_or_loopback_is_posted_to(url: str, allowed: bool) -> None:
-    assert (notifier.url_problem(url) is None) is allowed
+    assert (url_problem(url) is None) is allowed
     if not allowed:
-        result = notifier.notify(notifier.success(DRY, recommendation="GO"), mode="webhook", url=url)
+        result = notifier.notify(notifier.success(DRY, recommendation="GO"), mode="webhook", route=Route(url))
         assert (result.delivered, result.attempts, result.permanent) == (False, 0, True)
 
 
 def test_a_target_shows_host_and_digest_only() -> None:
-    assert notifier.shown_target(SECRET).startswith("hooks.slack.com#")
-    assert len(notifier.shown_target(SECRET)) == len("hooks.slack.com#") + 8
-    assert notifier.shown_target("https://user:secretsecret@host/x").startswith("host#")
-    assert notifier.shown_target("https://[::1").startswith("?#")
-    assert notifier.shown_target("https://ho st\n/x").startswith("?#")
+    assert shown_target(SECRET).startswith("hooks.slack.com#")
+    assert len(shown_target(SECRET)) == len("hooks.slack.com#") + 8
+    assert shown_target("https://user:secretsecret@host/x").startswith("host#")
+    assert shown_target("https://[::1").startswith("?#")
+    assert shown_target("https://ho st\n/x").startswith("?#")
 
 
 def test_secrets_are_blotted_out_of_texts() -> None:
@@ -113,43 +118,43 @@ def test_secrets_are_blotted_out_of_texts() -> None:
     assert clean.startswith("cannot post to [redacted]: path ")
     assert notifier.redact("services run", [SECRET]) == "services run"
     message = notifier.runner_error(REAL, f"failed at {SECRET}")
-    for mode in ("none", "stdout", "webhook"):
-        result = notifier.notify(message, mode=mode, url=SECRET.replace("https", "ftp"), stream=io.StringIO())  # type: ignore[arg-type]
+    for mode in get_args(NotifyMode):
+        result = notifier.notify(message, mode=mode, route=Route(SECRET.replace("https", "ftp"), io.StringIO()))
         assert "abcdefghijkl" not in json.dumps(result.to_document())
 
 
 def test_modes_without_a_network() -> None:
     message = notifier.success(DRY, recommendation="GO")
-    quiet = notifier.notify(message, mode="none")
+    quiet = notifier.notify(message, mode="none", route=Route())
     assert (quiet.delivered, quiet.attempts, quiet.error) == (False, 0, None)
     stream = io.StringIO()
-    printed = notifier.notify(message, mode="stdout", stream=stream)
+    printed = notifier.notify(message, mode="stdout", route=Route(stream=stream))
     assert (printed.delivered, printed.attempts) == (True, 1)
     assert stream.getvalue() == message.text + "\n"
     closed = io.StringIO()
     closed.close()
-    assert notifier.notify(message, mode="stdout", stream=closed).error == "ValueError"
-    assert notifier.notify(message, mode="stdout").delivered is False
-    missing = notifier.notify(message, mode="webhook")
+    assert notifier.notify(message, mode="stdout", route=Route(stream=closed)).error == "ValueError"
+    assert notifier.notify(message, mode="stdout", route=Route()).delivered is False
+    missing = notifier.notify(message, mode="webhook", route=Route())
     assert missing.error == "no webhook URL: pass --webhook-url or set CTL_OPS_WEBHOOK_URL or OPS_WEBHOOK_URL"
     assert (missing.delivered, missing.permanent) == (False, False)
 
 
 def test_long_texts_are_split_between_lines() -> None:
     text = "\n".join(f"line {number} " + "x" * 60 for number in range(100))
-    parts = notifier.split_text(text)
+    parts = webhook.split_text(text)
     assert all(len(part) < 3000 for part in parts)
     assert "\n".join(parts) == text
-    assert notifier.split_text("x" * 7000) == ("x" * 2900, "x" * 2900, "x" * 1200)
-    assert notifier.split_text("") == ("",)
-    assert notifier.split_text("short") == ("short",)
+    assert webhook.split_text("x" * 7000) == ("x" * 2900, "x" * 2900, "x" * 1200)
+    assert webhook.split_text("") == ("",)
+    assert webhook.split_text("short") == ("short",)
 
 
 def test_the_payload_is_what_slack_reads() -> None:
     message = notifier.success(DRY, recommendation="GO")
-    body = notifier.payload(message, message.text, 1, 1)
+    body = webhook.payload(message, message.text, 1, 1)
     assert list(body) == ["text", "level", "meta"]
     assert body["meta"]["idempotency_key"] == message.idempotency_key
     assert body["meta"]["kind"] == "success"
     assert body["meta"]["mode"] == "dry-run"
-    assert notifier.payload(message, "part", 2, 3)["meta"]["idempotency_key"] == f"{message.idempotency_key}-2"
+    assert webhook.payload(message, "part", 2, 3)["meta"]["idempotency_key"] == f"{message.idempotency_key}-2"

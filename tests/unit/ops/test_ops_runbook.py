@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ctl import gatekeeper, ops_notifier
+from ctl.channels import webhook
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/ops/weekly_ops_runbook.md").read_text()
 
@@ -19,7 +20,7 @@ def test_the_payload_example_has_the_fields_that_are_posted() -> None:
     occasion = ops_notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC), dry_run=False)
     line = ops_notifier.GateLine("ES", "WATCH", "ERROR", "no files under data/raw/databento/ES")
     message = ops_notifier.gate_failure(occasion, [line], recommendation="NO-GO")
-    posted = ops_notifier.payload(message, message.text, 1, 1)
+    posted = webhook.payload(message, message.text, 1, 1)
     assert len(shown["meta"].pop("idempotency_key")) == len(posted["meta"].pop("idempotency_key"))
     assert shown == posted
 
@@ -28,7 +29,7 @@ def test_every_code_variable_and_exact_line_is_there() -> None:
     occasion = ops_notifier.Occasion("c", datetime(2026, 3, 2, tzinfo=UTC), dry_run=True)
     wanted = [
         ops_notifier.success(occasion, recommendation="GO").text,
-        *ops_notifier.URL_VARIABLES,
+        *webhook.URL_VARIABLES,
         "CTL_OPS_PING_URL",
         *gatekeeper._LOCK_TEXTS,
         *("BETTER_THAN_EXPECTED", "RECOMMENDATION_MISMATCH", "STALE_INPUT", "RESTATED_HISTORY", "PROFILE_INVALID"),
