@@ -722,7 +722,7 @@ def schedule_install(
         Optional[str],  # noqa: UP045
         typer.Option("--tz", metavar="ZONE", help="Zone of --at, e.g. America/Chicago; default: the machine's."),
     ] = None,
-    notify: Annotated[Notify, typer.Option("--notify", help="Where the notification goes.")] = Notify.webhook,
+    notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "webhook",
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -730,7 +730,7 @@ def schedule_install(
     from ctl.cli import schedule_commands
 
     kinds = [name for name, asked in (("cron", cron), ("systemd", systemd), ("launchd", launchd)) if asked]
-    raise typer.Exit(schedule_commands.install(workspace, kinds, at=at, tz=tz, notify=notify.value, json=json))
+    raise typer.Exit(schedule_commands.install(workspace, kinds, at=at, tz=tz, notify=notify, json=json))
 
 
 @schedule_app.command("show")
