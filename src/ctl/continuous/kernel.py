@@ -446,5 +446,5 @@ def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, 
 
 def carried_by(path: Path, of_roll: npt.NDArray[np.float64], neutral: float) -> npt.NDArray[np.float64]:
     """float64[sessions]: what each session carries, `of_roll` of the first roll in force after it, else `neutral`."""
-    following = np.searchsorted(path.force[: len(of_roll)], np.arange(len(path.row)), side="right")
-    return np.append(of_roll, neutral)[following]
+    edges = np.concatenate(([0], np.minimum(path.force[: len(of_roll)], len(path.row)), [len(path.row)]))
+    return np.repeat(np.append(of_roll, neutral), np.diff(edges))
