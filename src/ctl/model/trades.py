@@ -244,14 +244,14 @@ class StrategyResult(Tabular):
 
         held = (*self.trades, *self.open)
         rows = [{item.name: getattr(trade, item.name) for item in fields(Trade)} for trade in held]
-        return pl.DataFrame(rows, schema=_schema(Trade))
+        return pl.DataFrame(rows, schema=frame_schema(Trade))
 
     def triggers_frame(self) -> pl.DataFrame:
         """One row per trigger: the fields of Trigger, sessions as dates."""
         import polars as pl
 
         rows = [{item.name: getattr(found, item.name) for item in fields(Trigger)} for found in self.triggers]
-        return pl.DataFrame(rows, schema=_schema(Trigger))
+        return pl.DataFrame(rows, schema=frame_schema(Trigger))
 
     def _card(self) -> Card:
         m = self.metrics
@@ -283,7 +283,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _schema(record: type) -> dict[str, Any]:
+def frame_schema(record: type) -> dict[str, Any]:
     """Field name -> polars type, from the annotations: an optional field has the type of what it may hold."""
     import polars as pl
 

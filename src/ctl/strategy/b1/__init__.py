@@ -9,35 +9,33 @@ if TYPE_CHECKING:
     from ctl.strategy.b1.behaviour import fingerprint
     from ctl.strategy.b1.margins import trigger_margins
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
-    from ctl.strategy.b1.running import run, run_batch
+    from ctl.strategy.b1.batch import Batch, run, run_batch
     from ctl.strategy.b1.signals import Signals, run_signals
-    from ctl.strategy.b1.simulation import simulate
     from ctl.strategy.b1.strategy import B1
-    from ctl.strategy.bars import Panel, StrategyBars
+    from ctl.strategy.bars import StrategyBars
     from ctl.strategy.metrics import portfolio
 
 _HOMES: Final = {
     "B1": ("ctl.strategy.b1.strategy", "B1"),
     "B1Parameters": ("ctl.strategy.b1.parameters", "B1Parameters"),
+    "Batch": ("ctl.strategy.b1.batch", "Batch"),
     "B1Result": ("ctl.model.trades", "StrategyResult"),
-    "Panel": ("ctl.strategy.bars", "Panel"),
     "StrategyBars": ("ctl.strategy.bars", "StrategyBars"),
     "fingerprint": ("ctl.strategy.b1.behaviour", "fingerprint"),
     "portfolio": ("ctl.strategy.metrics", "portfolio"),
     "registered_ranges": ("ctl.strategy.b1.parameters", "registered_ranges"),
-    "run": ("ctl.strategy.b1.running", "run"),
-    "run_batch": ("ctl.strategy.b1.running", "run_batch"),
+    "run": ("ctl.strategy.b1.batch", "run"),
+    "run_batch": ("ctl.strategy.b1.batch", "run_batch"),
     "run_signals": ("ctl.strategy.b1.signals", "run_signals"),
     "Signals": ("ctl.strategy.b1.signals", "Signals"),
     "trigger_margins": ("ctl.strategy.b1.margins", "trigger_margins"),
-    "simulate": ("ctl.strategy.b1.simulation", "simulate"),
 }
 
 __all__ = [
     "B1",
     "B1Parameters",
     "B1Result",
-    "Panel",
+    "Batch",
     "Signals",
     "StrategyBars",
     "fingerprint",
@@ -46,7 +44,6 @@ __all__ = [
     "run",
     "run_batch",
     "run_signals",
-    "simulate",
     "trigger_margins",
 ]
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from ctl.digests import digest
 from ctl.model.trades import Timeframe, Trade, Trigger
-from ctl.strategy.b1.outcomes import outcomes
+from ctl.strategy.b1.batch import run_batch
 from ctl.strategy.b1.parameters import COLLISIONS, STOP_MODES, B1Parameters
+from ctl.strategy.b1.records import open_of, trades_of, triggers_of
 from ctl.strategy.b1.tape import TICK, daily_tape, weekly_tape
 from ctl.strategy.bars import StrategyBars
 
@@ -63,27 +64,33 @@ def _run(bars: Sequence[StrategyBars], rules: B1Parameters, timeframe: Timeframe
     slippage = _SLIPPAGE_TICKS[number % len(_SLIPPAGE_TICKS)] * TICK
     tick = _MINIMUM_TICKS[number % len(_MINIMUM_TICKS)] * TICK
     lots = _LOTS[number % len(_LOTS)]
-    made = outcomes(
+    batch = run_batch(
         bars,
         rules,
         timeframe=timeframe,
         slippage_per_side=[slippage] * len(bars),
         tick=[tick] * len(bars),
         lots=lots,
+        stress=False,
     )
-    return [
-        {
-            "timeframe": timeframe,
-            "stop_mode": rules.stop_mode,
-            "collision": rules.collision,
-            "symbol": outcome.bars.symbol,
-            "triggers": [_row(trigger, _TRIGGER_FIELDS) for trigger in outcome.triggers],
-            "trades": [_row(trade, _TRADE_FIELDS) for trade in outcome.trades],
-            "open": [[*_row(trade, _TRADE_FIELDS), trade.awaiting_exit] for trade in outcome.open],
-            "undefined_slopes": outcome.undefined_slopes,
-        }
-        for outcome in made
-    ]
+    runs = []
+    for s, own in enumerate(batch.bars):
+        events = batch.events_of(s)
+        runs.append(
+            {
+                "timeframe": timeframe,
+                "stop_mode": rules.stop_mode,
+                "collision": rules.collision,
+                "symbol": own.symbol,
+                "triggers": [_row(trigger, _TRIGGER_FIELDS) for trigger in triggers_of(events, own.session)],
+                "trades": [_row(trade, _TRADE_FIELDS) for trade in trades_of(events, own.session, lots)],
+                "open": [
+                    [*_row(trade, _TRADE_FIELDS), trade.awaiting_exit] for trade in open_of(events, own.session, lots)
+                ],
+                "undefined_slopes": int(batch.sums[s]["slope_undefined_count"]),
+            }
+        )
+    return runs
 
 
 def _row(record: Trigger | Trade, names: Sequence[str]) -> list[Any]:

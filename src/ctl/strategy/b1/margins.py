@@ -7,9 +7,21 @@ from datetime import date
 
 import numpy as np
 
-from ctl.strategy.b1 import kernel
+from ctl.kernels import kernel
 from ctl.strategy.b1.parameters import B1Parameters
 from ctl.strategy.bars import Floats, Integers, Sessions, StrategyBars
+
+
+@kernel
+def smoothed(values: Floats, alpha: float) -> Floats:
+    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1])."""
+    out = np.empty(len(values))
+    average = values[0]
+    out[0] = average
+    for n in range(1, len(values)):
+        average += alpha * (values[n] - average)
+        out[n] = average
+    return out
 
 
 def trigger_margins(
@@ -38,8 +50,8 @@ def slacks(bars: StrategyBars, params: B1Parameters, at: Integers) -> Floats:
     slack = np.full(len(at), np.nan)
     warm = at >= max(params.warm_up, params.swing_lookback, params.min_bars_of_air)
     at = at[warm]
-    ema = kernel.smoothed(bars.close, 2.0 / (params.ema + 1.0))
-    atr = kernel.smoothed(_true_range(bars), 1.0 / params.atr)
+    ema = smoothed(bars.close, 2.0 / (params.ema + 1.0))
+    atr = smoothed(_true_range(bars), 1.0 / params.atr)
     average, low, close = ema[at], bars.low[at], bars.close[at]
     before = ema[at - params.slope_lookback]
     denominator = before - bars.adjustment[at]

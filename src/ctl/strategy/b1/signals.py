@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctl.strategy.b1 import kernel
+from ctl.strategy.b1.batch import run_batch
 from ctl.strategy.b1.parameters import B1Parameters
-from ctl.strategy.b1.simulation import closed_trades, simulate
-from ctl.strategy.bars import Floats, Panel, Sessions, StrategyBars
+from ctl.strategy.b1.records import closed
+from ctl.strategy.bars import Floats, Sessions, StrategyBars
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,20 +33,17 @@ def run_signals(
     slippage_per_side: Sequence[float],
     tick: Sequence[float | None],
 ) -> list[Signals]:
-    """The triggers and closed trades of `run_batch` on daily bars, without levels, metrics and slippage stress.
+    """The triggers and closed trades of `run_batch` on daily bars, one result per symbol, in the order given.
 
-    One result per symbol, in the order given. params: None means the daily defaults. Raises UsageError for
-    unusable costs.
+    params: None means the daily defaults. Raises UsageError for unusable costs.
     """
-    if not bars:
-        return []
-    events = simulate(Panel.of(bars), params or B1Parameters(), slippage_per_side=slippage_per_side, tick=tick)
+    batch = run_batch(bars, params, slippage_per_side=slippage_per_side, tick=tick, stress=False)
     found = []
     for symbol, item in enumerate(bars):
-        rows, values = events.of(symbol)
-        closed = closed_trades(rows)
-        exits = np.full(len(rows), np.datetime64("NaT", "D"))
-        exits[closed] = item.session[rows[closed, kernel.I_EXIT]]
-        results = np.where(closed, values[:, kernel.F_R_THEORETICAL], np.nan)
-        found.append(Signals(item.session[rows[:, kernel.I_BAR]], exits, results))
+        events = batch.events_of(symbol)
+        done = closed(events)
+        exits = np.full(len(events), np.datetime64("NaT", "D"))
+        exits[done] = item.session[events["exit_bar"][done]]
+        results = np.where(done, events["r_theoretical"], np.nan)
+        found.append(Signals(item.session[events["trigger_bar"]], exits, results))
     return found

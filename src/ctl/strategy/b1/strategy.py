@@ -37,9 +37,9 @@ class B1:
         slippage_per_side: Sequence[float],
         tick: Sequence[float | None],
         lots: int = 3,
-    ) -> list[StrategyResult]:
+    ) -> Sequence[StrategyResult]:
         """`run_batch` with this strategy's parameters."""
-        from ctl.strategy.b1.running import run_batch
+        from ctl.strategy.b1.batch import run_batch
 
         return run_batch(
             bars, self.params, timeframe=timeframe, slippage_per_side=slippage_per_side, tick=tick, lots=lots
