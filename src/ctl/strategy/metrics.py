@@ -59,6 +59,16 @@ def closed_sums(results: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArr
     return sums
 
 
+def add_lines(sums: npt.NDArray[np.void], lines: npt.NDArray[np.void]) -> None:
+    """Add to one line over closed trades the counts of several, and their open R, that do not depend on an order."""
+    for name in (
+        "trigger_count", "confirmed_count", "open_count", "hold_bars", "slope_undefined_count", "weekly_known",
+        "weekly_true", "monthly_known", "monthly_true",
+    ):  # fmt: skip
+        sums[name] = lines[name].sum()
+    sums["open_r"] = sum(lines["open_r"].tolist())
+
+
 def metrics_of(
     sums: np.void, evaluated_bars: int, stressed: Mapping[int, np.void] | None = None
 ) -> Metrics:

@@ -13,10 +13,10 @@ import numpy as np
 
 from ctl.errors import UsageError
 from ctl.model.trades import ClosedR, Metrics, StrategyResult, StressedTrades, Timeframe, Trade, Trigger, frame_schema
-from ctl.strategy.b1.kernel import CLOSED, Output, run_pair
+from ctl.strategy.b1.kernel import CLOSED, Output, Work, run_pair
 from ctl.strategy.b1.parameters import B1Parameters, require_timeframe
 from ctl.strategy.b1.records import open_of, trade_columns, trades_of, trigger_columns, triggers_of
-from ctl.strategy.b1.rules import CONFIRMED, EVENT, Events, Floats, Integers, Rules, Symbol
+from ctl.strategy.b1.rules import CONFIRMED, EVENT, Events, Floats, Integers, Rules, Symbol, new_higher, new_pullbacks
 from ctl.strategy.bars import StrategyBars, weekly_bars
 from ctl.strategy.metrics import SUMS, metrics_of
 
@@ -244,9 +244,14 @@ def _run(symbols: Sequence[Symbol], rules: Rules, levels: Floats) -> _Tables:
         stressed=np.empty((len(levels), most), CLOSED),
         stressed_sums=np.zeros((len(levels), len(symbols)), SUMS),
     )
+    longest = max((len(symbol.close) for symbol in symbols), default=0)
+    longest_day = max((len(symbol.day_close) for symbol in symbols), default=0)
+    work = Work(
+        new_pullbacks(longest), new_pullbacks(longest), new_higher(longest_day), np.empty(longest // spacing + 2, EVENT)
+    )
     for s in range(0, len(symbols), 2):
         pair = symbols[s : s + 2]
-        run_pair(pair[0], pair[-1], len(pair), s, rules, levels, out)
+        run_pair(pair[0], pair[-1], len(pair), s, rules, levels, work, out)
     stressed = tuple(out.stressed[k, : out.stressed_offsets[k, -1]] for k in range(len(levels)))
     return _Tables(
         out.offsets, out.events[: out.offsets[-1]], out.sums, out.stressed_offsets, stressed, out.stressed_sums

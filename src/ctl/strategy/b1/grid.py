@@ -1,263 +1,184 @@
-"""Many parameter sets over one panel: what they share is computed once, each then walks its own triggers.
+"""Many parameter sets over many symbols: what they share is computed once, each then walks its own triggers.
 
 Variants with the same EMA, ATR and slope lookback share the indicators and one list of candidate bars,
 found under the loosest limits of them all. Those with the same swing lookback, stop mode and collision
 rule share the trade that each candidate leads to. A variant is then a choice of candidates and a chain
-from one trigger to the first candidate after its end. Confluence flags and higher timeframes filter
-nothing and are left out; `simulate` has them.
+from one trigger to the first candidate after its end. Confluence flags filter nothing and are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ctl.errors import UsageError
-from ctl.strategy.b1 import kernel
+from ctl.model.trades import Metrics, Timeframe
+from ctl.strategy.b1.batch import STRESS_TICKS, framed, in_parts, rules_of
+from ctl.strategy.b1.grid_kernel import MOST_CANDIDATES, TRADE, Plan, list_candidates, sweep
 from ctl.strategy.b1.parameters import B1Parameters
-from ctl.strategy.b1.simulation import checked_costs, in_parts
-from ctl.strategy.bars import Floats, Integers, Panel
+from ctl.strategy.b1.rules import Events, Rules, Symbol, new_higher, new_pullbacks
+from ctl.strategy.bars import StrategyBars
+from ctl.strategy.metrics import SUMS, add_lines, closed_sums, metrics_of
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """Bars that at least one of `members` may trigger on: symbol s has lines offsets[s] to offsets[s] + counts[s].
-
-    members: positions of the variants that share them. ema: of every bar of the panel.
-    """
-
-    members: tuple[int, ...]
-    warm_up: int
-    offsets: Integers
-    counts: Integers
-    ema: Floats
-    bars: Integers
-    air: Integers
-    reals: Floats
-    undefined_slopes: Integers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GridTrades:
-    """Trades of all variants end to end, closed and open: variant v on symbol s has those of `of(v, s)`.
-
-    trigger_bar, entry_bar, exit_bar count from the symbol's first bar.
-    """
-
-    offsets: Integers
-    counts: Integers
-    trigger_bar: Integers
-    entry_bar: Integers
-    exit_bar: Integers
-    closed: npt.NDArray[np.bool_]
-    r_theoretical: Floats
-    r_actual: Floats
-
-    def of(self, variant: int, symbol: int) -> slice:
-        """Where one variant's trades on one symbol stand, oldest first."""
-        start = int(self.offsets[symbol, variant])
-        return slice(start, start + int(self.counts[symbol, variant]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class GridResult:
-    """Per variant and symbol, arrays of shape (variants, symbols).
+    """What every variant did on every symbol.
 
-    Sums run over closed trades in order of entry, of r_theoretical. won_r and lost_r leave scratches
-    out; lost_r is zero or below, max_drawdown_r zero or above. open_r: of positions still held.
-    hold_bars: bars held by closed trades. evaluated_bars: bars after warm-up.
+    sums: (levels, variants, symbols), lines of metrics.SUMS: level 0 at the configured slippage, then, where
+    stress was asked for, one per STRESS_TICKS. trades: per level and symbol, lines of grid_kernel.TRADE, by variant
+    (in no particular order), then by entry; empty unless listed. bars: of the run's timeframe.
     """
 
-    symbols: tuple[str, ...]
+    bars: tuple[StrategyBars, ...]
     variants: tuple[B1Parameters, ...]
-    trigger_count: Integers
-    confirmed_count: Integers
-    trade_count: Integers
-    win_count: Integers
-    open_count: Integers
-    hold_bars: Integers
-    evaluated_bars: Integers
-    slope_undefined_count: Integers
-    total_r: Floats
-    won_r: Floats
-    lost_r: Floats
-    max_drawdown_r: Floats
-    open_r: Floats
-    trades: GridTrades | None
+    tick: tuple[float | None, ...]
+    sums: Events
+    trades: tuple[tuple[Events, ...], ...]
 
-    @property
-    def win_rate(self) -> Floats:
-        """Wins over closed trades; NaN without any."""
-        return _quotient(self.win_count, self.trade_count)
+    def trades_of(self, variant: int, symbol: int) -> Events:
+        """One variant's trades on one symbol, by entry."""
+        listed = self.trades[0][symbol]
+        return listed[listed["variant"] == variant]
 
-    @property
-    def expectancy_r(self) -> Floats:
-        """Mean R of closed trades; NaN without any."""
-        return _quotient(self.total_r, self.trade_count)
+    def metrics(self, variant: int, symbol: int) -> Metrics:
+        """What `run_batch` measures for the variant alone, to the last bit."""
+        levels = self._levels(self.sums[1:, variant, symbol], self.tick[symbol] is not None)
+        return metrics_of(self.sums[0, variant, symbol], self._evaluated(variant, [symbol]), levels)
 
-    @property
-    def profit_factor(self) -> Floats:
-        """Sum of wins over the size of the sum of losses; NaN without losses."""
-        return _quotient(self.won_r, -self.lost_r)
+    def portfolios(self, symbols: Sequence[int], stress: bool = True) -> list[Metrics]:
+        """Each variant's metrics over several symbols, as `portfolio` measures them; of listed trades.
+
+        stress: whether slippage stress is measured too, where every symbol's tick is known.
+        """
+        ordered = sorted(symbols, key=lambda s: self.bars[s].symbol)
+        stressed = stress and len(self.sums) > 1 and all(self.tick[s] is not None for s in ordered)
+        levels = [self._closed_sums(level, ordered) for level in range(len(self.sums) if stressed else 1)]
+        found = []
+        for v in range(len(self.variants)):
+            line = levels[0][v]
+            add_lines(line, self.sums[0, v, ordered])
+            found.append(
+                metrics_of(line[0], self._evaluated(v, ordered), self._levels([each[v][0] for each in levels[1:]], stressed))
+            )
+        return found
+
+    def _closed_sums(self, level: int, symbols: Sequence[int]) -> list[Events]:
+        """Per variant the sums of closed trades ordered by exit session, then by the order of `symbols`."""
+        tables = [self.trades[level][s] for s in symbols]
+        closed = [table["closed"] for table in tables]
+        variant = np.concatenate([table["variant"][done] for table, done in zip(tables, closed, strict=True)])
+        result = np.concatenate([table["r_theoretical"][done] for table, done in zip(tables, closed, strict=True)])
+        day = np.concatenate(
+            [
+                self.bars[s].session[table["exit_bar"][done]].view(np.int64)
+                for s, table, done in zip(symbols, tables, closed, strict=True)
+            ]
+        )
+        if day.size and np.ptp(day) < 1 << 16:
+            day = (day - day.min()).astype(np.uint16)  # sorted by radix
+        order = np.argsort(variant, kind="stable")
+        result, day = result[order], day[order]
+        cuts = np.searchsorted(variant[order], np.arange(len(self.variants) + 1))
+        found = []
+        for first, end in zip(cuts[:-1], cuts[1:], strict=True):
+            found.append(closed_sums(result[first:end][np.argsort(day[first:end], kind="stable")]))
+        return found
+
+    def _levels(self, sums: Iterable[np.void], known: bool) -> dict[int, np.void] | None:
+        return dict(zip(STRESS_TICKS, sums, strict=True)) if known and len(self.sums) > 1 else None
+
+    def _evaluated(self, variant: int, symbols: Iterable[int]) -> int:
+        warm_up = self.variants[variant].warm_up
+        return sum(max(0, len(self.bars[s]) - warm_up) for s in symbols)
 
 
 def run(
-    panel: Panel,
+    bars: Sequence[StrategyBars],
     variants: Sequence[B1Parameters],
     *,
+    timeframe: Timeframe = "daily",
     slippage_per_side: Sequence[float],
     tick: Sequence[float | None],
     lots: int = 3,
     threads: int = 1,
     trades: bool = False,
+    stress: bool = False,
 ) -> GridResult:
-    """Every variant over every symbol, to the last bit what `simulate` gives for each of them alone.
+    """Every variant over every symbol, to the last bit what `run_batch` gives for each of them alone.
 
-    slippage_per_side, tick: one per symbol. threads: symbols are split into as many runs; the result
-    does not depend on it. trades: list the trades as well. Raises UsageError for unusable costs or
-    lots, for no variant and for more bars than a grid can count.
+    bars: daily. slippage_per_side, tick: one per symbol. threads: symbols are split into as many runs; the result
+    does not depend on it. trades: list the trades and count alignment with higher timeframes as well. stress: also
+    at other slippages. Raises UsageError for unusable costs or lots, for no variant or more than 65,535, and for
+    more bars than a grid can count; DataError for unusable bars.
     """
-    shared = candidates(panel, variants, threads=threads)
-    return walk(
-        panel, variants, shared, slippage_per_side=slippage_per_side, tick=tick, lots=lots, threads=threads,
-        trades=trades,
-    )  # fmt: skip
-
-
-def candidates(panel: Panel, variants: Sequence[B1Parameters], *, threads: int = 1) -> list[Candidates]:
-    """Indicators and candidate bars, one entry per distinct EMA, ATR and slope lookback. Raises UsageError."""
-    if not variants:
-        raise UsageError("a grid needs at least one variant")
-    lengths = np.diff(panel.offsets)
-    if lengths.size and int(lengths.max()) > kernel.MOST_CANDIDATES:
-        raise UsageError("too many bars for a grid", found=str(lengths.max()), expected=f"{kernel.MOST_CANDIDATES}")
+    if not 0 < len(variants) < 1 << 16:
+        raise UsageError("a grid needs at least one variant and at most 65,535", found=str(len(variants)))
+    own, symbols = framed(bars, timeframe, slippage_per_side, tick)
+    longest = max((len(item) for item in own), default=0)
+    if longest > MOST_CANDIDATES:
+        raise UsageError("too many bars for a grid", found=str(longest), expected=f"at most {MOST_CANDIDATES}")
+    levels = 1 + len(STRESS_TICKS) if stress and any(item is not None for item in tick) else 1
+    sums = np.zeros((levels, len(variants), len(symbols)), SUMS)
+    listed = [[_NOTHING] * len(symbols) for _ in range(levels)]
     sharing: dict[tuple[int, int, int], list[int]] = {}
     for position, params in enumerate(variants):
         sharing.setdefault((params.ema, params.atr, params.slope_lookback), []).append(position)
-    return [_candidates(panel, [variants[k] for k in members], members, threads) for members in sharing.values()]
+    for members in sharing.values():
+        rules, first_bar = _loosest([variants[position] for position in members], lots)
+        plan = _plan(variants, members)
+
+        def part(first: int, end: int, rules: Rules = rules, first_bar: int = first_bar, plan: Plan = plan) -> None:
+            for s in range(first, end, 2):
+                _pair(symbols[s : min(s + 2, end)], s, rules, first_bar, plan, trades, sums, listed)
+
+        in_parts(part, len(symbols), threads)
+    return GridResult(tuple(own), tuple(variants), tuple(tick), sums, tuple(tuple(level) for level in listed))
 
 
-def _candidates(panel: Panel, variants: Sequence[B1Parameters], members: list[int], threads: int) -> Candidates:
-    symbols = len(panel.symbols)
-    lead = variants[0]
-    air = min(params.min_bars_of_air for params in variants)
-    slope = min(params.slope_threshold for params in variants)
-    buffer = max(params.breakdown_buffer_atr for params in variants)
-    first_bar = max(lead.warm_up, min(params.swing_lookback for params in variants))
-    offsets = np.zeros(symbols + 1, np.int64)
-    np.cumsum(np.maximum(np.diff(panel.offsets) - first_bar, 0) // (air + 1) + 1, out=offsets[1:])
-    capacity = int(offsets[-1])
-    found = Candidates(
-        members=tuple(members),
-        warm_up=lead.warm_up,
-        offsets=offsets,
-        counts=np.zeros(symbols, np.int64),
-        ema=np.empty(len(panel.close)),
-        bars=np.empty(capacity, np.int64),
-        air=np.empty(capacity, np.int64),
-        reals=np.empty((capacity, kernel.CANDIDATE_COLUMNS)),
-        undefined_slopes=np.zeros(symbols, np.int64),
+_NOTHING = np.empty(0, TRADE)
+
+
+def _pair(
+    pair: Sequence[Symbol], s: int, rules: Rules, first_bar: int, plan: Plan, trades: bool, sums: Events,
+    listed: list[list[Events]],
+) -> None:  # fmt: skip
+    """All levels of some variants on one or two symbols, which are s and s + 1 of the result."""
+    a, b = pair[0], pair[-1]
+    found = new_pullbacks(len(a.close)), new_pullbacks(len(b.close))
+    counts = np.empty((2, 2), np.int64)
+    list_candidates(a, b, *found, rules, first_bar, counts)
+    for k, symbol in enumerate(pair):
+        higher = new_higher(len(symbol.day_close))
+        room = np.empty(int(counts[k, 0]) * len(plan.variants) if trades else 0, TRADE)
+        for level in range(len(sums)):
+            if level and not symbol.tick > 0.0:
+                continue
+            slippage = STRESS_TICKS[level - 1] * symbol.tick if level else symbol.slippage
+            lines = np.zeros(sums.shape[1], SUMS)
+            count = sweep(symbol, found[k], int(counts[k, 0]), slippage, rules, plan, higher, trades, lines, room)
+            chosen = plan.variants[:, 2]
+            lines["slope_undefined_count"] = counts[k, 1]
+            sums[level, chosen, s + k] = lines[chosen]
+            listed[level][s + k] = np.concatenate([listed[level][s + k], room[:count]])
+
+
+def _loosest(variants: Sequence[B1Parameters], lots: int) -> tuple[Rules, int]:
+    """Rules that pass what any of the variants passes, and the first bar that any may trigger on."""
+    rules = rules_of(variants[0], lots)._replace(
+        min_bars_of_air=min(params.min_bars_of_air for params in variants),
+        slope_threshold=min(params.slope_threshold for params in variants),
+        breakdown_buffer_atr=max(params.breakdown_buffer_atr for params in variants),
     )
-
-    def part(first: int, last: int) -> None:
-        kernel.list_candidates(
-            panel.offsets, panel.high, panel.low, panel.close, panel.adjustment,
-            lead.ema, lead.atr, lead.slope_lookback, slope, air, buffer, lead.warm_up, first_bar,
-            first, last,
-            found.offsets, found.ema, found.bars, found.air, found.reals, found.counts, found.undefined_slopes,
-        )  # fmt: skip
-
-    in_parts(part, symbols, threads)
-    return found
+    return rules, max(rules.warm_up, min(params.swing_lookback for params in variants))
 
 
-def walk(
-    panel: Panel,
-    variants: Sequence[B1Parameters],
-    shared: Sequence[Candidates],
-    *,
-    slippage_per_side: Sequence[float],
-    tick: Sequence[float | None],
-    lots: int = 3,
-    threads: int = 1,
-    trades: bool = False,
-) -> GridResult:
-    """`run` on candidates found before by `candidates` for the same panel and variants; costs may differ."""
-    symbols = len(panel.symbols)
-    slippage, known_tick = checked_costs(symbols, slippage_per_side, tick, lots)
-    figures = np.empty((symbols, len(variants), kernel.GRID_COLUMNS))
-    numbers = np.empty((symbols, len(variants), kernel.GRID_COLUMNS), np.int64)
-    undefined = np.empty((len(variants), symbols), np.int64)
-
-    def sweep(offsets: Integers, bars: Integers, reals: Floats) -> None:
-        for found in shared:
-            undefined[list(found.members)] = found.undefined_slopes
-            plan = _plan(variants, found.members)
-
-            def part(first: int, last: int, found: Candidates = found, plan: _Plan = plan) -> None:
-                kernel.sweep(
-                    panel.offsets, panel.open, panel.high, panel.low, panel.close, slippage, known_tick, lots,
-                    found.warm_up, found.offsets, found.ema, found.bars, found.air, found.reals, found.counts,
-                    *plan, first, last, figures, numbers, offsets, bars, reals,
-                )  # fmt: skip
-
-            in_parts(part, symbols, threads)
-
-    sweep(np.empty((0, 0), np.int64), np.empty((0, 4), np.int64), np.empty((0, 2)))
-    listed = None
-    if trades:
-        held = numbers[:, :, kernel.G_CLOSED] + numbers[:, :, kernel.G_STILL_OPEN]
-        ends = np.cumsum(held).reshape(held.shape)
-        total = int(ends[-1, -1]) if ends.size else 0
-        bars, reals = np.empty((total, 4), np.int64), np.empty((total, 2))
-        sweep(ends - held, bars, reals)
-        listed = GridTrades(
-            ends - held, held, bars[:, 0], bars[:, 1], bars[:, 2], bars[:, 3] == 1, reals[:, 0], reals[:, 1]
-        )
-    lengths = np.diff(panel.offsets)
-    warm_up = np.array([params.warm_up for params in variants])
-    number, figure = np.transpose(numbers, (2, 1, 0)), np.transpose(figures, (2, 1, 0))
-    return GridResult(
-        symbols=panel.symbols,
-        variants=tuple(variants),
-        trigger_count=number[kernel.G_TRIGGERS],
-        confirmed_count=number[kernel.G_CLOSED] + number[kernel.G_STILL_OPEN],
-        trade_count=number[kernel.G_CLOSED],
-        win_count=number[kernel.G_WINS],
-        open_count=number[kernel.G_STILL_OPEN],
-        hold_bars=number[kernel.G_HELD],
-        evaluated_bars=np.maximum(lengths - warm_up[:, None], 0),
-        slope_undefined_count=undefined,
-        total_r=figure[kernel.G_TOTAL],
-        won_r=figure[kernel.G_WON],
-        lost_r=figure[kernel.G_LOST],
-        max_drawdown_r=figure[kernel.G_DRAWDOWN],
-        open_r=figure[kernel.G_OPEN],
-        trades=listed,
-    )
-
-
-class _Plan(NamedTuple):
-    """The distinct limits, filters, trades and walks of some variants, and what each takes: arguments of the kernel."""
-
-    slopes: Floats
-    airs: Integers
-    buffers: Floats
-    swings: Integers
-    filters: Integers
-    trades: Integers
-    walks: Integers
-    min_risks: Floats
-    variants: Integers
-
-
-def _plan(variants: Sequence[B1Parameters], members: Sequence[int]) -> _Plan:
+def _plan(variants: Sequence[B1Parameters], members: Sequence[int]) -> Plan:
     """Sort out what the members share.
 
     Variants of one swing lookback stand together, then those of one filter, so that what they share
@@ -285,7 +206,7 @@ def _plan(variants: Sequence[B1Parameters], members: Sequence[int]) -> _Plan:
     filters = _numbered(item[0] for item in wanted)
     trades = _numbered(item[1] for item in wanted)
     walks = _numbered(item[1:4] for item in wanted)
-    return _Plan(
+    return Plan(
         np.array(list(slopes), np.float64),
         np.array(list(airs), np.int64),
         np.array(list(buffers), np.float64),
@@ -306,7 +227,3 @@ def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
     return found
 
 
-def _quotient(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Floats:
-    out = np.full(above.shape, np.nan)
-    np.divide(above, below, out=out, where=below != 0)
-    return out

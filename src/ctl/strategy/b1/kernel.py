@@ -10,7 +10,6 @@ from ctl.kernels import kernel, part
 from ctl.strategy.b1.rules import (
     AWAITING_ENTRY,
     CONFIRMED,
-    EVENT,
     EXIT_OPEN,
     EXPIRED,
     NO_BAR,
@@ -44,6 +43,15 @@ CLOSED: Final = np.dtype([("exit_bar", np.int64), ("r_theoretical", np.float64)]
 
 _DIVERGENCE_REACH: Final = 100
 _NEAR_HIGH_BARS: Final = 252
+
+
+class Work(NamedTuple):
+    """What a run of two symbols needs besides: filled and forgotten by every call."""
+
+    of_a: Pullbacks
+    of_b: Pullbacks
+    higher: Higher
+    scratch: Events
 
 
 class Output(NamedTuple):
@@ -130,30 +138,30 @@ def _volume_declining(volume: Floats, n: int) -> int:
 
 @part
 def _walk(
-    symbol: Symbol, ema: Floats, found: Pullbacks, row: int, count: int, slippage: float, rules: Rules,
-    events: Events, first: int,
+    symbol: Symbol, found: Pullbacks, count: int, slippage: float, rules: Rules, events: Events
 ) -> int:  # fmt: skip
-    """Go from trigger to trigger over the candidates of a row; write events from `first` on, return their end."""
+    """Go from trigger to trigger over so many candidates; write their events, return how many."""
+    ema = found.ema
     length = len(symbol.close)
     flat_from = 0
-    end = first
+    written = 0
     for k in range(count):
-        n = found.bar[row, k]
+        n = found.bar[k]
         if n < flat_from:
             continue
         stop = symbol.low[n]
         swing_high = highest(symbol.high, n - rules.swing_lookback, n)
         if not swing_high > stop:
             continue
-        event = events[end]
-        end += 1
+        event = events[written]
+        written += 1
         set_levels(event, stop, swing_high)
         event.trigger_bar = n
-        event.touch_bar = n - 1 - found.air[row, k]
-        event.bars_of_air = min(found.air[row, k], rules.max_air_lookback)
-        event.slope = found.slope[row, k]
+        event.touch_bar = n - 1 - found.air[k]
+        event.bars_of_air = min(found.air[k], rules.max_air_lookback)
+        event.slope = found.slope[k]
         event.ema = ema[n]
-        event.atr = found.atr[row, k]
+        event.atr = found.atr[k]
         event.entry_bar = NO_BAR
         event.reason = NO_REASON
 
@@ -176,13 +184,15 @@ def _walk(
             reason = refusal(symbol.open[entry_bar], stop, symbol.tick, rules.min_risk_atr, event.atr)
             if reason == NO_REASON:
                 event.status = CONFIRMED
-                flat_from = hold(symbol, ema, event, entry_bar, slippage, rules)
+                flat_from = hold(
+                    symbol, ema, event, entry_bar, slippage, rules.stop_mode, rules.stop_wins, rules.lots
+                )
                 continue
             event.status = NO_TRADE
             event.reason = reason
             flat_from = entry_bar
         _leave_trade_out(event)
-    return end
+    return written
 
 
 @part
@@ -251,14 +261,13 @@ def _add_up(events: Events, first: int, end: int, sums: Any) -> None:
 
 @part
 def _stress(
-    symbol: Symbol, ema: Floats, found: Pullbacks, row: int, count: int, rules: Rules, levels: Floats,
-    scratch: Events, s: int, out: Output,
+    symbol: Symbol, found: Pullbacks, count: int, s: int, rules: Rules, levels: Floats, scratch: Events, out: Output
 ) -> None:  # fmt: skip
     """The closed trades at each level of ticks in place of the slippage; none where the tick is unknown."""
     for k in range(len(levels)):
         at = out.stressed_offsets[k, s]
         if symbol.tick > 0.0:
-            for i in range(_walk(symbol, ema, found, row, count, levels[k] * symbol.tick, rules, scratch, 0)):
+            for i in range(_walk(symbol, found, count, levels[k] * symbol.tick, rules, scratch)):
                 event = scratch[i]
                 if event.status == CONFIRMED and event.exit_reason != EXIT_OPEN:
                     trade = out.stressed[k, at]
@@ -269,36 +278,31 @@ def _stress(
         out.stressed_offsets[k, s + 1] = at
 
 
+@part
+def _run_one(
+    symbol: Symbol, found: Pullbacks, pulled_back: int, s: int, rules: Rules, levels: Floats, work: Work, out: Output
+) -> None:  # fmt: skip
+    count = keep_candidates(symbol, found, pulled_back, rules, max(rules.warm_up, rules.swing_lookback))
+    out.sums[s].slope_undefined_count = undefined_slopes(symbol, found.ema, rules)
+    first = out.offsets[s]
+    if count:
+        out.events[first].risk = fetch(symbol.open) + fetch(symbol.volume)
+    end = first + _walk(symbol, found, count, symbol.slippage, rules, out.events[first:])
+    out.offsets[s + 1] = end
+    if end > first:
+        group_higher(symbol, work.higher, rules.ema)
+        _flag(symbol, out.events, first, end, work.higher, rules)
+    _add_up(out.events, first, end, out.sums[s])
+    if len(levels):
+        _stress(symbol, found, count, s, rules, levels, work.scratch, out)
+
+
 @kernel
-def run_pair(a: Symbol, b: Symbol, count: int, s: int, rules: Rules, levels: Floats, out: Output) -> None:
+def run_pair(
+    a: Symbol, b: Symbol, count: int, s: int, rules: Rules, levels: Floats, work: Work, out: Output
+) -> None:  # fmt: skip
     """Run B1 on a, and on b where `count` is 2; they are symbols s and s + 1 of the output."""
-    longest = max(len(a.close), len(b.close))
-    longest_day = max(len(a.day_close), len(b.day_close))
-    ema_of = np.empty((2, longest))
-    found = Pullbacks(
-        np.empty((2, longest), np.int64), np.empty((2, longest), np.int64), np.empty((2, longest)),
-        np.empty((2, longest)),
-    )  # fmt: skip
-    numbers = pullbacks(a, b, rules, ema_of, found)
-    higher = Higher(
-        np.empty(longest_day, np.int64), np.empty(longest_day), np.empty(longest_day, np.int64), np.empty(longest_day),
-        np.zeros(4, np.int64),
-    )  # fmt: skip
-    for row in range(count):
-        symbol = b if row else a
-        ema = ema_of[row, : len(symbol.close)]
-        first_bar = max(rules.warm_up, rules.swing_lookback)
-        kept = keep_candidates(symbol, ema, found, row, numbers[row], rules, first_bar)
-        out.sums[s + row].slope_undefined_count = undefined_slopes(symbol, ema, rules)
-        first = out.offsets[s + row]
-        if kept:
-            out.events[first].risk = fetch(symbol.open) + fetch(symbol.volume) + fetch(symbol.day_month_key)
-        end = _walk(symbol, ema, found, row, kept, symbol.slippage, rules, out.events, first)
-        out.offsets[s + row + 1] = end
-        if end > first:
-            group_higher(symbol, higher, rules.ema)
-            _flag(symbol, out.events, first, end, higher, rules)
-        _add_up(out.events, first, end, out.sums[s + row])
-        if len(levels):
-            scratch = np.empty(end - first + kept + 1, EVENT)
-            _stress(symbol, ema, found, row, kept, rules, levels, scratch, s + row, out)
+    of_a, of_b = pullbacks(a, b, work.of_a, work.of_b, rules)
+    _run_one(a, work.of_a, of_a, s, rules, levels, work, out)
+    if count == 2:
+        _run_one(b, work.of_b, of_b, s + 1, rules, levels, work, out)

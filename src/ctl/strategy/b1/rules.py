@@ -49,8 +49,9 @@ EVENT: Final = np.dtype(
 _BREAK_EVEN: Final = 2
 _TRAILING: Final = 3
 _HIGHER_BARS_NEEDED: Final = 30
-_USUAL_WEEK: Final = 5  # only speed hangs on these two
-_USUAL_MONTH: Final = 20
+# Only speed hangs on these two; numba compiles anew for every literal, not for an int64.
+_USUAL_WEEK: Final = np.int64(5)
+_USUAL_MONTH: Final = np.int64(20)
 
 
 class Symbol(NamedTuple):
@@ -98,8 +99,9 @@ class Rules(NamedTuple):
 
 
 class Pullbacks(NamedTuple):
-    """Bars that touch the EMA after enough air, of two symbols (rows): shape (2, bars), the first so many of a row."""
+    """A symbol's EMA, and the bars that touch it after enough air: as many of the other arrays as are counted."""
 
+    ema: Floats
     bar: Integers
     air: Integers
     atr: Floats
@@ -114,6 +116,19 @@ class Higher(NamedTuple):
     month_end: Integers
     month_ema: Floats
     state: Integers
+
+
+def new_pullbacks(bars: int) -> Pullbacks:
+    """Room for the pullbacks of a symbol of at most so many bars."""
+    return Pullbacks(
+        np.empty(bars), np.empty(bars, np.int64), np.empty(bars, np.int64), np.empty(bars), np.empty(bars)
+    )  # fmt: skip
+
+
+def new_higher(sessions: int) -> Higher:
+    """Room for the weeks and months of at most so many sessions."""
+    ends, emas = np.empty((2, sessions), np.int64), np.empty((2, sessions))
+    return Higher(ends[0], emas[0], ends[1], emas[1], np.zeros(4, np.int64))
 
 
 @part
@@ -154,7 +169,7 @@ def lowest(values: Floats, start: int, stop: int) -> float:
 
 @part
 def _advance(
-    n: int, symbol: Symbol, ema: Floats, row: int, found: Pullbacks, alpha: float, divisor: float, min_air: int,
+    n: int, symbol: Symbol, found: Pullbacks, alpha: float, divisor: float, min_air: int,
     average: float, average_range: float, clear: int, count: int,
 ) -> tuple[float, float, int, int]:  # fmt: skip
     """Take EMA, ATR, the number of clear bars and that of pullbacks from bar n - 1 to bar n.
@@ -166,12 +181,12 @@ def _advance(
     c = symbol.close[n]
     previous = symbol.close[n - 1]
     average = alpha * c + (1.0 - alpha) * average
-    ema[row, n] = average
+    found.ema[n] = average
     true_range = max(h - l, abs(h - previous), abs(l - previous))
     average_range = average_range + (true_range - average_range) / divisor
-    found.bar[row, count] = n
-    found.air[row, count] = clear
-    found.atr[row, count] = average_range
+    found.bar[count] = n
+    found.air[count] = clear
+    found.atr[count] = average_range
     touched = l <= average
     count += int(touched and clear >= min_air)
     clear = 0 if touched else clear + 1
@@ -179,8 +194,8 @@ def _advance(
 
 
 @part
-def pullbacks(a: Symbol, b: Symbol, rules: Rules, ema: Floats, found: Pullbacks) -> tuple[int, int]:
-    """List the pullbacks of two symbols and fill their EMAs (rows 0 and 1); return how many each has.
+def pullbacks(a: Symbol, b: Symbol, found_a: Pullbacks, found_b: Pullbacks, rules: Rules) -> tuple[int, int]:
+    """List the pullbacks of two symbols and fill their EMAs; return how many each has.
 
     Each step of a recursion waits for the one before; two of them side by side share that wait.
     """
@@ -189,16 +204,16 @@ def pullbacks(a: Symbol, b: Symbol, rules: Rules, ema: Floats, found: Pullbacks)
     air = rules.min_bars_of_air
     x = a.close[0], a.high[0] - a.low[0], int(a.low[0] > a.close[0]), 0
     y = b.close[0], b.high[0] - b.low[0], int(b.low[0] > b.close[0]), 0
-    ema[0, 0] = a.close[0]
-    ema[1, 0] = b.close[0]
+    found_a.ema[0] = a.close[0]
+    found_b.ema[0] = b.close[0]
     common = min(len(a.close), len(b.close))
     for n in range(1, common):
-        x = _advance(n, a, ema, 0, found, alpha, divisor, air, *x)
-        y = _advance(n, b, ema, 1, found, alpha, divisor, air, *y)
+        x = _advance(n, a, found_a, alpha, divisor, air, *x)
+        y = _advance(n, b, found_b, alpha, divisor, air, *y)
     for n in range(common, len(a.close)):
-        x = _advance(n, a, ema, 0, found, alpha, divisor, air, *x)
+        x = _advance(n, a, found_a, alpha, divisor, air, *x)
     for n in range(common, len(b.close)):
-        y = _advance(n, b, ema, 1, found, alpha, divisor, air, *y)
+        y = _advance(n, b, found_b, alpha, divisor, air, *y)
     return x[3], y[3]
 
 
@@ -209,30 +224,28 @@ def holds_above(close: float, average: float, buffer: float, average_range: floa
 
 
 @part
-def keep_candidates(
-    symbol: Symbol, ema: Floats, found: Pullbacks, row: int, count: int, rules: Rules, first_bar: int
-) -> int:
-    """Of the pullbacks of a row keep those from `first_bar` on that meet C1 and C4, with their slopes; their number."""
+def keep_candidates(symbol: Symbol, found: Pullbacks, count: int, rules: Rules, first_bar: int) -> int:
+    """Of so many pullbacks keep those from `first_bar` on that meet C1 and C4, with their slopes; their number."""
     kept = 0
     for k in range(count):
-        n = found.bar[row, k]
+        n = found.bar[k]
         if n < first_bar:
             continue
-        average = ema[n]
-        average_range = found.atr[row, k]
+        average = found.ema[n]
+        average_range = found.atr[k]
         if not holds_above(symbol.close[n], average, rules.breakdown_buffer_atr, average_range):
             continue
-        before = ema[n - rules.slope_lookback]
+        before = found.ema[n - rules.slope_lookback]
         denominator = before - symbol.adjustment[n]
         if denominator <= 0.0:
             continue
         slope = 100.0 * (average - before) / denominator
         if not slope >= rules.slope_threshold:
             continue
-        found.bar[row, kept] = n
-        found.air[row, kept] = found.air[row, k]
-        found.atr[row, kept] = average_range
-        found.slope[row, kept] = slope
+        found.bar[kept] = n
+        found.air[kept] = found.air[k]
+        found.atr[kept] = average_range
+        found.slope[kept] = slope
         kept += 1
     return kept
 
@@ -270,10 +283,10 @@ def set_levels(event: Any, stop: float, swing_high: float) -> None:
 @part
 def undefined_slopes(symbol: Symbol, ema: Floats, rules: Rules) -> int:
     """Bars after warm-up whose slope has a denominator of zero or below."""
-    if len(ema) <= rules.warm_up:
+    if len(symbol.close) <= rules.warm_up:
         return 0
     now = symbol.adjustment[rules.warm_up :]
-    before = ema[rules.warm_up - rules.slope_lookback : len(ema) - rules.slope_lookback]
+    before = ema[rules.warm_up - rules.slope_lookback : len(symbol.close) - rules.slope_lookback]
     count = 0
     for n in range(len(now)):
         count += int(before[n] - now[n] <= 0.0)
@@ -281,7 +294,9 @@ def undefined_slopes(symbol: Symbol, ema: Floats, rules: Rules) -> int:
 
 
 @part
-def hold(symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: float, rules: Rules) -> int:
+def hold(
+    symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: float, stop_mode: int, stop_wins: bool, lots: int
+) -> int:  # fmt: skip
     """Hold from the open of `entry_bar` to the exit; return the bar from whose close on the position is flat.
 
     That is len(close) where it is still held at the end. The event has its levels; the trade is written to it.
@@ -321,7 +336,7 @@ def hold(symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: floa
         if reached1 or reached2 or reached3:
             if breached:
                 collision = 1
-            if not (breached and rules.stop_wins):
+            if not (breached and stop_wins):
                 if reached1:
                     hit1 = n
                     fill1 = max(tp1, o)
@@ -345,9 +360,9 @@ def hold(symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: floa
         top = max(top, h)
         bottom = min(bottom, symbol.low[n])
         if hit1 >= 0:
-            if rules.stop_mode == _BREAK_EVEN:
+            if stop_mode == _BREAK_EVEN:
                 stop = entry
-            elif rules.stop_mode == _TRAILING:
+            elif stop_mode == _TRAILING:
                 stop = max(stop, ema[n])
     flat_from = exit_bar
     if exit_bar < 0:
@@ -359,13 +374,13 @@ def hold(symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: floa
     r1 = ((fill1 if hit1 >= 0 else exit_price) - entry) / risk
     r2 = ((fill2 if hit2 >= 0 else exit_price) - entry) / risk
     r3 = ((fill3 if hit3 >= 0 else exit_price) - entry) / risk
-    if rules.lots == 1:
+    if lots == 1:
         r_actual = r1
-    elif rules.lots == 2:
+    elif lots == 2:
         r_actual = (r1 + r3) / 2.0
     else:
-        third = rules.lots // 3
-        r_actual = (third * r1 + third * r2 + (rules.lots - 2 * third) * r3) / rules.lots
+        third = lots // 3
+        r_actual = (third * r1 + third * r2 + (lots - 2 * third) * r3) / lots
 
     event.tp1_bar = hit1
     event.tp2_bar = hit2
@@ -389,7 +404,7 @@ def hold(symbol: Symbol, ema: Floats, event: Any, entry_bar: int, slippage: floa
 
 
 @part
-def fetch(values: Floats | Integers) -> float:
+def fetch(values: Floats) -> float:
     """Read one number per cache line, so that events need not wait for memory at each place they look at.
 
     The sum only keeps the reading from being optimised away.
