@@ -1,11 +1,10 @@
-"""A grid gives every variant, to the last bit, what the kernel gives it alone."""
+"""A grid gives every variant, to the last bit, what a run gives it alone."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,10 +12,9 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
 
-from ctl.strategy.b1 import B1Parameters, Panel, grid, registered_ranges, simulate
-from ctl.strategy.b1 import kernel as k
-from ctl.strategy.bars import weekly_bars
+from ctl.strategy.b1 import B1Parameters, grid, registered_ranges, rules, run_batch
 
+_SUMMED = ("total_r", "won_r", "lost_r", "max_drawdown_r", "win_count")
 _REAL = {"slope_threshold", "breakdown_buffer_atr", "min_risk_atr"}
 
 
@@ -81,52 +79,29 @@ def sums(results):
     return total, won, lost, deepest, wins
 
 
-def check(panel, variants, cost, threads):
-    symbols = len(panel.symbols)
+def check(bars, variants, cost, threads, timeframe="daily"):
     each = {
-        "slippage_per_side": [cost["slippage"]] * symbols,
-        "tick": [cost["tick"]] * symbols,
+        "slippage_per_side": [cost["slippage"]] * len(bars),
+        "tick": [cost["tick"]] * len(bars),
         "lots": cost["lots"],
+        "timeframe": timeframe,
     }
-    result = grid.run(panel, variants, **each, threads=threads, trades=True)
+    result = grid.run(bars, variants, **each, threads=threads, trades=True, stress=True)
     for v, params in enumerate(variants):
-        alone = simulate(panel, params, **each)
-        assert result.slope_undefined_count[v].tolist() == alone.undefined_slopes.tolist()
-        for s in range(symbols):
-            rows, values = alone.of(s)
-            entered = rows[:, k.I_STATUS] == k.CONFIRMED
-            closed = entered & (rows[:, k.I_EXIT_REASON] != k.EXIT_OPEN)
-            still_open = entered & ~closed
-            numbers = (
-                result.trigger_count[v, s],
-                result.confirmed_count[v, s],
-                result.trade_count[v, s],
-                result.open_count[v, s],
-                result.hold_bars[v, s],
-            )
-            held = rows[:, k.I_EXIT] - rows[:, k.I_ENTRY]
-            assert numbers == (len(rows), entered.sum(), closed.sum(), still_open.sum(), held[closed].sum())
-            figures = (
-                result.total_r[v, s],
-                result.won_r[v, s],
-                result.lost_r[v, s],
-                result.max_drawdown_r[v, s],
-                result.win_count[v, s],
-            )
-            assert figures == sums(values[closed, k.F_R_THEORETICAL].tolist())
-            assert result.open_r[v, s] == sum(values[still_open, k.F_R_THEORETICAL].tolist())
-            assert result.evaluated_bars[v, s] == max(0, int(np.diff(panel.offsets)[s]) - params.warm_up)
-            listed, here = result.trades, result.trades.of(v, s)
-            for mine, theirs in (
-                (listed.trigger_bar, rows[entered, k.I_BAR]),
-                (listed.entry_bar, rows[entered, k.I_ENTRY]),
-                (listed.exit_bar, rows[entered, k.I_EXIT]),
-                (listed.closed, closed[entered]),
-                (listed.r_theoretical, values[entered, k.F_R_THEORETICAL]),
-                (listed.r_actual, values[entered, k.F_R_ACTUAL]),
-            ):
-                assert mine[here].tolist() == theirs.tolist()
-    return int(result.trade_count.sum())
+        alone = run_batch(bars, params, **each)
+        for s in range(len(bars)):
+            assert result.metrics(v, s) == alone.metrics(s)
+            events = alone.events_of(s)
+            entered = events[events["status"] == rules.CONFIRMED]
+            done = entered["exit_reason"] != rules.EXIT_OPEN
+            found = sums(entered["r_theoretical"][done].tolist())
+            line = result.sums[0, v, s]
+            assert found == tuple(line[list(_SUMMED)].item())
+            listed = result.trades_of(v, s)
+            assert listed["closed"].tolist() == done.tolist()
+            for name in ("trigger_bar", "entry_bar", "exit_bar", "r_theoretical", "r_actual"):
+                assert listed[name].tolist() == entered[name].tolist()
+    return int(result.sums["trade_count"][0].sum())
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -139,7 +114,7 @@ def check(panel, variants, cost, threads):
 )
 def test_registered_variants_on_daily_bars(tapes, length, variants, cost, threads):
     bars = [walk(length=length + 17 * number, **given) for number, given in enumerate(tapes)]
-    check(Panel.of(bars), variants, cost, threads)
+    check(bars, variants, cost, threads)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -151,7 +126,7 @@ def test_registered_variants_on_daily_bars(tapes, length, variants, cost, thread
 )
 def test_variants_that_trigger_bar_upon_bar(tapes, length, variants, cost):
     bars = [walk(length=length + 17 * number, **given) for number, given in enumerate(tapes)]
-    check(Panel.of(bars), variants, cost, 1)
+    check(bars, variants, cost, 1)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -163,7 +138,7 @@ def test_variants_that_trigger_bar_upon_bar(tapes, length, variants, cost):
 )
 def test_weekly_bars(given_tape, length, variants, cost):
     daily = [walk(length=length, **given_tape)]
-    check(Panel.of([weekly_bars(item) for item in daily], daily), variants, cost, 1)
+    check(daily, variants, cost, 1, "weekly")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -180,4 +155,4 @@ def test_a_full_product_trades_on_every_symbol(threads):
         for collision in ("tp_wins", "stop_wins")
     ]
     cost = {"slippage": 0.25, "tick": 0.25, "lots": 4}
-    assert check(Panel.of(bars), variants, cost, threads) > 500
+    assert check(bars, variants, cost, threads) > 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from ctl.cli import output
 from ctl.cli.arguments import day
@@ -13,7 +13,10 @@ from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_i
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from ctl.model.trades import Timeframe
+    from ctl.model.trades import Metrics, Timeframe
+    from ctl.research import Ran, Research, SweptVariant
+
+_MOST_SHOWN: Final = 20
 
 
 def research(
@@ -39,13 +42,12 @@ def research(
     profile = profile_if_any(workspace)
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("trying variants"):
-        found = room.run(workspace, profile, chosen, variants, timeframe=timeframe, as_of=until)
+        found = room.run(workspace, profile, chosen, variants, timeframe=timeframe, as_of=until, stress=json or out is not None)
     written = room.write(out, found) if out is not None else ()
-    document = found.to_document()
     if json:
-        output.print_json(document)
+        output.print_json(found.to_document())
     else:
-        _print(document, written)
+        _print(found, written)
     return EXIT_ERROR if found.has_errors else EXIT_OK
 
 
@@ -56,31 +58,48 @@ def _values(name: str, text: str) -> list[str]:
     return values
 
 
-def _print(document: dict[str, Any], written: Sequence[Path]) -> None:
+def _print(found: Research, written: Sequence[Path]) -> None:
+    """Every variant on every symbol; of a large grid the registered variants and the best, over all symbols."""
+    shown = list(found.tried)
+    large = len(shown) > _MOST_SHOWN
+    if large:
+        best = sorted((item for item in shown if item.variant.overrides), key=_total, reverse=True)[:_MOST_SHOWN]
+        shown = [*(item for item in shown if not item.variant.overrides), *best]
     rows = []
-    for variant in document["variants"]:
-        figures = [(item["symbol"], item["metrics"], item["reason"]) for item in variant["symbols"]]
-        if len(figures) > 1:
-            figures.append(("all", variant["portfolio"], ""))
+    for tried in shown:
+        figures: list[tuple[str, Metrics | None, str]] = []
+        if not large:
+            figures = [(item.symbol, item.metrics, item.error) for item in tried.symbols()]
+        if len(figures) != 1:
+            figures.append(("all", tried.portfolio, ""))
         for position, (symbol, metrics, reason) in enumerate(figures):
-            name = variant["variant"] if position == 0 else ""
+            name = tried.variant.label if position == 0 else ""
             rows.append((name, symbol, *(_figures(metrics) if metrics else ("-",) * 5), reason))
     columns = ("variant", "", "trades", "win rate", "total R", "R/trade", "max DD (R)", "")
     output.print_table(columns, rows, right=(2, 3, 4, 5, 6))
-    trials = document["trials"]
+    if large:
+        print(f"The {len(best)} of the highest total R; --json or --out DIR has all {len(found.tried)}")
+        errors = {item.symbol: item.error for item in found.tried[0].symbols() if item.error}
+        for symbol, error in errors.items():
+            print(f"{symbol}: {error}")
+    trials = len(found.tried)
     print(f"Research: {trials} variant{'s' if trials > 1 else ''} tried, no gate asked; nothing here may be traded on")
-    if document["simulated"]:
+    if found.simulated:
         print("Data: simulated market")
     for path in written:
         print(f"  wrote {path}")
 
 
-def _figures(metrics: dict[str, Any]) -> tuple[str, ...]:
-    rate, mean = metrics["win_rate"], metrics["expectancy_r"]
+def _total(tried: Ran | SweptVariant) -> float:
+    return tried.portfolio.total_r if tried.portfolio else float("-inf")
+
+
+def _figures(metrics: Metrics) -> tuple[str, ...]:
+    rate, mean = metrics.win_rate, metrics.expectancy_r
     return (
-        str(metrics["trade_count"]),
+        str(metrics.trade_count),
         "-" if rate is None else f"{100 * rate:.0f} %",
-        f"{metrics['total_r']:+.2f}",
+        f"{metrics.total_r:+.2f}",
         "-" if mean is None else f"{mean:+.2f}",
-        f"{metrics['max_drawdown_r']:.2f}",
+        f"{metrics.max_drawdown_r:.2f}",
     )

@@ -6,12 +6,12 @@ anything may be traded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import product
+from itertools import count, groupby, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from ctl import __version__, store
 from ctl.errors import CtlError, DataError, UsageError
@@ -21,11 +21,13 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.trades import Timeframe
+    from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
     from ctl.strategy.bars import StrategyBars
-    from ctl.strategy.protocol import Result, Strategy
+    from ctl.strategy.protocol import Result, Strategy, Sweeping, Swept
+
+Role = Literal["gating", "non-gating", "untracked"]
 
 LABEL: Final = "research"
 MAX_VARIANTS: Final = 1000
@@ -47,13 +49,97 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """One variant on one symbol: a result, or why there is none."""
+class Candidate:
+    """A symbol to try variants on: its bars and costs, or why it has none."""
 
     symbol: str
-    role: Literal["gating", "non-gating", "untracked"]
-    result: Result | None
-    error: str | None = None
+    role: Role
+    bars: StrategyBars | None
+    slippage: float
+    tick: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One variant on one symbol: its metrics, or why there are none."""
+
+    symbol: str
+    role: Role
+    metrics: Metrics | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A variant that was run symbol by symbol."""
+
+    variant: Variant
+    results: tuple[tuple[Candidate, Result | str], ...]
+    portfolio: Metrics | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed on some symbol."""
+        return any(isinstance(result, str) for _, result in self.results)
+
+    def symbols(self) -> tuple[Tried, ...]:
+        """Each symbol, in the order asked."""
+        return tuple(
+            Tried(item.symbol, item.role, None, result)
+            if isinstance(result, str)
+            else Tried(item.symbol, item.role, result.metrics)
+            for item, result in self.results
+        )
+
+    def trades(self) -> pl.DataFrame | None:
+        """Closed trades: symbol, then the strategy's own columns, sessions as dates; None without any."""
+        import polars as pl
+
+        rows = [
+            {"symbol": item.symbol, **trade.document()}
+            for item, result in self.results
+            if not isinstance(result, str)
+            for trade in result.trades
+        ]
+        if not rows:
+            return None
+        return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+            pl.col("^.*_session$").cast(pl.String).str.to_date()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SweptVariant:
+    """A variant that was tried together with others; `number` is its position among them."""
+
+    variant: Variant
+    number: int
+    swept: Swept
+    candidates: tuple[Candidate, ...]
+    portfolio: Metrics | None
+    timeframe: Timeframe
+
+    @property
+    def failed(self) -> bool:
+        """Whether some symbol could not be tried."""
+        return any(item.bars is None for item in self.candidates)
+
+    def symbols(self) -> tuple[Tried, ...]:
+        """Each symbol, in the order asked."""
+        position = count()
+        return tuple(
+            Tried(item.symbol, item.role, None, item.error)
+            if item.bars is None
+            else Tried(item.symbol, item.role, self.swept.metrics(self.number, next(position)))
+            for item in self.candidates
+        )
+
+    def trades(self) -> pl.DataFrame | None:
+        """Closed trades, as `Ran.trades` has them: the variant is run alone for them."""
+        usable = [item for item in self.candidates if item.bars is not None]
+        found = tuple(zip(usable, _run(self.variant, usable, self.timeframe), strict=True))
+        return Ran(self.variant, found, None).trades()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +149,12 @@ class Research:
     timeframe: Timeframe
     as_of: date | None
     simulated: bool
-    tried: tuple[tuple[Variant, tuple[Tried, ...]], ...]
+    tried: tuple[Ran | SweptVariant, ...]
 
     @property
     def has_errors(self) -> bool:
         """Whether some variant failed on some symbol."""
-        return any(item.error is not None for _, items in self.tried for item in items)
+        return any(item.failed for item in self.tried)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready. `trials` counts the variants: the more were tried, the less the best of them says."""
@@ -80,7 +166,7 @@ class Research:
             "timeframe": self.timeframe,
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
             "trials": len(self.tried),
-            "variants": [_variant_document(variant, items) for variant, items in self.tried],
+            "variants": [_variant_document(item) for item in self.tried],
             "package_version": __version__,
         }
 
@@ -88,43 +174,44 @@ class Research:
         """Every closed trade: columns variant and symbol, then the strategies' own."""
         import polars as pl
 
-        rows = [
-            {"variant": variant.label, "symbol": item.symbol, **trade.document()}
-            for variant, items in self.tried
-            for item in items
-            if item.result is not None
-            for trade in item.result.trades
+        frames = [
+            frame.select(pl.lit(item.variant.label).alias("variant"), pl.all())
+            for item in self.tried
+            if (frame := item.trades()) is not None
         ]
-        if not rows:
+        if not frames:
             return pl.DataFrame(schema={"variant": pl.String, "symbol": pl.String})
-        return pl.DataFrame(rows, infer_schema_length=None).with_columns(
-            pl.col("^.*_session$").cast(pl.String).str.to_date()
-        )
+        return pl.concat(frames, how="diagonal_relaxed")
 
 
 def variants(
     names: Sequence[str], grid: Mapping[str, Sequence[str]], *, timeframe: Timeframe, unregistered: bool = False
 ) -> tuple[Variant, ...]:
-    """The strategies as registered, each followed by every combination of the grid's values.
+    """The strategies as registered, each followed by every combination of the grid's values that differs.
+
+    One that comes to the registered parameters, or to those of another combination, is not tried again.
 
     Raises ProfileError for a strategy that is not installed; UsageError for parameters that a strategy does not
     take, and for more than MAX_VARIANTS variants.
     """
     if len(set(names)) != len(names):
         raise UsageError("a strategy is named twice", found=", ".join(names))
-    count = len(names)
+    asked = len(names)
     for values in grid.values():
-        count *= len(values)
-    if count > MAX_VARIANTS:
-        raise UsageError("too many variants", found=str(count), expected=f"at most {MAX_VARIANTS}")
+        asked *= len(values)
+    if asked > MAX_VARIANTS:
+        raise UsageError("too many variants", found=str(asked), expected=f"at most {MAX_VARIANTS}")
     made = []
     for name in names:
         strategy = registry.find(name)
         made.append(Variant(strategy, {}))
+        seen = {_identity(strategy), _identity(strategy.configured({}, timeframe=timeframe))}
         for values in product(*grid.values()) if grid else ():
             overrides = dict(zip(grid, values, strict=True))
             chosen = strategy.configured(overrides, timeframe=timeframe, unregistered=unregistered)
-            made.append(Variant(chosen, overrides))
+            if _identity(chosen) not in seen:
+                seen.add(_identity(chosen))
+                made.append(Variant(chosen, overrides))
     return tuple(made)
 
 
@@ -136,36 +223,19 @@ def run(
     *,
     timeframe: Timeframe = "daily",
     as_of: date | None = None,
+    stress: bool = True,
 ) -> Research:
     """Run every variant on every symbol; each symbol is read once, and one failure leaves the others.
 
-    Slippage and tick are the profile's where it has settings of the symbol, else one tick of the workspace.
-    as_of: sessions after it are left out (inclusive).
+    Variants of a strategy that can sweep are tried in one pass over what they share. Slippage and tick are the
+    profile's where it has settings of the symbol, else one tick of the workspace. as_of: sessions after it are left
+    out (inclusive). stress: whether the metrics of a sweep hold slippage stress.
     """
-    rows: list[list[Tried]] = [[] for _ in chosen]
-    for symbol in symbols:
-        config = workspace.symbol(symbol)
-        settings = profile.symbol_settings.get(symbol) if profile else None
-        role: Literal["gating", "non-gating", "untracked"] = "untracked"
-        if profile is not None and symbol in profile.symbols:
-            role = "gating" if symbol in profile.gating_universe else "non-gating"
-        try:
-            bars: StrategyBars | str = _bars(workspace, profile, symbol, as_of)
-        except CtlError as error:
-            bars = str(error)
-        for variant, row in zip(chosen, rows, strict=True):
-            if isinstance(bars, str):
-                row.append(Tried(symbol, role, None, bars))
-                continue
-            tick = settings.tick_size if settings else config.tick
-            slippage = settings.slippage_per_side if settings else config.tick
-            row.append(_try(variant, bars, role, timeframe, slippage, tick))
-    return Research(
-        timeframe=timeframe,
-        as_of=as_of,
-        simulated=workspace.simulated,
-        tried=tuple((variant, tuple(row)) for variant, row in zip(chosen, rows, strict=True)),
-    )
+    candidates = [_candidate(workspace, profile, symbol, as_of) for symbol in symbols]
+    tried: list[Ran | SweptVariant] = []
+    for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
+        tried += _try(tuple(group), candidates, timeframe, stress)
+    return Research(timeframe=timeframe, as_of=as_of, simulated=workspace.simulated, tried=tuple(tried))
 
 
 def require_apart(folder: Path, workspace: Workspace) -> None:
@@ -190,6 +260,25 @@ def write(folder: Path, found: Research) -> tuple[Path, ...]:
     return folder / DOCUMENT, folder / TRADES
 
 
+def _identity(strategy: Strategy) -> object:
+    """What tells a configured strategy from another: itself where it compares by value, else its own identity."""
+    return strategy if isinstance(strategy, Hashable) else id(strategy)
+
+
+def _candidate(workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None) -> Candidate:
+    config = workspace.symbol(symbol)
+    settings = profile.symbol_settings.get(symbol) if profile else None
+    role: Role = "untracked"
+    if profile is not None and symbol in profile.symbols:
+        role = "gating" if symbol in profile.gating_universe else "non-gating"
+    tick = settings.tick_size if settings else config.tick
+    slippage = settings.slippage_per_side if settings else config.tick
+    try:
+        return Candidate(symbol, role, _bars(workspace, profile, symbol, as_of), slippage, tick)
+    except CtlError as error:
+        return Candidate(symbol, role, None, slippage, tick, str(error))
+
+
 def _bars(workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None) -> StrategyBars:
     settings = profile.symbol_settings.get(symbol) if profile else None
     policy = settings.roll_policy if settings else None
@@ -204,41 +293,88 @@ def _bars(workspace: Workspace, profile: OperatingProfile | None, symbol: str, a
 
 
 def _try(
-    variant: Variant,
-    bars: StrategyBars,
-    role: Literal["gating", "non-gating", "untracked"],
-    timeframe: Timeframe,
-    slippage: float,
-    tick: float,
-) -> Tried:
+    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool
+) -> list[Ran | SweptVariant]:
+    """Variants of one strategy: in one pass where it can, else each alone."""
+    if len(group) > 1 and hasattr(group[0].strategy, "sweep"):
+        swept = _sweep(group, candidates, timeframe, stress)
+        if isinstance(swept, CtlError):  # bars that it cannot take: those that the first variant cannot take either
+            first = _run(group[0], candidates, timeframe)
+            candidates = [
+                replace(item, bars=None, error=result) if isinstance(result, str) else item
+                for item, result in zip(candidates, first, strict=True)
+            ]
+            swept = _sweep(group, candidates, timeframe, stress)
+        if not isinstance(swept, CtlError):
+            return swept
+    return [_ran(variant, candidates, timeframe) for variant in group]
+
+
+def _sweep(
+    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool
+) -> list[Ran | SweptVariant] | CtlError:
+    usable = [item for item in candidates if item.bars is not None]
+    sweeping = cast("Sweeping", group[0].strategy)
     try:
-        (result,) = variant.strategy.run([bars], timeframe=timeframe, slippage_per_side=[slippage], tick=[tick])
+        swept = sweeping.sweep(
+            [variant.strategy for variant in group],
+            [item.bars for item in usable if item.bars is not None],
+            timeframe=timeframe,
+            slippage_per_side=[item.slippage for item in usable],
+            tick=[item.tick for item in usable],
+            stress=stress,
+        )
     except CtlError as error:
-        return Tried(bars.symbol, role, None, str(error))
-    except Exception as error:  # noqa: BLE001 - whatever one variant does, the others still run
-        text = " ".join(str(error).split()) or "no message"
-        return Tried(bars.symbol, role, None, f"unexpected {type(error).__name__}: {text}")
-    return Tried(bars.symbol, role, result)
+        return error
+    portfolios = swept.portfolios(range(len(usable)), stress) if usable else [None] * len(group)
+    return [
+        SweptVariant(variant, number, swept, tuple(candidates), portfolios[number], timeframe)
+        for number, variant in enumerate(group)
+    ]
 
 
-def _variant_document(variant: Variant, items: Sequence[Tried]) -> dict[str, Any]:
+def _ran(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe) -> Ran:
     from ctl.strategy.metrics import portfolio
 
-    results = [item.result for item in items if item.result is not None]
+    results = _run(variant, candidates, timeframe)
+    good = [result for result in results if not isinstance(result, str)]
+    return Ran(variant, tuple(zip(candidates, results, strict=True)), portfolio(good) if good else None)
+
+
+def _run(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe) -> list[Result | str]:
+    """The result of each symbol, or why there is none."""
+    found: list[Result | str] = []
+    for item in candidates:
+        if item.bars is None:
+            found.append(item.error)
+            continue
+        try:
+            found += variant.strategy.run(
+                [item.bars], timeframe=timeframe, slippage_per_side=[item.slippage], tick=[item.tick]
+            )
+        except CtlError as error:
+            found.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever one variant does, the others still run
+            text = " ".join(str(error).split()) or "no message"
+            found.append(f"unexpected {type(error).__name__}: {text}")
+    return found
+
+
+def _variant_document(tried: Ran | SweptVariant) -> dict[str, Any]:
     return {
-        "variant": variant.label,
-        "strategy": variant.strategy.name,
-        "overrides": dict(variant.overrides),
-        "fingerprint": registry.fingerprint(variant.strategy),
+        "variant": tried.variant.label,
+        "strategy": tried.variant.strategy.name,
+        "overrides": dict(tried.variant.overrides),
+        "fingerprint": registry.fingerprint(tried.variant.strategy),
         "symbols": [
             {
                 "symbol": item.symbol,
                 "role": item.role,
-                "status": "ERROR" if item.result is None else "EXECUTED",
-                "reason": item.error or "",
-                "metrics": None if item.result is None else item.result.metrics.document(),
+                "status": "ERROR" if item.metrics is None else "EXECUTED",
+                "reason": item.error,
+                "metrics": None if item.metrics is None else item.metrics.document(),
             }
-            for item in items
+            for item in tried.symbols()
         ],
-        "portfolio": portfolio(results).document() if results else None,
+        "portfolio": None if tried.portfolio is None else tried.portfolio.document(),
     }

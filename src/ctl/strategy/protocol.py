@@ -1,7 +1,7 @@
 """What a strategy is to the runner: bars in, trades out.
 
 The records are protocols, so that a strategy can keep its own: what is named here is what the runner reads of
-them, and whatever else their documents hold is published with the run. docs/strategies.md is the guide.
+them, and whatever else their documents hold is published with the run. docs/extending/strategy.md is the guide.
 """
 
 from __future__ import annotations
@@ -120,3 +120,29 @@ class Strategy(Protocol):
 
     def fingerprint(self) -> str:
         """sha256 hex of the strategy's behaviour: the same until its trades would change."""
+
+
+class Swept(Protocol):
+    """What many variants of a strategy did on several symbols; positions are those of what was asked."""
+
+    def metrics(self, variant: int, symbol: int) -> Metrics:
+        """What `run` of that variant measures on that symbol."""
+
+    def portfolios(self, symbols: Sequence[int], stress: bool) -> Sequence[Metrics]:
+        """Each variant's metrics over several symbols, as `ctl.strategy.metrics.portfolio` measures them."""
+
+
+class Sweeping(Strategy, Protocol):
+    """A strategy that computes what its variants share once; `ctl research` asks it instead of each variant."""
+
+    def sweep(
+        self,
+        variants: Sequence[Any],
+        bars: Sequence[StrategyBars],
+        *,
+        timeframe: Timeframe,
+        slippage_per_side: Sequence[float],
+        tick: Sequence[float | None],
+        stress: bool,
+    ) -> Swept:
+        """`variants` are this strategy as `configured`; stress: whether slippage stress is measured too."""

@@ -106,7 +106,7 @@ class Batch(Sequence[StrategyResult]):
         """One row per trigger of all symbols: symbol, then the fields of Trigger."""
         return self._frame(Trigger, trigger_columns, np.ones(len(self.events), bool))
 
-    def to_polars(self) -> pl.DataFrame:
+    def trades_frame(self) -> pl.DataFrame:
         """One row per trade of all symbols, closed or open (exit_reason `Open`): symbol, then the fields of Trade."""
         entered = self.events["status"] == CONFIRMED
         return self._frame(Trade, partial(trade_columns, lots=self.lots), entered)

@@ -44,12 +44,14 @@ class GridResult:
     def trades_of(self, variant: int, symbol: int) -> Events:
         """One variant's trades on one symbol, by entry."""
         listed = self.trades[0][symbol]
-        return listed[listed["variant"] == variant]
+        chosen: Events = listed[listed["variant"] == variant]
+        return chosen
 
     def metrics(self, variant: int, symbol: int) -> Metrics:
         """What `run_batch` measures for the variant alone, to the last bit."""
         levels = self._levels(self.sums[1:, variant, symbol], self.tick[symbol] is not None)
-        return metrics_of(self.sums[0, variant, symbol], self._evaluated(variant, [symbol]), levels)
+        evaluated = max(0, len(self.bars[symbol]) - self.variants[variant].warm_up)
+        return metrics_of(self.sums[0, variant, symbol], evaluated, levels)
 
     def portfolios(self, symbols: Sequence[int], stress: bool = True) -> list[Metrics]:
         """Each variant's metrics over several symbols, as `portfolio` measures them; of listed trades.
@@ -59,12 +61,14 @@ class GridResult:
         ordered = sorted(symbols, key=lambda s: self.bars[s].symbol)
         stressed = stress and len(self.sums) > 1 and all(self.tick[s] is not None for s in ordered)
         levels = [self._closed_sums(level, ordered) for level in range(len(self.sums) if stressed else 1)]
+        lengths = np.array([len(self.bars[s]) for s in ordered])
+        evaluated = [int(np.maximum(lengths - params.warm_up, 0).sum()) for params in self.variants]
         found = []
         for v in range(len(self.variants)):
             line = levels[0][v]
             add_lines(line, self.sums[0, v, ordered])
             found.append(
-                metrics_of(line[0], self._evaluated(v, ordered), self._levels([each[v][0] for each in levels[1:]], stressed))
+                metrics_of(line[0], evaluated[v], self._levels([each[v][0] for each in levels[1:]], stressed))
             )
         return found
 
@@ -92,10 +96,6 @@ class GridResult:
 
     def _levels(self, sums: Iterable[np.void], known: bool) -> dict[int, np.void] | None:
         return dict(zip(STRESS_TICKS, sums, strict=True)) if known and len(self.sums) > 1 else None
-
-    def _evaluated(self, variant: int, symbols: Iterable[int]) -> int:
-        warm_up = self.variants[variant].warm_up
-        return sum(max(0, len(self.bars[s]) - warm_up) for s in symbols)
 
 
 def run(

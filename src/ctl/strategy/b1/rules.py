@@ -50,8 +50,8 @@ _BREAK_EVEN: Final = 2
 _TRAILING: Final = 3
 _HIGHER_BARS_NEEDED: Final = 30
 # Only speed hangs on these two; numba compiles anew for every literal, not for an int64.
-_USUAL_WEEK: Final = np.int64(5)
-_USUAL_MONTH: Final = np.int64(20)
+_USUAL_WEEK: Final[Any] = np.int64(5)
+_USUAL_MONTH: Final[Any] = np.int64(20)
 
 
 class Symbol(NamedTuple):

@@ -10,6 +10,7 @@ from ctl.strategy.b1.parameters import B1Parameters
 
 if TYPE_CHECKING:
     from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.strategy.b1.grid import GridResult
     from ctl.strategy.bars import StrategyBars
     from ctl.strategy.protocol import Strategy
 
@@ -44,6 +45,25 @@ class B1:
         return run_batch(
             bars, self.params, timeframe=timeframe, slippage_per_side=slippage_per_side, tick=tick, lots=lots
         )
+
+    def sweep(
+        self,
+        variants: Sequence[B1],
+        bars: Sequence[StrategyBars],
+        *,
+        timeframe: Timeframe,
+        slippage_per_side: Sequence[float],
+        tick: Sequence[float | None],
+        stress: bool,
+    ) -> GridResult:
+        """Many variants over several symbols in one pass (grid.py), trades listed."""
+        from ctl.strategy.b1.grid import run
+
+        rules = [each.params or B1Parameters.registered(timeframe) for each in variants]
+        return run(
+            bars, rules, timeframe=timeframe, slippage_per_side=slippage_per_side, tick=tick, threads=2, trades=True,
+            stress=stress,
+        )  # fmt: skip
 
     def fingerprint(self) -> str:
         """The registered fingerprint, or that of other parameters on daily bars."""
