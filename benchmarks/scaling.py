@@ -54,9 +54,10 @@ def growths(repeats: int) -> list[Growth]:
 
 
 def _strategy(symbols: int, length: int) -> Any:
+    from ctl.strategy.b1.simulation import simulate
+
     from ctl import sessions
     from ctl.strategy import b1
-    from ctl.strategy.b1.simulation import simulate
     from ctl.strategy.bars import Panel, StrategyBars
 
     tapes = trending_tapes(symbols, length)

@@ -34,9 +34,10 @@ _UNEXPRESSED = "peers compute no flags, no higher timeframes, no as-of frame"
 
 def figures(python: Path | None, repeats: int) -> list[Figure]:
     """All lines of this section; peers that are not installed are named in a line's note instead."""
+    from ctl.strategy.b1.simulation import simulate
+
     from ctl.strategy import b1
     from ctl.strategy.b1 import grid
-    from ctl.strategy.b1.simulation import simulate
     from ctl.strategy.bars import Panel
 
     tapes = trending_tapes()

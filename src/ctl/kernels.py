@@ -12,12 +12,14 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
-from numba.core import caching
+from numba.core import caching, sigutils
+from numba.core.ccallback import CFunc
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _PACKAGE = Path(__file__).parent
@@ -26,18 +28,14 @@ _PACKAGE = Path(__file__).parent
 def kernel(function: _Function) -> _Function:
     """Compile a function that Python calls, on its first call; the code is kept for later processes."""
     compiled = njit(nogil=True, no_cfunc_wrapper=True)(function)
-    try:
-        compiled._cache = _Cache(function)  # noqa: SLF001 - what njit(cache=True) sets, with our folders
-    except RuntimeError:  # numba's word for: no folder can be written
-        pass
+    with suppress(RuntimeError):  # numba's word for: no folder can be written
+        compiled._cache = _Cache(function)
     return cast(_Function, compiled)
 
 
 def part(function: _Function) -> _Function:
     """Compile a function that only kernels call; it is kept within them."""
-    return cast(
-        _Function, njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
-    )
+    return cast(_Function, njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function))
 
 
 class _SourceStamp:
@@ -94,10 +92,8 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, signature: Any, data: Any) -> None:
         """Keep code; a full or closed disk leaves it to the next process."""
-        try:
+        with suppress(OSError):
             super().save_overload(signature, data)
-        except OSError:
-            pass
 
 
 @cache

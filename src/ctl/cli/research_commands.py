@@ -13,8 +13,8 @@ from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_i
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from ctl.flows.research import Ran, Research, SweptVariant
     from ctl.model.trades import Metrics, Timeframe
-    from ctl.research import Ran, Research, SweptVariant
 
 _MOST_SHOWN: Final = 20
 
@@ -42,7 +42,9 @@ def research(
     profile = profile_if_any(workspace)
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("trying variants"):
-        found = room.run(workspace, profile, chosen, variants, timeframe=timeframe, as_of=until, stress=json or out is not None)
+        found = room.run(
+            workspace, profile, chosen, variants, timeframe=timeframe, as_of=until, stress=json or out is not None
+        )
     written = room.write(out, found) if out is not None else ()
     if json:
         output.print_json(found.to_document())

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, adjacent, bar_on, compiled, part
+from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, adjacent, bar_on
+from ctl.kernels import kernel, part
 
 POLICY_ROLL: Final = 0  # the policy's own rule
 ENDED_ROLL: Final = 1  # the active contract ended
@@ -60,7 +61,7 @@ class Path(NamedTuple):
     unconfirmed: int
 
 
-@compiled
+@kernel
 def _mark(days: Any, first_row: Any, end_row: Any, mark: Any, low: int, marks: Any) -> int:
     """Mark the days on which contracts have a bar; the first row out of order, -1 where there is none."""
     for contract in range(len(first_row)):
@@ -91,7 +92,7 @@ def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bool
     return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
 
 
-@compiled
+@kernel
 def _walk(
     confirm: Any,
     tape: Any,
@@ -356,7 +357,7 @@ def _at_or_before(days: Any, first: int, end: int, day: int) -> int:
     return low - 1
 
 
-@compiled
+@kernel
 def _rows_of_rolls(
     days: Any,
     first_row: Any,

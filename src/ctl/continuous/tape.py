@@ -8,15 +8,11 @@ interest -1. Looking a bar up moves that contract's cursor, so days asked for mu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-from numba import cfunc, njit, types
+from numba import types
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-compiled: Callable[[_F], _F] = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)
-part: Callable[[_F], _F] = njit(
-    nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)  # called by compiled code
+from ctl.kernels import callback, part
 
 UNKNOWN_DAY: Final = 2**31 - 1  # a day that never comes
 NO_CONTRACT: Final = -1
@@ -53,7 +49,7 @@ _ANSWER: Final = types.UniTuple(types.int64, 2)
 # without one; oldest: the first contract that may still have a bar. The answer names the later contract that this
 # close speaks for, NO_CONTRACT for none (a run of confirming sessions breaks), UNDECIDED where the bars are silent
 # (it neither grows nor breaks); firm 0: this session counts towards a run and cannot be the one that confirms.
-rule: Callable[[Callable[..., Any]], Any] = cfunc(_ANSWER(_TAPE, *[types.int64] * 4), cache=True, _nrt=False)
+rule: Callable[[Callable[..., Any]], Any] = callback(_ANSWER(_TAPE, *[types.int64] * 4))
 
 
 @part

@@ -69,9 +69,7 @@ def add_lines(sums: npt.NDArray[np.void], lines: npt.NDArray[np.void]) -> None:
     sums["open_r"] = sum(lines["open_r"].tolist())
 
 
-def metrics_of(
-    sums: np.void, evaluated_bars: int, stressed: Mapping[int, np.void] | None = None
-) -> Metrics:
+def metrics_of(sums: np.void, evaluated_bars: int, stressed: Mapping[int, np.void] | None = None) -> Metrics:
     """Metrics from one line of SUMS; stressed: ticks of slippage to the closed trades' sums, None where unknown."""
     found = _named(sums)
     held, trades = found["hold_bars"], found["trade_count"]

@@ -45,14 +45,17 @@ def test_portfolios_are_those_of_whole_runs():
     slippage, tick = [0.25, 0.0, 0.5, 0.25], [0.25, 0.5, 0.25, 0.25]
     result = grid.run(bars, VARIANTS, slippage_per_side=slippage, tick=tick, trades=True, stress=True)
     for v, found in enumerate(result.portfolios(range(4))):
-        whole = [run(*item, slippage_per_side=cost, tick=size) for *item, cost, size in zip(bars, [VARIANTS[v]] * 4, slippage, tick, strict=True)]
+        costs_of = zip(bars, slippage, tick, strict=True)
+        whole = [run(item, VARIANTS[v], slippage_per_side=cost, tick=size) for item, cost, size in costs_of]
         assert found == portfolio(whole)
         assert result.portfolios([1, 3])[v] == portfolio([whole[1], whole[3]])
 
 
 def test_stress_is_left_out_where_a_tick_is_not_known():
     bars = tapes()
-    result = grid.run(bars, VARIANTS, slippage_per_side=[0.25] * 4, tick=[None, 0.25, None, 0.25], trades=True, stress=True)
+    result = grid.run(
+        bars, VARIANTS, slippage_per_side=[0.25] * 4, tick=[None, 0.25, None, 0.25], trades=True, stress=True
+    )
     assert result.metrics(0, 0).slippage_stress is None
     assert result.metrics(0, 1) == run(bars[1], VARIANTS[0], slippage_per_side=0.25, tick=0.25).metrics
     assert result.portfolios(range(4))[0].slippage_stress is None

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from numba import njit
 
 from ctl.certification.acceptance import exceeds
 from ctl.certification.state import TITLES
 from ctl.certification.window import label_runs
 from ctl.errors import CtlError, DataError
+from ctl.kernels import kernel
 from ctl.model.findings import Finding, LayerResult, counted, worst_status
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _runs(rows: Ints, continues: Bools) -> tuple[Ints, Ints]:
     return rows[ends], ends - begins + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _median(values: Floats) -> float:
     """Median of a few numbers, which are sorted in place. Compiles in a fraction of numpy's."""
     count = len(values)
@@ -325,7 +325,7 @@ def _median(values: Floats) -> float:
     return float((values[(count - 1) // 2] + values[count // 2]) / 2.0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _spikes(close: Floats, first_of_contract: Bools, tick: float) -> Ints:
     """Rows of bars that jump and come back. Changes beside a missing close are skipped."""
     count = close.size

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ctl.certification.acceptance import exceeds
 from ctl.certification.window import gaps_of
+from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -227,7 +227,7 @@ def _to_contracts(
     return np.array(sides[0], dtype=np.int64), np.array(sides[1], dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _pair_cost(days: int, gap_apart: float, own: int, other: int, most_days: int, by_contract: bool) -> int:
     """Cost of a pair in billionths, `_FORBIDDEN` where there can be none. days: apart; gap_apart: in ticks."""
     known = own >= 0 and other >= 0
@@ -237,7 +237,7 @@ def _pair_cost(days: int, gap_apart: float, own: int, other: int, most_days: int
     return int(np.rint(min(cost, _MOST) * _UNITS))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _least_cost_matching(
     at: npt.NDArray[np.int64],
     reference_at: npt.NDArray[np.int64],

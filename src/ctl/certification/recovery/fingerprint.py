@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+from ctl.kernels import kernel
 
     from ctl.certification.contract_closes import ContractCloses
 
@@ -112,7 +113,7 @@ def _no_path(cap_ticks: float) -> HeldPath:
     return HeldPath(np.empty(0, np.int64), np.empty(0), np.empty(0), cap_ticks)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def close_cost(value: float, close: float, tick: float, cap: int) -> int:
     """min(|value - close| / tick, cap) in millionths of a tick; the cap where the close is missing."""
     if np.isnan(close):
@@ -123,7 +124,7 @@ def close_cost(value: float, close: float, tick: float, cap: int) -> int:
     return int(np.floor(distance + 0.5))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def listed_range(
     index: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -144,7 +145,7 @@ def listed_range(
     return low, high
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _shortest_path(
     values: npt.NDArray[np.float64],
     index: npt.NDArray[np.int64],

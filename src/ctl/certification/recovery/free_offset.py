@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from ctl.certification.recovery.fingerprint import CAP_TICKS, HeldPath, listed_range
+from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,7 +100,7 @@ def _candidate_limit(closes: ContractCloses) -> int:
     return min(max(MAX_STATES // max(listed, 1), FEWEST_CANDIDATES), MOST_CANDIDATES)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _candidates(
     values: npt.NDArray[np.float64],
     index: npt.NDArray[np.int64],
@@ -165,7 +165,7 @@ def _candidates(
     return begin, out[: begin[contracts]]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
     """Least of values[start:end], in four lanes."""
     a = b = c = d = np.inf
@@ -180,7 +180,7 @@ def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
     return min(a, b, c, d)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start: int, end: int, cost: float) -> int:
     """Of the states from start to end that cost just that, the one that is left last; -1 for none."""
     found, latest = -1, -1
@@ -190,7 +190,7 @@ def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start:
     return found
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _best_states(
     values: npt.NDArray[np.float64],
     index: npt.NDArray[np.int64],

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
 
 from ctl.certification.recovery.fingerprint import close_cost
+from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -132,7 +132,7 @@ def read_again(
     return held, tuple(found)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _best_dates(
     values: Floats,
     index: Ints,
@@ -177,7 +177,7 @@ def _best_dates(
     return dates
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _distance(
     value: float, k: int, at: int, first: Ints, last: Ints, start: Ints, flat: Floats, tick: float, cap: int
 ) -> int:
@@ -187,7 +187,7 @@ def _distance(
     return int(close_cost(value, flat[start[k] + at - first[k]], tick, cap))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _costs(
     values: Floats,
     index: Ints,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+
+from ctl.kernels import kernel
 
 MIN_STEP_TICKS: Final = 2.0
 MERGE_SESSIONS: Final = 3
@@ -72,7 +73,7 @@ def match_in_order(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], *,
     return [(i, int(j)) for i, j in enumerate(partner) if j >= 0]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _match(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], within: int) -> npt.NDArray[np.int64]:
     """Position in `right` that each of `left` is matched with, -1 for none."""
     n, m = len(left), len(right)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
 
 from ctl.certification import acceptance
 from ctl.certification.layers.ledger import BASIS, UNEXPLAINED
+from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -457,7 +457,7 @@ def _unbeaten(drift: Floats, gap: Floats) -> npt.NDArray[np.bool_]:
     return unbeaten
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _summed_left(drift: Floats, tail: Floats, carried: Floats, spans: Ints, inside: Floats, removed: Ints) -> Floats:
     """Summed |drift - block| for each removed block. carried, spans: as `_Units` keeps them; tail: summed |drift|."""
     out = np.empty(len(removed))

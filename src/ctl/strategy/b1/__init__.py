@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ctl.model.trades import StrategyResult as B1Result
+    from ctl.strategy.b1.batch import Batch, run, run_batch
     from ctl.strategy.b1.behaviour import fingerprint
     from ctl.strategy.b1.margins import trigger_margins
     from ctl.strategy.b1.parameters import B1Parameters, registered_ranges
-    from ctl.strategy.b1.batch import Batch, run, run_batch
     from ctl.strategy.b1.signals import Signals, run_signals
     from ctl.strategy.b1.strategy import B1
     from ctl.strategy.bars import StrategyBars

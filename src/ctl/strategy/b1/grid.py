@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -67,9 +68,7 @@ class GridResult:
         for v in range(len(self.variants)):
             line = levels[0][v]
             add_lines(line, self.sums[0, v, ordered])
-            found.append(
-                metrics_of(line[0], evaluated[v], self._levels([each[v][0] for each in levels[1:]], stressed))
-            )
+            found.append(metrics_of(line[0], evaluated[v], self._levels([each[v][0] for each in levels[1:]], stressed)))
         return found
 
     def _closed_sums(self, level: int, symbols: Sequence[int]) -> list[Events]:
@@ -90,7 +89,7 @@ class GridResult:
         result, day = result[order], day[order]
         cuts = np.searchsorted(variant[order], np.arange(len(self.variants) + 1))
         found = []
-        for first, end in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, end in pairwise(cuts.tolist()):
             found.append(closed_sums(result[first:end][np.argsort(day[first:end], kind="stable")]))
         return found
 
@@ -225,5 +224,3 @@ def _numbered(items: Iterable[_Item]) -> dict[_Item, int]:
     for item in items:
         found.setdefault(item, len(found))
     return found
-
-

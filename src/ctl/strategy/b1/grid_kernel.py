@@ -41,8 +41,12 @@ Gates = npt.NDArray[np.bool_]
 
 # A trade of one variant; bars count from the symbol's first.
 TRADE: Final = np.dtype(
-    [("variant", np.uint16), ("closed", np.bool_), ("trigger_bar", np.int32), ("entry_bar", np.int32)]
-    + [("exit_bar", np.int32), ("r_theoretical", np.float64), ("r_actual", np.float64)],
+    [
+        ("variant", np.uint16),
+        ("closed", np.bool_),
+        *((name, np.int32) for name in ("trigger_bar", "entry_bar", "exit_bar")),
+        *((name, np.float64) for name in ("r_theoretical", "r_actual")),
+    ],
     align=True,
 )
 # Three numbers share an integer while they are counted.

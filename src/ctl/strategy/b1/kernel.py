@@ -184,9 +184,7 @@ def _walk(
             reason = refusal(symbol.open[entry_bar], stop, symbol.tick, rules.min_risk_atr, event.atr)
             if reason == NO_REASON:
                 event.status = CONFIRMED
-                flat_from = hold(
-                    symbol, ema, event, entry_bar, slippage, rules.stop_mode, rules.stop_wins, rules.lots
-                )
+                flat_from = hold(symbol, ema, event, entry_bar, slippage, rules.stop_mode, rules.stop_wins, rules.lots)
                 continue
             event.status = NO_TRADE
             event.reason = reason

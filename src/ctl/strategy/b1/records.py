@@ -105,7 +105,9 @@ def triggers_of(events: Events, session: Sessions) -> tuple[Trigger, ...]:
 
 def trades_of(events: Events, session: Sessions, lots: int) -> tuple[Trade, ...]:
     """One symbol's closed trades, by entry."""
-    return tuple(Trade(*row) for row in zip(*trade_columns(events[closed(events)], session, lots).values(), strict=True))
+    return tuple(
+        Trade(*row) for row in zip(*trade_columns(events[closed(events)], session, lots).values(), strict=True)
+    )
 
 
 def open_of(events: Events, session: Sessions, lots: int) -> tuple[OpenTrade, ...]:
