@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.kernels import kernel
+
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-from ctl.kernels import kernel
 
     from ctl.certification.contract_closes import ContractCloses
 
