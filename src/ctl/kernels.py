@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from numba import njit
+import numpy as np
+from numba import config, njit
 from numba.core import caching, sigutils
 from numba.core.ccallback import CFunc
 
@@ -36,6 +37,22 @@ def kernel(function: _Function) -> _Function:
 def part(function: _Function) -> _Function:
     """Compile a function that only kernels call; it is kept within them."""
     return cast(_Function, njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function))
+
+
+def table(shape: int | tuple[int, ...], lines: np.dtype[Any], fill: Callable[..., Any] = np.empty) -> Any:
+    """Room for lines of a structured type, as kernels read and write them.
+
+    Where compilation is switched off (NUMBA_DISABLE_JIT=1), a line gives its fields as attributes too, as in compiled
+    code.
+    """
+    made = fill(shape, lines)
+    return made.view(np.recarray) if config.DISABLE_JIT else made
+
+
+def to_compile(compiled: Callable[..., object]) -> bool:
+    """Whether a kernel has no kept code yet, and some can be kept."""
+    kept = getattr(compiled, "_cache", None)
+    return isinstance(kept, _Cache) and not kept.filled
 
 
 class _SourceStamp:
@@ -82,6 +99,11 @@ class _Kept(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Kept
+
+    @property
+    def filled(self) -> bool:
+        """Whether code of this source is kept, for some types and some machine."""
+        return bool(self._cache_file._load_index())
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Kept code, or None: what cannot be read (cut off, of another version) is compiled anew."""

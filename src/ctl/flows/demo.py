@@ -13,7 +13,7 @@ from typing import Final
 from ctl import demo, operating_profile, store
 from ctl.digests import sha256_bytes
 from ctl.errors import UsageError
-from ctl.flows import portfolio
+from ctl.flows import compile_ahead, portfolio
 
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 RECORD: Final = "data/raw/simulated_files.json"
@@ -40,6 +40,7 @@ def fill(folder: Path, inject: Sequence[tuple[str, str]] = ()) -> Filled:
     """
     held = _held(folder)
     later = held is not None and held.profile_path != held.root / PROFILE
+    compiling = compile_ahead.start()
     clean = demo.generate()
     injected = demo.generate(inject=inject) if inject else clean
     if later:
@@ -49,6 +50,7 @@ def fill(folder: Path, inject: Sequence[tuple[str, str]] = ()) -> Filled:
         )
     _write_raw(folder, clean)
     workspace = store.Workspace.load(folder)
+    compile_ahead.finish(compiling)
     kept = later or _write_profile(workspace)
     if inject:
         _write_raw(folder, injected)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ctl.kernels import kernel, part
+from ctl.kernels import kernel, part, table
 from ctl.model.trades import (
     SCRATCH_BELOW,
     AlignmentRate,
@@ -54,7 +54,7 @@ def add_up(results: npt.NDArray[np.float64], sums: npt.NDArray[np.void]) -> None
 
 def closed_sums(results: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
     """One line of SUMS over closed trades' R, in order."""
-    sums = np.zeros(1, SUMS)
+    sums: npt.NDArray[np.void] = table(1, SUMS, np.zeros)
     add_up(np.ascontiguousarray(results, np.float64), sums)
     return sums
 

@@ -13,7 +13,7 @@ import pytest
 from b1_twin_tapes import as_bars, weekdays
 from numba import njit
 
-from ctl.strategy.b1 import B1Parameters, StrategyBars, kernel, run
+from ctl.strategy.b1 import B1Parameters, StrategyBars, rules, run
 from ctl.strategy.bars import weekly_bars
 
 N = 250
@@ -128,12 +128,12 @@ def test_percent_r_of_the_touch_looks_back_over_ten_bars():
 
 @njit
 def highest(values, start, stop):
-    return kernel._highest(values, start, stop)
+    return rules.highest(values, start, stop)
 
 
 @njit
 def lowest(values, start, stop):
-    return kernel._lowest(values, start, stop)
+    return rules.lowest(values, start, stop)
 
 
 def test_extremes_are_found_at_every_place_of_a_window():

@@ -141,7 +141,7 @@ def test_unusable_costs_are_refused(costs):
 def test_costs_are_given_per_symbol():
     with pytest.raises(UsageError, match="per symbol"):
         run_batch([as_bars(ROWS)], tick=[0.25, 0.25])
-    assert run_batch([]) == []
+    assert len(run_batch([])) == 0
 
 
 def test_the_runner_sees_b1_as_a_strategy():

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.kernels import kernel
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-
-from ctl.kernels import kernel
 
 MIN_STEP_TICKS: Final = 2.0
 MERGE_SESSIONS: Final = 3

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 import numpy as np
 
 from ctl.errors import UsageError
+from ctl.kernels import table
 from ctl.model.trades import ClosedR, Metrics, StrategyResult, StressedTrades, Timeframe, Trade, Trigger, frame_schema
 from ctl.strategy.b1.kernel import CLOSED, Output, Work, run_pair
 from ctl.strategy.b1.parameters import B1Parameters, require_timeframe
@@ -238,16 +239,16 @@ def _run(symbols: Sequence[Symbol], rules: Rules, levels: Floats) -> _Tables:
     most = sum(max(len(symbol.close) - rules.warm_up, 0) // spacing + 1 for symbol in symbols) + 1
     out = Output(
         offsets=np.zeros(len(symbols) + 1, np.int64),
-        events=np.empty(most, EVENT),
-        sums=np.zeros(len(symbols), SUMS),
+        events=table(most, EVENT),
+        sums=table(len(symbols), SUMS, np.zeros),
         stressed_offsets=np.zeros((len(levels), len(symbols) + 1), np.int64),
-        stressed=np.empty((len(levels), most), CLOSED),
-        stressed_sums=np.zeros((len(levels), len(symbols)), SUMS),
+        stressed=table((len(levels), most), CLOSED),
+        stressed_sums=table((len(levels), len(symbols)), SUMS, np.zeros),
     )
     longest = max((len(symbol.close) for symbol in symbols), default=0)
     longest_day = max((len(symbol.day_close) for symbol in symbols), default=0)
     work = Work(
-        new_pullbacks(longest), new_pullbacks(longest), new_higher(longest_day), np.empty(longest // spacing + 2, EVENT)
+        new_pullbacks(longest), new_pullbacks(longest), new_higher(longest_day), table(longest // spacing + 2, EVENT)
     )
     for s in range(0, len(symbols), 2):
         pair = symbols[s : s + 2]

@@ -16,11 +16,12 @@ from typing import TypeVar
 import numpy as np
 
 from ctl.errors import UsageError
+from ctl.kernels import table
 from ctl.model.trades import Metrics, Timeframe
 from ctl.strategy.b1.batch import STRESS_TICKS, framed, in_parts, rules_of
 from ctl.strategy.b1.grid_kernel import MOST_CANDIDATES, TRADE, Plan, list_candidates, sweep
 from ctl.strategy.b1.parameters import B1Parameters
-from ctl.strategy.b1.rules import Events, Rules, Symbol, new_higher, new_pullbacks
+from ctl.strategy.b1.rules import EVENT, Events, Rules, Symbol, new_higher, new_pullbacks
 from ctl.strategy.bars import StrategyBars
 from ctl.strategy.metrics import SUMS, add_lines, closed_sums, metrics_of
 
@@ -154,13 +155,14 @@ def _pair(
     list_candidates(a, b, *found, rules, first_bar, counts)
     for k, symbol in enumerate(pair):
         higher = new_higher(len(symbol.day_close))
-        room = np.empty(int(counts[k, 0]) * len(plan.variants) if trades else 0, TRADE)
+        room = table(int(counts[k, 0]) * len(plan.variants) if trades else 0, TRADE)
+        held = table((len(plan.trades), int(counts[k, 0])), EVENT)
         for level in range(len(sums)):
             if level and not symbol.tick > 0.0:
                 continue
             slippage = STRESS_TICKS[level - 1] * symbol.tick if level else symbol.slippage
-            lines = np.zeros(sums.shape[1], SUMS)
-            count = sweep(symbol, found[k], int(counts[k, 0]), slippage, rules, plan, higher, trades, lines, room)
+            lines = table(sums.shape[1], SUMS, np.zeros)
+            count = sweep(symbol, found[k], int(counts[k, 0]), slippage, rules, plan, higher, held, trades, lines, room)
             chosen = plan.variants[:, 2]
             lines["slope_undefined_count"] = counts[k, 1]
             sums[level, chosen, s + k] = lines[chosen]

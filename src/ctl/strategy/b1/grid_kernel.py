@@ -10,7 +10,6 @@ import numpy.typing as npt
 from ctl.kernels import kernel, part
 from ctl.model.trades import SCRATCH_BELOW
 from ctl.strategy.b1.rules import (
-    EVENT,
     EXIT_OPEN,
     NO_BAR,
     NO_REASON,
@@ -163,19 +162,19 @@ def _write_sums(
 
 @kernel
 def sweep(
-    symbol: Symbol, found: Pullbacks, candidates: int, slippage: float, rules: Rules, plan: Plan, higher: Higher,
+    symbol: Symbol, found: Pullbacks, candidates: int, slippage: float, rules: Rules, plan: Plan, higher: Higher, trades: Events,
     listed: bool, sums: Events, out: Events,
 ) -> int:  # fmt: skip
     """Walk every variant of a grid over the candidates of a symbol; return the number of trades listed.
 
-    rules: what the variants share (slope lookback, EMA, lots, warm-up). Variant v adds to sums[v]. Where
+    rules: what the variants share (slope lookback, EMA, lots, warm-up). trades: room for one of each kind
+    from each candidate. Variant v adds to sums[v]. Where
     `listed`, every trade is written to `out` (room for candidates times variants), variant by variant in the
     order of the plan, and alignment is counted.
     """
     gates = np.empty((len(plan.slopes) + len(plan.airs) + len(plan.buffers) + len(plan.swings), candidates), np.bool_)
     confirmations = np.empty(candidates, np.int64)
     flat_from = np.empty((len(plan.trades), candidates), np.uint32)
-    trades = np.empty((len(plan.trades), candidates), EVENT)
     following = np.empty((3, candidates + 1), np.uint32)
     passing = np.empty(candidates, np.bool_)
     after_all = np.empty((len(plan.walks), candidates + 1), np.uint32)

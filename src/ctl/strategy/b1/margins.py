@@ -14,7 +14,7 @@ from ctl.strategy.bars import Floats, Integers, Sessions, StrategyBars
 
 @kernel
 def smoothed(values: Floats, alpha: float) -> Floats:
-    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1])."""
+    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1]). An array that can be written, so that one type is compiled."""
     out = np.empty(len(values))
     average = values[0]
     out[0] = average
@@ -50,7 +50,7 @@ def slacks(bars: StrategyBars, params: B1Parameters, at: Integers) -> Floats:
     slack = np.full(len(at), np.nan)
     warm = at >= max(params.warm_up, params.swing_lookback, params.min_bars_of_air)
     at = at[warm]
-    ema = smoothed(bars.close, 2.0 / (params.ema + 1.0))
+    ema = smoothed(bars.close.copy(), 2.0 / (params.ema + 1.0))
     atr = smoothed(_true_range(bars), 1.0 / params.atr)
     average, low, close = ema[at], bars.low[at], bars.close[at]
     before = ema[at - params.slope_lookback]

@@ -1,0 +1,66 @@
+"""Compile what a first weekly run needs while something else is done, in two processes beside this one.
+
+Numba compiles on one core at a time. `ctl demo` starts this before it generates its market, so that the first gate
+and run find their kernels compiled.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+
+def start() -> list[subprocess.Popen[bytes]]:
+    """Begin to compile; nothing is begun where the code is kept already, or cannot be kept."""
+    from ctl import kernels
+    from ctl.certification.recovery.fingerprint import close_cost
+    from ctl.strategy.b1.kernel import run_pair
+
+    jobs = {"strategy": run_pair, "certification": close_cost}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for name, needed in jobs.items()
+        if kernels.to_compile(needed)
+    ]  # fmt: skip
+
+
+def finish(started: list[subprocess.Popen[bytes]]) -> None:
+    """Wait for what was begun. How it ended does not matter: what is missing is compiled when it is used."""
+    for process in started:
+        process.wait()
+
+
+def _strategy() -> None:
+    from ctl.strategy.b1 import fingerprint, tape, trigger_margins
+    from ctl.strategy.metrics import closed_sums
+
+    fingerprint()
+    bars = tape.daily_tape()[0]
+    trigger_margins(bars, sessions=bars.session[-1:])
+    closed_sums([])
+
+
+def _certification() -> None:
+    """Build and certify a small generated pair, without the strategy."""
+    from ctl import certification
+    from ctl.flows import pipeline
+    from ctl.model.rolls import RollPolicy
+    from ctl.power.vendor_pairs import Market, generate
+
+    pair = generate(Market(seed=1, contracts=6))
+    series = pipeline.build_series(pair.contracts, RollPolicy())
+    certification.certify(
+        certification.CertifyRequest(
+            symbol=pair.root, root=pair.root, tick=pair.tick, max_day_delta=3, quote_unit="points",
+            contracts=pair.contracts, canonical=series, reference=pair.reference, calendar_sessions=pair.sessions,
+        )
+    )  # fmt: skip
+
+
+_JOBS: Final = {"strategy": _strategy, "certification": _certification}
+
+if __name__ == "__main__":
+    _JOBS[sys.argv[1]]()
