@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Final
 
 
@@ -17,9 +18,9 @@ def start() -> list[subprocess.Popen[bytes]]:
     from ctl.certification.recovery.fingerprint import close_cost
     from ctl.strategy.b1.kernel import run_pair
 
-    jobs = {"strategy": run_pair, "certification": close_cost}
+    jobs: dict[str, Callable[..., object]] = {"strategy": run_pair, "certification": close_cost}
     return [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - this interpreter, on this module
             [sys.executable, "-m", __name__, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         for name, needed in jobs.items()

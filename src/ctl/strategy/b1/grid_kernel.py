@@ -162,8 +162,8 @@ def _write_sums(
 
 @kernel
 def sweep(
-    symbol: Symbol, found: Pullbacks, candidates: int, slippage: float, rules: Rules, plan: Plan, higher: Higher, trades: Events,
-    listed: bool, sums: Events, out: Events,
+    symbol: Symbol, found: Pullbacks, candidates: int, slippage: float, rules: Rules, plan: Plan, higher: Higher,
+    trades: Events, listed: bool, sums: Events, out: Events,
 ) -> int:  # fmt: skip
     """Walk every variant of a grid over the candidates of a symbol; return the number of trades listed.
 

@@ -14,7 +14,10 @@ from ctl.strategy.bars import Floats, Integers, Sessions, StrategyBars
 
 @kernel
 def smoothed(values: Floats, alpha: float) -> Floats:
-    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1]). An array that can be written, so that one type is compiled."""
+    """e[0] = x[0]; e[n] = e[n - 1] + alpha * (x[n] - e[n - 1]).
+
+    values: an array that can be written, so that one type is compiled.
+    """
     out = np.empty(len(values))
     average = values[0]
     out[0] = average
