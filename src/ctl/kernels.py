@@ -113,9 +113,15 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
             return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
-        """Keep code; a full or closed disk leaves it to the next process."""
+        """Keep code; a full or closed disk leaves it to the next process, a damaged index is begun anew."""
         with suppress(OSError):
-            super().save_overload(signature, data)
+            try:
+                super().save_overload(signature, data)
+            except OSError:
+                raise
+            except Exception:  # noqa: BLE001 - as above
+                self.flush()
+                super().save_overload(signature, data)
 
 
 @cache

@@ -29,7 +29,7 @@ def install(source: Path, target: Path) -> None:
     info = target / "ctl_example_donchian-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ctl-example-donchian\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[ctl.strategy.registry]\ndonchian = ctl_donchian:Donchian\n")
+    (info / "entry_points.txt").write_text("[ctl.strategies]\ndonchian = ctl_donchian:Donchian\n")
 
 
 @pytest.fixture(scope="module")

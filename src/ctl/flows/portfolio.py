@@ -202,7 +202,7 @@ class Cycle:
         from ctl.model.run import SymbolOutcome
 
         series = self._series(entry.symbol)
-        strategy = self.strategy or registry.find(registry.SHIPPED)
+        strategy = self.strategy or registry.find(registry.DEFAULT)
         result = pipeline.run_strategy(
             strategy,
             series,
@@ -212,7 +212,7 @@ class Cycle:
             tick=entry.tick,
             calendar=self.workspace.symbol(entry.symbol).calendar,
         )
-        if entry.role == "gating" and strategy.name == registry.SHIPPED and isinstance(result, StrategyResult):
+        if entry.role == "gating" and strategy.name == registry.DEFAULT and isinstance(result, StrategyResult):
             self._intend(entry, series, result)
         self.results[entry.symbol] = result
         rows = [trade.document() for trade in result.trades]
@@ -271,7 +271,7 @@ class Cycle:
 
     @property
     def _shipped(self) -> bool:
-        return self.strategy is None or self.strategy.name == registry.SHIPPED
+        return self.strategy is None or self.strategy.name == registry.DEFAULT
 
     def _intend(self, entry: PlanEntry, series: ContinuousSeries | DailySeries, result: StrategyResult) -> None:
         """Note what the strategy would do with one symbol at the next open, and what sizing needs to know of it."""

@@ -1,43 +1,42 @@
 """The strategies that can be run by name: B1, which ships with ctl, and those of installed packages.
 
-A package offers one through the entry-point group `ctl.strategy.registry` (docs/strategies.md). Only the strategy asked
-for is imported.
+A package offers one through the entry-point group `ctl.strategies` (docs/extending/strategy.md); one that
+ships is a line of SHIPPED. Only the strategy asked for is imported.
 """
 
 from __future__ import annotations
 
 import re
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
 from ctl.errors import ProfileError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from ctl.strategy.protocol import Strategy
 
-GROUP: Final = "ctl.strategy.registry"
-SHIPPED: Final = "b1"
+GROUP: Final = "ctl.strategies"
+DEFAULT: Final = "b1"  # of a profile without the key `strategy`
+# Those that come with ctl: name, and where its object stands.
+SHIPPED: Final = (("b1", "ctl.strategy.b1.strategy:REGISTERED"),)
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def installed() -> tuple[str, ...]:
-    """Names of every strategy that can be run, the shipped one first."""
-    return (SHIPPED, *sorted({entry.name for entry in _offered()} - {SHIPPED}))
+    """Names of every strategy that can be run, the shipped ones first."""
+    shipped = tuple(name for name, _ in SHIPPED)
+    return (*shipped, *sorted({entry.name for entry in _offered()} - set(shipped)))
 
 
 def find(name: str) -> Strategy:
-    """The strategy of that name; `b1` is always the shipped one, whatever a package calls its own.
+    """The strategy of that name; a shipped one's name is always its own, whatever a package calls its strategy.
 
     Raises ProfileError (the gate refuses) where none or more than one package offers it, where it cannot be
     imported, or where it is no strategy.
     """
-    if name == SHIPPED:
-        from ctl.strategy.b1.strategy import REGISTERED
-
-        return REGISTERED
-    offered = [entry for entry in _offered() if entry.name == name]
+    offered = [EntryPoint(*line, GROUP) for line in SHIPPED if line[0] == name]
+    offered = offered or [entry for entry in _offered() if entry.name == name]
     if not offered:
         raise ProfileError(
             f"strategy {name!r} is not installed; installed: {', '.join(installed())}", code="STRATEGY_UNKNOWN"
@@ -84,6 +83,4 @@ _UNUSABLE: Final = "STRATEGY_UNUSABLE"
 
 
 def _offered() -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points
-
     return tuple(entry_points(group=GROUP))
