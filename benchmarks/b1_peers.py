@@ -4,8 +4,8 @@
 
 FOLDER holds open, high, low, close .npy of shape (symbols, bars). Runs once (compilation; not counted), writes
 FOLDER/<peer>_trades.npy, rows of (symbol, entry bar, exit bar, entry price, mean fill of the three thirds), prints
-one line {"peer", "version", "bars"}, then for every line read runs again and prints the seconds, from arrays in
-memory to closed trades.
+one line {"peer", "version", "bars"}, then for every line read runs again and prints the processor seconds, from arrays
+in memory to closed trades.
 
 What they express: triggers, entry, thirds at TP1-TP3, the static stop, tp_wins. None of them computes the
 confluence flags, the higher timeframes, R figures beyond the mean fill, or the as-of frame (these tapes carry none).
@@ -325,9 +325,9 @@ def main(peer, folder, symbols=None):
     np.save(folder / f"{peer}_trades.npy", trades())
     print(json.dumps({"peer": peer, "version": version, "bars": prices[0].size}), flush=True)
     for _ in sys.stdin:
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        print(time.perf_counter() - start, flush=True)
+        print(time.process_time() - start, flush=True)
 
 
 if __name__ == "__main__":

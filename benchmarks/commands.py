@@ -18,21 +18,17 @@ from benchmarks.measure import Figure, Timed, clocked, ratio, rounds
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def _run(words: Sequence[str], where: Path, *, cold: bool = False) -> Timed:
-    """The command in a process of its own; cold: with an empty kernel cache, made and removed outside the clock."""
+def _run(words: Sequence[str], where: Path, **environment: str) -> Timed:
+    """The command in a process of its own."""
 
-    def run(**more: str) -> None:
+    def run() -> None:
         # As for whoever installed the package: modules are compiled to bytecode once.
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        done = subprocess.run(words, cwd=where, capture_output=True, check=False, env=kept | more)
+        done = subprocess.run(words, cwd=where, capture_output=True, check=False, env=kept | environment)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stderr.decode()[-300:]}")
 
-    def run_cold() -> float:
-        with tempfile.TemporaryDirectory() as cache:
-            return clocked(lambda: run(NUMBA_CACHE_DIR=cache))()
-
-    return run_cold if cold else clocked(run)
+    return clocked(run)
 
 
 def figures(repeats: int) -> list[Figure]:
@@ -64,14 +60,31 @@ def _weekly(python: str, folder: Path, repeats: int) -> list[Figure]:
     """The scheduled job of every week, notifications to stdout, in a fresh demo workspace."""
     peer = "python -c 'import polars, numba'"
     script = [python, str(_ROOT / "scripts" / "run_weekly_ops.py"), "--notify", "stdout"]
+    demo = [python, "-m", "ctl", "demo", "."]
+
+    def installed(timed: Sequence[str]) -> Timed:
+        """`ctl demo`, then the cycle, as the first things after installation: no kernel compiled; the one timed."""
+
+        def run() -> float:
+            with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as fresh:
+                seconds = _run(demo, Path(fresh), NUMBA_CACHE_DIR=cache)()
+                return seconds if timed is demo else _run(script, Path(fresh), NUMBA_CACHE_DIR=cache)()
+
+        return run
+
     runs = {
         "warm": _run(script, folder),
-        "cold": _run(script, folder, cold=True),
+        "first demo": installed(demo),
+        "first cycle": installed(script),
         "imports": _run([python, "-c", "import polars, numba"], folder),
     }
-    jobs = {"warm": ("weekly cycle, demo workspace, warm", 1.0), "cold": ("the same, no kernel compiled yet", 4.0)}
+    jobs: dict[str, tuple[str, float | None]] = {
+        "warm": ("weekly cycle, demo workspace, warm", 1.0),
+        "first demo": ("ctl demo, the first after installation: compiles in two processes", None),
+        "first cycle": ("weekly cycle right after it", 4.0),
+    }
     try:
-        _run([python, "-m", "ctl", "demo", "."], folder)()
+        _run(demo, folder)()
         runs["warm"]()
         seconds = rounds(runs, repeats)
     except RuntimeError as why:

@@ -47,37 +47,18 @@ def growths(repeats: int) -> list[Growth]:
     counts, lengths = [10, 30, 100, 300], [1_000, 3_000, 10_000, 30_000]
     builds = [build(years) for years in (5, 10, 20, 40)]
     return [
-        Growth("B1 kernel over symbols (2,500 bars each)", counts, [strategy(count, 2_500) for count in counts]),
-        Growth("B1 kernel over sessions (20 symbols)", lengths, [strategy(20, length) for length in lengths]),
+        Growth("B1 over symbols (2,500 bars each)", counts, [strategy(count, 2_500) for count in counts]),
+        Growth("B1 over sessions (20 symbols)", lengths, [strategy(20, length) for length in lengths]),
         Growth("build over contract bars", [rows for rows, _ in builds], [seconds for _, seconds in builds]),
     ]
 
 
 def _strategy(symbols: int, length: int) -> Any:
-    from ctl.strategy.b1.simulation import simulate
-
-    from ctl import sessions
+    from benchmarks.strategy import strategy_bars
     from ctl.strategy import b1
-    from ctl.strategy.bars import Panel, StrategyBars
 
-    tapes = trending_tapes(symbols, length)
-    weeks, months = sessions.week_keys(None, tapes.session), sessions.month_keys(tapes.session)
-    panel = Panel.of(
-        [
-            StrategyBars(
-                f"S{k}",
-                tapes.session,
-                *(column[k] for column in (tapes.open, tapes.high, tapes.low, tapes.close, tapes.volume)),
-                None,
-                weeks,
-                months,
-                False,
-            )
-            for k in range(symbols)
-        ]
-    )
-    params = b1.B1Parameters()
-    return lambda: simulate(panel, params, slippage_per_side=[0.0] * symbols, tick=[None] * symbols)
+    bars = strategy_bars(trending_tapes(symbols, length))
+    return lambda: b1.run_batch(bars)
 
 
 def _median(run: Any, repeats: int) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.environments import PeerMissing, PeerProcess
-from benchmarks.measure import Figure, clocked, ratio, rounds, worked
+from benchmarks.measure import Figure, ratio, rounds, worked
 from benchmarks.tapes import Floats, Tapes, trending_tapes
 
 if TYPE_CHECKING:
@@ -24,42 +24,35 @@ if TYPE_CHECKING:
 Trades = dict[tuple[int, int], tuple[float, float, float]]
 
 _PEERS = {"vectorbt": None, "pandas": None, "backtesting": 10}  # symbols; None: all
-_TARGETS = {"vectorbt": 60.0}
-_NANOSECONDS_PER_BAR = 10.0
-_SWEEP_SECONDS = 0.010
-_CORES = 2
+_TARGETS = {"vectorbt": 30.0}
+_NANOSECONDS_PER_BAR = 15.0
+_GRID_SECONDS = 1.0
 _TITLES = {"vectorbt": "vectorbt", "pandas": "pandas and a Python loop", "backtesting": "backtesting.py"}
 _UNEXPRESSED = "peers compute no flags, no higher timeframes, no as-of frame"
 
 
 def figures(python: Path | None, repeats: int) -> list[Figure]:
-    """All lines of this section; peers that are not installed are named in a line's note instead."""
-    from ctl.strategy.b1.simulation import simulate
+    """All lines of this section; peers that are not installed are named in a line's note instead.
 
+    Processor time throughout, of what a user calls: `run_batch` with flags, higher timeframes and metrics.
+    """
     from ctl.strategy import b1
     from ctl.strategy.b1 import grid
-    from ctl.strategy.bars import Panel
 
     tapes = trending_tapes()
     symbols = tapes.close.shape[0]
     bars = strategy_bars(tapes)
-    panel = Panel.of(bars)
-    params = b1.B1Parameters()
-    costs: dict[str, Any] = {"slippage_per_side": [0.0] * symbols, "tick": [None] * symbols}
-
+    known: dict[str, Any] = {"slippage_per_side": [0.01] * symbols, "tick": [0.01] * symbols}
     variants = sweep_variants()
-    shared = grid.candidates(panel, variants)
     contenders = {
-        "kernel": clocked(lambda: simulate(panel, params, **costs)),
-        "batch": clocked(lambda: b1.run_batch(bars, params, threads=1)),
-        "kernel, processor": worked(lambda: simulate(panel, params, **costs)),
-        "bound, processor": worked(_reading(tapes)),
-        "sweep": clocked(lambda: grid.run(panel, variants, **costs, threads=_CORES)),
-        "sweep, shared pass": clocked(lambda: grid.walk(panel, variants, shared, **costs, threads=_CORES)),
-        "sweep, processor": worked(lambda: grid.walk(panel, variants, shared, **costs)),
-        "sweep, reruns": clocked(lambda: [simulate(panel, each, **costs, threads=_CORES) for each in variants]),
+        "batch": worked(lambda: b1.run_batch(bars)),
+        "batch with slippage stress": worked(lambda: b1.run_batch(bars, **known)),
+        "typed": worked(lambda: list(b1.run_batch(bars))),
+        "bound": worked(_reading(tapes)),
+        "grid": worked(lambda: grid.run(bars, variants, **known, trades=True).portfolios(range(symbols), stress=False)),
+        "reruns": worked(lambda: [b1.run_batch(bars, each, **known, stress=False) for each in variants]),
     }
-    ours = trades_of(b1.run_batch(bars, params, threads=1), tapes)
+    ours = trades_of(b1.run_batch(bars), tapes)
     out: list[Figure] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -80,66 +73,60 @@ def figures(python: Path | None, repeats: int) -> list[Figure]:
             process.close()
         agreements = {peer: _agreement(ours, np.load(folder / f"{peer}_trades.npy"), _PEERS[peer]) for peer in peers}
 
-    kernel, batch = seconds["kernel"], seconds["batch"]
+    jobs = {
+        "batch": "B1: triggers, trades, flags, metrics as arrays",
+        "batch with slippage stress": "the same with slippage stress",
+        "typed": "B1 with typed triggers and trades",
+    }
     for peer in _PEERS:
         title = _TITLES[peer]
         if peer in missing:
-            out.append(Figure("B1 detect and simulate", "kernel", _median(kernel), title, 0.0, 0.0, note=missing[peer]))
+            out.append(Figure(jobs["batch"], "batch", _median(seconds["batch"]), title, 0.0, 0.0, note=missing[peer]))
             continue
         scale = tapes.bars / peers[peer].about["bars"]
         theirs = [value * scale for value in seconds[peer]]
-        title = f"{title} {peers[peer].about['version']}"
-        for name, mine in (("kernel", kernel), ("batch", batch)):
+        for name, job in jobs.items():
+            asked = peer in _TARGETS and name == "batch"
             out.append(
                 Figure(
-                    job="B1 detect and simulate" if name == "kernel" else "B1 with typed triggers, trades, metrics",
+                    job=job,
                     ours=name,
-                    seconds=_median(mine),
-                    peer=title,
+                    seconds=_median(seconds[name]),
+                    peer=f"{title} {peers[peer].about['version']}",
                     peer_seconds=_median(theirs),
-                    ratio=ratio(mine, theirs),
-                    rate=_per_bar(mine, tapes.bars),
-                    target=_TARGETS.get(peer) if name == "kernel" else None,
-                    agreement=agreements[peer] if name == "kernel" else "",
-                    note=_UNEXPRESSED if name == "kernel" else "",
+                    ratio=ratio(seconds[name], theirs),
+                    rate=_per_bar(seconds[name], tapes.bars),
+                    target=_TARGETS[peer] if asked else None,
+                    agreement=agreements[peer] if name == "batch" else "",
+                    note=_UNEXPRESSED if name == "batch" else "",
                     extra={"peer_rate": _per_bar(theirs, tapes.bars)},
                 )
             )
-    processor, bound = seconds["kernel, processor"], seconds["bound, processor"]
     out.append(
         Figure(
             "B1 per bar and core, every flag and higher timeframe",
-            "kernel, processor time",
-            _median(processor),
+            "batch",
+            _median(seconds["batch"]),
             "bound: reading the five columns",
-            _median(bound),
-            ratio(processor, bound),
-            rate=_per_bar(processor, tapes.bars),
+            _median(seconds["bound"]),
+            ratio(seconds["batch"], seconds["bound"]),
+            rate=_per_bar(seconds["batch"], tapes.bars),
             most=_NANOSECONDS_PER_BAR * 1e-9 * tapes.bars,
-            extra={"peer_rate": _per_bar(bound, tapes.bars)},
+            extra={"peer_rate": _per_bar(seconds["bound"], tapes.bars)},
         )
     )
-    return out + _sweep(seconds, len(variants), symbols)
-
-
-def _sweep(seconds: dict[str, list[float]], variants: int, symbols: int) -> list[Figure]:
-    """The grid against running the kernel for every variant, and against pandas, where that ran."""
-    job = f"sweep of {variants} variants over {symbols} symbols"
-    whole, shared, reruns = seconds["sweep"], seconds["sweep, shared pass"], seconds["sweep, reruns"]
-    threads = f"{_CORES} threads"
-    out = [
-        Figure(job, f"grid, {threads}", _median(whole), f"our kernel per variant, {threads}", _median(reruns),
-               ratio(whole, reruns), agreement="equal to the last bit (tests/property/test_b1_grid_parity.py)",
-               note="the kernel also computes flags and higher timeframes, the grid does not"),
-        Figure(job, f"shared pass after indicators, {threads}", _median(shared), f"our kernel per variant, {threads}",
-               _median(reruns), ratio(shared, reruns), most=_SWEEP_SECONDS,
-               note=f"{_median(seconds['sweep, processor']) * 1e3:.1f} ms of processor time in one thread"),
-    ]  # fmt: skip
+    job = f"grid of {len(variants)} variants over {symbols} symbols, portfolios"
+    out.append(
+        Figure(job, "shared pass", _median(seconds["grid"]), "our batch per variant", _median(seconds["reruns"]),
+               ratio(seconds["grid"], seconds["reruns"]), most=_GRID_SECONDS,
+               agreement="equal to the last bit (tests/property/test_b1_grid_parity.py)")
+    )  # fmt: skip
     if "pandas" in seconds:
-        peer = [value * variants for value in seconds["pandas"]]
+        peer_seconds = [value * len(variants) for value in seconds["pandas"]]
         out.append(
-            Figure(job, f"grid, {threads}", _median(whole), "pandas and a Python loop", _median(peer),
-                   ratio(whole, peer), note=f"pandas extrapolated: {variants} times its seconds for one variant")
+            Figure(job, "shared pass", _median(seconds["grid"]), "pandas and a Python loop", _median(peer_seconds),
+                   ratio(seconds["grid"], peer_seconds),
+                   note=f"pandas extrapolated: {len(variants)} times its seconds for one variant")
         )  # fmt: skip
     return out
 

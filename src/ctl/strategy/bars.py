@@ -1,8 +1,7 @@
-"""The bars a strategy runs on: numpy columns of one symbol, and several symbols side by side."""
+"""The bars a strategy runs on: numpy columns of one symbol."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -166,62 +165,3 @@ def weekly_bars(daily: StrategyBars) -> StrategyBars:
         daily.month_key[ends],
         week_complete=True,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Panel:
-    """Several symbols' bars end to end: symbol s holds rows offsets[s] to offsets[s + 1], end exclusive.
-
-    The daily columns are those the higher timeframes are grouped from; on daily bars the same arrays.
-    """
-
-    symbols: tuple[str, ...]
-    offsets: Integers
-    session: Sessions
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
-    adjustment: Floats
-    week_key: Integers
-    month_key: Integers
-    daily_offsets: Integers
-    daily_high: Floats
-    daily_low: Floats
-    daily_close: Floats
-    daily_week_key: Integers
-    daily_month_key: Integers
-
-    @classmethod
-    def of(cls, bars: Sequence[StrategyBars], daily: Sequence[StrategyBars] | None = None) -> Panel:
-        """Lay `bars` end to end; `daily` are the daily bars behind weekly ones, in the same order."""
-        offsets, columns = _stack(bars, ("session", *_PRICES, *_OTHERS))
-        if daily is None:
-            daily_offsets = offsets
-            below = {name: columns[name] for name in _HIGHER}
-        else:
-            daily_offsets, below = _stack(daily, _HIGHER)
-        return cls(
-            tuple(item.symbol for item in bars),
-            offsets,
-            **columns,
-            daily_offsets=daily_offsets,
-            **{f"daily_{name}": values for name, values in below.items()},
-        )
-
-
-_HIGHER: Final = ("high", "low", "close", "week_key", "month_key")
-
-
-def _stack(bars: Sequence[StrategyBars], names: Sequence[str]) -> tuple[Integers, dict[str, Any]]:
-    offsets = np.zeros(len(bars) + 1, np.int64)
-    np.cumsum([len(item) for item in bars], out=offsets[1:])
-    columns: dict[str, Any] = {}
-    for name in names:
-        parts = [getattr(item, name) for item in bars]
-        column = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        column.flags.writeable = False
-        columns[name] = column
-    offsets.flags.writeable = False
-    return offsets, columns
