@@ -52,6 +52,37 @@ def test_every_combination_stands_beside_the_registered_one(ctl, filled_workspac
     assert "simulated market" in shown
 
 
+def test_variants_that_come_to_the_same_are_tried_once(ctl, filled_workspace: Path):
+    words = ["--param", "slope_threshold=8,6,6.0", "--param", "entry_grace_bars=3", "-w", filled_workspace]
+    document = ctl("research", "ES", *words, "--json").document
+    assert [item["overrides"] for item in document["variants"]] == [
+        {},  # which the threshold 8 comes to as well
+        {"slope_threshold": "6", "entry_grace_bars": "3"},
+    ]
+    assert document["trials"] == 2
+
+
+def test_variants_tried_together_are_what_each_is_alone(ctl, filled_workspace: Path):
+    grid = ["--param", "slope_threshold=4,10", "--param", "stop_mode=2,3", "--param", "ema=9", "--timeframe", "weekly"]
+    together = ctl("research", *grid, "-w", filled_workspace, "--json").document["variants"]
+    assert len(together) == 5
+    for variant in together[1:]:
+        for item in variant["symbols"]:
+            words = [f"{name}={value}" for name, value in variant["overrides"].items()]
+            options = [word for text in words for word in ("--param", text)]
+            alone = ctl(
+                "research", item["symbol"], *options, "--timeframe", "weekly", "-w", filled_workspace, "--json"
+            ).document["variants"][1]
+            assert by_symbol(alone)[item["symbol"]] == item
+
+
+def test_of_a_large_grid_the_best_are_shown(ctl, filled_workspace: Path):
+    words = ["--param", "slope_threshold=4,5,6,7", "--param", "min_bars_of_air=3,4,5,6,7,8", "-w", filled_workspace]
+    shown = ctl("research", "ES", "CL", *words).out
+    assert "The 20 of the highest total R; --json or --out DIR has all 25" in shown
+    assert "25 variants tried" in shown
+
+
 def test_it_goes_on_where_the_gate_refuses_and_says_which_symbol_failed(ctl, workspace: Path):
     for path in (workspace / "data" / "raw" / "databento" / "PL").iterdir():
         path.unlink()
