@@ -39,6 +39,19 @@ def part(function: _Function) -> _Function:
     return cast(_Function, njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function))
 
 
+def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function of that type, at once, that kernels are handed and call; it may not allocate."""
+
+    def made(function: Callable[..., Any]) -> Any:
+        compiled = CFunc(function, sigutils.normalize_signature(signature), {}, {"_nrt": False})
+        with suppress(RuntimeError):  # as above
+            compiled._cache = _Cache(function)
+        compiled.compile()
+        return compiled
+
+    return made
+
+
 def table(shape: int | tuple[int, ...], lines: np.dtype[Any], fill: Callable[..., Any] = np.empty) -> Any:
     """Room for lines of a structured type, as kernels read and write them.
 

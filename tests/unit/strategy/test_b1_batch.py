@@ -55,7 +55,7 @@ def test_frames_hold_every_symbol(bars):
             .equals(result.to_polars().filter(pl.col("exit_reason") != "Open"))
         )
         assert triggers.filter(symbol=result.symbol).drop("symbol").equals(result.triggers_frame())
-    assert triggers.height == len(batch.events) > 60
+    assert triggers.height == len(batch.events) > 20
     assert run_batch([]).trades_frame().is_empty()
 
 
