@@ -43,7 +43,7 @@ def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function of that type, at once, that kernels are handed and call; it may not allocate."""
 
     def made(function: Callable[..., Any]) -> Any:
-        compiled = CFunc(function, sigutils.normalize_signature(signature), {}, {"_nrt": False})
+        compiled: Any = CFunc(function, sigutils.normalize_signature(signature), {}, {"_nrt": False})
         with suppress(RuntimeError):  # as above
             compiled._cache = _Cache(function)
         compiled.compile()
