@@ -102,12 +102,13 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
     from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.recovery.reference import recover
     from ctl.flows import pipeline
+    from ctl.flows.functional import functional_input
 
     closes = ContractCloses.from_bars(asked.contracts)
     terms = pipeline.CertifyTerms(_TICK, asked.max_day_delta, "", "CMES", slippage_per_side=_TICK)
 
     def both_sides() -> Any:
-        return pipeline.functional_input(asked.symbol, asked.canonical, asked.reference, terms)
+        return functional_input(asked.symbol, asked.canonical, asked.reference, terms)
 
     seconds = rounds(
         {

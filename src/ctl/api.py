@@ -74,7 +74,8 @@ def load(
     `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
     from ctl import ingest
-    from ctl.flows import inputs, pipeline
+    from ctl.flows import inputs
+    from ctl.flows.series import plain_series
 
     paths, columns = _paths(files), _mapping(mapping)
     if root is not None:
@@ -89,7 +90,7 @@ def load(
         raise UsageError(
             "a series is one file", found=f"{len(paths)} files", remedy="name the root of contracts: root='HG'"
         )
-    return inputs.series_up_to(pipeline.plain_series(paths[0], symbol, mapping=columns, publisher=publisher), as_of)
+    return inputs.series_up_to(plain_series(paths[0], symbol, mapping=columns, publisher=publisher), as_of)
 
 
 def build(
@@ -199,7 +200,7 @@ def gate(
     elif not isinstance(workspace, store.Workspace):
         workspace = store.Workspace.load(Path(workspace))
     chosen = portfolio.read_profile(workspace, None if profile is None else Path(profile))
-    return portfolio.Cycle(workspace, instant, as_of=as_of).decide(chosen)
+    return portfolio.gate(workspace, chosen, instant=instant, as_of=as_of).decision
 
 
 def backtest(
@@ -221,7 +222,7 @@ def backtest(
     `unregistered`. calendar: what ends a week (None: ISO weeks). strategy: a name of `ctl.strategy.registry`.
     Raises UsageError for arguments that cannot be used, DataError for bars that cannot be run on.
     """
-    from ctl.flows import pipeline
+    from ctl.flows.backtest import run_strategy
     from ctl.strategy import registry
 
     if tick is not None:
@@ -232,7 +233,7 @@ def backtest(
     name = series.meta.root if isinstance(series, ContinuousSeries | DailySeries) else Path(series).name.split(".")[0]
     if isinstance(series, str | Path):
         series = load(series)
-    return pipeline.run_strategy(
+    return run_strategy(
         chosen, series, symbol or name,
         timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots, calendar=calendar,
     )  # fmt: skip
@@ -244,11 +245,12 @@ def backtest(
 def build_with(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """`build` with the policy as one value; the root's liquid cycle stands in where it names no months."""
     from ctl import ingest
-    from ctl.flows import inputs, pipeline
+    from ctl.flows import inputs
+    from ctl.flows.series import build_series, require_root
 
     root = bars.meta.root
-    pipeline.require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))
-    return pipeline.build_series(bars, inputs.with_cycle(policy, root, ingest.load_instruments()), calendar)
+    require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))
+    return build_series(bars, inputs.with_cycle(policy, root, ingest.load_instruments()), calendar)
 
 
 def roll_policy(

@@ -6,7 +6,7 @@ which executing a run requires. Pure: no file, clock or network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -16,18 +16,17 @@ from weakref import WeakSet
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
 from ctl.model.display import Card, Tabular
-from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.documents import document
+from ctl.model.findings import Decision, Reason
 from ctl.model.recommendation import recommend
 from ctl.model.run import (
-    GateResultDocument,
+    GateResult,
     LockName,
     LockResult,
-    ProfileReferenceDocument,
+    ProfileReference,
     RestatedValue,
     Restatement,
     SymbolResult,
-    instant_text,
-    reason_document,
 )
 from ctl.operating_profile import OperatingProfile, settings_digest
 
@@ -131,38 +130,16 @@ def require_pass(gate_pass: object, *, profile_sha256: str) -> GatePass:
     return gate_pass
 
 
-class GateDecision(Tabular):
+class GateDecision(GateResult, Tabular):
     """What the gate found. Made by `decide` alone; `passed` follows from the rest and cannot be set."""
 
-    __slots__ = (
-        "expected_recommendation",
-        "locks",
-        "problems",
-        "profile_path",
-        "profile_sha256",
-        "profile_version",
-        "recommendation",
-        "restatements",
-        "symbol_results",
-        "timestamp",
-    )
+    __slots__ = ()
 
-    profile_path: str
-    profile_version: int | None
-    profile_sha256: str
-    recommendation: Recommendation
-    expected_recommendation: Recommendation
-    symbol_results: tuple[SymbolResult, ...]
-    locks: tuple[LockResult, ...]
-    problems: tuple[Reason, ...]
-    restatements: tuple[Restatement, ...]
-    timestamp: datetime
-
-    def __init__(self, *, _issuer: object = None, **values: Any) -> None:
+    def __init__(self, *, _issuer: object = None, **found: Any) -> None:
         if _issuer is not _ISSUER:
             raise TypeError("a GateDecision comes from decide() alone")
-        for name in self.__slots__:
-            object.__setattr__(self, name, values[name])
+        failures = _failures(found["symbol_results"], found["locks"], found["problems"])
+        GateResult.__init__(self, passed=bool(found["symbol_results"]) and not failures, **found)
 
     def __init_subclass__(cls) -> NoReturn:
         raise TypeError("GateDecision cannot be subclassed")
@@ -178,36 +155,19 @@ class GateDecision(Tabular):
 
     def __repr__(self) -> str:
         verdict = "passed" if self.passed else "refused"
-        return f"GateDecision({verdict}, {self.recommendation}, {instant_text(self.timestamp)})"
-
-    @property
-    def passed(self) -> bool:
-        """Every gating symbol as expected, every enforced lock held, nothing else wrong."""
-        return (
-            bool(self.symbol_results)
-            and all(result.passed for result in self.symbol_results)
-            and all(lock.held or not lock.enforced for lock in self.locks)
-            and not self.problems
-        )
+        return f"GateDecision({verdict}, {self.recommendation}, {document(self.timestamp)})"
 
     @property
     def failures(self) -> tuple[str, ...]:
         """Why the gate did not pass, one line each; empty if it passed."""
-        lines = [lock_text(lock) for lock in self.locks if lock.enforced and not lock.held]
-        lines += [
-            f"{result.symbol}: expected {result.expected}, actual {result.actual}"
-            + (f" ({result.detail})" if result.detail else "")
-            for result in self.symbol_results
-            if not result.passed
-        ]
-        return (*lines, *(f"{problem.code}: {problem.text}" for problem in self.problems))
+        return _failures(self.symbol_results, self.locks, self.problems)
 
     def grant(self) -> GatePass:
         """The pass of a passed gate. Raises GateRefused, saying every reason, if it did not pass."""
-        if not self.passed:
+        if not self.passed or self.failures:
             raise GateRefused("the gate did not pass: " + "; ".join(self.failures))
         certificates = {result.symbol: result.certificate_sha256 or "" for result in self.symbol_results}
-        return GatePass(self.profile_sha256, certificates, self.timestamp, _issuer=_ISSUER)
+        return GatePass(self.profile.digest, certificates, self.timestamp, _issuer=_ISSUER)
 
     def to_polars(self) -> pl.DataFrame:
         """One row per gating symbol: symbol, expected, actual, passed, detail."""
@@ -223,32 +183,30 @@ class GateDecision(Tabular):
             f"Portfolio: {self.recommendation}",
             {
                 "gate": "PASS" if self.passed else "MISMATCH, nothing may run",
-                "profile": self.profile_path,
-                "timestamp": instant_text(self.timestamp),
+                "profile": self.profile.path,
+                "timestamp": document(self.timestamp),
             },
             self.to_polars(),
             self.failures,
         )
 
-    def to_document(self) -> GateResultDocument:
-        """JSON-ready (docs/schemas/gate_result_v1.schema.json)."""
-        return {
-            "schema_version": 1,
-            "timestamp": instant_text(self.timestamp),
-            "passed": self.passed,
-            "recommendation": self.recommendation,
-            "expected_recommendation": self.expected_recommendation,
-            "profile": profile_reference(self.profile_path, self.profile_version, self.profile_sha256),
-            "symbol_results": [result.to_document() for result in self.symbol_results],
-            "locks": [lock.to_document() for lock in self.locks],
-            "problems": [reason_document(problem) for problem in self.problems],
-            "restatements": [restatement.to_document() for restatement in self.restatements],
-        }
+
+def _failures(
+    results: Sequence[SymbolResult], locks: Sequence[LockResult], problems: Sequence[Reason]
+) -> tuple[str, ...]:
+    """Why a gate does not pass, one line each: locks that do not hold, symbols not as expected, other problems."""
+    mismatches = [
+        f"{result.symbol}: expected {result.expected}, actual {result.actual}"
+        + (f" ({result.detail})" if result.detail else "")
+        for result in results
+        if not result.passed
+    ]
+    return (*broken_locks(locks), *mismatches, *(f"{problem.code}: {problem.text}" for problem in problems))
 
 
-def profile_reference(path: str, version: int | None, sha256: str) -> ProfileReferenceDocument:
-    """JSON-ready name of a profile."""
-    return {"path": path, "version": version, "digest": sha256}
+def broken_locks(locks: Iterable[LockResult]) -> list[str]:
+    """One line for each lock that is required and does not hold."""
+    return [lock_text(lock) for lock in locks if lock.enforced and not lock.held]
 
 
 def decide(
@@ -281,18 +239,16 @@ def decide(
                 f"the data derive {recommendation}, the profile locks {profile.portfolio_recommendation}",
             )
         )
-    instant_text(instant)
+    document(instant)  # a naive one is refused here, not where the decision is shown
     return GateDecision(
-        profile_path=profile_path or profile.name,
-        profile_version=profile.version,
-        profile_sha256=profile.sha256,
+        timestamp=instant,
+        profile=ProfileReference(profile_path or profile.name, profile.version, profile.sha256),
         recommendation=recommendation,
         expected_recommendation=profile.portfolio_recommendation,
         symbol_results=results,
         locks=_locks(profile, current),
         problems=tuple(problems),
         restatements=tuple(restatements),
-        timestamp=instant,
         _issuer=_ISSUER,
     )
 
@@ -389,7 +345,7 @@ def restatement(symbol: str, locked: pl.DataFrame, current: pl.DataFrame, *, lim
 
     Both frames: columns session, contract (may be absent or null: then `symbol`), open, high, low,
     close, volume, open_interest. Sessions after the last locked one are new, not restated.
-    limit: how many changes to list; `total` counts them all.
+    limit: how many changes to list, at least one; `total` counts them all.
     """
     import polars as pl
 
@@ -415,16 +371,26 @@ def restatement(symbol: str, locked: pl.DataFrame, current: pl.DataFrame, *, lim
     changes = pl.concat(parts).sort("session", "contract", "order")
     if changes.is_empty():
         return None
+    shown = tuple(
+        RestatedValue(contract, session, column, before, after)
+        for session, contract, column, _, before, after in changes.head(max(limit, 1)).iter_rows()
+    )
+    first, sessions = shown[0], changes["session"].n_unique()
     return Restatement(
         symbol=symbol,
+        text=f"RESTATED_HISTORY: {symbol}: {changes.height} values on {sessions} sessions; first {first.contract} "
+        f"{first.session} {first.column} {first.old} -> {first.new}",
         total=changes.height,
-        sessions=changes["session"].n_unique(),
+        sessions=sessions,
         contracts=tuple(changes["contract"].unique().sort().to_list()),
-        changes=tuple(
-            RestatedValue(contract, session, column, before, after)
-            for session, contract, column, _, before, after in changes.head(limit).iter_rows()
-        ),
+        changes=shown,
+        truncated=len(shown) < changes.height,
     )
+
+
+def restated_years(symbol: str, note: str) -> Restatement:
+    """Restated history of which only the digests are at hand, not the locked values; note: what they tell."""
+    return Restatement(symbol=symbol, text=f"RESTATED_HISTORY: {symbol}: {note}")
 
 
 def _restatable(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
@@ -460,7 +426,7 @@ def render_board(decision: GateDecision, profile: OperatingProfile, *, simulated
             lines += [f"{' ' * (width + 1)}{reason.code}: {reason.text}" for reason in result.reasons]
     lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating]
     notes = [item.text for item in decision.restatements]
-    notes += [lock_text(lock) for lock in decision.locks if lock.enforced and not lock.held]
+    notes += broken_locks(decision.locks)
     notes += [f"{problem.code}: {problem.text}" for problem in decision.problems]
     if notes:
         lines += ["", *notes]

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from ctl import clock
 from ctl.channels import channel_of
 from ctl.channels._web import is_loopback, judge, quiet_http_logs, shown_target, url_problem
 from ctl.channels.webhook import URL_VARIABLES
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Kind, Message, Route, outcome
-from ctl.model.run import Level, NotifyMode, instant_text
+from ctl.model.run import Level, NotifyMode
 
 _TAGS: Final[dict[Level, str]] = {"info": "[OK]", "warn": "[WARN]", "alert": "[ALERT]"}
 _REDACTED: Final = "[redacted]"
@@ -45,7 +46,7 @@ class Occasion:
         return {
             "kind": kind,
             "cycle_id": self.cycle_id,
-            "timestamp": instant_text(self.instant),
+            "timestamp": clock.iso(self.instant),
             "mode": self.mode,
             "simulated": self.simulated,
             **more,

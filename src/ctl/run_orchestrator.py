@@ -1,4 +1,4 @@
-"""A portfolio run: gate -> plan -> execute -> summarise.
+"""The one way to run a portfolio: gate -> plan -> execute -> summarise -> settle -> persist.
 
 The plan is built without side effects and is the same object that a dry run prints and a real run
 executes. Executing needs the GatePass of a passed gate. One symbol's failure leaves the others running.
@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ctl import __version__, clock, digests, store
+from ctl import __version__, clock, digests, ops_notifier, store
 from ctl.errors import CtlError, DataError, GateRefused
-from ctl.gatekeeper import GateDecision, GatePass, profile_reference, require_pass
-from ctl.model.orders import OrderSheet
-from ctl.model.run import (
-    DigestsDocument,
-    PlanEntry,
-    Role,
-    RunPlanDocument,
-    RunSummaryDocument,
-    SymbolOutcome,
-    SymbolRun,
-    TradesFileDocument,
-    instant_text,
-)
+from ctl.flows import next_open, portfolio
+from ctl.flows.portfolio import Certified, SymbolOutcome
+from ctl.gatekeeper import GateDecision, GatePass, require_pass
+from ctl.model.documents import document
+from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, TradesFile
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
+from ctl.strategy import registry
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,237 +33,103 @@ TRADES_ENDING = "_trades.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run is going to do, symbol by symbol: gating first, each in the profile's order."""
+class RunOptions:
+    """What is asked of a run. dry_run: plan and check; run and write nothing. record: settle the paper ledger and
+    write the summary. as_of: sessions after it are left out (inclusive). secrets: what no reason may show.
+    """
 
-    cycle_id: str
-    timeframe: Timeframe
-    dry_run: bool
-    include_non_gating: bool
-    profile_path: str
-    profile_version: int | None
-    profile_sha256: str
-    entries: tuple[PlanEntry, ...]
-
-    def to_document(self) -> RunPlanDocument:
-        """JSON-ready."""
-        return {
-            "cycle_id": self.cycle_id,
-            "timeframe": self.timeframe,
-            "dry_run": self.dry_run,
-            "include_non_gating": self.include_non_gating,
-            "profile": profile_reference(self.profile_path, self.profile_version, self.profile_sha256),
-            "entries": [entry.to_document() for entry in self.entries],
-        }
+    dry_run: bool = False
+    include_non_gating: bool = False
+    timeframe: Timeframe = "daily"
+    as_of: date | None = None
+    record: bool = True
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A finished run. `trades` are of every executed symbol, ordered by exit session, then symbol; `orders` are for
-    the next open, None where nothing ran.
-    """
+class Run:
+    """A run as far as it has come: gate, plan, one result after the other, summary, and last where it was written."""
 
-    plan: RunPlan
     decision: GateDecision
-    results: tuple[SymbolRun, ...]
-    portfolio: Mapping[str, Any] | None
-    trades: pl.DataFrame | None
-    simulated: bool
-    instant: datetime
-    orders: OrderSheet | None = None
+    plan: RunPlan | None = None
+    results: tuple[SymbolRun, ...] = ()
+    summary: RunSummary | None = None
+    summary_path: Path | None = None
+
+    def finished(self) -> RunSummary:
+        """The summary. Raises ValueError for a run that has not come to it."""
+        if self.summary is None:
+            raise ValueError("the run has no summary yet")
+        return self.summary
 
     @property
-    def has_errors(self) -> bool:
-        """Whether any symbol ended in ERROR."""
-        return any(result.status == "ERROR" for result in self.results)
-
-    def to_document(self, trades: TradesFileDocument | None = None) -> RunSummaryDocument:
-        """JSON-ready (docs/schemas/run_summary_v1.schema.json); `trades` names the file beside it, if any."""
-        return {
-            "schema_version": 1,
-            "timestamp": instant_text(self.instant),
-            "cycle_id": self.plan.cycle_id,
-            "gate_passed": self.decision.passed,
-            "portfolio_recommendation": self.decision.recommendation,
-            "dry_run": self.plan.dry_run,
-            "simulated": self.simulated,
-            "has_errors": self.has_errors,
-            "plan": self.plan.to_document(),
-            "gate_result": self.decision.to_document(),
-            "symbol_run_results": [result.to_document() for result in self.results],
-            "portfolio": None if self.portfolio is None else dict(self.portfolio),
-            "orders": None if self.orders is None else self.orders.to_document(),
-            "risk": None if self.orders is None else self.orders.risk,
-            "trades": trades,
-            "digests": decision_digests(self.decision),
-            "package_version": __version__,
-        }
+    def coming(self) -> str:
+        """The symbol that is under way; empty before the first and after the last."""
+        entries = () if self.plan is None else self.plan.entries
+        return entries[len(self.results)].symbol if len(self.results) < len(entries) else ""
 
 
-RunSymbol = Callable[[PlanEntry], SymbolOutcome]
-PortfolioMetrics = Callable[[Sequence[SymbolRun]], Mapping[str, Any]]
-NextOrders = Callable[[Sequence[SymbolRun]], OrderSheet | None]
-Progress = Callable[[PlanEntry], None]
+def run(
+    workspace: store.Workspace, profile: OperatingProfile, options: RunOptions, *, instant: datetime
+) -> Iterator[Run]:
+    """Run a profile's portfolio. The first value is the gate's decision, the last the whole run.
+
+    Nothing is planned before the second value is asked for; then a gate that did not pass raises GateRefused.
+    """
+    gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of)
+    run = Run(gated.decision)
+    yield run
+    gate_pass = gated.decision.grant()
+    plan = build_plan(profile, gated.decision, workspace.symbols, options)
+    run = replace(run, plan=plan)
+    yield run
+    outcomes = []
+    for outcome in execute(plan, gate_pass, workspace, gated.certified, profile.strategy, options):
+        outcomes.append(outcome)
+        run = replace(run, results=(*run.results, outcome.run))
+        yield run
+    summary = summarise(workspace, profile.strategy, plan, gated.decision, outcomes, instant=instant)
+    run = replace(run, summary=summary)
+    yield run
+    if options.record and not options.dry_run:
+        if options.timeframe == "daily" and profile.strategy == registry.DEFAULT:
+            next_open.settle_paper(workspace, _following(outcomes), instant=instant)
+        yield replace(run, summary_path=persist(summary, all_trades(outcomes), workspace))
 
 
-def run_portfolio(
-    profile: OperatingProfile,
-    decision: GateDecision,
-    run_symbol: RunSymbol,
-    *,
-    symbols: Mapping[str, store.SymbolConfig],
-    instant: datetime,
-    timeframe: Timeframe = "daily",
-    include_non_gating: bool = False,
-    dry_run: bool = False,
-    simulated: bool = False,
-    portfolio_metrics: PortfolioMetrics | None = None,
-    next_orders: NextOrders | None = None,
-    progress: Progress | None = None,
-) -> RunSummary:
-    """Plan, execute and summarise a run behind a gate decision. Raises GateRefused where it did not pass."""
-    plan = build_plan(
-        profile,
-        decision,
-        symbols=symbols,
-        timeframe=timeframe,
-        include_non_gating=include_non_gating,
-        dry_run=dry_run,
-    )
-    results = execute(plan, decision.grant(), run_symbol, progress=progress)
-    return summarise(
-        plan,
-        decision,
-        results,
-        instant=instant,
-        simulated=simulated,
-        portfolio_metrics=portfolio_metrics,
-        next_orders=next_orders,
-    )
+# ---------------------------------------------------------------- plan
 
 
 def build_plan(
     profile: OperatingProfile,
     decision: GateDecision,
-    *,
     symbols: Mapping[str, store.SymbolConfig],
-    timeframe: Timeframe = "daily",
-    include_non_gating: bool = False,
-    dry_run: bool = False,
+    options: RunOptions,
 ) -> RunPlan:
     """The plan of a run; touches nothing. symbols: the workspace's, for what the profile does not set.
 
     Slippage per side comes from the profile. A non-gating symbol without settings there is planned with
     one tick of the workspace, and says so. Raises GateRefused for a decision on another profile.
     """
-    if decision.profile_sha256 != profile.sha256:
+    if decision.profile.digest != profile.sha256:
         raise GateRefused(
             "the gate decided on another profile",
-            found=decision.profile_sha256[:12],
+            found=decision.profile.digest[:12],
             expected=profile.sha256[:12],
             code="PASS_OF_ANOTHER_PROFILE",
         )
     certificates = {result.symbol: result.certificate_sha256 for result in decision.symbol_results}
+    wanted = options.include_non_gating
     entries = [_entry(profile, symbol, "gating", symbols, True, certificates) for symbol in profile.gating_universe]
-    entries += [
-        _entry(profile, symbol, "non-gating", symbols, include_non_gating, certificates)
-        for symbol in profile.non_gating
-    ]
+    entries += [_entry(profile, symbol, "non-gating", symbols, wanted, certificates) for symbol in profile.non_gating]
     return RunPlan(
         cycle_id=profile.cycle_id,
-        timeframe=timeframe,
-        dry_run=dry_run,
-        include_non_gating=include_non_gating,
-        profile_path=decision.profile_path,
-        profile_version=profile.version,
-        profile_sha256=profile.sha256,
+        timeframe=options.timeframe,
+        dry_run=options.dry_run,
+        include_non_gating=options.include_non_gating,
+        profile=decision.profile,
         entries=tuple(entries),
     )
-
-
-def execute(
-    plan: RunPlan, gate_pass: GatePass, run_symbol: RunSymbol, *, progress: Progress | None = None
-) -> tuple[SymbolRun, ...]:
-    """Run the plan's symbols one by one; a dry run calls nothing.
-
-    Raises TypeError without the pass of a passed gate, GateRefused where the pass is for another profile.
-    Whatever one symbol raises becomes its ERROR, and the others still run.
-    """
-    require_pass(gate_pass, profile_sha256=plan.profile_sha256)
-    results: list[SymbolRun] = []
-    for entry in plan.entries:
-        if entry.action == "SKIP":
-            results.append(SymbolRun(entry.symbol, entry.role, "SKIPPED", entry.reason))
-        elif plan.dry_run:
-            results.append(SymbolRun(entry.symbol, entry.role, "DRY_RUN"))
-        else:
-            if progress is not None:
-                progress(entry)
-            results.append(_run_one(entry, run_symbol))
-    return tuple(results)
-
-
-def summarise(
-    plan: RunPlan,
-    decision: GateDecision,
-    results: Sequence[SymbolRun],
-    *,
-    instant: datetime,
-    simulated: bool = False,
-    portfolio_metrics: PortfolioMetrics | None = None,
-    next_orders: NextOrders | None = None,
-) -> RunSummary:
-    """Put a run's results together. portfolio_metrics and next_orders are asked only where some symbol was executed."""
-    executed = [result for result in results if result.status == "EXECUTED"]
-    portfolio = portfolio_metrics(executed) if portfolio_metrics is not None and executed else None
-    return RunSummary(
-        plan=plan,
-        decision=decision,
-        results=tuple(results),
-        portfolio=portfolio,
-        trades=_all_trades(executed) if executed else None,
-        simulated=simulated,
-        instant=instant,
-        orders=next_orders(results) if next_orders is not None and executed else None,
-    )
-
-
-def persist(summary: RunSummary, workspace: store.Workspace) -> Path:
-    """Write a real run's trades and then its summary, which cites them; returns the summary's path.
-
-    Two runs of one second get different names. Raises DataError for a dry run, which leaves nothing.
-    """
-    if summary.plan.dry_run:
-        raise DataError("a dry run is not persisted")
-    folder = workspace.run_summaries
-    while True:
-        stem = store.unique_stem(folder, clock.stamp(summary.instant), (SUMMARY_ENDING, TRADES_ENDING))
-        path = folder / f"{stem}{SUMMARY_ENDING}"
-        try:
-            trades = _persist_trades(summary.trades, folder / f"{stem}{TRADES_ENDING}")
-            store.write_new(path, store.json_bytes(summary.to_document(trades)))
-        except FileExistsError:
-            continue  # another process took the name since it was free
-        return path
-
-
-def decision_digests(decision: GateDecision) -> DigestsDocument:
-    """The digests that a gate decision rests on."""
-    current = {lock.name: lock.current for lock in decision.locks}
-    return {
-        "profile": decision.profile_sha256,
-        "certificates": {result.symbol: result.certificate_sha256 for result in decision.symbol_results},
-        "strategy": current.get("strategy"),
-        "thresholds": current.get("thresholds"),
-        "settings": current.get("settings"),
-    }
-
-
-def trades_bytes(trades: pl.DataFrame) -> bytes:
-    """The Parquet file of a run's trades."""
-    buffer = io.BytesIO()
-    trades.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def _entry(
@@ -303,44 +162,163 @@ def _entry(
     )
 
 
-def _run_one(entry: PlanEntry, run_symbol: RunSymbol) -> SymbolRun:
-    try:
-        outcome = run_symbol(entry)
-        _check(outcome)
-    except CtlError as error:
-        return SymbolRun(entry.symbol, entry.role, "ERROR", str(error), error.code)
-    except Exception as error:  # noqa: BLE001 - whatever one symbol does, the others still run
-        text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
-        return SymbolRun(entry.symbol, entry.role, "ERROR", text, "UNEXPECTED")
-    return SymbolRun(entry.symbol, entry.role, "EXECUTED", outcome=outcome)
+# ---------------------------------------------------------------- execute
 
 
-def _check(outcome: SymbolOutcome) -> None:
+def execute(
+    plan: RunPlan,
+    gate_pass: GatePass,
+    workspace: store.Workspace,
+    certified: Mapping[str, Certified],
+    strategy: str,
+    options: RunOptions,
+) -> Iterator[SymbolOutcome]:
+    """Run the plan's symbols one by one, in its order; of a dry run none is run.
+
+    Raises TypeError without the pass of a passed gate, GateRefused where the pass is for another profile.
+    Whatever one symbol raises becomes its ERROR, and the others still run.
+    """
+    require_pass(gate_pass, profile_sha256=plan.profile.digest)
+    chosen = registry.find(strategy)
+    for entry in plan.entries:
+        if entry.action == "SKIP":
+            yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "SKIPPED", entry.reason))
+        elif plan.dry_run:
+            yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "DRY_RUN"))
+        else:
+            try:
+                outcome = portfolio.run_symbol(
+                    workspace,
+                    entry,
+                    certified.get(entry.symbol),
+                    chosen,
+                    timeframe=plan.timeframe,
+                    as_of=options.as_of,
+                )
+                _require_writable(outcome)
+            except CtlError as error:
+                yield _failed(entry, str(error), error.code, options.secrets)
+            except Exception as error:  # noqa: BLE001 - whatever one symbol does, the others still run
+                text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+                yield _failed(entry, text, "UNEXPECTED", options.secrets)
+            else:
+                yield outcome
+
+
+def _failed(entry: PlanEntry, text: str, code: str, secrets: Sequence[str]) -> SymbolOutcome:
+    reason = ops_notifier.redact(" ".join(text.split()), secrets)
+    return SymbolOutcome(SymbolRun(entry.symbol, entry.role, "ERROR", reason, code))
+
+
+def _require_writable(outcome: SymbolOutcome) -> None:
     """Refuse what the summary could not carry, while it is still one symbol's fault."""
     try:
-        json.dumps([dict(outcome.metrics), dict(outcome.extra)], allow_nan=False)
+        json.dumps([outcome.run.metrics, outcome.run.extra], allow_nan=False)
     except (TypeError, ValueError) as error:
         raise DataError("the results cannot be written as JSON", found=str(error), code="RESULT_UNREADABLE") from error
     if outcome.trades is not None and "exit_session" not in outcome.trades.columns:
         raise DataError("the trades have no exit_session column", code="RESULT_UNREADABLE")
 
 
-def _all_trades(executed: Sequence[SymbolRun]) -> pl.DataFrame:
+# ---------------------------------------------------------------- summarise
+
+
+def summarise(
+    workspace: store.Workspace,
+    strategy: str,
+    plan: RunPlan,
+    decision: GateDecision,
+    outcomes: Sequence[SymbolOutcome],
+    *,
+    instant: datetime,
+) -> RunSummary:
+    """Put a run's results together; where nothing was executed there are no metrics of a portfolio and no orders.
+
+    Orders are of the gating symbols alone: what is research takes no part of the budget. Another strategy than the
+    shipped one has none: its levels are its own.
+    """
+    results = tuple(outcome.run for outcome in outcomes)
+    executed = any(result.status == "EXECUTED" for result in results)
+    sheet, risk = None, None
+    if executed and strategy == registry.DEFAULT:
+        missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
+        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing)
+    return RunSummary(
+        timestamp=instant,
+        cycle_id=plan.cycle_id,
+        gate_passed=decision.passed,
+        portfolio_recommendation=decision.recommendation,
+        dry_run=plan.dry_run,
+        simulated=workspace.simulated,
+        has_errors=any(result.status == "ERROR" for result in results),
+        plan=plan,
+        gate_result=decision,
+        symbol_run_results=results,
+        portfolio=portfolio.metrics(outcomes).document() if executed else None,
+        orders=sheet,
+        risk=risk,
+        trades=None,
+        digests=decision_digests(decision),
+        package_version=__version__,
+    )
+
+
+def decision_digests(decision: GateDecision) -> Digests:
+    """The digests that a gate decision rests on."""
+    current = {lock.name: lock.current for lock in decision.locks}
+    return Digests(
+        profile=decision.profile.digest,
+        certificates={result.symbol: result.certificate_sha256 for result in decision.symbol_results},
+        strategy=current.get("strategy"),
+        thresholds=current.get("thresholds"),
+        settings=current.get("settings"),
+    )
+
+
+def _following(outcomes: Sequence[SymbolOutcome]) -> list[next_open.NextOpen]:
+    return [outcome.next_open for outcome in outcomes if outcome.next_open is not None]
+
+
+def all_trades(outcomes: Sequence[SymbolOutcome]) -> pl.DataFrame | None:
+    """The closed trades of the executed symbols, ordered by exit session, then symbol; None where none was executed."""
     import polars as pl
 
+    if all(outcome.run.status != "EXECUTED" for outcome in outcomes):
+        return None
     frames = [
-        result.outcome.trades.select(pl.lit(result.symbol).alias("symbol"), pl.exclude("symbol"))
-        for result in executed
-        if result.outcome is not None and result.outcome.trades is not None
+        outcome.trades.select(pl.lit(outcome.run.symbol).alias("symbol"), pl.exclude("symbol"))
+        for outcome in outcomes
+        if outcome.trades is not None
     ]
     if not frames:
         return pl.DataFrame(schema={"symbol": pl.String})
     return pl.concat(frames, how="diagonal_relaxed").sort("exit_session", "symbol", maintain_order=True)
 
 
-def _persist_trades(trades: pl.DataFrame | None, path: Path) -> TradesFileDocument | None:
-    if trades is None:
-        return None
-    data = trades_bytes(trades)
-    store.write_new(path, data)
-    return {"file": path.name, "sha256": digests.sha256_bytes(data), "rows": trades.height}
+# ---------------------------------------------------------------- persist
+
+
+def persist(summary: RunSummary, trades: pl.DataFrame | None, workspace: store.Workspace) -> Path:
+    """Write a real run's trades and then its summary, which cites them; returns the summary's path.
+
+    Two runs of one second get different names. Raises DataError for a dry run, which leaves nothing.
+    """
+    if summary.dry_run:
+        raise DataError("a dry run is not persisted")
+    folder = workspace.run_summaries
+    while True:
+        stem = store.unique_stem(folder, clock.stamp(summary.timestamp), (SUMMARY_ENDING, TRADES_ENDING))
+        path = folder / f"{stem}{SUMMARY_ENDING}"
+        try:
+            written = None if trades is None else _write_trades(trades, folder / f"{stem}{TRADES_ENDING}")
+            store.write_new(path, store.json_bytes(document(replace(summary, trades=written))))
+        except FileExistsError:
+            continue  # another process took the name since it was free
+        return path
+
+
+def _write_trades(trades: pl.DataFrame, path: Path) -> TradesFile:
+    buffer = io.BytesIO()
+    trades.write_parquet(buffer, compression="zstd")
+    store.write_new(path, buffer.getvalue())
+    return TradesFile(path.name, digests.sha256_bytes(buffer.getvalue()), trades.height)

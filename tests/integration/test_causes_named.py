@@ -17,6 +17,7 @@ from ctl import demo
 from ctl.demo import injection
 from ctl.demo.spec import ReferenceCauses
 from ctl.flows import inputs, pipeline
+from ctl.flows.series import canonical_series
 from ctl.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def certified(market: MarketSpec, root: str, folder: Path) -> Certificate:
     others = {
         future.root: inputs.read_contracts(workspace, future.root) for future in market.futures if future.root != root
     }
-    series = pipeline.canonical_series(held, config.calendar)
+    series = canonical_series(held, config.calendar)
     return pipeline.certify_symbol(held, series, terms, other_contracts=others)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from ctl import ingest
 from ctl.flows import inputs, pipeline
+from ctl.flows.series import canonical_series
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def certificate_of(root: str, shipped: str = "both") -> Certificate:
     policy = inputs.with_cycle(RollPolicy(), root, instruments)
     held = inputs.SymbolInputs(root, root, contracts, None, reference, policy)
     terms = pipeline.CertifyTerms(tick, 3, contracts.meta.quote_unit, None)
-    return pipeline.certify_symbol(held, pipeline.canonical_series(held, None), terms)
+    return pipeline.certify_symbol(held, canonical_series(held, None), terms)
 
 
 def stated(root: str) -> tuple[list[date], list[date]]:

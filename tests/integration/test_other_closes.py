@@ -16,7 +16,9 @@ from ctl import demo, ingest, store
 from ctl.certification.written.schema import validate
 from ctl.demo.hourly import MIN_VOLUME
 from ctl.demo.quotes import Quotes, quotes
-from ctl.flows import inputs, pipeline, portfolio
+from ctl.flows import inputs, portfolio
+from ctl.flows.series import alternatives as other_closes
+from ctl.flows.series import canonical_series
 from ctl.model.rolls import RollPolicy
 from ctl.sessions import sessions_between
 
@@ -200,8 +202,8 @@ def test_session_bars_know_the_expirations_of_the_daily_bars(filled_workspace: P
     """A policy that rolls before expiry needs them, and intraday files do not say them."""
     policy = RollPolicy(kind="calendar", offset=20)
     held = inputs.read_symbol(store.Workspace.load(filled_workspace), "PL", policy=policy, with_alternatives=True)
-    made = pipeline.alternatives(held, "CMEGlobex_Metals")
-    own = pipeline.canonical_series(held, "CMEGlobex_Metals")
+    made = other_closes(held, "CMEGlobex_Metals")
+    own = canonical_series(held, "CMEGlobex_Metals")
     dates = {name: [roll.roll_date for roll in series.rolls] for name, series in made.items()}  # type: ignore[union-attr]
     assert sorted(dates) == ["session", "session_settlement", "settlement"]
     assert all(found == [roll.roll_date for roll in own.rolls] for found in dates.values())  # type: ignore[union-attr]

@@ -392,18 +392,11 @@ def run(
 ) -> None:
     """Run the B1 portfolio behind the gate; nothing runs on exit 2."""
     from ctl.cli import workspace_commands
+    from ctl.cli.arguments import day
+    from ctl.run_orchestrator import RunOptions
 
-    raise typer.Exit(
-        workspace_commands.run(
-            workspace,
-            profile,
-            dry_run=dry_run,
-            include_non_gating=include_non_gating,
-            timeframe=_timeframe(timeframe),
-            as_of=as_of,
-            json=json,
-        )
-    )
+    options = RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of))
+    raise typer.Exit(workspace_commands.run(workspace, profile, options, json=json))
 
 
 @app.command()
@@ -420,10 +413,11 @@ def orders(
 ) -> None:
     """What to do at the next open: entries, exits, resting targets, with size. Gate first; exit 2 gives none."""
     from ctl.cli import order_commands
+    from ctl.cli.arguments import day
+    from ctl.run_orchestrator import RunOptions
 
-    raise typer.Exit(
-        order_commands.orders(workspace, profile, csv=csv, timeframe=_timeframe(timeframe), as_of=as_of, json=json)
-    )
+    options = RunOptions(timeframe=_timeframe(timeframe), as_of=day(as_of), record=False)
+    raise typer.Exit(order_commands.orders(workspace, profile, options, csv=csv, json=json))
 
 
 @app.command()
@@ -462,26 +456,26 @@ def ops(
     json: Json = False,
 ) -> None:
     """The weekly cycle: retention, gate, run, ops log, notification. This is what a scheduler calls."""
+    import os
+
+    from ctl import ops_notifier
     from ctl.cli import schedule_commands, workspace_commands
+    from ctl.cli.arguments import day
+    from ctl.ops.retention import RetentionLimits
+    from ctl.ops.weekly import WeeklyOptions
+    from ctl.run_orchestrator import RunOptions
 
     if if_missed and not schedule_commands.missed(workspace):
         raise typer.Exit(0)
-    raise typer.Exit(
-        workspace_commands.ops(
-            workspace,
-            profile,
-            dry_run=dry_run,
-            notify=notify,
-            webhook_url=webhook_url,
-            retention_days=retention_days,
-            retention_max_files=retention_max_files,
-            retention_max_mb=retention_max_mb,
-            include_non_gating=include_non_gating,
-            timeframe=_timeframe(timeframe),
-            as_of=as_of,
-            json=json,
-        )
+    options = WeeklyOptions(
+        run=RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of)),
+        profile=profile,
+        notify=notify,
+        webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
+        ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
+        retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
     )
+    raise typer.Exit(workspace_commands.ops(workspace, options, json=json))
 
 
 @app.command()

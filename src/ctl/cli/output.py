@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from ctl.errors import ProfileError
     from ctl.model.certificate import Certificate
-    from ctl.model.run import PlanEntry
+    from ctl.model.orders import Order, OrderSheet, RiskState
+    from ctl.model.paper import PaperReport
+    from ctl.model.run import OpsLog, RunSummary
+    from ctl.run_orchestrator import Run
     from ctl.strategy.protocol import Result
 
 _PIPE_WIDTH: Final = 120
@@ -49,16 +52,17 @@ def progress(text: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def steps(text: str) -> Iterator[Callable[[PlanEntry], None]]:
-    """A spinner on stderr that names the symbol under way; silent where stderr is no terminal."""
+def shown(stages: Iterator[Run]) -> Iterator[Run]:
+    """The stages of a run passed through, with a spinner on stderr that names the symbol under way, on a terminal."""
     if not sys.stderr.isatty():
-        yield lambda entry: None
+        yield from stages
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(text) as status:
-        yield lambda entry: status.update(f"{text} {entry.symbol}")
+    with Console(stderr=True).status("running") as status:
+        for run in stages:
+            status.update(f"running {run.coming}")
+            yield run
 
 
 def refused_profile(error: ProfileError, instant: datetime, path: Path) -> dict[str, Any]:
@@ -351,125 +355,120 @@ def print_backtest(result: Result) -> None:
             print(f"  {trigger.status}: trigger of {found['trigger_session']}, stop {found['stop']:.6g}")
 
 
-def print_run(document: Mapping[str, Any], summary_path: str | None) -> None:
+def print_run(summary: RunSummary, summary_path: str | None) -> None:
     """Per symbol what a run did, in R; then the portfolio."""
     from ctl.run_orchestrator import SUMMARY_ENDING, TRADES_ENDING
 
     print()
-    executed = {
-        item["symbol"]: item["metrics"] for item in document["symbol_run_results"] if item["status"] == "EXECUTED"
-    }
+    executed = {item.symbol: item.metrics for item in summary.symbol_run_results if item.metrics is not None}
     if executed:
         rows = dict(executed)
-        if document["portfolio"] is not None and len(executed) > 1:
-            rows["portfolio"] = document["portfolio"]
+        if summary.portfolio is not None and len(executed) > 1:
+            rows["portfolio"] = summary.portfolio
         _print_metrics(rows)
-    for item in document["symbol_run_results"]:
-        if item["status"] != "EXECUTED":
-            print(f"{item['symbol']}: {item['status']}" + (f" ({item['reason']})" if item["reason"] else ""))
-        for trade in item["extra"].get("open", []):
+    for item in summary.symbol_run_results:
+        if item.status != "EXECUTED":
+            print(f"{item.symbol}: {item.status}" + (f" ({item.reason})" if item.reason else ""))
+        for trade in item.extra.get("open", []):
             print(
-                f"{item['symbol']}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
+                f"{item.symbol}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
                 f"stop {trade['stop_price']:.6g}, {trade['r_theoretical']:+.2f} R"
             )
-    if document["orders"] is not None:
-        print_orders(document["orders"], document["risk"])
+    if summary.orders is not None:
+        print_orders(summary.orders, summary.risk)
     if summary_path is not None:
         print(f"\nrun summary  {summary_path}")
         if executed:
             print(f"trades       {summary_path.replace(SUMMARY_ENDING, TRADES_ENDING)}")
 
 
-def print_orders(sheet: Mapping[str, Any], risk: Mapping[str, Any] | None) -> None:
+def print_orders(sheet: OrderSheet, risk: RiskState | None) -> None:
     """The orders for the next open, what holds beyond them, and the risk budget."""
     print()
-    orders = sheet["orders"]
-    if not orders:
+    if not sheet.orders:
         print("Orders for the next open: none")
-    for session in sorted({order["session"] for order in orders}):
-        of_session = [order for order in orders if order["session"] == session]
-        decided = ", ".join(sorted({order["as_of"] for order in of_session}))
+    for session in sorted({order.session for order in sheet.orders}):
+        of_session = [order for order in sheet.orders if order.session == session]
+        decided = ", ".join(sorted({str(order.as_of) for order in of_session}))
         print(f"Orders for the open of {session} (decided on the close of {decided})")
         table = _table("symbol", "contract", "do", "quantity", "type", "price", "R", "risk each", right=(3, 5, 6, 7))
         for order in of_session:
             table.add_row(
-                order["symbol"], order["contract"], _what(order), str(order["quantity"]), order["type"],
-                "-" if order["price"] is None else f"{order['price']:.10g}",
-                "-" if order["r"] is None else f"{order['r']:+.2f}",
-                "-" if order["risk_per_contract"] is None
-                else f"{order['risk_per_contract']:,.2f} {order['currency']}",
+                order.symbol, order.contract, _what(order), str(order.quantity), order.type,
+                "-" if order.price is None else f"{order.price:.10g}",
+                "-" if order.r is None else f"{order.r:+.2f}",
+                "-" if order.risk_per_contract is None else f"{order.risk_per_contract:,.2f} {order.currency}",
             )  # fmt: skip
         _console().print(table)
         for order in of_session:
-            print(f"  {order['symbol']} {_what(order)}: {order['reason']}")
-    for text in sheet["standing"]:
+            print(f"  {order.symbol} {_what(order)}: {order.reason}")
+    for text in sheet.standing:
         print(f"  {text}")
     if risk is not None:
-        pnl = risk["r_pnl"]
+        pnl = risk.r_pnl
         print(
-            f"Risk at the close of {risk['as_of']}: 1 R = {risk['r_money']:,.2f} {risk['currency']}"
-            + (f", reduced to {risk['r_money_next']:,.2f} in a drawdown" if risk["reduced"] else "")
-            + f"; open {risk['r_used']:.2f} R, ordered {risk['r_ordered']:.2f} R; realised day {pnl['day']:+.2f}, "
-            f"week {pnl['week']:+.2f}, month {pnl['month']:+.2f} R; drawdown {risk['drawdown_r']:.2f} R; "
-            f"caps hit: {', '.join(risk['caps_hit']) or 'none'}"
+            f"Risk at the close of {risk.as_of}: 1 R = {risk.r_money:,.2f} {risk.currency}"
+            + (f", reduced to {risk.r_money_next:,.2f} in a drawdown" if risk.reduced else "")
+            + f"; open {risk.r_used:.2f} R, ordered {risk.r_ordered:.2f} R; realised day {pnl.day:+.2f}, "
+            f"week {pnl.week:+.2f}, month {pnl.month:+.2f} R; drawdown {risk.drawdown_r:.2f} R; "
+            f"caps hit: {', '.join(risk.caps_hit) or 'none'}"
         )
-    for text in sheet["notes"]:
+    for text in sheet.notes:
         print(f"  note: {text}")
 
 
-def print_paper(document: Mapping[str, Any]) -> None:
+def print_paper(report: PaperReport) -> None:
     """Closed paper trades beside the backtest's, and what differs."""
-    if not document["symbols"]:
+    if not report.symbols:
         print("the live-sim ledger is empty: the first real run begins it")
         return
     table = _table(
         "symbol", "trigger", "entry", "exit", "reason", "paper R", "backtest R", "difference", right=(5, 6, 7)
     )  # fmt: skip
-    for item in document["trades"]:
-        shown = item["paper"] or item["backtest"]
-        paper, backtest = item["paper"], item["backtest"]
+    for item in report.trades:
+        trade = item.paper or item.backtest
         table.add_row(
-            item["symbol"], item["trigger_session"], shown["entry_session"], shown["exit_session"],
-            shown["exit_reason"], "-" if paper is None else f"{paper['r_theoretical']:+.2f}",
-            "-" if backtest is None else f"{backtest['r_theoretical']:+.2f}",
-            "-" if item["r_difference"] is None else f"{item['r_difference']:+.4f}",
+            item.symbol, str(item.trigger_session),
+            *(("-", "-", "-") if trade is None
+              else (str(trade.entry_session), str(trade.exit_session), trade.exit_reason)),
+            "-" if item.paper is None else f"{item.paper.r_theoretical:+.2f}",
+            "-" if item.backtest is None else f"{item.backtest.r_theoretical:+.2f}",
+            "-" if item.r_difference is None else f"{item.r_difference:+.4f}",
         )  # fmt: skip
-    if document["trades"]:
+    if report.trades:
         _console().print(table)
-    for item in document["trades"]:
-        if item["differences"]:
-            print(f"{item['symbol']} {item['trigger_session']}: {'; '.join(item['differences'])}")
-            print(f"  {item['explanation']}")
-    for item in document["symbols"]:
+    for item in report.trades:
+        if item.differences:
+            print(f"{item.symbol} {item.trigger_session}: {'; '.join(item.differences)}")
+            print(f"  {item.explanation}")
+    for symbol in report.symbols:
         print(
-            f"{item['symbol']}: {item['sessions']} sessions from {item['first_session']} to {item['last_session']}, "
-            f"settled in {item['runs']} runs; open {len(item['open'])}, ordered {len(item['orders'])}; "
-            f"paper {item['paper_r']:+.2f} R, backtest {item['backtest_r']:+.2f} R; "
-            f"{item['live']} entries decided by a run on their own close"
+            f"{symbol.symbol}: {symbol.sessions} sessions from {symbol.first_session} to {symbol.last_session}, "
+            f"settled in {symbol.runs} runs; open {len(symbol.open)}, ordered {len(symbol.orders)}; "
+            f"paper {symbol.paper_r:+.2f} R, backtest {symbol.backtest_r:+.2f} R; "
+            f"{symbol.live} entries decided by a run on their own close"
         )
-    print(f"total: paper {document['paper_r']:+.2f} R, backtest {document['backtest_r']:+.2f} R")
-    if document["simulated"]:
+    print(f"total: paper {report.paper_r:+.2f} R, backtest {report.backtest_r:+.2f} R")
+    if report.simulated:
         print(_SIMULATED)
 
 
-def _what(order: Mapping[str, Any]) -> str:
+def _what(order: Order) -> str:
     """`buy`, `sell TP1`, `roll: buy`, `blocked`: what a trader does with one row."""
-    if order["status"] == "blocked":
+    if order.status == "blocked":
         return "blocked"
-    if order["action"] == "roll":
-        return f"roll: {order['side']}"
-    return f"{order['side']} {order['tranche']}" if order["tranche"] else str(order["side"])
+    if order.action == "roll":
+        return f"roll: {order.side}"
+    return f"{order.side} {order.tranche}" if order.tranche else str(order.side)
 
 
-def print_ops(document: Mapping[str, Any], log_path: str | None) -> None:
+def print_ops(log: OpsLog, log_path: str) -> None:
     """What the weekly cycle left, and how long each stage took."""
-    removed = (document["retention"] or {}).get("removed", [])
-    if removed:
-        verb = "would remove" if document["dry_run"] else "removed"
-        print(f"retention    {verb} {len(removed)} files")
-    if log_path is not None:
-        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in document["durations"].items())
-        print(f"ops log      {log_path}   ({stages})")
+    if log.retention is not None and log.retention.removed:
+        verb = "would remove" if log.dry_run else "removed"
+        print(f"retention    {verb} {len(log.retention.removed)} files")
+    stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in log.durations.items())
+    print(f"ops log      {log_path}   ({stages})")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:

@@ -10,6 +10,7 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline
+from ctl.flows.series import write_series
 from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
 from ctl.model.trades import Timeframe
 
@@ -60,7 +61,7 @@ def build(
     bars = api.load(contracts, root=name, publisher=publisher, mapping=mapping)
     series = api.build_with(bars, policy)
     manifest = continuous.manifest_document(series, package_version=__version__)
-    written = pipeline.write_series(out, name, series, manifest, csv=csv) if out is not None else []
+    written = write_series(out, name, series, manifest, csv=csv) if out is not None else []
     if json:
         output.print_json(manifest)
     else:

@@ -12,6 +12,7 @@ from ctl.certification import certify as certify_request
 from ctl.cli import output
 from ctl.errors import EXIT_OK
 from ctl.flows import pipeline
+from ctl.flows.functional import functional_input
 from ctl.model.rolls import RollPolicy
 from ctl.power import study, vendor_pairs
 
@@ -58,7 +59,7 @@ def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
             reference=pair.reference,
             calendar_sessions=pair.sessions,
             rebuild=rebuild,
-            functional=pipeline.functional_input(pair.root, series, pair.reference, terms),
+            functional=functional_input(pair.root, series, pair.reference, terms),
             package_version=__version__,
         )
     )

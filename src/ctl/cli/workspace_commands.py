@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +11,15 @@ from ctl import clock
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
-    from ctl.model.run import NotifyMode
-    from ctl.model.trades import Timeframe
+    from datetime import datetime
+
+    from ctl.gatekeeper import GateDecision
     from ctl.operating_profile import OperatingProfile
+    from ctl.ops.weekly import WeeklyOptions
+    from ctl.run_orchestrator import RunOptions
     from ctl.store import Workspace
 
 
@@ -38,7 +41,7 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
 
     with output.progress("simulating two vendors, 2018-01 to 2026-02"):
         filled = demo.fill(folder, pairs)
-    document = {
+    summary = {
         "workspace": str(filled.workspace.root),
         "raw_files": filled.raw_files,
         "raw_bytes": filled.raw_bytes,
@@ -47,9 +50,9 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
         "profile_kept": filled.profile_kept,
     }
     if json:
-        output.print_json(document)
+        output.print_json(summary)
     else:
-        output.print_filled(document)
+        output.print_filled(summary)
     return EXIT_OK
 
 
@@ -119,152 +122,90 @@ def certify(
 
 def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str | None, json: bool) -> int:
     """The gate: exit 0 only where everything holds."""
-    from ctl import gatekeeper as gate_room
     from ctl.flows import portfolio
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
-    try:
-        profile = read_profile(workspace, profile_path)
-    except ProfileError as error:
-        if json:
-            output.print_json(output.refused_profile(error, instant, profile_path or workspace.profile_path))
-        raise
-    decision = portfolio.Cycle(workspace, instant, as_of=until).decide(profile)
+    profile = profile_or_refusal(workspace, profile_path, instant, json=json)
+    decision = portfolio.gate(workspace, profile, instant=instant, as_of=until).decision
     if json:
-        output.print_json(decision.to_document())
+        output.print_json(document(decision))
     else:
-        print(gate_room.render_board(decision, profile, simulated=workspace.simulated))
+        print(board(decision, profile, workspace))
     return EXIT_OK if decision.passed else EXIT_MISMATCH
 
 
-def run(
-    workspace_path: Path | None,
-    profile_path: Path | None,
-    *,
-    dry_run: bool,
-    include_non_gating: bool,
-    timeframe: Timeframe,
-    as_of: str | None,
-    json: bool,
-) -> int:
+def run(workspace_path: Path | None, profile_path: Path | None, options: RunOptions, *, json: bool) -> int:
     """The portfolio run behind the gate."""
-    from ctl import gatekeeper as gate_room
     from ctl import run_orchestrator, store
-    from ctl.flows import portfolio
 
-    instant, until = clock.now(), day(as_of)
+    instant = clock.now()
     workspace = open_workspace(workspace_path)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl run"):
         profile = read_profile(workspace, profile_path)
-        cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
-        decision = cycle.decide(profile)
-        board = gate_room.render_board(decision, profile, simulated=workspace.simulated)
+        stages = run_orchestrator.run(workspace, profile, options, instant=instant)
+        decision = next(stages).decision
         if not decision.passed:
-            if json:
-                output.print_json(decision.to_document())
-                print(board, file=sys.stderr)
-            else:
-                print(board)
-            return EXIT_MISMATCH
-        with output.steps("running") as progress:
-            summary = run_orchestrator.run_portfolio(
-                profile,
-                decision,
-                cycle.run_symbol,
-                symbols=workspace.symbols,
-                instant=instant,
-                timeframe=timeframe,
-                include_non_gating=include_non_gating,
-                dry_run=dry_run,
-                simulated=workspace.simulated,
-                portfolio_metrics=cycle.portfolio_metrics,
-                next_orders=cycle.next_orders,
-                progress=progress,
-            )
-        if not dry_run:
-            cycle.settle_paper(summary.plan.entries, summary.results)
-        path = None if dry_run else run_orchestrator.persist(summary, workspace)
-    written = None if path is None else workspace.relative(path)
+            return refused(decision, profile, workspace, json=json)
+        *_, done = output.shown(stages)
+    written = None if done.summary_path is None else workspace.relative(done.summary_path)
     if json:
-        output.print_json({**summary.to_document(), "summary_path": written})
+        output.print_json({**document(done.finished()), "summary_path": written})
     else:
-        print(board)
-        output.print_run(summary.to_document(), written)
+        print(board(decision, profile, workspace))
+        output.print_run(done.finished(), written)
     return EXIT_OK
 
 
-def ops(
-    workspace_path: Path | None,
-    profile_path: Path | None,
-    *,
-    dry_run: bool,
-    notify: NotifyMode,
-    webhook_url: str | None,
-    retention_days: int,
-    retention_max_files: int | None,
-    retention_max_mb: float | None,
-    include_non_gating: bool,
-    timeframe: Timeframe,
-    as_of: str | None,
-    json: bool,
-) -> int:
+def ops(workspace_path: Path | None, options: WeeklyOptions, *, json: bool) -> int:
     """The weekly cycle."""
-    from ctl import gatekeeper as gate_room
-    from ctl import ops_notifier
-    from ctl.flows import portfolio
-    from ctl.ops.retention import RetentionLimits
-    from ctl.ops.weekly import WeeklyOptions, WeeklySteps, run_weekly
+    from ctl.ops.weekly import run_weekly
 
-    instant, until = clock.now(), day(as_of)
+    instant = clock.now()
     workspace = open_workspace(workspace_path)
-    url = ops_notifier.resolve_url(webhook_url, os.environ)
-    cycle = portfolio.Cycle(workspace, instant, timeframe=timeframe, as_of=until)
-    loaded: list[OperatingProfile] = []
-
-    def load_profile() -> OperatingProfile:
-        loaded.append(read_profile(workspace, profile_path))
-        return loaded[0]
-
-    with output.steps("running") as progress:
-        outcome = run_weekly(
-            workspace,
-            WeeklySteps(
-                load_profile=load_profile,
-                decide=cycle.decide,
-                run_symbol=cycle.run_symbol,
-                portfolio_metrics=cycle.portfolio_metrics,
-                next_orders=cycle.next_orders,
-                settle_paper=cycle.settle_paper,
-                progress=progress,
-            ),
-            WeeklyOptions(
-                dry_run=dry_run,
-                include_non_gating=include_non_gating,
-                timeframe=timeframe,
-                notify=notify,
-                webhook_url=url,
-                ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
-                retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
-            ),
-            instant=instant,
-            stream=sys.stderr if json else sys.stdout,
-        )
+    outcome = run_weekly(
+        workspace, options, instant=instant, stream=sys.stderr if json else sys.stdout, show=output.shown
+    )
+    log = outcome.log
     for warning in outcome.warnings:
         print(f"ctl ops: {warning}", file=sys.stderr)
     if json:
-        output.print_json(outcome.document)
-        return outcome.exit_code
-    if outcome.decision is not None and loaded:
-        print(gate_room.render_board(outcome.decision, loaded[0], simulated=workspace.simulated))
-    error = outcome.document["error"]
-    if error is not None and outcome.decision is None:
-        for problem in error["problems"] or [error["text"]]:
-            print(f"{error['code']}: {problem}", file=sys.stderr)
+        output.print_json(document(log))
+        return log.exit_code
+    if outcome.decision is not None and outcome.profile is not None:
+        print(board(outcome.decision, outcome.profile, workspace))
+    elif log.error is not None:
+        for problem in log.error.problems or (log.error.text,):
+            print(f"{log.error.code}: {problem}", file=sys.stderr)
     if outcome.summary is not None:
-        output.print_run(outcome.summary.to_document(), outcome.document["summary_path"])
-    output.print_ops(outcome.document, None if outcome.log_path is None else workspace.relative(outcome.log_path))
-    return outcome.exit_code
+        output.print_run(outcome.summary, log.summary_path)
+    output.print_ops(log, workspace.relative(outcome.log_path))
+    return log.exit_code
+
+
+def profile_or_refusal(workspace: Workspace, path: Path | None, instant: datetime, *, json: bool) -> OperatingProfile:
+    """`read_profile`; with `json` one that cannot be used is printed as a refused gate before it is raised."""
+    try:
+        return read_profile(workspace, path)
+    except ProfileError as error:
+        if json:
+            output.print_json(output.refused_profile(error, instant, path or workspace.profile_path))
+        raise
+
+
+def board(decision: GateDecision, profile: OperatingProfile, workspace: Workspace) -> str:
+    """The status board of the workspace's decision."""
+    from ctl.gatekeeper import render_board
+
+    return render_board(decision, profile, simulated=workspace.simulated)
+
+
+def refused(decision: GateDecision, profile: OperatingProfile, workspace: Workspace, *, json: bool) -> int:
+    """Show a decision that stops a command, and its exit code."""
+    if json:
+        output.print_json(document(decision))
+    print(board(decision, profile, workspace), file=sys.stderr if json else sys.stdout)
+    return EXIT_MISMATCH
 
 
 def open_workspace(path: Path | None) -> Workspace:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ctl import __version__, continuous, digests, ingest
 from ctl.errors import DataError
-from ctl.flows import inputs, pipeline
+from ctl.flows import inputs
+from ctl.flows.series import build_series, require_root, write_series
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
@@ -44,12 +45,10 @@ def build_symbol(
         files = tuple(manifest_path.parent / name for name in known["outputs"])
         return BuiltSeries(known, (*files, manifest_path), unchanged=True)
     bars = inputs.read_contracts(workspace, symbol)
-    pipeline.require_root(bars, config.root, symbol)
-    series = pipeline.build_series(bars, chosen, config.calendar)
+    require_root(bars, config.root, symbol)
+    series = build_series(bars, chosen, config.calendar)
     manifest = continuous.manifest_document(series, package_version=__version__)
-    written = pipeline.write_series(
-        manifest_path.parent, config.root, series, {**manifest, "build_digest": identity}, csv=csv
-    )
+    written = write_series(manifest_path.parent, config.root, series, {**manifest, "build_digest": identity}, csv=csv)
     return BuiltSeries(json.loads(written[-1].read_bytes()), tuple(written), unchanged=False)
 
 

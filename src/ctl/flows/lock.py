@@ -11,17 +11,17 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import digests, operating_profile, store
+from ctl import clock, digests, operating_profile, store
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import portfolio
 from ctl.flows.inputs import ReadOnce
-from ctl.model.run import instant_text
+from ctl.model.documents import document
 from ctl.operating_profile import OperatingProfile, SessionRange
 from ctl.store import Workspace
 from ctl.store.files import remove_temporaries
@@ -114,7 +114,8 @@ class LockPlan:
     workspace: Workspace
     profile: OperatingProfile
     data: bytes
-    cycle: portfolio.Cycle
+    files: ReadOnce
+    certified: Mapping[str, portfolio.Certified]
     decision: GateDecision
     inputs: tuple[InputDifference, ...]
 
@@ -144,7 +145,7 @@ class LockPlan:
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready."""
-        decided = self.decision.to_document()
+        decided = document(self.decision)
         return {
             "schema_version": 1,
             "timestamp": decided["timestamp"],
@@ -178,16 +179,17 @@ def plan(workspace: Workspace, *, instant: datetime) -> LockPlan:
     """
     data = _profile_bytes(workspace)
     profile = operating_profile.load(data, workspace.relative(workspace.profile_path), require_lock=False)
-    cycle = portfolio.Cycle(workspace, instant, files=ReadOnce(workspace))
-    decision = cycle.decide(profile)
+    files = ReadOnce(workspace)
+    gated = portfolio.gate(workspace, profile, instant=instant, files=files)
     return LockPlan(
         workspace=workspace,
         profile=profile,
         data=data,
-        cycle=cycle,
-        decision=decision,
+        files=files,
+        certified=gated.certified,
+        decision=gated.decision,
         inputs=tuple(
-            _input_difference(profile, symbol, cycle.certified.get(symbol)) for symbol in profile.gating_universe
+            _input_difference(profile, symbol, gated.certified.get(symbol)) for symbol in profile.gating_universe
         ),
     )
 
@@ -238,7 +240,7 @@ class Locked:
         profile = self.profile
         return {
             "schema_version": 1,
-            "timestamp": instant_text(self.plan.decision.timestamp),
+            "timestamp": clock.iso(self.plan.decision.timestamp),
             "simulated": self.workspace.simulated,
             "profile": {"path": profile.name, "version": profile.version, "digest": profile.sha256},
             "recommendation": profile.portfolio_recommendation,
@@ -299,7 +301,7 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
     files: dict[Path, bytes] = {}
     for symbol, parquet in bars.items():
         files[after.locked_bars(symbol)] = parquet
-        document = planned.cycle.certified[symbol].certificate.document
+        document = planned.certified[symbol].certificate.document
         files[after.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(dict(document))
     for file, content in files.items():
         store.write_atomic(file, content)
@@ -341,7 +343,7 @@ def _next_profile(planned: LockPlan, instant: datetime) -> tuple[bytes, dict[str
         changes["locked_date",] = instant.date()
     data = operating_profile.with_values(planned.data, changes, name=old.name) if changes else planned.data
     unlocked = operating_profile.load(data, old.name, require_lock=False)
-    held = {symbol: certified.inputs for symbol, certified in planned.cycle.certified.items()}
+    held = {symbol: certified.inputs for symbol, certified in planned.certified.items()}
     derived, bars = portfolio.derive_lock(planned.workspace, unlocked, held)
     packed: dict[str, bytes] = {}
     for symbol, frame in bars.items():
@@ -353,7 +355,7 @@ def _next_profile(planned: LockPlan, instant: datetime) -> tuple[bytes, dict[str
 
 def _require_passing(after: Workspace, profile: OperatingProfile, planned: LockPlan, instant: datetime) -> None:
     """The gate's own word on the new version and the same files: one that does not pass is not written."""
-    decision = portfolio.Cycle(after, instant, files=planned.cycle.files).decide(profile)
+    decision = portfolio.gate(after, profile, instant=instant, files=planned.files).decision
     if not decision.passed:
         raise GateRefused("nothing was locked, because the new version does not pass: " + "; ".join(decision.failures))
 

@@ -13,17 +13,19 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from ctl import clock, store
 from ctl import sessions as exchange
+from ctl import store
 from ctl.errors import DataError
-from ctl.flows import inputs, pipeline
+from ctl.flows import inputs
+from ctl.flows.backtest import backtest
+from ctl.flows.series import canonical_series
+from ctl.model.paper import LedgerRecord, PaperComparison, PaperEntry, PaperReport, PaperSymbol
 from ctl.store.files import remove_temporaries
 from ctl.trading import paper
 
 if TYPE_CHECKING:
     from ctl.flows.inputs import SymbolInputs
     from ctl.model.bars import DailySeries
-    from ctl.model.paper import PaperComparisonDocument, PaperSymbolDocument, RecordDocument
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry
     from ctl.operating_profile import OperatingProfile
@@ -52,7 +54,7 @@ def settle(
 
 def _records(
     workspace: Workspace, entry: PlanEntry, held: SymbolInputs, ledger: paper.Ledger, instant: datetime
-) -> Iterator[RecordDocument]:
+) -> Iterator[LedgerRecord]:
     calendar = workspace.symbol(entry.symbol).calendar
     whole = _series(held, calendar)
     sessions: list[date] = whole.frame["session"].to_list()
@@ -64,19 +66,20 @@ def _records(
         series = whole if session == sessions[-1] else _series(_up_to(held, session), calendar)
         bar = _bar(series, entry.symbol, session)
         decided = _decided(series, entry, calendar, live=timely and session == sessions[-1])
-        state, record = paper.record(entry.symbol, state, bar, decided, costs, instant=clock.iso(instant))
+        record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
+        state = paper.state_after(record)
         yield record
 
 
 def _decided(
     series: ContinuousSeries | DailySeries, entry: PlanEntry, calendar: str, *, live: bool
-) -> list[paper.Entry]:
+) -> list[PaperEntry]:
     """The entries that the close of the series' last session decides."""
-    result = pipeline.backtest(
+    result = backtest(
         series, entry.symbol, slippage_per_side=entry.slippage_per_side, tick=entry.tick, calendar=calendar
     )
     return [
-        paper.Entry(
+        PaperEntry(
             trigger.trigger_session,
             trigger.stop,
             (trigger.tp1, trigger.tp2, trigger.tp3),
@@ -89,7 +92,7 @@ def _decided(
 
 
 def _series(held: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
-    series = pipeline.canonical_series(held, calendar)
+    series = canonical_series(held, calendar)
     if series is None:
         raise DataError(f"no series of {held.symbol} to settle on", code="IDENTITY_MISMATCH")
     return series
@@ -156,43 +159,58 @@ def histories(series: ContinuousSeries | DailySeries, sessions: Sequence[date]) 
 # ---------------------------------------------------------------- beside the backtest
 
 
-def report(
-    workspace: Workspace, profile: OperatingProfile
-) -> tuple[list[PaperSymbolDocument], list[PaperComparisonDocument]]:
+def report(workspace: Workspace, profile: OperatingProfile, *, instant: datetime) -> PaperReport:
     """Every symbol of the ledger, and its closed trades beside the backtest on today's data and profile."""
     path = workspace.paper_ledger
     ledger = paper.read(path.read_bytes() if path.is_file() else b"", workspace.relative(path))
-    symbols: list[PaperSymbolDocument] = []
-    trades: list[PaperComparisonDocument] = []
+    symbols: list[PaperSymbol] = []
+    trades: list[PaperComparison] = []
     for symbol, records in sorted(ledger.records.items()):
-        settings = profile.symbol_settings.get(symbol)
-        config = workspace.symbol(symbol)
-        held = inputs.read_symbol(
-            workspace, symbol, policy=settings.roll_policy if settings else None, with_reference=False
-        )
-        series = _series(held, config.calendar)
-        result = pipeline.backtest(
-            series,
-            symbol,
-            slippage_per_side=settings.slippage_per_side if settings else config.tick,
-            tick=settings.tick_size if settings else config.tick,
-            calendar=config.calendar,
-        )
-        sessions = [date.fromisoformat(item["session"]) for item in records]
-        made = paper.compare(ledger, result, histories(series, sessions))
-        trades += made
-        symbols.append(
-            {
-                "symbol": symbol,
-                "first_session": records[0]["session"],
-                "last_session": records[-1]["session"],
-                "sessions": len(records),
-                "open": records[-1]["positions"],
-                "orders": records[-1]["orders"],
-                "paper_r": sum((item["paper"]["r_theoretical"] for item in made if item["paper"]), 0.0),
-                "backtest_r": sum((item["backtest"]["r_theoretical"] for item in made if item["backtest"]), 0.0),
-                "live": sum(1 for item in made if item["paper"] and item["paper"]["live"]),
-                "runs": len({item["run"] for item in records}),
-            }
-        )
-    return symbols, trades
+        compared = _compared(workspace, profile, symbol, records)
+        symbols.append(_symbol(symbol, records, compared))
+        trades += compared
+    return PaperReport(
+        timestamp=instant,
+        cycle_id=workspace.cycle_id,
+        simulated=workspace.simulated,
+        symbols=tuple(symbols),
+        trades=tuple(trades),
+        paper_r=sum((item.paper_r for item in symbols), 0.0),
+        backtest_r=sum((item.backtest_r for item in symbols), 0.0),
+        unexplained=sum((item.explanation or "").startswith("UNEXPLAINED") for item in trades),
+    )
+
+
+def _compared(
+    workspace: Workspace, profile: OperatingProfile, symbol: str, records: Sequence[LedgerRecord]
+) -> list[PaperComparison]:
+    settings, config = profile.symbol_settings.get(symbol), workspace.symbol(symbol)
+    held = inputs.read_symbol(
+        workspace, symbol, policy=settings.roll_policy if settings else None, with_reference=False
+    )
+    series = _series(held, config.calendar)
+    result = backtest(
+        series,
+        symbol,
+        slippage_per_side=settings.slippage_per_side if settings else config.tick,
+        tick=settings.tick_size if settings else config.tick,
+        calendar=config.calendar,
+    )
+    return paper.compare(records, result, histories(series, [record.session for record in records]))
+
+
+def _symbol(symbol: str, records: Sequence[LedgerRecord], compared: Sequence[PaperComparison]) -> PaperSymbol:
+    on_paper = [item.paper for item in compared if item.paper is not None]
+    in_backtest = [item.backtest for item in compared if item.backtest is not None]
+    return PaperSymbol(
+        symbol=symbol,
+        first_session=records[0].session,
+        last_session=records[-1].session,
+        sessions=len(records),
+        open=records[-1].positions,
+        orders=records[-1].orders,
+        paper_r=sum((trade.r_theoretical for trade in on_paper), 0.0),
+        backtest_r=sum((trade.r_theoretical for trade in in_backtest), 0.0),
+        live=sum(trade.live for trade in on_paper),
+        runs=len({record.run for record in records}),
+    )

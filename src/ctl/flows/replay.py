@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import sessions
+from ctl import clock, sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows.inputs import ReadOnce
-from ctl.flows.portfolio import Cycle
-from ctl.model.run import instant_text
+from ctl.flows.portfolio import gate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +80,7 @@ class Replay:
         profile = self.profile
         return {
             "schema_version": 1,
-            "timestamp": instant_text(self.instant),
+            "timestamp": clock.iso(self.instant),
             "simulated": self.simulated,
             "profile": {"path": profile.name, "version": profile.version, "digest": profile.sha256},
             "from": self.first.isoformat(),
@@ -114,7 +113,8 @@ def replay(
     weeks = []
     for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):
         progress(day)
-        weeks.append(ReplayedWeek(day, Cycle(workspace, instant, as_of=day, files=files).decide(profile)))
+        gated = gate(workspace, profile, instant=instant, as_of=day, files=files)
+        weeks.append(ReplayedWeek(day, gated.decision))
     if not weeks:
         ends = f", and data up to {through}" if through < last else ""
         raise DataError("no trading week ends in the range", found=f"{first} to {last}{ends}")

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from ctl import __version__, store
 from ctl.errors import CtlError, DataError, UsageError
-from ctl.flows import inputs, pipeline
+from ctl.flows import inputs
+from ctl.flows.backtest import strategy_bars
+from ctl.flows.series import canonical_series, require_root
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -285,11 +287,11 @@ def _bars(workspace: Workspace, profile: OperatingProfile | None, symbol: str, a
     held = inputs.read_symbol(workspace, symbol, policy=policy, as_of=as_of, with_reference=False)
     calendar = workspace.symbol(symbol).calendar
     if held.contracts is not None:
-        pipeline.require_root(held.contracts, held.root, symbol)
-    series = pipeline.canonical_series(held, calendar)
+        require_root(held.contracts, held.root, symbol)
+    series = canonical_series(held, calendar)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
-    return pipeline.strategy_bars(series, symbol, calendar)
+    return strategy_bars(series, symbol, calendar)
 
 
 def _try(

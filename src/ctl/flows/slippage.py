@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.errors import CtlError, DataError, InputError
-from ctl.flows import inputs, pipeline
+from ctl.flows import inputs
+from ctl.flows.series import canonical_series
 from ctl.trading import slippage
 from ctl.trading.slippage import Calibration, Fill
 
@@ -95,7 +96,7 @@ def propose(
                     as_of=as_of,
                     with_reference=False,
                 )
-                series = pipeline.canonical_series(held, config.calendar)
+                series = canonical_series(held, config.calendar)
                 if series is None:
                     raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
                 if rows:

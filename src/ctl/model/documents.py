@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ctl import clock
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _READY: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -75,7 +75,7 @@ def json_schema(record: Any, title: str) -> dict[str, Any]:
     """JSON Schema of a record's document: every field is there, and no other."""
     from pydantic import TypeAdapter
 
-    return {"$schema": _DIALECT, **_closed(TypeAdapter(record).json_schema(mode="serialization")), "title": title}
+    return {"$schema": DIALECT, **_closed(TypeAdapter(record).json_schema(mode="serialization")), "title": title}
 
 
 def _closed(schema: Any) -> Any:

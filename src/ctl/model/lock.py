@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
-from ctl.model.findings import Decision, Recommendation
-from ctl.model.run import LockResultDocument, ProfileReferenceDocument, ReasonDocument, RestatementDocument
+from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.run import LockResult, ProfileReference, Restatement
 
 
 class DerivedRecommendationDocument(TypedDict):
@@ -24,7 +24,7 @@ class PlannedSymbolDocument(TypedDict):
     expected: Decision
     derived: Decision
     changed: bool
-    reasons: list[ReasonDocument]
+    reasons: list[Reason]
     certificate_sha256: str | None
 
 
@@ -65,13 +65,13 @@ class LockPlanDocument(TypedDict):
     simulated: bool
     changed: bool
     lockable: bool
-    profile: ProfileReferenceDocument
+    profile: ProfileReference
     next_profile: str
     recommendation: DerivedRecommendationDocument
     symbols: list[PlannedSymbolDocument]
-    locks: list[LockResultDocument]
+    locks: list[LockResult]
     inputs: list[InputDifferenceDocument]
-    restatements: list[RestatementDocument]
+    restatements: list[Restatement]
 
 
 class RecordedEntryDocument(TypedDict):
@@ -88,7 +88,7 @@ class LockDocument(TypedDict):
     schema_version: Literal[1]
     timestamp: str
     simulated: bool
-    profile: ProfileReferenceDocument
+    profile: ProfileReference
     recommendation: Recommendation
     symbols: dict[str, Decision]
     entry: RecordedEntryDocument
@@ -109,8 +109,8 @@ class ProfileDifferenceDocument(TypedDict):
 
     schema_version: Literal[1]
     equal: bool
-    old: ProfileReferenceDocument
-    new: ProfileReferenceDocument
+    old: ProfileReference
+    new: ProfileReference
     changes: list[ProfileChangeDocument]
 
 
@@ -140,7 +140,7 @@ ReplayDocument = TypedDict(
         "schema_version": Literal[1],
         "timestamp": str,
         "simulated": bool,
-        "profile": ProfileReferenceDocument,
+        "profile": ProfileReference,
         "from": str,
         "to": str,
         "through": str,

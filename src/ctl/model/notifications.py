@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
 from ctl.digests import digest
-from ctl.model.run import Level, NotificationDocument, NotifyMode
+from ctl.model.run import Level, Notification, NotifyMode
 
 Kind = Literal["success", "symbol_failure", "gate_failure", "runner_error"]
 
@@ -66,18 +66,19 @@ class DeliveryResult:
     idempotency_key: str
     permanent: bool = False
 
-    def to_document(self) -> NotificationDocument:
-        """JSON-ready."""
-        return {
-            "mode": self.mode,
-            "level": self.level,
-            "text": self.text,
-            "delivered": self.delivered,
-            "attempts": self.attempts,
-            "target": self.target,
-            "error": self.error,
-            "idempotency_key": self.idempotency_key,
-        }
+    @property
+    def record(self) -> Notification:
+        """What is published of it."""
+        return Notification(
+            self.mode,
+            self.level,
+            self.text,
+            self.delivered,
+            self.attempts,
+            self.target,
+            self.error,
+            self.idempotency_key,
+        )
 
 
 def outcome(

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Literal
-
-from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from ctl.model.trades import StrategyResult, Timeframe
 
@@ -213,34 +211,6 @@ class Order:
     codes: tuple[str, ...]
     reason: str
 
-    def to_document(self) -> OrderDocument:
-        """JSON-ready."""
-        return {
-            "session": self.session.isoformat(),
-            "as_of": self.as_of.isoformat(),
-            "symbol": self.symbol,
-            "contract": self.contract,
-            "action": self.action,
-            "side": self.side,
-            "type": self.type,
-            "quantity": self.quantity,
-            "price": self.price,
-            "tranche": self.tranche,
-            "r": self.r,
-            "stop": self.stop,
-            "tp1": self.tp1,
-            "tp2": self.tp2,
-            "tp3": self.tp3,
-            "no_buy_below": self.no_buy_below,
-            "full_size_up_to": self.full_size_up_to,
-            "no_buy_above": self.no_buy_above,
-            "risk_per_contract": self.risk_per_contract,
-            "currency": self.currency,
-            "status": self.status,
-            "codes": list(self.codes),
-            "reason": self.reason,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class OrderSheet:
@@ -250,56 +220,10 @@ class OrderSheet:
     orders: tuple[Order, ...]
     standing: tuple[str, ...]
     notes: tuple[str, ...]
-    risk: RiskStateDocument | None
-
-    def to_document(self) -> OrderSheetDocument:
-        """JSON-ready."""
-        return {
-            "governed": self.governed,
-            "orders": [order.to_document() for order in self.orders],
-            "standing": list(self.standing),
-            "notes": list(self.notes),
-        }
 
 
-class OrderDocument(TypedDict):
-    """One order for the open of `session`."""
-
-    session: str
-    as_of: str
-    symbol: str
-    contract: str
-    action: Action
-    side: Side
-    type: OrderType
-    quantity: int
-    price: float | None
-    tranche: Tranche | None
-    r: float | None
-    stop: float | None
-    tp1: float | None
-    tp2: float | None
-    tp3: float | None
-    no_buy_below: float | None
-    full_size_up_to: float | None
-    no_buy_above: float | None
-    risk_per_contract: float | None
-    currency: str
-    status: OrderStatus
-    codes: list[str]
-    reason: str
-
-
-class OrderSheetDocument(TypedDict):
-    """The orders for the next open."""
-
-    governed: bool
-    orders: list[OrderDocument]
-    standing: list[str]
-    notes: list[str]
-
-
-class RiskCapDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RiskCap:
     """One cap, in R: what is used of it, and whether that blocks new entries."""
 
     code: str
@@ -308,15 +232,17 @@ class RiskCapDocument(TypedDict):
     hit: bool
 
 
-class RiskPointDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RiskPoint:
     """One session of the portfolio's R curve: what was realised on it, and the sum so far."""
 
-    session: str
+    session: date
     r: float
     total_r: float
 
 
-class RiskPnlDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RiskPnl:
     """Realised R of the day, the ISO week and the month of the as-of session, and of all time."""
 
     day: float
@@ -325,7 +251,8 @@ class RiskPnlDocument(TypedDict):
     total: float
 
 
-class RiskStateDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskState:
     """The risk budget at the close of `as_of`. Money in `currency`.
 
     r_money: 1 R; r_money_next: 1 R of the next entry, after the reduction in a drawdown. taken, refused: entries
@@ -333,7 +260,7 @@ class RiskStateDocument(TypedDict):
     entries to be placed.
     """
 
-    as_of: str
+    as_of: date
     equity: float
     currency: str
     r_percent: float
@@ -345,25 +272,26 @@ class RiskStateDocument(TypedDict):
     reduced: bool
     r_used: float
     r_ordered: float
-    r_pnl: RiskPnlDocument
-    caps: list[RiskCapDocument]
-    caps_hit: list[str]
+    r_pnl: RiskPnl
+    caps: tuple[RiskCap, ...]
+    caps_hit: tuple[str, ...]
     taken: int
-    refused: dict[str, int]
-    curve: list[RiskPointDocument]
+    refused: Mapping[str, int]
+    curve: tuple[RiskPoint, ...]
 
 
-class OrdersDocument(TypedDict):
-    """`ctl orders --json`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextOpenOrders:
+    """`ctl orders --json`. errors: symbols that could not be run, and why."""
 
-    schema_version: Literal[1]
-    timestamp: str
+    schema_version: Literal[1] = 1
+    timestamp: datetime
     cycle_id: str
     simulated: bool
-    gate_passed: Literal[True]
-    orders: OrderSheetDocument
-    risk: RiskStateDocument | None
-    errors: dict[str, str]
+    gate_passed: Literal[True] = True
+    orders: OrderSheet
+    risk: RiskState | None
+    errors: Mapping[str, str]
 
 
 def on_grid_up(price: float, tick: float) -> float:

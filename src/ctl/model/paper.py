@@ -1,59 +1,109 @@
-"""The published documents of the live-sim ledger: its lines, and its trades beside the backtest's."""
+"""The live-sim ledger as it is kept and shown: its lines, and its trades beside the backtest's."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import ClassVar, Final, Literal
 
-from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
+from ctl.model.trades import ExitReason
+
+_AS_WRITTEN: Final = {"extra": "forbid", "allow_inf_nan": False}
+"""How pydantic reads a line of the ledger back: every key, no other, and numbers that JSON can carry."""
 
 
-class OrderDocument(TypedDict):
-    """An entry for the next open, in the terms of the record's contract."""
+@dataclass(frozen=True, slots=True)
+class PaperEntry:
+    """An entry for the next open, in the terms of the record's contract. smallest: do not buy where open - stop is
+    less. live: decided by a run on that very close, in time for the open; else by a later run on what that session's
+    close knew.
+    """
 
-    trigger_session: str
+    __pydantic_config__: ClassVar = _AS_WRITTEN
+
+    trigger_session: date
     stop: float
-    tp: list[float]
+    tp: tuple[float, float, float]
     smallest: float
     live: bool
 
+    def moved(self, gap: float) -> PaperEntry:
+        """The same in the terms of the contract rolled into."""
+        first, second, third = self.tp
+        return replace(self, stop=self.stop + gap, tp=(first + gap, second + gap, third + gap))
 
-class PositionDocument(TypedDict):
-    """A position after the close; `hit` holds session and R of each target's fill."""
 
-    entry: OrderDocument
-    entry_session: str
+TargetFill = tuple[date, float]
+"""Session and R of a target's fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPosition:
+    """What was bought, in thirds, after the close. hit: each target's fill, None while it rests. due: sold at the next
+    open.
+    """
+
+    __pydantic_config__: ClassVar = _AS_WRITTEN
+
+    entry: PaperEntry
+    entry_session: date
     entry_price: float
-    hit: list[list[str | float] | None]
+    hit: tuple[TargetFill | None, TargetFill | None, TargetFill | None]
     due: bool
 
+    @property
+    def risk(self) -> float:
+        """Price risked per unit."""
+        return self.entry_price - self.entry.stop
 
-class PaperTradeDocument(TypedDict):
+    def moved(self, gap: float) -> PaperPosition:
+        """The same in the terms of the contract rolled into; R already realised stays."""
+        return replace(self, entry=self.entry.moved(gap), entry_price=self.entry_price + gap)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedEntry:
+    """An entry whose open came too near to its stop, or below it."""
+
+    __pydantic_config__: ClassVar = _AS_WRITTEN
+
+    trigger_session: date
+    reason: Literal["entry_at_or_below_stop", "risk_too_small"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTrade:
     """A closed trade, prices in the terms of `contract`, held at its exit. live: its entry was an order of a run."""
 
+    __pydantic_config__: ClassVar = _AS_WRITTEN
+
     symbol: str
-    trigger_session: str
-    entry_session: str
-    exit_session: str
+    trigger_session: date
+    entry_session: date
+    exit_session: date
     contract: str
     entry_price: float
     stop_price: float
     exit_price: float
     exit_reason: Literal["TP3", "Stop"]
-    targets: list[str | None]
+    targets: tuple[date | None, date | None, date | None]
     r_theoretical: float
     live: bool
 
 
-class RecordDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRecord:
     """One line of the ledger: one symbol's session as it was settled, and what is carried into the next one.
 
     Prices are those of `contract`, which the series holds on the session; gap: of the rolls that took effect on it.
     history: sha256 of the series up to the session, each bar in its own contract's terms. run: when it was written.
     """
 
+    __pydantic_config__: ClassVar = _AS_WRITTEN
+
     schema_version: Literal[1]
     symbol: str
-    session: str
+    session: date
     contract: str
     open: float
     high: float
@@ -63,51 +113,71 @@ class RecordDocument(TypedDict):
     history: str
     slippage_per_side: float
     tick: float
-    orders: list[OrderDocument]
-    positions: list[PositionDocument]
-    refused: list[dict[str, str]]
-    closed: list[PaperTradeDocument]
-    run: str
+    orders: tuple[PaperEntry, ...]
+    positions: tuple[PaperPosition, ...]
+    refused: tuple[RefusedEntry, ...]
+    closed: tuple[PaperTrade, ...]
+    run: datetime
 
 
-class PaperComparisonDocument(TypedDict):
+# ---------------------------------------------------------------- beside the backtest
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestTrade:
+    """A closed trade of the backtest, as far as paper has the same of it."""
+
+    symbol: str
+    trigger_session: date
+    entry_session: date
+    exit_session: date
+    entry_price: float
+    exit_price: float
+    exit_reason: ExitReason
+    r_theoretical: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperComparison:
     """One trade on paper and in the backtest; `explanation` where they differ."""
 
     symbol: str
-    trigger_session: str
-    paper: PaperTradeDocument | None
-    backtest: dict[str, Any] | None
+    trigger_session: date
+    paper: PaperTrade | None
+    backtest: BacktestTrade | None
     r_difference: float | None
-    differences: list[str]
+    differences: tuple[str, ...]
     explanation: str | None
 
 
-class PaperSymbolDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSymbol:
     """One symbol's part of the ledger. live: closed trades whose entry a run decided on its own close. runs: how many
     runs wrote its sessions.
     """
 
     symbol: str
-    first_session: str
-    last_session: str
+    first_session: date
+    last_session: date
     sessions: int
-    open: list[PositionDocument]
-    orders: list[OrderDocument]
+    open: tuple[PaperPosition, ...]
+    orders: tuple[PaperEntry, ...]
     paper_r: float
     backtest_r: float
     live: int
     runs: int
 
 
-class PaperDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperReport:
     """`ctl paper --json`."""
 
-    schema_version: Literal[1]
-    timestamp: str
+    schema_version: Literal[1] = 1
+    timestamp: datetime
     cycle_id: str
     simulated: bool
-    symbols: list[PaperSymbolDocument]
-    trades: list[PaperComparisonDocument]
+    symbols: tuple[PaperSymbol, ...]
+    trades: tuple[PaperComparison, ...]
     paper_r: float
     backtest_r: float
     unexplained: int

@@ -17,7 +17,7 @@ from typing import Final
 
 from ctl import store
 from ctl.digests import sha256_file
-from ctl.model.run import RetentionDocument, RetentionItemDocument
+from ctl.model.run import Retention, RetentionItem
 from ctl.store.files import TEMPORARY
 
 DEFAULT_DAYS: Final = 45
@@ -66,9 +66,7 @@ class _Record:
         return sum(file.size for file in self.files)
 
 
-def retain(
-    workspace: store.Workspace, limits: RetentionLimits, *, instant: datetime, dry_run: bool
-) -> RetentionDocument:
+def retain(workspace: store.Workspace, limits: RetentionLimits, *, instant: datetime, dry_run: bool) -> Retention:
     """Remove what the limits do not keep; a dry run only says what it would remove. Never raises OSError.
 
     instant: the command's reading of the clock; ages are counted from the stamp in a file's name to it.
@@ -94,12 +92,12 @@ class _Sweep:
         self, workspace: store.Workspace, limits: RetentionLimits, instant: datetime, *, dry_run: bool
     ) -> None:
         self._workspace, self._limits, self._instant, self._dry_run = workspace, limits, instant, dry_run
-        self._removed: list[RetentionItemDocument] = []
-        self._kept: list[RetentionItemDocument] = []
+        self._removed: list[RetentionItem] = []
+        self._kept: list[RetentionItem] = []
         self._problems: list[str] = []
         self._citations: list[tuple[str, bytes]] | None = None
 
-    def run(self) -> RetentionDocument:
+    def run(self) -> Retention:
         records: list[_Record] = []
         for kind, patterns in _PATTERNS.items():
             records += self._scanned(self._workspace.cycle / kind, patterns)
@@ -112,15 +110,15 @@ class _Sweep:
             if reason is None or not self._take(record, reason, newest=id(record) in newest):
                 left.append(record)
         self._cut_to_size(left, newest, considered=excess)
-        return {
-            "dry_run": self._dry_run,
-            "retention_days": self._limits.days,
-            "max_files": self._limits.max_files,
-            "max_mb": self._limits.max_mb,
-            "removed": self._removed,
-            "kept": self._kept,
-            "problems": self._problems,
-        }
+        return Retention(
+            self._dry_run,
+            self._limits.days,
+            self._limits.max_files,
+            self._limits.max_mb,
+            tuple(self._removed),
+            tuple(self._kept),
+            tuple(self._problems),
+        )
 
     def _scanned(self, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[_Record]:
         link = _link_within(self._workspace.root, folder)
@@ -208,17 +206,14 @@ class _Sweep:
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    self._problems.append(f"{item['file']}: {error.strerror}")
+                    self._problems.append(f"{item.file}: {error.strerror}")
                     continue
                 self._removed.append(item)
         finally:
             os.close(handle)
 
-    def _items(self, folder: Path, files: Sequence[_File], reason: str) -> list[RetentionItemDocument]:
-        return [
-            {"file": self._workspace.relative(folder / file.name), "reason": reason, "bytes": file.size}
-            for file in files
-        ]
+    def _items(self, folder: Path, files: Sequence[_File], reason: str) -> list[RetentionItem]:
+        return [RetentionItem(self._workspace.relative(folder / file.name), reason, file.size) for file in files]
 
 
 def _citing_texts(workspace: store.Workspace) -> Iterator[tuple[str, bytes]]:

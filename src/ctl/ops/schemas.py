@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ctl import operating_profile, store
+from ctl.model.documents import DIALECT, json_schema
 from ctl.model.lock import LockDocument, LockPlanDocument, ProfileDifferenceDocument, ReplayDocument
 from ctl.model.manifest import RollManifestDocument
-from ctl.model.orders import OrdersDocument
-from ctl.model.paper import PaperDocument, RecordDocument
-from ctl.model.run import GateResultDocument, OpsLogDocument, RunSummaryDocument
-
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+from ctl.model.orders import NextOpenOrders
+from ctl.model.paper import LedgerRecord, PaperReport
+from ctl.model.run import GateResult, OpsLog, RunSummary
 
 
 def schemas() -> dict[str, bytes]:
     """File name -> content of every schema here, the same bytes each time."""
-    from pydantic import TypeAdapter
-
-    documents: dict[str, tuple[str, dict[str, Any]]] = {
-        "operating_profile_v1.schema.json": ("Operating profile", operating_profile.json_schema()),
-        "gate_result_v1.schema.json": ("Gate result", TypeAdapter(GateResultDocument).json_schema()),
-        "run_summary_v1.schema.json": ("Run summary", TypeAdapter(RunSummaryDocument).json_schema()),
-        "orders_v1.schema.json": ("Orders for the next open", TypeAdapter(OrdersDocument).json_schema()),
-        "paper_v1.schema.json": ("Paper trades beside the backtest", TypeAdapter(PaperDocument).json_schema()),
-        "paper_ledger_record_v1.schema.json": (
-            "One line of the live-sim ledger",
-            TypeAdapter(RecordDocument).json_schema(),
-        ),
-        "ops_log_v1.schema.json": ("Ops log", TypeAdapter(OpsLogDocument).json_schema()),
-        "roll_manifest_v1.schema.json": ("Roll manifest", TypeAdapter(RollManifestDocument).json_schema()),
-        "lock_plan_v1.schema.json": ("What a lock would change", TypeAdapter(LockPlanDocument).json_schema()),
-        "lock_v1.schema.json": ("A lock that was put in force", TypeAdapter(LockDocument).json_schema()),
-        "profile_difference_v1.schema.json": (
-            "Difference of two profiles",
-            TypeAdapter(ProfileDifferenceDocument).json_schema(),
-        ),
-        "replay_v1.schema.json": ("The gate as of past weeks", TypeAdapter(ReplayDocument).json_schema()),
+    records: dict[str, tuple[Any, str]] = {
+        "gate_result_v1": (GateResult, "Gate result"),
+        "run_summary_v1": (RunSummary, "Run summary"),
+        "orders_v1": (NextOpenOrders, "Orders for the next open"),
+        "paper_v1": (PaperReport, "Paper trades beside the backtest"),
+        "paper_ledger_record_v1": (LedgerRecord, "One line of the live-sim ledger"),
+        "ops_log_v1": (OpsLog, "Ops log"),
+        "roll_manifest_v1": (RollManifestDocument, "Roll manifest"),
+        "lock_plan_v1": (LockPlanDocument, "What a lock would change"),
+        "lock_v1": (LockDocument, "A lock that was put in force"),
+        "profile_difference_v1": (ProfileDifferenceDocument, "Difference of two profiles"),
+        "replay_v1": (ReplayDocument, "The gate as of past weeks"),
     }
-    return {
-        name: store.json_bytes({"$schema": _DIALECT, **_closed(schema), "title": title})
-        for name, (title, schema) in documents.items()
-    }
+    schemas = {f"{name}.schema.json": json_schema(record, title) for name, (record, title) in records.items()}
+    manifest = schemas["roll_manifest_v1.schema.json"]
+    for beside_its_series in ("build_digest", "outputs"):
+        manifest["required"].remove(beside_its_series)
+    profile = {"$schema": DIALECT, **operating_profile.json_schema(), "title": "Operating profile"}
+    schemas["operating_profile_v1.schema.json"] = profile
+    return {name: store.json_bytes(schema) for name, schema in schemas.items()}
 
 
 def write_schemas(folder: Path) -> tuple[Path, ...]:
@@ -54,15 +47,3 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
             store.write_atomic(path, data)
             changed.append(path)
     return tuple(changed)
-
-
-def _closed(schema: Any) -> Any:
-    """The schema with every object of fixed properties closed: documents carry no other keys."""
-    if isinstance(schema, list):
-        return [_closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: _closed(value) for key, value in schema.items()}
-    if closed.get("type") == "object" and isinstance(closed.get("properties"), dict):
-        closed.setdefault("additionalProperties", False)
-    return closed

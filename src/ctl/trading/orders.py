@@ -16,6 +16,7 @@ from ctl.model.orders import (
     OrderSheet,
     OrderType,
     PositionIntent,
+    RiskState,
     RiskTerms,
     Roll,
     Side,
@@ -37,8 +38,8 @@ def order_sheet(
     terms: RiskTerms | None,
     *,
     missing: Sequence[str] = (),
-) -> OrderSheet:
-    """The orders for the next open, sized, ordered by symbol: exits, rolls, targets, entries.
+) -> tuple[OrderSheet, RiskState | None]:
+    """The orders for the next open, sized, ordered by symbol: exits, rolls, targets, entries; and the budget's state.
 
     terms None: three lots a position, no cap. books: of every symbol of `intents`. missing: symbols that
     could not be run; while there are any the budget is not known, and a governed sheet places no entry.
@@ -63,7 +64,7 @@ def order_sheet(
     state = None
     if account is not None and books:
         state = risk.state(account, max(book.result.last_session for book in books.values()))
-    return OrderSheet(terms is not None, tuple(orders), tuple(standing), tuple(notes), state)
+    return OrderSheet(terms is not None, tuple(orders), tuple(standing), tuple(notes)), state
 
 
 _NOTE_CONTRACT: Final = (

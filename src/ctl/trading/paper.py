@@ -8,24 +8,25 @@ holds on its session; a roll moves everything that is open by its gap, so no rec
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any, Final, Literal, cast
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final, Literal
 
 from ctl.errors import DataError
-from ctl.model.orders import TRANCHES
+from ctl.model.documents import document
 from ctl.model.paper import (
-    OrderDocument,
-    PaperComparisonDocument,
-    PaperTradeDocument,
-    PositionDocument,
-    RecordDocument,
+    BacktestTrade,
+    LedgerRecord,
+    PaperComparison,
+    PaperEntry,
+    PaperPosition,
+    PaperTrade,
+    RefusedEntry,
+    TargetFill,
 )
 from ctl.model.trades import StrategyResult, Trade
 
-SCHEMA_VERSION: Final = 1
 R_TOLERANCE: Final = 1e-6
 """Two results of one trade within this much R are the same: prices of two frames differ in their last digits."""
 
@@ -55,60 +56,20 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry for the next open. smallest: do not buy where open - stop is less. live: decided by a run on that very
-    close, in time for the open; else by a later run on what that session's close knew.
-    """
-
-    trigger_session: date
-    stop: float
-    tp: tuple[float, float, float]
-    smallest: float
-    live: bool
-
-    def moved(self, gap: float) -> Entry:
-        """The same in the terms of the contract rolled into."""
-        first, second, third = self.tp
-        return replace(self, stop=self.stop + gap, tp=(first + gap, second + gap, third + gap))
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """What was bought, in thirds. hit: session and R of each target's fill, None while it rests. due: sold at the
-    next open.
-    """
-
-    entry: Entry
-    entry_session: date
-    entry_price: float
-    hit: tuple[tuple[date, float] | None, ...] = (None, None, None)
-    due: bool = False
-
-    @property
-    def risk(self) -> float:
-        """Price risked per unit."""
-        return self.entry_price - self.entry.stop
-
-    def moved(self, gap: float) -> Position:
-        """The same in the terms of the contract rolled into; R already realised stays."""
-        return replace(self, entry=self.entry.moved(gap), entry_price=self.entry_price + gap)
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """What one symbol carries from one session to the next."""
 
-    entries: tuple[Entry, ...] = ()
-    positions: tuple[Position, ...] = ()
+    entries: tuple[PaperEntry, ...] = ()
+    positions: tuple[PaperPosition, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What one session did."""
 
     state: State
-    closed: list[PaperTradeDocument] = field(default_factory=list)
-    refused: list[dict[str, str]] = field(default_factory=list)
+    closed: tuple[PaperTrade, ...]
+    refused: tuple[RefusedEntry, ...]
 
 
 def settle(symbol: str, state: State, bar: Bar, costs: Costs) -> Settled:
@@ -122,55 +83,59 @@ def settle(symbol: str, state: State, bar: Bar, costs: Costs) -> Settled:
         tuple(entry.moved(bar.gap) for entry in state.entries),
         tuple(position.moved(bar.gap) for position in state.positions),
     )
-    made, held = Settled(State()), []
+    closed: list[PaperTrade] = []
+    refused: list[RefusedEntry] = []
+    held: list[PaperPosition] = []
     for position in carried.positions:
         if position.due:
-            made.closed.append(_closed(symbol, position, bar, bar.open - costs.slippage_per_side, "Stop"))
+            closed.append(_closed(symbol, position, bar, bar.open - costs.slippage_per_side, "Stop"))
             continue
         after = _day(position, bar)
         if all(after.hit):
-            made.closed.append(_closed(symbol, after, bar, max(after.entry.tp[2], bar.open), "TP3"))
+            closed.append(_closed(symbol, after, bar, max(after.entry.tp[2], bar.open), "TP3"))
         else:
             held.append(after)
     for entry in carried.entries:
         distance = round(bar.open - entry.stop, _DIGITS)
-        if distance <= 0.0 or distance < round(entry.smallest, _DIGITS):
-            reason = "entry_at_or_below_stop" if distance <= 0.0 else "risk_too_small"
-            made.refused.append({"trigger_session": entry.trigger_session.isoformat(), "reason": reason})
+        if distance <= 0.0:
+            refused.append(RefusedEntry(entry.trigger_session, "entry_at_or_below_stop"))
+        elif distance < round(entry.smallest, _DIGITS):
+            refused.append(RefusedEntry(entry.trigger_session, "risk_too_small"))
         else:
-            held.append(Position(entry, bar.session, bar.open + costs.slippage_per_side))
-    made.state = State((), tuple(held))
-    return made
+            bought = bar.open + costs.slippage_per_side
+            held.append(PaperPosition(entry, bar.session, bought, (None, None, None), due=False))
+    return Settled(State((), tuple(held)), tuple(closed), tuple(refused))
 
 
-def _day(position: Position, bar: Bar) -> Position:
-    hit = list(position.hit)
-    for index, target in enumerate(position.entry.tp):
-        if hit[index] is None and round(bar.high - target, _DIGITS) >= 0.0:
-            hit[index] = (bar.session, (max(target, bar.open) - position.entry_price) / position.risk)
+def _day(position: PaperPosition, bar: Bar) -> PaperPosition:
+    def fill(done: TargetFill | None, target: float) -> TargetFill | None:
+        if done is None and round(bar.high - target, _DIGITS) >= 0.0:
+            return bar.session, (max(target, bar.open) - position.entry_price) / position.risk
+        return done
+
+    first, second, third = (fill(*pair) for pair in zip(position.hit, position.entry.tp, strict=True))
     breached = round(bar.close - position.entry.stop, _DIGITS) < 0.0
-    return replace(position, hit=tuple(hit), due=breached and not all(hit))
+    hit = (first, second, third)
+    return replace(position, hit=hit, due=breached and not all(hit))
 
 
-def _closed(
-    symbol: str, position: Position, bar: Bar, price: float, reason: Literal["TP3", "Stop"]
-) -> PaperTradeDocument:
+def _closed(symbol: str, position: PaperPosition, bar: Bar, price: float, reason: Literal["TP3", "Stop"]) -> PaperTrade:
     rest = (price - position.entry_price) / position.risk
-    parts = [rest if item is None else item[1] for item in position.hit]
-    return {
-        "symbol": symbol,
-        "trigger_session": position.entry.trigger_session.isoformat(),
-        "entry_session": position.entry_session.isoformat(),
-        "exit_session": bar.session.isoformat(),
-        "contract": bar.contract,
-        "entry_price": position.entry_price,
-        "stop_price": position.entry.stop,
-        "exit_price": price,
-        "exit_reason": reason,
-        "targets": [None if item is None else item[0].isoformat() for item in position.hit],
-        "r_theoretical": sum(parts) / 3.0,
-        "live": position.entry.live,
-    }
+    first, second, third = (None if fill is None else fill[0] for fill in position.hit)
+    return PaperTrade(
+        symbol=symbol,
+        trigger_session=position.entry.trigger_session,
+        entry_session=position.entry_session,
+        exit_session=bar.session,
+        contract=bar.contract,
+        entry_price=position.entry_price,
+        stop_price=position.entry.stop,
+        exit_price=price,
+        exit_reason=reason,
+        targets=(first, second, third),
+        r_theoretical=sum(rest if fill is None else fill[1] for fill in position.hit) / 3.0,
+        live=position.entry.live,
+    )
 
 
 # ---------------------------------------------------------------- records
@@ -180,84 +145,69 @@ def record(
     symbol: str,
     state: State,
     bar: Bar,
-    decided: Sequence[Entry],
+    decided: Sequence[PaperEntry],
     costs: Costs,
     *,
-    instant: str,
-) -> tuple[State, RecordDocument]:
+    instant: datetime,
+) -> LedgerRecord:
     """Settle one session, add what its close decided, and give the line of the ledger that says both."""
     made = settle(symbol, state, bar, costs)
-    after = State(tuple(decided), made.state.positions)
-    return after, {
-        "schema_version": 1,
-        "symbol": symbol,
-        "session": bar.session.isoformat(),
-        "contract": bar.contract,
-        "open": bar.open,
-        "high": bar.high,
-        "low": bar.low,
-        "close": bar.close,
-        "gap": bar.gap,
-        "history": bar.history,
-        "slippage_per_side": costs.slippage_per_side,
-        "tick": costs.tick,
-        "orders": [_entry_document(entry) for entry in after.entries],
-        "positions": [_position_document(position) for position in after.positions],
-        "refused": made.refused,
-        "closed": made.closed,
-        "run": instant,
-    }
+    return LedgerRecord(
+        schema_version=1,
+        symbol=symbol,
+        session=bar.session,
+        contract=bar.contract,
+        open=bar.open,
+        high=bar.high,
+        low=bar.low,
+        close=bar.close,
+        gap=bar.gap,
+        history=bar.history,
+        slippage_per_side=costs.slippage_per_side,
+        tick=costs.tick,
+        orders=tuple(decided),
+        positions=made.state.positions,
+        refused=made.refused,
+        closed=made.closed,
+        run=instant,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The records of a ledger by symbol, sessions increasing."""
+    """The records of a ledger by symbol, sessions increasing; no symbol without any."""
 
-    records: Mapping[str, tuple[RecordDocument, ...]]
+    records: Mapping[str, tuple[LedgerRecord, ...]]
 
     def last_session(self, symbol: str) -> date | None:
         """The last session that was settled; None before the first."""
-        held = self.records.get(symbol)
-        return date.fromisoformat(held[-1]["session"]) if held else None
-
-    def first_session(self, symbol: str) -> date | None:
-        """The session on whose close the ledger's first decision was taken."""
-        held = self.records.get(symbol)
-        return date.fromisoformat(held[0]["session"]) if held else None
+        records = self.records.get(symbol)
+        return records[-1].session if records else None
 
     def state(self, symbol: str) -> State:
         """What a symbol carries into the next session."""
-        held = self.records.get(symbol)
-        if not held:
-            return State()
-        return State(
-            tuple(_entry(item) for item in held[-1]["orders"]),
-            tuple(_position(item) for item in held[-1]["positions"]),
-        )
+        records = self.records.get(symbol)
+        return state_after(records[-1]) if records else State()
 
-    def closed(self, symbol: str) -> list[PaperTradeDocument]:
-        """Closed trades in order of exit."""
-        return [trade for item in self.records.get(symbol, ()) for trade in item["closed"]]
+
+def state_after(record: LedgerRecord) -> State:
+    """What a symbol carries into the session after a record's."""
+    return State(record.orders, record.positions)
 
 
 def read(data: bytes, where: str) -> Ledger:
     """The ledger of `ledger.jsonl`. Raises DataError naming the first line that cannot be one of ours."""
-    records: dict[str, list[RecordDocument]] = {}
-    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), 1):
+    from pydantic import TypeAdapter
+
+    adapter = TypeAdapter(LedgerRecord)
+    records: dict[str, list[LedgerRecord]] = {}
+    for number, line in enumerate(data.splitlines(), 1):
         try:
-            found = json.loads(line, parse_constant=_refused)
-            if not isinstance(found, dict) or set(found) != set(RecordDocument.__annotations__):
+            item = adapter.validate_json(line, strict=True)
+            earlier = records.setdefault(item.symbol, [])
+            if earlier and item.session <= earlier[-1].session:
                 raise ValueError
-            item = cast(RecordDocument, found)
-            held = records.setdefault(item["symbol"], [])
-            if item["schema_version"] != SCHEMA_VERSION or (held and item["session"] <= held[-1]["session"]):
-                raise ValueError
-            date.fromisoformat(item["session"])
-            for order in item["orders"]:
-                _entry(order)
-            for position in item["positions"]:
-                _position(position)
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise DataError(
                 "the paper ledger is damaged",
                 where=f"{where}:{number}",
@@ -265,163 +215,105 @@ def read(data: bytes, where: str) -> Ledger:
                 remedy="restore the file from a backup, or move it away to begin a new ledger",
                 code="PAPER_LEDGER_DAMAGED",
             ) from error
-        held.append(item)
-    return Ledger({symbol: tuple(held) for symbol, held in records.items()})
+        earlier.append(item)
+    return Ledger({symbol: tuple(items) for symbol, items in records.items()})
 
 
-def lines(records: Iterable[RecordDocument]) -> bytes:
+def lines(records: Iterable[LedgerRecord]) -> bytes:
     """Records as lines of the ledger."""
     return b"".join(
-        json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        json.dumps(document(item), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         for item in records
     )
-
-
-def _refused(name: str) -> float:
-    raise ValueError(name)
-
-
-def _entry_document(entry: Entry) -> OrderDocument:
-    return {
-        "trigger_session": entry.trigger_session.isoformat(),
-        "stop": entry.stop,
-        "tp": list(entry.tp),
-        "smallest": entry.smallest,
-        "live": entry.live,
-    }
-
-
-def _entry(item: OrderDocument) -> Entry:
-    first, second, third = (_price(level) for level in item["tp"])
-    return Entry(
-        date.fromisoformat(item["trigger_session"]),
-        _price(item["stop"]),
-        (first, second, third),
-        _price(item["smallest"]),
-        bool(item["live"]),
-    )
-
-
-def _position_document(position: Position) -> PositionDocument:
-    return {
-        "entry": _entry_document(position.entry),
-        "entry_session": position.entry_session.isoformat(),
-        "entry_price": position.entry_price,
-        "hit": [None if item is None else [item[0].isoformat(), item[1]] for item in position.hit],
-        "due": position.due,
-    }
-
-
-def _position(item: PositionDocument) -> Position:
-    hit = tuple(None if one is None else (date.fromisoformat(str(one[0])), _price(one[1])) for one in item["hit"])
-    if len(hit) != len(TRANCHES):
-        raise ValueError
-    return Position(
-        _entry(item["entry"]), date.fromisoformat(item["entry_session"]), _price(item["entry_price"]), hit, item["due"]
-    )
-
-
-def _price(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError
-    return float(value)
 
 
 # ---------------------------------------------------------------- beside the backtest
 
 
-def compare(ledger: Ledger, result: StrategyResult, history: Mapping[date, str]) -> list[PaperComparisonDocument]:
+def compare(
+    records: Sequence[LedgerRecord], result: StrategyResult, history: Mapping[date, str]
+) -> list[PaperComparison]:
     """Closed paper trades of one symbol beside the backtest's of the same dates, by trigger session.
 
-    Of the backtest: entries decided on the close of a session of the ledger, and closed by its last. history: what the
-    series reads now, by session, as `Bar.history`; it tells restated data from a difference of rules.
+    records: all of the symbol's, at least one. Of the backtest: entries decided on the close of a session of the
+    ledger, and closed by its last. history: what the series reads now, by session, as `Bar.history`; it tells restated
+    data from a difference of rules.
     """
-    symbol = result.symbol
-    records = ledger.records.get(symbol, ())
-    if not records:
-        return []
-    first, last = ledger.first_session(symbol), ledger.last_session(symbol)
-    decided = {t.trigger_session: t.confirmation_session for t in result.triggers}
-    theirs = {
-        trade.trigger_session.isoformat(): trade
+    first, last = records[0].session, records[-1].session
+    decided = {trigger.trigger_session: trigger.confirmation_session for trigger in result.triggers}
+    backtests = {
+        trade.trigger_session: trade
         for trade in result.trades
-        if _within(first, decided.get(trade.trigger_session), last) and _within(first, trade.exit_session, last)
+        if first <= (decided.get(trade.trigger_session) or date.min) <= last and first <= trade.exit_session <= last
     }
-    ours = {trade["trigger_session"]: trade for trade in ledger.closed(symbol)}
-    made: list[PaperComparisonDocument] = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        paper, backtest = ours.get(key), theirs.get(key)
+    papers = {trade.trigger_session: trade for record in records for trade in record.closed}
+    made: list[PaperComparison] = []
+    for trigger in sorted(papers.keys() | backtests.keys()):
+        paper, backtest = papers.get(trigger), backtests.get(trigger)
         differences = _differences(paper, backtest)
-        until = max(
-            date.fromisoformat(paper["exit_session"]) if paper else date.min,
-            backtest.exit_session if backtest else date.min,
-        )
+        until = max(trade.exit_session for trade in (paper, backtest) if trade is not None)
         made.append(
-            {
-                "symbol": symbol,
-                "trigger_session": key,
-                "paper": paper,
-                "backtest": None if backtest is None else _backtest_document(symbol, backtest),
-                "r_difference": paper["r_theoretical"] - backtest.r_theoretical if paper and backtest else None,
-                "differences": differences,
-                "explanation": _explanation(records, history, until, result) if differences else None,
-            }
+            PaperComparison(
+                symbol=result.symbol,
+                trigger_session=trigger,
+                paper=paper,
+                backtest=None if backtest is None else _backtest_trade(result.symbol, backtest),
+                r_difference=paper.r_theoretical - backtest.r_theoretical if paper and backtest else None,
+                differences=tuple(differences),
+                explanation=_explanation(records, history, until, result) if differences else None,
+            )
         )
     return made
 
 
-def _within(first: date | None, day: date | None, last: date | None) -> bool:
-    return first is not None and day is not None and last is not None and first <= day <= last
-
-
-def _differences(paper: PaperTradeDocument | None, backtest: Trade | None) -> list[str]:
+def _differences(paper: PaperTrade | None, backtest: Trade | None) -> list[str]:
     if paper is None or backtest is None:
         return ["only in the backtest" if paper is None else "only on paper"]
-    targets = (backtest.tp1_session, backtest.tp2_session, backtest.tp3_session)
     pairs = (
-        ("entry session", paper["entry_session"], backtest.entry_session.isoformat()),
-        ("exit session", paper["exit_session"], backtest.exit_session.isoformat()),
-        ("exit reason", paper["exit_reason"], backtest.exit_reason),
-        ("targets", paper["targets"], [None if item is None else item.isoformat() for item in targets]),
+        ("entry session", paper.entry_session, backtest.entry_session),
+        ("exit session", paper.exit_session, backtest.exit_session),
+        ("exit reason", paper.exit_reason, backtest.exit_reason),
+        ("targets", paper.targets, (backtest.tp1_session, backtest.tp2_session, backtest.tp3_session)),
     )
-    found = [f"{name}: {here} on paper, {there} in the backtest" for name, here, there in pairs if here != there]
-    if abs(paper["r_theoretical"] - backtest.r_theoretical) > R_TOLERANCE:
-        found.append(f"R: {paper['r_theoretical']:+.4f} on paper, {backtest.r_theoretical:+.4f} in the backtest")
+    found = [
+        f"{name}: {document(here)} on paper, {document(there)} in the backtest"
+        for name, here, there in pairs
+        if here != there
+    ]
+    if abs(paper.r_theoretical - backtest.r_theoretical) > R_TOLERANCE:
+        found.append(f"R: {paper.r_theoretical:+.4f} on paper, {backtest.r_theoretical:+.4f} in the backtest")
     return found
 
 
 def _explanation(
-    records: Sequence[RecordDocument], history: Mapping[date, str], until: date, result: StrategyResult
+    records: Sequence[LedgerRecord], history: Mapping[date, str], until: date, result: StrategyResult
 ) -> str:
     """Why a trade differs: what the ledger saw at the time against what the data and the terms say now."""
-    for item in records:
-        session = date.fromisoformat(item["session"])
-        if session > until:
+    slippage, tick = result.parameters["slippage_per_side"], result.parameters["tick"]
+    for record in records:
+        if record.session > until:
             break
-        if history.get(session) != item["history"]:
+        if history.get(record.session) != record.history:
             return (
-                f"RESTATED_DATA: up to {session} the bars or the rolls of the series read otherwise now than when the "
-                f"session was settled"
+                f"RESTATED_DATA: up to {record.session} the bars or the rolls of the series read otherwise now than "
+                f"when the session was settled"
             )
-        costs = (item["slippage_per_side"], item["tick"])
-        now = (result.parameters["slippage_per_side"], result.parameters["tick"])
-        if costs != now:
+        if (record.slippage_per_side, record.tick) != (slippage, tick):
             return (
-                f"COSTS_CHANGED: {session} was settled with slippage {costs[0]:g} and tick {costs[1]:g}; "
-                f"now they are {now[0]:g} and {now[1]:g}"
+                f"COSTS_CHANGED: {record.session} was settled with slippage {record.slippage_per_side:g} and tick "
+                f"{record.tick:g}; now they are {slippage:g} and {tick:g}"
             )
     return "UNEXPLAINED: the data and the costs are as they were; one of the two does not follow the rules"
 
 
-def _backtest_document(symbol: str, trade: Trade) -> dict[str, Any]:
-    document = trade.document()
-    kept = (
-        "trigger_session",
-        "entry_session",
-        "exit_session",
-        "entry_price",
-        "exit_price",
-        "exit_reason",
-        "r_theoretical",
+def _backtest_trade(symbol: str, trade: Trade) -> BacktestTrade:
+    return BacktestTrade(
+        symbol,
+        trade.trigger_session,
+        trade.entry_session,
+        trade.exit_session,
+        trade.entry_price,
+        trade.exit_price,
+        trade.exit_reason,
+        trade.r_theoretical,
     )
-    return {"symbol": symbol, **{name: document[name] for name in kept}}

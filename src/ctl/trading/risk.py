@@ -18,9 +18,10 @@ from ctl.model.orders import (
     Book,
     EntryIntent,
     Market,
-    RiskCapDocument,
-    RiskPointDocument,
-    RiskStateDocument,
+    RiskCap,
+    RiskPnl,
+    RiskPoint,
+    RiskState,
     RiskTerms,
     tranche_lots,
 )
@@ -97,8 +98,7 @@ class Account:
         self.terms = terms
         self.taken: dict[tuple[str, date], Held] = {}
         self.refused: dict[tuple[str, date], Sizing] = {}
-        self.curve: list[RiskPointDocument] = []
-        self._sessions: list[date] = []
+        self.curve: list[RiskPoint] = []
         self._peak = 0.0
         self._coming: list[tuple[date, str, float]] = []
         self._held: list[Held] = []
@@ -110,10 +110,8 @@ class Account:
             session, r = self._coming[0][0], 0.0
             while self._coming and self._coming[0][0] == session:
                 r += heapq.heappop(self._coming)[2]
-            total = self.total() + r
-            self._sessions.append(session)
-            self.curve.append({"session": session.isoformat(), "r": r, "total_r": total})
-            self._peak = max(self._peak, total)
+            self.curve.append(RiskPoint(session, r, self.total() + r))
+            self._peak = max(self._peak, self.total())
         self._held = [item for item in self._held if item.left(day)]
         self._ordered = [item for item in self._ordered if item.open is None or item.open > day]
 
@@ -177,7 +175,7 @@ class Account:
 
     def total(self) -> float:
         """R realised so far."""
-        return self.curve[-1]["total_r"] if self.curve else 0.0
+        return self.curve[-1].total_r if self.curve else 0.0
 
     def losses(self, day: date) -> tuple[tuple[str, str, float, float], ...]:
         """(code, name, limit, value) of the day, the ISO week and the month of `day`, as realised up to its close."""
@@ -203,10 +201,10 @@ class Account:
 
     def _since(self, first: date) -> float:
         total = 0.0
-        for session, point in zip(reversed(self._sessions), reversed(self.curve), strict=True):
-            if session < first:
+        for point in reversed(self.curve):
+            if point.session < first:
                 break
-            total += point["r"]
+            total += point.r
         return total
 
 
@@ -257,46 +255,38 @@ def _as_decided(book: Book, trigger: Trigger, day: date) -> EntryIntent:
     )
 
 
-def state(account: Account, day: date) -> RiskStateDocument:
-    """The budget at the close of `day`, JSON-ready. A cap is hit where it refuses every further entry."""
+def state(account: Account, day: date) -> RiskState:
+    """The budget at the close of `day`. A cap is hit where it refuses every further entry."""
     account.advance(day)
     terms = account.terms
     used, ordered = account.open_r(day), account.ordered_r(day)
     losses = account.losses(day)
-    caps: list[RiskCapDocument] = [
-        {
-            "code": OPEN_R,
-            "limit": terms.max_open_r,
-            "value": used + ordered,
-            "hit": used + ordered >= terms.max_open_r - _ROUNDING,
-        }
-    ]
-    caps += [
-        {"code": code, "limit": limit, "value": value, "hit": value <= -limit + _ROUNDING}
-        for code, _, limit, value in losses
-    ]
+    caps = (
+        RiskCap(OPEN_R, terms.max_open_r, used + ordered, used + ordered >= terms.max_open_r - _ROUNDING),
+        *(RiskCap(code, limit, value, value <= -limit + _ROUNDING) for code, _, limit, value in losses),
+    )
     refused = Counter(code for sizing in account.refused.values() for code in sizing.codes)
     day_r, week_r, month_r = (value for _, _, _, value in losses)
-    return {
-        "as_of": day.isoformat(),
-        "equity": terms.equity,
-        "currency": terms.currency,
-        "r_percent": terms.r_percent,
-        "r_money": terms.r_money,
-        "r_money_next": account.r_money_next(),
-        "drawdown_r": account.drawdown(),
-        "drawdown_threshold_r": terms.drawdown_threshold_r,
-        "drawdown_factor": terms.drawdown_factor,
-        "reduced": account.reduced(),
-        "r_used": used,
-        "r_ordered": ordered,
-        "r_pnl": {"day": day_r, "week": week_r, "month": month_r, "total": account.total()},
-        "caps": caps,
-        "caps_hit": [cap["code"] for cap in caps if cap["hit"]],
-        "taken": len(account.taken),
-        "refused": {code: refused[code] for code in sorted(refused)},
-        "curve": account.curve,
-    }
+    return RiskState(
+        as_of=day,
+        equity=terms.equity,
+        currency=terms.currency,
+        r_percent=terms.r_percent,
+        r_money=terms.r_money,
+        r_money_next=account.r_money_next(),
+        drawdown_r=account.drawdown(),
+        drawdown_threshold_r=terms.drawdown_threshold_r,
+        drawdown_factor=terms.drawdown_factor,
+        reduced=account.reduced(),
+        r_used=used,
+        r_ordered=ordered,
+        r_pnl=RiskPnl(day_r, week_r, month_r, account.total()),
+        caps=caps,
+        caps_hit=tuple(cap.code for cap in caps if cap.hit),
+        taken=len(account.taken),
+        refused={code: refused[code] for code in sorted(refused)},
+        curve=tuple(account.curve),
+    )
 
 
 def _target_sessions(trade: Trade) -> tuple[date | None, date | None, date | None]:

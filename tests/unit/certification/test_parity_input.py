@@ -15,6 +15,8 @@ import pytest
 from ctl import sessions
 from ctl.certification.layers.functional import FunctionalInput, check
 from ctl.flows import pipeline
+from ctl.flows.backtest import strategy_bars
+from ctl.flows.functional import functional_input
 from ctl.model.bars import DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.strategy import b1
@@ -48,7 +50,7 @@ def unadjusted_of(frame: pl.DataFrame) -> pl.DataFrame:
 def asked(own: pl.DataFrame, adjusted: pl.DataFrame, unadjusted: pl.DataFrame | None = None) -> FunctionalInput:
     other = None if unadjusted is None else DailySeries(unadjusted, META)
     reference = Reference("vendor", DailySeries(adjusted, META), other)
-    given = pipeline.functional_input("X", DailySeries(own, META), reference, TERMS)
+    given = functional_input("X", DailySeries(own, META), reference, TERMS)
     assert given is not None
     return given
 
@@ -163,15 +165,15 @@ def test_series_that_share_no_time_are_not_run() -> None:
 
 def test_nothing_is_asked_of_b1_where_a_side_is_missing() -> None:
     frame = DailySeries(tape(), META)
-    assert pipeline.functional_input("X", None, Reference("vendor", frame, None), TERMS) is None
-    assert pipeline.functional_input("X", frame, None, TERMS) is None
-    assert pipeline.functional_input("X", frame, Reference("vendor", None, frame), TERMS) is None
+    assert functional_input("X", None, Reference("vendor", frame, None), TERMS) is None
+    assert functional_input("X", frame, None, TERMS) is None
+    assert functional_input("X", frame, Reference("vendor", None, frame), TERMS) is None
 
 
 def test_the_last_week_counts_as_complete_only_on_its_last_session() -> None:
     frame = tape()
     friday = date(2004, 6, 11)
     series = DailySeries(frame.filter(pl.col("session") <= friday), META)
-    assert pipeline.strategy_bars(series, "X", None).week_complete
+    assert strategy_bars(series, "X", None).week_complete
     thursday = slice(0, series.frame.height - 1)
-    assert not pipeline.strategy_bars(series, "X", None, rows=thursday).week_complete
+    assert not strategy_bars(series, "X", None, rows=thursday).week_complete

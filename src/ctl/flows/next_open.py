@@ -1,0 +1,109 @@
+"""The next open: what a strategy does at it with the symbols of a run, the orders of that, and the paper ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ctl import sessions
+from ctl.errors import DataError
+from ctl.flows import paper
+from ctl.flows.backtest import strategy_bars
+from ctl.model.orders import Book, Market, OrderSheet, RiskState, Roll, SymbolIntents
+from ctl.trading.orders import order_sheet
+
+if TYPE_CHECKING:
+    from ctl.flows.inputs import SymbolInputs
+    from ctl.model.bars import DailySeries
+    from ctl.model.rolls import ContinuousSeries
+    from ctl.model.run import PlanEntry
+    from ctl.model.trades import StrategyResult, Timeframe
+    from ctl.store import SymbolConfig, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class NextOpen:
+    """What the strategy does with one symbol at the next open, and what sizing and the paper ledger need of it."""
+
+    entry: PlanEntry
+    inputs: SymbolInputs
+    intents: SymbolIntents
+    book: Book
+
+
+def next_open(
+    entry: PlanEntry,
+    config: SymbolConfig,
+    inputs: SymbolInputs,
+    series: ContinuousSeries | DailySeries,
+    result: StrategyResult,
+    *,
+    timeframe: Timeframe,
+) -> NextOpen:
+    """What follows from a result on a series. Raises DataError where a roll is pending whose gap is not known."""
+    from ctl.strategy.bars import weekly_bars
+    from ctl.strategy.orders import next_session_intents
+
+    symbol = entry.symbol
+    daily = strategy_bars(series, symbol, config.calendar)
+    bars = daily if timeframe == "daily" else weekly_bars(daily)
+    newest = daily.session[-1].item()
+    held = series.frame["contract"][-1]
+    intents = next_session_intents(
+        bars,
+        result,
+        contract=symbol if held is None else str(held),
+        session=sessions.next_session(config.calendar, newest),
+        tick=entry.tick,
+        roll=_pending_roll(inputs, series),
+        late=newest > result.last_session,
+    )
+    closes = dict(zip(bars.session.tolist(), bars.close.tolist(), strict=True))
+    confirmed = [t.confirmation_session for t in result.triggers if t.confirmation_session is not None]
+    market = Market(
+        tick=entry.tick,
+        point_value=config.point_value,
+        currency=config.currency,
+        slippage_per_side=entry.slippage_per_side,
+        closes={session: closes[session] for session in confirmed},
+    )
+    return NextOpen(entry, inputs, intents, Book(result, market))
+
+
+def orders(
+    workspace: Workspace, following: Sequence[NextOpen], *, missing: Sequence[str]
+) -> tuple[OrderSheet, RiskState | None]:
+    """The orders for the next open, and the risk budget. missing: gating symbols that could not be run."""
+    books = {item.entry.symbol: item.book for item in following}
+    return order_sheet([item.intents for item in following], books, workspace.risk, missing=missing)
+
+
+def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant: datetime) -> int:
+    """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
+    held = {item.entry.symbol: item.inputs for item in following}
+    return paper.settle(workspace, [item.entry for item in following], held, instant=instant)
+
+
+def _pending_roll(inputs: SymbolInputs, series: ContinuousSeries | DailySeries) -> Roll | None:
+    """The roll that takes effect at the next session, with the gap that the series will then be joined by."""
+    import polars as pl
+
+    pending = getattr(series, "pending_roll", None)
+    if pending is None:
+        return None
+    frame = inputs.bars
+    old, new = (
+        frame.filter(pl.col("contract") == name).select("session", "close").drop_nulls()
+        for name in (pending.from_contract, pending.to_contract)
+    )
+    both = old.join(new, on="session", suffix="_new").sort("session")
+    if both.is_empty():
+        raise DataError(
+            f"{inputs.symbol}: a roll is pending, and its contracts have no session in common",
+            found=f"{pending.from_contract} to {pending.to_contract}",
+            code="NO_GAP",
+        )
+    session, before, after = both.row(-1)
+    return Roll(pending.from_contract, pending.to_contract, after - before, session)

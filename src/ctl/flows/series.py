@@ -1,0 +1,150 @@
+"""The series of one symbol: built from what its files hold, read as it is, and written."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import continuous, digests, ingest, sessions, store
+from ctl.errors import CtlError, DataError, WorkspaceError
+from ctl.flows.inputs import SymbolInputs
+from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.rolls import ContinuousSeries, RollPolicy
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.model.instruments import CsvMapping
+    from ctl.sessions import Days
+
+
+def require_root(bars: ContractBars, root: str, where: str) -> None:
+    """Refuse contracts of another root: a series of them would be built under the wrong name."""
+    if bars.roots != (root,):
+        raise DataError(
+            "the files hold contracts of another root",
+            where=where,
+            found=", ".join(bars.roots) or "no contract",
+            expected=root,
+            remedy="name the right files or the right root",
+            code="IDENTITY_MISMATCH",
+        )
+
+
+def exchange_sessions(frame: pl.DataFrame, calendar: str | None, until: date | None = None) -> Days | None:
+    """The exchange's sessions from the first to the last session of a frame, or to `until` where that is later."""
+    if calendar is None or calendar == "none" or frame.is_empty():
+        return None
+    column = frame["session"]
+    first, last = column.min(), column.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise DataError("the session column holds no dates")
+    return sessions.sessions_between(calendar, first, max(last, until or last))
+
+
+def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
+    """The continuous series of one root's contracts."""
+    expiries = [terms.last_trade for terms in bars.terms.values() if terms.last_trade is not None]
+    until = max(expiries, default=None) if policy.kind in ("calendar", "databento_c") else None
+    return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
+
+
+def canonical_series(held: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:
+    """The series to certify and to run: built from contracts, or the equity's own bars.
+
+    None where the contracts are another root's: nothing is built under the wrong name, L0 names the mix-up.
+    """
+    if held.contracts is None or held.policy is None:
+        return held.equity
+    if held.contracts.roots != (held.root,):
+        return None
+    return build_series(held.contracts, held.policy, calendar)
+
+
+def alternatives(held: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
+    """The series that the same policy makes of the same contracts with settlement closes, with session-true bars, and
+    with both; an error where its files, or what is in them, do not allow it.
+
+    What the vendor has no folder for is left out.
+    """
+    contracts, policy, settlements, session_bars = held.contracts, held.policy, held.settlements, held.session_bars
+    found: dict[str, ContinuousSeries | CtlError] = {}
+    if contracts is None or policy is None:
+        return found
+
+    def add(name: str, bars: ContractBars, closes: ContractBars | None) -> None:
+        try:
+            require_root(bars, held.root, name)
+            priced = bars if closes is None else ingest.settled(bars, closes)
+            found[name] = build_series(priced, policy, calendar)
+        except CtlError as error:
+            found[name] = error
+
+    if isinstance(settlements, CtlError):
+        found["settlement"] = settlements
+    elif settlements is not None:
+        add("settlement", contracts, settlements)
+    if isinstance(session_bars, CtlError):
+        found["session"] = session_bars
+    elif session_bars is not None:
+        # Intraday files say nothing of expirations: a calendar policy takes them from where the daily bars did.
+        session_bars = replace(session_bars, terms=contracts.terms)
+        add("session", session_bars, None)
+        if settlements is not None and not isinstance(settlements, CtlError):
+            add("session_settlement", session_bars, settlements)
+    return found
+
+
+def plain_series(
+    path: Path, symbol: str | None = None, *, mapping: CsvMapping | None = None, publisher: int | None = None
+) -> DailySeries:
+    """The series of a file, adjusted where the file itself states its rolls.
+
+    symbol, publisher: of a Databento file that holds several; None: the only one.
+    """
+    reference = ingest.read_reference(
+        symbol=symbol,
+        adjusted=path,
+        unadjusted=None,
+        instruments=ingest.load_instruments(),
+        mapping=mapping,
+        publisher=publisher,
+    )
+    series = reference.adjusted or reference.unadjusted
+    if series is None:
+        raise DataError("the file holds no series", where=str(path))
+    return series
+
+
+def write_series(
+    folder: Path, root: str, series: ContinuousSeries, manifest: Mapping[str, Any], *, csv: bool
+) -> list[Path]:
+    """Write a built series as Parquet (and CSV), its manifest last, citing the sha256 of each as `outputs`."""
+    buffer = io.BytesIO()
+    series.frame.write_parquet(buffer, compression="zstd")
+    files = {f"{root}_continuous.parquet": buffer.getvalue()}
+    if csv:
+        files[f"{root}_continuous.csv"] = series.frame.write_csv().encode()
+    outputs = {name: digests.sha256_bytes(data) for name, data in files.items()}
+    files[f"{root}_roll_manifest.json"] = store.json_bytes({**manifest, "outputs": outputs})
+    return write_together(folder, files)
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files that belong together, in their order; where one cannot be written, the new ones go again."""
+    new = [folder / name for name in files if not os.path.lexists(folder / name)]
+    try:
+        for name, data in files.items():
+            store.write_atomic(folder / name, data)
+    except WorkspaceError:
+        for path in new:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+    return [folder / name for name in files]
