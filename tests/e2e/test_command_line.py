@@ -45,7 +45,7 @@ def test_an_unexpected_error_is_one_line_and_debug_adds_the_traceback(ctl, fille
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the disk\nis on fire")
 
-    monkeypatch.setattr(portfolio.Cycle, "decide", broken)
+    monkeypatch.setattr(portfolio, "gate", broken)
     ran = ctl("gate", "-w", filled_workspace)
     assert ran.code == 1
     assert ran.err.splitlines() == [

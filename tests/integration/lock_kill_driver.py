@@ -33,21 +33,16 @@ PRICES = {name: [1.0] for name in ("open", "high", "low", "close")}
 BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "open_interest": [1]})
 
 
-class MadeUpCycle:
-    """A cycle whose certificates are given."""
-
-    files = None
-
-    def __init__(self, workspace: store.Workspace, instant: datetime, **_: Any) -> None:
-        self.instant = instant
-        self.certified = {
-            symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=SimpleNamespace(bars=BARS))
-            for symbol, status in DERIVED.items()
-        }
-
-    def decide(self, profile: op.OperatingProfile) -> gatekeeper.GateDecision:
-        certificates = {symbol: found.certificate for symbol, found in self.certified.items()}
-        return gatekeeper.decide(profile, current=CURRENT, certificates=certificates, instant=self.instant)
+def gate(_: store.Workspace, profile: op.OperatingProfile, *, instant: datetime, **__: Any) -> portfolio.Gated:
+    """A gate whose certificates are given."""
+    certified: Any = {
+        symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=SimpleNamespace(bars=BARS))
+        for symbol, status in DERIVED.items()
+    }
+    certificates = {symbol: made.certificate for symbol, made in certified.items()}
+    return portfolio.Gated(
+        gatekeeper.decide(profile, current=CURRENT, certificates=certificates, instant=instant), certified
+    )
 
 
 def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: Any) -> Any:
@@ -56,7 +51,7 @@ def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: 
 
 
 def lock_workspace(folder: Path, instant: datetime) -> int:
-    portfolio.Cycle = MadeUpCycle  # type: ignore[misc, assignment]
+    portfolio.gate = gate  # type: ignore[assignment]
     portfolio.derive_lock = derive_lock  # type: ignore[assignment]
     portfolio.raw_files = lambda held: {"new.csv": "6" * 64}
     workspace = store.Workspace.load(folder)

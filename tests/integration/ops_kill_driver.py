@@ -19,11 +19,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ops_workspace import INSTANT, make_steps, make_workspace
+from ops_workspace import INSTANT, make_up, make_workspace
 
 from ctl import ops_notifier, store
 from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
+from ctl.strategy import metrics, registry  # noqa: F401 - imported by the run, and so here once
 
 CALLS = ("write", "fsync", "replace", "link", "unlink", "ftruncate", "pwrite")
 DEAD_URL = "http://127.0.0.1:9/services/abcdefghijklmnop"
@@ -33,7 +34,7 @@ LIMITS = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.
 def cycle(workspace: store.Workspace, week: int) -> int:
     options = weekly.WeeklyOptions(notify="webhook", webhook_url=DEAD_URL, retention=RetentionLimits(days=None))
     instant = INSTANT + timedelta(weeks=week)
-    return weekly.run_weekly(workspace, make_steps(workspace), options, instant=instant, limits=LIMITS).exit_code
+    return weekly.run_weekly(workspace, options, instant=instant, limits=LIMITS).log.exit_code
 
 
 def die_at(number: int, mode: str) -> Callable[[], int]:
@@ -117,6 +118,8 @@ def random_kills(folder: Path, count: int) -> None:
 
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
+    make_up()
+    registry.find(registry.SHIPPED)
     if mode == "random":
         random_kills(folder, int(sys.argv[3]))
         return

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops_workspace import INSTANT, make_steps, outcome
+from ops_workspace import INSTANT, make_up, outcome
 
-from ctl import run_orchestrator, store
+from ctl import store
 from ctl.errors import CtlError
-from ctl.model.run import SymbolOutcome
+from ctl.flows.portfolio import SymbolOutcome
+from ctl.model.run import PlanEntry
 from ctl.ops import weekly
 
 
-def hold(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+def hold(entry: PlanEntry) -> SymbolOutcome:
     print("running", flush=True)
     sys.stdin.readline()
     return outcome(entry)
@@ -21,9 +22,9 @@ def hold(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
 
 def main() -> int:
     workspace = store.Workspace.load(Path(sys.argv[1]))
-    steps = make_steps(workspace, run_symbol=hold if "hold" in sys.argv else outcome)
+    make_up(run_symbol=hold if "hold" in sys.argv else outcome)
     try:
-        return weekly.run_weekly(workspace, steps, weekly.WeeklyOptions(), instant=INSTANT).exit_code
+        return weekly.run_weekly(workspace, weekly.WeeklyOptions(), instant=INSTANT).log.exit_code
     except CtlError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from ctl import gatekeeper, run_orchestrator, store
+from ctl import gatekeeper, store
 from ctl import operating_profile as op
+from ctl.flows import portfolio
+from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
-from ctl.model.run import SymbolOutcome
-from ctl.ops.weekly import WeeklySteps
+from ctl.model.run import PlanEntry, SymbolRun
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
@@ -37,6 +40,9 @@ BOARD: dict[str, Decision] = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
 DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
 
 
+MadeUp = Callable[..., None]
+
+
 def make_workspace(folder: Path) -> store.Workspace:
     """Write ctl.toml and a locked profile into `folder`."""
     data = TEMPLATE.read_bytes()
@@ -53,29 +59,35 @@ def certificate(symbol: str, decision: Decision) -> Certificate:
     return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
 
 
-def outcome(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+def outcome(entry: PlanEntry) -> SymbolOutcome:
     """One winning trade."""
-    trades = pl.DataFrame({"exit_session": [date(2025, 5, 5)], "r_theoretical": [1.25]})
-    return SymbolOutcome({"trade_count": 1, "total_r": 1.25, "slippage": entry.slippage_per_side}, trades)
+    return SymbolOutcome(
+        SymbolRun(
+            entry.symbol,
+            entry.role,
+            "EXECUTED",
+            metrics={"trade_count": 1, "total_r": 1.25, "slippage": entry.slippage_per_side},
+        ),
+        trades=pl.DataFrame({"exit_session": [date(2025, 5, 5)], "r_theoretical": [1.25]}),
+    )
 
 
-def make_steps(
-    workspace: store.Workspace,
-    *,
-    board: dict[str, Decision] | None = None,
-    run_symbol: run_orchestrator.RunSymbol = outcome,
-) -> WeeklySteps:
-    """Steps that derive `board` from nothing."""
+def make_up(
+    *, board: dict[str, Decision] | None = None, run_symbol: Callable[[PlanEntry], SymbolOutcome] = outcome
+) -> None:
+    """Let the gate derive `board` from nothing, and every symbol give `run_symbol`, until the process or test ends."""
 
-    def load() -> op.OperatingProfile:
-        return op.load(workspace.profile_path.read_bytes(), workspace.relative(workspace.profile_path))
-
-    def decide(profile: op.OperatingProfile) -> gatekeeper.GateDecision:
-        return gatekeeper.decide(
+    def gate(_: store.Workspace, profile: op.OperatingProfile, **__: Any) -> portfolio.Gated:
+        decision = gatekeeper.decide(
             profile,
             current=gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY),
             certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
             instant=INSTANT,
         )
+        return portfolio.Gated(decision, {})
 
-    return WeeklySteps(load, decide, run_symbol)
+    def run(_: store.Workspace, entry: PlanEntry, *__: Any, **___: Any) -> SymbolOutcome:
+        return run_symbol(entry)
+
+    setattr(portfolio, "gate", gate)  # noqa: B010 - mypy sees no assignment to a function
+    setattr(portfolio, "run_symbol", run)  # noqa: B010

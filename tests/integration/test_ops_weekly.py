@@ -10,37 +10,39 @@ import os
 import signal
 import socket
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ops_workspace import INSTANT, make_steps, make_workspace, outcome
+from ops_workspace import INSTANT, MadeUp, make_workspace, outcome
 
-from ctl import ops_notifier, run_orchestrator, store
+from ctl import ops_notifier, store
 from ctl.errors import BusyError, DataError, WorkspaceError
-from ctl.model.run import SymbolOutcome
+from ctl.flows import portfolio
+from ctl.flows.portfolio import SymbolOutcome
+from ctl.model.documents import document
+from ctl.model.run import PlanEntry
 from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
+from ctl.run_orchestrator import RunOptions
 
 FAST = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.0)
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> store.Workspace:
+def workspace(tmp_path: Path, made_up: MadeUp) -> store.Workspace:
     return make_workspace(tmp_path)
 
 
 def run(
-    workspace: store.Workspace, steps: weekly.WeeklySteps | None = None, *, instant: Any = INSTANT, **options: Any
+    workspace: store.Workspace, *, instant: Any = INSTANT, dry_run: bool = False, **options: Any
 ) -> weekly.WeeklyOutcome:
     ticks = itertools.count()
     return weekly.run_weekly(
         workspace,
-        steps or make_steps(workspace),
-        weekly.WeeklyOptions(**options),
+        weekly.WeeklyOptions(run=RunOptions(dry_run=dry_run), **options),
         instant=instant,
         monotonic=lambda: next(ticks) * 0.5,
         stream=io.StringIO(),
@@ -54,9 +56,9 @@ def logs(workspace: store.Workspace) -> list[dict[str, Any]]:
 
 def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None:
     found = run(workspace)
-    assert found.exit_code == 0
+    assert found.log.exit_code == 0
     (log,) = logs(workspace)
-    assert log == found.document
+    assert log == document(found.log)
     assert found.log_path == workspace.ops_logs / "20260302_050007_ops.json"
     assert log["summary_path"] == "data/processed/cutover_v1/run_summaries/20260302_050007_portfolio_run.json"
     assert (workspace.root / log["summary_path"]).is_file()
@@ -75,13 +77,12 @@ def test_a_clean_dry_run_says_the_exact_line_and_leaves_only_its_log(workspace: 
     stream = io.StringIO()
     found = weekly.run_weekly(
         workspace,
-        make_steps(workspace),
-        weekly.WeeklyOptions(dry_run=True, notify="stdout"),
+        weekly.WeeklyOptions(run=RunOptions(dry_run=True), notify="stdout"),
         instant=INSTANT,
         stream=stream,
     )
     assert stream.getvalue() == "[OK] Portfolio run completed successfully. Gate: PASS. Mode: dry-run.\n"
-    assert found.exit_code == 0
+    assert found.log.exit_code == 0
     (log,) = logs(workspace)
     assert log["dry_run"] is True
     assert log["summary_path"] is None
@@ -91,16 +92,17 @@ def test_a_clean_dry_run_says_the_exact_line_and_leaves_only_its_log(workspace: 
     assert log["notification"]["delivered"] is True
 
 
-def test_a_mismatch_aborts_with_code_2_and_alerts(workspace: store.Workspace) -> None:
+def test_a_mismatch_aborts_with_code_2_and_alerts(workspace: store.Workspace, made_up: MadeUp) -> None:
     calls: list[str] = []
 
-    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
         calls.append(entry.symbol)
         return outcome(entry)
 
     board: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
-    found = run(workspace, make_steps(workspace, board=board, run_symbol=run_symbol), notify="stdout")
-    assert (found.exit_code, calls) == (2, [])
+    made_up(board=board, run_symbol=run_symbol)
+    found = run(workspace, notify="stdout")
+    assert (found.log.exit_code, calls) == (2, [])
     (log,) = logs(workspace)
     assert (log["gate_passed"], log["aborted"], log["exit_code"], log["has_errors"]) == (False, True, 2, False)
     assert log["portfolio_recommendation"] == "NO-GO"
@@ -116,7 +118,7 @@ def test_an_invalid_profile_aborts_with_code_2(workspace: store.Workspace) -> No
     text = workspace.profile_path.read_text().replace("tick_size: 0.25", "tick_size: -1")
     workspace.profile_path.write_text(text.replace("portfolio_scope", "scope"))
     found = run(workspace, notify="stdout")
-    assert found.exit_code == 2
+    assert found.log.exit_code == 2
     (log,) = logs(workspace)
     assert log["error"]["code"] == "PROFILE_INVALID"
     assert len(log["error"]["problems"]) == 3
@@ -128,8 +130,8 @@ def test_an_edited_profile_names_its_lock_in_log_and_alert(workspace: store.Work
     text = workspace.profile_path.read_text()
     workspace.profile_path.write_text(text.replace("slippage_per_side: 0.01", "slippage_per_side: 0.02"))
     found = run(workspace)
-    assert found.exit_code == 2
-    assert [lock["code"] for lock in found.document["locks"] if not lock["held"]] == ["PROFILE_EDITED"]
+    assert found.log.exit_code == 2
+    assert [lock.code for lock in found.log.locks if not lock.held] == ["PROFILE_EDITED"]
     assert "PROFILE_EDITED" in found.notification.text
 
 
@@ -137,13 +139,14 @@ def test_an_edited_profile_names_its_lock_in_log_and_alert(workspace: store.Work
     ("error", "code"), [(DataError("no data"), "DATA_UNFIT"), (ZeroDivisionError("division by zero"), "UNEXPECTED")]
 )
 def test_an_unexpected_error_is_code_1_logged_and_alerted(
-    workspace: store.Workspace, error: Exception, code: str
+    workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
-    def fail(_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    found = run(workspace, replace(make_steps(workspace), decide=fail), notify="stdout")
-    assert found.exit_code == 1
+    monkeypatch.setattr(portfolio, "gate", fail)
+    found = run(workspace, notify="stdout")
+    assert found.log.exit_code == 1
     (log,) = logs(workspace)
     assert (log["aborted"], log["has_errors"], log["exit_code"]) == (True, True, 1)
     assert log["error"]["code"] == code
@@ -151,14 +154,15 @@ def test_an_unexpected_error_is_code_1_logged_and_alerted(
     assert str(error) in log["notification"]["text"]
 
 
-def test_a_symbols_failure_is_a_warning_and_exit_0(workspace: store.Workspace) -> None:
-    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+def test_a_symbols_failure_is_a_warning_and_exit_0(workspace: store.Workspace, made_up: MadeUp) -> None:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
         if entry.symbol == "CL":
             raise DataError("no open, high, low", where="CL")
         return outcome(entry)
 
-    found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="stdout")
-    assert found.exit_code == 0
+    made_up(run_symbol=run_symbol)
+    found = run(workspace, notify="stdout")
+    assert found.log.exit_code == 0
     (log,) = logs(workspace)
     assert (log["has_errors"], log["aborted"]) == (True, False)
     assert log["run"]["CL"] == {"status": "ERROR", "reason": "CL: no open, high, low"}
@@ -177,27 +181,27 @@ def test_the_same_inputs_give_the_same_log(
 ) -> None:
     other = make_workspace(tmp_path_factory.mktemp("other"))
     one, two = run(workspace), run(other)
-    assert one.log_path is not None
-    assert two.log_path is not None
     assert one.log_path.read_bytes() == two.log_path.read_bytes()
 
 
-def test_a_second_run_is_told_who_holds_the_workspace(workspace: store.Workspace) -> None:
-    def decide(_: Any) -> Any:
+def test_a_second_run_is_told_who_holds_the_workspace(workspace: store.Workspace, made_up: MadeUp) -> None:
+    def run_symbol(_: PlanEntry) -> SymbolOutcome:
         with pytest.raises(BusyError, match=r"ctl ops, process \d+ on .* since 2026-03-02T05:00:07"):
             run(workspace)
         raise DataError("enough")
 
-    run(workspace, replace(make_steps(workspace), decide=decide))
+    made_up(run_symbol=run_symbol)
+    run(workspace)
     assert len(logs(workspace)) == 1
-    assert run(workspace).exit_code == 0
+    made_up()
+    assert run(workspace).log.exit_code == 0
 
 
 def test_without_a_log_nothing_runs(workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def load() -> Any:
-        calls.append("load")
+    def gate(*_: Any, **__: Any) -> Any:
+        calls.append("gate")
 
     real = os.write
 
@@ -207,8 +211,9 @@ def test_without_a_log_nothing_runs(workspace: store.Workspace, monkeypatch: pyt
         return real(handle, data)
 
     monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(portfolio, "gate", gate)
     with pytest.raises(WorkspaceError, match="No space left"):
-        run(workspace, replace(make_steps(workspace), load_profile=load))
+        run(workspace)
     assert calls == []
     assert logs(workspace) == []
 
@@ -225,9 +230,9 @@ def test_a_disk_that_fills_up_during_the_run_is_an_error_and_leaves_whole_files(
 
     monkeypatch.setattr(os, "link", full)
     found = run(workspace)
-    assert found.exit_code == 1
-    assert found.document["error"] is not None
-    assert found.document["error"]["code"] == "WRITE_FAILED"
+    assert found.log.exit_code == 1
+    assert found.log.error is not None
+    assert found.log.error.code == "WRITE_FAILED"
     assert logs(workspace)[0]["exit_code"] == 1
     assert [path.name for path in workspace.run_summaries.iterdir()] == ["20260302_050007_trades.parquet"]
 
@@ -240,7 +245,7 @@ def test_a_log_that_cannot_be_finished_fails_the_cycle(
 
     monkeypatch.setattr(os, "replace", full)
     found = run(workspace)
-    assert found.exit_code == 1
+    assert found.log.exit_code == 1
     assert any("ops log cannot be written" in warning for warning in found.warnings)
     assert found.notification.text.startswith("[ALERT] Portfolio run failed.")
     assert logs(workspace)[0]["error"]["code"] == "RUN_INTERRUPTED"
@@ -251,12 +256,12 @@ def test_retention_runs_first_and_is_reported(workspace: store.Workspace) -> Non
     store.write_atomic(old, b"{}")
     found = run(workspace, dry_run=True)
     assert old.exists()
-    assert found.document["retention"] is not None
-    assert [item["file"] for item in found.document["retention"]["removed"]] == [workspace.relative(old)]
+    assert found.log.retention is not None
+    assert [item.file for item in found.log.retention.removed] == [workspace.relative(old)]
     found = run(workspace, retention=RetentionLimits(days=45))
     assert not old.exists()
-    assert found.document["retention"] is not None
-    assert found.document["retention"]["removed"][0]["reason"] == "older than 45 days"
+    assert found.log.retention is not None
+    assert found.log.retention.removed[0].reason == "older than 45 days"
 
 
 def test_a_retention_problem_does_not_stop_the_run(workspace: store.Workspace) -> None:
@@ -265,32 +270,35 @@ def test_a_retention_problem_does_not_stop_the_run(workspace: store.Workspace) -
     workspace.cycle.mkdir(parents=True)
     workspace.run_summaries.symlink_to(elsewhere)
     found = run(workspace)
-    assert found.exit_code == 0
+    assert found.log.exit_code == 0
     assert any("is a link" in warning for warning in found.warnings)
 
 
-def test_sigterm_stops_cleanly_and_gives_the_lock_back(workspace: store.Workspace) -> None:
-    def run_symbol(entry: run_orchestrator.PlanEntry) -> SymbolOutcome:
+def test_sigterm_stops_cleanly_and_gives_the_lock_back(workspace: store.Workspace, made_up: MadeUp) -> None:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
         if entry.symbol == "CL":
             os.kill(os.getpid(), signal.SIGTERM)
         return outcome(entry)
 
     before = signal.getsignal(signal.SIGTERM)
-    found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="stdout")
-    assert found.exit_code == 143
+    made_up(run_symbol=run_symbol)
+    found = run(workspace, notify="stdout")
+    assert found.log.exit_code == 143
     (log,) = logs(workspace)
     assert (log["aborted"], log["exit_code"], log["error"]["code"]) == (True, 143, "RUN_STOPPED")
     assert log["notification"]["delivered"] is False
     assert not workspace.run_summaries.exists()
     assert signal.getsignal(signal.SIGTERM) == before
-    assert run(workspace).exit_code == 0
+    made_up()
+    assert run(workspace).log.exit_code == 0
 
 
-def test_a_keyboard_interrupt_is_130(workspace: store.Workspace) -> None:
+def test_a_keyboard_interrupt_is_130(workspace: store.Workspace, made_up: MadeUp) -> None:
     def run_symbol(_: Any) -> SymbolOutcome:
         raise KeyboardInterrupt
 
-    assert run(workspace, make_steps(workspace, run_symbol=run_symbol)).exit_code == 130
+    made_up(run_symbol=run_symbol)
+    assert run(workspace).log.exit_code == 130
     assert logs(workspace)[0]["error"]["code"] == "RUN_STOPPED"
 
 
@@ -344,7 +352,7 @@ def test_a_failed_notification_changes_no_exit_code_and_waits_for_the_next_run(
     server, url = hook
     server.statuses[:] = [503]
     first = run(workspace, notify="webhook", webhook_url=url)
-    assert (first.exit_code, first.notification.delivered) == (0, False)
+    assert (first.log.exit_code, first.notification.delivered) == (0, False)
     assert first.warnings == ("the notification was not delivered: HTTP 503",)
     assert len(waiting(workspace)) == 1
     second = run(workspace, notify="webhook", webhook_url=url, instant=INSTANT + timedelta(days=7))
@@ -359,13 +367,13 @@ def test_a_permanent_refusal_is_recorded_and_not_kept(workspace: store.Workspace
     server, url = hook
     server.statuses[:] = [404]
     found = run(workspace, notify="webhook", webhook_url=url)
-    assert found.exit_code == 0
-    assert found.document["notification"] is not None
-    assert found.document["notification"]["error"] == "HTTP 404"
+    assert found.log.exit_code == 0
+    assert found.log.notification is not None
+    assert found.log.notification.error == "HTTP 404"
     assert waiting(workspace) == []
 
 
-def test_the_webhooks_url_is_in_no_file(workspace: store.Workspace, hook: Any) -> None:
+def test_the_webhooks_url_is_in_no_file(workspace: store.Workspace, hook: Any, made_up: MadeUp) -> None:
     _, url = hook
 
     def run_symbol(_: Any) -> SymbolOutcome:
@@ -374,7 +382,8 @@ def test_the_webhooks_url_is_in_no_file(workspace: store.Workspace, hook: Any) -
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{taken.getsockname()[1]}/services/abcdefghijklmnop"
-        found = run(workspace, make_steps(workspace, run_symbol=run_symbol), notify="webhook", webhook_url=dead)
+        made_up(run_symbol=run_symbol)
+        found = run(workspace, notify="webhook", webhook_url=dead)
     assert not found.notification.delivered
     assert len(waiting(workspace)) == 1
     everything = b"".join(path.read_bytes() for path in workspace.root.rglob("*") if path.is_file())
@@ -388,25 +397,27 @@ def test_an_unusable_outbox_does_not_stop_the_delivery(workspace: store.Workspac
     (workspace.root / ".ctl").mkdir()
     (workspace.root / ".ctl" / "outbox").touch()
     found = run(workspace, notify="webhook", webhook_url=url)
-    assert (found.exit_code, found.notification.delivered, len(server.bodies)) == (0, True, 1)
+    assert (found.log.exit_code, found.notification.delivered, len(server.bodies)) == (0, True, 1)
     assert any("the outbox cannot be written" in warning for warning in found.warnings)
 
 
-def test_an_unchanged_failure_sends_a_heartbeat_and_every_change_alerts(workspace: store.Workspace, hook: Any) -> None:
+def test_an_unchanged_failure_sends_a_heartbeat_and_every_change_alerts(
+    workspace: store.Workspace, hook: Any, made_up: MadeUp
+) -> None:
     server, url = hook
     rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
     worse: Any = {"ES": "REJECT", "CL": "REJECT", "PL": "WATCH"}
     levels: list[str] = []
     for week, board in enumerate([rejected, rejected, rejected, worse, None, None, rejected]):
+        made_up(board=board)
         found = run(
             workspace,
-            make_steps(workspace, board=board),
             notify="webhook",
             webhook_url=url,
             instant=INSTANT + timedelta(weeks=week),
             retention=RetentionLimits(days=None),
         )
-        assert found.exit_code == (0 if board is None else 2)
+        assert found.log.exit_code == (0 if board is None else 2)
         levels.append(found.notification.level)
     assert levels == ["alert", "warn", "warn", "alert", "info", "info", "alert"]
     texts = [body["text"] for body in server.bodies]
@@ -415,14 +426,12 @@ def test_an_unchanged_failure_sends_a_heartbeat_and_every_change_alerts(workspac
     assert "ES: expected WATCH, actual REJECT" in texts[2]
 
 
-def test_an_alert_that_nobody_got_is_an_alert_again(workspace: store.Workspace, hook: Any) -> None:
+def test_an_alert_that_nobody_got_is_an_alert_again(workspace: store.Workspace, hook: Any, made_up: MadeUp) -> None:
     server, url = hook
     server.statuses[:] = [404]
     rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
-    found = [
-        run(workspace, make_steps(workspace, board=rejected), notify="webhook", webhook_url=url, dry_run=dry)
-        for dry in (False, False, True)
-    ]
+    made_up(board=rejected)
+    found = [run(workspace, notify="webhook", webhook_url=url, dry_run=dry) for dry in (False, False, True)]
     assert [(item.notification.level, item.notification.delivered) for item in found] == [
         ("alert", False),
         ("alert", True),
@@ -430,19 +439,20 @@ def test_an_alert_that_nobody_got_is_an_alert_again(workspace: store.Workspace, 
     ]
 
 
-def test_a_terminal_always_shows_the_whole_alert(workspace: store.Workspace) -> None:
-    rejected: Any = {"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"}
+def test_a_terminal_always_shows_the_whole_alert(workspace: store.Workspace, made_up: MadeUp) -> None:
+    made_up(board={"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"})
     for _ in range(2):
-        assert run(workspace, make_steps(workspace, board=rejected), notify="stdout").notification.level == "alert"
+        assert run(workspace, notify="stdout").notification.level == "alert"
 
 
 @pytest.mark.parametrize(("board", "last"), [(None, "/ping/abc"), ({"ES": "REJECT"}, "/ping/abc/fail")])
 def test_a_dead_mans_switch_is_told_of_start_and_end(
-    workspace: store.Workspace, hook: Any, board: Any, last: str
+    workspace: store.Workspace, hook: Any, made_up: MadeUp, board: Any, last: str
 ) -> None:
     server, url = hook
+    made_up(board=board)
     ping = url.replace("/services/abcdefghijklmnop", "/ping/abc/")
-    found = run(workspace, make_steps(workspace, board=board), ping_url=ping)
+    found = run(workspace, ping_url=ping)
     assert server.pings == ["/ping/abc/start", last]
     assert found.warnings == ()
 
@@ -451,7 +461,7 @@ def test_a_dead_switch_changes_nothing_but_a_warning(workspace: store.Workspace,
     server, url = hook
     server.statuses[:] = [500, 302]
     found = run(workspace, ping_url=url)
-    assert found.exit_code == 0
+    assert found.log.exit_code == 0
     assert found.warnings == (
         "the dead-man's switch was not told of the start: HTTP 500",
         "the dead-man's switch was not told of the success: HTTP 302: a redirect, which is not followed",

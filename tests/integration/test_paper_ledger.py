@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from paper_replay import profile_of, settle_to
 
+from ctl import clock
 from ctl.errors import DataError
 from ctl.flows import paper
 from ctl.store import Workspace
@@ -31,14 +32,14 @@ def records(workspace: Workspace) -> list[dict[str, Any]]:
 
 def compared(workspace: Workspace, symbols: tuple[str, ...]) -> list[tuple[str, str]]:
     """(symbol, trigger) of every trade on either side; fails where one differs."""
-    made, trades = paper.report(workspace, profile_of(workspace))
-    assert {item["symbol"] for item in made} == set(symbols)
-    for item in trades:
-        assert item["differences"] == [], item
-        assert item["paper"] is not None
-        assert item["backtest"] is not None
-        assert item["paper"]["r_theoretical"] == pytest.approx(item["backtest"]["r_theoretical"], abs=1e-9)
-    return [(item["symbol"], item["trigger_session"]) for item in trades]
+    made = paper.report(workspace, profile_of(workspace), instant=clock.now())
+    assert {item.symbol for item in made.symbols} == set(symbols)
+    for item in made.trades:
+        assert item.differences == (), item
+        assert item.paper is not None
+        assert item.backtest is not None
+        assert item.paper.r_theoretical == pytest.approx(item.backtest.r_theoretical, abs=1e-9)
+    return [(item.symbol, str(item.trigger_session)) for item in made.trades]
 
 
 def test_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Path) -> None:

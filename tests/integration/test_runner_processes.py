@@ -24,7 +24,7 @@ def command(workspace: store.Workspace, *words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(DRIVER.parent)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *sys.path])}
 
 
 def complete(workspace: store.Workspace) -> subprocess.CompletedProcess[str]:

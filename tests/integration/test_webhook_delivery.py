@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ctl import ops_notifier as notifier
+from ctl.model.documents import document
 from ctl.model.notifications import Route
 
 PATH = "/services/T00000000000/B00000000000/abcdefghijklmnopqrstuvwx"
@@ -264,7 +265,7 @@ def test_the_secret_is_nowhere(
     with caplog.at_level(logging.DEBUG):
         result, _ = deliver(server, reply)
     printed = capfd.readouterr()
-    seen = json.dumps(result.to_document()) + repr(result) + caplog.text + printed.out + printed.err
+    seen = json.dumps(document(result.record)) + repr(result) + caplog.text + printed.out + printed.err
     assert "127.0.0.1" in seen
     for part in ("abcdefghijkl", "T00000000000", "B00000000000"):
         assert part not in seen

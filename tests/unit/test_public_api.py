@@ -14,6 +14,7 @@ import pytest
 import ctl as package
 from ctl.errors import DataError, InputError, ProfileError, UsageError
 from ctl.model.display import Card, html, pandas_frame
+from ctl.model.documents import document
 
 HEAVY = "polars numpy numba pandas pydantic exchange_calendars httpx typer rich"
 
@@ -96,9 +97,9 @@ def test_backtest_gives_the_document_of_the_command(ctl, es, tmp_path: Path):
 
 def test_gate_gives_the_decision_of_the_command(ctl, filled_workspace: Path, monkeypatch: pytest.MonkeyPatch):
     decision = package.gate(filled_workspace)
-    document = ctl("gate", "-w", filled_workspace, "--json").document
+    shown = ctl("gate", "-w", filled_workspace, "--json").document
     assert decision.passed
-    assert {**decision.to_document(), "timestamp": None} == {**document, "timestamp": None}
+    assert {**document(decision), "timestamp": None} == {**shown, "timestamp": None}
     assert decision.to_polars()["actual"].to_list() == ["WATCH", "ACCEPT", "WATCH"]
     monkeypatch.chdir(filled_workspace / "data")
     assert package.gate().passed

@@ -17,6 +17,7 @@ from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
+from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
 from ctl.model.run import RestatedValue
 
@@ -232,11 +233,11 @@ def test_the_recommendation_is_derived_again() -> None:
 
 
 def test_document_is_json_and_complete() -> None:
-    document = json.loads(json.dumps(decide(profile_path="configs/p_v1.yaml").to_document(), allow_nan=False))
-    assert document["passed"] is True
-    assert document["timestamp"] == "2026-03-02T05:00:00Z"
-    assert document["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": locked_profile().sha256}
-    assert document["symbol_results"][0] == {
+    written = json.loads(json.dumps(document(decide(profile_path="configs/p_v1.yaml")), allow_nan=False))
+    assert written["passed"] is True
+    assert written["timestamp"] == "2026-03-02T05:00:00Z"
+    assert written["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": locked_profile().sha256}
+    assert written["symbol_results"][0] == {
         "symbol": "ES",
         "expected": "WATCH",
         "actual": "WATCH",
@@ -254,7 +255,7 @@ def test_document_is_json_and_complete() -> None:
         ],
         "certificate_sha256": board()["ES"].sha256,  # type: ignore[union-attr]
     }
-    assert document["locks"][1] == {
+    assert written["locks"][1] == {
         "name": "strategy",
         "locked": STRATEGY,
         "current": STRATEGY,
@@ -305,8 +306,12 @@ def test_passes_and_decisions_cannot_be_changed() -> None:
         granted.certificates["ES"] = "x"  # type: ignore[index]
     with pytest.raises(TypeError):
         replace(granted, profile_sha256="x")  # type: ignore[type-var]
-    with pytest.raises(AttributeError):
-        decision.__class__.passed.__set__(decision, True)  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="comes from decide"):
+        replace(decision, recommendation="GO")
+    refused = decide(certificates={})
+    object.__setattr__(refused, "passed", True)
+    with pytest.raises(GateRefused):
+        refused.grant()
 
 
 def test_a_pass_built_around_the_constructor_is_not_accepted() -> None:
@@ -369,7 +374,7 @@ def test_restated_values_are_listed_with_old_and_new() -> None:
     assert found.text.startswith("RESTATED_HISTORY: ES: 7 values on 2 sessions; first ESH26 2026-01-05 open 100.0 -> ")
     short = gatekeeper.restatement("ES", locked, current, limit=2)
     assert short is not None
-    assert (short.total, len(short.changes), short.to_document()["truncated"]) == (7, 2, True)
+    assert (short.total, len(short.changes), short.truncated) == (7, 2, True)
 
 
 def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
@@ -378,7 +383,7 @@ def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
     decision = decide(restatements=[found])
     assert decision.passed
     assert found.text in gatekeeper.render_board(decision, locked_profile())
-    assert decision.to_document()["restatements"][0]["code"] == "RESTATED_HISTORY"
+    assert document(decision)["restatements"][0]["code"] == "RESTATED_HISTORY"
 
 
 # ---------------------------------------------------------------- cases that a changed rule would pass by

@@ -12,6 +12,7 @@ import pytest
 from ctl import ops_notifier as notifier
 from ctl.channels import webhook
 from ctl.channels._web import shown_target, url_problem
+from ctl.model.documents import document
 from ctl.model.notifications import Route
 from ctl.model.run import NotifyMode
 
@@ -120,7 +121,7 @@ def test_secrets_are_blotted_out_of_texts() -> None:
     message = notifier.runner_error(REAL, f"failed at {SECRET}")
     for mode in get_args(NotifyMode):
         result = notifier.notify(message, mode=mode, route=Route(SECRET.replace("https", "ftp"), io.StringIO()))
-        assert "abcdefghijkl" not in json.dumps(result.to_document())
+        assert "abcdefghijkl" not in json.dumps(document(result.record))
 
 
 def test_modes_without_a_network() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ctl import store
 from ctl.digests import sha256_bytes
+from ctl.model.run import Retention
 from ctl.ops.retention import RetentionLimits, retain
 
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
@@ -35,7 +36,7 @@ def left(workspace: store.Workspace) -> list[str]:
     return sorted(path.name for folder in folders for path in folder.iterdir())
 
 
-def sweep(workspace: store.Workspace, *, dry_run: bool = False, **limits: Any) -> Any:
+def sweep(workspace: store.Workspace, *, dry_run: bool = False, **limits: Any) -> Retention:
     return retain(workspace, RetentionLimits(**limits), instant=INSTANT, dry_run=dry_run)
 
 
@@ -46,8 +47,8 @@ def of(*stamps: str) -> list[str]:
 def test_45_days_by_the_stamp_in_the_name_are_kept(workspace: store.Workspace) -> None:
     found = sweep(workspace)
     assert left(workspace) == of("20260116_050007", "20260209_050000", "20260223_050000")
-    assert {item["reason"] for item in found["removed"]} == {"older than 45 days"}
-    assert [item["file"].rpartition("/")[2] for item in found["removed"]] == [
+    assert {item.reason for item in found.removed} == {"older than 45 days"}
+    assert [item.file.rpartition("/")[2] for item in found.removed] == [
         "20260105_050000_ops.json",
         "20260105_050000_portfolio_run.json",
         "20260105_050000_trades.parquet",
@@ -55,8 +56,8 @@ def test_45_days_by_the_stamp_in_the_name_are_kept(workspace: store.Workspace) -
         "20260116_050006_portfolio_run.json",
         "20260116_050006_trades.parquet",
     ]
-    assert found["removed"][0]["bytes"] == 100
-    assert (found["retention_days"], found["kept"], found["problems"]) == (45, [], [])
+    assert found.removed[0].bytes == 100
+    assert (found.retention_days, found.kept, found.problems) == (45, (), ())
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(workspace: store.Workspace) -> None:
@@ -64,15 +65,15 @@ def test_a_dry_run_says_the_same_and_removes_nothing(workspace: store.Workspace)
     dry = sweep(workspace, dry_run=True, max_files=2, max_mb=0.002)
     assert left(workspace) == before
     real = sweep(workspace, max_files=2, max_mb=0.002)
-    assert dry["removed"] == real["removed"]
-    assert dry["kept"] == real["kept"]
-    assert (dry["dry_run"], real["dry_run"]) == (True, False)
+    assert dry.removed == real.removed
+    assert dry.kept == real.kept
+    assert (dry.dry_run, real.dry_run) == (True, False)
 
 
 def test_count_keeps_the_newest_records_of_each_folder(workspace: store.Workspace) -> None:
     found = sweep(workspace, days=None, max_files=2)
     assert left(workspace) == of("20260209_050000", "20260223_050000")
-    assert {item["reason"] for item in found["removed"]} == {"beyond the newest 2"}
+    assert {item.reason for item in found.removed} == {"beyond the newest 2"}
 
 
 def test_size_removes_the_oldest_until_the_rest_fits(workspace: store.Workspace) -> None:
@@ -94,7 +95,7 @@ def test_size_removes_the_oldest_until_the_rest_fits(workspace: store.Workspace)
 def test_the_newest_of_a_kind_is_never_removed(workspace: store.Workspace) -> None:
     found = sweep(workspace, days=0, max_files=0, max_mb=0)
     assert left(workspace) == of("20260223_050000")
-    assert {item["reason"] for item in found["kept"]} == {"older than 0 days, but the newest of its kind"}
+    assert {item.reason for item in found.kept} == {"older than 0 days, but the newest of its kind"}
 
 
 def test_the_newest_trades_stay_also_where_a_later_run_has_none(workspace: store.Workspace) -> None:
@@ -120,7 +121,7 @@ def test_cited_records_stay_whole(workspace: store.Workspace, citing: str) -> No
     assert "20260105_050000_portfolio_run.json" in left(workspace)
     assert "20260105_050000_trades.parquet" in left(workspace)
     assert "20260105_050000_ops.json" not in left(workspace)
-    reasons = {item["reason"] for item in found["kept"] if item["file"].endswith(name)}
+    reasons = {item.reason for item in found.kept if item.file.endswith(name)}
     assert reasons == {f"older than 1 days, but cited by {workspace.relative(path)}"}
 
 
@@ -129,8 +130,8 @@ def test_an_unreadable_decision_log_keeps_everything(workspace: store.Workspace)
     before = left(workspace)
     found = sweep(workspace, days=1)
     assert left(workspace) == before
-    assert len(found["problems"]) == 1
-    assert "cannot be read" in found["problems"][0]
+    assert len(found.problems) == 1
+    assert "cannot be read" in found.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_linked_folder_is_left_alone_and_said(workspace: store.Workspace, tmp_
     before = sorted(moved.rglob("*"))
     found = sweep(workspace, days=1)
     assert sorted(moved.rglob("*_ops.json")) == [path for path in before if path.name.endswith("_ops.json")]
-    assert any("is a link" in problem for problem in found["problems"])
+    assert any("is a link" in problem for problem in found.problems)
 
 
 def test_temporary_files_of_killed_runs_are_removed(workspace: store.Workspace) -> None:
@@ -188,7 +189,7 @@ def test_temporary_files_of_killed_runs_are_removed(workspace: store.Workspace) 
     found = sweep(workspace, days=None)
     assert not stale.exists()
     assert other.exists()
-    assert [item["reason"] for item in found["removed"]] == ["left over from a killed run"]
+    assert [item.reason for item in found.removed] == ["left over from a killed run"]
 
 
 def test_a_clock_that_went_backwards_removes_nothing(workspace: store.Workspace) -> None:
@@ -203,12 +204,12 @@ def test_a_file_that_cannot_be_removed_is_reported(workspace: store.Workspace, m
 
     monkeypatch.setattr(os, "unlink", fail)
     found = sweep(workspace)
-    assert found["removed"] == []
-    assert len(found["problems"]) == 6
-    assert "Permission denied" in found["problems"][0]
+    assert found.removed == ()
+    assert len(found.problems) == 6
+    assert "Permission denied" in found.problems[0]
 
 
 def test_an_empty_workspace_has_nothing_to_remove(tmp_path: Path) -> None:
     (tmp_path / "ctl.toml").write_text(TOML)
     found = sweep(store.Workspace.load(tmp_path), max_files=1, max_mb=1)
-    assert (found["removed"], found["kept"], found["problems"]) == ([], [], [])
+    assert (found.removed, found.kept, found.problems) == ((), (), ())

@@ -8,7 +8,7 @@ import pytest
 from order_builders import bars, book, day, open_trade, result, terms, trigger
 
 from ctl.errors import DataError
-from ctl.model.orders import Order, OrderSheet, RiskTerms, Roll, SymbolIntents, on_grid_down, on_grid_up
+from ctl.model.orders import OrderSheet, RiskTerms, Roll, SymbolIntents, on_grid_down, on_grid_up
 from ctl.model.trades import StrategyResult
 from ctl.strategy.orders import next_session_intents
 from ctl.trading.orders import order_sheet
@@ -25,7 +25,8 @@ def intents(made: StrategyResult, close: float = 104.75, **changed: object) -> S
 
 
 def sheet(made: StrategyResult, given: RiskTerms | None = None, close: float = 104.75, **changed: object) -> OrderSheet:
-    return order_sheet([intents(made, close, **changed)], {made.symbol: book(made, close)}, given)
+    made_of, books = [intents(made, close, **changed)], {made.symbol: book(made, close)}
+    return order_sheet(made_of, books, given)[0]
 
 
 def awaiting() -> StrategyResult:
@@ -74,7 +75,8 @@ def test_a_tick_above_the_smallest_risk_moves_the_price_not_to_buy_below() -> No
 
 def test_without_a_risk_table_orders_are_for_three_lots_and_say_so() -> None:
     made = sheet(awaiting())
-    assert (made.governed, made.risk) == (False, None)
+    assert not made.governed
+    assert order_sheet([], {}, None)[1] is None
     assert made.orders[0].quantity == 3
     assert any("size is not governed" in note for note in made.notes)
 
@@ -150,15 +152,15 @@ def test_an_entry_whose_open_has_passed_takes_no_part_of_the_budget() -> None:
         replace(intents(late, late=True), symbol="AA"),
         replace(intents(timely), symbol="BB"),
     ]
-    given = order_sheet(items, {"AA": book(late), "BB": book(timely)}, terms(max_open_r=1.0))
+    given, budget = order_sheet(items, {"AA": book(late), "BB": book(timely)}, terms(max_open_r=1.0))
     assert [(order.status, order.quantity) for order in given.orders] == [("blocked", 0), ("place", 4)]
-    assert given.risk is not None
-    assert given.risk["r_ordered"] == pytest.approx(1.0)
+    assert budget is not None
+    assert budget.r_ordered == pytest.approx(1.0)
 
 
 def test_while_a_symbol_cannot_be_run_no_entry_is_placed() -> None:
     made = awaiting()
-    given = order_sheet([intents(made)], {"ZZ": book(made)}, terms(), missing=["YY"])
+    given, _ = order_sheet([intents(made)], {"ZZ": book(made)}, terms(), missing=["YY"])
     assert given.orders[0].codes == ("BOOK_INCOMPLETE",)
     assert "YY" in given.orders[0].reason
 
@@ -208,7 +210,7 @@ def test_orders_are_by_symbol_whatever_the_order_of_the_run() -> None:
         SymbolIntents(**{field: getattr(item, field) for field in SymbolIntents.__slots__} | {"symbol": symbol})
         for item, symbol in zip(items, ("BB", "AA"), strict=True)
     ]
-    given = order_sheet(named, {"AA": book(one), "BB": book(two)}, None)
+    given, _ = order_sheet(named, {"AA": book(one), "BB": book(two)}, None)
     assert [order.symbol for order in given.orders] == ["AA"] * 3 + ["BB"] * 3
 
 
@@ -219,8 +221,3 @@ def test_orders_are_by_symbol_whatever_the_order_of_the_run() -> None:
 )  # fmt: skip
 def test_limits_stand_on_the_tick_grid(price: float, tick: float, up: float, down: float) -> None:
     assert (on_grid_up(price, tick), on_grid_down(price, tick)) == (up, down)
-
-
-def test_a_document_has_every_field_of_an_order() -> None:
-    (order,) = sheet(awaiting(), terms()).orders
-    assert list(order.to_document()) == list(Order.__slots__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from order_builders import book, day, open_trade, result, terms, trade, trigger
 
-from ctl.model.orders import Book, EntryIntent, RiskTerms, tranche_lots
+from ctl.model.orders import Book, EntryIntent, RiskPnl, RiskPoint, RiskTerms, tranche_lots
 from ctl.trading import risk
 
 
@@ -74,8 +74,8 @@ def test_realised_r_follows_the_lots_and_the_fills() -> None:
     )  # fmt: skip
     account = risk.replay(terms(), {"AA": held})
     account.advance(day("2026-01-30"))
-    assert [point["session"] for point in account.curve] == ["2026-01-07", "2026-01-08", "2026-01-09"]
-    assert [point["r"] for point in account.curve] == pytest.approx([7.36 / 20, 10.72 / 20, -4 / 20])
+    assert [point.session for point in account.curve] == [day("2026-01-07"), day("2026-01-08"), day("2026-01-09")]
+    assert [point.r for point in account.curve] == pytest.approx([7.36 / 20, 10.72 / 20, -4 / 20])
     assert account.total() == pytest.approx(14.08 / 20)
 
 
@@ -185,12 +185,12 @@ def test_the_state_names_the_money_the_caps_and_the_curve() -> None:
     books = {"AA": closed("AA", "2026-01-28", "2026-01-29", "2026-01-30", 92.5)}  # -2.5 R
     account = risk.replay(terms(drawdown_threshold_r=2.0), books)
     state = risk.state(account, day("2026-01-30"))
-    assert state["currency"] == "USD"
-    assert (state["r_money"], state["r_money_next"], state["reduced"]) == (200.0, 100.0, True)
-    assert state["r_pnl"] == {"day": -2.5, "week": -2.5, "month": -2.5, "total": -2.5}
-    assert state["caps_hit"] == [risk.DAILY_LOSS, risk.WEEKLY_LOSS]
-    assert state["curve"] == [{"session": "2026-01-30", "r": -2.5, "total_r": -2.5}]
-    assert (state["r_used"], state["r_ordered"], state["drawdown_r"], state["taken"]) == (0.0, 0.0, 2.5, 1)
+    assert state.currency == "USD"
+    assert (state.r_money, state.r_money_next, state.reduced) == (200.0, 100.0, True)
+    assert state.r_pnl == RiskPnl(day=-2.5, week=-2.5, month=-2.5, total=-2.5)
+    assert state.caps_hit == (risk.DAILY_LOSS, risk.WEEKLY_LOSS)
+    assert state.curve == (RiskPoint(day("2026-01-30"), r=-2.5, total_r=-2.5),)
+    assert (state.r_used, state.r_ordered, state.drawdown_r, state.taken) == (0.0, 0.0, 2.5, 1)
 
 
 @pytest.mark.parametrize(

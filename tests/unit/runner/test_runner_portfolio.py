@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,13 @@ from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl import run_orchestrator as runner
 from ctl.errors import DataError, GateRefused
+from ctl.flows import portfolio
+from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
+from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
-from ctl.model.run import SymbolOutcome, SymbolRun
+from ctl.model.run import PlanEntry, SymbolRun
+from ctl.run_orchestrator import RunOptions
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
@@ -67,28 +70,58 @@ def workspace(tmp_path: Path) -> store.Workspace:
     return store.Workspace.load(tmp_path)
 
 
-def outcome(entry: runner.PlanEntry) -> SymbolOutcome:
+def outcome(entry: PlanEntry) -> SymbolOutcome:
     exits = {"ES": [date(2020, 5, 4), date(2021, 1, 5)], "CL": [date(2020, 5, 4)], "PL": [], "PA": []}[entry.symbol]
     trades = pl.DataFrame(
         {"exit_session": exits, "r_theoretical": [entry.slippage_per_side] * len(exits)},
         schema={"exit_session": pl.Date, "r_theoretical": pl.Float64},
     )
-    return SymbolOutcome({"trade_count": len(exits)}, trades, {"orders": []})
+    return executed(entry, {"trade_count": len(exits)}, trades)
 
 
-def run(workspace: store.Workspace, **options: Any) -> runner.RunSummary:
-    given: dict[str, Any] = {"run_symbol": outcome, **options}
-    return runner.run_portfolio(
-        locked_profile(), decide(), given.pop("run_symbol"), symbols=workspace.symbols, instant=INSTANT, **given
+def executed(entry: PlanEntry, metrics: dict[str, Any], trades: pl.DataFrame | None = None) -> SymbolOutcome:
+    return SymbolOutcome(
+        SymbolRun(entry.symbol, entry.role, "EXECUTED", metrics=metrics, extra={"open": []}), trades=trades
     )
 
 
-def statuses(summary: runner.RunSummary) -> dict[str, str]:
-    return {result.symbol: result.status for result in summary.results}
+class Made:
+    """The stages of runs whose gate and strategy are made up."""
+
+    def __init__(self, workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._workspace, self._monkeypatch = workspace, monkeypatch
+
+    def stages(self, run_symbol: Any = outcome, *, es: Decision = "WATCH", **options: Any) -> Iterator[runner.Run]:
+        self._monkeypatch.setattr(portfolio, "gate", lambda *_, **__: portfolio.Gated(decide(es), {}))
+        self._monkeypatch.setattr(portfolio, "run_symbol", lambda _, entry, *__, **___: run_symbol(entry))
+        return runner.run(self._workspace, locked_profile(), RunOptions(**options), instant=INSTANT)
+
+    def __call__(self, run_symbol: Any = outcome, **options: Any) -> runner.Run:
+        *_, last = self.stages(run_symbol, **options)
+        return last
+
+
+@pytest.fixture
+def run(workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> Made:
+    return Made(workspace, monkeypatch)
+
+
+def statuses(made: runner.Run) -> dict[str, str]:
+    return {result.symbol: result.status for result in made.finished().symbol_run_results}
+
+
+def plan_of(workspace: store.Workspace, profile: op.OperatingProfile | None = None) -> runner.RunPlan:
+    return runner.build_plan(profile or locked_profile(), decide(), workspace.symbols, RunOptions())
+
+
+def written(workspace: store.Workspace, made: runner.Run) -> dict[str, Any]:
+    assert made.summary_path is not None
+    assert made.summary_path.parent == workspace.run_summaries
+    return dict(json.loads(made.summary_path.read_bytes()))
 
 
 def test_the_plan_takes_slippage_from_the_profile(workspace: store.Workspace) -> None:
-    plan = runner.build_plan(locked_profile(), decide(), symbols=workspace.symbols)
+    plan = plan_of(workspace)
     rows = [(e.symbol, e.role, e.action, e.reason, e.tick, e.slippage_per_side) for e in plan.entries]
     assert rows == [
         ("ES", "gating", "RUN", "", 0.25, 0.25),
@@ -101,55 +134,61 @@ def test_the_plan_takes_slippage_from_the_profile(workspace: store.Workspace) ->
     assert [entry.slippage_source for entry in plan.entries[:4]] == ["profile"] * 3 + ["one tick of the workspace"]
 
 
-def test_non_gating_symbols_run_when_asked_for(workspace: store.Workspace) -> None:
-    summary = run(workspace, include_non_gating=True)
-    assert statuses(summary) == {
+def test_non_gating_symbols_run_when_asked_for(run: Made) -> None:
+    made = run(include_non_gating=True)
+    assert statuses(made) == {
         "ES": "EXECUTED", "CL": "EXECUTED", "PL": "EXECUTED", "PA": "EXECUTED", "AAPL": "SKIPPED", "XLE": "SKIPPED",
     }  # fmt: skip
-    assert summary.results[4].reason == "neither the profile nor ctl.toml has settings of it"
-    assert statuses(run(workspace))["PA"] == "SKIPPED"
+    assert made.results[4].reason == "neither the profile nor ctl.toml has settings of it"
+    assert statuses(run())["PA"] == "SKIPPED"
 
 
-def test_a_dry_run_shows_the_same_plan_and_runs_nothing(workspace: store.Workspace) -> None:
-    def never(entry: runner.PlanEntry) -> SymbolOutcome:
+def test_a_dry_run_shows_the_same_plan_and_runs_nothing(workspace: store.Workspace, run: Made) -> None:
+    def never(entry: PlanEntry) -> SymbolOutcome:
         raise AssertionError(entry.symbol)
 
-    summary = run(workspace, dry_run=True, run_symbol=never)
-    assert set(statuses(summary).values()) == {"DRY_RUN", "SKIPPED"}
-    real, dry = run(workspace).plan.to_document(), summary.plan.to_document()
-    assert dry.pop("dry_run") is True  # type: ignore[misc]
-    assert real.pop("dry_run") is False  # type: ignore[misc]
-    assert dry == real
+    made = run(never, dry_run=True)
+    assert set(statuses(made).values()) == {"DRY_RUN", "SKIPPED"}
+    assert made.summary_path is None
     with pytest.raises(DataError, match="dry run"):
-        runner.persist(summary, workspace)
+        runner.persist(made.finished(), None, workspace)
+    assert not workspace.processed.exists()
+    real, dry = document(run().plan), document(made.plan)
+    assert dry.pop("dry_run") is True
+    assert real.pop("dry_run") is False
+    assert dry == real
+
+
+def test_a_run_that_is_not_to_be_recorded_writes_nothing(workspace: store.Workspace, run: Made) -> None:
+    made = run(record=False)
+    assert set(statuses(made).values()) == {"EXECUTED", "SKIPPED"}
+    assert made.summary_path is None
     assert not workspace.processed.exists()
 
 
 def test_executing_needs_the_pass_of_this_profile(workspace: store.Workspace) -> None:
-    plan = runner.build_plan(locked_profile(), decide(), symbols=workspace.symbols)
+    plan = plan_of(workspace)
     for forged in (None, "pass", object(), decide()):
         with pytest.raises(TypeError, match="GatePass"):
-            runner.execute(plan, forged, outcome)  # type: ignore[arg-type]
+            next(runner.execute(plan, forged, workspace, {}, "b1", RunOptions()))  # type: ignore[arg-type]
     other = op.load(
         op.with_values(TEMPLATE.read_bytes(), {("policy_constraints", "thresholds_locked"): False}),
         "other.yaml",
         require_lock=False,
     )
     with pytest.raises(GateRefused, match="another profile"):
-        runner.build_plan(other, decide(), symbols=workspace.symbols)
+        plan_of(workspace, other)
 
 
-def test_a_refused_gate_runs_nothing(workspace: store.Workspace) -> None:
+def test_a_refused_gate_gives_its_decision_and_runs_nothing(workspace: store.Workspace, run: Made) -> None:
     calls: list[str] = []
+    stages = run.stages(lambda entry: calls.append(entry.symbol), es="REJECT")
+    first = next(stages)
+    assert (first.decision.passed, first.plan, first.results) == (False, None, ())
     with pytest.raises(GateRefused, match="ES: expected WATCH, actual REJECT"):
-        runner.run_portfolio(
-            locked_profile(),
-            decide("REJECT"),
-            lambda entry: calls.append(entry.symbol),  # type: ignore[arg-type, return-value]
-            symbols=workspace.symbols,
-            instant=INSTANT,
-        )
+        next(stages)
     assert calls == []
+    assert not workspace.processed.exists()
 
 
 @pytest.mark.parametrize(
@@ -157,60 +196,67 @@ def test_a_refused_gate_runs_nothing(workspace: store.Workspace) -> None:
     [
         (DataError("no open, high, low", where="CL"), "DATA_UNFIT", "CL: no open, high, low"),
         (ZeroDivisionError("division by zero"), "UNEXPECTED", "unexpected ZeroDivisionError: division by zero"),
-        (SymbolOutcome({"x": float("nan")}), "RESULT_UNREADABLE", "cannot be written as JSON"),
-        (SymbolOutcome({"x": object()}), "RESULT_UNREADABLE", "cannot be written as JSON"),
-        (SymbolOutcome({}, pl.DataFrame({"a": [1]})), "RESULT_UNREADABLE", "no exit_session"),
+        ({"metrics": {"x": float("nan")}}, "RESULT_UNREADABLE", "cannot be written as JSON"),
+        ({"metrics": {"x": object()}}, "RESULT_UNREADABLE", "cannot be written as JSON"),
+        ({"metrics": {}, "trades": pl.DataFrame({"a": [1]})}, "RESULT_UNREADABLE", "no exit_session"),
     ],
 )
-def test_one_symbol_fails_and_the_others_run(workspace: store.Workspace, broken: Any, code: str, text: str) -> None:
-    def run_symbol(entry: runner.PlanEntry) -> SymbolOutcome:
+def test_one_symbol_fails_and_the_others_run(run: Made, broken: Any, code: str, text: str) -> None:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
         if entry.symbol != "CL":
             return outcome(entry)
         if isinstance(broken, Exception):
             raise broken
-        return broken  # type: ignore[no-any-return]
+        return executed(entry, **broken)
 
-    summary = run(workspace, run_symbol=run_symbol)
-    assert statuses(summary)["CL"] == "ERROR"
-    assert statuses(summary)["ES"] == statuses(summary)["PL"] == "EXECUTED"
-    assert summary.has_errors
-    assert summary.results[1].code == code
-    assert text in summary.results[1].reason
-    assert runner.persist(summary, workspace).is_file()
+    made = run(run_symbol)
+    assert statuses(made)["CL"] == "ERROR"
+    assert statuses(made)["ES"] == statuses(made)["PL"] == "EXECUTED"
+    assert made.finished().has_errors
+    assert made.results[1].code == code
+    assert text in made.results[1].reason
+    assert made.summary_path is not None
+
+
+def test_a_reason_shows_no_secret(workspace: store.Workspace, run: Made) -> None:
+    def run_symbol(_: PlanEntry) -> SymbolOutcome:
+        raise DataError("cannot reach https://hooks.example.com/services/abcdefghijklmnop")
+
+    made = run(run_symbol, secrets=("https://hooks.example.com/services/abcdefghijklmnop",))
+    assert made.results[0].reason == "cannot reach [redacted]"
+    assert "abcdefghijklmnop" not in repr(made)
+    assert "abcdefghijklmnop" not in json.dumps(written(workspace, made))
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_is_not_one_symbols_error(workspace: store.Workspace, stop: type[BaseException]) -> None:
-    def run_symbol(_: runner.PlanEntry) -> SymbolOutcome:
+def test_an_interruption_is_not_one_symbols_error(run: Made, stop: type[BaseException]) -> None:
+    def run_symbol(_: PlanEntry) -> SymbolOutcome:
         raise stop
 
     with pytest.raises(stop):
-        run(workspace, run_symbol=run_symbol)
+        run(run_symbol)
 
 
-def test_the_summary_and_its_trades(workspace: store.Workspace) -> None:
-    def count(results: Sequence[SymbolRun]) -> dict[str, int]:
-        return {"symbols": len(results)}
-
-    summary = run(workspace, portfolio_metrics=count, simulated=True)
-    path = runner.persist(summary, workspace)
-    assert path.name == "20260302_050007_portfolio_run.json"
-    document = json.loads(path.read_bytes())
+def test_the_summary_and_its_trades(workspace: store.Workspace, run: Made) -> None:
+    made = run()
+    summary = written(workspace, made)
+    path = workspace.run_summaries / "20260302_050007_portfolio_run.json"
+    assert made.summary_path == path
     trades = path.with_name("20260302_050007_trades.parquet")
-    assert document["timestamp"] == "2026-03-02T05:00:07Z"
-    assert document["portfolio"] == {"symbols": 3}
-    assert document["trades"] == {"file": trades.name, "sha256": digests.sha256_file(trades), "rows": 3}
-    assert document["digests"] == {
+    assert summary["timestamp"] == "2026-03-02T05:00:07Z"
+    assert summary["trades"] == {"file": trades.name, "sha256": digests.sha256_file(trades), "rows": 3}
+    assert summary["digests"] == {
         "profile": locked_profile().sha256,
         "certificates": {symbol: digests.digest({"symbol": symbol}) for symbol in ("ES", "CL", "PL")},
         "strategy": "2" * 64,
         "thresholds": "1" * 64,
         "settings": op.settings_digest(locked_profile()),
     }
-    assert document["package_version"] == __version__
-    assert document["simulated"] is True
-    assert document["symbol_run_results"][0]["metrics"] == {"trade_count": 2}
-    assert document["symbol_run_results"][0]["extra"] == {"orders": []}
+    assert summary["package_version"] == __version__
+    assert summary["simulated"] is True
+    assert summary["symbol_run_results"][0]["metrics"] == {"trade_count": 2}
+    assert summary["symbol_run_results"][0]["extra"] == {"open": []}
+    assert {**summary, "trades": None} == document(made.finished())
     rows = pl.read_parquet(trades).select("exit_session", "symbol", "r_theoretical").rows()
     assert rows == [
         (date(2020, 5, 4), "CL", 0.01),
@@ -219,8 +265,10 @@ def test_the_summary_and_its_trades(workspace: store.Workspace) -> None:
     ]
 
 
-def test_same_inputs_same_bytes_and_two_runs_in_one_second(workspace: store.Workspace) -> None:
-    first, second = (runner.persist(run(workspace), workspace) for _ in range(2))
+def test_same_inputs_same_bytes_and_two_runs_in_one_second(workspace: store.Workspace, run: Made) -> None:
+    first, second = (run().summary_path for _ in range(2))
+    assert first is not None
+    assert second is not None
     assert second.name == "20260302_050007_2_portfolio_run.json"
     one, two = first.read_text(), second.read_text()
     assert one.replace("20260302_050007_trades", "X") == two.replace("20260302_050007_2_trades", "X")
@@ -231,14 +279,26 @@ def test_same_inputs_same_bytes_and_two_runs_in_one_second(workspace: store.Work
     assert len(list(folder.iterdir())) == 4
 
 
-def test_a_run_without_any_trade_still_writes_the_file(workspace: store.Workspace) -> None:
-    summary = run(workspace, run_symbol=lambda entry: SymbolOutcome({"trade_count": 0}))
-    path = runner.persist(summary, workspace)
-    assert json.loads(path.read_bytes())["trades"]["rows"] == 0
-    assert pl.read_parquet(io.BytesIO(runner.trades_bytes(summary.trades))).height == 0  # type: ignore[arg-type]
+def test_a_run_without_any_trade_still_writes_the_file(workspace: store.Workspace, run: Made) -> None:
+    summary = written(workspace, run(lambda entry: executed(entry, {"trade_count": 0})))
+    assert summary["trades"]["rows"] == 0
+    assert pl.read_parquet(workspace.run_summaries / summary["trades"]["file"]).height == 0
 
 
-def test_progress_is_told_each_symbol_before_it_runs(workspace: store.Workspace) -> None:
-    told: list[str] = []
-    run(workspace, progress=lambda entry: told.append(entry.symbol))
-    assert told == ["ES", "CL", "PL"]
+def test_a_run_in_which_nothing_could_be_executed_has_no_trades_and_no_orders(
+    workspace: store.Workspace, run: Made
+) -> None:
+    def run_symbol(_: PlanEntry) -> SymbolOutcome:
+        raise DataError("no data")
+
+    summary = written(workspace, run(run_symbol))
+    assert [summary[name] for name in ("trades", "portfolio", "orders", "risk")] == [None] * 4
+    assert [path.name for path in workspace.run_summaries.iterdir()] == ["20260302_050007_portfolio_run.json"]
+
+
+def test_each_stage_names_the_symbol_under_way(run: Made) -> None:
+    stages = list(run.stages())
+    assert [stage.coming for stage in stages] == ["", "ES", "CL", "PL", "PA", "AAPL", "XLE", "", "", ""]
+    assert [len(stage.results) for stage in stages] == [0, 0, 1, 2, 3, 4, 5, 6, 6, 6]
+    with pytest.raises(ValueError, match="no summary yet"):
+        stages[-3].finished()
