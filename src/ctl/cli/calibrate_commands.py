@@ -10,9 +10,10 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
-    from ctl.flows.slippage import Proposal
+    from ctl.flows.slippage import SlippageReport
 
 
 def slippage(
@@ -26,38 +27,28 @@ def slippage(
 ) -> int:
     """Slippage per side with its uncertainty, beside the locked values; exit 1 where a symbol fails."""
     from ctl.flows import slippage as calibrating
-    from ctl.trading.slippage import CONFIDENCE
 
     until, workspace = day(as_of), open_workspace(workspace_path)
     profile = profile_if_any(workspace)
     default = profile.gating_universe if profile else tuple(workspace.symbols)
     chosen = chosen_symbols(symbols, list(workspace.symbols)) if symbols else list(default)
     with output.progress("calibrating"):
-        proposals = calibrating.propose(workspace, profile, chosen, fills=fills, lots=lots, as_of=until)
+        report = calibrating.propose(workspace, profile, chosen, fills=fills, lots=lots, as_of=until)
     if json:
-        output.print_json(
-            {
-                "schema_version": 1,
-                "simulated": workspace.simulated,
-                "profile": None if profile is None else workspace.relative(workspace.profile_path),
-                "confidence": CONFIDENCE,
-                "lots": lots,
-                "symbols": [item.document() for item in proposals],
-            }
-        )
+        output.print_json(document(report))
     else:
-        _print(proposals, lots, simulated=workspace.simulated)
-    return EXIT_ERROR if any(item.error for item in proposals) else EXIT_OK
+        _print(report)
+    return EXIT_ERROR if any(item.error for item in report.symbols) else EXIT_OK
 
 
-def _print(proposals: Sequence[Proposal], lots: int, *, simulated: bool) -> None:
+def _print(report: SlippageReport) -> None:
     rows = []
-    for item in proposals:
-        found = item.found
+    for item in report.symbols:
+        found = item.calibration
         if found is None:
             rows.append((item.symbol, _value(item.locked), "", "", "", "", item.error or ""))
             continue
-        verdict = {True: "locked value lies outside the interval", False: "", None: ""}[item.outside]
+        verdict = {True: "locked value lies outside the interval", False: "", None: ""}[item.locked_outside_interval]
         rows.append(
             (
                 item.symbol,
@@ -72,10 +63,11 @@ def _print(proposals: Sequence[Proposal], lots: int, *, simulated: bool) -> None
     columns = ("", "locked", "per side", "95 % interval", "would propose", "from", "")
     output.print_table(columns, rows, right=(1, 2))
     print(
-        f"Price units per side, for {lots} lots where it comes from bars. Nothing was changed: write a value into the"
+        f"Price units per side, for {report.lots} lots where it comes from bars. Nothing was changed: write a value "
+        "into the"
     )
     print("profile's slippage_per_side and record why with `ctl lock --reason TEXT`")
-    if simulated:
+    if report.simulated:
         print("Data: simulated market")
 
 

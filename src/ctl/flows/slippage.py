@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
@@ -33,34 +33,31 @@ REFERENCE: Final = "reference"
 class Proposal:
     """One symbol's calibration beside the value in force. locked None: the profile has no settings of the symbol.
 
-    error: why there is no calibration.
+    locked_outside_interval: None where the value or the interval is not known. error: why there is no calibration.
     """
 
     symbol: str
+    locked: float | None
+    locked_outside_interval: bool | None
     currency: str
     point_value: float
-    locked: float | None
-    found: Calibration | None
-    error: str | None = None
+    calibration: Calibration | None
+    error: str | None
 
-    @property
-    def outside(self) -> bool | None:
-        """Whether the locked value lies outside the interval; None where either is not known."""
-        if self.locked is None or self.found is None or self.found.low is None or self.found.high is None:
-            return None
-        return not self.found.low <= self.locked <= self.found.high
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "symbol": self.symbol,
-            "locked": self.locked,
-            "locked_outside_interval": self.outside,
-            "currency": self.currency,
-            "point_value": self.point_value,
-            "calibration": None if self.found is None else self.found.document(),
-            "error": self.error,
-        }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlippageReport:
+    """`ctl calibrate slippage --json`. profile: the file whose values are in force, None where there is none.
+
+    lots: size traded at once, where an estimate comes from bars.
+    """
+
+    schema_version: Literal[1] = 1
+    simulated: bool
+    profile: str | None
+    confidence: float = slippage.CONFIDENCE
+    lots: int
+    symbols: tuple[Proposal, ...]
 
 
 def propose(
@@ -71,7 +68,7 @@ def propose(
     fills: Path | None = None,
     lots: int = 3,
     as_of: date | None = None,
-) -> tuple[Proposal, ...]:
+) -> SlippageReport:
     """Calibrate each symbol: from `fills` where the file has any of it, else from its bars up to `as_of` (inclusive).
 
     Raises InputError for a file of fills that cannot be used; what keeps one symbol's bars from being read is its
@@ -111,8 +108,21 @@ def propose(
         except CtlError as refused:
             error = str(refused)
         locked = settings.slippage_per_side if settings else None
-        proposals.append(Proposal(symbol, config.currency, config.point_value, locked, found, error))
-    return tuple(proposals)
+        proposals.append(
+            Proposal(symbol, locked, _outside(locked, found), config.currency, config.point_value, found, error)
+        )
+    return SlippageReport(
+        simulated=workspace.simulated,
+        profile=None if profile is None else workspace.relative(workspace.profile_path),
+        lots=lots,
+        symbols=tuple(proposals),
+    )
+
+
+def _outside(locked: float | None, found: Calibration | None) -> bool | None:
+    if locked is None or found is None or found.low is None or found.high is None:
+        return None
+    return not found.low <= locked <= found.high
 
 
 # ---------------------------------------------------------------- the file of fills

@@ -6,11 +6,11 @@ Nothing here is random: intervals are Student's, over fills or over calendar mon
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -61,52 +61,47 @@ class Estimate:
     high: float | None
     count: int
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "value": self.value,
-            "standard_error": self.standard_error,
-            "low": self.low,
-            "high": self.high,
-            "count": self.count,
-        }
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Slippage per side of one symbol, in price units, with its interval at CONFIDENCE.
 
-    parts: what `per_side` was made from, by name. proposed: whole ticks, rounded up; None where the
-    evidence is too thin to propose anything, and `notes` say why.
+    proposed: the profile value that follows, whole ticks, rounded up; None where the evidence is too thin to propose
+    anything, and `notes` say why. parts: what `per_side` was made from, by name.
     """
 
     method: Method
-    per_side: float | None
-    low: float | None
-    high: float | None
-    proposed_ticks: int | None
+    per_side: float | None = None
+    low: float | None = None
+    high: float | None = None
+    proposed: float | None = None
+    proposed_ticks: int | None = None
     tick: float
-    parts: dict[str, Estimate]
+    parts: Mapping[str, Estimate]
     notes: tuple[str, ...]
 
-    @property
-    def proposed(self) -> float | None:
-        """The proposed profile value in price units."""
-        return None if self.proposed_ticks is None else _ticks_to_price(self.proposed_ticks, self.tick)
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "method": self.method,
-            "per_side": self.per_side,
-            "low": self.low,
-            "high": self.high,
-            "proposed": self.proposed,
-            "proposed_ticks": self.proposed_ticks,
-            "tick": self.tick,
-            "parts": {name: part.document() for name, part in self.parts.items()},
-            "notes": list(self.notes),
-        }
+def _calibration(
+    method: Method,
+    interval: tuple[float, float | None, float | None],
+    tick: float,
+    parts: Mapping[str, Estimate],
+    notes: Sequence[str],
+) -> Calibration:
+    """A calibration that proposes its value in whole ticks. interval: value, low, high."""
+    value, low, high = interval
+    ticks = ticks_up(value, tick)
+    return Calibration(
+        method=method,
+        per_side=value,
+        low=low,
+        high=high,
+        proposed=_ticks_to_price(ticks, tick),
+        proposed_ticks=ticks,
+        tick=tick,
+        parts=parts,
+        notes=tuple(notes),
+    )
 
 
 # ---------------------------------------------------------------- fills
@@ -124,14 +119,14 @@ def from_fills(fills: Sequence[Fill], *, tick: float) -> Calibration:
         if chosen
     }
     if not parts:
-        return Calibration("fills", None, None, None, None, tick, {}, ("no fills of it",))
+        return Calibration(method="fills", tick=tick, parts={}, notes=("no fills of it",))
     found = parts["fills"]
     value, low, high = found.value, found.low, found.high
     if len(fills) < MIN_FILLS:
         note = f"{len(fills)} fills are too few to propose a value; expected at least {MIN_FILLS}"
-        return Calibration("fills", value, low, high, None, tick, parts, (note,))
+        return Calibration(method="fills", per_side=value, low=low, high=high, tick=tick, parts=parts, notes=(note,))
     notes = ("the fills were better than their references: no slippage is proposed below zero",) if value < 0 else ()
-    return Calibration("fills", value, low, high, ticks_up(value, tick), tick, parts, notes)
+    return _calibration("fills", (value, low, high), tick, parts, notes)
 
 
 def weighted_mean(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Estimate:
@@ -172,16 +167,8 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
     months = _months(frame)
     if months is None or len(months.weight) < MIN_MONTHS:
         found = 0 if months is None else len(months.weight)
-        return Calibration(
-            "proxy",
-            None,
-            None,
-            None,
-            None,
-            tick,
-            {},
-            (f"{found} usable months of bars; expected at least {MIN_MONTHS}",),
-        )
+        note = f"{found} usable months of bars; expected at least {MIN_MONTHS}"
+        return Calibration(method="proxy", tick=tick, parts={}, notes=(note,))
     notes: list[str] = []
     parts: dict[str, Estimate] = {}
     closest = tick / 2.0
@@ -209,7 +196,7 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
         notes.append("too few months with volume: the impact of the size is left out")
     total = spread + impact.value
     low, high = spread_low + max(impact.low or 0.0, 0.0), spread_high + (impact.high or 0.0)
-    return Calibration("proxy", total, low, high, ticks_up(total, tick), tick, parts, tuple(notes))
+    return _calibration("proxy", (total, low, high), tick, parts, notes)
 
 
 @dataclass(frozen=True, slots=True)
