@@ -101,11 +101,11 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
     from ctl.certification.assemble import examine
     from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.recovery.reference import recover
-    from ctl.flows import pipeline
     from ctl.flows.functional import functional_input
+    from ctl.flows.terms import CertifyTerms
 
     closes = ContractCloses.from_bars(asked.contracts)
-    terms = pipeline.CertifyTerms(_TICK, asked.max_day_delta, "", "CMES", slippage_per_side=_TICK)
+    terms = CertifyTerms(_TICK, asked.max_day_delta, "", "CMES", slippage_per_side=_TICK)
 
     def both_sides() -> Any:
         return functional_input(asked.symbol, asked.canonical, asked.reference, terms)

@@ -147,6 +147,7 @@ def certify(
     """
     from ctl import ingest
     from ctl.flows import inputs, pipeline
+    from ctl.flows.terms import CertifyTerms
 
     require_tick(tick)
     if max_day_delta < 0:
@@ -172,7 +173,7 @@ def certify(
         reference=inputs.reference_up_to(reference, as_of),
         policy=inputs.with_cycle(RollPolicy(), root, instruments) if series is None else series.policy,
     )
-    terms = pipeline.CertifyTerms(
+    terms = CertifyTerms(
         tick=tick,
         max_day_delta=max_day_delta,
         quote_unit=quote_unit or bars.meta.quote_unit or (known.quote_unit if known else "price units"),

@@ -18,6 +18,7 @@ from ctl.demo import injection
 from ctl.demo.spec import ReferenceCauses
 from ctl.flows import inputs, pipeline
 from ctl.flows.series import canonical_series
+from ctl.flows.terms import CertifyTerms
 from ctl.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def certified(market: MarketSpec, root: str, folder: Path) -> Certificate:
     workspace = Workspace.load(folder)
     held = inputs.read_symbol(workspace, root)
     config = workspace.symbol(root)
-    terms = pipeline.CertifyTerms(config.tick, 2 if root == "PL" else 3, config.quote_unit, config.calendar)
+    terms = CertifyTerms(config.tick, 2 if root == "PL" else 3, config.quote_unit, config.calendar)
     others = {
         future.root: inputs.read_contracts(workspace, future.root) for future in market.futures if future.root != root
     }

@@ -18,6 +18,7 @@ import pytest
 from ctl import ingest
 from ctl.flows import inputs, pipeline
 from ctl.flows.series import canonical_series
+from ctl.flows.terms import CertifyTerms
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def certificate_of(root: str, shipped: str = "both") -> Certificate:
         reference = type(reference)(reference.vendor, None, reference.unadjusted)
     policy = inputs.with_cycle(RollPolicy(), root, instruments)
     held = inputs.SymbolInputs(root, root, contracts, None, reference, policy)
-    terms = pipeline.CertifyTerms(tick, 3, contracts.meta.quote_unit, None)
+    terms = CertifyTerms(tick, 3, contracts.meta.quote_unit, None)
     return pipeline.certify_symbol(held, canonical_series(held, None), terms)
 
 

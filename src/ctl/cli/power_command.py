@@ -11,8 +11,8 @@ from ctl.certification import CertifyRequest
 from ctl.certification import certify as certify_request
 from ctl.cli import output
 from ctl.errors import EXIT_OK
-from ctl.flows import pipeline
 from ctl.flows.functional import functional_input
+from ctl.flows.terms import CertifyTerms
 from ctl.model.rolls import RollPolicy
 from ctl.power import study, vendor_pairs
 
@@ -42,7 +42,7 @@ def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
     """A generated pair the way a workspace's symbol goes: built, run on both sides, rebuilt, certified."""
     policy = RollPolicy()
     series = continuous.build(pair.contracts, policy)
-    terms = pipeline.CertifyTerms(pair.tick, MAX_DAY_DELTA, "points", None, slippage_per_side=pair.tick)
+    terms = CertifyTerms(pair.tick, MAX_DAY_DELTA, "points", None, slippage_per_side=pair.tick)
 
     def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
         return continuous.build(pair.contracts, replace(policy, kind="schedule", schedule=schedule))

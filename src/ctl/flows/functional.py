@@ -10,7 +10,7 @@ from ctl.flows.backtest import session_days, strategy_bars
 
 if TYPE_CHECKING:
     from ctl.certification.layers.functional import FunctionalInput
-    from ctl.flows.pipeline import CertifyTerms
+    from ctl.flows.terms import CertifyTerms
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries

@@ -6,7 +6,7 @@ Composition only: what is read, built and certified is decided in the rooms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,25 +15,13 @@ from ctl import __version__, certification, digests, store
 from ctl.flows.functional import functional_input, functional_input_on
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.series import alternatives, build_series, exchange_sessions, write_together
+from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
     from ctl.model.reference import Reference
-
-
-@dataclass(frozen=True, slots=True)
-class CertifyTerms:
-    """The profile's (or the command line's) terms of one certification. tick and slippage in quote units."""
-
-    tick: float
-    max_day_delta: int
-    quote_unit: str
-    calendar: str | None
-    currency: str = ""
-    acceptance_policy: str = "v1"
-    slippage_per_side: float = 0.0
 
 
 def certify_symbol(

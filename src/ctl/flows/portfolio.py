@@ -15,6 +15,7 @@ from ctl.flows.backtest import run_strategy
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
 from ctl.flows.series import canonical_series, require_root
+from ctl.flows.terms import CertifyTerms
 from ctl.model.run import PlanEntry, Restatement, SymbolRun
 from ctl.model.trades import StrategyResult
 from ctl.strategy import registry
@@ -64,7 +65,7 @@ def certify_symbol(
         as_of=as_of,
         with_alternatives=True,
     )
-    terms = pipeline.CertifyTerms(
+    terms = CertifyTerms(
         tick=settings.tick_size if settings else config.tick,
         max_day_delta=settings.max_day_delta if settings else _DEFAULT_MAX_DAY_DELTA,
         quote_unit=settings.quote_unit if settings else config.quote_unit,

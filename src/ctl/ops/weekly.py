@@ -266,7 +266,7 @@ class _Cycle:
         """The heartbeat in place of an alert that the channel has already had; any other message as it is."""
         if not self._durable or message.level == "info":
             return message
-        since = announced_since(self._workspace.ops_logs, self._path, document(self._log))
+        since = announced_since(self._workspace.ops_logs, self._path, self._log)
         return message if since is None else ops_notifier.heartbeat(message, since=since)
 
     def _ping(self, signal: Literal["start", "success", "failure"]) -> None:

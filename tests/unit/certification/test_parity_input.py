@@ -14,9 +14,9 @@ import pytest
 
 from ctl import sessions
 from ctl.certification.layers.functional import FunctionalInput, check
-from ctl.flows import pipeline
 from ctl.flows.backtest import strategy_bars
 from ctl.flows.functional import functional_input
+from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.strategy import b1
@@ -24,7 +24,7 @@ from ctl.strategy import b1
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "answers"))
 from b1_twin_tapes import walk
 
-TERMS = pipeline.CertifyTerms(0.25, 3, "points", None, slippage_per_side=0.25)
+TERMS = CertifyTerms(0.25, 3, "points", None, slippage_per_side=0.25)
 META = SeriesMeta("X", "vendor", "exchange_session", "settlement")
 BARS = 900
 
