@@ -165,14 +165,7 @@ class ReadOnce:
                 with_alternatives=with_alternatives,
             ),
         )
-        return replace(
-            held,
-            contracts=None if held.contracts is None else up_to(held.contracts, as_of),
-            equity=None if held.equity is None else series_up_to(held.equity, as_of),
-            reference=None if held.reference is None else reference_up_to(held.reference, as_of),
-            settlements=_kept(held.settlements, as_of),
-            session_bars=_kept(held.session_bars, as_of),
-        )
+        return inputs_up_to(held, as_of)
 
     def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
         """`read_contracts` of the workspace."""
@@ -198,6 +191,21 @@ def up_to(bars: ContractBars, as_of: date | None) -> ContractBars:
     frame = _frame_up_to(bars.frame, as_of, bars.meta.root)
     kept = set(frame["contract"].unique())
     return replace(bars, frame=frame, contracts=tuple(c for c in bars.contracts if c.name in kept))
+
+
+def inputs_up_to(inputs: SymbolInputs, as_of: date | None) -> SymbolInputs:
+    """Everything that a symbol's files hold up to `as_of` (inclusive)."""
+    if as_of is None:
+        return inputs
+    contracts, equity, reference = inputs.contracts, inputs.equity, inputs.reference
+    return replace(
+        inputs,
+        contracts=None if contracts is None else up_to(contracts, as_of),
+        equity=None if equity is None else series_up_to(equity, as_of),
+        reference=None if reference is None else reference_up_to(reference, as_of),
+        settlements=_kept(inputs.settlements, as_of),
+        session_bars=_kept(inputs.session_bars, as_of),
+    )
 
 
 def series_up_to(series: DailySeries, as_of: date | None) -> DailySeries:

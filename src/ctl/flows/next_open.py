@@ -50,11 +50,11 @@ def next_open(
     daily = strategy_bars(series, symbol, config.calendar)
     bars = daily if timeframe == "daily" else weekly_bars(daily)
     newest = daily.session[-1].item()
-    held = series.frame["contract"][-1]
+    contract = series.frame["contract"][-1]
     intents = next_session_intents(
         bars,
         result,
-        contract=symbol if held is None else str(held),
+        contract=symbol if contract is None else str(contract),
         session=sessions.next_session(config.calendar, newest),
         tick=entry.tick,
         roll=_pending_roll(inputs, series),
@@ -82,8 +82,8 @@ def orders(
 
 def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant: datetime) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
-    held = {item.entry.symbol: item.inputs for item in following}
-    return paper.settle(workspace, [item.entry for item in following], held, instant=instant)
+    read = {item.entry.symbol: item.inputs for item in following}
+    return paper.settle(workspace, [item.entry for item in following], read, instant=instant)
 
 
 def _pending_roll(inputs: SymbolInputs, series: ContinuousSeries | DailySeries) -> Roll | None:

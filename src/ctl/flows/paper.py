@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 def settle(
-    workspace: Workspace, entries: Sequence[PlanEntry], held: Mapping[str, SymbolInputs], *, instant: datetime
+    workspace: Workspace, entries: Sequence[PlanEntry], read: Mapping[str, SymbolInputs], *, instant: datetime
 ) -> int:
     """Settle every session that has come since the ledger's last, and note what each close decided.
 
-    entries: the symbols that were run, with their costs; held: what was read of each; instant: of the run. Returns the
+    entries: the symbols that were run, with their costs; read: what was read of each; instant: of the run. Returns the
     number of sessions added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold.
     Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
     the ledger as it was, where it cannot be written.
@@ -45,7 +45,7 @@ def settle(
     path = workspace.paper_ledger
     data = path.read_bytes() if path.is_file() else b""
     ledger = paper.read(data, workspace.relative(path))
-    added = [record for entry in entries for record in _records(workspace, entry, held[entry.symbol], ledger, instant)]
+    added = [record for entry in entries for record in _records(workspace, entry, read[entry.symbol], ledger, instant)]
     if added:
         remove_temporaries(path.parent)
         store.write_atomic(path, data + paper.lines(added))
@@ -53,17 +53,18 @@ def settle(
 
 
 def _records(
-    workspace: Workspace, entry: PlanEntry, held: SymbolInputs, ledger: paper.Ledger, instant: datetime
+    workspace: Workspace, entry: PlanEntry, whole: SymbolInputs, ledger: paper.Ledger, instant: datetime
 ) -> Iterator[LedgerRecord]:
     calendar = workspace.symbol(entry.symbol).calendar
-    whole = _series(held, calendar)
-    sessions: list[date] = whole.frame["session"].to_list()
+    newest = _series(whole, calendar)
+    canonical = replace(whole, reference=None, settlements=None, session_bars=None)
+    sessions: list[date] = newest.frame["session"].to_list()
     since = ledger.last_session(entry.symbol)
     coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
     timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
     state, costs = ledger.state(entry.symbol), paper.Costs(entry.slippage_per_side, entry.tick)
     for session in coming:
-        series = whole if session == sessions[-1] else _series(_up_to(held, session), calendar)
+        series = newest if session == sessions[-1] else _series(inputs.inputs_up_to(canonical, session), calendar)
         bar = _bar(series, entry.symbol, session)
         decided = _decided(series, entry, calendar, live=timely and session == sessions[-1])
         record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
@@ -91,19 +92,11 @@ def _decided(
     ]
 
 
-def _series(held: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
-    series = canonical_series(held, calendar)
+def _series(of_symbol: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
+    series = canonical_series(of_symbol, calendar)
     if series is None:
-        raise DataError(f"no series of {held.symbol} to settle on", code="IDENTITY_MISMATCH")
+        raise DataError(f"no series of {of_symbol.symbol} to settle on", code="IDENTITY_MISMATCH")
     return series
-
-
-def _up_to(held: SymbolInputs, session: date) -> SymbolInputs:
-    return replace(
-        held,
-        contracts=None if held.contracts is None else inputs.up_to(held.contracts, session),
-        equity=None if held.equity is None else inputs.series_up_to(held.equity, session),
-    )
 
 
 def _bar(series: ContinuousSeries | DailySeries, symbol: str, session: date) -> paper.Bar:
@@ -185,10 +178,10 @@ def _compared(
     workspace: Workspace, profile: OperatingProfile, symbol: str, records: Sequence[LedgerRecord]
 ) -> list[PaperComparison]:
     settings, config = profile.symbol_settings.get(symbol), workspace.symbol(symbol)
-    held = inputs.read_symbol(
+    read = inputs.read_symbol(
         workspace, symbol, policy=settings.roll_policy if settings else None, with_reference=False
     )
-    series = _series(held, config.calendar)
+    series = _series(read, config.calendar)
     result = backtest(
         series,
         symbol,

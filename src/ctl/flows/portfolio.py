@@ -58,7 +58,7 @@ def certify_symbol(
     other roots are read too, so that a mix-up can be named.
     """
     config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace)
-    held = files.read_symbol(
+    symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
         reference=settings.reference if settings else None,
@@ -74,31 +74,33 @@ def certify_symbol(
         acceptance_policy=acceptance,
         slippage_per_side=settings.slippage_per_side if settings else config.tick,
     )
-    series = canonical_series(held, config.calendar)
-    certificate = pipeline.certify_symbol(held, series, terms)
+    series = canonical_series(symbol_inputs, config.calendar)
+    certificate = pipeline.certify_symbol(symbol_inputs, series, terms)
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
-        certificate = pipeline.certify_symbol(held, series, terms, other_contracts=others)
-    return Certified(held, series, certificate)
+        certificate = pipeline.certify_symbol(symbol_inputs, series, terms, other_contracts=others)
+    return Certified(symbol_inputs, series, certificate)
 
 
 def derive_lock(
-    workspace: Workspace, profile: OperatingProfile, held: Mapping[str, SymbolInputs] | None = None
+    workspace: Workspace, profile: OperatingProfile, read: Mapping[str, SymbolInputs] | None = None
 ) -> tuple[Lock, dict[str, pl.DataFrame]]:
     """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol.
 
-    held: what was read of the gating symbols before (all sessions); by default it is read now.
+    read: what was read of the gating symbols before (all sessions); by default it is read now.
     """
     locked: dict[str, InputLock] = {}
     bars: dict[str, pl.DataFrame] = {}
     for symbol in profile.gating_universe:
         settings = profile.symbol_settings[symbol]
-        found = held[symbol] if held is not None else None
-        if found is None:
-            found = inputs.read_symbol(workspace, symbol, policy=settings.roll_policy, reference=settings.reference)
-        ranges = operating_profile.session_ranges(found.bars, symbol=symbol)
-        locked[symbol] = operating_profile.InputLock(raw_files(found), ranges)
-        bars[symbol] = found.bars
+        symbol_inputs = read[symbol] if read is not None else None
+        if symbol_inputs is None:
+            symbol_inputs = inputs.read_symbol(
+                workspace, symbol, policy=settings.roll_policy, reference=settings.reference
+            )
+        ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
+        locked[symbol] = operating_profile.InputLock(raw_files(symbol_inputs), ranges)
+        bars[symbol] = symbol_inputs.bars
     lock = operating_profile.Lock(
         thresholds=_thresholds(profile),
         strategy=registry.fingerprint(registry.find(profile.strategy)),
@@ -127,11 +129,11 @@ def read_profile(workspace: Workspace, path: Path | None = None, *, require_lock
     return profile
 
 
-def raw_files(held: SymbolInputs) -> dict[str, str]:
+def raw_files(symbol_inputs: SymbolInputs) -> dict[str, str]:
     """Name -> sha256 of every raw file that a symbol was read from, by name."""
-    metas = [held.meta]
-    if held.reference is not None:
-        sides = (held.reference.adjusted, held.reference.unadjusted)
+    metas = [symbol_inputs.meta]
+    if symbol_inputs.reference is not None:
+        sides = (symbol_inputs.reference.adjusted, symbol_inputs.reference.unadjusted)
         metas += [side.meta for side in sides if side is not None]
     return dict(sorted((source.name, source.sha256) for meta in metas for source in meta.sources))
 
@@ -192,20 +194,26 @@ def gate(
     return Gated(decision, certified)
 
 
-def _staleness(held: SymbolInputs, calendar: str, day: date) -> int:
+def _staleness(symbol_inputs: SymbolInputs, calendar: str, day: date) -> int:
     """Exchange sessions after the last one of the older side, up to `day` (inclusive).
 
     Raises DataError for bars that lie in the future: their age cannot be told.
     """
-    sides = [held.reference.adjusted, held.reference.unadjusted] if held.reference is not None else []
-    ends = [frame["session"].max() for frame in (held.bars, *(side.frame for side in sides if side is not None))]
+    sides = (
+        [symbol_inputs.reference.adjusted, symbol_inputs.reference.unadjusted]
+        if symbol_inputs.reference is not None
+        else []
+    )
+    ends = [
+        frame["session"].max() for frame in (symbol_inputs.bars, *(side.frame for side in sides if side is not None))
+    ]
     known = [end for end in ends if isinstance(end, date)]
     if len(known) < len(ends):
-        raise DataError(f"{held.symbol}: no sessions to tell the age of its data")
+        raise DataError(f"{symbol_inputs.symbol}: no sessions to tell the age of its data")
     # A session's label may be a day ahead of the UTC date at which it is already trading.
     if max(known) > day + timedelta(days=1):
         raise DataError(
-            f"{held.symbol}: bars of a session to come",
+            f"{symbol_inputs.symbol}: bars of a session to come",
             found=str(max(known)),
             expected=f"none after {day}",
             remedy="mend the vendor's file, or the clock of this machine",
@@ -215,24 +223,24 @@ def _staleness(held: SymbolInputs, calendar: str, day: date) -> int:
     return sessions.count_between(calendar, oldest + timedelta(days=1), day) if day > oldest else 0
 
 
-def _restated(workspace: Workspace, profile: OperatingProfile, held: SymbolInputs) -> list[Restatement]:
+def _restated(workspace: Workspace, profile: OperatingProfile, symbol_inputs: SymbolInputs) -> list[Restatement]:
     """Locked history that reads otherwise now, value by value where the locked bars are still in the workspace."""
-    symbol = held.symbol
+    symbol = symbol_inputs.symbol
     locked = profile.lock.inputs.get(symbol) if profile.lock else None
     if locked is None:
         return []
-    changed = operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol)
+    changed = operating_profile.restated_ranges(locked.sessions, symbol_inputs.bars, symbol=symbol)
     if not changed:
         return []
     import polars as pl
 
     path = replace(workspace, profile_path=Path(profile.name)).locked_bars(symbol)
     try:
-        found = gatekeeper.restatement(symbol, pl.read_parquet(path), held.bars)
+        restated = gatekeeper.restatement(symbol, pl.read_parquet(path), symbol_inputs.bars)
     except (OSError, pl.exceptions.PolarsError):
-        found = None  # the digests alone tell which years; the values went with the locked bars
-    if found is not None:
-        return [found]
+        restated = None  # the digests alone tell which years; the values went with the locked bars
+    if restated is not None:
+        return [restated]
     years = ", ".join(f"{part.first} to {part.last}" for part in changed)
     note = f"bars of {years} are not those that were locked; the locked values are not at hand ({path.name})"
     return [gatekeeper.restated_years(symbol, note)]
@@ -289,7 +297,9 @@ def run_symbol(
     import polars as pl
 
     symbol = entry.symbol
-    held, series = (certified.inputs, certified.series) if certified else _read_series(workspace, symbol, as_of)
+    symbol_inputs, series = (
+        (certified.inputs, certified.series) if certified else _read_series(workspace, symbol, as_of)
+    )
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
     config = workspace.symbol(symbol)
@@ -326,7 +336,7 @@ def run_symbol(
         )
         if rows
         else None,
-        next_open=next_open(entry, config, held, series, result, timeframe=timeframe)
+        next_open=next_open(entry, config, symbol_inputs, series, result, timeframe=timeframe)
         if followed and isinstance(result, StrategyResult)
         else None,
     )
@@ -342,7 +352,7 @@ def metrics(outcomes: Sequence[SymbolOutcome]) -> Metrics:
 def _read_series(
     workspace: Workspace, symbol: str, as_of: date | None
 ) -> tuple[SymbolInputs, ContinuousSeries | DailySeries | None]:
-    held = inputs.read_symbol(workspace, symbol, as_of=as_of, with_reference=False)
-    if held.contracts is not None:
-        require_root(held.contracts, held.root, symbol)
-    return held, canonical_series(held, workspace.symbol(symbol).calendar)
+    symbol_inputs = inputs.read_symbol(workspace, symbol, as_of=as_of, with_reference=False)
+    if symbol_inputs.contracts is not None:
+        require_root(symbol_inputs.contracts, symbol_inputs.root, symbol)
+    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(symbol).calendar)

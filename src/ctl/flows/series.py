@@ -55,50 +55,55 @@ def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = 
     return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
 
 
-def canonical_series(held: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:
+def canonical_series(symbol_inputs: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:
     """The series to certify and to run: built from contracts, or the equity's own bars.
 
     None where the contracts are another root's: nothing is built under the wrong name, L0 names the mix-up.
     """
-    if held.contracts is None or held.policy is None:
-        return held.equity
-    if held.contracts.roots != (held.root,):
+    if symbol_inputs.contracts is None or symbol_inputs.policy is None:
+        return symbol_inputs.equity
+    if symbol_inputs.contracts.roots != (symbol_inputs.root,):
         return None
-    return build_series(held.contracts, held.policy, calendar)
+    return build_series(symbol_inputs.contracts, symbol_inputs.policy, calendar)
 
 
-def alternatives(held: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
+def alternatives(symbol_inputs: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
     """The series that the same policy makes of the same contracts with settlement closes, with session-true bars, and
     with both; an error where its files, or what is in them, do not allow it.
 
     What the vendor has no folder for is left out.
     """
-    contracts, policy, settlements, session_bars = held.contracts, held.policy, held.settlements, held.session_bars
-    found: dict[str, ContinuousSeries | CtlError] = {}
+    contracts, policy, settlements, session_bars = (
+        symbol_inputs.contracts,
+        symbol_inputs.policy,
+        symbol_inputs.settlements,
+        symbol_inputs.session_bars,
+    )
+    made: dict[str, ContinuousSeries | CtlError] = {}
     if contracts is None or policy is None:
-        return found
+        return made
 
     def add(name: str, bars: ContractBars, closes: ContractBars | None) -> None:
         try:
-            require_root(bars, held.root, name)
+            require_root(bars, symbol_inputs.root, name)
             priced = bars if closes is None else ingest.settled(bars, closes)
-            found[name] = build_series(priced, policy, calendar)
+            made[name] = build_series(priced, policy, calendar)
         except CtlError as error:
-            found[name] = error
+            made[name] = error
 
     if isinstance(settlements, CtlError):
-        found["settlement"] = settlements
+        made["settlement"] = settlements
     elif settlements is not None:
         add("settlement", contracts, settlements)
     if isinstance(session_bars, CtlError):
-        found["session"] = session_bars
+        made["session"] = session_bars
     elif session_bars is not None:
         # Intraday files say nothing of expirations: a calendar policy takes them from where the daily bars did.
         session_bars = replace(session_bars, terms=contracts.terms)
         add("session", session_bars, None)
         if settlements is not None and not isinstance(settlements, CtlError):
             add("session_settlement", session_bars, settlements)
-    return found
+    return made
 
 
 def plain_series(

@@ -81,26 +81,26 @@ def propose(
         settings = profile.symbol_settings.get(symbol) if profile else None
         tick = settings.tick_size if settings else config.tick
         rows = [row for row in read.get(symbol, ()) if as_of is None or row.session <= as_of]
-        found, error = None, None
+        calibration, error = None, None
         try:
             if rows and all(row.reference is not None for row in rows):
-                found = slippage.from_fills([row.fill(None) for row in rows], tick=tick)
+                calibration = slippage.from_fills([row.fill(None) for row in rows], tick=tick)
             else:
-                held = inputs.read_symbol(
+                symbol_inputs = inputs.read_symbol(
                     workspace,
                     symbol,
                     policy=settings.roll_policy if settings else None,
                     as_of=as_of,
                     with_reference=False,
                 )
-                series = canonical_series(held, config.calendar)
+                series = canonical_series(symbol_inputs, config.calendar)
                 if series is None:
                     raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
                 if rows:
                     opens = _raw_opens(series)
-                    found = slippage.from_fills([row.fill(opens) for row in rows], tick=tick)
+                    calibration = slippage.from_fills([row.fill(opens) for row in rows], tick=tick)
                 else:
-                    found = slippage.from_bars(series.frame, tick=tick, lots=lots, closes=series.meta.close_basis)
+                    calibration = slippage.from_bars(series.frame, tick=tick, lots=lots, closes=series.meta.close_basis)
         except InputError as refused:
             if rows:
                 raise
@@ -109,7 +109,9 @@ def propose(
             error = str(refused)
         locked = settings.slippage_per_side if settings else None
         proposals.append(
-            Proposal(symbol, locked, _outside(locked, found), config.currency, config.point_value, found, error)
+            Proposal(
+                symbol, locked, _outside(locked, calibration), config.currency, config.point_value, calibration, error
+            )
         )
     return SlippageReport(
         simulated=workspace.simulated,
@@ -119,10 +121,10 @@ def propose(
     )
 
 
-def _outside(locked: float | None, found: Calibration | None) -> bool | None:
-    if locked is None or found is None or found.low is None or found.high is None:
+def _outside(locked: float | None, calibration: Calibration | None) -> bool | None:
+    if locked is None or calibration is None or calibration.low is None or calibration.high is None:
         return None
-    return not found.low <= locked <= found.high
+    return not calibration.low <= locked <= calibration.high
 
 
 # ---------------------------------------------------------------- the file of fills

@@ -176,7 +176,7 @@ class SymbolIntents:
 # ---------------------------------------------------------------- orders
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order for the open of `session`. A row of the table, the CSV and the JSON, in this order of fields.
 
@@ -195,20 +195,20 @@ class Order:
     side: Side
     type: OrderType
     quantity: int
-    price: float | None
-    tranche: Tranche | None
-    r: float | None
-    stop: float | None
-    tp1: float | None
-    tp2: float | None
-    tp3: float | None
-    no_buy_below: float | None
-    full_size_up_to: float | None
-    no_buy_above: float | None
-    risk_per_contract: float | None
+    price: float | None = None
+    tranche: Tranche | None = None
+    r: float | None = None
+    stop: float | None = None
+    tp1: float | None = None
+    tp2: float | None = None
+    tp3: float | None = None
+    no_buy_below: float | None = None
+    full_size_up_to: float | None = None
+    no_buy_above: float | None = None
+    risk_per_contract: float | None = None
     currency: str
     status: OrderStatus
-    codes: tuple[str, ...]
+    codes: tuple[str, ...] = ()
     reason: str
 
 
