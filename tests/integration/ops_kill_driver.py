@@ -119,7 +119,7 @@ def random_kills(folder: Path, count: int) -> None:
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
     make_up()
-    registry.find(registry.SHIPPED)
+    registry.find(registry.DEFAULT)
     if mode == "random":
         random_kills(folder, int(sys.argv[3]))
         return

@@ -47,12 +47,12 @@ def _strategy() -> None:
 def _certification() -> None:
     """Build and certify a small generated pair, without the strategy."""
     from ctl import certification
-    from ctl.flows import pipeline
+    from ctl.flows.series import build_series
     from ctl.model.rolls import RollPolicy
     from ctl.power.vendor_pairs import Market, generate
 
     pair = generate(Market(seed=1, contracts=6))
-    series = pipeline.build_series(pair.contracts, RollPolicy())
+    series = build_series(pair.contracts, RollPolicy())
     certification.certify(
         certification.CertifyRequest(
             symbol=pair.root, root=pair.root, tick=pair.tick, max_day_delta=3, quote_unit="points",
