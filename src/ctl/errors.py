@@ -15,7 +15,7 @@ This module imports no sibling.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
@@ -27,7 +27,7 @@ class CtlError(Exception):
     """An error that a person can act on.
 
     The message is one line: what happened, where, what was found, what was expected, what to do.
-    `code` is the machine-readable reason.
+    `code` is the machine-readable reason. `problems`: of a file that people edit, everything that is wrong with it.
     """
 
     exit_code: ClassVar[int] = EXIT_ERROR
@@ -42,7 +42,9 @@ class CtlError(Exception):
         expected: str | None = None,
         remedy: str | None = None,
         code: str | None = None,
+        problems: tuple[str, ...] = (),
     ) -> None:
+        self.problems = problems
         self.what = what
         self.where = where
         self.found = found
@@ -57,6 +59,12 @@ class CtlError(Exception):
         if remedy is not None:
             text += f"; {remedy}"
         super().__init__(" ".join(text.split()))
+
+    @classmethod
+    def of_problems(cls, problems: tuple[str, ...]) -> Self:
+        """The error that says the first of at least one problem, and how many there are."""
+        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        return cls(f"{problems[0]}{more}", problems=problems)
 
 
 class InputError(CtlError):
@@ -84,14 +92,10 @@ class BusyError(CtlError):
 
 
 class ProfileError(CtlError):
-    """The operating profile is missing or invalid; every problem found is in `problems`."""
+    """The operating profile is missing or invalid."""
 
     exit_code: ClassVar[int] = EXIT_MISMATCH
     default_code: ClassVar[str] = "PROFILE_INVALID"
-
-    def __init__(self, what: str, *, problems: tuple[str, ...] = (), code: str | None = None) -> None:
-        super().__init__(what, code=code)
-        self.problems = problems
 
 
 class GateRefused(CtlError):

@@ -313,11 +313,14 @@ def _derived(
 
 def _locks(profile: OperatingProfile, current: CurrentLocks) -> tuple[LockResult, ...]:
     lock = profile.lock
-    constrained = profile.thresholds_locked or profile.strategy_logic_locked
+    thresholds, strategy = (
+        profile.policy_constraints.thresholds_locked,
+        profile.policy_constraints.strategy_logic_locked,
+    )
     rows: tuple[tuple[LockName, str | None, str, bool], ...] = (
-        ("thresholds", lock.thresholds if lock else None, current.thresholds, profile.thresholds_locked),
-        ("strategy", lock.strategy if lock else None, current.strategy, profile.strategy_logic_locked),
-        ("settings", lock.settings if lock else None, settings_digest(profile), constrained or lock is not None),
+        ("thresholds", lock.thresholds if lock else None, current.thresholds, thresholds),
+        ("strategy", lock.strategy if lock else None, current.strategy, strategy),
+        ("settings", lock.settings if lock else None, settings_digest(profile), bool(thresholds or strategy or lock)),
     )
     return tuple(_lock_result(*row) for row in rows)
 
@@ -424,7 +427,7 @@ def render_board(decision: GateDecision, profile: OperatingProfile, *, simulated
         lines.append(f"{label} {result.actual:<16}expected {result.expected:<8}{verdict}{detail}")
         if not result.passed:
             lines += [f"{' ' * (width + 1)}{reason.code}: {reason.text}" for reason in result.reasons]
-    lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating]
+    lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating_symbols]
     notes = [item.text for item in decision.restatements]
     notes += broken_locks(decision.locks)
     notes += [f"{problem.code}: {problem.text}" for problem in decision.problems]

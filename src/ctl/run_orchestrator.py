@@ -121,7 +121,9 @@ def build_plan(
     certificates = {result.symbol: result.certificate_sha256 for result in decision.symbol_results}
     wanted = options.include_non_gating
     entries = [_entry(profile, symbol, "gating", symbols, True, certificates) for symbol in profile.gating_universe]
-    entries += [_entry(profile, symbol, "non-gating", symbols, wanted, certificates) for symbol in profile.non_gating]
+    entries += [
+        _entry(profile, symbol, "non-gating", symbols, wanted, certificates) for symbol in profile.non_gating_symbols
+    ]
     return RunPlan(
         cycle_id=profile.cycle_id,
         timeframe=options.timeframe,

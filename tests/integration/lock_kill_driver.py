@@ -46,8 +46,10 @@ def gate(_: store.Workspace, profile: op.OperatingProfile, *, instant: datetime,
 
 
 def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: Any) -> Any:
-    inputs = {symbol: op.InputLock({f"{symbol}.csv": "5" * 64}) for symbol in DERIVED}
-    return op.Lock(THRESHOLDS, STRATEGY, op.settings_digest(profile), inputs), dict.fromkeys(DERIVED, BARS)
+    inputs = {symbol: op.InputLock(files={f"{symbol}.csv": "5" * 64}) for symbol in DERIVED}
+    return op.Lock(
+        thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(profile), inputs=inputs
+    ), dict.fromkeys(DERIVED, BARS)
 
 
 def lock_workspace(folder: Path, instant: datetime) -> int:

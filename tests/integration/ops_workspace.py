@@ -49,7 +49,9 @@ def make_workspace(folder: Path) -> store.Workspace:
     digest = op.settings_digest(op.load(data, TEMPLATE.name, require_lock=False))
     (folder / "ctl.toml").write_text(TOML)
     workspace = store.Workspace.load(folder)
-    store.write_atomic(workspace.profile_path, op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest)))
+    store.write_atomic(
+        workspace.profile_path, op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
+    )
     return workspace
 
 

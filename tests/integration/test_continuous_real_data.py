@@ -160,7 +160,7 @@ def test_real_contracts_keep_the_invariants(stem: str, kind: str) -> None:
     years = 2010 - int(str(bars.frame["session"].min())[:4])
     assert len(series.rolls) > years * 3
     weekdays = ["roll days outside the exchange calendar given were counted on weekdays"]
-    assert series.manifest["warnings"] == (weekdays if kind == "calendar" else [])
+    assert list(series.warnings) == (weekdays if kind == "calendar" else [])
     assert series.frame["open"].null_count() == series.frame.height
 
     close = {(n, d): c for n, d, c in bars.frame.select("contract", "session", "close").iter_rows()}
@@ -202,6 +202,6 @@ def test_real_contracts_agree_with_the_slow_twin(stem: str) -> None:
         for r in walk.rolls
     ]
     assert (pending is None) == (series.pending_roll is None)
-    assert series.manifest["counts"]["skipped_sessions"] == walk.skipped
-    assert series.manifest["counts"]["unconfirmed_crossovers"] == walk.unconfirmed
+    assert series.counts["skipped_sessions"] == walk.skipped
+    assert series.counts["unconfirmed_crossovers"] == walk.unconfirmed
     assert series.frame["session"].to_list() == [day for day, _ in walk.rows]

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -108,8 +107,8 @@ def test_plan_counts_the_sessions_that_came_since(workspace: Path, ctl: Any) -> 
     ranges = op.session_ranges(held.bars, symbol="CL", last=date(2026, 1, 31))
     lock = op.load(path.read_bytes(), V1).lock
     assert lock is not None
-    locked = {**lock.inputs, "CL": replace(lock.inputs["CL"], sessions=ranges)}
-    path.write_bytes(op.with_lock(path.read_bytes(), replace(lock, inputs=locked)))
+    locked = {**lock.inputs, "CL": lock.inputs["CL"].model_copy(update={"sessions": ranges})}
+    path.write_bytes(op.with_lock(path.read_bytes(), lock.model_copy(update={"inputs": locked})))
     found = {item["symbol"]: item for item in ctl("plan", "-w", workspace, "--json").document["inputs"]}["CL"]
     # the hours of a Sunday belong to Monday's session
     days = [day.isoformat() for day in came if day >= date(2026, 2, 1) and day.weekday() < 5]
@@ -208,7 +207,12 @@ def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: P
     lowered = op.with_values(data, {("symbol_settings", "CL", "expected_status"): "WATCH"})
     profile = op.load(lowered, "p")
     assert profile.lock is not None
-    lock = op.Lock(profile.lock.thresholds, profile.lock.strategy, op.settings_digest(profile), profile.lock.inputs)
+    lock = op.Lock(
+        thresholds=profile.lock.thresholds,
+        strategy=profile.lock.strategy,
+        settings=op.settings_digest(profile),
+        inputs=profile.lock.inputs,
+    )
     (workspace / V1).write_bytes(op.with_lock(lowered, lock))
     assert ctl("gate", "-w", workspace).code == 2
     ran = ctl("lock", "-w", workspace, "--reason", "CL has earned it", "--json")

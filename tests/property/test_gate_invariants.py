@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,15 @@ from ctl.model.recommendation import recommend
 TEMPLATE = (Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml").read_bytes()
 DIGESTS = ("1" * 64, "2" * 64)
 PROFILE = op.load(
-    op.with_lock(TEMPLATE, op.Lock(*DIGESTS, op.settings_digest(op.load(TEMPLATE, "p", require_lock=False)))), "p.yaml"
+    op.with_lock(
+        TEMPLATE,
+        op.Lock(
+            thresholds=DIGESTS[0],
+            strategy=DIGESTS[1],
+            settings=op.settings_digest(op.load(TEMPLATE, "p", require_lock=False)),
+        ),
+    ),
+    "p.yaml",
 )
 INSTANT = datetime(2026, 3, 2, tzinfo=UTC)
 EXPECTED: dict[str, Decision] = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
@@ -62,7 +69,8 @@ def test_passed_means_everything_as_locked_and_nothing_else(
     limit: int | None,
     locked: bool,
 ) -> None:
-    profile = replace(PROFILE, max_staleness_sessions=limit, lock=PROFILE.lock if locked else None)
+    changed = {"max_staleness_sessions": limit, "lock": PROFILE.lock if locked else None}
+    profile = PROFILE.model_copy(update=changed)
     decision = gatekeeper.decide(
         profile,
         current=gatekeeper.CurrentLocks(thresholds, strategy),

@@ -22,10 +22,15 @@ TEMPLATE = (Path(__file__).resolve().parents[2] / "configs/cutover/operating_pro
 LOCKED = op.with_lock(
     TEMPLATE,
     op.Lock(
-        "1" * 64,
-        "2" * 64,
-        op.settings_digest(op.load(TEMPLATE, "p", require_lock=False)),
-        {"ES": op.InputLock({"a.csv": "3" * 64}, (op.SessionRange(date(2018, 1, 2), date(2018, 12, 31), "4" * 64),))},
+        thresholds="1" * 64,
+        strategy="2" * 64,
+        settings=op.settings_digest(op.load(TEMPLATE, "p", require_lock=False)),
+        inputs={
+            "ES": op.InputLock(
+                files={"a.csv": "3" * 64},
+                sessions=(op.SessionRange(first=date(2018, 1, 2), last=date(2018, 12, 31), sha256="4" * 64),),
+            )
+        },
     ),
 )
 BASE = op.load(LOCKED, "p.yaml")
@@ -150,7 +155,7 @@ plain = st.recursive(
 def test_strict_yaml_reads_what_a_writer_writes(document: dict[str, Any]) -> None:
     out = io.StringIO()
     YAML(typ="safe", pure=True).dump(document, out)
-    tree = strict_files.read(out.getvalue().encode())
+    tree = strict_files.read_yaml(out.getvalue().encode())
     if not any("alias" in problem.found or "nesting" in problem.found for problem in tree.problems):
         assert tree.problems == ()
         assert tree.value == document
@@ -164,12 +169,15 @@ def test_strict_yaml_reads_what_a_writer_writes(document: dict[str, Any]) -> Non
 def test_any_lock_comes_back_as_written(symbols: dict[str, int], digest: str) -> None:
     inputs = {
         symbol: op.InputLock(
-            {f"{symbol} {n}.csv": digest for n in range(count)},
-            tuple(op.SessionRange(date(2018 + n, 1, 2), date(2018 + n, 12, 31), digest) for n in range(count)),
+            files={f"{symbol} {n}.csv": digest for n in range(count)},
+            sessions=tuple(
+                op.SessionRange(first=date(2018 + n, 1, 2), last=date(2018 + n, 12, 31), sha256=digest)
+                for n in range(count)
+            ),
         )
         for symbol, count in symbols.items()
     }
-    lock = op.Lock(digest, digest, op.settings_digest(BASE), inputs)
+    lock = op.Lock(thresholds=digest, strategy=digest, settings=op.settings_digest(BASE), inputs=inputs)
     written = op.with_lock(TEMPLATE, lock)
     found = op.load(written, "p.yaml")
     assert found.lock == lock

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError, ProfileError
+from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError
 
 _LISTS = frozenset({"--contracts"})
 _INTERRUPTED = 130
@@ -45,17 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(_spread([word for word in arguments if word != "--debug"]))
         sys.stdout.flush()  # here a full disk is still an error with its line, not a complaint at exit
-    except ProfileError as error:
-        if not error.problems:
-            _complain(str(error), debug)
-            return error.exit_code
-        count = len(error.problems)
-        _complain(f"the operating profile cannot be used: {count} problem{'s' if count > 1 else ''}", debug)
-        for problem in error.problems:
-            print(f"  {problem}", file=sys.stderr)
-        return error.exit_code
     except CtlError as error:
-        _complain(str(error), debug)
+        _complain(f"{len(error.problems)} problems" if len(error.problems) > 1 else str(error), debug)
+        for problem in error.problems[1:] and error.problems:
+            print(f"  {problem}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         _drop_output()  # its reader has gone

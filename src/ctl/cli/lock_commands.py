@@ -14,6 +14,7 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
+from ctl.model import documents
 
 if TYPE_CHECKING:
     from ctl.operating_profile import OperatingProfile
@@ -72,20 +73,19 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
 
 def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
     """The semantic difference of two profile files."""
-    from ctl import operating_profile
+    from ctl import operating_profile, strict_files
 
     problems: list[str] = []
     loaded: list[OperatingProfile] = []
     for path in (old_path, new_path):
         try:
-            loaded.append(operating_profile.load(path.read_bytes(), str(path), require_lock=False))
+            loaded.append(operating_profile.load(strict_files.read_bytes(path), str(path), require_lock=False))
         except ProfileError as error:
             problems += error.problems or (str(error),)
         except OSError as error:
             problems.append(f"{path}: cannot be read ({error.strerror})")
     if problems:
-        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-        raise ProfileError(f"{problems[0]}{more}", problems=tuple(problems))
+        raise ProfileError.of_problems(tuple(problems))
     old, new = loaded
     changes = operating_profile.difference(old, new)
     if json:
@@ -121,12 +121,12 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
             decision_log.write_document(workspace, decision_log.read(workspace))
     found = decision_log.verify(workspace)
     if json:
-        output.print_json(found.to_document())
+        output.print_json(documents.document(found))
     else:
         log = workspace.relative(workspace.decision_log)
         if found.verified:
-            head = f", newest {found.entries[-1].id} sha256 {found.entries[-1].sha256}" if found.entries else ""
-            print(f"{log}: {len(found.entries)} entries, the chain holds{head}")
+            head = f", newest D-{found.entries:04d} sha256 {found.head}" if found.entries else ""
+            print(f"{log}: {found.entries} entries, the chain holds{head}")
         for problem in found.problems:
             print(f"{problem.code}: {problem.text}")
         for note in found.notes:

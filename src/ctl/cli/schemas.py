@@ -30,11 +30,15 @@ def write(folder: Path, *, check_only: bool) -> int:
 def published() -> dict[str, bytes]:
     """File name -> bytes of every schema."""
     from ctl.certification.written.schema import certificate_schema
+    from ctl.model.documents import json_schema
     from ctl.ops.schemas import schemas
     from ctl.store import decision_log
 
+    entry = json_schema(decision_log.DecisionEntry, "Decision log entry")
     return {
         **schemas(),
         "certificate_v1.schema.json": store.json_bytes(certificate_schema()),
-        "decision_log_entry_v1.schema.json": store.json_bytes(decision_log.json_schema()),
+        "decision_log_entry_v1.schema.json": store.json_bytes(
+            json_schema(decision_log.DecisionEntry, "Decision log entry")
+        ),
     }

@@ -224,7 +224,7 @@ def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
 
 def profile_if_any(workspace: Workspace) -> OperatingProfile | None:
     """The workspace's profile for its settings, locked or not; None where there is none yet."""
-    if not workspace.profile_path.is_file():
+    if not os.path.lexists(workspace.profile_path):
         return None
     from ctl.flows import portfolio
 

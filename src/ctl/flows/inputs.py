@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import ingest
 from ctl.errors import CtlError, InputError, WorkspaceError
 from ctl.model.bars import AdjustmentBasis, ContractBars, DailySeries, SeriesMeta
+from ctl.model.csv_mapping import NamedMapping
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from ctl.ingest.vendor import SeriesFiles
     from ctl.model.actions import CorporateActions
-    from ctl.model.instruments import CsvMapping, Instruments
+    from ctl.model.csv_mapping import CsvMapping, MappingKeys
+    from ctl.model.instruments import Instruments
     from ctl.store import SymbolConfig, VendorConfig, Workspace
 
 
@@ -263,7 +265,11 @@ def _contracts(
     if not folder.is_dir():
         raise _missing(config, vendor, f"{folder}/")
     return ingest.read_contracts(
-        [folder], config.root, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
+        [folder],
+        config.root,
+        instruments=instruments,
+        mapping=_mapping(vendor),
+        publisher=vendor.publisher,
     )
 
 
@@ -293,7 +299,7 @@ def _reference_contracts(
     vendor = workspace.vendors[named]
 
     def read(folder: Path) -> ContractBars:
-        mapping = _mapping(replace(vendor, mapping=vendor.contracts_mapping))
+        mapping = _named(vendor.contracts_mapping, vendor.name)
         bars = ingest.read_contracts(
             [folder], config.root, instruments=instruments, mapping=mapping, publisher=vendor.publisher
         )
@@ -340,7 +346,11 @@ def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
     called = config.vendor_symbols.get(vendor.name, config.symbol)
     _, path = _files(config, vendor, called)
     series = ingest.read_series(
-        path, symbol=called, instruments=instruments, mapping=_mapping(vendor), publisher=vendor.publisher
+        path,
+        symbol=called,
+        instruments=instruments,
+        mapping=_mapping(vendor),
+        publisher=vendor.publisher,
     )
     if vendor.format == "databento":
         # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
@@ -382,12 +392,14 @@ def _noted(series: DailySeries | None, notes: Sequence[str]) -> DailySeries | No
 
 
 def _mapping(vendor: VendorConfig) -> CsvMapping | None:
-    if not vendor.mapping:
-        return None
-    name = vendor.mapping.get("name")
-    if set(vendor.mapping) == {"name"} and isinstance(name, str):
-        return ingest.named_mapping(name)
-    return ingest.mapping_from(vendor.mapping, name=vendor.name)
+    return _named(vendor.mapping, vendor.name)
+
+
+def _named(mapping: MappingKeys | NamedMapping | None, name: str) -> CsvMapping | None:
+    """A mapping of ctl.toml as readers take it: one that the package ships, or the vendor's own."""
+    if isinstance(mapping, NamedMapping):
+        return ingest.named_mapping(mapping.name)
+    return None if mapping is None else mapping.named(name)
 
 
 def _missing(config: SymbolConfig, vendor: VendorConfig, expected: str) -> InputError:

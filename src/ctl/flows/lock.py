@@ -17,7 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import clock, digests, operating_profile, store
+from ctl import clock, digests, operating_profile, store, strict_files
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import portfolio
 from ctl.flows.inputs import ReadOnce
@@ -373,7 +373,7 @@ def _free_or_same(path: Path, data: bytes) -> bool:
     if not os.path.lexists(path):
         return True
     try:
-        return path.read_bytes() == data
+        return strict_files.read_bytes(path) == data
     except OSError:
         return False
 
@@ -402,7 +402,7 @@ def _unchanged_config(workspace: Workspace) -> bytes:
     """The bytes of ctl.toml, if they are those that the workspace was read from."""
     path = workspace.root / FILE_NAME
     try:
-        data = path.read_bytes()
+        data = strict_files.read_bytes(path)
     except OSError as error:
         raise WorkspaceError("cannot be read", where=str(path), found=error.strerror or type(error).__name__) from error
     if digests.sha256_bytes(data) != workspace.config_sha256:
@@ -414,7 +414,7 @@ def _unchanged_config(workspace: Workspace) -> bytes:
 
 def _profile_bytes(workspace: Workspace) -> bytes:
     try:
-        return workspace.profile_path.read_bytes()
+        return strict_files.read_bytes(workspace.profile_path)
     except OSError as error:
         raise ProfileError(
             f"{workspace.relative(workspace.profile_path)}: the operating profile cannot be read ({error.strerror})",

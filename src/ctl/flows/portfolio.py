@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import certification, digests, gatekeeper, operating_profile, sessions
+from ctl import certification, digests, gatekeeper, operating_profile, sessions, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, pipeline
 from ctl.flows.backtest import run_strategy
@@ -99,7 +99,7 @@ def derive_lock(
                 workspace, symbol, policy=settings.roll_policy, reference=settings.reference
             )
         ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
-        locked[symbol] = operating_profile.InputLock(raw_files(symbol_inputs), ranges)
+        locked[symbol] = operating_profile.InputLock(files=raw_files(symbol_inputs), sessions=ranges)
         bars[symbol] = symbol_inputs.bars
     lock = operating_profile.Lock(
         thresholds=_thresholds(profile),
@@ -118,7 +118,7 @@ def read_profile(workspace: Workspace, path: Path | None = None, *, require_lock
     chosen = path or workspace.profile_path
     shown = workspace.relative(chosen.absolute())
     try:
-        data = chosen.read_bytes()
+        data = strict_files.read_bytes(chosen)
     except OSError as error:
         raise ProfileError(
             f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",

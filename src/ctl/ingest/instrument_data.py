@@ -4,94 +4,98 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import Field, field_validator
+
+from ctl import strict_files
 from ctl.errors import InputError
 from ctl.ingest import guard
 from ctl.model.contracts import MONTH_CODES
 from ctl.model.instruments import Instrument, Instruments
+from ctl.strict_files import Rule, Strict, expected, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-_TEXT: Final = ("name", "exchange", "calendar", "currency", "quote_unit")
-_NUMBERS: Final = ("tick", "point_value")
-_KNOWN: Final = (*_TEXT, *_NUMBERS, "liquid_months")
 _REQUIRED: Final = ("exchange", "calendar", "currency", "quote_unit", "tick", "point_value")
 _ROOT: Final = re.compile(r"[A-Z0-9]{1,6}")
+_MONTHS: Final = f"month letters of {MONTH_CODES} in order"
+
+
+class InstrumentKeys(Strict):
+    """`[instruments.<ROOT>]`; of a root that the package lists, the fields that differ."""
+
+    name: str = Field("", description="what it is")
+    exchange: str = Field("", min_length=1, description="the exchange that lists it")
+    calendar: str = Field("", min_length=1, description="the name of an exchange calendar")
+    currency: str = Field("", min_length=1, description="a currency code")
+    quote_unit: str = Field("", min_length=1, description="the unit that prices are quoted in")
+    tick: float = Field(0, ge=1e-9, le=1e6, description="a number above 0 (1e-9 to 1e6)")
+    point_value: float = Field(0, gt=0, le=1e9, description="a number above 0 (at most 1e9)")
+    liquid_months: str | None = Field(None, description=_MONTHS)
+
+    @field_validator("liquid_months")
+    @classmethod
+    def _in_order(cls, months: str) -> str | None:
+        if [*months] != sorted(set(months)) or not set(months) <= set(MONTH_CODES):
+            raise expected(_MONTHS)
+        return months or None
+
+
+class InstrumentsKeys(Strict):
+    """The file."""
+
+    schema_version: int = Field(1, ge=1, le=1, description="1")
+    instruments: dict[str, InstrumentKeys] = Field({}, description="a table of instruments by root")
+    aliases: dict[str, str] = Field({}, description="a table of root = listed root")
+
+    def added_to(self, known: Instruments) -> Instruments:
+        """`known` with what the file says."""
+        entries = dict(known.entries)
+        for root, keys in self.instruments.items():
+            given = keys.model_dump(exclude_unset=True)
+            entries[root] = replace(entries[root], **given) if root in entries else Instrument(root=root, **given)
+        aliases = {**known.aliases, **self.aliases}
+        return Instruments(dict(sorted(entries.items())), dict(sorted(aliases.items())))
 
 
 def load(override: Path | None = None) -> Instruments:
     """The packaged data; `override` (TOML of the same form) adds roots and replaces single fields of listed ones.
 
-    Raises InputError naming the root and field.
+    Raises InputError with every problem of the file.
     """
     known = _packaged()
     if override is None:
         return known
-    where = str(override)
-    return _read(guard.toml(override), known, where)
+    rules = partial(_contradictions, known)
+    data = guard.edited(override)
+    keys, _ = strict_files.read_model(data, str(override), InstrumentsKeys, InputError, rules=rules)
+    return keys.added_to(known)
 
 
 @cache
 def _packaged() -> Instruments:
     text = resources.files("ctl.ingest").joinpath("instruments.toml").read_text("utf-8")
-    return _read(tomllib.loads(text), Instruments(), "instruments.toml")
+    return InstrumentsKeys.model_validate(tomllib.loads(text)).added_to(Instruments())
 
 
-def _read(document: Mapping[str, Any], known: Instruments, where: str) -> Instruments:
-    unknown = sorted(set(document) - {"schema_version", "instruments", "aliases"})
-    if unknown:
-        raise InputError(f"unknown field {unknown[0]!r}", where=where, expected="schema_version, instruments, aliases")
-    if document.get("schema_version", 1) != 1:
-        raise InputError("another schema_version", where=where, found=str(document["schema_version"]), expected="1")
-    entries = dict(known.entries)
-    for root, table in _table(document, "instruments", where).items():
-        if not _ROOT.fullmatch(root):
-            raise InputError("not a root", where=where, found=repr(root[:40]), expected="1 to 6 capitals or digits")
-        entries[root] = _instrument(root, table, entries.get(root), where)
-    aliases = dict(known.aliases)
-    for alias, target in _table(document, "aliases", where).items():
-        if not isinstance(target, str) or target not in entries or not _ROOT.fullmatch(alias):
-            raise InputError(f"aliases.{alias}: unusable", where=where, found=repr(target), expected="a listed root")
-        aliases[alias] = target
-    return Instruments(dict(sorted(entries.items())), dict(sorted(aliases.items())))
-
-
-def _table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise InputError(f"field {name!r}: wrong type", where=where, expected="a table")
-    return table
-
-
-def _instrument(root: str, table: Any, listed: Instrument | None, where: str) -> Instrument:
-    if not isinstance(table, dict):
-        raise InputError(f"instruments.{root}: wrong type", where=where, expected="a table")
-    for key, value in table.items():
-        what = f"instruments.{root}.{key}"
-        if key not in _KNOWN:
-            raise InputError(f"{what}: unknown field", where=where, expected=", ".join(_KNOWN))
-        if key in _NUMBERS:
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 < value < float("inf"):
-                raise InputError(f"{what}: unusable", where=where, found=repr(value), expected="a positive number")
-        elif not isinstance(value, str) or (key != "liquid_months" and not value):
-            raise InputError(f"{what}: unusable", where=where, found=repr(value), expected="text")
-        elif key == "liquid_months" and ([*value] != sorted(set(value)) or not set(value) <= set(MONTH_CODES)):
-            raise InputError(
-                f"{what}: unusable", where=where, found=repr(value), expected=f"month letters of {MONTH_CODES} in order"
-            )
-    values: dict[str, Any] = {key: float(value) if key in _NUMBERS else value for key, value in table.items()}
-    if values.get("liquid_months") == "":
-        values["liquid_months"] = None
-    if listed is not None:
-        return replace(listed, **values)
-    missing = [key for key in _REQUIRED if key not in values]
-    if missing:
-        raise InputError(f"instruments.{root}: {missing[0]!r} is missing", where=where, expected=", ".join(_REQUIRED))
-    return Instrument(root=root, **values)
+def _contradictions(known: Instruments, raw: Mapping[str, Any]) -> Iterator[Rule]:
+    """Names that are no roots, what a new root lacks, and aliases of roots that are not listed."""
+    tables = {key: raw[key] if isinstance(raw.get(key), dict) else {} for key in ("instruments", "aliases")}
+    for key, table in tables.items():
+        for root in table:
+            if not _ROOT.fullmatch(root):
+                yield (key, root), shown(root), "a root: 1 to 6 capitals or digits"
+    for root, table in tables["instruments"].items():
+        if root not in known.entries and isinstance(table, dict):
+            for name in _REQUIRED:
+                if name not in table:
+                    yield ("instruments", root, name), "nothing", "a value, because the package does not list this root"
+    for alias, target in tables["aliases"].items():
+        if isinstance(target, str) and target not in {*known.entries, *tables["instruments"]}:
+            yield ("aliases", alias), shown(target), "a listed root"

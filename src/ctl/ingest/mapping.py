@@ -19,23 +19,23 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl import strict_files
 from ctl.errors import InputError
 from ctl.ingest import guard
 from ctl.ingest import table as tables
 from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
-from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis
+from ctl.model.bars import ContractTerms
 from ctl.model.contracts import MONTH_CODES
-from ctl.model.instruments import MAPPED_FIELDS, CsvMapping
+from ctl.model.csv_mapping import CsvMapping, MappingKeys
 from ctl.model.rolls import ReferenceRoll
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def packaged(name: str) -> CsvMapping:
     if name not in PACKAGED:
         raise InputError(f"no packaged mapping named {name!r}", expected=", ".join(PACKAGED))
     text = resources.files("ctl.ingest").joinpath("mappings", f"{name}.toml").read_text("utf-8")
-    return mapping_from(tomllib.loads(text), name=name)
+    return MappingKeys.model_validate(tomllib.loads(text)).named(name)
 
 
 def recognised(file: Opened, names: Sequence[str] = PACKAGED) -> CsvMapping | None:
@@ -97,72 +97,8 @@ def named_or_at(text: str) -> CsvMapping:
     path = Path(text)
     if path.suffix.lower() != ".toml":
         raise InputError(f"no packaged mapping named {text!r}", expected=", ".join(PACKAGED) + ", or a TOML file")
-    return mapping_from(guard.toml(path), name=path.stem)
-
-
-def mapping_from(table: Mapping[str, Any], *, name: str) -> CsvMapping:
-    """A mapping from its TOML table. Raises InputError naming the field, what was found and what was expected."""
-    where = f"mapping {name!r}"
-    known = {field.name for field in fields(CsvMapping)} - {"name"}
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise InputError(f"unknown field {unknown[0]!r}", where=where, expected=", ".join(sorted(known)))
-    given: dict[str, Any] = dict(table)
-    columns = given.get("columns")
-    header = given.get("header", True)
-    if not isinstance(columns, Mapping) or not columns:
-        raise InputError("field 'columns' is missing", where=where, expected="canonical field = column name")
-    for key, column in columns.items():
-        if key not in MAPPED_FIELDS:
-            raise InputError(f"columns: unknown field {key!r}", where=where, expected=", ".join(MAPPED_FIELDS))
-        fits = isinstance(column, str) if header else isinstance(column, int) and 1 <= column <= 256
-        if not fits or isinstance(column, bool):
-            expected = "a column name" if header else "a position from 1"
-            raise InputError(f"columns.{key}: unusable", where=where, found=repr(column), expected=expected)
-    for needed in ("session", "close"):
-        if needed not in columns:
-            raise InputError(f"columns.{needed} is missing", where=where, expected="at least session and close")
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "vendor": str, "date_format": str, "separator": str, "contract_suffix": str, "name_pattern": str,
-        "price_divisor": (int, float), "header": bool, "descending": bool,
-    }  # fmt: skip
-    for key, kind in kinds.items():
-        if key in given and (not isinstance(given[key], kind) or (isinstance(given[key], bool) and kind is not bool)):
-            raise InputError(f"field {key!r}: wrong type", where=where, found=repr(given[key]))
-    _check_values(given, where)
-    choices = {"session_basis": SessionBasis, "close_basis": CloseBasis, "adjustment_basis": AdjustmentBasis}
-    for key, choice in choices.items():
-        allowed = get_args(choice)
-        if key in given and given[key] not in allowed:
-            raise InputError(
-                f"field {key!r}: unknown", where=where, found=repr(given[key]), expected=", ".join(allowed)
-            )
-    for key in ("recognised_by", "optional"):
-        given[key] = tuple(given.get(key, ()))
-    given.setdefault("vendor", name)
-    return CsvMapping(name=name, **given)
-
-
-def _check_values(given: Mapping[str, Any], where: str) -> None:
-    if len(given.get("separator", ",")) != 1 or ord(given.get("separator", ",")) > 127:
-        raise InputError("field 'separator': unusable", where=where, expected="one ASCII character")
-    numbers = {"price_divisor": given.get("price_divisor", 1.0)}
-    tables = {key: given.get(key, {}) for key in ("point_values", "quote_units")}
-    for key, entries in tables.items():
-        if not isinstance(entries, Mapping):
-            raise InputError(f"field {key!r}: wrong type", where=where, expected="root = value")
-    numbers |= {f"point_values.{root}": value for root, value in tables["point_values"].items()}
-    for key, value in numbers.items():
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-        if not usable:
-            raise InputError(f"field {key!r}: unusable", where=where, found=repr(value), expected="a positive number")
-    for root, unit in tables["quote_units"].items():
-        if not isinstance(unit, str):
-            raise InputError(f"field 'quote_units.{root}': wrong type", where=where, expected="text")
-    for key in ("recognised_by", "optional"):
-        named = given.get(key, ())
-        if not isinstance(named, list | tuple) or not all(isinstance(column, str) for column in named):
-            raise InputError(f"field {key!r}: wrong type", where=where, expected="a list of names")
+    keys, _ = strict_files.read_model(guard.edited(path), text, MappingKeys, InputError)
+    return keys.named(path.stem)
 
 
 def position_names(width: int) -> tuple[str, ...]:

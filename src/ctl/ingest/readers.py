@@ -17,13 +17,16 @@ from ctl.ingest.symbols import require_symbol
 from ctl.ingest.vendor import Opened, SeriesFiles, Wanted, opened
 from ctl.ingest.vendors import databento, mapped
 from ctl.model.bars import ContractBars, DailySeries
-from ctl.model.instruments import CsvMapping, Instruments
+from ctl.model.csv_mapping import CsvMapping
+from ctl.model.instruments import Instruments
 from ctl.model.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from ctl.ingest.source import RawFile
 
 _Read = TypeVar("_Read")
 
@@ -37,7 +40,7 @@ _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_contracts(
-    paths: Sequence[Path],
+    paths: Sequence[Path | RawFile],
     root: str | None,
     *,
     instruments: Instruments,
@@ -127,7 +130,7 @@ def _noted(bars: ContractBars, notes: Sequence[str]) -> ContractBars:
 
 
 def read_series(
-    path: Path,
+    path: Path | RawFile,
     *,
     symbol: str | None,
     instruments: Instruments,
@@ -142,7 +145,11 @@ def read_series(
 
 
 def _series(
-    path: Path, symbol: str | None, instruments: Instruments, mapping: CsvMapping | None, publisher: int | None
+    path: Path | RawFile,
+    symbol: str | None,
+    instruments: Instruments,
+    mapping: CsvMapping | None,
+    publisher: int | None,
 ) -> tuple[DailySeries, FileBars, str]:
     """The series of a file, what the file holds, and the symbol: the one asked for, else the only one."""
     if symbol is not None:
@@ -171,8 +178,8 @@ def _only_symbol(bars: FileBars) -> str:
 def read_reference(
     *,
     symbol: str | None,
-    adjusted: Path | None,
-    unadjusted: Path | None,
+    adjusted: Path | RawFile | None,
+    unadjusted: Path | RawFile | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
@@ -235,10 +242,13 @@ def _back_adjusted(bars: FileBars) -> FileBars:
     )
 
 
-def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
+def _expand(paths: Sequence[Path | RawFile]) -> list[tuple[Path | RawFile, bool]]:
     """The files meant, and whether each was named itself: a folder stands for its data files, hidden ones aside."""
-    expanded: list[tuple[Path, bool]] = []
+    expanded: list[tuple[Path | RawFile, bool]] = []
     for path in paths:
+        if not isinstance(path, Path):
+            expanded.append((path, True))
+            continue
         try:
             inside = sorted(path.iterdir()) if path.is_dir() else None
         except OSError as error:
@@ -255,7 +265,7 @@ def _expand(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
     return expanded
 
 
-def _read(path: Path, wanted: Wanted) -> FileBars:
+def _read(path: Path | RawFile, wanted: Wanted) -> FileBars:
     """What a file holds, by the vendor that recognises it; text through the caller's mapping where there is one."""
     file = opened(path)
     vendor = mapped if wanted.mapping is not None and file.text else vendors.of_file(file)

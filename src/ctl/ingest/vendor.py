@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ctl.errors import InputError
 from ctl.ingest import source, table
-from ctl.model.instruments import CsvMapping
+from ctl.model.csv_mapping import CsvMapping
 
 if TYPE_CHECKING:
     from ctl.ingest.rows import FileBars
@@ -71,9 +71,9 @@ class Vendor(Protocol):
         """The files of a symbol's series in a vendor's folder. Raises InputError where the choice is open."""
 
 
-def opened(path: Path) -> Opened:
-    """Read a file. Raises InputError as `source.load` and `table.check_head` do."""
-    raw = source.load(path)
+def opened(path: Path | RawFile) -> Opened:
+    """Read a file, or take one as read. Raises InputError as `source.load` and `table.check_head` do."""
+    raw = source.load(path) if isinstance(path, Path) else path
     if raw.starts_with(source.DBN_MAGIC) or raw.starts_with(source.PARQUET_MAGIC):
         return Opened(raw, b"", ())
     text = table.check_head(raw)

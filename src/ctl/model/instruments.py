@@ -1,35 +1,11 @@
-"""Reference data of instruments, and the mapping that makes an unknown vendor's CSV readable."""
+"""Reference data of instruments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import DataError
-
-if TYPE_CHECKING:
-    from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis
-
-MappedField = Literal[
-    "session",
-    "contract",
-    "delivery_month",
-    "last_trade",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "open_interest",
-    "roll_gap",
-    "roll_to",
-    "adjustment",
-]
-MAPPED_FIELDS: Final[tuple[MappedField, ...]] = (
-    "session", "contract", "delivery_month", "last_trade", "open", "high", "low", "close", "volume",
-    "open_interest", "roll_gap", "roll_to", "adjustment",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,49 +58,3 @@ class Instruments:
 
     def __len__(self) -> int:
         return len(self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class CsvMapping:
-    """How to read one vendor's CSV.
-
-    columns: canonical field -> column name, or 1-based position where the file has no header.
-        A `contract` with `close` alone is settlement-only. `roll_gap`: non-zero on the first session of the
-        new contract, new less old price. `roll_to`: delivery month (YYYYMM) of the next contract, stated on
-        the last session before it is used; 0 elsewhere.
-    recognised_by: column names that identify the format; empty: only ever used when named.
-    date_format: strftime format of every date column.
-    point_values: where not empty, prices in the file are multiplied by the root's point value and are divided by it.
-    price_divisor: every price is divided by it.
-    contract_suffix: text to strip from the contract column.
-    name_pattern: what the file's name (without extension) tells, with `{root}`, `{contract}`, `{yyyymm}` and `*`.
-    quote_units: by root, where they differ from the instrument reference data.
-    descending: rows stand newest first. optional: canonical fields whose columns a file may lack.
-    """
-
-    name: str
-    columns: Mapping[MappedField, str | int]
-    vendor: str = ""
-    recognised_by: tuple[str, ...] = ()
-    header: bool = True
-    separator: str = ","
-    date_format: str = "%Y-%m-%d"
-    price_divisor: float = 1.0
-    point_values: Mapping[str, float] = field(default_factory=dict)
-    quote_units: Mapping[str, str] = field(default_factory=dict)
-    session_basis: SessionBasis = "exchange_session"
-    close_basis: CloseBasis = "settlement"
-    adjustment_basis: AdjustmentBasis | None = None
-    contract_suffix: str = ""
-    name_pattern: str = ""
-    descending: bool = False
-    optional: tuple[MappedField, ...] = ()
-
-    @property
-    def has_contracts(self) -> bool:
-        """Whether bars are per contract: by a column or by the file's name."""
-        return (
-            "contract" in self.columns
-            or "delivery_month" in self.columns
-            or any(part in self.name_pattern for part in ("{contract}", "{yyyymm}"))
-        )

@@ -13,27 +13,25 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from ctl import digests
+from ctl import digests, strict_files
 from ctl.errors import DecisionLogError, WorkspaceError
 from ctl.store.files import write_atomic
 from ctl.store.workspace import Workspace
+from ctl.strict_files import Strict, printable
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+_LARGEST: Final = 1 << 26
 _RESTORE: Final = "restore it from a backup or from version control"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ProfileCitation(_Strict):
+class ProfileCitation(Strict):
     """A profile that an entry rests on: its path in the workspace and the sha256 of its file."""
 
     path: Annotated[str, Field(min_length=1, max_length=4000)]
@@ -48,7 +46,7 @@ class ProfileCitation(_Strict):
         return path
 
 
-class DecisionEntry(_Strict):
+class DecisionEntry(Strict):
     """One decision. `previous` is the digest of the entry before; None in the first."""
 
     schema_version: Literal[1]
@@ -83,40 +81,20 @@ class Problem:
     entry: str | None
     text: str
 
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {"code": self.code, "entry": self.entry, "text": self.text}
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What `verify` found: the entries up to the first broken one, problems in order, and remarks that are none."""
+    """`ctl verify --json`: how many entries hold up to the first broken one, and the digest of the last of them.
 
-    entries: tuple[DecisionEntry, ...]
+    problems in order; notes: remarks that are none.
+    """
+
+    schema_version: Literal[1] = 1
+    verified: bool
+    entries: int
+    head: str | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
-
-    @property
-    def verified(self) -> bool:
-        """Nothing is wrong."""
-        return not self.problems
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "schema_version": 1,
-            "verified": self.verified,
-            "entries": len(self.entries),
-            "head": self.entries[-1].sha256 if self.entries else None,
-            "problems": [problem.to_document() for problem in self.problems],
-            "notes": list(self.notes),
-        }
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of one line of the log."""
-    schema = DecisionEntry.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Decision log entry"}
 
 
 # ---------------------------------------------------------------- reading
@@ -261,7 +239,13 @@ def verify(workspace: Workspace) -> Verification:
         notes.append(
             f"{entries[-1].id} locks {last.path}, but {in_force} is in force; `ctl lock` again to go on from it"
         )
-    return Verification(entries, tuple(problems), tuple(notes))
+    return Verification(
+        verified=not problems,
+        entries=len(entries),
+        head=entries[-1].sha256 if entries else None,
+        problems=tuple(problems),
+        notes=tuple(notes),
+    )
 
 
 def _examined(workspace: Workspace) -> tuple[tuple[DecisionEntry, ...], list[Problem], list[str]]:
@@ -295,7 +279,7 @@ def _last_citations(entries: Sequence[DecisionEntry]) -> dict[str, tuple[str, st
 
 def _bytes_if_any(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return strict_files.read_bytes(path, most=_LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -344,5 +328,4 @@ def _cell(text: str) -> str:
 
 def _printable(text: str) -> str:
     """`text` on one line, with what would drive a terminal or reorder a line written as escapes."""
-    flat = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in flat)
+    return printable(" ".join(text.split()))

@@ -5,68 +5,203 @@ Symbols, vendors and cycles become parts of paths only after they have been chec
 
 from __future__ import annotations
 
-import math
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
+
+from ctl import strict_files
 from ctl.digests import sha256_bytes
 from ctl.errors import WorkspaceError
 from ctl.model.bars import AdjustmentBasis
+from ctl.model.csv_mapping import MappingKeys, NamedMapping, label
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.orders import RiskTerms
+from ctl.strict_files import ReadAs, Rule, Strict, expected, shown
 
 FILE_NAME: Final = "ctl.toml"
 
 AssetClass = Literal["future", "equity"]
 
 
-@dataclass(frozen=True, slots=True)
-class VendorConfig:
+# ---------------------------------------------------------------- what ctl.toml says
+
+
+def _safe(name: str) -> str:
+    if not is_safe_name(name):
+        raise ValueError("the field's description says what is expected")
+    return name
+
+
+def _said(text: Any) -> str:
+    if not isinstance(text, str) or not text.strip() or any(ord(char) < 32 for char in text):
+        raise ValueError("the field's description says what is expected")
+    return text
+
+
+def _anywhere(text: Any, info: ValidationInfo) -> Path:
+    """A path, from the workspace's folder where it is relative; no part of it leads upwards."""
+    path = Path(_said(text))
+    if ".." in path.parts:
+        raise ValueError("the field's description says what is expected")
+    folder: Path = info.context["root"] if info.context else Path()
+    return folder / path
+
+
+def _inside(text: Any, info: ValidationInfo) -> Path:
+    if Path(_said(text)).is_absolute():
+        raise ValueError("the field's description says what is expected")
+    return _anywhere(text, info)
+
+
+SafeName = Annotated[str, AfterValidator(_safe)]
+Said = Annotated[str, AfterValidator(_said)]
+AnyPath = Annotated[Path, BeforeValidator(_anywhere)]
+InnerPath = Annotated[Path, BeforeValidator(_inside)]
+
+Mapped = Annotated[
+    Annotated[MappingKeys, Tag("<columns>")] | Annotated[NamedMapping, Tag("<named>")], Discriminator(label)
+]
+
+_MAPPING: Final = "a table: the keys of a CSV mapping, or name = one that the package ships"
+_INNER: Final = "a path inside the workspace"
+_DATABENTO_FOLDER: Final = "a path, of a vendor whose format is databento"
+_BASES: Final = "raw, split_adjusted or total_return, of an equity"
+
+
+class VendorKeys(Strict):
     """`[vendors.<name>]`. mapping: the columns of a generic CSV, as written; publisher: of Databento files.
 
     Folders with one sub-folder per root, None where the vendor has none: statistics (settlements), intraday
     (`ohlcv-1h` or `ohlcv-1m`), both of format databento; contracts: a reference's bars per contract, read with
-    contracts_mapping where it is not empty. They inform a certificate and never decide it.
+    contracts_mapping where there is one. They inform a certificate and never decide it.
     """
+
+    format: Said = Field(description="a vendor format")
+    path: AnyPath = Field(description="a path")
+    publisher: int | None = Field(None, ge=0, le=65_535, description="a publisher id")
+    mapping: Mapped | None = Field(None, description=_MAPPING)
+    statistics: AnyPath | None = Field(None, description=_DATABENTO_FOLDER)
+    intraday: AnyPath | None = Field(None, description=_DATABENTO_FOLDER)
+    contracts: AnyPath | None = Field(None, description="a path")
+    contracts_mapping: Mapped | None = Field(None, description=_MAPPING)
+
+    @field_validator("statistics", "intraday", mode="before")
+    @classmethod
+    def _of_databento(cls, path: Any, info: ValidationInfo) -> Any:
+        if info.data.get("format", "databento") != "databento":
+            raise expected(_DATABENTO_FOLDER)
+        return path
+
+
+class VendorConfig(VendorKeys):
+    """A vendor of the workspace, by its name."""
 
     name: str
-    format: str
-    path: Path
-    publisher: int | None = None
-    mapping: Mapping[str, Any] = field(default_factory=dict)
-    statistics: Path | None = None
-    intraday: Path | None = None
-    contracts: Path | None = None
-    contracts_mapping: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolConfig:
+class SymbolKeys(Strict):
     """`[symbols.<name>]`. tick in quote units, point_value in currency per quote unit.
 
-    canonical, reference: names of vendors; reference None where the symbol has none.
-    vendor_symbols: what a vendor calls this symbol, where it differs. actions: file of splits and
-    dividends of an equity, inside the workspace. common_basis: the adjustment basis on which an equity's two vendors
-    are compared; without it, prices of different bases are not.
+    canonical, reference: names of vendors; reference None where the symbol has none. root: the symbol itself where
+    it is not named. vendor_symbols: what a vendor calls this symbol, where it differs. actions: file of splits and
+    dividends of an equity. common_basis: the adjustment basis on which an equity's two vendors are compared; without
+    it, prices of different bases are not.
     """
 
+    asset_class: AssetClass = Field("future", description="future or equity")
+    root: SafeName = Field("", description=f"a root: {SAFE_NAME_TEXT}")
+    calendar: Said = Field(description="the name of an exchange calendar")
+    tick: float = Field(ge=1e-9, le=1e6, description="a number above 0 (1e-9 to 1e6)")
+    point_value: float = Field(gt=0, le=1e9, description="a number above 0 (at most 1e9)")
+    currency: Said = Field(description="a currency code")
+    quote_unit: Said = Field(description="the unit that prices are quoted in")
+    canonical: str = Field(description="a vendor under [vendors]")
+    reference: str | None = Field(None, description="a vendor under [vendors]")
+    vendor_symbols: dict[str, Said] = Field({}, description="a table of vendor = symbol")
+    actions: InnerPath | None = Field(None, description=_INNER)
+    common_basis: AdjustmentBasis | None = Field(None, description=_BASES)
+
+    @field_validator("common_basis", mode="before")
+    @classmethod
+    def _of_an_equity(cls, basis: Any, info: ValidationInfo) -> Any:
+        if info.data.get("asset_class", "equity") != "equity":
+            raise expected(_BASES)
+        return basis
+
+
+class SymbolConfig(SymbolKeys):
+    """A symbol of the workspace, by its name."""
+
     symbol: str
-    asset_class: AssetClass
-    root: str
-    calendar: str
-    tick: float
-    point_value: float
-    currency: str
-    quote_unit: str
-    canonical: str
-    reference: str | None = None
-    vendor_symbols: Mapping[str, str] = field(default_factory=dict)
-    actions: Path | None = None
-    common_basis: AdjustmentBasis | None = None
+
+
+_MONEY: Final = 1e15
+_R_ABOVE_0: Final = "R above 0 (at most 1e6)"
+
+R = Annotated[float, Field(gt=0, le=1e6)]
+Rate = Annotated[float, Field(gt=0, le=1e9)]
+
+
+class RiskKeys(Strict):
+    """`[risk]`, the risk budget."""
+
+    equity: float = Field(gt=0, le=_MONEY, description="a number above 0 (at most 1e15)")
+    currency: Said = Field(description="a currency code")
+    r_percent: float = Field(gt=0, le=100, description="a percentage above 0, at most 100")
+    max_open_r: R = Field(description=_R_ABOVE_0)
+    max_daily_loss_r: R = Field(description=_R_ABOVE_0)
+    max_weekly_loss_r: R = Field(description=_R_ABOVE_0)
+    max_monthly_loss_r: R = Field(description=_R_ABOVE_0)
+    drawdown_threshold_r: R = Field(description=_R_ABOVE_0)
+    drawdown_factor: float = Field(gt=0, le=1, description="a number above 0, at most 1")
+    rates: dict[str, Rate] = Field({}, description="a table of currency = number above 0")
+    since: date | None = Field(None, description="a date, YYYY-MM-DD")
+
+    def made(self) -> RiskTerms:
+        """The terms as the rest of the program sees them."""
+        return RiskTerms(**dict(self))
+
+
+class PathKeys(Strict):
+    """`[paths]`."""
+
+    raw: AnyPath = Field("data/raw", validate_default=True, description="a path")
+    processed: InnerPath = Field("data/processed", validate_default=True, description=_INNER)
+
+
+class WorkspaceKeys(Strict):
+    """`ctl.toml`."""
+
+    schema_version: int = Field(ge=1, le=1, description="1")
+    cycle_id: SafeName = Field(description=f"a name: {SAFE_NAME_TEXT}")
+    profile: InnerPath = Field(description=_INNER)
+    simulated: bool = Field(False, description="true or false")
+    paths: PathKeys = Field({}, validate_default=True, description="a table")
+    vendors: dict[str, VendorKeys] = Field({}, description="a table")
+    symbols: dict[str, SymbolKeys] = Field({}, description="a table")
+    risk: Annotated[RiskTerms, ReadAs(RiskKeys, RiskKeys.made)] | None = Field(None, description="a table")
+
+
+def _contradictions(raw: dict[str, Any]) -> Iterator[Rule]:
+    """Names that cannot be used, and vendors that are not there."""
+    tables = {key: raw[key] if isinstance(raw.get(key), dict) else {} for key in ("vendors", "symbols")}
+    for key, table in tables.items():
+        for name in table:
+            if not is_safe_name(name):
+                yield (key, name), shown(name), f"a name: {SAFE_NAME_TEXT}"
+    for symbol, entry in tables["symbols"].items():
+        for side in ("canonical", "reference"):
+            vendor = entry.get(side) if isinstance(entry, dict) else None
+            if isinstance(vendor, str) and vendor not in tables["vendors"]:
+                yield ("symbols", symbol, side), shown(vendor), _one_of(tables["vendors"])
+
+
+# ---------------------------------------------------------------- the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +227,7 @@ class Workspace:
         """The workspace at or above the folder `start`. Raises WorkspaceError where there is none."""
         start = start.absolute()
         for folder in (start, *start.parents):
-            if (folder / FILE_NAME).is_file():
+            if os.path.lexists(folder / FILE_NAME):
                 return cls.load(folder)
         raise WorkspaceError(
             "no workspace here or above",
@@ -106,7 +241,7 @@ class Workspace:
         """The workspace in `folder` (or whose ctl.toml is `folder`). Raises WorkspaceError with every problem."""
         path = folder if folder.name == FILE_NAME else folder / FILE_NAME
         try:
-            data = path.read_bytes()
+            data = strict_files.read_bytes(path)
         except OSError as error:
             raise WorkspaceError(
                 "cannot be read",
@@ -220,290 +355,26 @@ class Workspace:
 
 def parse(data: bytes, root: Path) -> Workspace:
     """Read the bytes of a `ctl.toml` that lies in `root`. Raises WorkspaceError naming every problem."""
-    where = str(root / FILE_NAME)
-    try:
-        raw = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WorkspaceError("is not TOML", where=where, found=str(error) or type(error).__name__) from error
-    problems: list[str] = []
-    top = _Table(raw, "", problems)
-    version = top.take("schema_version", _integer, "1")
-    if version is not None and version != 1:
-        problems.append(f"schema_version: found {version}; expected 1")
-    cycle_id = top.take("cycle_id", _safe, f"a name: {SAFE_NAME_TEXT}")
-    profile = top.take("profile", _inside, "a path inside the workspace")
-    simulated = top.take("simulated", _boolean, "true or false", default=False)
-    paths = top.table("paths", required=False)
-    raw_path = paths.take("raw", _anywhere, "a path", default="data/raw")
-    processed = paths.take("processed", _inside, "a path inside the workspace", default="data/processed")
-    paths.close()
-    vendors = {name: _vendor(name, table, root) for name, table in top.tables("vendors")}
-    symbols = {name: _symbol(name, table, root, vendors) for name, table in top.tables("symbols")}
-    risk = _risk(top.table("risk", required=False)) if "risk" in raw else None
-    top.optional("risk")
-    top.close()
-    if problems:
-        raise WorkspaceError("cannot be used: " + "; ".join(problems), where=where)
+    keys, _ = strict_files.read_model(
+        data, str(root / FILE_NAME), WorkspaceKeys, WorkspaceError, rules=_contradictions, context={"root": root}
+    )
     return Workspace(
         root=root,
-        cycle_id=str(cycle_id),
-        profile_path=root / str(profile),
-        simulated=bool(simulated),
-        raw=root / str(raw_path),
-        processed=root / str(processed),
-        vendors=vendors,
-        symbols=symbols,
+        cycle_id=keys.cycle_id,
+        profile_path=keys.profile,
+        simulated=keys.simulated,
+        raw=keys.paths.raw,
+        processed=keys.paths.processed,
+        vendors={
+            name: VendorConfig.model_construct(**dict(vendor), name=name) for name, vendor in keys.vendors.items()
+        },
+        symbols={
+            name: SymbolConfig.model_construct(**{**dict(symbol), "root": symbol.root or name}, symbol=name)
+            for name, symbol in keys.symbols.items()
+        },
         config_sha256=sha256_bytes(data),
-        risk=risk,
+        risk=keys.risk,
     )
-
-
-def _vendor(name: str, table: _Table, root: Path) -> VendorConfig:
-    form = table.take("format", _text, "a vendor format")
-    path = table.take("path", _anywhere, "a path")
-    publisher = table.take("publisher", _integer, "a publisher id", default=None)
-    mapping = table.take("mapping", _mapping, "a table", default={})
-    folders = {
-        key: _under(root, table.take(key, _databento_only(form), expected, default=None))
-        for key, expected in (("statistics", _DATABENTO_FOLDER), ("intraday", _DATABENTO_FOLDER))
-    }
-    contracts = _under(root, table.take("contracts", _anywhere, "a path", default=None))
-    contracts_mapping = table.take("contracts_mapping", _mapping, "a table", default={})
-    table.close()
-    return VendorConfig(
-        name, str(form), root / str(path), publisher, mapping or {}, **folders, contracts=contracts,
-        contracts_mapping=contracts_mapping or {},
-    )  # fmt: skip
-
-
-_DATABENTO_FOLDER: Final = "a path, of a vendor whose format is databento"
-
-
-def _databento_only(form: Any) -> Callable[[Any], str]:
-    """A path, for vendors of Databento's format alone: no other ships such files."""
-
-    def read(value: Any) -> str:
-        if form != "databento":
-            raise ValueError
-        return _anywhere(value)
-
-    return read
-
-
-def _symbol(name: str, table: _Table, root: Path, vendors: Mapping[str, VendorConfig]) -> SymbolConfig:
-    vendor = _one_of(vendors)
-
-    def known(value: Any) -> str:
-        if value not in vendors:
-            raise ValueError
-        return str(value)
-
-    asset_class = table.take("asset_class", _asset_class, "future or equity", default="future")
-
-    def of_equity(read: Callable[[Any], str]) -> Callable[[Any], str]:
-        def taken(value: Any) -> str:
-            if asset_class != "equity":
-                raise ValueError
-            return read(value)
-
-        return taken
-
-    bases = "raw, split_adjusted or total_return, of an equity"
-    config = SymbolConfig(
-        symbol=name,
-        asset_class=asset_class,
-        root=table.take("root", _safe, f"a root: {SAFE_NAME_TEXT}", default=name),
-        calendar=table.take("calendar", _text, "the name of an exchange calendar"),
-        tick=table.take("tick", _positive, "a number above 0"),
-        point_value=table.take("point_value", _positive, "a number above 0"),
-        currency=table.take("currency", _text, "a currency code"),
-        quote_unit=table.take("quote_unit", _text, "the unit that prices are quoted in"),
-        canonical=table.take("canonical", known, vendor),
-        reference=table.take("reference", known, vendor, default=None),
-        vendor_symbols=table.take("vendor_symbols", _names, "a table of vendor = symbol", default={}),
-        actions=_under(root, table.take("actions", _inside, "a path inside the workspace", default=None)),
-        common_basis=table.take("common_basis", of_equity(_basis), bases, default=None),
-    )
-    table.close()
-    return config
-
-
-def _risk(table: _Table) -> RiskTerms | None:
-    """The risk budget; None, with problems noted, where it cannot be used."""
-    taken = {
-        "equity": table.take("equity", _positive, "a number above 0"),
-        "currency": table.take("currency", _text, "a currency code"),
-        "r_percent": table.take("r_percent", _percent, "a percentage above 0, at most 100"),
-        **{name: table.take(name, _positive, "R above 0") for name in _CAPS},
-        "drawdown_factor": table.take("drawdown_factor", _share, "a number above 0, at most 1"),
-        "rates": table.take("rates", _rates, "a table of currency = number above 0", default={}),
-        "since": table.take("since", _date, "a date, YYYY-MM-DD", default=None),
-    }
-    table.close()
-    required = [value for name, value in taken.items() if name != "since"]
-    return None if any(value is None for value in required) else RiskTerms(**taken)
-
-
-_CAPS: Final = ("max_open_r", "max_daily_loss_r", "max_weekly_loss_r", "max_monthly_loss_r", "drawdown_threshold_r")
-
-
-def _under(root: Path, path: str | None) -> Path | None:
-    return None if path is None else root / path
-
-
-_ABSENT: Final = object()
-
-
-class _Table:
-    """One TOML table being taken apart; what is left at `close` is unknown."""
-
-    def __init__(self, values: Mapping[str, Any], path: str, problems: list[str]) -> None:
-        self._left = dict(values)
-        self._known: list[str] = []
-        self._path = path
-        self._problems = problems
-
-    def take(self, key: str, read: Callable[[Any], Any], expected: str, *, default: Any = _ABSENT) -> Any:
-        """The value of `key` as `read` accepts it; None, with a problem noted, where it does not."""
-        self._known.append(key)
-        value = self._left.pop(key, _ABSENT)
-        if value is _ABSENT:
-            if default is _ABSENT:
-                self._problems.append(f"{self._path}{key}: found nothing; expected {expected}")
-                return None
-            return default
-        try:
-            return read(value)
-        except (ValueError, TypeError):
-            self._problems.append(f"{self._path}{key}: found {_shown(value)}; expected {expected}")
-            return None
-
-    def table(self, key: str, *, required: bool) -> _Table:
-        """The sub-table `key`, empty where it is absent."""
-        values = self.take(key, _mapping, "a table", **({} if required else {"default": {}}))
-        return _Table(values or {}, f"{self._path}{key}.", self._problems)
-
-    def tables(self, key: str) -> list[tuple[str, _Table]]:
-        """The sub-tables of the table `key`, whose names must be safe names."""
-        values = self.take(key, _mapping, "a table", default={}) or {}
-        found: list[tuple[str, _Table]] = []
-        for name, entry in values.items():
-            if not is_safe_name(name):
-                self._problems.append(f"{key}.{_shown(name)}: found {_shown(name)}; expected a name: {SAFE_NAME_TEXT}")
-            elif not isinstance(entry, dict):
-                self._problems.append(f"{key}.{name}: found {_shown(entry)}; expected a table")
-            else:
-                found.append((name, _Table(entry, f"{key}.{name}.", self._problems)))
-        return found
-
-    def optional(self, key: str) -> None:
-        """Name a key that may be absent among those that are known."""
-        if key not in self._known:
-            self._known.append(key)
-
-    def close(self) -> None:
-        """Note every key that nobody took."""
-        for key in self._left:
-            name = " ".join(key.split())[:60]
-            known = ", ".join(self._known)
-            self._problems.append(f"{self._path}{name}: found an unknown key; expected one of {known}")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or any(ord(char) < 32 for char in value):
-        raise ValueError
-    return value
-
-
-def _safe(value: Any) -> str:
-    if not isinstance(value, str) or not is_safe_name(value):
-        raise ValueError
-    return value
-
-
-def _anywhere(value: Any) -> str:
-    text = _text(value)
-    if ".." in Path(text).parts:
-        raise ValueError
-    return text
-
-
-def _inside(value: Any) -> str:
-    text = _anywhere(value)
-    if Path(text).is_absolute():
-        raise ValueError
-    return text
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _positive(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise ValueError
-    return float(value)
-
-
-def _percent(value: Any) -> float:
-    number = _positive(value)
-    if number > 100:
-        raise ValueError
-    return number
-
-
-def _share(value: Any) -> float:
-    number = _positive(value)
-    if number > 1:
-        raise ValueError
-    return number
-
-
-def _rates(value: Any) -> dict[str, float]:
-    return {str(key): _positive(item) for key, item in _mapping(value).items()}
-
-
-def _date(value: Any) -> date:
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise TypeError
-    return value
-
-
-def _asset_class(value: Any) -> str:
-    if value not in ("future", "equity"):
-        raise ValueError
-    return str(value)
-
-
-def _basis(value: Any) -> str:
-    if value not in get_args(AdjustmentBasis):
-        raise ValueError
-    return str(value)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
-
-
-def _names(value: Any) -> dict[str, str]:
-    return {str(key): _text(item) for key, item in _mapping(value).items()}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a table"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _one_of(names: Mapping[str, Any]) -> str:

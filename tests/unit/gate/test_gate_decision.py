@@ -32,8 +32,8 @@ GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per
 def locked_profile(**changes: Any) -> op.OperatingProfile:
     data = TEMPLATE.read_bytes()
     template = op.load(data, TEMPLATE.name, require_lock=False)
-    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, op.settings_digest(template)))
-    return replace(op.load(data, TEMPLATE.name), **changes)
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(template)))
+    return op.load(data, TEMPLATE.name).model_copy(update=changes)
 
 
 def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificate:
@@ -191,7 +191,7 @@ def test_a_changed_digest_refuses(current: gatekeeper.CurrentLocks, code: str) -
 def test_an_edited_profile_refuses() -> None:
     data = TEMPLATE.read_bytes()
     digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
-    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest))
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
     edited = data.replace(b"slippage_per_side: 0.01", b"slippage_per_side: 0.00")
     assert edited != data
     decision = decide(op.load(edited, "p.yaml"))
@@ -202,7 +202,7 @@ def test_an_edited_profile_refuses() -> None:
 def test_switching_a_constraint_off_is_an_edit() -> None:
     data = TEMPLATE.read_bytes()
     digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
-    data = op.with_lock(data, op.Lock(THRESHOLDS, STRATEGY, digest))
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
     loosened = data.replace(b"thresholds_locked: true", b"thresholds_locked: false")
     decision = decide(op.load(loosened, "p.yaml"), current=gatekeeper.CurrentLocks("9" * 64, STRATEGY))
     assert not decision.passed
@@ -220,7 +220,9 @@ def test_a_missing_lock_refuses() -> None:
 
 
 def test_without_constraints_and_lock_nothing_is_enforced() -> None:
-    free = locked_profile(lock=None, thresholds_locked=False, strategy_logic_locked=False)
+    free = locked_profile(
+        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
+    )
     decision = decide(free)
     assert decision.passed
     assert [lock.code for lock in decision.locks] == [None] * 3
@@ -391,8 +393,8 @@ def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
 
 @pytest.mark.parametrize("constraint", ["thresholds_locked", "strategy_logic_locked"])
 def test_one_constraint_is_enough_to_require_the_settings_lock(constraint: str) -> None:
-    constraints = {"thresholds_locked": False, "strategy_logic_locked": False, constraint: True}
-    decision = decide(locked_profile(lock=None, **constraints))
+    constraints = op.PolicyConstraints(**{"thresholds_locked": False, "strategy_logic_locked": False, constraint: True})
+    decision = decide(locked_profile(lock=None, policy_constraints=constraints))
     assert [lock.enforced for lock in decision.locks] == [
         constraint == "thresholds_locked",
         constraint == "strategy_logic_locked",
@@ -408,7 +410,9 @@ def test_a_lock_is_said_in_words() -> None:
     )
     held, *_ = decide().locks
     assert gatekeeper.lock_text(held) == "thresholds: held"
-    free = locked_profile(lock=None, thresholds_locked=False, strategy_logic_locked=False)
+    free = locked_profile(
+        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
+    )
     assert gatekeeper.lock_text(decide(free).locks[0]) == "thresholds: not locked"
 
 
@@ -418,7 +422,7 @@ def test_a_failure_says_expected_actual_and_why() -> None:
 
 
 def test_long_symbols_widen_the_board() -> None:
-    profile = locked_profile(non_gating={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
+    profile = locked_profile(non_gating_symbols={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
     lines = gatekeeper.render_board(decide(profile), profile).splitlines()
     assert lines[1] == "CL ......... ACCEPT          expected ACCEPT  ok"
     assert lines[3:5] == ["PA ......... NON-GATING", "LONGNAME1 .. NON-GATING"]

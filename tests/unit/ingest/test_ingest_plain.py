@@ -12,12 +12,28 @@ import pytest
 import zstandard
 
 from ctl.errors import InputError
-from ctl.ingest import find_files, mapping_from, named_mapping, read_contracts, read_reference, read_series, source
+from ctl.ingest import (
+    find_files,
+    mapping_named_or_at,
+    named_mapping,
+    read_contracts,
+    read_reference,
+    read_series,
+    source,
+)
 from ctl.model.bars import CONTRACT_COLUMNS, SERIES_COLUMNS
+from ctl.model.csv_mapping import MappingKeys
 
 CONTRACTS = "session,contract,open,high,low,close,volume,open_interest\n"
 SERIES = "session,open,high,low,close,volume\n"
 TS = '"Date","Time","Open","High","Low","Close","Vol","OI"\n'
+
+
+COLUMNS = "[columns]\nsession = 'd'\nclose = 'c'\n"
+
+
+def mapped(keys, *, name):
+    return MappingKeys.model_validate(keys).named(name)
 
 
 class TestPlainTables:
@@ -176,7 +192,7 @@ class TestFiles:
         with path.open("wb") as handle:
             handle.write(SERIES.encode())
             os.ftruncate(handle.fileno(), 10 * 2**30)
-        with pytest.raises(InputError, match="the file is too large; found 10737418240 bytes"):
+        with pytest.raises(InputError, match="cannot be read; found 10737418240 bytes, more than the 2147483648"):
             read_series(path, symbol="X", instruments=instruments)
 
     @pytest.mark.parametrize("start", [b"", SERIES.encode()])
@@ -323,7 +339,7 @@ class TestMappings:
             read_series(write("NG_ES_1D_x.csv", bad), symbol="ES", instruments=instruments)
 
     def test_own_mapping_of_an_equity_file(self, shared, instruments):
-        mapping = mapping_from(
+        mapping = mapped(
             {"columns": {"session": "Date", "open": "Open", "high": "High", "low": "Low", "close": "Close",
                          "volume": "Volume"},
              "close_basis": "last_trade", "adjustment_basis": "raw", "descending": True},
@@ -335,12 +351,12 @@ class TestMappings:
         assert (series.meta.vendor, series.meta.adjustment_basis) == ("wiki", "raw")
 
     def test_order_is_checked_against_the_mapping(self, shared, instruments):
-        mapping = mapping_from({"columns": {"session": "Date", "close": "Close"}}, name="wiki")
+        mapping = mapped({"columns": {"session": "Date", "close": "Close"}}, name="wiki")
         with pytest.raises(InputError, match="row 3, column 'session': sessions are not in order"):
             read_series(shared / "equities/WIKI-AAPL.csv", symbol="AAPL", instruments=instruments, mapping=mapping)
 
     def test_day_first_dates(self, shared, instruments):
-        mapping = mapping_from(
+        mapping = mapped(
             {"columns": {"session": "date", "close": "adjClose"}, "date_format": "%d/%m/%Y"}, name="tiingo"
         )
         series = read_series(
@@ -349,23 +365,37 @@ class TestMappings:
         assert (series.frame.height, series.frame["session"][-1]) == (3370, date(2018, 5, 22))
 
     @pytest.mark.parametrize(
-        ("table", "message"),
+        ("lines", "place"),
         [
-            ({}, "field 'columns' is missing"),
-            ({"columns": {"close": "c"}}, "columns.session is missing"),
-            ({"columns": {"session": "d", "close": "c", "x": "y"}}, "columns: unknown field 'x'"),
-            ({"columns": {"session": 1, "close": "c"}}, "columns.session: unusable; found 1; expected a column name"),
-            ({"columns": {"session": 0, "close": 2}, "header": False}, "expected a position from 1"),
-            ({"columns": {"session": "d", "close": "c"}, "colour": 1}, "unknown field 'colour'"),
-            ({"columns": {"session": "d", "close": "c"}, "separator": ";;"}, "expected one ASCII character"),
-            ({"columns": {"session": "d", "close": "c"}, "close_basis": "guess"}, "expected settlement, last_trade"),
-            ({"columns": {"session": "d", "close": "c"}, "price_divisor": 0}, "expected a positive number"),
-            ({"columns": {"session": "d", "close": "c"}, "point_values": {"ES": True}}, "point_values.ES"),
+            ("vendor = 'x'", "1: columns: found nothing"),
+            ("[columns]\nclose = 'c'", "1: columns.session: found nothing"),
+            (f"{COLUMNS}x = 'y'", "4: columns.x: found an unknown key"),
+            ("[columns]\nsession = 1\nclose = 'c'", "2: columns.session: found 1; expected a column name"),
+            (
+                "header = false\n[columns]\nsession = 0\nclose = 2",
+                "3: columns.session: found 0; expected a position from 1",
+            ),
+            (f"colour = 1\n{COLUMNS}", "1: colour: found an unknown key"),
+            (f"separator = ';;'\n{COLUMNS}", "1: separator: found ';;'; expected one ASCII character"),
+            (f"close_basis = 'guess'\n{COLUMNS}", "1: close_basis: found 'guess'; expected settlement or last_trade"),
+            (f"price_divisor = 0\n{COLUMNS}", "1: price_divisor: found 0; expected a positive number"),
+            (f"{COLUMNS}[point_values]\nES = true", "5: point_values.ES: found true"),
+            (f"{COLUMNS}close = 'd'", "4: found text that is not TOML"),
+            (f"price_divisor = {'9' * 400}\n{COLUMNS}", "1: price_divisor: found a number or date of 400 characters"),
         ],
     )
-    def test_bad_mappings(self, table, message):
-        with pytest.raises(InputError, match=message):
-            mapping_from(table, name="mine")
+    def test_bad_mappings_are_refused_with_their_place(self, write, lines, place):
+        path = write("mine.toml", lines)
+        with pytest.raises(InputError) as caught:
+            mapping_named_or_at(str(path))
+        assert any(problem.startswith(f"{path}:{place}") for problem in caught.value.problems), caught.value.problems
+
+    def test_all_problems_of_a_mapping_are_said_at_once(self, write):
+        path = write("mine.toml", f"colour = 1\nheader = 'no'\nseparator = ''\n{COLUMNS}high = true\n")
+        with pytest.raises(InputError) as caught:
+            mapping_named_or_at(str(path))
+        places = [problem.removeprefix(f"{path}:").partition(": found")[0] for problem in caught.value.problems]
+        assert places == ["1: colour", "2: header", "3: separator", "7: columns.high"]
 
     def test_unknown_named_mapping(self):
         with pytest.raises(InputError, match="no packaged mapping named 'x'; expected bloomberg_settles"):

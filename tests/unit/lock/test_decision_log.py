@@ -12,6 +12,7 @@ import pytest
 
 from ctl import store
 from ctl.errors import DecisionLogError
+from ctl.model.documents import document
 from ctl.store import decision_log
 
 TOML = """\
@@ -64,12 +65,12 @@ def test_a_line_is_canonical_json_and_names_the_sha256_of_the_line_before(worksp
     assert json.loads(second)["id"] == "D-0002"
     found = decision_log.verify(workspace)
     assert found.verified
-    assert found.to_document()["head"] == hashlib.sha256(second).hexdigest()
+    assert found.head == hashlib.sha256(second).hexdigest()
 
 
 def test_no_log_is_no_damage(workspace: store.Workspace) -> None:
     assert decision_log.read(workspace) == ()
-    assert decision_log.verify(workspace).to_document() == {
+    assert document(decision_log.verify(workspace)) == {
         "schema_version": 1, "verified": True, "entries": 0, "head": None, "problems": [], "notes": [],
     }  # fmt: skip
 

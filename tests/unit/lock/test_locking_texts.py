@@ -22,6 +22,8 @@ mapping = {name = "plain"}
 format = "csv"
 path = "data/raw"
 [vendors.generic2.mapping]
+columns = {session = "d", close = "c"}
+[vendors.generic2.mapping.quote_units]
 profile = "volume profile column"
 """
 
@@ -82,7 +84,7 @@ def test_a_difference_of_inputs_in_words() -> None:
         last=days[-1],
         files=(lock.FileChange("a.csv", None, "1" * 64), lock.FileChange("b.csv", "1" * 64, "2" * 64)),
         new_sessions=days,
-        restated=(SessionRange(date(2019, 1, 2), date(2019, 12, 31), "3" * 64),),
+        restated=(SessionRange(first=date(2019, 1, 2), last=date(2019, 12, 31), sha256="3" * 64),),
     )
     assert found.text == (
         "added a.csv; changed b.csv; 2 new sessions 2026-03-02 to 2026-03-03; restated 2019-01-02 to 2019-12-31"

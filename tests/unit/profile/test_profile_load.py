@@ -80,15 +80,15 @@ def test_shipped_profile_states_the_locked_board() -> None:
         "PL": ("WATCH", 0.10, 2, 0.10),
     }
     assert profile.gating_universe == ("ES", "CL", "PL")
-    assert tuple(profile.non_gating) == ("PA", "AAPL", "XLE")
+    assert tuple(profile.non_gating_symbols) == ("PA", "AAPL", "XLE")
     assert profile.locked_date == date(2026, 3, 1)
     assert (profile.cycle_id, profile.portfolio_recommendation, profile.portfolio_scope) == (
         "cutover_v1",
         "CONDITIONAL GO",
         "futures_only",
     )
-    assert profile.thresholds_locked
-    assert profile.strategy_logic_locked
+    assert profile.policy_constraints.thresholds_locked
+    assert profile.policy_constraints.strategy_logic_locked
     assert profile.symbol_settings["PL"].roll_policy.eligible_months == "FJNV"
     assert profile.version == 1
 
@@ -250,7 +250,7 @@ def test_a_contradicting_recommendation_is_reported_beside_other_problems() -> N
 
 def test_non_gating_symbols_may_be_a_list() -> None:
     text = edited('\n  PA: {role: research, reason: "held PA, not PL"}', " [PA, AAPL]")
-    assert tuple(load(text).non_gating) == ("PA", "AAPL")
+    assert tuple(load(text).non_gating_symbols) == ("PA", "AAPL")
     twice = edited('\n  PA: {role: research, reason: "held PA, not PL"}', " [PA, PA, 3]")
     assert problems(twice) == (
         "p_v1.yaml:7: non_gating_symbols[1]: found 'PA' a second time; expected each symbol once",
@@ -304,10 +304,10 @@ def test_locked_inputs_are_read_and_checked() -> None:
     lock = load(BASE + LOCK + inputs).lock
     assert lock is not None
     assert lock.inputs["ES"] == op.InputLock(
-        {"ESH18.csv": HEX},
-        (
-            op.SessionRange(date(2018, 1, 2), date(2018, 12, 31), HEX),
-            op.SessionRange(date(2019, 1, 2), date(2019, 12, 31), HEX),
+        files={"ESH18.csv": HEX},
+        sessions=(
+            op.SessionRange(first=date(2018, 1, 2), last=date(2018, 12, 31), sha256=HEX),
+            op.SessionRange(first=date(2019, 1, 2), last=date(2019, 12, 31), sha256=HEX),
         ),
     )
     bad = inputs.replace("ESH18.csv", "../x").replace("2019-12-31", "2018-06-01").replace("  ES:", "  ZZ:")

@@ -45,8 +45,13 @@ ROWS = [
 def test_lock_goes_in_and_comments_stay() -> None:
     before = TEMPLATE.read_bytes()
     template = op.load(before, TEMPLATE.name, require_lock=False)
-    ranges = (op.SessionRange(date(2018, 1, 2), date(2018, 12, 31), HEX),)
-    lock = op.Lock(HEX, HEX, op.settings_digest(template), {"ES": op.InputLock({"b.csv": HEX, "a.csv": HEX}, ranges)})
+    ranges = (op.SessionRange(first=date(2018, 1, 2), last=date(2018, 12, 31), sha256=HEX),)
+    lock = op.Lock(
+        thresholds=HEX,
+        strategy=HEX,
+        settings=op.settings_digest(template),
+        inputs={"ES": op.InputLock(files={"b.csv": HEX, "a.csv": HEX}, sessions=ranges)},
+    )
     written = op.with_lock(before, lock)
     profile = op.load(written, TEMPLATE.name)
     assert profile.lock == lock
@@ -59,14 +64,18 @@ def test_lock_goes_in_and_comments_stay() -> None:
 
 def test_a_lock_is_replaced_whole() -> None:
     template = TEMPLATE.read_bytes()
-    first = op.with_lock(template, op.Lock(HEX, HEX, HEX, {"ES": op.InputLock({"a": HEX})}))
-    second = op.load(op.with_lock(first, op.Lock("1" * 64, "2" * 64, "3" * 64)), TEMPLATE.name)
-    assert second.lock == op.Lock("1" * 64, "2" * 64, "3" * 64, {})
+    first = op.with_lock(
+        template, op.Lock(thresholds=HEX, strategy=HEX, settings=HEX, inputs={"ES": op.InputLock(files={"a": HEX})})
+    )
+    second = op.load(
+        op.with_lock(first, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings="3" * 64)), TEMPLATE.name
+    )
+    assert second.lock == op.Lock(thresholds="1" * 64, strategy="2" * 64, settings="3" * 64, inputs={})
 
 
 def test_a_text_that_is_no_profile_gets_no_lock() -> None:
     with pytest.raises(ProfileError):
-        op.with_lock(b"schema_version: 1\n", op.Lock(HEX, HEX, HEX))
+        op.with_lock(b"schema_version: 1\n", op.Lock(thresholds=HEX, strategy=HEX, settings=HEX))
 
 
 def test_values_are_changed_in_place() -> None:
@@ -124,10 +133,12 @@ def test_a_series_without_contracts_counts_as_its_symbol() -> None:
 
 
 def test_difference_names_the_keys_that_differ() -> None:
-    old = op.load(op.with_lock(TEMPLATE.read_bytes(), op.Lock("1" * 64, HEX, HEX)), "a_v1.yaml")
+    old = op.load(
+        op.with_lock(TEMPLATE.read_bytes(), op.Lock(thresholds="1" * 64, strategy=HEX, settings=HEX)), "a_v1.yaml"
+    )
     text = op.with_values(TEMPLATE.read_bytes(), {("symbol_settings", "ES", "slippage_per_side"): 0.5})
-    inputs = {"ES": op.InputLock({"a.csv": HEX})}
-    new = op.load(op.with_lock(text, op.Lock(HEX, HEX, HEX, inputs)), "a_v2.yaml")
+    inputs = {"ES": op.InputLock(files={"a.csv": HEX})}
+    new = op.load(op.with_lock(text, op.Lock(thresholds=HEX, strategy=HEX, settings=HEX, inputs=inputs)), "a_v2.yaml")
     assert op.difference(old, old) == ()
     found = {change.key: (change.old, change.new) for change in op.difference(old, new)}
     assert found["symbol_settings.ES.slippage_per_side"] == (0.25, 0.5)

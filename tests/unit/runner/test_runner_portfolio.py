@@ -46,7 +46,7 @@ canonical = "databento"
 def locked_profile() -> op.OperatingProfile:
     data = TEMPLATE.read_bytes()
     digest = op.settings_digest(op.load(data, TEMPLATE.name, require_lock=False))
-    return op.load(op.with_lock(data, op.Lock("1" * 64, "2" * 64, digest)), TEMPLATE.name)
+    return op.load(op.with_lock(data, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings=digest)), TEMPLATE.name)
 
 
 def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
