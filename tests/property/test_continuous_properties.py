@@ -21,6 +21,7 @@ from ctl import continuous
 from ctl.errors import DataError
 from ctl.model.bars import CONTRACT_COLUMNS, ContractBars, ContractTerms, SeriesMeta
 from ctl.model.contracts import Contract
+from ctl.model.manifest import RollManifest
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
 
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -249,8 +250,8 @@ def test_the_builder_agrees_with_the_slow_twin(case: Any, method: str) -> None:
             waiting.reason,
         )
     )
-    assert series.manifest["counts"]["skipped_sessions"] == walk.skipped
-    assert series.manifest["counts"]["unconfirmed_crossovers"] == walk.unconfirmed
+    assert series.counts["skipped_sessions"] == walk.skipped
+    assert series.counts["unconfirmed_crossovers"] == walk.unconfirmed
     rows = walk.adjusted(method)
     assert series.frame["session"].to_list() == [day for day, *_ in rows]
     assert series.frame["contract"].to_list() == [contract.name for _, contract, *_ in rows]
@@ -420,6 +421,4 @@ def test_the_same_bars_give_the_same_series(case: Any) -> None:
     root, policy = case
     first, second = built(root, policy), built(root, policy)
     assert first.frame.equals(second.frame)
-    assert continuous.manifest_document(first, package_version="1") == continuous.manifest_document(
-        second, package_version="1"
-    )
+    assert RollManifest.of(first, package_version="1") == RollManifest.of(second, package_version="1")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -15,7 +18,10 @@ import ctl as package
 from ctl.errors import DataError, InputError, ProfileError, UsageError
 from ctl.model.display import Card, html, pandas_frame
 from ctl.model.documents import document
+from ctl.model.manifest import RollManifest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+README, SOURCE = REPOSITORY / "README.md", REPOSITORY / "src"
 HEAVY = "polars numpy numba pandas pydantic exchange_calendars httpx typer rich"
 
 
@@ -42,10 +48,37 @@ def reference(raw: Path, kind: str) -> Path:
 
 def test_the_public_names_are_the_flow_in_order():
     assert package.__all__ == ["load", "build", "certify", "gate", "backtest"]
-    assert all(callable(getattr(package, name)) for name in package.__all__)
-    assert set(package.__all__) <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = package.nonsense
+
+
+@pytest.mark.parametrize("name", package.__all__)
+def test_a_public_function_is_a_plain_function_with_its_own_signature_and_help(name: str):
+    function = getattr(package, name)
+    assert inspect.isfunction(function)
+    assert function.__module__ == "ctl"
+    signature = inspect.signature(function)
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+        assert parameter.annotation is not inspect.Parameter.empty
+        assert re.search(rf"\b{parameter.name}\b", function.__doc__), f"{parameter.name} is not explained"
+
+
+def test_the_lines_of_the_readme_pass_a_type_check(tmp_path: Path):
+    """What a reader pastes into a typed module is typed: mypy, strict, on the very lines."""
+    (lines,) = re.findall(r"## In a notebook\n\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    checked = tmp_path / "readme_lines.py"
+    shown = "".join(f"reveal_type({name})\n" for name in ("bars", "series", "certificate", "decision", "result"))
+    checked.write_text(lines + shown)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull, checked],
+        check=False, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "MYPYPATH": str(SOURCE)},
+    )  # fmt: skip
+    assert re.findall(r'Revealed type is "ctl[\w.]*\.(\w+)"', ran.stdout) == [
+        "ContractBars", "ContinuousSeries", "Certificate", "GateDecision", "Result",
+    ], ran.stdout + ran.stderr  # fmt: skip
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -53,12 +86,8 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_build_gives_the_manifest_of_the_command(ctl, raw: Path, es):
-    from ctl import continuous
-
     ran = ctl("build", "--contracts", raw / "databento" / "ES", "--root", "ES", "--months", "HMUZ", "--json")
-    assert (
-        json.loads(json.dumps(continuous.manifest_document(es[1], package_version=package.__version__))) == ran.document
-    )
+    assert json.loads(json.dumps(document(RollManifest.of(es[1], package_version=package.__version__)))) == ran.document
 
 
 def test_certify_gives_the_certificate_of_the_command(ctl, raw: Path, es):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctl import __version__, api, continuous
+import ctl
+from ctl import __version__
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.errors import EXIT_OK, UsageError
-from ctl.flows import pipeline
+from ctl.flows import pipeline, plain
 from ctl.flows.series import write_series
+from ctl.model.documents import document
+from ctl.model.manifest import RollManifest
 from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
 from ctl.model.trades import Timeframe
 
@@ -26,11 +29,11 @@ def roll_policy(
     fixed_day: int | None,
     schedule: Path | None,
 ) -> RollPolicy:
-    """`api.roll_policy` of the options; what is to be said of the schedule's manifest is said on stderr."""
-    rolls, notes = api.read_schedule(schedule) if schedule is not None else ((), ())
+    """The roll policy of the options; what is to be said of the schedule's manifest is said on stderr."""
+    rolls, notes = plain.read_schedule(schedule) if schedule is not None else ((), ())
     for note in notes:
         output.warn(note)
-    return api.roll_policy(
+    return plain.roll_policy(
         policy,
         days,
         months,
@@ -58,9 +61,9 @@ def build(
     if out is None and not json:
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
     name = _require_root(root)
-    bars = api.load(contracts, root=name, publisher=publisher, mapping=mapping)
-    series = api.build_with(bars, policy)
-    manifest = continuous.manifest_document(series, package_version=__version__)
+    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping)
+    series = plain.build(bars, policy)
+    manifest = document(RollManifest.of(series, package_version=__version__))
     written = write_series(out, name, series, manifest, csv=csv) if out is not None else []
     if json:
         output.print_json(manifest)
@@ -96,11 +99,11 @@ def certify(
             f"--contracts needs {' and '.join(missing)}", remedy="the tick and the limit are the profile's"
         )
     until, name = day(as_of), _require_root(root)
-    api.require_tick(tick)
-    bars = api.load(contracts, root=name, publisher=publisher, mapping=mapping, as_of=until)
-    certificate = api.certify(
+    plain.require_tick(tick)
+    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping, as_of=until)
+    certificate = ctl.certify(
         bars,
-        api.build_with(bars, policy, calendar) if bars.roots == (name,) else None,
+        plain.build(bars, policy, calendar) if bars.roots == (name,) else None,
         tick=tick,
         max_day_delta=max_day_delta,
         adjusted=adjusted,
@@ -136,9 +139,9 @@ def backtest(
 ) -> int:
     """Run B1 over one plain series."""
     if tick is not None:
-        api.require_tick(tick)
-    result = api.backtest(
-        api.load(path, symbol=symbol, publisher=publisher, mapping=mapping),
+        plain.require_tick(tick)
+    result = ctl.backtest(
+        ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping),
         symbol=symbol or path.name.split(".")[0],
         slippage=slippage,
         tick=tick,

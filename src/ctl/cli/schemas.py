@@ -7,38 +7,22 @@ from pathlib import Path
 
 from ctl import store
 from ctl.errors import EXIT_ERROR, EXIT_OK
+from ctl.ops.schemas import schemas
 
 
 def write(folder: Path, *, check_only: bool) -> int:
     """Write every schema into `folder`; with `check_only` compare, and say what differs."""
-    differing = []
-    for name, data in published().items():
+    differing, published = [], schemas()
+    for name, data in published.items():
         path = folder / name
         if path.is_file() and path.read_bytes() == data:
             continue
         differing.append(name)
         if not check_only:
             store.write_atomic(path, data)
-    extra = sorted(path.name for path in folder.glob("*.json") if path.name not in published())
+    extra = sorted(path.name for path in folder.glob("*.json") if path.name not in published)
     if check_only and (differing or extra):
         for name in (*differing, *extra):
             print(f"ctl schemas: {folder / name} is not what the code publishes; run `make schemas`", file=sys.stderr)
         return EXIT_ERROR
     return EXIT_OK
-
-
-def published() -> dict[str, bytes]:
-    """File name -> bytes of every schema."""
-    from ctl.certification.written.schema import certificate_schema
-    from ctl.model.documents import json_schema
-    from ctl.ops.schemas import schemas
-    from ctl.store import decision_log
-
-    entry = json_schema(decision_log.DecisionEntry, "Decision log entry")
-    return {
-        **schemas(),
-        "certificate_v1.schema.json": store.json_bytes(certificate_schema()),
-        "decision_log_entry_v1.schema.json": store.json_bytes(
-            json_schema(decision_log.DecisionEntry, "Decision log entry")
-        ),
-    }

@@ -38,17 +38,6 @@ def build(
     return build_series(bars, policy, calendar_sessions=calendar_sessions, root=root)
 
 
-def manifest_document(series: ContinuousSeries, *, package_version: str) -> dict[str, Any]:
-    """The complete roll manifest of a series, JSON-ready: header, `pending_roll`, `rolls`.
-
-    cumulative_adjustment is the sum of this and all later gaps: what the session before the roll carries under
-    `difference`. Under `ratio` a session carries the product of to_close / from_close of the later rolls instead.
-    """
-    from ctl.continuous.manifest import manifest_document as document
-
-    return document(series, package_version=package_version)
-
-
 def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:
     """Header and rolls of a roll manifest, of ours or an older one: a bare list has an empty header.
 

@@ -1,19 +1,15 @@
-"""The roll manifest: written complete, read also in older shapes."""
+"""Roll manifests as they are read: ours, and older shapes."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ctl.errors import InputError
-
-if TYPE_CHECKING:
-    from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll
 
 INVERTED_ADJUSTMENT: Final = "INVERTED_ADJUSTMENT"
 
@@ -39,6 +35,7 @@ _ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "concurrent": ("concurrent",),
 }
 _CLOSE_TOLERANCE: Final = 1e-6
+_LARGEST: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +59,6 @@ class ManifestRoll:
     to_volume: tuple[int | None, ...] = ()
     reason: str | None = None
     concurrent: bool | None = None
-
-
-def manifest_document(series: ContinuousSeries, *, package_version: str) -> dict[str, Any]:
-    """The complete roll manifest of a series, JSON-ready; see `ctl.continuous.manifest_document`."""
-    return {
-        **series.manifest,
-        "package_version": package_version,
-        "pending_roll": _pending_document(series.pending_roll),
-        "rolls": [_roll_document(roll) for roll in series.rolls],
-    }
 
 
 def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:
@@ -115,35 +102,6 @@ def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:
             ],
         }
     return header, rolls
-
-
-def _roll_document(roll: Roll) -> dict[str, Any]:
-    return {
-        "roll_date": roll.roll_date.isoformat(),
-        "gap_session": roll.gap_session.isoformat(),
-        "known_at": roll.known_at.isoformat(),
-        "from_contract": roll.from_contract,
-        "to_contract": roll.to_contract,
-        "from_close": roll.from_close,
-        "to_close": roll.to_close,
-        "gap": roll.gap,
-        "cumulative_adjustment": roll.cumulative_adjustment,
-        "from_volume": list(roll.from_volume),
-        "to_volume": list(roll.to_volume),
-        "reason": roll.reason,
-        "concurrent": roll.concurrent,
-    }
-
-
-def _pending_document(pending: PendingRoll | None) -> dict[str, Any] | None:
-    if pending is None:
-        return None
-    return {
-        "known_at": pending.known_at.isoformat(),
-        "from_contract": pending.from_contract,
-        "to_contract": pending.to_contract,
-        "reason": pending.reason,
-    }
 
 
 def _read_roll(entry: Any, number: int) -> ManifestRoll:
@@ -240,8 +198,8 @@ def _text(value: Any, field: str, where: str) -> str | None:
 def _number(value: Any, field: str, where: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{field} is no finite number", where=where, found=repr(value)[:40])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise InputError(f"{field} is no finite number", where=where, found=str(value)[:40])
     return float(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 
@@ -76,27 +76,6 @@ def check(policy: RollPolicy) -> None:
 def names_days(needs: Collection[Need]) -> bool:
     """Whether a policy leaves each contract on a day known in advance."""
     return "anchor" in needs or "expiry" in needs
-
-
-def document(policy: RollPolicy) -> dict[str, Any]:
-    """The policy with all its options, JSON-ready; the adjustment stands beside it in the manifest."""
-    return {
-        "kind": policy.kind,
-        "consecutive_days": policy.consecutive_days,
-        "eligible_months": policy.eligible_months,
-        "timing": policy.timing,
-        "anchor": policy.anchor,
-        "offset": policy.offset,
-        "fixed_day": policy.fixed_day,
-        "schedule": [
-            {
-                "roll_date": roll.roll_date.isoformat(),
-                "from_contract": roll.from_contract,
-                "to_contract": roll.to_contract,
-            }
-            for roll in policy.schedule
-        ],
-    }
 
 
 class RollCalendar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ctl.continuous.policies import RollRule
-    from ctl.model.bars import ContractBars, ContractTerms, SeriesMeta
+    from ctl.model.bars import ContractBars, ContractTerms
     from ctl.model.rolls import RollReason
-
-SCHEMA_VERSION: Final = 1
 
 
 def build(
@@ -101,8 +99,7 @@ def build(
         notes=(*bars.meta.notes, *warnings),
         counts={**bars.meta.counts, "skipped_sessions": counts["skipped_sessions"]},
     )
-    header = _header(meta, policy, frame, counts, warnings)
-    return ContinuousSeries(frame, meta, policy, rolls, pending, header)
+    return ContinuousSeries(frame, meta, policy, rolls, pending, counts, tuple(warnings))
 
 
 def _choose(
@@ -304,35 +301,4 @@ def _against_calendar(
     return {
         "sessions_off_calendar": int((~np.isin(own, stated)).sum()),
         "calendar_sessions_missing": int((~np.isin(stated, own)).sum()),
-    }
-
-
-def _header(
-    meta: SeriesMeta, policy: RollPolicy, frame: pl.DataFrame, counts: dict[str, int], warnings: list[str]
-) -> dict[str, Any]:
-    sessions = frame["session"]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "root": meta.root,
-        "vendor": meta.vendor,
-        "policy": roll_policy.document(policy),
-        "adjustment": policy.adjustment,
-        "close_basis": meta.close_basis,
-        "session_basis": meta.session_basis,
-        "quote_unit": meta.quote_unit,
-        "first_session": sessions[0].isoformat(),
-        "last_session": sessions[-1].isoformat(),
-        "inputs": [
-            {
-                "name": source.name,
-                "sha256": source.sha256,
-                "size": source.size,
-                "rows": source.rows,
-                "first_session": source.first_session.isoformat() if source.first_session else None,
-                "last_session": source.last_session.isoformat() if source.last_session else None,
-            }
-            for source in meta.sources
-        ],
-        "counts": counts,
-        "warnings": warnings,
     }

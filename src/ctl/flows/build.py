@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctl import __version__, continuous, digests, ingest
+from ctl import __version__, digests, ingest
 from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.series import build_series, require_root, write_series
+from ctl.model.documents import document
+from ctl.model.manifest import RollManifest
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build_symbol(
     bars = inputs.read_contracts(workspace, symbol)
     require_root(bars, config.root, symbol)
     series = build_series(bars, chosen, config.calendar)
-    manifest = continuous.manifest_document(series, package_version=__version__)
+    manifest = document(RollManifest.of(series, package_version=__version__))
     written = write_series(manifest_path.parent, config.root, series, {**manifest, "build_digest": identity}, csv=csv)
     return BuiltSeries(json.loads(written[-1].read_bytes()), tuple(written), unchanged=False)
 
@@ -58,7 +59,7 @@ def _identity(folder: Path, policy: RollPolicy, calendar: str) -> str:
     return digests.digest(
         {
             "inputs": {path.name: digests.sha256_file(path) for path in paths},
-            "policy": {key: _plain(value) for key, value in asdict(policy).items()},
+            "policy": document(policy),
             "calendar": calendar,
             "package_version": __version__,
         }
@@ -77,13 +78,3 @@ def _known(manifest_path: Path, identity: str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, AttributeError):
         return None  # missing, damaged or of an older form: build it again
     return manifest
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -20,7 +20,6 @@ from ctl.model.rolls import ContinuousSeries, RollPolicy
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.instruments import CsvMapping
     from ctl.sessions import Days
 
 
@@ -104,27 +103,6 @@ def alternatives(symbol_inputs: SymbolInputs, calendar: str | None) -> dict[str,
         if settlements is not None and not isinstance(settlements, CtlError):
             add("session_settlement", session_bars, settlements)
     return made
-
-
-def plain_series(
-    path: Path, symbol: str | None = None, *, mapping: CsvMapping | None = None, publisher: int | None = None
-) -> DailySeries:
-    """The series of a file, adjusted where the file itself states its rolls.
-
-    symbol, publisher: of a Databento file that holds several; None: the only one.
-    """
-    reference = ingest.read_reference(
-        symbol=symbol,
-        adjusted=path,
-        unadjusted=None,
-        instruments=ingest.load_instruments(),
-        mapping=mapping,
-        publisher=publisher,
-    )
-    series = reference.adjusted or reference.unadjusted
-    if series is None:
-        raise DataError("the file holds no series", where=str(path))
-    return series
 
 
 def write_series(

@@ -2,101 +2,101 @@
 
 from __future__ import annotations
 
-from typing import (
-    Literal,
-    NotRequired,  # pydantic reads no other before Python 3.12
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal
+
+from ctl.model import documents
+from ctl.model.bars import CloseBasis, SessionBasis, SourceFile
+from ctl.model.rolls import (
+    Adjustment,
+    CalendarAnchor,
+    ContinuousSeries,
+    PendingRoll,
+    PolicyKind,
+    Roll,
+    RollPolicy,
+    ScheduledRoll,
+    Timing,
 )
 
-from typing_extensions import TypedDict
 
-from ctl.model.rolls import PolicyKind
-
-
-class ScheduledRollDocument(TypedDict):
-    """One roll that a `schedule` policy was told to follow: the first session on the new contract."""
-
-    roll_date: str
-    from_contract: str | None
-    to_contract: str
-
-
-class RollPolicyDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RollOptions:
     """The roll policy with all its options; what a kind does not use keeps its default."""
 
     kind: PolicyKind
     consecutive_days: int
     eligible_months: str | None
-    timing: Literal["next_session", "same_session"]
-    anchor: Literal["expiry", "first_notice", "fixed_day"]
+    timing: Timing
+    anchor: CalendarAnchor
     offset: int
     fixed_day: int | None
-    schedule: list[ScheduledRollDocument]
+    schedule: tuple[ScheduledRoll, ...]
+
+    @classmethod
+    def of(cls, policy: RollPolicy) -> RollOptions:
+        """The options of a policy; its adjustment stands beside them in the manifest."""
+        return cls(**{name: getattr(policy, name) for name in cls.__slots__})
 
 
-class InputFileDocument(TypedDict):
-    """A file that bars were read from; sessions are null where it held none."""
-
-    name: str
-    sha256: str
-    size: int
-    rows: int
-    first_session: str | None
-    last_session: str | None
-
-
-class RollDocument(TypedDict):
-    """One roll.
-
-    roll_date: first session on the new contract. known_at: the session whose close made it knowable. gap: new less
-    old close on the gap session. cumulative_adjustment: the sum of this and all later gaps. from_volume, to_volume: of
-    the confirming sessions. concurrent: both closes are of the gap session.
-    """
-
-    roll_date: str
-    gap_session: str
-    known_at: str
-    from_contract: str
-    to_contract: str
-    from_close: float
-    to_close: float
-    gap: float
-    cumulative_adjustment: float
-    from_volume: list[int | None]
-    to_volume: list[int | None]
-    reason: str
-    concurrent: bool
-
-
-class PendingRollDocument(TypedDict):
-    """A roll known at the end of the data but not yet in force."""
-
-    known_at: str
-    from_contract: str
-    to_contract: str
-    reason: str
-
-
-class RollManifestDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollManifest:
     """`<ROOT>_roll_manifest.json` and `ctl build --json`.
 
-    build_digest and outputs (file name to sha256) stand only in a manifest that lies beside its series.
+    Beside its series a manifest also cites the files (`outputs`, file name to sha256) and, in a workspace, what they
+    were made of (`build_digest`).
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[1] = 1
     root: str
     vendor: str
-    policy: RollPolicyDocument
-    adjustment: Literal["difference", "ratio", "none"]
-    close_basis: Literal["settlement", "last_trade"]
-    session_basis: Literal["exchange_session", "utc_day"]
+    policy: RollOptions
+    adjustment: Adjustment
+    close_basis: CloseBasis
+    session_basis: SessionBasis
     quote_unit: str
-    first_session: str
-    last_session: str
-    inputs: list[InputFileDocument]
-    counts: dict[str, int]
-    warnings: list[str]
+    first_session: date
+    last_session: date
+    inputs: tuple[SourceFile, ...]
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...]
     package_version: str
-    pending_roll: PendingRollDocument | None
-    build_digest: NotRequired[str]
-    outputs: NotRequired[dict[str, str]]
-    rolls: list[RollDocument]
+    pending_roll: PendingRoll | None
+    rolls: tuple[Roll, ...]
+
+    @classmethod
+    def of(cls, series: ContinuousSeries, *, package_version: str) -> RollManifest:
+        """The manifest of a series."""
+        meta, sessions = series.meta, series.frame["session"]
+        return cls(
+            root=meta.root,
+            vendor=meta.vendor,
+            policy=RollOptions.of(series.policy),
+            adjustment=series.policy.adjustment,
+            close_basis=meta.close_basis,
+            session_basis=meta.session_basis,
+            quote_unit=meta.quote_unit,
+            first_session=sessions[0],
+            last_session=sessions[-1],
+            inputs=meta.sources,
+            counts=series.counts,
+            warnings=series.warnings,
+            package_version=package_version,
+            pending_roll=series.pending_roll,
+            rolls=series.rolls,
+        )
+
+
+CITED: Final = {
+    "build_digest": {"title": "Build Digest", "type": "string"},
+    "outputs": {"title": "Outputs", "type": "object", "additionalProperties": {"type": "string"}},
+}
+"""What only a manifest beside its series holds."""
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the manifest, with or without what it cites."""
+    schema = documents.json_schema(RollManifest, "Roll manifest")
+    return {**schema, "properties": {**schema["properties"], **CITED}}

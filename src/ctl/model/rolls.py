@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ctl.model.bars import series_facts
 from ctl.model.display import Card, Tabular
@@ -50,7 +50,13 @@ class RollPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """One roll of a canonical series. Fields as in the roll manifest."""
+    """One roll of a canonical series.
+
+    roll_date: first session on the new contract. known_at: the session whose close made it knowable. gap: new less
+    old close on the gap session. cumulative_adjustment: the sum of this and all later gaps: what the session before
+    the roll carries under `difference` (under `ratio` it carries the product of to_close / from_close of the later
+    rolls). from_volume, to_volume: of the confirming sessions. concurrent: both closes are of the gap session.
+    """
 
     roll_date: date
     gap_session: date
@@ -82,7 +88,7 @@ class ContinuousSeries(Tabular):
     """An adjusted daily series, its unadjusted twin and its rolls.
 
     frame: columns of SERIES_COLUMNS and close_unadjusted.
-    manifest: the header of the roll manifest (everything but the rolls), JSON-ready.
+    counts: by reason, what was dropped or could not be decided on the way. warnings: what a reader should know.
     """
 
     frame: pl.DataFrame
@@ -90,7 +96,8 @@ class ContinuousSeries(Tabular):
     policy: RollPolicy
     rolls: tuple[Roll, ...]
     pending_roll: PendingRoll | None = None
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
         """One row per session: SERIES_COLUMNS and close_unadjusted."""

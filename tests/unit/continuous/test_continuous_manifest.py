@@ -14,6 +14,8 @@ from ctl.continuous.manifest import ManifestRoll
 from ctl.errors import InputError
 from ctl.model.bars import ContractBars, SeriesMeta, SourceFile
 from ctl.model.contracts import Contract
+from ctl.model.documents import document
+from ctl.model.manifest import RollManifest
 from ctl.model.rolls import ContinuousSeries, RollPolicy
 
 DAYS = [date(2020, 1, 6), date(2020, 1, 7), date(2020, 1, 8), date(2020, 1, 9)]
@@ -42,13 +44,18 @@ def series() -> ContinuousSeries:
     return continuous.build(bars, RollPolicy(eligible_months="HMUZ"))
 
 
+def manifest(built: ContinuousSeries, version: str) -> dict[str, Any]:
+    found: dict[str, Any] = document(RollManifest.of(built, package_version=version))
+    return found
+
+
 def turned() -> list[dict[str, Any]]:
     return [dict(roll, gap=-roll["gap"], cumulative_adj=-roll["cumulative_adj"]) for roll in BARE]
 
 
 def test_the_manifest_is_complete() -> None:
-    document = continuous.manifest_document(series(), package_version="1.2.3")
-    assert document == {
+    found = manifest(series(), "1.2.3")
+    assert found == {
         "schema_version": 1,
         "root": "ES",
         "vendor": "hand",
@@ -85,9 +92,9 @@ def test_the_manifest_is_complete() -> None:
 
 
 def test_the_manifest_is_canonical_json_and_reads_back() -> None:
-    document = continuous.manifest_document(series(), package_version="1")
-    header, rolls = continuous.read_manifest(digests.canonical_json(document))
-    assert {**header, "rolls": document["rolls"]} == document
+    found = manifest(series(), "1")
+    header, rolls = continuous.read_manifest(digests.canonical_json(found))
+    assert {**header, "rolls": found["rolls"]} == found
     assert rolls == [
         ManifestRoll(
             roll_date=DAYS[3], gap_session=DAYS[2], known_at=DAYS[2], from_contract="ESH20", to_contract="ESM20",
@@ -113,9 +120,9 @@ def test_a_pending_roll_stands_in_the_manifest() -> None:
         ),
         RollPolicy(),
     )  # fmt: skip
-    document = continuous.manifest_document(short, package_version="1")
-    assert document["rolls"] == []
-    assert document["pending_roll"] == {
+    found = manifest(short, "1")
+    assert found["rolls"] == []
+    assert found["pending_roll"] == {
         "known_at": "2020-01-08", "from_contract": "ESH20", "to_contract": "ESM20", "reason": "volume",
     }  # fmt: skip
 

@@ -136,7 +136,7 @@ def test_a_missing_bar_of_the_active_contract_neither_confirms_nor_breaks() -> N
     series = continuous.build(root({"ESH20": "9 5 . 5 5", "ESM20": "1 6 6 6 6"}), VOLUME)
     assert only(series).known_at == day(4)
     assert series.frame["session"].to_list() == [day(1), day(2), day(4), day(5)]
-    assert series.manifest["counts"]["skipped_sessions"] == 1
+    assert series.counts["skipped_sessions"] == 1
 
 
 def test_a_single_bad_volume_does_not_cascade_down_the_chain() -> None:
@@ -144,7 +144,7 @@ def test_a_single_bad_volume_does_not_cascade_down_the_chain() -> None:
     series = continuous.build(root({"ESH20": "9 5 4 3 2", "ESM20": "1 6 7 8 9", "ESU20": "0 0 90 0 0"}), VOLUME)
     assert only(series).known_at == day(4)
     assert (only(series).from_volume, only(series).to_volume) == ((4, 3), (7, 8))
-    assert series.manifest["counts"]["unconfirmed_crossovers"] == 1
+    assert series.counts["unconfirmed_crossovers"] == 1
 
 
 def test_open_interest_confirms_where_the_volume_is_not_the_largest() -> None:
@@ -152,7 +152,7 @@ def test_open_interest_confirms_where_the_volume_is_not_the_largest() -> None:
     assert only(continuous.build(root(lines), VOLUME)).known_at == day(3)
     lines["ESM20"] = "1/10 6/60 6/50 6/60"  # not more than the active one's on D3
     series = continuous.build(root(lines), VOLUME)
-    assert series.manifest["counts"]["unconfirmed_crossovers"] == 1
+    assert series.counts["unconfirmed_crossovers"] == 1
     assert series.pending_roll == PendingRoll(day(4), "ESH20", "ESM20", "volume")
 
 
@@ -160,7 +160,7 @@ def test_with_open_interest_missing_on_either_the_largest_volume_alone_counts() 
     for active, following in (("9 5 5 5", "1/9 6/9 6/9 6/9"), ("9/1 5/1 5/1 5/1", "1 6 6 6")):
         series = continuous.build(root({"ESH20": active, "ESM20": following, "ESU20": "0 90 90 90"}), VOLUME)
         assert series.rolls == ()
-        assert series.manifest["counts"]["unconfirmed_crossovers"] == 2
+        assert series.counts["unconfirmed_crossovers"] == 2
 
 
 def test_a_shared_largest_volume_is_the_largest() -> None:
@@ -177,7 +177,7 @@ def test_a_contract_not_yet_listed_is_not_the_next() -> None:
     # M has no bar before D4: until then U is next to H. From D4 on it is M, with a run of its own.
     series = continuous.build(root({"ESH20": "9 1 5 5 5", "ESM20": ". . . 6 6", "ESU20": "1 1 6 9 9"}), VOLUME)
     assert series.rolls == ()
-    assert series.manifest["counts"]["unconfirmed_crossovers"] == 1
+    assert series.counts["unconfirmed_crossovers"] == 1
     assert only(
         continuous.build(root({"ESH20": "9 5 5 5", "ESM20": ". . . 6", "ESU20": "1 6 6 9"}), VOLUME)
     ).known_at == day(3)
@@ -223,7 +223,7 @@ def test_a_one_session_hole_is_skipped_and_counted() -> None:
     series = continuous.build(root({"ESH20": "9 9 . 9", "ESM20": "1 1 1 1"}), VOLUME)
     assert series.rolls == ()
     assert series.frame["session"].to_list() == [day(1), day(2), day(4)]
-    assert series.manifest["counts"]["skipped_sessions"] == 1
+    assert series.counts["skipped_sessions"] == 1
 
 
 def test_two_sessions_without_a_bar_force_a_roll_on_the_second() -> None:
@@ -233,7 +233,7 @@ def test_two_sessions_without_a_bar_force_a_roll_on_the_second() -> None:
     assert (roll.reason, roll.concurrent, roll.gap) == ("contract_ended", True, 10.0)
     assert (roll.from_volume, roll.to_volume) == ((9,), (2,))
     assert series.frame["session"].to_list() == [day(1), day(2), day(4)]
-    assert series.manifest["counts"]["skipped_sessions"] == 1
+    assert series.counts["skipped_sessions"] == 1
 
 
 def test_a_session_on_which_no_eligible_contract_trades_counts_neither_way() -> None:
@@ -241,8 +241,8 @@ def test_a_session_on_which_no_eligible_contract_trades_counts_neither_way() -> 
     # K alone trades on D3: H is missing on D2 and D4, which follow one another among the sessions that count.
     series = continuous.build(root({"ESH20": "9 . . . .", "ESK20": "1 1 1 1 1", "ESM20": "1 1 . 1 1"}), policy)
     assert only(series).known_at == day(4)
-    assert series.manifest["counts"]["skipped_sessions"] == 2
-    assert series.manifest["counts"]["ineligible_contracts"] == 1
+    assert series.counts["skipped_sessions"] == 2
+    assert series.counts["ineligible_contracts"] == 1
 
 
 def test_a_hole_beside_a_session_without_eligible_trade_is_not_an_end() -> None:
@@ -281,7 +281,7 @@ def test_a_bar_after_the_known_last_trade_date_is_not_used() -> None:
     bars = root({"ESH20": "9 9 9", "ESM20": "1 2 ."}, last_trade={"ESH20": day(2)})
     series = continuous.build(bars, VOLUME)
     assert series.frame["session"].to_list() == [day(1), day(2)]
-    assert series.manifest["warnings"][-1].startswith(f"the series ends on {day(2)}: up to {day(3)} ")
+    assert series.warnings[-1].startswith(f"the series ends on {day(2)}: up to {day(3)} ")
 
 
 def test_without_a_successor_the_series_ends() -> None:
@@ -302,7 +302,7 @@ def test_without_a_common_session_the_nearest_closes_are_flagged() -> None:
     series = continuous.build(root({"ESH20": "9 9 . . .", "ESM20": ". . 1 2 3"}), VOLUME)
     roll = only(series)
     assert (roll.gap_session, roll.from_close, roll.to_close, roll.concurrent) == (day(2), 102.0, 113.0, False)
-    assert series.manifest["counts"]["non_concurrent_gaps"] == 1
+    assert series.counts["non_concurrent_gaps"] == 1
 
 
 def test_a_contract_that_never_trades_after_its_roll_leaves_its_gap() -> None:
@@ -344,10 +344,10 @@ def test_calendar_counts_on_the_exchange_calendar() -> None:
     sessions = np.array([day(n) for n in range(1, 200) if n != 6], dtype="datetime64[D]")  # D6 is a holiday
     series = continuous.build(bars, RollPolicy(kind="calendar", offset=2), calendar_sessions=sessions)
     assert only(series).known_at == day(4)
-    assert series.manifest["warnings"] == []
-    assert series.manifest["counts"]["sessions_off_calendar"] == 1
+    assert series.warnings == ()
+    assert series.counts["sessions_off_calendar"] == 1
     short = continuous.build(bars, RollPolicy(kind="calendar", offset=2), calendar_sessions=sessions[:3])
-    assert "counted on weekdays" in short.manifest["warnings"][0]
+    assert "counted on weekdays" in short.warnings[0]
 
 
 def test_a_roll_day_without_any_bar_is_known_on_the_session_after() -> None:
@@ -410,7 +410,7 @@ def test_a_contract_that_the_schedule_holds_waits_for_its_next_bar() -> None:
     plan = (ScheduledRoll(day(5), "ESH20", "ESM20"),)
     series = continuous.build(bars, RollPolicy(kind="schedule", schedule=plan))
     assert held(series) == ["H", "H", "M"]
-    assert series.manifest["counts"]["skipped_sessions"] == 2
+    assert series.counts["skipped_sessions"] == 2
 
 
 def test_past_its_end_or_past_the_schedule_a_contract_is_left() -> None:
@@ -504,7 +504,7 @@ def test_a_bar_without_a_close_is_no_bar() -> None:
     frame = bars.frame.with_columns(close=pl.when(pl.col("session") != day(2)).then(pl.col("close")))
     series = continuous.build(replace(bars, frame=frame), VOLUME)
     assert series.frame["session"].to_list() == [day(1), day(3)]
-    assert series.manifest["counts"]["bars_without_close"] == 2
+    assert series.counts["bars_without_close"] == 2
 
 
 def test_one_contract_alone() -> None:
@@ -517,10 +517,10 @@ def test_one_contract_alone() -> None:
 def test_serial_months_without_a_cycle_are_a_warning() -> None:
     bars = root({"PLF20": "9 9", "PLG20": "1 1", "PLJ20": "1 1"})
     series = continuous.build(bars, VOLUME)
-    assert "serial months (FGJ) and no liquid cycle is named" in series.manifest["warnings"][0]
-    assert series.meta.notes == tuple(series.manifest["warnings"])
-    assert continuous.build(bars, replace(VOLUME, eligible_months="FJNV")).manifest["warnings"] == []
-    assert continuous.build(root({"ESH20": "9 9", "ESM20": "1 1"}), VOLUME).manifest["warnings"] == []
+    assert "serial months (FGJ) and no liquid cycle is named" in series.warnings[0]
+    assert series.meta.notes == series.warnings
+    assert continuous.build(bars, replace(VOLUME, eligible_months="FJNV")).warnings == ()
+    assert continuous.build(root({"ESH20": "9 9", "ESM20": "1 1"}), VOLUME).warnings == ()
 
 
 def test_ineligible_contracts_make_sessions_but_are_never_held() -> None:
@@ -528,7 +528,7 @@ def test_ineligible_contracts_make_sessions_but_are_never_held() -> None:
         root({"PLF20": "9 9 . 9", "PLG20": "99 99 99 99"}), replace(VOLUME, eligible_months="FJNV")
     )
     assert held(series) == ["F", "F", "F"]
-    assert series.manifest["counts"]["skipped_sessions"] == 1
+    assert series.counts["skipped_sessions"] == 1
 
 
 # ---------------------------------------------------------------- refusals
@@ -550,7 +550,7 @@ def test_no_bars_and_other_roots() -> None:
         continuous.build(mixed, VOLUME)
     series = continuous.build(mixed, VOLUME, root="PL")
     assert (series.meta.root, held(series)) == ("PL", ["J", "J"])
-    assert series.manifest["counts"]["contracts_of_other_roots"] == 1
+    assert series.counts["contracts_of_other_roots"] == 1
 
 
 def test_weekend_bars_are_refused() -> None:
@@ -631,5 +631,5 @@ def test_metadata_is_kept() -> None:
         (source,),
     )
     assert series.meta.notes == ("x",)
-    assert series.manifest["counts"]["dropped_instruments"] == 3
-    assert series.manifest["inputs"][0]["sha256"] == "ab" * 32
+    assert series.counts["dropped_instruments"] == 3
+    assert series.meta.sources[0].sha256 == "ab" * 32

@@ -1,0 +1,307 @@
+"""Everything on plain files and frames, without a workspace: what `import ctl` and the commands on files call."""
+
+from __future__ import annotations
+
+import glob
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ctl import clock, continuous, ingest, store, strict_files
+from ctl.errors import CtlError, DataError, InputError, UsageError
+from ctl.flows import inputs, pipeline, portfolio
+from ctl.flows.series import build_series, require_root
+from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.contracts import MONTH_CODES, canonical_name, is_root
+from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
+from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
+from ctl.strategy import registry
+
+if TYPE_CHECKING:
+    from ctl.gatekeeper import GateDecision
+    from ctl.ingest.frames import Frame
+    from ctl.ingest.source import RawFile
+    from ctl.model.certificate import Certificate
+    from ctl.model.csv_mapping import CsvMapping
+    from ctl.model.reference import Reference
+    from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
+    from ctl.model.trades import Timeframe
+    from ctl.strategy.protocol import Strategy
+
+
+# Beyond these no exchange quotes, and a division would leave the numbers that a document can hold.
+_FINEST_TICK: Final = 1e-9
+_COARSEST_TICK: Final = 1e6
+
+
+# ---------------------------------------------------------------- bars
+
+
+def load_contracts(
+    files: str | Path | Frame | Sequence[str | Path],
+    root: str,
+    *,
+    publisher: int | None = None,
+    mapping: str | Path | None = None,
+    as_of: date | None = None,
+) -> ContractBars:
+    """Daily bars of a root's contracts; see `ctl.load`."""
+    if not is_root(root):
+        raise UsageError("the root is no root", found=repr(root[:40]), expected="up to 6 capitals and digits: ES")
+    instruments = ingest.load_instruments()
+    bars = ingest.read_contracts(
+        _sources(files), root, instruments=instruments, mapping=_mapping(mapping), publisher=publisher
+    )
+    return inputs.up_to(bars, as_of)
+
+
+def load_series(
+    files: str | Path | Frame | Sequence[str | Path],
+    symbol: str | None = None,
+    *,
+    publisher: int | None = None,
+    mapping: str | Path | None = None,
+    as_of: date | None = None,
+) -> DailySeries:
+    """One daily series, adjusted where its file states rolls; see `ctl.load`."""
+    if symbol is not None and not is_safe_name(symbol):
+        raise UsageError("the symbol is no symbol", found=repr(symbol[:80]), expected=SAFE_NAME_TEXT)
+    sources = _sources(files)
+    if len(sources) != 1:
+        raise UsageError(
+            "a series is one file", found=f"{len(sources)} files", remedy="name the root of contracts: root='HG'"
+        )
+    reference = ingest.read_reference(
+        symbol=symbol,
+        adjusted=sources[0],
+        unadjusted=None,
+        instruments=ingest.load_instruments(),
+        mapping=_mapping(mapping),
+        publisher=publisher,
+    )
+    series = reference.adjusted or reference.unadjusted
+    if series is None:
+        raise DataError("the file holds no series", where=str(files))
+    return inputs.series_up_to(series, as_of)
+
+
+def load_reference(
+    symbol: str,
+    adjusted: str | Path | Frame | None,
+    unadjusted: str | Path | Frame | None,
+    *,
+    mapping: str | Path | None = None,
+) -> Reference:
+    """A reference vendor's series. Raises UsageError where neither is named."""
+    if adjusted is None and unadjusted is None:
+        raise UsageError("nothing to certify against", remedy="name adjusted and/or unadjusted")
+    return ingest.read_reference(
+        symbol=symbol,
+        adjusted=None if adjusted is None else _source(adjusted),
+        unadjusted=None if unadjusted is None else _source(unadjusted),
+        instruments=ingest.load_instruments(),
+        mapping=_mapping(mapping),
+    )
+
+
+def contracts_of(bars: ContractBars | Frame, root: str | None) -> ContractBars:
+    """Bars as they are, or those of a frame. Raises UsageError for a root that is missing, or that the bars say."""
+    if isinstance(bars, ContractBars):
+        if root not in (None, bars.meta.root):
+            raise UsageError("the bars were loaded as another root's", found=repr(root), expected=bars.meta.root)
+        return bars
+    if root is None:
+        raise UsageError("a frame does not say its root", expected="root='ES'")
+    return load_contracts(bars, root)
+
+
+def series_of(
+    series: ContinuousSeries | DailySeries | str | Path | Frame,
+) -> tuple[ContinuousSeries | DailySeries, str]:
+    """A series as it is, or that of a file or frame; and what it is called."""
+    if isinstance(series, ContinuousSeries | DailySeries):
+        return series, series.meta.root
+    loaded = load_series(series)
+    return loaded, Path(series).name.split(".")[0] if isinstance(series, str | Path) else loaded.meta.root
+
+
+def _sources(files: str | Path | Frame | Sequence[str | Path]) -> list[Path | RawFile]:
+    """The files that paths and patterns name, each pattern's in order of name; of a frame the file it would be."""
+    if ingest.is_frame(files):
+        return [ingest.as_file(files)]
+    sources: list[Path | RawFile] = []
+    for item in [files] if isinstance(files, str | Path) else cast("Sequence[str | Path]", files):
+        text = str(item)
+        if Path(text).exists() or not glob.has_magic(text):
+            sources.append(Path(text))
+            continue
+        found = sorted(glob.glob(text))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not found:
+            raise InputError("no files", where=text, expected="at least one")
+        sources += map(Path, found)
+    return sources
+
+
+def _source(file: str | Path | Frame) -> Path | RawFile:
+    return Path(file) if isinstance(file, str | Path) else ingest.as_file(file)
+
+
+def _mapping(mapping: str | Path | None) -> CsvMapping | None:
+    return None if mapping is None else ingest.mapping_named_or_at(str(mapping))
+
+
+# ---------------------------------------------------------------- build
+
+
+def build(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
+    """The series of one root; the root's liquid cycle stands in where the policy names no months."""
+    root = bars.meta.root
+    require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))
+    return build_series(bars, inputs.with_cycle(policy, root, ingest.load_instruments()), calendar)
+
+
+def roll_policy(
+    policy: PolicyKind,
+    days: int,
+    months: str | None,
+    timing: Timing,
+    adjust: Adjustment,
+    anchor: CalendarAnchor,
+    offset: int,
+    fixed_day: int | None,
+    schedule: tuple[ScheduledRoll, ...],
+) -> RollPolicy:
+    """The roll policy that the options spell. Raises UsageError for options that do not fit together."""
+    if months is not None:
+        months = months.upper()
+        if not months or set(months) - set(MONTH_CODES):
+            raise UsageError(
+                "months names no delivery months", found=repr(months), expected=f"letters of {MONTH_CODES}"
+            )
+        months = "".join(sorted(set(months)))
+    if (policy == "schedule") != bool(schedule):
+        raise UsageError("policy schedule and a schedule to follow go together")
+    if anchor == "fixed_day" and fixed_day is None:
+        raise UsageError("anchor fixed_day needs fixed_day, a day of the month")
+    return RollPolicy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+
+
+def scheduled_rolls(schedule: str | Path | Sequence[ScheduledRoll] | None) -> tuple[ScheduledRoll, ...]:
+    """Rolls to follow as given, or those of a manifest; what is to be said of the manifest is a warning."""
+    if not isinstance(schedule, str | Path):
+        return tuple(schedule or ())
+    rolls, notes = read_schedule(Path(schedule))
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return rolls
+
+
+def read_schedule(path: Path) -> tuple[tuple[ScheduledRoll, ...], tuple[str, ...]]:
+    """The rolls of a manifest, and what is to be said of it; one-digit years are those nearest after their roll.
+
+    Raises InputError for a file that is no manifest or holds no rolls.
+    """
+    try:
+        header, rolls = continuous.read_manifest(strict_files.read_bytes(path, most=_LARGEST_SCHEDULE))
+    except CtlError as error:
+        where = path.name if error.where is None else f"{path.name}: {error.where}"
+        raise InputError(error.what, where=where, found=error.found, expected=error.expected) from error
+    except OSError as error:
+        raise InputError("cannot be read", where=str(path), found=error.strerror or type(error).__name__) from error
+    if not rolls:
+        raise InputError("the manifest holds no rolls", where=path.name, expected="rolls to follow")
+    findings = [item for item in header.get("findings", ()) if isinstance(item, dict)]
+    scheduled = tuple(
+        ScheduledRoll(
+            roll.roll_date,
+            None if roll.from_contract is None else canonical_name(roll.from_contract, roll.roll_date),
+            canonical_name(roll.to_contract, roll.roll_date),
+        )
+        for roll in rolls
+    )
+    return scheduled, tuple(f"{path.name}: {item.get('code')}: {item.get('text')}" for item in findings)
+
+
+_LARGEST_SCHEDULE: Final = 1 << 26
+
+
+# ---------------------------------------------------------------- certify
+
+
+def require_tick(tick: float) -> None:
+    """Raise UsageError unless `tick` can be a price grid."""
+    if not _FINEST_TICK <= tick <= _COARSEST_TICK:
+        raise UsageError(
+            "the tick must be a positive number", found=str(tick), expected=f"{_FINEST_TICK:g} to {_COARSEST_TICK:g}"
+        )
+
+
+def require_terms(tick: float, max_day_delta: int, acceptance: str) -> None:
+    """Raise UsageError for terms of a certification that cannot be used."""
+    require_tick(tick)
+    if max_day_delta < 0:
+        raise UsageError("max_day_delta must not be negative", found=str(max_day_delta))
+    if acceptance not in ("v1", "v2"):
+        raise UsageError("unknown acceptance policy", found=repr(acceptance), expected="v1 or v2")
+
+
+def certify_terms(
+    bars: ContractBars, tick: float, max_day_delta: int, quote_unit: str | None, calendar: str | None, acceptance: str
+) -> pipeline.CertifyTerms:
+    """The terms of one certification; the quote unit is that of the bars or of the root where none is named."""
+    known = ingest.load_instruments().get(bars.meta.root)
+    return pipeline.CertifyTerms(
+        tick=tick,
+        max_day_delta=max_day_delta,
+        quote_unit=quote_unit or bars.meta.quote_unit or (known.quote_unit if known else "price units"),
+        calendar=calendar,
+        acceptance_policy=acceptance,
+    )
+
+
+def certify(
+    bars: ContractBars,
+    series: ContinuousSeries | None,
+    reference: Reference,
+    terms: pipeline.CertifyTerms,
+    as_of: date | None = None,
+) -> Certificate:
+    """Certify a series against a reference; see `ctl.certify`."""
+    root = bars.meta.root
+    held = inputs.SymbolInputs(
+        symbol=root,
+        root=root,
+        contracts=inputs.up_to(bars, as_of),
+        equity=None,
+        reference=inputs.reference_up_to(reference, as_of),
+        policy=inputs.with_cycle(RollPolicy(), root, ingest.load_instruments()) if series is None else series.policy,
+    )
+    return pipeline.certify_symbol(held, series, terms)
+
+
+# ---------------------------------------------------------------- gate and backtest
+
+
+def gate(
+    workspace: str | Path | store.Workspace | None, profile: str | Path | None, as_of: date | None
+) -> GateDecision:
+    """The gate's word on a workspace, now; see `ctl.gate`."""
+    instant = clock.now()
+    if workspace is None:
+        workspace = store.Workspace.find(Path.cwd())
+    elif not isinstance(workspace, store.Workspace):
+        workspace = store.Workspace.load(Path(workspace))
+    chosen = portfolio.read_profile(workspace, None if profile is None else Path(profile))
+    return portfolio.gate(workspace, chosen, instant=instant, as_of=as_of).decision
+
+
+def strategy_named(
+    name: str, parameters: Mapping[str, Any] | None, timeframe: Timeframe, *, unregistered: bool
+) -> Strategy:
+    """A strategy as registered, or with parameters of its own."""
+    found = registry.find(name)
+    if parameters or unregistered:
+        return found.configured(parameters or {}, timeframe=timeframe, unregistered=unregistered)
+    return found
