@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
@@ -20,6 +19,7 @@ from ctl import digests, strict_files
 from ctl.errors import ProfileError
 from ctl.model.documents import document
 from ctl.model.findings import Recommendation
+from ctl.model.lock import ProfileChange
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
 from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
@@ -495,15 +495,6 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
 
 
 # ---------------------------------------------------------------- comparison
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
-    """One key whose value differs between two profiles; None where a side has no such key."""
-
-    key: str
-    old: Any
-    new: Any
 
 
 def difference(old: OperatingProfile, new: OperatingProfile) -> tuple[ProfileChange, ...]:

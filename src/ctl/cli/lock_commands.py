@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,9 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
-from ctl.model import documents
+from ctl.model.documents import document
+from ctl.model.lock import LockPlan, ProfileDifference
+from ctl.model.run import ProfileReference
 
 if TYPE_CHECKING:
     from ctl.operating_profile import OperatingProfile
@@ -27,15 +29,15 @@ def plan(workspace_path: Path | None, *, json: bool) -> int:
     instant = clock.now()
     with output.progress("certifying"):
         planned = lock.plan(open_workspace(workspace_path), instant=instant)
-    document = planned.to_document()
+    found = planned.document
     if json:
-        output.print_json(document)
+        output.print_json(document(found))
         return EXIT_OK
-    _print_plan(document, [item.text for item in planned.inputs])
+    _print_plan(found)
     if planned.refusals:
         print(f"Cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}")
-    elif planned.changed:
-        print(f"`ctl lock --reason TEXT` would write {document['next_profile']} and put it in force")
+    elif found.changed:
+        print(f"`ctl lock --reason TEXT` would write {found.next_profile} and put it in force")
     else:
         print("The profile says what the data derive: nothing to lock")
     return EXIT_OK
@@ -54,20 +56,19 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
     ):
         workspace = store.Workspace.load(found.root)  # another lock may have switched the profile meanwhile
         locked = lock.lock(workspace, reason=reason, next_actions=next_actions, instant=instant)
-    document = locked.to_document()
     if json:
-        output.print_json(document)
+        output.print_json(document(locked))
         return EXIT_OK
-    _print_plan(document["plan"], [item.text for item in locked.plan.inputs])
-    profile = document["profile"]
+    _print_plan(locked.plan)
+    profile, entry = locked.profile, locked.entry
     if not locked.files:
-        print(f"{profile['path']} is in force already, locked for the same reason by {locked.entry.id}")
+        print(f"{profile.path} is in force already, locked for the same reason by {entry.id}")
         print("Nothing was written; give another reason if this is another decision")
         return EXIT_OK
-    state = "was recorded by a lock that did not end" if locked.entry_was_there else "recorded"
-    print(f"profile      {profile['path']}   sha256 {profile['digest'][:12]}")
-    print(f"decision     {locked.entry.id} {state}   {workspace.relative(workspace.decision_log)}")
-    print(f"in force     ctl.toml now names {profile['path']}; {document['plan']['profile']['path']} stays as it is")
+    state = "was recorded by a lock that did not end" if entry.was_there else "recorded"
+    print(f"profile      {profile.path}   sha256 {profile.digest[:12]}")
+    print(f"decision     {entry.id} {state}   {workspace.relative(workspace.decision_log)}")
+    print(f"in force     ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is")
     return EXIT_OK
 
 
@@ -89,16 +90,9 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
     old, new = loaded
     changes = operating_profile.difference(old, new)
     if json:
+        sides = (ProfileReference(item.name, item.version, item.sha256) for item in loaded)
         output.print_json(
-            {
-                "schema_version": 1,
-                "equal": not changes,
-                "old": {"path": str(old_path), "version": old.version, "digest": old.sha256},
-                "new": {"path": str(new_path), "version": new.version, "digest": new.sha256},
-                "changes": [
-                    {"key": item.key, "old": _json_ready(item.old), "new": _json_ready(item.new)} for item in changes
-                ],
-            }
+            document(ProfileDifference(equal=not changes, old=next(sides), new=next(sides), changes=changes))
         )
     elif changes:
         output.print_table(
@@ -121,7 +115,7 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
             decision_log.write_document(workspace, decision_log.read(workspace))
     found = decision_log.verify(workspace)
     if json:
-        output.print_json(documents.document(found))
+        output.print_json(document(found))
     else:
         log = workspace.relative(workspace.decision_log)
         if found.verified:
@@ -145,26 +139,25 @@ def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str
     profile = read_profile(workspace, profile_path)
     with _week_under_way() as progress:
         found = replaying.replay(workspace, profile, first=start, last=end, instant=instant, progress=progress)
-    document = found.to_document()
     if json:
-        output.print_json(document)
+        output.print_json(document(found))
         return EXIT_OK
     output.print_table(
         ("week to", "gate", *profile.gating_universe, "first reason"),
         [
             (
-                week["as_of"],
-                "passed" if week["passed"] else "BLOCKED",
-                *(result["actual"] for result in week["symbols"]),
-                week["first_reason"] or "",
+                week.as_of.isoformat(),
+                "passed" if week.passed else "BLOCKED",
+                *(result.actual for result in week.symbols),
+                week.first_reason or "",
             )
-            for week in document["weeks"]
+            for week in found.weeks
         ],
     )
-    print(f"{profile.name}: passed {document['passed']}, blocked {document['blocked']} of {len(found.weeks)} weeks")
+    print(f"{profile.name}: passed {found.passed}, blocked {found.blocked} of {len(found.weeks)} weeks")
     if found.through < end:
         print(f"The data end at {found.through}; later weeks are left out")
-    print(f"Note: {document['note']}")
+    print(f"Note: {found.note}")
     if workspace.simulated:
         print("Data: simulated market")
     return EXIT_OK
@@ -175,25 +168,20 @@ def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str
 _WIDTH: Final = 48
 
 
-def _print_plan(document: Mapping[str, Any], inputs: Sequence[str]) -> None:
+def _print_plan(plan: LockPlan) -> None:
     """Profile and data side by side; `=` where they agree."""
-    recommendation = document["recommendation"]
-    rows = [("portfolio", *_moved(recommendation["expected"], recommendation["derived"]), "")]
-    for symbol in document["symbols"]:
-        reasons = "; ".join(reason["text"] for reason in symbol["reasons"])
-        rows.append((symbol["symbol"], *_moved(symbol["expected"], symbol["derived"]), reasons))
-    for lock in document["locks"]:
-        locked, current = (value[:12] if value else "nothing" for value in (lock["locked"], lock["current"]))
-        rows.append((lock["name"], *_moved(locked, current), lock["code"] or ""))
-    rows += [
-        (f"{item['symbol']} inputs", "", "changed" if item["changed"] else "=", text)
-        for item, text in zip(document["inputs"], inputs, strict=True)
-    ]
-    rows += [(f"{item['symbol']} history", "", "restated", item["text"]) for item in document["restatements"]]
-    profile = document["profile"]
-    print(f"{profile['path']}   sha256 {profile['digest'][:12]}")
+    rows = [("portfolio", *_moved(plan.recommendation.expected, plan.recommendation.derived), "")]
+    for symbol in plan.symbols:
+        reasons = "; ".join(reason.text for reason in symbol.reasons)
+        rows.append((symbol.symbol, *_moved(symbol.expected, symbol.derived), reasons))
+    for lock in plan.locks:
+        locked, current = (value[:12] if value else "nothing" for value in (lock.locked, lock.current))
+        rows.append((lock.name, *_moved(locked, current), lock.code or ""))
+    rows += [(f"{item.symbol} inputs", "", "changed" if item.changed else "=", item.text) for item in plan.inputs]
+    rows += [(f"{item.symbol} history", "", "restated", item.text) for item in plan.restatements]
+    print(f"{plan.profile.path}   sha256 {plan.profile.digest[:12]}")
     output.print_table(("", "locked", "derived now", "why"), rows)
-    if document["simulated"]:
+    if plan.simulated:
         print("Data: simulated market")
 
 
@@ -223,14 +211,6 @@ def _shown(value: Any) -> str:
         case _:
             text = str(value)
             return text if len(text) <= _WIDTH else f"{text[:12]}... ({len(text)} characters)"
-
-
-def _json_ready(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _json_ready(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_ready(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 @contextmanager

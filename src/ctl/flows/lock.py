@@ -17,12 +17,22 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import clock, digests, operating_profile, store, strict_files
+from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import portfolio
 from ctl.flows.inputs import ReadOnce
-from ctl.model.documents import document
-from ctl.operating_profile import OperatingProfile, SessionRange
+from ctl.model.lock import (
+    DerivedRecommendation,
+    FileChange,
+    InputDifference,
+    Locked,
+    LockPlan,
+    PlannedSymbol,
+    RecordedEntry,
+    SessionSpan,
+)
+from ctl.model.run import ProfileReference
+from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace
 from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, parse
@@ -42,74 +52,8 @@ _TABLE_LINE: Final = re.compile(rb"(?m)^[ \t]*\[")
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
-    """A raw file that is not what was locked; None where it was not there, or is not there now."""
-
-    name: str
-    locked: str | None
-    current: str | None
-
-    @property
-    def text(self) -> str:
-        """`added NAME`, `removed NAME` or `changed NAME`."""
-        what = "added" if self.locked is None else "removed" if self.current is None else "changed"
-        return f"{what} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class InputDifference:
-    """One gating symbol's inputs against the locked ones.
-
-    first, last: of the bars on disk; None where they could not be read, and why is the symbol's reason.
-    new_sessions: sessions of the bars after the last locked one. restated: locked ranges that read otherwise now.
-    locked: whether the profile locks inputs of this symbol at all.
-    """
-
-    symbol: str
-    locked: bool
-    first: date | None
-    last: date | None
-    files: tuple[FileChange, ...] = ()
-    new_sessions: tuple[date, ...] = ()
-    restated: tuple[SessionRange, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything differs, as far as it could be read."""
-        return bool(not self.locked or self.last is None or self.files or self.new_sessions or self.restated)
-
-    @property
-    def text(self) -> str:
-        """What differs in one line; `as locked` where nothing does."""
-        if self.last is None:
-            return "cannot be read"
-        if not self.locked:
-            return "not locked yet"
-        parts = [change.text for change in self.files]
-        if self.new_sessions:
-            parts.append(f"{_count(len(self.new_sessions), 'new session')} {_range(self.new_sessions)}")
-        if self.restated:
-            parts.append("restated " + ", ".join(_range((part.first, part.last)) for part in self.restated))
-        return "; ".join(parts) or "as locked"
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "symbol": self.symbol,
-            "readable": self.last is not None,
-            "locked": self.locked,
-            "changed": self.changed,
-            "first_session": _iso(self.first),
-            "last_session": _iso(self.last),
-            "files": [{"name": item.name, "locked": item.locked, "current": item.current} for item in self.files],
-            "new_sessions": [day.isoformat() for day in self.new_sessions],
-            "restated": [{"first": _iso(part.first), "last": _iso(part.last)} for part in self.restated],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LockPlan:
-    """What the data now derive against the profile in force. data: the bytes of that profile's file."""
+class Planned:
+    """A plan, and what it was made from. data: the bytes of the profile's file."""
 
     workspace: Workspace
     profile: OperatingProfile
@@ -117,7 +61,7 @@ class LockPlan:
     files: ReadOnce
     certified: Mapping[str, portfolio.Certified]
     decision: GateDecision
-    inputs: tuple[InputDifference, ...]
+    document: LockPlan
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -128,51 +72,8 @@ class LockPlan:
             if result.actual not in _LOCKABLE
         )
 
-    @property
-    def changed(self) -> bool:
-        """Whether the next version would say anything else than the profile in force, its date apart."""
-        return (
-            any(result.actual != result.expected for result in self.decision.symbol_results)
-            or self.decision.recommendation != self.decision.expected_recommendation
-            or any(not lock.held for lock in self.decision.locks)
-            or any(item.changed for item in self.inputs)
-        )
 
-    @property
-    def next_path(self) -> Path:
-        """The first free file name of a later version, beside the profile in force."""
-        return next(path for path in _later_versions(self.workspace.profile_path) if not os.path.lexists(path))
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        decided = document(self.decision)
-        return {
-            "schema_version": 1,
-            "timestamp": decided["timestamp"],
-            "simulated": self.workspace.simulated,
-            "changed": self.changed,
-            "lockable": not self.refusals,
-            "profile": decided["profile"],
-            "next_profile": self.workspace.relative(self.next_path),
-            "recommendation": {"expected": decided["expected_recommendation"], "derived": decided["recommendation"]},
-            "symbols": [
-                {
-                    "symbol": result["symbol"],
-                    "expected": result["expected"],
-                    "derived": result["actual"],
-                    "changed": result["expected"] != result["actual"],
-                    "reasons": result["reasons"],
-                    "certificate_sha256": result["certificate_sha256"],
-                }
-                for result in decided["symbol_results"]
-            ],
-            "locks": decided["locks"],
-            "inputs": [item.to_document() for item in self.inputs],
-            "restatements": decided["restatements"],
-        }
-
-
-def plan(workspace: Workspace, *, instant: datetime) -> LockPlan:
+def plan(workspace: Workspace, *, instant: datetime) -> Planned:
     """Certify the gating symbols from the files now on disk and compare with the profile in force.
 
     A profile that carries no lock yet is compared as well. Raises ProfileError where it is missing or invalid.
@@ -181,74 +82,72 @@ def plan(workspace: Workspace, *, instant: datetime) -> LockPlan:
     profile = operating_profile.load(data, workspace.relative(workspace.profile_path), require_lock=False)
     files = ReadOnce(workspace)
     gated = portfolio.gate(workspace, profile, instant=instant, files=files)
+    inputs = tuple(
+        _input_difference(profile, symbol, gated.certified.get(symbol)) for symbol in profile.gating_universe
+    )
+    document = _plan_document(workspace, gated.decision, inputs)
+    return Planned(workspace, profile, data, files, gated.certified, gated.decision, document)
+
+
+def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[InputDifference, ...]) -> LockPlan:
+    symbols = tuple(
+        PlannedSymbol(
+            symbol=result.symbol,
+            expected=result.expected,
+            derived=result.actual,
+            changed=result.expected != result.actual,
+            reasons=result.reasons,
+            certificate_sha256=result.certificate_sha256,
+        )
+        for result in decision.symbol_results
+    )
+    recommendation = DerivedRecommendation(decision.expected_recommendation, decision.recommendation)
+    free = next(path for path in _later_versions(workspace.profile_path) if not os.path.lexists(path))
     return LockPlan(
-        workspace=workspace,
-        profile=profile,
-        data=data,
-        files=files,
-        certified=gated.certified,
-        decision=gated.decision,
-        inputs=tuple(
-            _input_difference(profile, symbol, gated.certified.get(symbol)) for symbol in profile.gating_universe
+        timestamp=decision.timestamp,
+        simulated=workspace.simulated,
+        changed=(
+            any(symbol.changed for symbol in symbols)
+            or any(item.changed for item in inputs)
+            or recommendation.expected != recommendation.derived
+            or any(not lock.held for lock in decision.locks)
         ),
+        lockable=all(symbol.derived in _LOCKABLE for symbol in symbols),
+        profile=decision.profile,
+        next_profile=workspace.relative(free),
+        recommendation=recommendation,
+        symbols=symbols,
+        locks=decision.locks,
+        inputs=inputs,
+        restatements=decision.restatements,
     )
 
 
 def _input_difference(profile: OperatingProfile, symbol: str, certified: portfolio.Certified | None) -> InputDifference:
     locked = profile.lock.inputs.get(symbol) if profile.lock else None
     if certified is None:
-        return InputDifference(symbol, locked is not None, None, None)
+        return InputDifference.of(symbol, None, locked=locked is not None)
     held = certified.inputs
     days: list[date] = held.bars["session"].unique().sort().to_list()
+    on_disk = SessionSpan(days[0], days[-1])
     if locked is None:
-        return InputDifference(symbol, False, days[0], days[-1])
+        return InputDifference.of(symbol, on_disk, locked=False)
     files = portfolio.raw_files(held)
-    return InputDifference(
-        symbol=symbol,
-        locked=True,
-        first=days[0],
-        last=days[-1],
-        files=tuple(
+    restated = operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol)
+    return InputDifference.of(
+        symbol,
+        on_disk,
+        files=[
             FileChange(name, locked.files.get(name), files.get(name))
             for name in sorted({*locked.files, *files})
             if locked.files.get(name) != files.get(name)
-        ),
-        new_sessions=tuple(day for day in days if not locked.sessions or day > locked.sessions[-1].last),
-        restated=operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol),
+        ],
+        new_sessions=[day for day in days if not locked.sessions or day > locked.sessions[-1].last],
+        restated=[SessionSpan(part.first, part.last) for part in restated],
     )
 
 
 # ---------------------------------------------------------------- lock
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """What `lock` wrote. entry_was_there: the same lock had recorded the decision before.
-
-    files: what was written, in order; none where the same lock is in force already.
-    """
-
-    plan: LockPlan
-    workspace: Workspace
-    profile: OperatingProfile
-    entry: DecisionEntry
-    entry_was_there: bool
-    files: tuple[Path, ...]
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        profile = self.profile
-        return {
-            "schema_version": 1,
-            "timestamp": clock.iso(self.plan.decision.timestamp),
-            "simulated": self.workspace.simulated,
-            "profile": {"path": profile.name, "version": profile.version, "digest": profile.sha256},
-            "recommendation": profile.portfolio_recommendation,
-            "symbols": {symbol: profile.symbol_settings[symbol].expected_status for symbol in profile.gating_universe},
-            "entry": {"id": self.entry.id, "digest": self.entry.sha256, "was_there": self.entry_was_there},
-            "files": [self.workspace.relative(path) for path in self.files],
-            "plan": self.plan.to_document(),
-        }
 
 
 def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (), instant: datetime) -> Locked:
@@ -284,7 +183,7 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
         # The same lock again, perhaps because nobody saw the first one end: it is in force, nothing is left to write.
         _clear_left_over(workspace, workspace)
         decision_log.write_document(workspace, entries)
-        return Locked(planned, workspace, planned.profile, last, True, ())
+        return _locked(planned, planned.profile, last, was_there=True, files=())
     path = next(path for path in _later_versions(workspace.profile_path) if _free_or_same(path, data))
     after = replace(workspace, profile_path=path)
     name = workspace.relative(path)
@@ -327,10 +226,26 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
     _unchanged_config(workspace)
     store.write_atomic(workspace.root / FILE_NAME, switched)
     written = (*files, path, workspace.decision_log, workspace.decision_document, workspace.root / FILE_NAME)
-    return Locked(planned, after, profile, entry, was_there, written)
+    return _locked(planned, profile, entry, was_there=was_there, files=written)
 
 
-def _next_profile(planned: LockPlan, instant: datetime) -> tuple[bytes, dict[str, bytes]]:
+def _locked(
+    planned: Planned, profile: OperatingProfile, entry: DecisionEntry, *, was_there: bool, files: Sequence[Path]
+) -> Locked:
+    expected = {symbol: profile.symbol_settings[symbol].expected_status for symbol in profile.gating_universe}
+    return Locked(
+        timestamp=planned.decision.timestamp,
+        simulated=planned.workspace.simulated,
+        profile=ProfileReference(profile.name, profile.version, profile.sha256),
+        recommendation=profile.portfolio_recommendation,
+        symbols={symbol: status for symbol, status in expected.items() if status is not None},
+        entry=RecordedEntry(entry.id, entry.sha256, was_there),
+        files=tuple(planned.workspace.relative(path) for path in files),
+        plan=planned.document,
+    )
+
+
+def _next_profile(planned: Planned, instant: datetime) -> tuple[bytes, dict[str, bytes]]:
     """The text of the next version, comments kept, and per symbol the Parquet bytes of the bars it is locked on."""
     old, decision = planned.profile, planned.decision
     changes: dict[tuple[str, ...], Any] = {}
@@ -353,7 +268,7 @@ def _next_profile(planned: LockPlan, instant: datetime) -> tuple[bytes, dict[str
     return operating_profile.with_lock(data, derived, name=old.name), packed
 
 
-def _require_passing(after: Workspace, profile: OperatingProfile, planned: LockPlan, instant: datetime) -> None:
+def _require_passing(after: Workspace, profile: OperatingProfile, planned: Planned, instant: datetime) -> None:
     """The gate's own word on the new version and the same files: one that does not pass is not written."""
     decision = portfolio.gate(after, profile, instant=instant, files=planned.files).decision
     if not decision.passed:
@@ -436,14 +351,14 @@ def _clear_left_over(workspace: Workspace, after: Workspace) -> None:
 # ---------------------------------------------------------------- the entry's texts
 
 
-def _inputs_text(planned: LockPlan) -> list[str]:
+def _inputs_text(planned: Planned) -> list[str]:
     texts = ["simulated market: no number here comes from an exchange"] if planned.workspace.simulated else []
-    for item in planned.inputs:
-        texts.append(_cut(f"{item.symbol}: bars {_iso(item.first)} to {_iso(item.last)}; {item.text}"))
+    for item in planned.document.inputs:
+        texts.append(_cut(f"{item.symbol}: bars {item.first_session} to {item.last_session}; {item.text}"))
     return texts
 
 
-def _impact_text(planned: LockPlan) -> str:
+def _impact_text(planned: Planned) -> str:
     decision = planned.decision
     moves: list[tuple[str, str, str]] = [("portfolio", decision.expected_recommendation, decision.recommendation)]
     moves += [(result.symbol, result.expected, result.actual) for result in decision.symbol_results]
@@ -452,7 +367,7 @@ def _impact_text(planned: LockPlan) -> str:
     return _cut("; ".join(parts))
 
 
-def _watched(planned: LockPlan) -> list[str]:
+def _watched(planned: Planned) -> list[str]:
     """What keeps a symbol from ACCEPT is to be watched."""
     texts = []
     for result in planned.decision.symbol_results:
@@ -464,15 +379,3 @@ def _watched(planned: LockPlan) -> list[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 3]}..."
-
-
-def _iso(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _range(days: Sequence[date]) -> str:
-    return days[0].isoformat() if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

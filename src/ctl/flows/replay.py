@@ -7,14 +7,15 @@ read then: a vendor's back-adjusted level is used as it stands now, which shifts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ctl import clock, sessions
+from ctl import sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows.inputs import ReadOnce
 from ctl.flows.portfolio import gate
+from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
+from ctl.model.run import ProfileReference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,70 +29,6 @@ NOTE: Final = (
     "files are used as they read today, up to each week's last session; "
     "a vendor's back-adjusted level differs from what it was then by a constant only"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedWeek:
-    """The gate as of one week's last session (inclusive)."""
-
-    as_of: date
-    decision: GateDecision
-
-    @property
-    def first_reason(self) -> str | None:
-        """The first of the reasons why the gate would have blocked; None where it would have passed."""
-        return None if self.decision.passed else next(iter(self.decision.failures), None)
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "as_of": self.as_of.isoformat(),
-            "passed": self.decision.passed,
-            "recommendation": self.decision.recommendation,
-            "symbols": [
-                {
-                    "symbol": result.symbol,
-                    "expected": result.expected,
-                    "actual": result.actual,
-                    "passed": result.passed,
-                    "certificate_sha256": result.certificate_sha256,
-                }
-                for result in self.decision.symbol_results
-            ],
-            "first_reason": self.first_reason,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A replayed range. through: the last session considered: the one asked for, or where the data end before it."""
-
-    profile: OperatingProfile
-    first: date
-    last: date
-    through: date
-    simulated: bool
-    instant: datetime
-    weeks: tuple[ReplayedWeek, ...]
-
-    def to_document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        passed = sum(1 for week in self.weeks if week.decision.passed)
-        profile = self.profile
-        return {
-            "schema_version": 1,
-            "timestamp": clock.iso(self.instant),
-            "simulated": self.simulated,
-            "profile": {"path": profile.name, "version": profile.version, "digest": profile.sha256},
-            "from": self.first.isoformat(),
-            "to": self.last.isoformat(),
-            "through": self.through.isoformat(),
-            "every": "week",
-            "note": NOTE,
-            "passed": passed,
-            "blocked": len(self.weeks) - passed,
-            "weeks": [week.to_document() for week in self.weeks],
-        }
 
 
 def replay(
@@ -114,11 +51,36 @@ def replay(
     for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):
         progress(day)
         gated = gate(workspace, profile, instant=instant, as_of=day, files=files)
-        weeks.append(ReplayedWeek(day, gated.decision))
+        weeks.append(_week(day, gated.decision))
     if not weeks:
         ends = f", and data up to {through}" if through < last else ""
         raise DataError("no trading week ends in the range", found=f"{first} to {last}{ends}")
-    return Replay(profile, first, last, through, workspace.simulated, instant, tuple(weeks))
+    passed = sum(week.passed for week in weeks)
+    return Replay(
+        timestamp=instant,
+        simulated=workspace.simulated,
+        profile=ProfileReference(profile.name, profile.version, profile.sha256),
+        from_=first,
+        to=last,
+        through=through,
+        note=NOTE,
+        passed=passed,
+        blocked=len(weeks) - passed,
+        weeks=tuple(weeks),
+    )
+
+
+def _week(day: date, decision: GateDecision) -> ReplayedWeek:
+    return ReplayedWeek(
+        as_of=day,
+        passed=decision.passed,
+        recommendation=decision.recommendation,
+        symbols=tuple(
+            ReplayedSymbol(item.symbol, item.expected, item.actual, item.passed, item.certificate_sha256)
+            for item in decision.symbol_results
+        ),
+        first_reason=None if decision.passed else next(iter(decision.failures), None),
+    )
 
 
 def last_sessions(calendar: str, first: date, last: date) -> list[date]:

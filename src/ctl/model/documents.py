@@ -44,11 +44,17 @@ def document(value: Any) -> Any:
 @cache
 def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
     """The names of a record's fields, and what takes their values out of one."""
-    names = tuple(item.name for item in fields(kind))
+    attributes = tuple(item.name for item in fields(kind))
+    names = tuple(_key(name) for name in attributes)
     if not names:
         return names, lambda record: ()
-    get = attrgetter(*names)
+    get = attrgetter(*attributes)
     return names, get if len(names) > 1 else lambda record: (get(record),)
+
+
+def _key(name: str) -> str:
+    """The key of a field: `from_` is `from`, which Python keeps to itself."""
+    return name.removesuffix("_")
 
 
 def _other(value: Any) -> Any:
@@ -86,6 +92,7 @@ def _closed(schema: Any) -> Any:
         return schema
     closed = {key: _closed(value) for key, value in schema.items() if key != "default"}
     if closed.get("type") == "object" and isinstance(closed.get("properties"), dict):
+        closed["properties"] = {_key(name): item for name, item in closed["properties"].items()}
         closed.setdefault("additionalProperties", False)
         closed["required"] = list(closed["properties"])
     return closed

@@ -1,80 +1,152 @@
-"""The published documents about the lock: what a plan, a lock, a comparison of profiles and a replay say."""
+"""The published records about the lock: what a plan, a lock, a comparison of profiles and a replay say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Literal
-
-from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.run import LockResult, ProfileReference, Restatement
 
+# ---------------------------------------------------------------- plan
 
-class DerivedRecommendationDocument(TypedDict):
+
+@dataclass(frozen=True, slots=True)
+class DerivedRecommendation:
     """The portfolio's recommendation as locked and as the data now derive it."""
 
     expected: Recommendation
     derived: Recommendation
 
 
-class PlannedSymbolDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class PlannedSymbol:
     """One gating symbol's status as locked and as the data now derive it."""
 
     symbol: str
     expected: Decision
     derived: Decision
     changed: bool
-    reasons: list[Reason]
+    reasons: tuple[Reason, ...]
     certificate_sha256: str | None
 
 
-class FileChangeDocument(TypedDict):
-    """A raw file's sha256 as locked and now; null where it was not there, or is not there now."""
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A raw file's sha256 as locked and now; None where it was not there, or is not there now."""
 
     name: str
     locked: str | None
     current: str | None
 
+    @property
+    def text(self) -> str:
+        """`added NAME`, `removed NAME` or `changed NAME`."""
+        what = "added" if self.locked is None else "removed" if self.current is None else "changed"
+        return f"{what} {self.name}"
 
-class SessionRangeDocument(TypedDict):
+
+@dataclass(frozen=True, slots=True)
+class SessionSpan:
     """Sessions from first to last, both inclusive."""
 
-    first: str
-    last: str
+    first: date
+    last: date
 
 
-class InputDifferenceDocument(TypedDict):
-    """One gating symbol's inputs against the locked ones; sessions are null where they could not be read."""
+@dataclass(frozen=True, slots=True)
+class InputDifference:
+    """One gating symbol's inputs against the locked ones.
+
+    readable: the bars on disk could be read; sessions are None where they could not. locked: the profile locks inputs
+    of this symbol at all. new_sessions: sessions of the bars after the last locked one. restated: locked ranges that
+    read otherwise now.
+    """
 
     symbol: str
     readable: bool
     locked: bool
     changed: bool
-    first_session: str | None
-    last_session: str | None
-    files: list[FileChangeDocument]
-    new_sessions: list[str]
-    restated: list[SessionRangeDocument]
+    first_session: date | None
+    last_session: date | None
+    files: tuple[FileChange, ...]
+    new_sessions: tuple[date, ...]
+    restated: tuple[SessionSpan, ...]
+
+    @classmethod
+    def of(
+        cls,
+        symbol: str,
+        sessions: SessionSpan | None,
+        *,
+        locked: bool = True,
+        files: Sequence[FileChange] = (),
+        new_sessions: Sequence[date] = (),
+        restated: Sequence[SessionSpan] = (),
+    ) -> InputDifference:
+        """What differs; sessions: of the bars on disk, None where they cannot be read."""
+        return cls(
+            symbol=symbol,
+            readable=sessions is not None,
+            locked=locked,
+            changed=bool(sessions is None or not locked or files or new_sessions or restated),
+            first_session=None if sessions is None else sessions.first,
+            last_session=None if sessions is None else sessions.last,
+            files=tuple(files),
+            new_sessions=tuple(new_sessions),
+            restated=tuple(restated),
+        )
+
+    @property
+    def text(self) -> str:
+        """What differs in one line; `as locked` where nothing does."""
+        if not self.readable:
+            return "cannot be read"
+        if not self.locked:
+            return "not locked yet"
+        parts = [change.text for change in self.files]
+        if self.new_sessions:
+            count = len(self.new_sessions)
+            span = SessionSpan(self.new_sessions[0], self.new_sessions[-1])
+            parts.append(f"{count} new session{'' if count == 1 else 's'} {_range(span)}")
+        if self.restated:
+            parts.append("restated " + ", ".join(_range(part) for part in self.restated))
+        return "; ".join(parts) or "as locked"
 
 
-class LockPlanDocument(TypedDict):
-    """`ctl plan --json`: the profile in force against what the data now derive. lockable: no symbol forbids it."""
+def _range(span: SessionSpan) -> str:
+    return span.first.isoformat() if span.first == span.last else f"{span.first} to {span.last}"
 
-    schema_version: Literal[1]
-    timestamp: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockPlan:
+    """`ctl plan --json`: the profile in force against what the data now derive.
+
+    changed: the next version would say anything else than the profile in force, its date apart. lockable: no symbol
+    forbids it.
+    """
+
+    schema_version: Literal[1] = 1
+    timestamp: datetime
     simulated: bool
     changed: bool
     lockable: bool
     profile: ProfileReference
     next_profile: str
-    recommendation: DerivedRecommendationDocument
-    symbols: list[PlannedSymbolDocument]
-    locks: list[LockResult]
-    inputs: list[InputDifferenceDocument]
-    restatements: list[Restatement]
+    recommendation: DerivedRecommendation
+    symbols: tuple[PlannedSymbol, ...]
+    locks: tuple[LockResult, ...]
+    inputs: tuple[InputDifference, ...]
+    restatements: tuple[Restatement, ...]
 
 
-class RecordedEntryDocument(TypedDict):
+# ---------------------------------------------------------------- lock
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEntry:
     """The decision log's entry of a lock. was_there: a lock that was killed before its last step had written it."""
 
     id: str
@@ -82,39 +154,52 @@ class RecordedEntryDocument(TypedDict):
     was_there: bool
 
 
-class LockDocument(TypedDict):
-    """`ctl lock --json`: the version now in force, its entry, the files written, and the plan it carried out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """`ctl lock --json`: the version now in force, its entry, the files written in order, and the plan it carried out.
 
-    schema_version: Literal[1]
-    timestamp: str
+    files: none where the same lock is in force already.
+    """
+
+    schema_version: Literal[1] = 1
+    timestamp: datetime
     simulated: bool
     profile: ProfileReference
     recommendation: Recommendation
-    symbols: dict[str, Decision]
-    entry: RecordedEntryDocument
-    files: list[str]
-    plan: LockPlanDocument
+    symbols: Mapping[str, Decision]
+    entry: RecordedEntry
+    files: tuple[str, ...]
+    plan: LockPlan
 
 
-class ProfileChangeDocument(TypedDict):
-    """One key that two profiles do not share; null where a profile does not have it."""
+# ---------------------------------------------------------------- comparison of profiles
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """One key whose value differs between two profiles; None where a profile has no such key."""
 
     key: str
     old: Any
     new: Any
 
 
-class ProfileDifferenceDocument(TypedDict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileDifference:
     """`ctl profile diff --json`."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1] = 1
     equal: bool
     old: ProfileReference
     new: ProfileReference
-    changes: list[ProfileChangeDocument]
+    changes: tuple[ProfileChange, ...]
 
 
-class ReplayedSymbolDocument(TypedDict):
+# ---------------------------------------------------------------- replay
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedSymbol:
     """One gating symbol as of one week."""
 
     symbol: str
@@ -124,31 +209,30 @@ class ReplayedSymbolDocument(TypedDict):
     certificate_sha256: str | None
 
 
-class ReplayedWeekDocument(TypedDict):
-    """The gate as of a week's last session, inclusive; first_reason is null where it would have passed."""
+@dataclass(frozen=True, slots=True)
+class ReplayedWeek:
+    """The gate as of a week's last session, inclusive; first_reason is None where it would have passed."""
 
-    as_of: str
+    as_of: date
     passed: bool
     recommendation: Recommendation
-    symbols: list[ReplayedSymbolDocument]
+    symbols: tuple[ReplayedSymbol, ...]
     first_reason: str | None
 
 
-ReplayDocument = TypedDict(
-    "ReplayDocument",
-    {
-        "schema_version": Literal[1],
-        "timestamp": str,
-        "simulated": bool,
-        "profile": ProfileReference,
-        "from": str,
-        "to": str,
-        "through": str,
-        "every": Literal["week"],
-        "note": str,
-        "passed": int,
-        "blocked": int,
-        "weeks": list[ReplayedWeekDocument],
-    },
-)
-ReplayDocument.__doc__ = "`ctl replay --json`. through: the last session considered, where the data end before `to`."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """`ctl replay --json`. through: the last session considered, where the data end before `to`."""
+
+    schema_version: Literal[1] = 1
+    timestamp: datetime
+    simulated: bool
+    profile: ProfileReference
+    from_: date
+    to: date
+    through: date
+    every: Literal["week"] = "week"
+    note: str
+    passed: int
+    blocked: int
+    weeks: tuple[ReplayedWeek, ...]

@@ -8,7 +8,7 @@ from ctl import operating_profile, store
 from ctl.certification.written.schema import certificate_schema
 from ctl.model import manifest
 from ctl.model.documents import DIALECT, json_schema
-from ctl.model.lock import LockDocument, LockPlanDocument, ProfileDifferenceDocument, ReplayDocument
+from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.orders import NextOpenOrders
 from ctl.model.paper import LedgerRecord, PaperReport
 from ctl.model.run import GateResult, OpsLog, RunSummary
@@ -24,10 +24,10 @@ def schemas() -> dict[str, bytes]:
         "paper_v1": (PaperReport, "Paper trades beside the backtest"),
         "paper_ledger_record_v1": (LedgerRecord, "One line of the live-sim ledger"),
         "ops_log_v1": (OpsLog, "Ops log"),
-        "lock_plan_v1": (LockPlanDocument, "What a lock would change"),
-        "lock_v1": (LockDocument, "A lock that was put in force"),
-        "profile_difference_v1": (ProfileDifferenceDocument, "Difference of two profiles"),
-        "replay_v1": (ReplayDocument, "The gate as of past weeks"),
+        "lock_plan_v1": (LockPlan, "What a lock would change"),
+        "lock_v1": (Locked, "A lock that was put in force"),
+        "profile_difference_v1": (ProfileDifference, "Difference of two profiles"),
+        "replay_v1": (Replay, "The gate as of past weeks"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
     }
     found: dict[str, Any] = {name: json_schema(record, title) for name, (record, title) in records.items()}

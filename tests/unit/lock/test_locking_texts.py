@@ -9,7 +9,8 @@ import pytest
 
 from ctl.errors import WorkspaceError
 from ctl.flows import lock
-from ctl.operating_profile import SessionRange
+from ctl.model.documents import document
+from ctl.model.lock import FileChange, InputDifference, SessionSpan
 from ctl.store.workspace import parse
 
 ROOT = Path("/workspace")
@@ -77,23 +78,23 @@ def test_a_profile_written_otherwise_is_refused_and_not_guessed_at(line: str) ->
 
 def test_a_difference_of_inputs_in_words() -> None:
     days = (date(2026, 3, 2), date(2026, 3, 3))
-    found = lock.InputDifference(
-        symbol="ES",
-        locked=True,
-        first=date(2018, 1, 2),
-        last=days[-1],
-        files=(lock.FileChange("a.csv", None, "1" * 64), lock.FileChange("b.csv", "1" * 64, "2" * 64)),
+    on_disk = SessionSpan(date(2018, 1, 2), days[-1])
+    found = InputDifference.of(
+        "ES",
+        on_disk,
+        files=(FileChange("a.csv", None, "1" * 64), FileChange("b.csv", "1" * 64, "2" * 64)),
         new_sessions=days,
-        restated=(SessionRange(first=date(2019, 1, 2), last=date(2019, 12, 31), sha256="3" * 64),),
+        restated=(SessionSpan(date(2019, 1, 2), date(2019, 12, 31)),),
     )
     assert found.text == (
         "added a.csv; changed b.csv; 2 new sessions 2026-03-02 to 2026-03-03; restated 2019-01-02 to 2019-12-31"
     )
-    assert found.changed
-    assert found.to_document()["new_sessions"] == ["2026-03-02", "2026-03-03"]
-    same = lock.InputDifference("ES", True, date(2018, 1, 2), days[-1])
+    assert (found.readable, found.changed) == (True, True)
+    assert document(found)["new_sessions"] == ["2026-03-02", "2026-03-03"]
+    same = InputDifference.of("ES", on_disk)
     assert (same.text, same.changed) == ("as locked", False)
-    assert lock.InputDifference("ES", True, None, None).text == "cannot be read"
-    assert lock.InputDifference("ES", False, days[0], days[-1]).text == "not locked yet"
-    one = lock.InputDifference("ES", True, days[0], days[-1], new_sessions=days[1:])
-    assert one.text == "1 new session 2026-03-03"
+    unread = InputDifference.of("ES", None)
+    assert (unread.text, unread.readable, unread.changed) == ("cannot be read", False, True)
+    unlocked = InputDifference.of("ES", on_disk, locked=False)
+    assert (unlocked.text, unlocked.changed) == ("not locked yet", True)
+    assert InputDifference.of("ES", on_disk, new_sessions=days[1:]).text == "1 new session 2026-03-03"
