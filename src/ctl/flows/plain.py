@@ -13,6 +13,7 @@ from ctl import clock, continuous, ingest, store, strict_files
 from ctl.errors import CtlError, DataError, InputError, UsageError
 from ctl.flows import inputs, pipeline, portfolio
 from ctl.flows.series import build_series, require_root
+from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.contracts import MONTH_CODES, canonical_name, is_root
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
@@ -249,10 +250,10 @@ def require_terms(tick: float, max_day_delta: int, acceptance: str) -> None:
 
 def certify_terms(
     bars: ContractBars, tick: float, max_day_delta: int, quote_unit: str | None, calendar: str | None, acceptance: str
-) -> pipeline.CertifyTerms:
+) -> CertifyTerms:
     """The terms of one certification; the quote unit is that of the bars or of the root where none is named."""
     known = ingest.load_instruments().get(bars.meta.root)
-    return pipeline.CertifyTerms(
+    return CertifyTerms(
         tick=tick,
         max_day_delta=max_day_delta,
         quote_unit=quote_unit or bars.meta.quote_unit or (known.quote_unit if known else "price units"),
@@ -265,7 +266,7 @@ def certify(
     bars: ContractBars,
     series: ContinuousSeries | None,
     reference: Reference,
-    terms: pipeline.CertifyTerms,
+    terms: CertifyTerms,
     as_of: date | None = None,
 ) -> Certificate:
     """Certify a series against a reference; see `ctl.certify`."""
