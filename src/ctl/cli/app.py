@@ -437,7 +437,9 @@ def ops(
         Optional[str],  # noqa: UP045
         typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged."),
     ] = None,
-    retention_days: Annotated[int, typer.Option("--retention-days", min=1, max=36_500, help="Age limit of old files.")] = 45,
+    retention_days: Annotated[
+        int, typer.Option("--retention-days", min=1, max=36_500, help="Age limit of old files.")
+    ] = 45,
     retention_max_files: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each."),
