@@ -207,3 +207,10 @@ def test_anything_else_is_one_clear_error(data: bytes, message: str) -> None:
         continuous.read_manifest(data)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("gap", ["9" * 400, "-" + "9" * 400, "1e16", "9" * 5000])
+def test_a_number_that_no_price_can_be_is_one_clear_error(gap: str) -> None:
+    with pytest.raises(InputError) as caught:
+        continuous.read_manifest(f'[{{"date": "2020-01-06", "to": "ESH20", "gap": {gap}}}]'.encode())
+    assert len(str(caught.value)) < 300
