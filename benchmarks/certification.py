@@ -98,8 +98,8 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
     Recovering the reference's rolls by fingerprint is timed apart: the first two limits are read without it,
     the last one with everything. L5 is timed with its input, B1 and its margins on both sides, made inside.
     """
-    from ctl.certification.assemble import examine
     from ctl.certification.contract_closes import ContractCloses
+    from ctl.certification.examination import examine
     from ctl.certification.recovery.reference import recover
     from ctl.flows.functional import functional_input
     from ctl.flows.terms import CertifyTerms
@@ -183,11 +183,11 @@ def _universe(symbols: int = 500) -> Figure:
 
 
 def _shard(seeds: range) -> list[str]:
-    from ctl.cli.power_command import certify_pair
+    from ctl.cli.power_command import certify
     from ctl.power import vendor_pairs
 
     markets = [vendor_pairs.Market(seed, contracts=101, cycle=21) for seed in seeds]
-    return [certify_pair(vendor_pairs.generate(market, {"wrong_gap": 8})).decision for market in markets]
+    return [certify(vendor_pairs.generate(market, {"wrong_gap": 8})).decision for market in markets]
 
 
 def _certificate(asked: Any, repeats: int) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +17,10 @@ from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
 from ctl.model.run import PlanEntry, SymbolRun
+
+# Drivers run as programs find the tests' own modules here.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from certificate_of import certificate_of
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
@@ -58,7 +63,7 @@ def make_workspace(folder: Path) -> store.Workspace:
 def certificate(symbol: str, decision: Decision) -> Certificate:
     """A certificate that says no more than its decision."""
     reasons = () if decision == "ACCEPT" else (DRIFT,)
-    return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
+    return certificate_of(symbol, decision, *reasons)
 
 
 def outcome(entry: PlanEntry) -> SymbolOutcome:

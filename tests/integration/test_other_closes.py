@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from ctl import demo, ingest, store
-from ctl.certification.written.schema import validate
 from ctl.demo.hourly import MIN_VOLUME
 from ctl.demo.quotes import Quotes, quotes
 from ctl.flows import inputs, portfolio
@@ -21,6 +20,7 @@ from ctl.flows.series import alternatives as other_closes
 from ctl.flows.series import canonical_series
 from ctl.model.rolls import RollPolicy
 from ctl.sessions import sessions_between
+from published_schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ def test_settlement_closes_prove_the_cause_of_the_drift_floor(filled_workspace: 
     files = {item["name"]: item["sha256"] for item in found.document["inputs"]["alternative_files"]}
     (statistics,) = (filled_workspace / STATISTICS / "ES").iterdir()
     assert files[statistics.name] == store.workspace.sha256_bytes(statistics.read_bytes())
-    validate(dict(found.document))
+    check("certificate_v1.schema.json", dict(found.document))
 
 
 def test_where_a_roll_was_left_out_no_close_mends_it(filled_workspace: Path) -> None:
@@ -184,7 +184,7 @@ def test_files_that_cannot_be_read_are_said_and_decide_nothing(workspace: Path) 
     assert parity(after)["status"] == "ERROR"
     assert after.document["layers"]["L1"]["status"] == "ERROR"
     assert (after.decision, after.reasons) == (before.decision, before.reasons)
-    validate(dict(after.document))
+    check("certificate_v1.schema.json", dict(after.document))
 
 
 def test_bars_of_another_root_are_not_taken_for_ours(workspace: Path) -> None:

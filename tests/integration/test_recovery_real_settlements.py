@@ -201,16 +201,14 @@ def test_an_adjusted_series_alone_gives_back_most_rolls(
     here = np.array([place[roll.roll_date] for roll in alone.rolls], dtype=np.int64)
     there = np.array([place[roll.roll_date] for roll in both.rolls], dtype=np.int64)
     pairs = match_in_order(here, there, within=1)
-    assert both.held is not None
-    assert alone.held is not None
-    agree = float((both.held == alone.held).mean())
+    agree = float((both.contract_on_day == alone.contract_on_day).mean())
     print(f"\n{symbol}: adjusted only {len(here)} rolls, precision {len(pairs) / len(here):.4f}, recall "
           f"{len(pairs) / len(there):.4f}, same contract on {agree:.4f} of sessions")  # fmt: skip
     assert len(pairs) / len(there) >= ADJUSTED_ONLY[symbol]
     assert not alone.basis_identifiable
     if symbol == "C":
         settled = np.array([not 2004 <= day.year <= 2007 for day in rows["session"]])
-        assert float((both.held == alone.held)[settled].mean()) >= 0.95
+        assert float((both.contract_on_day == alone.contract_on_day)[settled].mean()) >= 0.95
 
 
 def test_another_market_never_matches() -> None:

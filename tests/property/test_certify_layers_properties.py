@@ -166,4 +166,4 @@ def test_both_sides_see_the_same_cost_and_a_wider_limit_costs_no_more(
     mirrored = align(other, own, tick=0.25, max_day_delta=limit)
     assert one.cost == mirrored.cost
     assert align(own, other, tick=0.25, max_day_delta=limit + 1).cost <= one.cost
-    assert align(own, own, tick=0.25, max_day_delta=limit).n_pass == len(own)
+    assert align(own, own, tick=0.25, max_day_delta=limit).figures().n_pass == len(own)

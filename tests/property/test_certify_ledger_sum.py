@@ -31,14 +31,15 @@ def check(ledger: Ledger, adjusted: np.ndarray) -> None:
         assert np.isfinite(values).all()
         total += values
     assert np.abs(total - ledger.drift).max() <= 1e-9 * scale
-    assert ledger.sum_residual <= 1e-9 * scale
+    assert ledger.summary.sum_residual <= 1e-9 * scale
     units = [block.unit for block in ledger.blocks] + ["basis", "contract", "reference_residual"]
     assert len(set(units)) == len(units)
-    by_unit = sum((ledger.unit_drift(unit) for unit in units), np.zeros(len(ledger.drift)))
+    by_unit = sum((ledger.unit_drift_of(block) for block in ledger.blocks), np.zeros(len(ledger.drift)))
+    by_unit = by_unit + ledger.basis + ledger.contract + ledger.reference_residual
     if ledger.canonical_residual is not None:
         by_unit = by_unit + ledger.canonical_residual
     assert np.abs(by_unit - ledger.drift).max() <= 1e-9 * scale
-    shares = [component.share for component in ledger.components]
+    shares = [component.share for component in ledger.summary.components]
     if np.abs(ledger.drift).sum() > 1e-6 * scale:
         assert abs(sum(share or 0.0 for share in shares) - 1.0) <= 1e-6
 
@@ -56,7 +57,8 @@ def arbitrary_side(draw: st.DrawFn, count: int, named: bool) -> Side:
         old, new = draw(st.sampled_from([(None, None), ("A", "B"), ("B", "C"), ("A", "C")]))
         gap = draw(st.one_of(st.none(), price))
         rolls.append(ReferenceRoll(day(place - 1), day(place), old, new, gap, "fingerprint"))
-    return Side(adjusted, raw if draw(st.booleans()) else None, held if named else None, tuple(rolls))
+    raw = raw if draw(st.booleans()) else np.full(count, np.nan)
+    return Side(adjusted, raw, held if named else np.full(count, -1), tuple(rolls))
 
 
 @settings(max_examples=400, deadline=None)
@@ -186,10 +188,10 @@ def test_vendor_pairs_with_every_defect_sum(
     ledger = compute(
         shared,
         Side(adjusted[here], raw[here], held[here], ours),
-        Side(found.adjusted[at], found.unadjusted[at], None if found.held is None else found.held[at], found.rolls),
+        Side(found.adjusted[at], found.unadjusted[at], found.contract_on_day[at], found.rolls),
         names=names,
         our_gaps=found.our_gaps,
         pairs=pairs,
     )
-    assert ledger.contracts_known is (found.held is not None)
+    assert ledger.summary.contracts_known is found.contracts_known
     check(ledger, adjusted)

@@ -146,10 +146,10 @@ def test_adjusted_only_path_costs_no_more_than_the_truth(seed: int, rolls: list[
     path = free_offset_path(
         adjusted, np.arange(SESSIONS), closes_of(prices), tick=TICK, cap_ticks=10.0, penalty_ticks=10.0
     )
-    switches = np.count_nonzero((np.diff(path.held) != 0) | (np.diff(path.offsets) != 0))
+    switches = np.count_nonzero((np.diff(path.contract_on_day) != 0) | (np.diff(path.offsets) != 0))
     # The truth fits every session, so it costs its rolls alone.
     assert path.residual_ticks.sum() + 10.0 * switches <= 10.0 * len(truth) + 1e-6
-    assert (np.diff(path.held) >= 0).all()
+    assert (np.diff(path.contract_on_day) >= 0).all()
 
 
 @settings(max_examples=40, deadline=None)

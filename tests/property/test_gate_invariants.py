@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificate_of import certificate_of
 from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
-from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision
 from ctl.model.recommendation import recommend
 
@@ -45,7 +45,7 @@ def certificates(board: dict[str, str]) -> dict[str, Any]:
         if status == "unavailable":
             made[symbol] = gatekeeper.Unavailable("INPUT_MISSING", "no files")
         elif status != "absent":
-            made[symbol] = Certificate(symbol, status, (), {"symbol": symbol})  # type: ignore[arg-type]
+            made[symbol] = certificate_of(symbol, status)  # type: ignore[arg-type]
     return made
 
 

@@ -1,5 +1,6 @@
 """Certification: is a canonical series what we think it is, and is every difference from a reference explained?
 
+A chain of values: request -> window -> one result per layer -> examination -> decision -> certificate.
 Pure: same request, same certificate, byte for byte.
 """
 
@@ -12,7 +13,7 @@ from ctl.certification.request import CertifyRequest, EquityBasis
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
 
-__all__ = ["CertifyRequest", "EquityBasis", "certificate_schema", "certify", "limits_document"]
+__all__ = ["CertifyRequest", "EquityBasis", "certify", "limits_document"]
 
 
 def certify(request: CertifyRequest) -> Certificate:
@@ -21,9 +22,17 @@ def certify(request: CertifyRequest) -> Certificate:
     Whatever a layer raises becomes its ERROR. Raises DataError only for a request that no certificate can
     answer: a tick that is not positive, a negative day limit, an unknown acceptance policy.
     """
-    from ctl.certification.assemble import certify as run
+    from ctl.certification.decision import decide
+    from ctl.certification.examination import examine
+    from ctl.certification.what_if import other_series
+    from ctl.certification.written.certificate import write
 
-    return run(request)
+    request.validate()
+    limits_document(request.acceptance_policy)
+    examination = examine(request)
+    rebuilt = other_series.rebuilt(examination)
+    decision, reasons = decide(examination, rebuilt)
+    return write(examination, decision, reasons, other_series.what_ifs(examination, decision, rebuilt))
 
 
 def limits_document(policy: str) -> dict[str, Any]:
@@ -31,10 +40,3 @@ def limits_document(policy: str) -> dict[str, Any]:
     from ctl.certification.acceptance import limits_document as document
 
     return document(policy)
-
-
-def certificate_schema() -> dict[str, Any]:
-    """JSON Schema of a certificate: what docs/schemas/certificate_v1.schema.json is generated from."""
-    from ctl.certification.written.schema import certificate_schema as schema
-
-    return schema()

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ctl.certification.tolerance import compared, exceeds
 from ctl.errors import DataError
-from ctl.model.findings import Decision, Finding, Reason
+from ctl.model.findings import Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ctl.certification.layers.roll_schedule import RollAlignment
-    from ctl.model.findings import Severity, Status
-
-COMPARED_DECIMALS: Final = 9
+    from ctl.model.findings import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +106,11 @@ def evaluate(measures: Measures, *, quote_unit: str, policy: str = "v1") -> tupl
     return worst(reasons), tuple(reasons)
 
 
-def refuses_rolls(alignment: RollAlignment) -> bool:
+def refuses_rolls(n_paired: int, unmatched_canonical: int, unmatched_reference: int) -> bool:
     """Whether the counts of two roll schedules alone mean REJECT; the limits are both policies'."""
-    own, other = len(alignment.unmatched_canonical), len(alignment.unmatched_reference)
-    return bool(_counts(Measures(LIMITS_V1.min_shared_sessions, alignment.n_paired, own, other, None, None), LIMITS_V1))
+    sessions = LIMITS_V1.min_shared_sessions
+    counts = Measures(sessions, n_paired, unmatched_canonical, unmatched_reference, None, None)
+    return bool(_counts(counts, LIMITS_V1))
 
 
 def worst(reasons: list[Reason] | tuple[Reason, ...]) -> Decision:
@@ -125,39 +122,9 @@ def worst(reasons: list[Reason] | tuple[Reason, ...]) -> Decision:
     return "ACCEPT"
 
 
-def exceeds(value: float, limit: float) -> bool:
-    """Whether a value lies above an inclusive limit, both rounded to 1e-9."""
-    return round(value, COMPARED_DECIMALS) > round(limit, COMPARED_DECIMALS)
-
-
-def watch_above(
-    layer: str,
-    check: str,
-    text: str,
-    code: str,
-    value: float,
-    limit: float,
-    unit: str = "",
-    evidence: Mapping[str, Any] | None = None,
-) -> Finding:
-    """A measured value as a finding: WATCH with its code above the inclusive limit, else PASS without one."""
-    above = exceeds(value, limit)
-    status: Status = "WATCH" if above else "PASS"
-    return Finding(layer, check, status, text, code if above else None, value, limit, unit, evidence or {})
-
-
 def limits_document(policy: str) -> dict[str, Any]:
     """The limits of a policy, JSON-ready: what the profile's `thresholds` digest is taken of."""
     return {"policy": policy, "limits": asdict(_limits(policy))}
-
-
-def compared(value: float, limit: float) -> tuple[str, str]:
-    """Both numbers with two decimals, or with as many as it takes to tell them apart (at most nine)."""
-    for decimals in range(2, COMPARED_DECIMALS + 1):
-        left, right = f"{value:.{decimals}f}", f"{limit:.{decimals}f}"
-        if left != right:
-            return left, right
-    return f"{value:.2f}", f"{limit:.2f}"
 
 
 def _limits(policy: str) -> LimitsV1 | LimitsV2:

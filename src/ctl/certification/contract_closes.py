@@ -35,6 +35,12 @@ class ContractCloses:
     flat: npt.NDArray[np.float64]
 
     @classmethod
+    def empty(cls) -> ContractCloses:
+        """No contract, no session."""
+        none = np.empty(0, dtype=np.int64)
+        return cls((), np.empty(0, dtype="datetime64[D]"), none, none, np.zeros(1, np.int64), np.empty(0))
+
+    @classmethod
     def from_bars(cls, bars: ContractBars, price: str = "close") -> ContractCloses:
         """Lay out the closes of `bars`, or another of its prices; the frame is sorted by (expiry, session)."""
         frame = bars.frame
@@ -78,8 +84,8 @@ class ContractCloses:
         """Index into `self.sessions` of each session; -1 where no contract has a bar."""
         if len(self.sessions) == 0:
             return np.full(len(sessions), -1, dtype=np.int64)
-        found = np.minimum(np.searchsorted(self.sessions, sessions), len(self.sessions) - 1)
-        return np.where(self.sessions[found] == sessions, found, -1).astype(np.int64)
+        place = np.minimum(np.searchsorted(self.sessions, sessions), len(self.sessions) - 1)
+        return np.where(self.sessions[place] == sessions, place, -1).astype(np.int64)
 
     def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Closes at pairs of (contract index, session index); NaN where either is -1 or there is no close."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from ctl.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.certification.layers.functional import FunctionalInput
+    from ctl.certification.functional_input import FunctionalInput
     from ctl.errors import CtlError
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
@@ -45,7 +48,7 @@ class CertifyRequest:
     calendar_sessions: datetime64[D], the exchange's sessions over the range of the data, ascending.
     other_contracts: bars of the workspace's other roots, to name a mix-up.
     rebuild: builds our contracts on a given schedule (first session on each new contract).
-    functional: triggers and trades of the strategy on both sides, made by the caller. functional_on: makes them once
+    functional: triggers and trades of the strategy on both sides, made by the caller. run_on_recovered: makes them once
     the reference is recovered, where it ships its adjusted series alone: from its sessions and what each adjusted
     price carries above the contract's own, on which the strategy's percentages rest.
     currency: compared with the vendor's definition records where both are known.
@@ -68,9 +71,17 @@ class CertifyRequest:
     other_contracts: Mapping[str, ContractBars] = field(default_factory=dict)
     rebuild: Rebuild | None = None
     functional: FunctionalInput | None = None
-    functional_on: Recovered | None = None
+    run_on_recovered: Recovered | None = None
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False
     alternatives: Mapping[str, ContinuousSeries | CtlError] = field(default_factory=dict)
     equity_basis: EquityBasis | None = None
+
+    def validate(self) -> None:
+        """Raise DataError for a request that no certificate can answer."""
+        where = f"certification of {self.symbol}"
+        if not (isfinite(self.tick) and self.tick > 0):
+            raise DataError("tick is not positive", where=where, found=repr(self.tick), expected="a price step > 0")
+        if self.max_day_delta < 0:
+            raise DataError("max_day_delta is negative", where=where, found=str(self.max_day_delta), expected=">= 0")

@@ -1,22 +1,26 @@
-"""The overlap window: both sides on their shared sessions, as arrays that every later layer reads."""
+"""Both sides on their shared sessions: what our side and the reference are, laid over each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certification.contract_bars import ContractBarArrays
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.recovery.reference import RecoveredReference, recover
+from ctl.certification.series_arrays import CanonicalArrays, HeldContracts, canonical_arrays, days_of
 from ctl.errors import DataError
-from ctl.model.rolls import ContinuousSeries, ReferenceRoll
+from ctl.model.findings import NotRun
+from ctl.model.rolls import ContinuousSeries, ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
-
+    from ctl.certification.request import CertifyRequest
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import Roll
@@ -27,44 +31,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 EDGE_SESSIONS: Final = 10
-UNKNOWN: Final = -1
-_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
-
-
-@dataclass(frozen=True, slots=True)
-class HeldContracts:
-    """Which contract a series held on its sessions (n): datetime64[D] ascending; contract: int64, an index into the
-    contract names in expiry order, -1 where unknown.
-    """
-
-    sessions: Days
-    contract: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class CanonicalArrays:
-    """A canonical series on its sessions (n): datetime64[D] ascending, float64 closes, int64 contract indices."""
-
-    sessions: Days
-    adjusted: Floats
-    unadjusted: Floats
-    contract: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceArrays:
-    """A reference as recovered, on the sessions (n) on which every series that it ships has a close.
-
-    sessions: datetime64[D] ascending. adjusted, unadjusted: float64 closes, NaN where unknown. contract:
-    int64, an index into the contract names in expiry order, -1 where unknown. unadjusted_is_own: the
-    unadjusted level is the vendor's, not recovered against our closes.
-    """
-
-    sessions: Days
-    adjusted: Floats
-    unadjusted: Floats
-    contract: Ints
-    unadjusted_is_own: bool
+INSUFFICIENT_OVERLAP: Final = "INSUFFICIENT_OVERLAP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +75,6 @@ class Overlap:
         return bool(((self.canonical_contract >= 0) & (self.reference_contract >= 0)).any())
 
 
-class RollLike(Protocol):
-    """What is read of a roll, whichever side's it is."""
-
-    @property
-    def roll_date(self) -> date:
-        """First session on the new contract."""
-
-    @property
-    def from_contract(self) -> str | None:
-        """None where unknown."""
-
-    @property
-    def to_contract(self) -> str | None:
-        """None where unknown."""
-
-    @property
-    def gap(self) -> float | None:
-        """New less old price, as this side adjusted it; None counts as zero."""
-
-
 class WindowRoll(NamedTuple):
     """A roll of either side with its place in the window; a tuple, because a symbol has hundreds.
 
@@ -140,14 +87,115 @@ class WindowRoll(NamedTuple):
     from_contract: str | None
     to_contract: str | None
     gap: float | None
-    source: str
+    source: RollSource
     gap_index: int
     roll_index: int
     edge: bool
 
 
-def build_overlap(canonical: CanonicalArrays, reference: ReferenceArrays, *, contracts: Sequence[str] = ()) -> Overlap:
-    """Lay both sides over each other. contracts: names in expiry order that contract indices refer to.
+@dataclass(frozen=True, slots=True)
+class OurSide:
+    """Our contracts and our series as arrays; contract indices are into `closes.names`.
+
+    bars: every bar of the contracts. closes, canonical: empty where there is no such input.
+    """
+
+    bars: ContractBarArrays | NotRun
+    closes: ContractCloses
+    canonical: CanonicalArrays
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Both sides over their overlap, and the rolls of either inside it."""
+
+    request: CertifyRequest
+    canonical: ContinuousSeries | DailySeries
+    reference: Reference
+    closes: ContractCloses
+    recovered: RecoveredReference
+    overlap: Overlap
+    canonical_rolls: tuple[WindowRoll, ...]
+    reference_rolls: tuple[WindowRoll, ...]
+
+
+def both_sides(request: CertifyRequest) -> tuple[ContinuousSeries | DailySeries, Reference] | NotRun:
+    """Our series and the reference, or which of them is missing."""
+    if request.canonical is None:
+        return NotRun("no canonical series")
+    reference = request.reference
+    if reference is None or (reference.adjusted is None and reference.unadjusted is None):
+        return NotRun("no reference")
+    return request.canonical, reference
+
+
+def read_our_side(request: CertifyRequest) -> OurSide:
+    """Our contracts and our series as arrays. Raises DataError where bars are in no order.
+
+    Contracts of another root are left out: they are in no order that could be relied on.
+    """
+    bars: ContractBarArrays | NotRun = NotRun("no contract bars")
+    closes = ContractCloses.empty()
+    if request.contracts is not None and request.contracts.roots == (request.root,):
+        bars = ContractBarArrays(request.contracts)
+        closes = ContractCloses.from_arrays(bars.names, bars.day, bars.contract, bars.close)
+    series = CanonicalArrays.empty()
+    if request.canonical is not None:
+        series = canonical_arrays(request.canonical, closes.names)
+    return OurSide(bars, closes, series)
+
+
+def read_reference(request: CertifyRequest, ours: OurSide) -> RecoveredReference | NotRun:
+    """The contracts and rolls of the reference; NOT_RUN where a side is missing or no basis is common to both."""
+    sides = both_sides(request)
+    if isinstance(sides, NotRun):
+        return sides
+    if request.equity_basis is not None and request.equity_basis.refusal is not None:
+        code, text = request.equity_basis.refusal
+        return NotRun(text, code=code)
+    series, reference = sides
+    rolls = isinstance(series, ContinuousSeries) and bool(series.rolls)
+    return recover(
+        ours.closes,
+        reference,
+        tick=request.tick,
+        bars=request.contracts,
+        our_series=HeldContracts(ours.canonical.sessions, ours.canonical.contract) if rolls else None,
+        max_day_delta=request.max_day_delta,
+    )
+
+
+def build_window(
+    request: CertifyRequest, canonical: CanonicalArrays, closes: ContractCloses, recovered: RecoveredReference | NotRun
+) -> Window | NotRun:
+    """Both sides over each other; NOT_RUN with the code INSUFFICIENT_OVERLAP where they never overlap in time."""
+    sides = both_sides(request)
+    if isinstance(sides, NotRun):
+        return sides
+    if isinstance(recovered, NotRun):
+        return recovered
+    series, reference = sides
+    try:
+        overlap = build_overlap(canonical, recovered)
+    except DataError as error:
+        if error.code != INSUFFICIENT_OVERLAP:
+            raise
+        return NotRun(str(error), code=error.code)
+    rolls = series.rolls if isinstance(series, ContinuousSeries) else ()
+    return Window(
+        request,
+        series,
+        reference,
+        closes,
+        recovered,
+        overlap,
+        place_rolls(overlap, rolls),
+        place_rolls(overlap, recovered.rolls),
+    )
+
+
+def build_overlap(canonical: CanonicalArrays, reference: RecoveredReference) -> Overlap:
+    """Lay both sides over each other; contract indices of either are into `reference.contracts`.
 
     Raises DataError (code INSUFFICIENT_OVERLAP) where a side is empty or the two never overlap in time.
     """
@@ -156,32 +204,33 @@ def build_overlap(canonical: CanonicalArrays, reference: ReferenceArrays, *, con
         canonical = CanonicalArrays(
             canonical.sessions[known], canonical.adjusted[known], canonical.unadjusted[known], canonical.contract[known]
         )
-    own_days = canonical.sessions
-    ref_days = reference.sessions
-    if not own_days.size or not ref_days.size:
+    canonical_days = canonical.sessions
+    reference_days = reference.sessions
+    if not canonical_days.size or not reference_days.size:
         raise DataError(
             "no sessions to compare",
-            found=f"{own_days.size} canonical and {ref_days.size} reference sessions with a close",
-            code="INSUFFICIENT_OVERLAP",
+            found=f"{canonical_days.size} canonical and {reference_days.size} reference sessions with a close",
+            code=INSUFFICIENT_OVERLAP,
         )
-    first, last = max(own_days[0], ref_days[0]), min(own_days[-1], ref_days[-1])
+    first, last = max(canonical_days[0], reference_days[0]), min(canonical_days[-1], reference_days[-1])
     if first > last:
         raise DataError(
             "the two series do not overlap in time",
-            found=f"canonical {own_days[0]} to {own_days[-1]}, reference {ref_days[0]} to {ref_days[-1]}",
-            code="INSUFFICIENT_OVERLAP",
+            found=f"canonical {canonical_days[0]} to {canonical_days[-1]}, "
+            f"reference {reference_days[0]} to {reference_days[-1]}",
+            code=INSUFFICIENT_OVERLAP,
         )
-    own = slice(np.searchsorted(own_days, first), np.searchsorted(own_days, last, side="right"))
-    ref = slice(np.searchsorted(ref_days, first), np.searchsorted(ref_days, last, side="right"))
-    own_offset = (own_days[own] - first).astype(np.int64)
-    ref_offset = (ref_days[ref] - first).astype(np.int64)
+    canonical_part = slice(np.searchsorted(canonical_days, first), np.searchsorted(canonical_days, last, side="right"))
+    reference_part = slice(np.searchsorted(reference_days, first), np.searchsorted(reference_days, last, side="right"))
+    canonical_offset = (canonical_days[canonical_part] - first).astype(np.int64)
+    reference_offset = (reference_days[reference_part] - first).astype(np.int64)
     span = int((last - first).astype(np.int64)) + 1
-    in_own, in_ref = np.zeros(span, dtype=np.bool_), np.zeros(span, dtype=np.bool_)
-    in_own[own_offset] = True
-    in_ref[ref_offset] = True
-    union = np.flatnonzero(in_own | in_ref)
-    shared = in_own & in_ref
-    own_pick, ref_pick = shared[own_offset], shared[ref_offset]
+    in_canonical, in_reference = np.zeros(span, dtype=np.bool_), np.zeros(span, dtype=np.bool_)
+    in_canonical[canonical_offset] = True
+    in_reference[reference_offset] = True
+    union = np.flatnonzero(in_canonical | in_reference)
+    shared = in_canonical & in_reference
+    canonical_pick, reference_pick = shared[canonical_offset], shared[reference_offset]
     shared_days = np.flatnonzero(shared)
     return Overlap(
         first=first.astype(object),
@@ -189,15 +238,15 @@ def build_overlap(canonical: CanonicalArrays, reference: ReferenceArrays, *, con
         union=first + union,
         sessions=first + shared_days,
         union_index=np.searchsorted(union, shared_days).astype(np.int64),
-        canonical_adjusted=canonical.adjusted[own][own_pick],
-        canonical_unadjusted=canonical.unadjusted[own][own_pick],
-        canonical_contract=canonical.contract[own][own_pick],
-        reference_adjusted=reference.adjusted[ref][ref_pick],
-        reference_unadjusted=reference.unadjusted[ref][ref_pick],
-        reference_contract=reference.contract[ref][ref_pick],
-        contracts=tuple(contracts),
+        canonical_adjusted=canonical.adjusted[canonical_part][canonical_pick],
+        canonical_unadjusted=canonical.unadjusted[canonical_part][canonical_pick],
+        canonical_contract=canonical.contract[canonical_part][canonical_pick],
+        reference_adjusted=reference.adjusted[reference_part][reference_pick],
+        reference_unadjusted=reference.unadjusted[reference_part][reference_pick],
+        reference_contract=reference.contract_on_day[reference_part][reference_pick],
+        contracts=reference.contracts,
         has_reference_adjusted=bool(np.isfinite(reference.adjusted).any()),
-        has_reference_unadjusted=reference.unadjusted_is_own,
+        has_reference_unadjusted=reference.basis_identifiable,
     )
 
 
@@ -231,17 +280,6 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
     )
 
 
-def days_of(dates: Sequence[date]) -> Days:
-    """datetime64[D] of dates; by ordinals, which numpy takes in far faster than date objects."""
-    ordinals = np.array([day.toordinal() for day in dates], dtype=np.int64)
-    return (ordinals - _EPOCH_ORDINAL).astype("datetime64[D]")
-
-
-def gaps_of(rolls: Sequence[RollLike]) -> Floats:
-    """Gap of each roll in quote units; NaN where unknown."""
-    return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
-
-
 def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:
     """Positions on `Overlap.sessions` of the first shared session on or after each roll date, ascending, once each.
 
@@ -249,67 +287,3 @@ def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:
     """
     starts = np.array([roll.roll_index for rolls in sides for roll in rolls], dtype=np.int64)
     return np.unique(np.searchsorted(overlap.union_index, starts)).astype(np.int64)
-
-
-def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
-    """Sessions, adjusted and unadjusted closes of a reference: the sessions on which each shipped series has one.
-
-    A series that is not shipped is all NaN.
-    """
-    shipped = [series for series in (reference.adjusted, reference.unadjusted) if series is not None]
-    if not shipped:
-        return np.empty(0, dtype="datetime64[D]"), np.empty(0), np.empty(0)
-    columns = [_finite(series.frame) for series in shipped]
-    days = columns[0][0]
-    for other, _ in columns[1:]:
-        days = days if np.array_equal(days, other) else np.intersect1d(days, other, assume_unique=True)
-    closes = [close if own.size == days.size else close[np.searchsorted(own, days)] for own, close in columns]
-    absent = np.full(days.size, np.nan)
-    adjusted = closes[0] if reference.adjusted is not None else absent
-    unadjusted = closes[-1] if reference.unadjusted is not None else absent
-    return days, adjusted, unadjusted
-
-
-def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
-    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
-    close = frame.get_column("close").to_numpy()
-    known = np.isfinite(close)
-    return (days, close) if known.all() else (days[known], close[known])
-
-
-def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence[str] = ()) -> CanonicalArrays:
-    """A canonical series as arrays. contracts: names in expiry order that contract indices refer to."""
-    frame = series.frame
-    close = frame.get_column("close").to_numpy()
-    if isinstance(series, ContinuousSeries):
-        raw = frame.get_column("close_unadjusted").to_numpy()
-    else:
-        raw = close - frame.get_column("adjustment").fill_null(0.0).to_numpy()
-    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
-    return CanonicalArrays(days, close, raw, _contract_index(frame, contracts))
-
-
-def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
-    if not contracts:
-        return np.full(frame.height, UNKNOWN, dtype=np.int64)
-    labels = frame.get_column("contract")
-    starts, runs = label_runs(labels)
-    place = {name: k for k, name in enumerate(contracts)}
-    held: Ints = np.array([place.get(name, UNKNOWN) for name in labels[starts.tolist()].to_list()], dtype=np.int64)
-    contract: Ints = held[runs]
-    return contract
-
-
-def label_runs(labels: pl.Series) -> tuple[Ints, Ints]:
-    """First row of each run of equal labels, and for every row the number of its run, from 0."""
-    count = len(labels)
-    if not count:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    if labels.null_count():
-        runs = labels.rle_id().to_numpy().astype(np.int64)
-        return np.flatnonzero(np.diff(runs, prepend=-1)), runs
-    # A comparison of neighbours, because rle_id goes through the query engine and its thread pool.
-    begins = np.ones(count, dtype=np.bool_)
-    begins[1:] = (labels.slice(1) != labels.slice(0, count - 1)).to_numpy()
-    starts = np.flatnonzero(begins)
-    return starts, np.repeat(np.arange(starts.size), np.diff(starts, append=count))

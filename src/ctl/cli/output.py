@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock
-from ctl.model.findings import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ctl.errors import ProfileError
-    from ctl.model.certificate import Certificate
     from ctl.model.orders import Order, OrderSheet, RiskState
     from ctl.model.paper import PaperReport
     from ctl.model.run import OpsLog, RunSummary
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from ctl.strategy.protocol import Result
 
 _PIPE_WIDTH: Final = 120
-_SIMULATED: Final = "simulated market: no number here comes from an exchange"
+SIMULATED: Final = "simulated market: no number here comes from an exchange"
 
 
 def print_json(document: Any) -> None:
@@ -94,7 +92,7 @@ def print_causes(causes: Mapping[str, Mapping[str, Any]]) -> None:
 def print_filled(document: Mapping[str, Any]) -> None:
     """What `ctl demo` wrote."""
     megabytes = document["raw_bytes"] / 1e6
-    print(f"{document['workspace']}: {document['raw_files']} raw files, {megabytes:.1f} MB ({_SIMULATED})")
+    print(f"{document['workspace']}: {document['raw_files']} raw files, {megabytes:.1f} MB ({SIMULATED})")
     print(f"injected: {', '.join(document['injected']) or 'nothing'}")
     if document["profile_kept"]:
         print(
@@ -133,203 +131,7 @@ def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *,
             f"  pending roll: {pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
             "in force next session"
         )
-    _print_files(files)
-
-
-def print_certificate(
-    certificate: Certificate, files: Sequence[str], *, explain: bool, simulated: bool = False
-) -> None:
-    """The verdict, the layers and the figures behind it; with `explain` the story."""
-    document = certificate.document
-    console = _console()
-    unit = document["quote_unit"]
-    print(f"{certificate.symbol}: {certificate.decision}" + (f"   ({_SIMULATED})" if simulated else ""))
-    for reason in certificate.reasons:
-        print(f"  {reason.severity} {reason.code}: {reason.text}")
-    table = _table("layer", "", "status", "findings")
-    for name, layer in document["layers"].items():
-        texts = [item["text"] for item in layer["findings"] if item["status"] not in ("PASS", "NOT_RUN")]
-        table.add_row(name, layer["title"], layer["status"], "\n".join(texts) or layer["text"])
-    console.print(table)
-    overlap = document["overlap"]
-    if overlap is not None:
-        rolls = "rolls not compared"
-        if document["n_paired"] is not None:
-            rolls = (
-                f"rolls {document['n_canonical']} against {document['n_reference']}, {document['n_paired']} paired "
-                f"({document['n_pass']} same session), {document['n_fail']} unmatched"
-            )
-        print(
-            f"  {overlap['shared_sessions']} shared sessions {overlap['first_session']} to {overlap['last_session']}; "
-            + rolls
-        )
-    if document["mean_drift"] is not None:
-        gap = document["mean_gap_diff"]
-        print(
-            f"  gap difference mean {_number(gap)} max {_number(document['max_gap_diff'])}; "
-            f"drift mean {_number(document['mean_drift'])} max {_number(document['max_drift'])} ({unit})"
-        )
-    if explain:
-        _explain(document, unit)
-    _print_files(files)
-
-
-def _explain(document: Mapping[str, Any], unit: str) -> None:
-    """The largest causes of the drift, what would change the verdict, and what would not."""
-    ledger = document.get("ledger")
-    tick = document["tick"]
-    if ledger and ledger["mean_drift"] <= _NO_DRIFT_TICKS * tick:
-        print("\nNo drift: both series move alike on every session")
-    elif ledger and ledger.get("components"):
-        print(f"\nWhere the drift comes from (share of the mean; the shares sum to 1; {unit}):")
-        table = _table("component", "share", "mean", "mean (ticks)", "max", right=(1, 2, 3, 4))
-        shown = [item for item in ledger["components"] if item["mean"]][:3]
-        for item in shown:
-            table.add_row(
-                item["name"], f"{100 * (item['share'] or 0.0):.1f} %", _number(item["mean"]),
-                _number(item["mean"] / tick), _number(item["max"]),
-            )  # fmt: skip
-        _console().print(table)
-        unadjusted = _unadjusted_blocks(document)
-        for item in shown:
-            print(f"  {item['name']}: {_cause(item['name'], unadjusted)}")
-    rebuilt = document.get("rebuilt")
-    if rebuilt and rebuilt.get("decision"):
-        print(
-            f"Rebuilt on the reference's rolls: {rebuilt['decision']}"
-            + (f", mean drift {_number(rebuilt['mean_drift'])} {unit}" if rebuilt.get("mean_drift") is not None else "")
-        )
-    again = (document.get("counterfactuals") or {}).get("read_again") or {}
-    if again.get("decision"):
-        print(
-            f"Read with our rolls where the reference's closes cannot tell contracts apart: {again['decision']}, "
-            f"{again['n_pass']} pass, {again['n_watch']} watch, {again['n_fail']} fail"
-        )
-    for line in _alternative_lines(document, unit):
-        print(line)
-    print(f"What would change the verdict: {_flip_text(document)}")
-    basis = document.get("equity_basis")
-    if basis is not None:
-        held = next(item for item in document["layers"]["L0"]["findings"] if item["check"] == "adjustment_basis")
-        print(f"Adjustment basis: {held['text']}")
-    functional = document["layers"]["L5"]
-    if functional["status"] != "NOT_RUN":
-        print(f"What it costs in trades: {functional['text']}")
-        moved = sorted(functional["values"].get("moved", ()), key=lambda item: (-abs(item["delta_r"]), item["name"]))
-        for item in moved[:3]:
-            trades = counted(len(item["triggers"]), "trade")
-            print(f"  {item['name']} moved {trades}, {item['delta_r']:+.2f} R in all")
-
-
-def _unadjusted_blocks(document: Mapping[str, Any]) -> frozenset[str]:
-    """Blocks whose roll the reference did not adjust for."""
-    told = [item for item in document["layers"]["L3"]["findings"] if item["check"] == "unadjusted_rolls"]
-    return frozenset(roll["block"] for item in told for roll in item["evidence"]["rolls"])
-
-
-def _cause(component: str, unadjusted: frozenset[str]) -> str:
-    """What a component of the ledger stands for, in a trader's words."""
-    kind, _, rest = component.partition(":")
-    block, _, effect = rest.rpartition(":")
-    match kind, effect:
-        case "gap", "price" if block in unadjusted:
-            return "the reference left this roll's gap in its adjusted series"
-        case "gap", "date":
-            return "the sides rolled on different sessions"
-        case "gap", "price":
-            return "same session, other closes: settlement against last trade, or a vendor's error"
-        case "gap", _:
-            return "the sides' gaps differ"
-        case _:
-            return _CAUSES.get(kind, "")
-
-
-_CAUSES: Final = {
-    "basis": "closes of the same contract differ: settlement against last trade, session against UTC day",
-    "timing": "the sides held different contracts around the roll",
-    "unmatched": "a roll of one side alone",
-    "contract": "different contracts, or contracts that are not known",
-    "reference_residual": "the reference's adjusted series does not follow from its own rolls",
-    "canonical_residual": "our series is not adjusted by differences",
-}
-
-
-# Below this, in ticks, a drift is rounding of floats, and its causes are noise.
-_NO_DRIFT_TICKS: Final = 1e-6
-
-_ALTERNATIVES: Final = {
-    "settlement": "settlement closes",
-    "session": "session-true bars",
-    "session_settlement": "session-true bars and settlement closes",
-}
-_BETTER: Final = ("ERROR", "REJECT", "WATCH", "ACCEPT")
-
-
-def _alternative_lines(document: Mapping[str, Any], unit: str) -> list[str]:
-    """What the decision would be with other closes of ours, and whether that names its cause."""
-    found = (document.get("counterfactuals") or {}).get("alternatives") or {}
-    lines: list[str] = []
-    better: list[str] = []
-    ran = 0
-    for name in sorted(found, key=[*_ALTERNATIVES, *sorted(found)].index):
-        item, label = found[name], _ALTERNATIVES.get(name, name)
-        if item["status"] != "RUN":
-            why = "not run" if item["status"] == "NOT_RUN" else "could not be computed"
-            lines.append(f"With {label}: {why}: {item['text']}")
-            continue
-        ran += 1
-        drift = f"mean drift {_number(item['mean_drift'])} ({_number(document['mean_drift'])} as built, {unit})"
-        lines.append(f"With {label}: {item['decision']}, {drift}")
-        if _BETTER.index(item["decision"]) > _BETTER.index(document["decision"]):
-            better.append(name)
-    if better:
-        lines.append(_cause_text(document, better[0]))
-    elif ran and document["decision"] != "ACCEPT":
-        lines.append("Other closes do not turn the decision: its cause lies elsewhere")
-    return lines
-
-
-def _cause_text(document: Mapping[str, Any], name: str) -> str:
-    """Which difference of basis the decision rests on: that between our bars and those that turn it."""
-    inputs = document["inputs"]
-    own, other = inputs["canonical"], inputs["alternatives"][name]
-    reference = inputs["reference_unadjusted"] or inputs["reference_adjusted"]
-    words = {
-        "last_trade": "at the last trade", "settlement": "at the settlement", "utc_day": "UTC days",
-        "exchange_session": "exchange sessions",
-    }  # fmt: skip
-    changed = [basis for basis in ("session_basis", "close_basis") if own[basis] != other[basis]]
-
-    def told(side: Mapping[str, Any]) -> str:
-        texts = {
-            "session_basis": f"bars of {words[side['session_basis']]}",
-            "close_basis": f"closes {words[side['close_basis']]}",
-        }
-        return " with ".join(texts[basis] for basis in changed)
-
-    label, decision = _ALTERNATIVES.get(name, name), document["counterfactuals"]["alternatives"][name]["decision"]
-    text = f"{label.capitalize()} turn {document['decision']} into {decision}"
-    if reference is None or told(reference) == told(own):
-        return text
-    return f"{text}: the cause is our {told(own)} against the reference's {told(reference)}"
-
-
-def _flip_text(document: Mapping[str, Any]) -> str:
-    flip = document.get("smallest_flip")
-    if flip:
-        exact = "" if flip.get("exact", True) else " (found greedily: a smaller set may exist)"
-        return f"without {', '.join(flip['units'])} it is {flip['decision']}{exact}"
-    if document["decision"] == "ACCEPT":
-        return "nothing is to be changed"
-    if document["rule_mismatch"]:
-        by_check = {code: found for code, found in (document.get("flips_by_check") or {}).items() if found}
-        cleared = "; ".join(f"{code} clears without {', '.join(found['units'])}" for code, found in by_check.items())
-        return "the two sides must follow the same roll rule first" + (f"; {cleared}" if cleared else "")
-    if any(reason["code"] == "IDENTITY_MISMATCH" for reason in document["reasons"]):
-        return "files of the instrument that was asked for; nothing else was compared"
-    if document["overlap"] is None or document["mean_drift"] is None:
-        return "the layers that did not run must run first"
-    return "no set of up to ten causes"
+    print_files(files)
 
 
 def print_backtest(result: Result) -> None:
@@ -450,7 +252,7 @@ def print_paper(report: PaperReport) -> None:
         )
     print(f"total: paper {report.paper_r:+.2f} R, backtest {report.backtest_r:+.2f} R")
     if report.simulated:
-        print(_SIMULATED)
+        print(SIMULATED)
 
 
 def _what(order: Order) -> str:
@@ -473,11 +275,9 @@ def print_ops(log: OpsLog, log_path: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     """Rows under their columns as plain text; nothing in a cell is markup."""
-    from rich.markup import escape
-
     table = _table(*columns, right=right)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*row)
     _console().print(table)
 
 
@@ -492,17 +292,17 @@ def _print_metrics(rows: Mapping[str, Mapping[str, Any]]) -> None:
             name, str(metrics["trigger_count"]), str(metrics["trade_count"]),
             "-" if rate is None else f"{100 * rate:.0f} %", f"{metrics['total_r']:+.2f}",
             "-" if metrics["expectancy_r"] is None else f"{metrics['expectancy_r']:+.2f}",
-            _number(metrics["profit_factor"]), f"{metrics['max_drawdown_r']:.2f}",
+            number(metrics["profit_factor"]), f"{metrics['max_drawdown_r']:.2f}",
             f"{metrics['open_r']:+.2f}" if metrics["open_count"] else "-",
         )  # fmt: skip
     _console().print(table)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _print_files(files: Sequence[str]) -> None:
+def print_files(files: Sequence[str]) -> None:
     for path in files:
         print(f"  wrote {path}")
 

@@ -9,6 +9,7 @@ import ctl
 from ctl import __version__
 from ctl.cli import output
 from ctl.cli.arguments import day
+from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline, plain
 from ctl.flows.series import write_series
@@ -118,7 +119,7 @@ def certify(
     if json:
         output.print_json(certificate.document)
     else:
-        output.print_certificate(certificate, [str(path) for path in written], explain=explain)
+        print_certificate(certificate, [str(path) for path in written], explain=explain)
     return EXIT_OK
 
 

@@ -1,73 +1,55 @@
-"""`ctl certify --power`: the smallest size at which each defect is told, and false alarms on clean pairs."""
+"""`ctl certify --power`: the smallest defect size that each layer detects, and false alarms on clean pairs."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ctl import __version__, continuous
-from ctl.certification import CertifyRequest
-from ctl.certification import certify as certify_request
 from ctl.cli import output
 from ctl.errors import EXIT_OK
 from ctl.flows.functional import functional_input
 from ctl.flows.terms import CertifyTerms
-from ctl.model.rolls import RollPolicy
-from ctl.power import study, vendor_pairs
+from ctl.model.documents import document
+from ctl.power import study
+from ctl.power.certified_pair import MAX_DAY_DELTA, QUOTE_UNIT, certify_pair
+from ctl.power.vendor_pairs import Market
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ctl.certification.functional_input import FunctionalInput
     from ctl.model.certificate import Certificate
-    from ctl.model.rolls import ContinuousSeries, ScheduledRoll
+    from ctl.model.rolls import ContinuousSeries
+    from ctl.power.vendor_pairs import VendorPair
 
-MAX_DAY_DELTA: Final = 3
 _HEADINGS: Final = ("defect", *study.LAYERS, "ledger", "WATCH", "REJECT")
-_CLEAN_HEADINGS: Final = ("clean pairs", "pairs", "something is told", "not accepted", "nor when read again")
+_CLEAN_HEADINGS: Final = ("clean pairs", "pairs", "any finding", "not accepted", "nor when read again")
 
 
 def run(*, json: bool) -> int:
     """Measure and print."""
     with output.progress("injecting defects"):
-        report = study.measure(certify_pair)
+        report = study.measure(certify)
     if json:
-        output.print_json(report.document())
+        output.print_json(document(report))
     else:
         _print(report)
     return EXIT_OK
 
 
-def certify_pair(pair: vendor_pairs.VendorPair) -> Certificate:
-    """A generated pair the way a workspace's symbol goes: built, run on both sides, rebuilt, certified."""
-    policy = RollPolicy()
-    series = continuous.build(pair.contracts, policy)
-    terms = CertifyTerms(pair.tick, MAX_DAY_DELTA, "points", None, slippage_per_side=pair.tick)
+def certify(pair: VendorPair) -> Certificate:
+    """A generated pair as a workspace's symbol: L5 has B1's triggers and trades on both sides."""
+    return certify_pair(pair, _strategy_input)
 
-    def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
-        return continuous.build(pair.contracts, replace(policy, kind="schedule", schedule=schedule))
 
-    return certify_request(
-        CertifyRequest(
-            symbol=pair.root,
-            root=pair.root,
-            tick=pair.tick,
-            max_day_delta=MAX_DAY_DELTA,
-            quote_unit=terms.quote_unit,
-            contracts=pair.contracts,
-            canonical=series,
-            reference=pair.reference,
-            calendar_sessions=pair.sessions,
-            rebuild=rebuild,
-            functional=functional_input(pair.root, series, pair.reference, terms),
-            package_version=__version__,
-        )
-    )
+def _strategy_input(pair: VendorPair, series: ContinuousSeries) -> FunctionalInput | None:
+    terms = CertifyTerms(pair.tick, MAX_DAY_DELTA, QUOTE_UNIT, None, slippage_per_side=pair.tick)
+    return functional_input(pair.root, series, pair.reference, terms)
 
 
 def markdown(report: study.PowerReport) -> str:
     """The report as the page that the repository carries (docs/certification_power.md)."""
-    market = report.market
+    market = Market(report.seed)
     lines = [
         "# What certification detects, and from which size on",
         "",
@@ -84,12 +66,11 @@ def markdown(report: study.PowerReport) -> str:
     ]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(report, lambda text: f"**{text}**")]
     lines += ["", "## What is said there", "", "| defect | layer | from | said |", "|---|---|---:|---|"]
-    for found in report.powers:
-        cells = {**found.layers, "ledger": found.ledger, **found.decisions}
+    for power in report.defects:
         lines += [
-            f"| {found.ladder.kind} | {name} | {detection.size:g} | {detection.text.replace('|', '/')} |"
-            for name, detection in cells.items()
-            if detection is not None and name not in found.decisions
+            f"| {power.defect} | {name} | {detection.size:g} | {detection.text.replace('|', '/')} |"
+            for name, detection in (*power.layers.items(), ("ledger", power.ledger))
+            if detection is not None
         ]
     lines += [
         "",
@@ -114,31 +95,29 @@ def markdown(report: study.PowerReport) -> str:
 
 def _rows(report: study.PowerReport, emphasise: Callable[[str], str]) -> list[list[str]]:
     rows = []
-    for found in report.powers:
-        detections = (*found.layers.values(), found.ledger, found.decisions["WATCH"], found.decisions["REJECT"])
+    for power in report.defects:
+        detections = (*power.layers.values(), power.ledger, power.decisions["WATCH"], power.decisions["REJECT"])
         texts = ["" if detection is None else f"{detection.size:g}" for detection in detections]
-        smallest = "" if found.smallest is None else f"{found.smallest:g}"
-        rows.append(
-            [_defect(found.ladder), *(emphasise(text) if text and text == smallest else text for text in texts)]
-        )
+        smallest = "" if power.smallest is None else f"{power.smallest:g}"
+        rows.append([_defect(power), *(emphasise(text) if text and text == smallest else text for text in texts)])
     return rows
 
 
-def _defect(ladder: study.Ladder) -> str:
+def _defect(power: study.DefectPower) -> str:
     """A defect, what it is, and the unit of its sizes."""
-    return f"{ladder.kind}: {ladder.text} ({ladder.unit})"
+    return f"{power.defect}: {power.text} ({power.unit})"
 
 
 def _clean_rows(report: study.PowerReport) -> list[list[str]]:
     return [
         [
-            text,
-            str(report.clean_pairs),
-            str(len(report.alarms(flat=flat))),
-            str(report.refused(flat=flat)),
-            str(report.unexplained(flat=flat)),
+            name.replace("_", " "),
+            str(clean.pairs),
+            str(clean.alarms),
+            str(clean.not_accepted),
+            str(clean.not_accepted_when_read_again),
         ]
-        for text, flat in (("gaps of 16 ticks or more", False), ("gaps of a few ticks", True))
+        for name, clean in report.clean.items()
     ]
 
 
@@ -152,11 +131,11 @@ def _print(report: study.PowerReport) -> None:
             title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, show_edge=False, collapse_padding=True
         )
 
-    table = narrow("Smallest size of a defect at which each layer says so (generated market)")
+    table = narrow("Smallest defect size that each layer detects (generated market)")
     for n, heading in enumerate(_HEADINGS):
         table.add_column(heading, justify="left" if n == 0 else "right", overflow="fold")
-    for found, (_, *cells) in zip(report.powers, _rows(report, lambda text: f"[bold]{text}[/bold]"), strict=True):
-        table.add_row(found.ladder.kind, *cells)
+    for power, (_, *cells) in zip(report.defects, _rows(report, lambda text: f"[bold]{text}[/bold]"), strict=True):
+        table.add_row(power.defect, *cells)
     clean = narrow("False alarms")
     for n, heading in enumerate(_CLEAN_HEADINGS):
         clean.add_column(heading, justify="left" if n == 0 else "right")
@@ -165,11 +144,11 @@ def _print(report: study.PowerReport) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     print("ledger: named as the largest component; empty: never, up to the largest size tried")
-    for found in report.powers:
-        print(_defect(found.ladder))
+    for power in report.defects:
+        print(_defect(power))
     console.print()
     console.print(clean)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown(study.measure(certify_pair)))
+    sys.stdout.write(markdown(study.measure(certify)))

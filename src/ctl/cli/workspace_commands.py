@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import clock
 from ctl.cli import output
 from ctl.cli.arguments import day
+from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
 from ctl.model.documents import document
 
@@ -115,7 +116,7 @@ def certify(
         documents[symbol] = dict(certificate.document)
         if not json:
             written = [workspace.relative(path) for path in files]
-            output.print_certificate(certificate, written, explain=explain, simulated=workspace.simulated)
+            print_certificate(certificate, written, explain=explain, simulated=workspace.simulated)
     if json:
         output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
     return EXIT_ERROR if failed else EXIT_OK

@@ -9,7 +9,7 @@ from ctl.errors import DataError
 from ctl.flows.backtest import session_days, strategy_bars
 
 if TYPE_CHECKING:
-    from ctl.certification.layers.functional import FunctionalInput
+    from ctl.certification.functional_input import FunctionalInput
     from ctl.flows.terms import CertifyTerms
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
@@ -27,7 +27,7 @@ def functional_input(
     """
     import numpy as np
 
-    from ctl.certification.layers.functional import FunctionalInput, FunctionalSide
+    from ctl.certification.functional_input import FunctionalInput, FunctionalSide
 
     if series is None or reference is None or reference.adjusted is None:
         return None

@@ -57,7 +57,7 @@ def certify_symbol(
             other_contracts=other_contracts or {},
             rebuild=rebuild,
             functional=None if alone else functional_input(held.symbol, series, reference, terms),
-            functional_on=partial(functional_input_on, held.symbol, series, reference, terms) if alone else None,
+            run_on_recovered=partial(functional_input_on, held.symbol, series, reference, terms) if alone else None,
             package_version=__version__,
             currency=terms.currency,
             equity_basis=basis,
@@ -102,9 +102,8 @@ def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
     files: dict[str, bytes] = {}
     for name, frame in certificate.tables.items():
         files[name] = frame.write_csv().encode()
-    ledger = certificate.document.get("ledger")
-    if ledger is not None:
-        files["L4_ledger.json"] = store.json_bytes(ledger)
+    if certificate.ledger is not None:
+        files["L4_ledger.json"] = store.json_bytes(certificate.document["ledger"])
     files[f"{certificate.symbol}_certificate.json"] = digests.canonical_json(dict(certificate.document))
     written = write_together(folder, files)
     for name in CERTIFICATE_TABLES:

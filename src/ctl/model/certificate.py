@@ -1,37 +1,547 @@
-"""The certificate of one symbol: one canonical JSON document and the tables beside it."""
+"""The certificate of one symbol: every published record is a dataclass here, in the order of the document.
+
+The document (docs/schemas/certificate_v1.schema.json) is what `ctl.model.documents` makes of them; text output,
+tables, the notebook card and the power study read their attributes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ctl import digests
+from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis, SourceFile
 from ctl.model.display import Card, Tabular
-from ctl.model.findings import Decision, Reason
+from ctl.model.documents import Records, document, json_schema
+from ctl.model.findings import Decision, LayerName, LayerReport, NoFigures, Reason, Severity, Status
+from ctl.model.rolls import PendingRoll, RollSource
 
 if TYPE_CHECKING:
     import polars as pl
 
+SCHEMA_ID: Final = "certificate_v1.schema.json"
+RollStatus = Literal["PASS", "WATCH", "FAIL", "EDGE"]
+AligningRule = Literal["same_contract_run", "after_last_roll"]
+
+
+# ---------------------------------------------------------------- what was compared
+
 
 @dataclass(frozen=True, slots=True)
-class Certificate(Tabular):
-    """What was found about one symbol.
+class AcceptanceTerms:
+    """The policy and its limits, all inclusive."""
 
-    document: JSON-ready, complete (docs/schemas/certificate_v1.schema.json).
-    tables: file name -> frame of the CSV companions.
+    policy: Literal["v1", "v2"]
+    limits: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapSpan:
+    """The window from the later first to the earlier last session of both sides, both inclusive."""
+
+    first_session: date
+    last_session: date
+    shared_sessions: int
+    union_sessions: int
+    same_contract_sessions: int
+    contracts_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDescription:
+    """What one series is: vendor, bases, range, what the reader folded or dropped."""
+
+    vendor: str
+    root: str
+    session_basis: SessionBasis
+    close_basis: CloseBasis
+    adjustment_basis: AdjustmentBasis | None
+    quote_unit: str
+    rows: int
+    first_session: date | None
+    last_session: date | None
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Both sides' series and the files they came from; our series from other closes, null where unreadable."""
+
+    contracts: SeriesDescription | None
+    canonical: SeriesDescription | None
+    reference_vendor: str | None
+    reference_adjusted: SeriesDescription | None
+    reference_unadjusted: SeriesDescription | None
+    reference_contracts: SeriesDescription | None
+    canonical_files: tuple[SourceFile, ...]
+    reference_files: tuple[SourceFile, ...]
+    alternatives: Mapping[str, SeriesDescription | None]
+    alternative_files: tuple[SourceFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnattributedStep:
+    """A step of the reference's spread that no change of contract explains."""
+
+    code: str
+    roll_date: date
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndistinguishableStretch:
+    """Sessions on which our schedule and the reference's recovered one differ, and its closes cannot say which holds.
+
+    first_session, last_session: inclusive. distance_ticks: between the closes of the two sides' contracts, mean per
+    session. own_ticks, recovered_ticks: summed distance of the reference's closes to either. fits: ours fits no worse.
     """
 
+    code: str
+    first_session: date
+    last_session: date
+    own_contracts: tuple[str, ...]
+    recovered_contracts: tuple[str, ...]
+    distance_ticks: float
+    own_ticks: float
+    recovered_ticks: float
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRecovery:
+    """How the reference's rolls were found: the source that was used, and what the others say of it."""
+
+    source: RollSource | None
+    contracts_known: bool
+    basis_identifiable: bool
+    median_residual_ticks: float | None
+    n_rolls: int
+    unattributed_steps: tuple[UnattributedStep, ...]
+    indistinguishable: tuple[IndistinguishableStretch, ...]
+    methods: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- what the layers publish
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedRoll:
+    """One roll. gap: new less old price on the gap session. status: how it fared in L2; EDGE counts nowhere."""
+
+    gap_session: date
+    roll_date: date
+    from_contract: str | None
+    to_contract: str | None
+    gap: float | None
+    source: RollSource
+    status: RollStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedPair:
+    """A canonical roll and its partner. Deltas and differences are canonical less reference."""
+
+    from_contract: str | None
+    to_contract: str | None
+    canonical_gap_session: date
+    reference_gap_session: date
+    day_delta: int
+    status: Literal["PASS", "WATCH"]
+    canonical_gap: float | None
+    reference_gap: float | None
+    gap_diff: float | None
+    date_effect: float | None
+    price_effect: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFigures:
+    """L2. n_canonical, n_reference: rolls that count, paired or not. day_delta_histogram: pairs by signed days."""
+
+    n_canonical: int
+    n_reference: int
+    n_pass: int
+    n_watch: int
+    n_fail: int
+    n_paired: int
+    n_unmatched_canonical: int
+    n_unmatched_reference: int
+    n_edge_canonical: int
+    n_edge_reference: int
+    unmatched_share: float | None
+    fail_share: float | None
+    strict_status: Status
+    policy_status: Status
+    day_delta_histogram: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GapFigures:
+    """L3. Differences in size, in quote units and ticks; null without a pair whose gaps are known."""
+
+    mean_gap_diff: float | None
+    max_gap_diff: float | None
+    mean_gap_diff_ticks: float | None
+    max_gap_diff_ticks: float | None
+    n_compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedOn:
+    """The shared sessions that the constant between both series was measured on, both ends inclusive."""
+
+    rule: AligningRule
+    first_session: date
+    last_session: date
+    sessions: int
+    contract: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftInterval:
+    """Drift between consecutive rolls of either side. mean, signed_mean: of |D| and D. share: of the summed |D|."""
+
+    first_session: date
+    last_session: date
+    sessions: int
+    mean: float
+    signed_mean: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFigures:
+    """L4. D(t) = canonical - reference adjusted close - anchor, in quote units."""
+
+    mean_drift: float
+    max_drift: float
+    signed_mean: float
+    p95: float
+    max_drift_session: date
+    anchor: float
+    aligned_on: AlignedOn
+    contracts_known: bool
+    intervals: Records[DriftInterval]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelDifference:
+    """Sizes of the difference of two adjusted closes, nothing aligned."""
+
+    mean: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class LevelDriftFigures(DriftFigures):
+    """L4 without contracts, as for equities: the levels themselves are to agree."""
+
+    level_difference: LevelDifference
+
+
+@dataclass(frozen=True, slots=True)
+class MovedTrades:
+    """What one unit of the ledger moved: triggers by session, and by how much R in all, canonical less reference."""
+
+    name: str
+    delta_r: float
+    triggers: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParityFigures:
+    """L5. Triggers by class (a pair counts once), trades closed on both sides and on one, R of either side."""
+
+    n_matched: int
+    n_borderline: int
+    n_mismatched: int
+    share_borderline: float | None
+    n_matched_trades: int
+    n_one_sided_trades: int
+    max_delta_r: float | None
+    mean_delta_r: float | None
+    canonical_total_r: float
+    reference_total_r: float
+    moved: tuple[MovedTrades, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """L0 identity, L1 raw data, L2 roll schedule, L3 roll gaps, L4 drift, L5 functional parity."""
+
+    L0: LayerReport[NoFigures]
+    L1: LayerReport[NoFigures]
+    L2: LayerReport[ScheduleFigures]
+    L3: LayerReport[GapFigures]
+    L4: LayerReport[LevelDriftFigures | DriftFigures]
+    L5: LayerReport[ParityFigures]
+
+    def items(self) -> Iterator[tuple[LayerName, LayerReport[Any]]]:
+        """Name and report of each, in order."""
+        yield from (("L0", self.L0), ("L1", self.L1), ("L2", self.L2))
+        yield from (("L3", self.L3), ("L4", self.L4), ("L5", self.L5))
+
+
+# ---------------------------------------------------------------- the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One cause of drift. share: of the summed |D|, signed. mean, max: of |component|. gross: summed |component| over
+    summed |D|. share and gross are null without drift.
+    """
+
+    name: str
+    share: float | None
+    mean: float
+    max: float
+    gross: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """The components contract and residuals together, in quote units and as shares."""
+
+    mean: float
+    share: float | None
+    of_median_price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSummary:
+    """D(t) as an exact sum of components, largest mean first; sum_residual is the largest error of that sum."""
+
+    anchor: float
+    alignment: AligningRule
+    aligning_sessions: int
+    contracts_known: bool
+    n_sessions: int
+    n_same_contract: int
+    mean_drift: float
+    max_drift: float
+    signed_mean: float
+    p95: float
+    gross: float | None
+    unexplained: Unexplained
+    sum_residual: float
+    components: Records[Component]
+    notes: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- what if
+
+
+@dataclass(frozen=True, slots=True)
+class NotComputed:
+    """A counterfactual that lacks an input, or could not finish, and why."""
+
+    status: Literal["NOT_RUN", "ERROR"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Units whose removal changes the verdict. exact: no smaller set does, and none of this size is better.
+
+    remaining: codes of the reasons that stay.
+    """
+
+    units: tuple[str, ...]
+    size: int
+    exact: bool
+    decision: Decision
+    mean_drift: float | None
+    mean_gap_diff: float | None
+    n_paired: int
+    remaining: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One unit removed alone. mean: of its |contribution|; the rest is the decision without it."""
+
+    unit: str
+    mean: float
+    decision: Decision
+    reasons: tuple[str, ...]
+    mean_drift: float | None
+    mean_gap_diff: float | None
+    n_paired: int
+    unmatched_share: float | None
+    fail_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """What would turn the decision. smallest_flip_note: why there is none. flips_by_check: by reason code."""
+
+    status: Literal["RUN"]
+    removals: tuple[Removal, ...]
+    smallest_flip: Flip | None
+    smallest_flip_note: str
+    flips_by_check: Mapping[str, Flip | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A reason of a counterfactual decision."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSeries:
+    """Another canonical series in place of the certified one, by the same layers and limits."""
+
+    status: Literal["RUN"]
+    decision: Decision
+    reasons: tuple[Breach, ...]
+    shared_sessions: int
+    n_canonical: int
+    n_reference: int
+    n_pass: int
+    n_watch: int
+    n_fail: int
+    n_paired: int
+    unmatched_share: float | None
+    fail_share: float | None
+    mean_gap_diff: float | None
+    max_gap_diff: float | None
+    mean_drift: float
+    max_drift: float
+    signed_mean: float
+    p95: float
+    smallest_flip: Flip | None
+    smallest_flip_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollRuleDifference:
+    """What is left of drift and gap difference once data parity (rebuilt) is taken off the series as built."""
+
+    mean_drift: float | None
+    mean_gap_diff: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltSeries(JudgedSeries):
+    """Our contracts built on the reference's own rolls, judged."""
+
+    roll_rule_difference: RollRuleDifference
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltNotComputed(NotComputed):
+    """Why our contracts were not built on the reference's rolls, or not judged."""
+
+    roll_rule_difference: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactuals(Removals):
+    """Causes removed, our series from other closes, and the reference read again with our rolls."""
+
+    alternatives: Mapping[str, JudgedSeries | NotComputed]
+    read_again: JudgedSeries | NotComputed
+
+
+@dataclass(frozen=True, slots=True)
+class CounterfactualsNotComputed(NotComputed):
+    """The same where no cause could be removed, with the reason."""
+
+    alternatives: Mapping[str, JudgedSeries | NotComputed]
+    read_again: JudgedSeries | NotComputed
+
+
+# ---------------------------------------------------------------- the certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateV1:
+    """What is published of one symbol. Prices, gaps and drift are in quote_unit; null where a layer did not run."""
+
+    schema_version: Literal[1] = 1
     symbol: str
+    root: str
     decision: Decision
     reasons: tuple[Reason, ...]
-    document: Mapping[str, Any]
-    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    acceptance: AcceptanceTerms
+    package_version: str
+    quote_unit: str
+    tick: float
+    max_day_delta: int
+    overlap: OverlapSpan | None
+    n_canonical: int | None
+    n_reference: int | None
+    n_pass: int | None
+    n_watch: int | None
+    n_fail: int | None
+    n_paired: int | None
+    n_unmatched_canonical: int | None
+    n_unmatched_reference: int | None
+    n_edge_canonical: int | None
+    n_edge_reference: int | None
+    unmatched_share: float | None
+    fail_share: float | None
+    strict_status: Status | None
+    policy_status: Status | None
+    day_delta_histogram: Mapping[str, int] | None
+    mean_gap_diff: float | None
+    max_gap_diff: float | None
+    mean_gap_diff_ticks: float | None
+    max_gap_diff_ticks: float | None
+    mean_drift: float | None
+    max_drift: float | None
+    signed_mean: float | None
+    p95: float | None
+    anchor: float | None
+    rule_mismatch: bool
+    canonical_rolls: Records[CertifiedRoll]
+    reference_rolls: Records[CertifiedRoll]
+    pairs: Records[CertifiedPair]
+    unmatched_canonical: Records[CertifiedRoll]
+    unmatched_reference: Records[CertifiedRoll]
+    ledger: LedgerSummary | None
+    rebuilt: RebuiltSeries | RebuiltNotComputed | None
+    smallest_flip: Flip | None
+    flips_by_check: Mapping[str, Flip | None] | None
+    counterfactuals: Counterfactuals | CounterfactualsNotComputed | None
+    layers: Layers
+    reference_recovery: ReferenceRecovery | None
+    inputs: Inputs
+    roll_policy: Mapping[str, Any] | None
+    pending_roll: PendingRoll | None
+    equity_basis: Mapping[str, Any] | None
 
-    @property
+
+_PUBLISHED: Final = tuple(item.name for item in fields(CertificateV1))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Certificate(CertificateV1, Tabular):
+    """What was found about one symbol, with the tables beside it.
+
+    tables: file name -> frame of the CSV companions, made when they are read.
+    """
+
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """JSON-ready, complete."""
+        return {name: document(getattr(self, name)) for name in _PUBLISHED}
+
+    @cached_property
     def sha256(self) -> str:
         """sha256 of the canonical JSON: identifies the certificate."""
-        return digests.digest(dict(self.document))
+        return digests.digest(self.document)
 
     @property
     def detail(self) -> str:
@@ -46,22 +556,25 @@ class Certificate(Tabular):
             "layer": pl.String, "check": pl.String, "status": pl.String, "text": pl.String, "code": pl.String,
             "value": pl.Float64, "limit": pl.Float64, "unit": pl.String,
         }  # fmt: skip
-        findings = [
-            {"layer": name, **{key: item[key] for key in columns if key != "layer"}}
-            for name, layer in self.document["layers"].items()
-            for item in layer["findings"]
+        rows = [
+            (name, found.check, found.status, found.text, found.code, found.value, found.limit, found.unit)
+            for name, layer in self.layers.items()
+            for found in layer.findings
         ]
-        return pl.DataFrame(findings, schema=columns)
+        return pl.DataFrame(rows, schema=columns, orient="row")
 
     def _card(self) -> Card:
         import polars as pl
 
-        layers = [
-            (name, layer["title"], layer["status"], layer["text"]) for name, layer in self.document["layers"].items()
-        ]
+        layers = [(name, layer.title, layer.status, layer.text) for name, layer in self.layers.items()]
         return Card(
             f"{self.symbol}: {self.decision}",
-            {"sha256": self.sha256[:12], "package": self.document.get("package_version")},
+            {"sha256": self.sha256[:12], "package": self.package_version},
             pl.DataFrame(layers, schema=["layer", "title", "status", "text"], orient="row"),
             [f"{reason.severity} {reason.code}: {reason.text}" for reason in self.reasons],
         )
+
+
+def certificate_schema() -> dict[str, Any]:
+    """JSON Schema of a certificate: what docs/schemas/certificate_v1.schema.json is generated from."""
+    return {"$id": SCHEMA_ID, **json_schema(CertificateV1, "Certificate")}

@@ -6,18 +6,66 @@ text ending in `Z`, tuples lists, numbers that JSON cannot carry (NaN, infinitie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
 from math import isfinite
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar, get_args, overload
 
 from ctl import clock
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _READY: Final = frozenset({str, int, bool, type(None)})
+# Arrays of truth values, integers and text hold plain values alone.
+_PLAIN_KINDS: Final = frozenset("biuU")
+Record = TypeVar("Record")
+
+
+class Records(Sequence[Record], Generic[Record]):
+    """Records of one dataclass that are kept by column until one is asked for, or until they are written.
+
+    columns: one list or array per field, in the order of the fields. NaN reads as None, a datetime64 as a date.
+    """
+
+    __slots__ = ("_columns", "_kind")
+
+    def __init__(self, kind: type[Record], columns: Sequence[Any] = ()) -> None:
+        self._kind: Any = kind
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0]) if len(self._columns) else 0
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return list(Records[Record](self._kind, [column[index] for column in self._columns]))
+        record: Record = self._kind(*(_listed(column[index : index + 1 or None])[0] for column in self._columns))
+        return record
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._kind, *map(_listed, self._columns)) if len(self._columns) else iter(())
+
+    def document(self) -> list[dict[str, Any]]:
+        """JSON-ready: one object per record."""
+        names, _ = _fields(self._kind)
+        return [dict(zip(names, row, strict=True)) for row in zip(*map(document, self._columns), strict=True)]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        (kind,) = get_args(source)
+        return handler.generate_schema(list[kind])  # type: ignore[valid-type]
+
+
+def _listed(column: Any) -> list[Any]:
+    """A column as Python's own values."""
+    values = column.tolist() if hasattr(column, "dtype") else list(column)
+    return [None if type(item) is float and item != item else item for item in values]  # noqa: PLR0124 - NaN
 
 
 def document(value: Any) -> Any:
@@ -31,9 +79,20 @@ def document(value: Any) -> Any:
     if kind is float:
         return value if isfinite(value) else None
     if kind is dict:
-        return {key if type(key) is str else str(key): document(item) for key, item in value.items()}
+        return {
+            key if type(key) is str else str(key): item if type(item) in _READY else document(item)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [item if type(item) in _READY else document(item) for item in value]
+        # Most items are plain already: they are let through here, because a call for each would take the longest.
+        return [
+            item if type(item) in _READY or (type(item) is float and isfinite(item)) else document(item)
+            for item in value
+        ]
+    if kind is date:
+        return value.isoformat()
+    if kind is Records:
+        return value.document()
     if is_dataclass(kind):
         names, values = _fields(kind)
         held = values(value)
@@ -71,7 +130,8 @@ def _other(value: Any) -> Any:
             import numpy as np
 
             return np.datetime_as_string(value).tolist()
-        return document(value.tolist())
+        listed = value.tolist()
+        return listed if value.dtype.kind in _PLAIN_KINDS else document(listed)
     if isinstance(value, (frozenset, set)):
         return document(sorted(value))
     raise TypeError(f"a document cannot carry {type(value).__name__}: {value!r}")

@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
 
 Status = Literal["PASS", "WATCH", "FAIL", "NOT_RUN", "ERROR"]
 Decision = Literal["ACCEPT", "WATCH", "REJECT", "ERROR"]
 Severity = Literal["WATCH", "REJECT", "ERROR"]
 Recommendation = Literal["GO", "CONDITIONAL GO", "NO-GO"]
+LayerName = Literal["L0", "L1", "L2", "L3", "L4", "L5"]
 
+TITLES: Final[Mapping[LayerName, str]] = {
+    "L0": "identity",
+    "L1": "raw data",
+    "L2": "roll schedule",
+    "L3": "roll gaps",
+    "L4": "drift",
+    "L5": "functional parity",
+}
 _WORST_FIRST: Final[tuple[Status, ...]] = ("ERROR", "FAIL", "WATCH", "PASS")
+Measured_co = TypeVar("Measured_co", covariant=True)
+Default = TypeVar("Default")
+Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check of one layer. `evidence` is JSON-ready."""
+    """One check of one layer, as published. `evidence` is JSON-ready."""
 
-    layer: str
     check: str
     status: Status
+    code: str | None
     text: str
-    code: str | None = None
-    value: float | None = None
-    limit: float | None = None
-    unit: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    value: float | None
+    limit: float | None
+    unit: str
+    evidence: Mapping[str, Any]
+
+
+def finding(
+    check: str,
+    status: Status,
+    text: str,
+    code: str | None = None,
+    value: float | None = None,
+    limit: float | None = None,
+    unit: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> Finding:
+    """A finding, of which most checks have a status and a text alone."""
+    return Finding(check, status, code, text, value, limit, unit, evidence or {})
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a decision is not ACCEPT: one breached limit or failed layer."""
+    """Why a decision is not ACCEPT: one breached limit or failed layer. value, limit: in `unit`; None: undefined."""
 
     code: str
     severity: Severity
@@ -42,23 +67,94 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerResult:
-    """One layer of a certification. text: why it was not run or could not finish, else a summary.
+class NotRun:
+    """In place of a value that could not be had: why.
 
-    NOT_RUN and ERROR are never PASS: `ran` is what decides whether a layer may be relied on.
+    failed: the work was begun and raised. code: what kept it from being done, where that has a name.
     """
 
-    layer: str
+    reason: str
+    failed: bool = False
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoFigures:
+    """The figures of a layer that publishes none, or did not come to any."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport(Generic[Figures]):
+    """One layer as published. NOT_RUN and ERROR are never PASS; the text says why."""
+
     title: str
     status: Status
     text: str
-    findings: tuple[Finding, ...] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...]
+    values: Figures | NoFigures
 
     @property
     def ran(self) -> bool:
-        """Whether the layer reached a verdict, good or bad."""
+        """Whether the layer reached a verdict, good or bad: only then it may be relied on."""
         return self.status in {"PASS", "WATCH", "FAIL"}
+
+    def finding(self, check: str) -> Finding | None:
+        """The finding of one check; None where the check was not made."""
+        return next((found for found in self.findings if found.check == check), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult(Generic[Measured_co]):
+    """What one layer found: the report that is published, and what it measured, which later layers rest on."""
+
+    layer: LayerName
+    report: LayerReport[Any]
+    measured: Measured_co | NotRun
+
+    @classmethod
+    def of(
+        cls,
+        layer: LayerName,
+        status: Status,
+        text: str,
+        findings: Iterable[Finding] = (),
+        *,
+        measured: Measured_co | NotRun,
+        figures: Any = None,
+    ) -> LayerResult[Measured_co]:
+        """A layer that ran. figures: the published record of its values."""
+        values = NoFigures() if figures is None else figures
+        return cls(layer, LayerReport(TITLES[layer], status, text, tuple(findings), values), measured)
+
+    @classmethod
+    def absent(cls, layer: LayerName, why: NotRun | str) -> LayerResult[Any]:
+        """A layer that lacks an input: NOT_RUN, with the reason."""
+        missing = NotRun(why) if isinstance(why, str) else why
+        return cls.of(layer, "NOT_RUN", missing.reason, measured=missing)
+
+    @classmethod
+    def error(cls, layer: LayerName, why: NotRun) -> LayerResult[Any]:
+        """A layer that could not finish."""
+        return cls.of(layer, "ERROR", why.reason, measured=why)
+
+    @property
+    def status(self) -> Status:
+        """The layer's status."""
+        return self.report.status
+
+    @property
+    def text(self) -> str:
+        """Why it was not run or could not finish, else a summary."""
+        return self.report.text
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every check of the layer, in its order."""
+        return self.report.findings
+
+    def measured_or(self, default: Default) -> Measured_co | Default:
+        """What the layer measured, or `default` where it did not."""
+        return default if isinstance(self.measured, NotRun) else self.measured
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

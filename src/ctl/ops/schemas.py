@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ctl import operating_profile, store
-from ctl.certification.written.schema import certificate_schema
 from ctl.model import manifest
+from ctl.model.certificate import certificate_schema
 from ctl.model.documents import DIALECT, json_schema
 from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.orders import NextOpenOrders

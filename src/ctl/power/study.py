@@ -1,24 +1,26 @@
-"""Fault power: how large must a defect be before certification says so, and how often does it say so for nothing?
+"""Fault power: how large must a defect be before certification detects it, and how often does it raise a false alarm?
 
-Each defect is put alone into a generated vendor pair, growing; what counts is told beyond what the clean pair is told.
+Each defect is put alone into a generated vendor pair, growing; what counts is what is said beyond what is said of the
+clean pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from ctl.certification.state import TITLES
+from ctl.model.certificate import JudgedSeries
+from ctl.model.findings import TITLES, Decision, LayerName, Status
 from ctl.power.vendor_pairs import SEED, DefectKind, Market, VendorPair, clean_markets, generate
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
 
-SCHEMA_VERSION: Final = 1
 CLEAN_PAIRS: Final = 40
-LAYERS: Final = tuple(TITLES)
-_RANK: Final = {"PASS": 0, "NOT_RUN": 0, "WATCH": 1, "FAIL": 2, "ERROR": 3}
+LAYERS: Final[tuple[LayerName, ...]] = tuple(TITLES)
+CLEAN_KINDS: Final = (("gaps_of_16_ticks_or_more", False), ("gaps_of_a_few_ticks", True))
+_RANK: Final[Mapping[Status, int]] = {"PASS": 0, "NOT_RUN": 0, "WATCH": 1, "FAIL": 2, "ERROR": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ LADDERS: Final[tuple[Ladder, ...]] = (
 )  # fmt: skip
 
 
-# Their sizes are gaps of the market: what is told of small gaps alone is not told of the defect.
+# Their sizes are gaps of the market: what is said of small gaps alone is not said of the defect.
 BRINGS_GAPS: Final = frozenset({"unadjusted_roll", "inverted_adjustment"})
 
 
@@ -81,37 +83,39 @@ BRINGS_GAPS: Final = frozenset({"unadjusted_roll", "inverted_adjustment"})
 class Reading:
     """What one certificate says, as far as power is concerned.
 
-    found: layer -> its worst status and its codes. read_again: the decision with our rolls where the reference's
-    closes cannot tell contracts apart; None where that was not asked.
+    statuses, codes: of each layer, its status and the codes of its findings above PASS. largest: the ledger's largest
+    component. read_again: the decision with our rolls where the reference's closes cannot tell contracts apart; None
+    where that was not asked.
     """
 
-    decision: str
-    found: Mapping[str, tuple[str, frozenset[str]]]
+    decision: Decision
+    statuses: Mapping[LayerName, Status]
+    codes: Mapping[LayerName, frozenset[str]]
     largest: str | None
-    read_again: str | None = None
+    read_again: Decision | None = None
 
     @classmethod
     def of(cls, certificate: Certificate) -> Reading:
         """Read a certificate off."""
-        document = certificate.document
-        found = {}
-        for name in LAYERS:
-            layer = document["layers"][name]
-            codes = {finding["code"] or finding["check"] for finding in layer["findings"] if _told(finding["status"])}
-            found[name] = (layer["status"], frozenset(codes))
-        book = document["ledger"]
-        components = [] if book is None else book["components"]
-        largest = components[0]["name"] if components and components[0]["mean"] > 0.0 else None
-        again = ((document.get("counterfactuals") or {}).get("read_again") or {}).get("decision")
-        return cls(certificate.decision, found, largest, again)
+        codes = {
+            name: frozenset(made.code or made.check for made in layer.findings if _RANK[made.status])
+            for name, layer in certificate.layers.items()
+        }
+        components = [] if certificate.ledger is None else certificate.ledger.components[:1]
+        again = None if certificate.counterfactuals is None else certificate.counterfactuals.read_again
+        return cls(
+            certificate.decision,
+            {name: layer.status for name, layer in certificate.layers.items()},
+            codes,
+            next((component.name for component in components if component.mean > 0.0), None),
+            again.decision if isinstance(again, JudgedSeries) else None,
+        )
 
-    def news(self, layer: str, clean: Reading) -> tuple[str, ...]:
+    def new_codes(self, layer: LayerName, clean: Reading) -> tuple[str, ...]:
         """What a layer says beyond what it says of the clean pair: codes, or its status where that alone is worse."""
-        status, codes = self.found[layer]
-        before, known = clean.found[layer]
-        worse = _RANK[status] > _RANK[before]
-        fresh = tuple(sorted(codes - known))
-        return fresh or ((status,) if worse else ())
+        worse = _RANK[self.statuses[layer]] > _RANK[clean.statuses[layer]]
+        new = tuple(sorted(self.codes[layer] - clean.codes[layer]))
+        return new or ((self.statuses[layer],) if worse else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,104 +127,69 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
-    """One defect. layers, ledger (it names the defect as the largest component), decisions: None where never."""
+class DefectPower:
+    """One defect, and from which of its sizes on it is detected; None where it never is.
 
-    ladder: Ladder
-    layers: Mapping[str, Detection | None]
+    smallest: by anything. ledger: it is the largest component by name.
+    """
+
+    defect: DefectKind
+    text: str
+    unit: str
+    sizes: tuple[float, ...]
+    smallest: float | None
+    layers: Mapping[LayerName, Detection | None]
     ledger: Detection | None
-    decisions: Mapping[str, Detection | None]
-
-    @property
-    def smallest(self) -> float | None:
-        """The smallest size at which anything is said, the ledger included."""
-        sizes = [found.size for found in (*self.layers.values(), self.ledger, *self.decisions.values()) if found]
-        return min(sizes, default=None)
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "defect": self.ladder.kind,
-            "text": self.ladder.text,
-            "unit": self.ladder.unit,
-            "sizes": list(self.ladder.sizes),
-            "smallest": self.smallest,
-            "layers": {name: _detection(found) for name, found in self.layers.items()},
-            "ledger": _detection(self.ledger),
-            "decisions": {name: _detection(found) for name, found in self.decisions.items()},
-        }
+    decisions: Mapping[Decision, Detection | None]
 
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarm:
     """A clean pair of which something was said. told: layer -> codes; read_again: as in `Reading`."""
 
-    market: Market
-    flat: bool
-    decision: str
-    told: Mapping[str, tuple[str, ...]]
-    read_again: str | None = None
+    seed: int
+    cycle: int
+    gap: float
+    decision: Decision
+    read_again: Decision | None
+    told: Mapping[LayerName, tuple[str, ...]]
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "seed": self.market.seed,
-            "cycle": self.market.cycle,
-            "gap": self.market.carry,
-            "decision": self.decision,
-            "read_again": self.read_again,
-            "told": {layer: list(codes) for layer, codes in self.told.items()},
-        }
+
+@dataclass(frozen=True, slots=True)
+class CleanPairs:
+    """The false alarms among clean pairs of one sort, and how many of them are not accepted."""
+
+    pairs: int
+    alarms: int
+    not_accepted: int
+    not_accepted_when_read_again: int
+    told: tuple[FalseAlarm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudiedMarket:
+    """The market that defects were put into. level, session_move: in quote units."""
+
+    contracts: int
+    sessions: int
+    tick: float
+    level: float
+    session_move: float
 
 
 @dataclass(frozen=True, slots=True)
 class PowerReport:
-    """Power of every defect, and the false alarms on clean pairs: so many of each sort, flat curves and others."""
+    """`ctl certify --power --json`: every defect, and the false alarms on clean pairs by sort (`CLEAN_KINDS`)."""
 
+    schema_version: Literal[1]
     seed: int
-    market: Market
-    powers: tuple[Power, ...]
-    clean_pairs: int
-    false_alarms: tuple[FalseAlarm, ...]
-
-    def alarms(self, *, flat: bool) -> list[FalseAlarm]:
-        """Clean pairs of one sort of which something was said."""
-        return [alarm for alarm in self.false_alarms if alarm.flat is flat]
-
-    def refused(self, *, flat: bool) -> int:
-        """Clean pairs of one sort that were not accepted."""
-        return sum(alarm.decision != "ACCEPT" for alarm in self.alarms(flat=flat))
-
-    def unexplained(self, *, flat: bool) -> int:
-        """Those of them that are not accepted when the reference is read again either."""
-        return sum("ACCEPT" not in (alarm.decision, alarm.read_again) for alarm in self.alarms(flat=flat))
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        market = self.market
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "seed": self.seed,
-            "market": {
-                "contracts": market.contracts, "sessions": market.contracts * market.cycle, "tick": market.tick,
-                "level": market.level * market.tick, "session_move": market.move * market.tick,
-            },
-            "defects": [power.document() for power in self.powers],
-            "clean": {
-                name: {
-                    "pairs": self.clean_pairs,
-                    "alarms": len(self.alarms(flat=flat)),
-                    "not_accepted": self.refused(flat=flat),
-                    "not_accepted_when_read_again": self.unexplained(flat=flat),
-                    "told": [alarm.document() for alarm in self.alarms(flat=flat)],
-                }
-                for name, flat in (("gaps_of_16_ticks_or_more", False), ("gaps_of_a_few_ticks", True))
-            },
-        }  # fmt: skip
+    market: StudiedMarket
+    defects: tuple[DefectPower, ...]
+    clean: Mapping[str, CleanPairs]
 
 
 def measure(
-    certify_pair: Callable[[VendorPair], Certificate],
+    certify: Callable[[VendorPair], Certificate],
     *,
     seed: int = SEED,
     clean_pairs: int = CLEAN_PAIRS,
@@ -228,60 +197,75 @@ def measure(
 ) -> PowerReport:
     """Certify pairs with each defect growing, and `clean_pairs` clean pairs of either sort.
 
-    certify_pair: builds our series, runs what L5 needs and certifies; the caller's, because this room builds
-    nothing. Sizes are tried in order; a size counts from where the layer says more than of the clean pair, which
-    for a defect that brings its own gaps has those gaps as well.
+    Sizes are tried in order; a size counts from where the layer says more than of the clean pair, which for a defect
+    that brings its own gaps has those gaps as well.
     """
     market = Market(seed)
-    clean = Reading.of(certify_pair(generate(market)))
-    powers = []
+    clean = Reading.of(certify(generate(market)))
+    defects = []
     for ladder in ladders:
-        read = []
+        readings = []
         for size in ladder.sizes:
             defect: dict[DefectKind, float] = {ladder.kind: size}
-            found, without = Reading.of(certify_pair(generate(market, defect))), clean
+            without = clean
             if ladder.kind in BRINGS_GAPS:
-                without = Reading.of(certify_pair(generate(market, defect, adjusted_rightly=True)))
-            read.append((size, found, without))
-        powers.append(_power(ladder, read))
+                without = Reading.of(certify(generate(market, defect, adjusted_rightly=True)))
+            readings.append((size, Reading.of(certify(generate(market, defect))), without))
+        defects.append(_power(ladder, readings))
+    return PowerReport(
+        schema_version=1,
+        seed=seed,
+        market=StudiedMarket(
+            contracts=market.contracts,
+            sessions=market.contracts * market.cycle,
+            tick=market.tick,
+            level=market.level * market.tick,
+            session_move=market.move * market.tick,
+        ),
+        defects=tuple(defects),
+        clean={name: _clean(certify, clean_markets(clean_pairs, seed, flat=flat)) for name, flat in CLEAN_KINDS},
+    )
+
+
+def _clean(certify: Callable[[VendorPair], Certificate], markets: Sequence[Market]) -> CleanPairs:
+    """Clean pairs of one sort, and what is said of them."""
     alarms = []
-    for flat in (False, True):
-        for other in clean_markets(clean_pairs, seed, flat=flat):
-            reading = Reading.of(certify_pair(generate(other)))
-            told = {name: tuple(sorted(codes)) for name, (_, codes) in reading.found.items() if codes}
-            if told or reading.decision != "ACCEPT":
-                alarms.append(FalseAlarm(other, flat, reading.decision, told, reading.read_again))
-    return PowerReport(seed, market, tuple(powers), clean_pairs, tuple(alarms))
+    for market in markets:
+        reading = Reading.of(certify(generate(market)))
+        told = {name: tuple(sorted(codes)) for name, codes in reading.codes.items() if codes}
+        if told or reading.decision != "ACCEPT":
+            alarm = FalseAlarm(market.seed, market.cycle, market.carry, reading.decision, reading.read_again, told)
+            alarms.append(alarm)
+    return CleanPairs(
+        pairs=len(markets),
+        alarms=len(alarms),
+        not_accepted=sum(alarm.decision != "ACCEPT" for alarm in alarms),
+        not_accepted_when_read_again=sum("ACCEPT" not in (alarm.decision, alarm.read_again) for alarm in alarms),
+        told=tuple(alarms),
+    )
 
 
-def _power(ladder: Ladder, read: Sequence[tuple[float, Reading, Reading]]) -> Power:
-    """read: per size the reading with the defect and the one without."""
-    layers: dict[str, Detection | None] = {}
+def _power(ladder: Ladder, readings: Sequence[tuple[float, Reading, Reading]]) -> DefectPower:
+    """readings: per size the one with the defect and the one without."""
+    layers: dict[LayerName, Detection | None] = {}
     for layer in LAYERS:
-        told = ((size, found.news(layer, without)) for size, found, without in read)
-        layers[layer] = _first((size, ", ".join(news)) for size, news in told if news)
-    largest = ((size, found.largest) for size, found, _ in read)
+        said = ((size, reading.new_codes(layer, without)) for size, reading, without in readings)
+        layers[layer] = _first((size, ", ".join(codes)) for size, codes in said if codes)
+    largest = ((size, reading.largest) for size, reading, _ in readings)
     named = _first(
         (size, name)
         for size, name in largest
         if name is not None and any(name.startswith(head) and name.endswith(tail) for head, tail in ladder.components)
     )
+    worse: tuple[Decision, ...] = ("WATCH", "REJECT", "ERROR")
     decisions = {
-        decision: _first((size, decision) for size, found, _ in read if found.decision == decision)
-        for decision in ("WATCH", "REJECT", "ERROR")
+        decision: _first((size, decision) for size, reading, _ in readings if reading.decision == decision)
+        for decision in worse
     }
-    return Power(ladder, layers, named, decisions)
+    sizes = [detection.size for detection in (*layers.values(), named, *decisions.values()) if detection]
+    smallest = min(sizes, default=None)
+    return DefectPower(ladder.kind, ladder.text, ladder.unit, ladder.sizes, smallest, layers, named, decisions)
 
 
-def _first(found: Iterable[tuple[float, str]]) -> Detection | None:
-    for size, text in found:
-        return Detection(float(size), text)
-    return None
-
-
-def _told(status: str) -> bool:
-    return _RANK[status] > 0
-
-
-def _detection(found: Detection | None) -> dict[str, Any] | None:
-    return None if found is None else {"size": found.size, "text": found.text}
+def _first(detected: Iterable[tuple[float, str]]) -> Detection | None:
+    return next((Detection(float(size), text) for size, text in detected), None)

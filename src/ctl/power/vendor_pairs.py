@@ -91,7 +91,7 @@ def generate(
     stand, and the reference adjusts for them as it should: what such a defect is to be compared with. Same
     arguments, same pair, and a defect does not change what the others do to it.
     """
-    found = dict(defects or {})
+    sizes = dict(defects or {})
     draw = {
         name: np.random.default_rng((market.seed, n)) for n, name in enumerate(("price", "spread", "gap", "defect"))
     }
@@ -101,10 +101,10 @@ def generate(
     middle = market.contracts // 2
 
     gaps = np.rint(draw["gap"].normal(market.carry, market.carry_noise, market.contracts - 1))
-    if "inverted_adjustment" in found:
-        gaps = _dithered(np.full(market.contracts - 1, found["inverted_adjustment"]))
-    if "unadjusted_roll" in found:
-        gaps[middle] = found["unadjusted_roll"]
+    if "inverted_adjustment" in sizes:
+        gaps = _dithered(np.full(market.contracts - 1, sizes["inverted_adjustment"]))
+    if "unadjusted_roll" in sizes:
+        gaps[middle] = sizes["unadjusted_roll"]
     changes = draw["price"].normal(0.0, market.move, count)
     spread = np.cumsum(draw["spread"].random((market.contracts, count)) < 0.1, axis=1)
     spread = spread - np.cumsum(draw["spread"].random((market.contracts, count)) < 0.1, axis=1)
@@ -114,12 +114,12 @@ def generate(
     for k, gap in enumerate(gaps.tolist()):
         at = int(expiry[k]) - _CROSSOVER + 1
         true[k + 1 :] += gap - (true[k + 1, at] - true[k, at])
-    own = _our_closes(market, true, changes, carried, spread, expiry, found, draw["defect"])
-    missing = _missing(found, count, draw["defect"])
+    our_closes = _our_closes(market, true, changes, carried, spread, expiry, sizes, draw["defect"])
+    missing = _missing(sizes, count, draw["defect"])
     return VendorPair(
         sessions,
-        _contract_bars(market, sessions, own, expiry, missing),
-        _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else found, middle, shipped),
+        _contract_bars(market, sessions, our_closes, expiry, missing),
+        _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else sizes, middle, shipped),
         market.tick,
     )
 
@@ -170,37 +170,37 @@ def _our_closes(
     carried: Floats,
     spread: Ints,
     expiry: Ints,
-    found: Mapping[DefectKind, float],
+    sizes: Mapping[DefectKind, float],
     draw: np.random.Generator,
 ) -> Floats:
     """Our closes in ticks, contract by session."""
-    own = true.copy()
-    if "wrong_commodity" in found:
-        kept = 1.0 - found["wrong_commodity"]
+    our_closes = true.copy()
+    if "wrong_commodity" in sizes:
+        kept = 1.0 - sizes["wrong_commodity"]
         other = kept * changes + np.sqrt(max(0.0, 1.0 - kept * kept)) * draw.normal(0.0, market.move, changes.size)
-        own = own - _path(market, changes) + _path(market, other)
-    if "settlement_noise" in found:
-        own += np.rint(draw.normal(0.0, found["settlement_noise"], own.shape))
-    if "restated_bar" in found:
+        our_closes = our_closes - _path(market, changes) + _path(market, other)
+    if "settlement_noise" in sizes:
+        our_closes += np.rint(draw.normal(0.0, sizes["settlement_noise"], our_closes.shape))
+    if "restated_bar" in sizes:
         contract = market.contracts // 3
-        own[contract, int(expiry[contract]) - market.cycle // 2] += found["restated_bar"]
-    if "unit_scale" in found:
-        own = np.rint(own * (1.0 + found["unit_scale"] / 100.0))
-    if "finer_grid" in found:
-        own += 0.5 * _dithered(np.full(own.size, found["finer_grid"] / 100.0)).reshape(own.shape)
-    return own
+        our_closes[contract, int(expiry[contract]) - market.cycle // 2] += sizes["restated_bar"]
+    if "unit_scale" in sizes:
+        our_closes = np.rint(our_closes * (1.0 + sizes["unit_scale"] / 100.0))
+    if "finer_grid" in sizes:
+        our_closes += 0.5 * _dithered(np.full(our_closes.size, sizes["finer_grid"] / 100.0)).reshape(our_closes.shape)
+    return our_closes
 
 
-def _missing(found: Mapping[DefectKind, float], count: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _missing(sizes: Mapping[DefectKind, float], count: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Sessions without a bar of ours: never the first or the last."""
     missing = np.zeros(count, dtype=np.bool_)
-    lost = min(int(found.get("missing_sessions", 0)), count - 2)
+    lost = min(int(sizes.get("missing_sessions", 0)), count - 2)
     missing[1 + draw.permutation(count - 2)[:lost]] = True
     return missing
 
 
 def _contract_bars(
-    market: Market, sessions: Days, own: Floats, expiry: Ints, missing: npt.NDArray[np.bool_]
+    market: Market, sessions: Days, our_closes: Floats, expiry: Ints, missing: npt.NDArray[np.bool_]
 ) -> ContractBars:
     contracts = _names(market)
     count = sessions.size
@@ -210,10 +210,10 @@ def _contract_bars(
     active = np.searchsorted(expiry - _CROSSOVER, at, side="right")
     active = np.minimum(active, market.contracts - 1)
     contract, session = np.nonzero((at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing)
-    close = own[contract, session]
+    close = our_closes[contract, session]
     volume = np.where(contract == active[session], 10_000, 1_000 // (1 + np.abs(contract - active[session])))
     columns = _bars(close, session, contract)
-    names = pl.Series("contract", [found.name for found in contracts])
+    names = pl.Series("contract", [contract.name for contract in contracts])
     frame = pl.DataFrame(
         {
             "session": sessions[session],
@@ -223,8 +223,8 @@ def _contract_bars(
             "open_interest": volume * 5,
         }
     )
-    held = np.unique(contract)
-    kept = tuple(contracts[k] for k in held.tolist())
+    contract_on_day = np.unique(contract)
+    kept = tuple(contracts[k] for k in contract_on_day.tolist())
     return ContractBars(frame, _meta("own"), kept)
 
 
@@ -234,35 +234,35 @@ def _reference(
     true: Floats,
     expiry: Ints,
     gaps: Floats,
-    found: Mapping[DefectKind, float],
+    sizes: Mapping[DefectKind, float],
     middle: int,
     shipped: Shipped,
 ) -> Reference:
     """The other vendor rolls on the crossover's second day (or later by the shift), on the true closes."""
     count = sessions.size
-    shift = int(found.get("roll_shift", 0))
+    shift = int(sizes.get("roll_shift", 0))
     gap_session = np.minimum(expiry[:-1] - _CROSSOVER + 1 + shift, expiry[:-1])
-    held = np.searchsorted(gap_session, np.arange(count), side="left")
-    raw = true[held, np.arange(count)]
+    contract_on_day = np.searchsorted(gap_session, np.arange(count), side="left")
+    raw = true[contract_on_day, np.arange(count)]
     numbers = np.arange(gaps.size)
     stated = true[numbers + 1, gap_session] - true[numbers, gap_session]
-    if "wrong_gap" in found:
-        stated[middle] += found["wrong_gap"]
-    if "unadjusted_roll" in found:
+    if "wrong_gap" in sizes:
+        stated[middle] += sizes["wrong_gap"]
+    if "unadjusted_roll" in sizes:
         stated[middle] = 0.0
-    if "inverted_adjustment" in found:
+    if "inverted_adjustment" in sizes:
         stated = -stated
     steps = np.zeros(count + 1)
     steps[gap_session] = stated
     offset = np.cumsum(steps[::-1])[::-1][:-1]
-    adjusted, unadjusted = (_series(sessions, close, held, market.tick) for close in (raw + offset, raw))
+    adjusted, unadjusted = (_series(sessions, close, contract_on_day, market.tick) for close in (raw + offset, raw))
     return Reference(
         "other", adjusted if shipped != "unadjusted" else None, unadjusted if shipped != "adjusted" else None
     )
 
 
-def _series(sessions: Days, close: Floats, held: Ints, tick: float) -> DailySeries:
-    bars = _bars(close, np.arange(close.size), held)
+def _series(sessions: Days, close: Floats, contract_on_day: Ints, tick: float) -> DailySeries:
+    bars = _bars(close, np.arange(close.size), contract_on_day)
     frame = pl.DataFrame({"session": sessions, **{name: prices * tick for name, prices in bars.items()}})
     frame = frame.with_columns(
         volume=pl.lit(10_000, dtype=pl.Int64),

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from certificate_of import certificate_of
 from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
@@ -37,7 +38,7 @@ def locked_profile(**changes: Any) -> op.OperatingProfile:
 
 
 def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificate:
-    return Certificate(symbol, decision, reasons, {"symbol": symbol, "decision": decision})
+    return certificate_of(symbol, decision, *reasons)
 
 
 def board() -> dict[str, Certificate | gatekeeper.Unavailable]:
@@ -125,8 +126,9 @@ def test_better_than_expected_refuses_and_says_what_to_do() -> None:
         (None, "INPUT_MISSING"),
         (gatekeeper.Unavailable("INPUT_UNREADABLE", "ESH25.dbn.zst: truncated"), "INPUT_UNREADABLE"),
         (certificate("PL", "WATCH"), "CERTIFICATE_OF_ANOTHER_SYMBOL"),
-        (Certificate("ES", "MAYBE", (), {}), "CERTIFICATE_UNREADABLE"),  # type: ignore[arg-type]
-        (Certificate("ES", "WATCH", (), {"value": float("nan")}), "CERTIFICATE_UNREADABLE"),
+        (certificate_of("ES", "MAYBE"), "CERTIFICATE_UNREADABLE"),  # type: ignore[arg-type]
+        # JSON carries no such whole number: the certificate has no digest.
+        (certificate_of("ES", "WATCH", max_day_delta=2**60), "CERTIFICATE_UNREADABLE"),
     ],
 )
 def test_what_cannot_be_relied_on_is_error(found: Certificate | gatekeeper.Unavailable | None, code: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from certificate_of import certificate_of
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl import run_orchestrator as runner
@@ -49,17 +50,20 @@ def locked_profile() -> op.OperatingProfile:
     return op.load(op.with_lock(data, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings=digest)), TEMPLATE.name)
 
 
-def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
+def made(es: Decision = "WATCH") -> dict[str, Certificate]:
     statuses: dict[str, Decision] = {"ES": es, "CL": "ACCEPT", "PL": "WATCH"}
     drift = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)")
-    certificates: dict[str, Certificate | gatekeeper.Unavailable] = {
-        symbol: Certificate(symbol, status, () if status == "ACCEPT" else (drift,), {"symbol": symbol})
+    return {
+        symbol: certificate_of(symbol, status, *(() if status == "ACCEPT" else (drift,)))
         for symbol, status in statuses.items()
     }
+
+
+def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
     return gatekeeper.decide(
         locked_profile(),
         current=gatekeeper.CurrentLocks("1" * 64, "2" * 64),
-        certificates=certificates,
+        certificates=made(es),
         instant=INSTANT,
     )
 
@@ -247,7 +251,7 @@ def test_the_summary_and_its_trades(workspace: store.Workspace, run: Made) -> No
     assert summary["trades"] == {"file": trades.name, "sha256": digests.sha256_file(trades), "rows": 3}
     assert summary["digests"] == {
         "profile": locked_profile().sha256,
-        "certificates": {symbol: digests.digest({"symbol": symbol}) for symbol in ("ES", "CL", "PL")},
+        "certificates": {symbol: found.sha256 for symbol, found in made().items()},
         "strategy": "2" * 64,
         "thresholds": "1" * 64,
         "settings": op.settings_digest(locked_profile()),

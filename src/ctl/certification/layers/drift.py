@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certification.acceptance import LIMITS_V1
+from ctl.certification.layers import ledger
+from ctl.certification.recovery import adjustment
+from ctl.certification.tolerance import watch_above
 from ctl.certification.window import roll_starts
 from ctl.errors import DataError
+from ctl.model.certificate import (
+    AlignedOn,
+    AligningRule,
+    DriftFigures,
+    DriftInterval,
+    LevelDifference,
+    LevelDriftFigures,
+)
+from ctl.model.documents import Records
+from ctl.model.findings import LayerName, LayerResult, NotRun, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctl.certification.window import Overlap, WindowRoll
+    from ctl.certification.layers.roll_schedule import RollAlignment
+    from ctl.certification.window import Overlap, Window, WindowRoll
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-AligningRule = Literal["same_contract_run", "after_last_roll"]
+
+LAYER: Final[LayerName] = "L4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +58,90 @@ class AligningRun:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftIntervals:
-    """Drift between consecutive rolls of either side (k intervals).
+class Drift:
+    """D(t) over the shared sessions (n), in quote units, and what is published of it."""
 
-    start, end: positions on `Overlap.sessions`, both inclusive. mean, signed_mean: of |D| and D. share: of the
-    sum of |D|.
-    """
-
-    start: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
-    mean: Floats
-    signed_mean: Floats
-    share: Floats
+    d: Floats
+    figures: DriftFigures
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """D(t) = canonical - reference adjusted close - anchor over the shared sessions, in quote units."""
+class ExplainedDrift:
+    """The drift of a window and the ledger that it is the sum of."""
 
-    run: AligningRun
-    anchor: float
-    d: Floats
-    mean_drift: float
-    max_drift: float
-    signed_mean_drift: float
-    p95_drift: float
-    max_at: int
-    intervals: DriftIntervals
+    drift: Drift
+    ledger: ledger.Ledger
 
 
-def aligning_run(
-    overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
-) -> AligningRun:
+def check(window: Window | NotRun, alignment: RollAlignment) -> LayerResult[ExplainedDrift]:
+    """The layer: drift and its ledger. alignment: names the blocks where contracts are unknown; may be empty."""
+    if isinstance(window, NotRun):
+        return LayerResult.absent(LAYER, window)
+    overlap, request = window.overlap, window.request
+    if not overlap.has_reference_adjusted:
+        return LayerResult.absent(LAYER, "the reference ships no adjusted series and states no gaps to build one from")
+    refused = _bases_refused(window)
+    if refused:
+        return LayerResult.absent(LAYER, refused)
+    drift = measure(overlap, window.canonical_rolls, window.reference_rolls)
+    book = _ledger(window, alignment)
+    scale = max(1.0, float(np.abs(overlap.canonical_adjusted).max()))
+    if not np.abs(book.drift - drift.d).max() <= 1e-9 * scale:
+        raise DataError("the ledger explains another drift than the one measured")
+    limit = LIMITS_V1.max_mean_drift
+    figures = drift.figures
+    text = (
+        f"mean drift {figures.mean_drift:.6g}, at most {figures.max_drift:.6g}, over {overlap.sessions.size} sessions"
+    )
+    findings = (
+        watch_above("mean_drift", text, "MEAN_DRIFT", figures.mean_drift, limit, request.quote_unit),
+        book.finding(),
+        *adjustment.mismatch(window.canonical, window.recovered, tick=request.tick),
+    )
+    status = worst_status(made.status for made in findings)
+    if request.contracts is None:
+        # Without contracts, as for equities, the levels themselves are to agree: nothing is rolled or aligned.
+        level = np.abs(overlap.canonical_adjusted - overlap.reference_adjusted)
+        published = {field.name: getattr(figures, field.name) for field in fields(figures)}
+        difference = LevelDifference(float(level.mean()), float(level.max()))
+        figures = LevelDriftFigures(**published, level_difference=difference)
+    return LayerResult.of(LAYER, status, text, findings, measured=ExplainedDrift(drift, book), figures=figures)
+
+
+def _ledger(window: Window, alignment: RollAlignment) -> ledger.Ledger:
+    overlap, recovered = window.overlap, window.recovered
+    roll_dates = (roll.roll_date for roll in recovered.rolls)
+    ours = dict(zip(roll_dates, recovered.our_gaps.tolist(), strict=True))
+    our_gaps = np.array([ours.get(roll.roll_date, np.nan) for roll in window.reference_rolls], dtype=np.float64)
+    return ledger.compute(
+        overlap.sessions,
+        ledger.Side(
+            overlap.canonical_adjusted, overlap.canonical_unadjusted, overlap.canonical_contract, window.canonical_rolls
+        ),
+        ledger.Side(
+            overlap.reference_adjusted, overlap.reference_unadjusted, overlap.reference_contract, window.reference_rolls
+        ),
+        names=overlap.contracts,
+        our_gaps=our_gaps,
+        pairs=[(pair.canonical, pair.reference) for pair in alignment.pairs],
+    )
+
+
+def _bases_refused(window: Window) -> str:
+    """Why series of different adjustment bases are not compared, unless the caller means to; empty where they may."""
+    series = window.reference.adjusted or window.reference.unadjusted
+    ours, theirs = window.canonical.meta.adjustment_basis, None if series is None else series.meta.adjustment_basis
+    if window.request.intended_bases or ours is None or theirs is None or ours == theirs:
+        return ""
+    return f"bases differ: canonical is {ours}, reference {theirs}; name the pair as intended to compare them"
+
+
+def aligning_run(overlap: Overlap, first_on_new: Ints) -> AligningRun:
     """The last run of consecutive same-contract sessions: one contract, no roll of either side inside.
 
-    Where both sides are never known to hold the same contract: the sessions after the last roll of either
-    side. Raises DataError where there is no session to align on.
+    first_on_new: `roll_starts` of both sides. Where both sides are never known to hold the same contract: the
+    sessions after the last roll of either side. Raises DataError where there is no session to align on.
     """
-    return _aligning_run(overlap, roll_starts(overlap, canonical_rolls, reference_rolls))
-
-
-def _aligning_run(overlap: Overlap, first_on_new: Ints) -> AligningRun:
     same = np.flatnonzero(overlap.same_contract)
     count = overlap.sessions.size
     if not same.size:
@@ -112,22 +171,29 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
     if not overlap.has_reference_adjusted:
         raise DataError("the reference ships no adjusted series to measure drift against")
     first_on_new = roll_starts(overlap, canonical_rolls, reference_rolls)
-    run = _aligning_run(overlap, first_on_new)
+    run = aligning_run(overlap, first_on_new)
     difference = overlap.canonical_adjusted - overlap.reference_adjusted
     anchor = float(np.median(difference[run.window]))
     d = difference - anchor
-    size = np.abs(d)
-    return Drift(
-        run=run,
-        anchor=anchor,
-        d=d,
+    size, sessions = np.abs(d), overlap.sessions
+    figures = DriftFigures(
         mean_drift=float(size.mean()),
         max_drift=float(size.max()),
-        signed_mean_drift=float(d.mean()),
-        p95_drift=_percentile(size, 0.95),
-        max_at=int(size.argmax()),
-        intervals=_intervals(d, size, first_on_new),
+        signed_mean=float(d.mean()),
+        p95=_percentile(size, 0.95),
+        max_drift_session=sessions[int(size.argmax())].item(),
+        anchor=anchor,
+        aligned_on=AlignedOn(
+            rule=run.rule,
+            first_session=sessions[run.start].item(),
+            last_session=sessions[run.end].item(),
+            sessions=run.end - run.start + 1,
+            contract=overlap.contracts[run.contract] if run.contract >= 0 else None,
+        ),
+        contracts_known=overlap.contracts_known,
+        intervals=_intervals(sessions, d, size, first_on_new),
     )
+    return Drift(d, figures)
 
 
 def _percentile(values: Floats, share: float) -> float:
@@ -139,11 +205,15 @@ def _percentile(values: Floats, share: float) -> float:
     return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
-def _intervals(d: Floats, size: Floats, first_on_new: Ints) -> DriftIntervals:
+def _intervals(
+    sessions: npt.NDArray[np.datetime64], d: Floats, size: Floats, first_on_new: Ints
+) -> Records[DriftInterval]:
+    """Drift between consecutive rolls of either side."""
     starts = np.append(0, first_on_new[(first_on_new > 0) & (first_on_new < d.size)])
     ends = np.append(starts[1:], d.size)
     counts = ends - starts
     signed, absolute = np.add.reduceat(d, starts), np.add.reduceat(size, starts)
     total = absolute.sum()
     share = absolute / total if total > 0.0 else np.zeros_like(absolute)
-    return DriftIntervals(starts, ends - 1, absolute / counts, signed / counts, share)
+    columns = (sessions[starts], sessions[ends - 1], counts, absolute / counts, signed / counts, share)
+    return Records(DriftInterval, columns)

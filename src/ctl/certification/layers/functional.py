@@ -6,24 +6,26 @@ This room does not know the strategy: its caller runs it on both sides and hands
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certification.acceptance import COMPARED_DECIMALS, exceeds, watch_above
 from ctl.certification.recovery.spread_steps import match_in_order
-from ctl.certification.state import TITLES
-from ctl.model.findings import LayerResult, counted, worst_status
+from ctl.certification.tolerance import COMPARED_DECIMALS, exceeds, watch_above
+from ctl.model.certificate import MovedTrades, ParityFigures
+from ctl.model.findings import LayerName, LayerResult, NotRun, counted, worst_status
 
 if TYPE_CHECKING:
+    from ctl.certification.functional_input import FunctionalInput, FunctionalSide
     from ctl.certification.layers.ledger import Ledger
+    from ctl.certification.recovery.reference import RecoveredReference
+    from ctl.certification.request import CertifyRequest
 
-LAYER: Final = "L5"
+LAYER: Final[LayerName] = "L5"
 PAIR_SESSIONS: Final = 3
 BORDERLINE_MARGIN: Final = 0.001
 MAX_BORDERLINE_SHARE: Final = 0.05
@@ -31,42 +33,8 @@ MAX_DELTA_R: Final = 0.1
 # What a strategy looks back on when it decides; a component that moved in this span may have moved the trigger.
 LOOKBACK_SESSIONS: Final = 20
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 TriggerClass = Literal["matched", "borderline", "mismatched"]
-
-_above = partial(watch_above, LAYER)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FunctionalSide:
-    """What the strategy did on one side, one entry per trigger, oldest first (n).
-
-    triggers: datetime64[D]. exits: datetime64[D], the session of the last fill; NaT where no trade closed.
-    results: float64, R of the closed trade. margins: per session how far the inequality that decides on a
-    trigger there is from turning, as a fraction of price (0.001 is 0.1 %); at least for the sessions on which
-    either side triggers, so that a near miss can be told from a real one.
-    """
-
-    triggers: Days
-    exits: Days
-    results: Floats
-    margins: Mapping[date, float] = field(default_factory=dict)
-
-    @classmethod
-    def empty(cls) -> FunctionalSide:
-        """A side without triggers."""
-        none = np.empty(0, "datetime64[D]")
-        return cls(none, none, np.empty(0))
-
-    def signals(self) -> list[_Signal]:
-        """One entry per trigger."""
-        columns = (self.triggers.tolist(), self.exits.tolist(), self.results.tolist())
-        return [
-            _Signal(session, exit_session, None if exit_session is None else result)
-            for session, exit_session, result in zip(*columns, strict=True)
-        ]
 
 
 class _Signal(NamedTuple):
@@ -77,17 +45,12 @@ class _Signal(NamedTuple):
     result: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionalInput:
-    """Both sides over the overlap. sessions: datetime64[D] of either side, ascending: distances are counted on it.
-
-    absent: why the strategy could not run on both sides (open, high or low missing); then nothing is compared.
-    """
-
-    sessions: Days
-    canonical: FunctionalSide
-    reference: FunctionalSide
-    absent: str | None = None
+def _signals(side: FunctionalSide) -> list[_Signal]:
+    columns = (side.triggers.tolist(), side.exits.tolist(), side.results.tolist())
+    return [
+        _Signal(session, exit_session, None if exit_session is None else result)
+        for session, exit_session, result in zip(*columns, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +79,15 @@ class TriggerRow:
         """Whether a matched trigger's trade closed on one side only: not entered, or still open, on the other."""
         return self.kind == "matched" and (self.canonical_r is None) != (self.reference_r is None)
 
-    def document(self) -> dict[str, Any]:
+    @property
+    def session(self) -> date:
+        """Our trigger's session, or the reference's where it is alone."""
+        session = self.canonical_session or self.reference_session
+        if session is None:
+            raise ValueError("a trigger row without a session")
+        return session
+
+    def evidence(self) -> dict[str, Any]:
         """JSON-ready; also one row of L5_trades.csv."""
         return {
             "class": self.kind,
@@ -152,84 +123,86 @@ class FunctionalParity:
         """|delta R| of the matched trades that closed on both sides."""
         return [abs(row.delta_r) for row in self.rows if row.delta_r is not None]
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready values of the layer."""
+    def figures(self) -> ParityFigures:
+        """What is published."""
         deltas = self.deltas
         moved: dict[str, list[TriggerRow]] = {}
         for row in self.rows:
             if row.moved_by is not None:
                 moved.setdefault(row.moved_by, []).append(row)
-        return {
-            "n_matched": self.count("matched"),
-            "n_borderline": self.count("borderline"),
-            "n_mismatched": self.count("mismatched"),
-            "share_borderline": self.share_borderline,
-            "n_matched_trades": len(deltas),
-            "n_one_sided_trades": sum(row.one_sided for row in self.rows),
-            "max_delta_r": max(deltas) if deltas else None,
-            "mean_delta_r": sum(deltas) / len(deltas) if deltas else None,
-            "canonical_total_r": self.canonical_total_r,
-            "reference_total_r": self.reference_total_r,
-            "moved": [
-                {
-                    "name": name,
-                    "delta_r": sum(row.effect for row in rows),
-                    "triggers": [_session_of(row).isoformat() for row in rows],
-                }
+        return ParityFigures(
+            n_matched=self.count("matched"),
+            n_borderline=self.count("borderline"),
+            n_mismatched=self.count("mismatched"),
+            share_borderline=self.share_borderline,
+            n_matched_trades=len(deltas),
+            n_one_sided_trades=sum(row.one_sided for row in self.rows),
+            max_delta_r=max(deltas) if deltas else None,
+            mean_delta_r=sum(deltas) / len(deltas) if deltas else None,
+            canonical_total_r=self.canonical_total_r,
+            reference_total_r=self.reference_total_r,
+            moved=tuple(
+                MovedTrades(name, sum(row.effect for row in rows), tuple(row.session for row in rows))
                 for name, rows in sorted(moved.items())
-            ],
-        }
-
-    def result(self) -> LayerResult:
-        """The layer. It informs: WATCH at worst."""
-        mismatched, borderline, total = self.count("mismatched"), self.count("borderline"), len(self.rows)
-        text = counted(
-            mismatched,
-            "trigger on one side only that is no near miss",
-            "triggers on one side only that are no near miss",
+            ),
         )
-        evidence = {"triggers": [row.document() for row in self.rows if row.kind == "mismatched"]}
-        findings = [_above("signals", text, "SIGNAL_DIVERGENCE", float(mismatched), 0.0, "triggers", evidence)]
-        share, deltas = self.share_borderline, self.deltas
-        if share is not None:
-            text = f"{borderline} of {total} triggers are near misses of one side"
-            findings.append(_above("borderline", text, "BORDERLINE_SIGNALS", share, MAX_BORDERLINE_SHARE, "fraction"))
-        if deltas:
-            largest, mean = max(deltas), sum(deltas) / len(deltas)
-            text = f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R"
-            findings.append(_above("delta_r", text, "TRADE_RESULT_DIFFERS", largest, MAX_DELTA_R, "R"))
-        alone = [row for row in self.rows if row.one_sided]
-        if alone:
-            largest, worth = max(abs(row.effect) for row in alone), sum(row.effect for row in alone)
-            text = f"{counted(len(alone), 'trade')} of matched triggers closed on one side only, worth {worth:+.4g} R"
-            evidence = {"triggers": [row.document() for row in alone]}
-            findings.append(_above("one_sided", text, "TRADE_ON_ONE_SIDE", largest, MAX_DELTA_R, "R", evidence))
-        text = (
-            f"{self.count('matched')} matched, {borderline} borderline, {mismatched} mismatched; "
-            f"total R {self.canonical_total_r:.4g} against {self.reference_total_r:.4g}"
-        )
-        status = worst_status(finding.status for finding in findings)
-        return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings), self.document())
 
 
-def check(given: FunctionalInput | None, ledger: Ledger | None = None) -> tuple[LayerResult, FunctionalParity | None]:
-    """The layer and its rows; NOT_RUN where the strategy did not run on both sides."""
+def strategy_input(request: CertifyRequest, recovered: RecoveredReference | NotRun) -> FunctionalInput | NotRun:
+    """Triggers and trades of both sides as the caller gives them, or makes them once the reference is recovered."""
+    given = request.functional
+    if given is None and request.run_on_recovered is not None:
+        if isinstance(recovered, NotRun) or not recovered.contracts_known:
+            return NotRun("the reference ships its adjusted series alone, and what its prices carry is not recovered")
+        given = request.run_on_recovered(recovered.sessions, recovered.adjusted - recovered.unadjusted)
     if given is None:
-        return LayerResult(LAYER, TITLES[LAYER], "NOT_RUN", "no triggers and trades of the strategy were given"), None
-    if given.absent is not None:
-        return LayerResult(LAYER, TITLES[LAYER], "NOT_RUN", given.absent), None
+        return NotRun("no triggers and trades of the strategy were given")
+    return given if given.absent is None else NotRun(given.absent)
+
+
+def check(given: FunctionalInput | NotRun, ledger: Ledger | NotRun) -> LayerResult[FunctionalParity]:
+    """The layer. It informs: WATCH at worst. ledger: names what moved each trade that differs."""
+    if isinstance(given, NotRun):
+        return LayerResult.absent(LAYER, given)
     parity = compare(given, ledger)
-    return parity.result(), parity
+    mismatched, borderline, total = parity.count("mismatched"), parity.count("borderline"), len(parity.rows)
+    text = counted(
+        mismatched,
+        "trigger on one side only that is no near miss",
+        "triggers on one side only that are no near miss",
+    )
+    evidence = {"triggers": [row.evidence() for row in parity.rows if row.kind == "mismatched"]}
+    findings = [watch_above("signals", text, "SIGNAL_DIVERGENCE", float(mismatched), 0.0, "triggers", evidence)]
+    share, deltas = parity.share_borderline, parity.deltas
+    if share is not None:
+        text = f"{borderline} of {total} triggers are near misses of one side"
+        findings.append(watch_above("borderline", text, "BORDERLINE_SIGNALS", share, MAX_BORDERLINE_SHARE, "fraction"))
+    if deltas:
+        largest, mean = max(deltas), sum(deltas) / len(deltas)
+        text = f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R"
+        findings.append(watch_above("delta_r", text, "TRADE_RESULT_DIFFERS", largest, MAX_DELTA_R, "R"))
+    alone = [row for row in parity.rows if row.one_sided]
+    if alone:
+        largest, worth = max(abs(row.effect) for row in alone), sum(row.effect for row in alone)
+        text = f"{counted(len(alone), 'trade')} of matched triggers closed on one side only, worth {worth:+.4g} R"
+        evidence = {"triggers": [row.evidence() for row in alone]}
+        findings.append(watch_above("one_sided", text, "TRADE_ON_ONE_SIDE", largest, MAX_DELTA_R, "R", evidence))
+    text = (
+        f"{parity.count('matched')} matched, {borderline} borderline, {mismatched} mismatched; "
+        f"total R {parity.canonical_total_r:.4g} against {parity.reference_total_r:.4g}"
+    )
+    status = worst_status(made.status for made in findings)
+    return LayerResult.of(LAYER, status, text, findings, measured=parity, figures=parity.figures())
 
 
-def compare(given: FunctionalInput, ledger: Ledger | None = None) -> FunctionalParity:
+def compare(given: FunctionalInput, ledger: Ledger | NotRun) -> FunctionalParity:
     """Pair the triggers of both sides and compare their trades.
 
     Same session first; what is left pairs in order within 3 sessions. A trigger on one side only is
     borderline where on its session the deciding inequality of either side is within 0.1 % of price (inclusive),
     else mismatched. ledger: names what moved each trade that differs.
     """
-    ours, theirs = given.canonical.signals(), given.reference.signals()
+    ours, theirs = _signals(given.canonical), _signals(given.reference)
     pairs = _pair(
         np.searchsorted(given.sessions, given.canonical.triggers),
         np.searchsorted(given.sessions, given.reference.triggers),
@@ -239,7 +212,7 @@ def compare(given: FunctionalInput, ledger: Ledger | None = None) -> FunctionalP
     matched, matched_other = {i for i, _ in pairs}, {j for _, j in pairs}
     rows += [_alone(given, it, causes, canonical=True) for i, it in enumerate(ours) if i not in matched]
     rows += [_alone(given, it, causes, canonical=False) for j, it in enumerate(theirs) if j not in matched_other]
-    rows.sort(key=lambda row: (_session_of(row), row.canonical_session is None))
+    rows.sort(key=lambda row: (row.session, row.canonical_session is None))
     return FunctionalParity(tuple(rows), _total(ours), _total(theirs))
 
 
@@ -299,33 +272,26 @@ def _pair(mine: Ints, other: Ints) -> list[tuple[int, int]]:
 class _Causes:
     """Which unit of the ledger moved most within a span: what stays constant over a trade cannot change its R."""
 
-    def __init__(self, ledger: Ledger | None) -> None:
+    def __init__(self, ledger: Ledger | NotRun) -> None:
         self.ledger = ledger
-        self.dense = {} if ledger is None else ledger.dense
+        self.dense = {} if isinstance(ledger, NotRun) else ledger.dense
 
     def between(self, first: date, last: date, *, lookback: int) -> str | None:
         """Name of the unit that changes most from `lookback` sessions before `first` to `last`; None if none does."""
-        if self.ledger is None or not len(self.ledger.sessions):
+        if isinstance(self.ledger, NotRun) or not len(self.ledger.sessions):
             return None
         sessions = self.ledger.sessions
         begin = max(int(np.searchsorted(sessions, np.datetime64(first, "D"))) - lookback, 0)
         end = int(np.searchsorted(sessions, np.datetime64(last, "D"), side="right"))
         if end - begin < 2:
             return None
-        found: list[tuple[float, str]] = []
+        moves: list[tuple[float, str]] = []
         for block in self.ledger.blocks:
             # A block is constant on any span that lies wholly before it or wholly behind it.
             if block.before < end and block.until > begin:
                 values = self.ledger.unit_drift_of(block)[begin:end]
-                found.append((float(values.max() - values.min()), block.unit))
+                moves.append((float(values.max() - values.min()), block.unit))
         for name, dense in self.dense.items():
-            found.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
-        size, name = min(found, key=lambda item: (-round(item[0], COMPARED_DECIMALS), item[1]))
+            moves.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
+        size, name = min(moves, key=lambda item: (-round(item[0], COMPARED_DECIMALS), item[1]))
         return name if round(size, COMPARED_DECIMALS) > 0 else None
-
-
-def _session_of(row: TriggerRow) -> date:
-    session = row.canonical_session or row.reference_session
-    if session is None:
-        raise ValueError("a trigger row without a session")
-    return session

@@ -3,74 +3,106 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certification.acceptance import LIMITS_V1, compared, exceeds
+from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.recovery import adjustment
 from ctl.certification.recovery.reference import recover
-from ctl.certification.state import TITLES
-from ctl.certification.window import roll_starts
+from ctl.certification.tolerance import compared, exceeds
+from ctl.certification.window import INSUFFICIENT_OVERLAP, roll_starts
 from ctl.model.contracts import parse_symbol
-from ctl.model.findings import Finding, LayerResult, counted, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import polars as pl
 
-    from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.request import CertifyRequest, EquityBasis
-    from ctl.certification.window import Overlap, WindowRoll
+    from ctl.certification.window import OurSide, Overlap, Window, WindowRoll
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
     from ctl.model.reference import Reference
 
 Floats = npt.NDArray[np.float64]
 
-LAYER: Final = "L0"
+LAYER: Final[LayerName] = "L0"
 GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
 MIN_CHANGES: Final = 30
 
-_finding = partial(Finding, LAYER)
+
+def check_ours(request: CertifyRequest, ours: OurSide) -> tuple[Finding, ...]:
+    """Checks 1, 2 and 4, which need no reference, and what an equity's two series are adjusted for."""
+    root = check_root(request)
+    if root.status == "FAIL":
+        # Bars of several roots are in no order that the later checks could rely on.
+        return (root,)
+    basis = request.equity_basis
+    closes = closes_for_grid(request, ours)
+    if isinstance(closes, NotRun):
+        grid = finding("tick_grid", "NOT_RUN", closes.reason)
+    else:
+        grid = check_grid(closes, request.tick)
+    checks = (root, grid, check_terms(request))
+    return checks if basis is None else (*checks, check_basis(basis))
+
+
+def gate_failed(checks: Sequence[Finding]) -> bool:
+    """Whether a gating check failed."""
+    return any(made.status == "FAIL" for made in checks if made.check in GATING_CHECKS)
+
+
+def check(ours: Sequence[Finding], window: Window | NotRun) -> LayerResult[None]:
+    """The layer: `check_ours`, and with a window check 3. After a failed check of ours nothing else is compared."""
+    if gate_failed(ours):
+        return result(ours)
+    if isinstance(window, NotRun):
+        status: Status = "ERROR" if window.code == INSUFFICIENT_OVERLAP else "NOT_RUN"
+        match = finding("reference_match", status, window.reason, window.code)
+        return result((*ours[:2], match, *ours[2:]))
+    match = check_reference_match(window.overlap, window.canonical_rolls, window.reference_rolls)
+    checks = [*ours[:2], match, *ours[2:], check_fingerprint(window.recovered)]
+    if match.status == "FAIL":
+        # Changes of another adjustment correlate less the farther back they lie: no other instrument is needed.
+        checks += adjustment.mismatch(window.canonical, window.recovered, tick=window.request.tick)
+    return result(checks)
 
 
 def check_root(request: CertifyRequest) -> Finding:
     """Check 1: every contract's root is the one asked for."""
     if request.contracts is None:
-        return _finding("root", "NOT_RUN", "no contract bars: roots cannot be compared")
+        return finding("root", "NOT_RUN", "no contract bars: roots cannot be compared")
     foreign: dict[str, list[str]] = {}
     for contract in request.contracts.contracts:
         if contract.root != request.root:
             foreign.setdefault(contract.root, []).append(contract.name)
     total = len(request.contracts.contracts)
     if not total:
-        return _finding("root", "ERROR", f"no contracts of {request.root} found")
+        return finding("root", "ERROR", f"no contracts of {request.root} found")
     if not foreign:
-        return _finding("root", "PASS", f"all {total} contracts are {request.root}")
-    found = ", ".join(sorted(foreign))
+        return finding("root", "PASS", f"all {total} contracts are {request.root}")
+    roots_found = ", ".join(sorted(foreign))
     evidence = {"requested": request.root, "found": {root: sorted(names) for root, names in sorted(foreign.items())}}
-    return _finding("root", "FAIL", f"{found} found where {request.root} was asked for", evidence=evidence)
+    return finding("root", "FAIL", f"{roots_found} found where {request.root} was asked for", evidence=evidence)
 
 
-def closes_for_grid(request: CertifyRequest, closes: ContractCloses | None) -> Floats | None:
+def closes_for_grid(request: CertifyRequest, ours: OurSide) -> Floats | NotRun:
     """The prices whose grid is checked: our contracts' closes, else the canonical series' unadjusted ones."""
-    if closes is not None:
-        return closes.flat
-    if request.equity_basis is not None:
-        return request.equity_basis.closes
+    basis = request.equity_basis
+    if basis is not None and basis.refusal is not None and basis.refusal[0] == "DOUBLE_ADJUSTED":
+        return NotRun("prices that were adjusted twice lie on no grid")
+    if ours.closes.names:
+        return ours.closes.flat
+    if basis is not None:
+        return basis.closes
     if request.canonical is None:
-        return None
-    frame = request.canonical.frame
-    if "close_unadjusted" in frame.columns:
-        raw: Floats = frame["close_unadjusted"].to_numpy()
-    else:
-        raw = frame["close"].to_numpy() - frame["adjustment"].fill_null(0.0).to_numpy()
-    return raw
+        return NotRun("no closes to compare with the tick grid")
+    return ours.canonical.unadjusted
 
 
 def check_grid(closes: Floats, tick: float) -> Finding:
@@ -78,19 +110,19 @@ def check_grid(closes: Floats, tick: float) -> Finding:
     share = off_grid_share(closes, tick)
     limit = LIMITS_V1.max_off_grid_share
     if not np.isfinite(share):
-        return _finding("tick_grid", "ERROR", "no finite close to compare with the tick grid")
+        return finding("tick_grid", "ERROR", "no finite close to compare with the tick grid")
     if not exceeds(share, limit):
         text = f"{100 * share:.2f} % of closes off the grid of {tick:g}"
-        return _finding("tick_grid", "PASS", text, value=share, limit=limit, unit="fraction")
+        return finding("tick_grid", "PASS", text, value=share, limit=limit, unit="fraction")
     grid = infer_grid(closes)
     left, right = compared(100 * share, 100 * limit)
     text = f"{left} % of closes off the grid of {tick:g} > {right} %"
     evidence = {"tick": tick, "inferred_grid": grid}
     if grid is not None and divides(grid, tick):
         text += f"; they lie on the finer grid of {grid:g}"
-        return _finding("tick_grid", "WATCH", text, "FINER_GRID", share, limit, "fraction", evidence)
+        return finding("tick_grid", "WATCH", text, "FINER_GRID", share, limit, "fraction", evidence)
     text += "; no grid found" if grid is None else f"; they lie on a grid of {grid:g}"
-    return _finding("tick_grid", "FAIL", text, None, share, limit, "fraction", evidence)
+    return finding("tick_grid", "FAIL", text, None, share, limit, "fraction", evidence)
 
 
 def check_reference_match(
@@ -110,7 +142,7 @@ def check_reference_match(
     if correlation is None:
         why = f"{used} comparable changes" if used < MIN_CHANGES else f"one side does not move over {used} changes"
         text = f"correlation of daily changes is undefined: {why}"
-        return _finding("reference_match", "ERROR", text, evidence=evidence)
+        return finding("reference_match", "ERROR", text, evidence=evidence)
     problems = []
     if exceeds(least, correlation):
         left, right = compared(correlation, least)
@@ -126,14 +158,14 @@ def check_reference_match(
             problems.append(f"prices are {10.0**power:g} times the reference's: another quote unit")
     text = "; ".join(problems) or f"correlation of daily changes {correlation:.4f} over {used} sessions"
     status: Status = "FAIL" if problems else "PASS"
-    return _finding("reference_match", status, text, code, correlation, least, "correlation", evidence)
+    return finding("reference_match", status, text, code, correlation, least, "correlation", evidence)
 
 
 def check_terms(request: CertifyRequest) -> Finding:
     """Check 4: the vendor's definition records agree with what was asked for. Informs; does not gate."""
     terms = request.contracts.terms if request.contracts is not None else {}
     if request.contracts is None or not terms:
-        return _finding("definition", "NOT_RUN", "no definition records")
+        return finding("definition", "NOT_RUN", "no definition records")
     last_bars = _last_bars(request.contracts)
     problems = []
     for name in sorted(terms):
@@ -153,10 +185,10 @@ def check_terms(request: CertifyRequest) -> Finding:
                 problems.append(f"{name}: bar of {last_bar} after its expiration {term.last_trade}")
     evidence = {"contracts": len(terms), "disagreements": problems[:50], "n_disagreements": len(problems)}
     if problems:
-        return _finding(
+        return finding(
             "definition", "FAIL", f"{counted(len(problems), 'disagreement')}, first: {problems[0]}", evidence=evidence
         )
-    return _finding("definition", "PASS", f"definition records of {len(terms)} contracts agree", evidence=evidence)
+    return finding("definition", "PASS", f"definition records of {len(terms)} contracts agree", evidence=evidence)
 
 
 def check_basis(basis: EquityBasis) -> Finding:
@@ -164,46 +196,44 @@ def check_basis(basis: EquityBasis) -> Finding:
     if basis.refusal is not None:
         code, text = basis.refusal
         status: Status = "FAIL" if code == "DOUBLE_ADJUSTED" else "NOT_RUN"
-        return _finding("adjustment_basis", status, text, code, evidence=basis.document)
+        return finding("adjustment_basis", status, text, code, evidence=basis.document)
     if basis.notes:
         text = "; ".join((basis.text, *basis.notes))
-        return _finding("adjustment_basis", "WATCH", text, "BASIS_MISSTATED", evidence=basis.document)
-    return _finding("adjustment_basis", "PASS", basis.text, evidence=basis.document)
+        return finding("adjustment_basis", "WATCH", text, "BASIS_MISSTATED", evidence=basis.document)
+    return finding("adjustment_basis", "PASS", basis.text, evidence=basis.document)
 
 
 def check_fingerprint(recovered: RecoveredReference) -> Finding:
     """Evidence: how well the reference's closes are those of our contracts. Informs; does not gate."""
     evidence = {"source": recovered.source, "median_residual_ticks": recovered.median_residual_ticks}
     if recovered.median_residual_ticks is None:
-        return _finding("fingerprint", "NOT_RUN", "contract closes were not matched", evidence=evidence)
+        return finding("fingerprint", "NOT_RUN", "contract closes were not matched", evidence=evidence)
     residual = recovered.median_residual_ticks
     if recovered.source != "fingerprint":
         text = f"the reference's closes match no path through our contracts: median residual {residual:.2f} ticks"
-        return _finding("fingerprint", "WATCH", text, "NO_FINGERPRINT_MATCH", residual, unit="ticks", evidence=evidence)
+        return finding("fingerprint", "WATCH", text, "NO_FINGERPRINT_MATCH", residual, unit="ticks", evidence=evidence)
     text = f"the reference's closes follow our contracts: median residual {residual:.2f} ticks"
     if recovered.rolls_uncertain:
         text += "; it ships only its adjusted series and no highs and lows that are ours: its contracts are uncertain"
-        return _finding("fingerprint", "WATCH", text, "UNCERTAIN_ROLLS", residual, unit="ticks", evidence=evidence)
-    return _finding("fingerprint", "PASS", text, None, residual, unit="ticks", evidence=evidence)
+        return finding("fingerprint", "WATCH", text, "UNCERTAIN_ROLLS", residual, unit="ticks", evidence=evidence)
+    return finding("fingerprint", "PASS", text, None, residual, unit="ticks", evidence=evidence)
 
 
-def result(findings: Sequence[Finding]) -> LayerResult:
+def result(findings: Sequence[Finding]) -> LayerResult[None]:
     """The layer from its checks. A gating check that did not run makes the layer NOT_RUN, unless one failed."""
-    by_check = {finding.check: finding.status for finding in findings}
+    by_check = {made.check: made.status for made in findings}
     gating = [by_check.get(check, "NOT_RUN") for check in GATING_CHECKS]
     status = worst_status(gating)
     if status in {"PASS", "WATCH"} and "NOT_RUN" in gating:
         status = "NOT_RUN"
-    if status == "PASS" and any(finding.status in {"WATCH", "FAIL"} for finding in findings):
+    if status == "PASS" and any(made.status in {"WATCH", "FAIL"} for made in findings):
         status = "WATCH"
-    told = [f"{finding.check}: {finding.text}" for finding in findings if finding.status not in {"PASS", "NOT_RUN"}]
+    told = [f"{made.check}: {made.text}" for made in findings if made.status not in {"PASS", "NOT_RUN"}]
     silent = [
-        f"{finding.check}: {finding.text}"
-        for finding in findings
-        if finding.status == "NOT_RUN" and finding.check in GATING_CHECKS
+        f"{made.check}: {made.text}" for made in findings if made.status == "NOT_RUN" and made.check in GATING_CHECKS
     ]
     text = "; ".join(told or (silent if status == "NOT_RUN" else [])) or "the instrument is the one asked for"
-    return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings))
+    return LayerResult.of(LAYER, status, text, findings, measured=None)
 
 
 def best_matching_root(bars: ContractBars, others: Mapping[str, ContractBars]) -> tuple[str, float] | None:
@@ -272,16 +302,16 @@ def _change_correlation(
     overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
 ) -> tuple[float | None, int, str]:
     """Pearson of close-to-close changes between neighbouring shared sessions, how many, and which."""
-    own = overlap.canonical_adjusted
+    ours = overlap.canonical_adjusted
     theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
-    usable = np.ones(max(own.size - 1, 0), dtype=np.bool_)
+    usable = np.ones(max(ours.size - 1, 0), dtype=np.bool_)
     switched = roll_starts(overlap, canonical_rolls, reference_rolls) - 1
     usable[switched[(switched >= 0) & (switched < usable.size)]] = False
     basis = "sessions on which neither side rolls"
-    x, y = np.diff(own), np.diff(theirs)
+    x, y = np.diff(ours), np.diff(theirs)
     usable &= np.isfinite(x) & np.isfinite(y)
-    same, held = overlap.same_contract, overlap.canonical_contract
-    alike = usable & same[1:] & same[:-1] & (held[1:] == held[:-1])
+    same, contract = overlap.same_contract, overlap.canonical_contract
+    alike = usable & same[1:] & same[:-1] & (contract[1:] == contract[:-1])
     if np.count_nonzero(alike) >= MIN_CHANGES:
         usable, basis = alike, "same-contract sessions"
     x, y = x[usable], y[usable]

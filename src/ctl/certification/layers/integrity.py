@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ctl.certification.acceptance import exceeds
-from ctl.certification.state import TITLES
-from ctl.certification.window import label_runs
-from ctl.errors import CtlError, DataError
+from ctl.certification.contract_bars import LISTED
+from ctl.certification.tolerance import exceeds
+from ctl.errors import CtlError
 from ctl.kernels import kernel
-from ctl.model.findings import Finding, LayerResult, counted, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
 
 if TYPE_CHECKING:
-    from ctl.certification.window import CanonicalArrays
+    from ctl.certification.contract_bars import ContractBarArrays
+    from ctl.certification.request import CertifyRequest
+    from ctl.certification.series_arrays import CanonicalArrays
+    from ctl.certification.window import OurSide
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
 
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-LAYER: Final = "L1"
+LAYER: Final[LayerName] = "L1"
 SPIKE_DEVIATIONS: Final = 10.0
 SPIKE_WINDOW: Final = 60
 SPIKE_MIN_CHANGES: Final = 20
@@ -35,73 +36,33 @@ STALE_SESSIONS: Final = 5
 PARITY_TICKS: Final = 1.0
 PARITY_VOLUME: Final = 0.005
 PARITY_LEAST_SHARE: Final = 0.99
-LISTED: Final = 20
-
-_finding = partial(Finding, LAYER)
 
 
-class Bars:
-    """The columns of contract bars as arrays, one row per bar, and where each contract begins.
-
-    Raises DataError where the bars are not grouped by contract in expiry order.
-    """
-
-    def __init__(self, bars: ContractBars) -> None:
-        column = bars.frame.get_column
-        self.names = tuple(contract.name for contract in bars.contracts)
-        starts, self.contract = label_runs(column("contract"))
-        if tuple(column("contract")[starts.tolist()].to_list()) != self.names:
-            raise DataError(
-                "contract bars are not grouped by contract in expiry order",
-                where=bars.meta.root,
-                expected="rows sorted by (expiry, session), every contract listed once",
-            )
-        self.day: Ints = column("session").cast(pl.Int32).to_numpy().astype(np.int64)
-        self.open, self.high, self.low, self.close = (
-            column(name).to_numpy().astype(np.float64, copy=False) for name in ("open", "high", "low", "close")
-        )
-        self.volume: Floats = column("volume").to_numpy().astype(np.float64, copy=False)
-        self.first_of_contract: Bools = np.zeros(self.day.size, dtype=np.bool_)
-        self.first_of_contract[starts] = True
-
-    def where(self, rows: Ints) -> list[dict[str, str]]:
-        """The first few of these bars, named."""
-        return [
-            {"contract": self.names[int(self.contract[row])], "session": str(np.datetime64(int(self.day[row]), "D"))}
-            for row in rows[:LISTED]
-        ]
-
-
-def check(
-    contracts: ContractBars,
-    bars: Bars,
-    canonical: CanonicalArrays | None,
-    *,
-    tick: float,
-    calendar_sessions: Days | None = None,
-    reference_contracts: ContractBars | CtlError | None = None,
-) -> LayerResult:
+def check(request: CertifyRequest, ours: OurSide | NotRun) -> LayerResult[None]:
     """Every check of the raw bars. Nothing here gates: a finding says what to look at.
 
-    bars: `contracts` as arrays. canonical: the series whose contract of the day is the active one; its contract
-    indices refer to `bars.names`.
+    The contract that our series holds on a day is the active one.
     """
+    bars = ours if isinstance(ours, NotRun) else ours.bars
+    if isinstance(ours, NotRun) or isinstance(bars, NotRun) or request.contracts is None:
+        return LayerResult.absent(LAYER, bars if isinstance(bars, NotRun) else "no contract bars")
+    reference_contracts = None if request.reference is None else request.reference.contracts
     findings = [
         check_bars(bars),
         check_order(bars),
-        *check_calendar(bars, canonical, calendar_sessions),
-        check_day_basis(contracts, bars),
-        check_spikes(bars, tick),
-        check_stale(bars, canonical),
-        check_parity(contracts, reference_contracts, tick),
+        *check_calendar(bars, ours.canonical, request.calendar_sessions),
+        check_day_basis(request.contracts, bars),
+        check_spikes(bars, request.tick),
+        check_stale(bars, ours.canonical),
+        check_parity(request.contracts, reference_contracts, request.tick),
     ]
-    status = worst_status(finding.status for finding in findings)
-    told = [f"{finding.check}: {finding.text}" for finding in findings if finding.status in {"WATCH", "FAIL", "ERROR"}]
+    status = worst_status(made.status for made in findings)
+    told = [f"{made.check}: {made.text}" for made in findings if made.status in {"WATCH", "FAIL", "ERROR"}]
     text = "; ".join(told) or f"{bars.day.size} bars of {len(bars.names)} contracts"
-    return LayerResult(LAYER, TITLES[LAYER], status, text, tuple(findings))
+    return LayerResult.of(LAYER, status, text, findings, measured=None)
 
 
-def check_bars(bars: Bars) -> Finding:
+def check_bars(bars: ContractBarArrays) -> Finding:
     """Prices finite, high and low around open and close, no negative volume. Missing open, high and low are allowed."""
     prices = (bars.open, bars.high, bars.low)
     # Settlement-only data has no open, high or low at all; NaN compares false, so such a bar passes the order checks.
@@ -124,52 +85,54 @@ def check_bars(bars: Bars) -> Finding:
     bad = np.flatnonzero(disorder | infinite | partial | negative)
     evidence = {**counts, "bars": int(bars.day.size), "first": bars.where(bad)}
     if not bad.size:
-        return _finding("bars", "PASS", f"{bars.day.size} bars well formed", evidence=evidence)
+        return finding("bars", "PASS", f"{bars.day.size} bars well formed", evidence=evidence)
     text = f"{counted(bad.size, 'malformed bar')}: " + ", ".join(
         f"{name} {count}" for name, count in counts.items() if count
     )
-    return _finding("bars", "FAIL", text, "MALFORMED_BARS", float(bad.size), 0.0, "bars", evidence)
+    return finding("bars", "FAIL", text, "MALFORMED_BARS", float(bad.size), 0.0, "bars", evidence)
 
 
-def check_order(bars: Bars) -> Finding:
+def check_order(bars: ContractBarArrays) -> Finding:
     """Sessions of each contract ascending and unique."""
     step = np.diff(bars.day, prepend=bars.day[:1])
     bad = np.flatnonzero((step <= 0) & ~bars.first_of_contract)
     if not bad.size:
-        return _finding("order", "PASS", "sessions ascending and unique per contract")
+        return finding("order", "PASS", "sessions ascending and unique per contract")
     text = counted(bad.size, "bar repeats a session or steps back", "bars repeat a session or step back")
-    return _finding("order", "FAIL", text, "SESSION_ORDER", float(bad.size), 0.0, "bars", {"first": bars.where(bad)})
+    return finding("order", "FAIL", text, "SESSION_ORDER", float(bad.size), 0.0, "bars", {"first": bars.where(bad)})
 
 
-def check_calendar(bars: Bars, canonical: CanonicalArrays | None, calendar_sessions: Days | None) -> list[Finding]:
+def check_calendar(
+    bars: ContractBarArrays, canonical: CanonicalArrays, calendar_sessions: Days | None
+) -> list[Finding]:
     """Bars on days that are no sessions, and sessions on which the active contract has no bar."""
     if calendar_sessions is None:
         text = "no exchange calendar given"
-        return [_finding("non_sessions", "NOT_RUN", text), _finding("missing_sessions", "NOT_RUN", text)]
+        return [finding("non_sessions", "NOT_RUN", text), finding("missing_sessions", "NOT_RUN", text)]
     sessions = calendar_sessions.astype("datetime64[D]").astype(np.int64)
     return [_non_sessions(bars, sessions), _missing_sessions(bars, canonical, sessions)]
 
 
-def _non_sessions(bars: Bars, sessions: Ints) -> Finding:
+def _non_sessions(bars: ContractBarArrays, sessions: Ints) -> Finding:
     foreign = np.flatnonzero(~_contained(bars.day, sessions))
     if not foreign.size:
-        return _finding("non_sessions", "PASS", "every bar lies on a session of the exchange")
+        return finding("non_sessions", "PASS", "every bar lies on a session of the exchange")
     text = counted(foreign.size, "bar on a day that is no session", "bars on days that are no sessions")
     text += " of the exchange"
     evidence = {"first": bars.where(foreign)}
-    return _finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
+    return finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
 
 
-def _missing_sessions(bars: Bars, canonical: CanonicalArrays | None, sessions: Ints) -> Finding:
+def _missing_sessions(bars: ContractBarArrays, canonical: CanonicalArrays, sessions: Ints) -> Finding:
     check = "missing_sessions"
-    if canonical is None or not canonical.sessions.size:
-        return _finding(check, "NOT_RUN", "no canonical series says which contract is active")
-    held = canonical.sessions.astype(np.int64)
-    inside = sessions[(sessions >= held[0]) & (sessions <= held[-1])]
-    missing = inside[~_contained(inside, held)]
+    if not canonical.sessions.size:
+        return finding(check, "NOT_RUN", "no canonical series says which contract is active")
+    ours = canonical.sessions.astype(np.int64)
+    inside = sessions[(sessions >= ours[0]) & (sessions <= ours[-1])]
+    missing = inside[~_contained(inside, ours)]
     if not missing.size:
-        return _finding(check, "PASS", f"all {inside.size} sessions have a bar", value=0.0)
-    before = np.searchsorted(held, missing, side="right") - 1
+        return finding(check, "PASS", f"all {inside.size} sessions have a bar", value=0.0)
+    before = np.searchsorted(ours, missing, side="right") - 1
     per_contract: dict[str, int] = {}
     for k in canonical.contract[before].tolist():
         name = bars.names[k] if k >= 0 else "unknown"
@@ -180,10 +143,10 @@ def _missing_sessions(bars: Bars, canonical: CanonicalArrays | None, sessions: I
         "share": missing.size / inside.size,
     }
     text = f"{missing.size} of {inside.size} sessions without a bar of the active contract"
-    return _finding(check, "WATCH", text, "MISSING_SESSIONS", float(missing.size), 0.0, "sessions", evidence)
+    return finding(check, "WATCH", text, "MISSING_SESSIONS", float(missing.size), 0.0, "sessions", evidence)
 
 
-def check_day_basis(contracts: ContractBars, bars: Bars) -> Finding:
+def check_day_basis(contracts: ContractBars, bars: ContractBarArrays) -> Finding:
     """Bars cut at midnight UTC rather than at the exchange's session end."""
     # Day 0, 1970-01-01, was a Thursday.
     sundays = int(np.count_nonzero(bars.day % 7 == 3))
@@ -193,11 +156,11 @@ def check_day_basis(contracts: ContractBars, bars: Bars) -> Finding:
         text = "bars span UTC days, not exchange sessions"
         if basis != "utc_day":
             text = f"{counted(sundays, 'bar')} dated on a Sunday"
-        return _finding("day_basis", "WATCH", text, "UTC_DAY_BARS", evidence=evidence)
-    return _finding("day_basis", "PASS", "bars span exchange sessions", evidence=evidence)
+        return finding("day_basis", "WATCH", text, "UTC_DAY_BARS", evidence=evidence)
+    return finding("day_basis", "PASS", "bars span exchange sessions", evidence=evidence)
 
 
-def check_spikes(bars: Bars, tick: float) -> Finding:
+def check_spikes(bars: ContractBarArrays, tick: float) -> Finding:
     """Closes that jump and come back: |change| > 10 median absolute deviations of the contract's 60 changes before.
 
     A jump comes back where the next change takes back at least half of it and no more than once and a half.
@@ -205,36 +168,36 @@ def check_spikes(bars: Bars, tick: float) -> Finding:
     """
     rows = _spikes(bars.close, bars.first_of_contract, tick)
     if not rows.size:
-        return _finding("spikes", "PASS", "no close jumps and comes back")
+        return finding("spikes", "PASS", "no close jumps and comes back")
     text = counted(rows.size, "close jumps and comes back", "closes jump and come back") + " on the next session"
     evidence = {"first": bars.where(rows)}
-    return _finding("spikes", "WATCH", text, "PRICE_SPIKES", float(rows.size), 0.0, "bars", evidence)
+    return finding("spikes", "WATCH", text, "PRICE_SPIKES", float(rows.size), 0.0, "bars", evidence)
 
 
-def check_stale(bars: Bars, canonical: CanonicalArrays | None) -> Finding:
+def check_stale(bars: ContractBarArrays, canonical: CanonicalArrays) -> Finding:
     """Runs of at least 5 identical closes with volume 0 while the contract was active."""
-    if canonical is None or not (canonical.contract >= 0).any():
-        return _finding("stale", "NOT_RUN", "no canonical series says which contract is active")
+    if not (canonical.contract >= 0).any():
+        return finding("stale", "NOT_RUN", "no canonical series says which contract is active")
     idle = np.flatnonzero(bars.volume == 0.0)
     idle = idle[_active(bars, canonical, idle)]
     same = bars.close[idle] - bars.close[idle - 1] == 0.0
     ends, lengths = _runs(idle, same & ~bars.first_of_contract[idle])
     long = lengths >= STALE_SESSIONS
     if not long.any():
-        return _finding("stale", "PASS", "no stale run on an active contract")
+        return finding("stale", "PASS", "no stale run on an active contract")
     text = f"{counted(int(long.sum()), 'run')} of {STALE_SESSIONS} or more identical closes without volume"
     rows = ends[long] - lengths[long] + 1
     evidence = {"first": bars.where(rows), "longest": int(lengths.max())}
-    return _finding("stale", "FAIL", text, "STALE_CLOSES", float(long.sum()), 0.0, "runs", evidence)
+    return finding("stale", "FAIL", text, "STALE_CLOSES", float(long.sum()), 0.0, "runs", evidence)
 
 
 def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | None, tick: float) -> Finding:
     """Share of (contract, session) on which both vendors' closes agree within a tick and volumes within 0.5 %."""
     if reference is None:
-        return _finding("raw_parity", "NOT_RUN", "the reference supplies no contract bars")
+        return finding("raw_parity", "NOT_RUN", "the reference supplies no contract bars")
     if isinstance(reference, CtlError):
         absent = reference.code == "INPUT_MISSING"
-        return _finding("raw_parity", "NOT_RUN" if absent else "ERROR", str(reference), reference.code)
+        return finding("raw_parity", "NOT_RUN" if absent else "ERROR", str(reference), reference.code)
     columns = ["contract", "session", "close", "volume"]
     joined = (
         contracts.frame.lazy()
@@ -249,7 +212,7 @@ def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | N
     )
     shared = joined.height
     if not shared:
-        return _finding("raw_parity", "NOT_RUN", "no contract and session in common with the reference's contract bars")
+        return finding("raw_parity", "NOT_RUN", "no contract and session in common with the reference's contract bars")
     apart = joined["apart"].to_numpy()
     close_ok = np.round(apart, 9) <= round(PARITY_TICKS * tick, 9)
     volume_known = joined["volume_apart"].is_not_null().to_numpy()
@@ -272,10 +235,10 @@ def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | N
         if volume_known.any():
             text += f", {100 * evidence['share_volume_in_parity']:.2f} % of the volumes"
     code = "RAW_PARITY" if status == "WATCH" else None
-    return _finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
+    return finding("raw_parity", status, text, code, share, PARITY_LEAST_SHARE, "fraction", evidence)
 
 
-def _active(bars: Bars, canonical: CanonicalArrays, rows: Ints) -> Bools:
+def _active(bars: ContractBarArrays, canonical: CanonicalArrays, rows: Ints) -> Bools:
     """Whether these bars are of the contract that the canonical series holds that day.
 
     A day that the series skips keeps the contract before it.
@@ -329,8 +292,8 @@ def _median(values: Floats) -> float:
 def _spikes(close: Floats, first_of_contract: Bools, tick: float) -> Ints:
     """Rows of bars that jump and come back. Changes beside a missing close are skipped."""
     count = close.size
-    found = np.empty(count, dtype=np.int64)
-    n_found = 0
+    spikes = np.empty(count, dtype=np.int64)
+    n_spikes = 0
     window = np.empty(SPIKE_WINDOW, dtype=np.float64)
     start = 0
     for row in range(count - 1):
@@ -364,6 +327,6 @@ def _spikes(close: Floats, first_of_contract: Bools, tick: float) -> Ints:
             window[k] = abs(window[k] - middle)
         deviation = _median(window[:n])
         if abs(middle) <= size / SPIKE_DEVIATIONS and size > SPIKE_DEVIATIONS * max(deviation, tick):
-            found[n_found] = row
-            n_found += 1
-    return found[:n_found]
+            spikes[n_spikes] = row
+            n_spikes += 1
+    return spikes[:n_spikes]

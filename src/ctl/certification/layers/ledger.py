@@ -13,24 +13,26 @@ of later blocks are taken off and what is left is named for the block that holds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ctl.certification.acceptance import exceeds, watch_above
-from ctl.certification.window import days_of
+from ctl.certification.series_arrays import days_of
+from ctl.certification.tolerance import exceeds, watch_above
 from ctl.errors import DataError
+from ctl.model.certificate import Component, LedgerSummary, Unexplained
+from ctl.model.documents import Records
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ctl.certification.layers.drift import AligningRule
-    from ctl.certification.window import RollLike
+    from ctl.certification.series_arrays import RollLike
+    from ctl.model.certificate import AligningRule
     from ctl.model.findings import Finding
 
     Floats = npt.NDArray[np.float64]
@@ -48,14 +50,13 @@ UNEXPLAINED: Final = (CONTRACT, REFERENCE_RESIDUAL, CANONICAL_RESIDUAL)
 class Side:
     """One series on T shared sessions.
 
-    adjusted: adjusted closes (T). unadjusted: unadjusted closes (T), NaN where unknown; None: unknown
-    throughout. contract: index into the contract names (T), -1 where unknown; None: unknown throughout.
-    rolls: this side's rolls, ascending by roll_date.
+    adjusted: adjusted closes (T). unadjusted: unadjusted closes (T), NaN where unknown. contract: index into the
+    contract names (T), -1 where unknown. rolls: this side's rolls, ascending by roll_date.
     """
 
     adjusted: Floats
-    unadjusted: Floats | None
-    contract: Ints | None
+    unadjusted: Floats
+    contract: Ints
     rolls: Sequence[RollLike]
 
 
@@ -111,34 +112,16 @@ class Block(NamedTuple):
         return slice(self.inside_from, self.until)
 
 
-class Component(NamedTuple):
-    """One cause. share: of the summed |drift|, signed; None without drift. mean, max, gross: of |component|.
-
-    gross is the sum of |component| over the sum of |drift|.
-    """
-
-    name: str
-    share: float | None
-    mean: float
-    max: float
-    gross: float | None
-
-
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Drift D on T sessions and its components.
 
     basis, contract, reference_residual, canonical_residual: dense components (T). inside: the timing
-    components, each on the sessions of its own block (T). anchor: what was removed to align. components:
-    largest mean first, then by name. sum_residual: largest |D - sum of components|.
+    components, each on the sessions of its own block (T). summary: what is published.
     """
 
     sessions: npt.NDArray[np.datetime64]
     drift: Floats
-    anchor: float
-    alignment: AligningRule
-    aligning_sessions: int
-    contracts_known: bool
     same_contract: npt.NDArray[np.bool_]
     blocks: tuple[Block, ...]
     inside: Floats
@@ -146,32 +129,8 @@ class Ledger:
     contract: Floats
     reference_residual: Floats
     canonical_residual: Floats | None
-    components: tuple[Component, ...]
-    sum_residual: float
     median_price: float
-    notes: tuple[str, ...] = ()
-    _totals: Mapping[str, float | None] = field(default_factory=dict)
-
-    @property
-    def mean_drift(self) -> float:
-        """Mean |D|."""
-        return float(np.abs(self.drift).mean())
-
-    @property
-    def gross(self) -> float | None:
-        """Summed |component| over summed |drift|: 1.0 where nothing cancels; None without drift."""
-        return self._totals["gross"]
-
-    @property
-    def unexplained_mean(self) -> float:
-        """Mean |contract + residuals|, in price units."""
-        total = self._totals["unexplained_mean"]
-        return 0.0 if total is None else total
-
-    @property
-    def unexplained_share(self) -> float | None:
-        """Summed share of contract and residuals; None without drift."""
-        return self._totals["unexplained_share"]
+    summary: LedgerSummary
 
     @property
     def dense(self) -> dict[str, Floats]:
@@ -180,13 +139,6 @@ class Ledger:
         if self.canonical_residual is not None:
             out[CANONICAL_RESIDUAL] = self.canonical_residual
         return out
-
-    def unit_drift(self, unit: str) -> Floats:
-        """What a unit of removal contributes to D (T): a whole block (`block:WN08>WU08`) or a dense component."""
-        for block in self.blocks:
-            if block.unit == unit:
-                return self.unit_drift_of(block)
-        return self.dense[unit].copy()
 
     def unit_drift_of(self, block: Block) -> Floats:
         """What a whole block contributes to D (T): its gap before it, its timing inside."""
@@ -209,43 +161,15 @@ class Ledger:
         out.update(self.dense)
         return out
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready summary: the `ledger` of the certificate."""
-        size = np.abs(self.drift)
-        return {
-            "anchor": self.anchor,
-            "alignment": self.alignment,
-            "aligning_sessions": self.aligning_sessions,
-            "contracts_known": self.contracts_known,
-            "n_sessions": len(self.drift),
-            "n_same_contract": int(self.same_contract.sum()),
-            "mean_drift": self.mean_drift,
-            "max_drift": float(size.max()),
-            "signed_mean": float(self.drift.mean()),
-            "p95": float(np.quantile(size, 0.95)),
-            "gross": self.gross,
-            "unexplained": {
-                "mean": self.unexplained_mean,
-                "share": self.unexplained_share,
-                "of_median_price": self.unexplained_mean / self.median_price if self.median_price > 0 else None,
-            },
-            "sum_residual": self.sum_residual,
-            "components": [
-                {"name": c.name, "share": c.share, "mean": c.mean, "max": c.max, "gross": c.gross}
-                for c in self.components
-            ],
-            "notes": list(self.notes),
-        }
-
     def finding(self) -> Finding:
         """PASS, or WATCH `UNEXPLAINED_DRIFT` above 0.1 % of the median price."""
-        value, limit = self.unexplained_mean, UNEXPLAINED_LIMIT * self.median_price
+        value, limit = self.summary.unexplained.mean, UNEXPLAINED_LIMIT * self.median_price
         text = (
             f"{value:.6g} of the drift is not explained, {'above' if exceeds(value, limit) else 'within'} 0.1 % of the "
             f"median price {self.median_price:.6g}"
         )
-        evidence = {"share": self.unexplained_share}
-        return watch_above("L4", "unexplained", text, "UNEXPLAINED_DRIFT", value, limit, evidence=evidence)
+        evidence = {"share": self.summary.unexplained.share}
+        return watch_above("unexplained", text, "UNEXPLAINED_DRIFT", value, limit, evidence=evidence)
 
 
 def compute(
@@ -276,7 +200,7 @@ def compute(
         )
     split = np.full(len(reference.rolls), np.nan) if our_gaps is None else our_gaps
     book = _Book(sessions, canonical, reference, names, split)
-    if canonical.contract is not None and reference.contract is not None:
+    if ((canonical.contract >= 0) & (reference.contract >= 0)).any():
         return book.by_contract(canonical.contract, reference.contract)
     return book.by_date(pairs)
 
@@ -284,8 +208,8 @@ def compute(
 def _take(side: Side, keep: npt.NDArray[np.bool_]) -> Side:
     return Side(
         side.adjusted[keep],
-        None if side.unadjusted is None else side.unadjusted[keep],
-        None if side.contract is None else side.contract[keep],
+        side.unadjusted[keep],
+        side.contract[keep],
         side.rolls,
     )
 
@@ -306,9 +230,7 @@ class _Book:
         self.names, self.our_gaps = names, our_gaps
         self.count = len(sessions)
         self.difference = canonical.adjusted - reference.adjusted
-        unknown = np.full(self.count, np.nan)
-        cu = unknown if canonical.unadjusted is None else canonical.unadjusted
-        u = unknown if reference.unadjusted is None else reference.unadjusted
+        cu, u = canonical.unadjusted, reference.unadjusted
         # Same-session difference of unadjusted closes; NaN where either is unknown.
         self.raw = cu - u
         self.canonical_at, self.canonical_gap = self._rolls(canonical.rolls)
@@ -329,17 +251,17 @@ class _Book:
         steps = np.bincount(at[inside] - 1, weights=gaps[inside], minlength=self.count)
         return np.asarray(np.cumsum(steps[::-1])[::-1], dtype=np.float64)
 
-    def by_contract(self, held: Ints, reference_held: Ints) -> Ledger:
+    def by_contract(self, contract: Ints, reference_contract: Ints) -> Ledger:
         """The ledger where contracts are known: blocks lie between neighbouring same-contract sessions."""
-        same = (held >= 0) & (held == reference_held) & np.isfinite(self.raw)
+        same = (contract >= 0) & (contract == reference_contract) & np.isfinite(self.raw)
         at = np.flatnonzero(same)
         if len(at) == 0:
             return self._write(
                 same, self._after_last_roll(), "after_last_roll", (), known=True,
                 notes=("no session on which both sides hold the same contract: all drift is `contract`",),
             )  # fmt: skip
-        run = self._last_run(held, at)
-        blocks = self._contract_blocks(held, at)
+        run = self._last_run(contract, at)
+        blocks = self._contract_blocks(contract, at)
         notes = []
         if at[-1] < self.count - 1:
             one = "session after the last same-contract session is `contract`"
@@ -357,13 +279,13 @@ class _Book:
         same = np.zeros(self.count, dtype=np.bool_)
         return self._write(same, self._after_last_roll(), "after_last_roll", blocks, known=False, notes=notes)
 
-    def _last_run(self, held: Ints, at: Ints) -> slice:
+    def _last_run(self, contract: Ints, at: Ints) -> slice:
         """The last run of consecutive same-contract sessions: one contract, no roll of either side inside."""
         rolls = np.zeros(self.count + 1, dtype=np.bool_)
         rolls[self.canonical_at] = True
         rolls[self.reference_at] = True
         last = int(at[-1])
-        breaks = (np.diff(at) != 1) | (held[at[1:]] != held[at[:-1]]) | rolls[at[1:]]
+        breaks = (np.diff(at) != 1) | (contract[at[1:]] != contract[at[:-1]]) | rolls[at[1:]]
         broken = np.flatnonzero(breaks)
         first = int(at[broken[-1] + 1]) if len(broken) else int(at[0])
         return slice(first, last + 1)
@@ -374,7 +296,7 @@ class _Book:
         rolls = rolls[rolls < self.count]
         return slice(int(rolls.max()) if len(rolls) else 0, self.count)
 
-    def _contract_blocks(self, held: Ints, at: Ints) -> tuple[Block, ...]:
+    def _contract_blocks(self, contract: Ints, at: Ints) -> tuple[Block, ...]:
         members: dict[int, tuple[list[int], list[int]]] = {}
         for side, rolls_at in enumerate((self.canonical_at, self.reference_at)):
             # A roll in force from session p lies between same-contract sessions at[j - 1] < p <= at[j].
@@ -385,7 +307,9 @@ class _Book:
         on_ours = self.our_gaps.tolist()
         order = sorted(members)
         last, first = at[np.array(order, dtype=np.int64) - 1], at[order]
-        places = zip(order, last.tolist(), first.tolist(), held[last].tolist(), held[first].tolist(), strict=True)
+        places = zip(
+            order, last.tolist(), first.tolist(), contract[last].tolist(), contract[first].tolist(), strict=True
+        )
         blocks: list[Block] = []
         seen: set[str] = set()
         for j, end, until, old, new in places:
@@ -398,11 +322,11 @@ class _Book:
             date_effect: float | None = None
             price_effect: float | None = None
             if len(ours) == 1 and len(theirs) == 1:
-                own, other = ours_gap[ours[0]], theirs_gap[theirs[0]]
+                our_gap, their_gap = ours_gap[ours[0]], theirs_gap[theirs[0]]
                 between = on_ours[theirs[0]]
-                gap = own - other
+                gap = our_gap - their_gap
                 if isfinite(between) and self._splits(ours[0], theirs[0]):
-                    date_effect, price_effect = own - between, between - other
+                    date_effect, price_effect = our_gap - between, between - their_gap
             else:
                 gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
             blocks.append(
@@ -419,39 +343,39 @@ class _Book:
 
     def _splits(self, canonical: int, reference: int) -> bool:
         """Whether these rolls of both sides are between the same contracts, with a gap to split."""
-        roll, other = self.canonical.rolls[canonical], self.reference.rolls[reference]
-        same = roll.from_contract == other.from_contract and roll.to_contract == other.to_contract
-        return same and other.gap is not None
+        roll, partner = self.canonical.rolls[canonical], self.reference.rolls[reference]
+        same = roll.from_contract == partner.from_contract and roll.to_contract == partner.to_contract
+        return same and partner.gap is not None
 
     def _date_blocks(self, pairs: Sequence[tuple[int, int]]) -> tuple[Block, ...]:
-        ours = {i for i in range(len(self.canonical_at)) if 0 < self.canonical_at[i] < self.count}
-        theirs = {j for j in range(len(self.reference_at)) if 0 < self.reference_at[j] < self.count}
-        members = [((i,), (j,)) for i, j in pairs if i in ours and j in theirs]
-        ours -= {i for (i,), _ in members}
-        theirs -= {j for _, (j,) in members}
+        inside_ours = {i for i in range(len(self.canonical_at)) if 0 < self.canonical_at[i] < self.count}
+        inside_theirs = {j for j in range(len(self.reference_at)) if 0 < self.reference_at[j] < self.count}
+        members = [((i,), (j,)) for i, j in pairs if i in inside_ours and j in inside_theirs]
+        inside_ours -= {i for (i,), _ in members}
+        inside_theirs -= {j for _, (j,) in members}
         everyone: list[tuple[tuple[int, ...], tuple[int, ...]]] = [*members]
-        everyone += [((i,), ()) for i in ours]
-        everyone += [((), (j,)) for j in theirs]
+        everyone += [((i,), ()) for i in inside_ours]
+        everyone += [((), (j,)) for j in inside_theirs]
         drafts = []
-        for mine, other in everyone:
-            at = [int(self.canonical_at[i]) for i in mine] + [int(self.reference_at[j]) for j in other]
-            roll: RollLike = self.canonical.rolls[mine[0]] if mine else self.reference.rolls[other[0]]
+        for ours, theirs in everyone:
+            at = [int(self.canonical_at[i]) for i in ours] + [int(self.reference_at[j]) for j in theirs]
+            roll: RollLike = self.canonical.rolls[ours[0]] if ours else self.reference.rolls[theirs[0]]
             label = (
                 f"{roll.from_contract}>{roll.to_contract}"
                 if roll.from_contract is not None and roll.to_contract is not None
                 else roll.roll_date.isoformat()
             )
-            drafts.append((min(at), max(at), label, roll.roll_date, mine, other))
+            drafts.append((min(at), max(at), label, roll.roll_date, ours, theirs))
         drafts.sort(key=lambda draft: (draft[0], draft[1], draft[2], draft[4], draft[5]))
         blocks: list[Block] = []
         seen: set[str] = set()
         taken = 0
-        for before, until, label, roll_date, mine, other in drafts:
-            paired = bool(mine) and bool(other)
+        for before, until, label, roll_date, ours, theirs in drafts:
+            paired = bool(ours) and bool(theirs)
             name = _unique(label if paired else f"unmatched:{label}", roll_date, seen)
-            gap = sum(float(self.canonical_gap[i]) for i in mine) - sum(float(self.reference_gap[j]) for j in other)
+            gap = sum(float(self.canonical_gap[i]) for i in ours) - sum(float(self.reference_gap[j]) for j in theirs)
             inside_from = min(max(before, taken), until)
-            blocks.append(Block(name, mine, other, gap, before, inside_from, until, paired=paired))
+            blocks.append(Block(name, ours, theirs, gap, before, inside_from, until, paired=paired))
             taken = max(taken, until)
         return tuple(blocks)
 
@@ -478,7 +402,7 @@ class _Book:
         plain = same if known else ~inside & np.isfinite(self.raw)
         level = np.zeros(self.count)
         residual = np.zeros(self.count)
-        own: Floats | None = None
+        canonical_residual: Floats | None = None
         if plain.any():
             aligning = np.zeros(self.count, dtype=np.bool_)
             aligning[run] = True
@@ -491,12 +415,12 @@ class _Book:
             constant = raw_median + own_median + to_come - anchor
             level[plain] = self.raw[plain] - raw_median
             residual[plain] = constant - self.er[plain]
-            own = np.zeros(self.count)
-            own[plain] = self.ec[plain] - own_median
+            canonical_residual = np.zeros(self.count)
+            canonical_residual[plain] = self.ec[plain] - own_median
             scale = max(1.0, float(np.abs(self.canonical.adjusted).max()))
-            if float(np.abs(own).max()) <= 1e-10 * scale:
-                residual += own
-                own = None
+            if float(np.abs(canonical_residual).max()) <= 1e-10 * scale:
+                residual += canonical_residual
+                canonical_residual = None
         rest = drift - later
         timing = np.where(inside, rest, 0.0)
         contract = np.where(~plain & ~inside, rest, 0.0)
@@ -506,28 +430,40 @@ class _Book:
         else:
             contract = contract + level
         total = later + timing + basis + contract + residual
-        if own is not None:
-            total = total + own
-        components, totals = _measure(drift, blocks, timing, basis, contract, residual, own)
-        return Ledger(
-            sessions=self.sessions,
-            drift=drift,
+        if canonical_residual is not None:
+            total = total + canonical_residual
+        measures = _measure(drift, blocks, timing, basis, contract, residual, canonical_residual)
+        size, price = np.abs(drift), self._median_price()
+        relative = measures.unexplained_mean / price if price > 0 else None
+        summary = LedgerSummary(
             anchor=anchor,
             alignment=alignment,
             aligning_sessions=run.stop - run.start,
             contracts_known=known,
+            n_sessions=self.count,
+            n_same_contract=int(same.sum()),
+            mean_drift=float(size.mean()),
+            max_drift=float(size.max()),
+            signed_mean=float(drift.mean()),
+            p95=float(np.quantile(size, 0.95)),
+            gross=measures.gross,
+            unexplained=Unexplained(measures.unexplained_mean, measures.unexplained_share, relative),
+            sum_residual=float(np.abs(drift - total).max()),
+            components=measures.components,
+            notes=notes,
+        )
+        return Ledger(
+            sessions=self.sessions,
+            drift=drift,
             same_contract=same,
             blocks=blocks,
             inside=timing,
             basis=basis,
             contract=contract,
             reference_residual=residual,
-            canonical_residual=own,
-            components=components,
-            sum_residual=float(np.abs(drift - total).max()),
-            median_price=self._median_price(),
-            notes=notes,
-            _totals=totals,
+            canonical_residual=canonical_residual,
+            median_price=price,
+            summary=summary,
         )
 
     def _gaps_after(self, run: slice) -> float:
@@ -538,7 +474,7 @@ class _Book:
 
     def _median_price(self) -> float:
         prices = self.canonical.unadjusted
-        if prices is None or not np.isfinite(prices).any():
+        if not np.isfinite(prices).any():
             prices = self.canonical.adjusted
         return float(np.median(np.abs(prices[np.isfinite(prices)])))
 
@@ -553,6 +489,15 @@ def _unique(name: str, roll_date: date, seen: set[str]) -> str:
     return chosen
 
 
+class _Measures(NamedTuple):
+    """gross: summed |component| over summed |drift|; unexplained_mean: of |contract + residuals|, in price units."""
+
+    components: Records[Component]
+    gross: float | None
+    unexplained_mean: float
+    unexplained_share: float | None
+
+
 def _measure(
     drift: Floats,
     blocks: tuple[Block, ...],
@@ -560,8 +505,8 @@ def _measure(
     basis: Floats,
     contract: Floats,
     residual: Floats,
-    own: Floats | None,
-) -> tuple[tuple[Component, ...], dict[str, float | None]]:
+    canonical_residual: Floats | None,
+) -> _Measures:
     """Shares and sizes of the components, largest mean first, and the totals over them."""
     count = len(drift)
     sign = np.sign(drift)
@@ -583,7 +528,9 @@ def _measure(
         pulls.append(np.add.reduceat(np.append(sign, 0.0) * padded, ends)[::2])
         sizes.append(np.add.reduceat(np.abs(padded), ends)[::2])
         largest.append(np.maximum.reduceat(np.abs(padded), ends)[::2])
-    dense = np.stack([basis, contract, residual] if own is None else [basis, contract, residual, own])
+    dense = np.stack(
+        [basis, contract, residual] if canonical_residual is None else [basis, contract, residual, canonical_residual]
+    )
     absolute = np.abs(dense)
     names += (BASIS, *UNEXPLAINED)[: len(dense)]
     pulls.append((sign * dense).sum(axis=1))
@@ -592,16 +539,14 @@ def _measure(
     pull, size, most = (np.concatenate(parts) for parts in (pulls, sizes, largest))
     share: list[Any] = (pull / whole).tolist() if whole > 0 else [None] * len(names)
     gross: list[Any] = (size / whole).tolist() if whole > 0 else [None] * len(names)
-    columns = (names, share, (size / count).tolist(), most.tolist(), gross)
-    found = [*map(Component._make, zip(*columns, strict=True))]
-    unexplained = contract + residual if own is None else contract + residual + own
-    shares = {c.name: c.share for c in found[-len(dense) :]}
-    totals: dict[str, float | None] = {
-        "gross": sum(gross) if whole > 0 else None,
-        "unexplained_mean": float(np.abs(unexplained).mean()),
-        "unexplained_share": sum(shares.get(name) or 0.0 for name in UNEXPLAINED) if whole > 0 else None,
-    }
-    # Largest mean first; of equal ones, which stay in order, by name.
-    found.sort(key=lambda c: c.name)
-    found.sort(key=lambda c: c.mean, reverse=True)
-    return tuple(found), totals
+    mean = (size / count).tolist()
+    # Largest mean first; of equal ones by name.
+    order = sorted(range(len(names)), key=lambda n: (-mean[n], names[n]))
+    columns = [[values[n] for n in order] for values in (names, share, mean, most.tolist(), gross)]
+    unexplained = contract + residual if canonical_residual is None else contract + residual + canonical_residual
+    return _Measures(
+        components=Records(Component, columns),
+        gross=sum(gross) if whole > 0 else None,
+        unexplained_mean=float(np.abs(unexplained).mean()),
+        unexplained_share=sum(share[1 - len(dense) :]) if whole > 0 else None,
+    )

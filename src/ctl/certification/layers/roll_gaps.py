@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certification.window import days_of, gaps_of
+from ctl.certification.acceptance import LIMITS_V1
+from ctl.certification.series_arrays import days_of, gaps_of
+from ctl.certification.tolerance import watch_above
+from ctl.model.certificate import GapFigures
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, finding, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ctl.certification.contract_closes import ContractCloses
-    from ctl.certification.layers.roll_schedule import RollAlignment
-    from ctl.certification.window import WindowRoll
+    from ctl.certification.layers.roll_schedule import RollAlignment, RollSchedules
+    from ctl.certification.window import Window, WindowRoll
 
 Floats = npt.NDArray[np.float64]
 
+LAYER: Final[LayerName] = "L3"
+MOST_NAMED: Final = 3
 UNADJUSTED_TICKS: Final = 1.0
 APART_TICKS: Final = 8.0
 APART_NOISES: Final = 5.0
@@ -30,7 +36,7 @@ class RollGaps:
 
     difference: canonical - reference gap = date_effect + price_effect where our closes allow the split.
     date_effect: canonical gap less the same contracts' gap on our closes at the reference's gap session.
-    price_effect: that gap less the reference's. Means and maxima are of |difference|; None without pairs.
+    price_effect: that gap less the reference's. figures: means and maxima of |difference|, as published.
     """
 
     canonical: Floats
@@ -38,18 +44,60 @@ class RollGaps:
     difference: Floats
     date_effect: Floats
     price_effect: Floats
-    mean_gap_diff: float | None
-    max_gap_diff: float | None
-    mean_gap_diff_ticks: float | None
-    max_gap_diff_ticks: float | None
-    n_compared: int
+    figures: GapFigures
+
+
+def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerResult[RollGaps]:
+    """The layer: the gaps of the paired rolls, and those that the reference left unadjusted."""
+    if isinstance(window, NotRun):
+        return LayerResult.absent(LAYER, window)
+    if isinstance(schedules, NotRun):
+        return LayerResult.absent(LAYER, schedules)
+    request, alignment = window.request, schedules.alignment
+    gaps = compare(alignment, window.canonical_rolls, window.reference_rolls, window.closes, tick=request.tick)
+    figures, mean = gaps.figures, gaps.figures.mean_gap_diff
+    if mean is None:
+        if alignment.pairs:
+            text = "the reference's gaps are unknown: it ships no adjusted series and states none"
+            return LayerResult.of(LAYER, "NOT_RUN", text, measured=gaps, figures=figures)
+        return LayerResult.of(LAYER, "FAIL", "no paired rolls", measured=gaps, figures=figures)
+    text = f"mean gap difference {mean:.6g} over {figures.n_compared} pairs"
+    limit = LIMITS_V1.max_mean_gap_diff
+    findings = [
+        watch_above("mean_gap_diff", text, "MEAN_GAP_DIFF", mean, limit, request.quote_unit),
+        *check_unadjusted(window, alignment, gaps),
+    ]
+    status = worst_status(made.status for made in findings)
+    return LayerResult.of(LAYER, status, text, findings, measured=gaps, figures=figures)
+
+
+def check_unadjusted(window: Window, alignment: RollAlignment, gaps: RollGaps) -> list[Finding]:
+    """Rolls whose gap the reference left in its adjusted series."""
+    left = left_unadjusted(gaps, tick=window.request.tick).tolist()
+    if not left:
+        return []
+    rolls = [
+        {
+            "block": f"{roll.from_contract}>{roll.to_contract}",
+            "gap_session": window.reference_rolls[pair.reference].gap_session.isoformat(),
+            "reference_gap": float(gaps.reference[at]),
+            "gap": float(gaps.price_effect[at] + gaps.reference[at]),
+        }
+        for at in left
+        for pair in [alignment.pairs[at]]
+        for roll in [window.canonical_rolls[pair.canonical]]
+    ]
+    shown = ", ".join(f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in rolls[:MOST_NAMED])
+    more = f" and {len(rolls) - MOST_NAMED} more" if len(rolls) > MOST_NAMED else ""
+    text = f"the reference left the gap of {shown}{more} in its adjusted series"
+    return [finding("unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": rolls})]
 
 
 def compare(
     alignment: RollAlignment,
     canonical: Sequence[WindowRoll],
     reference: Sequence[WindowRoll],
-    closes: ContractCloses | None,
+    closes: ContractCloses,
     *,
     tick: float,
 ) -> RollGaps:
@@ -58,24 +106,23 @@ def compare(
     A pair is split where both sides roll between the same contracts (or the reference's are unknown) and
     our closes of both exist on the reference's gap session.
     """
-    own = [canonical[pair.canonical] for pair in alignment.pairs]
-    other = [reference[pair.reference] for pair in alignment.pairs]
-    gap_canonical, gap_reference = gaps_of(own), gaps_of(other)
+    rolls = [canonical[pair.canonical] for pair in alignment.pairs]
+    partners = [reference[pair.reference] for pair in alignment.pairs]
+    gap_canonical, gap_reference = gaps_of(rolls), gaps_of(partners)
     difference = gap_canonical - gap_reference
-    ours = _our_gaps(own, other, closes)
+    ours = _our_gaps(rolls, partners, closes)
     size = np.abs(difference[np.isfinite(difference)])
-    mean, largest = (float(size.mean()), float(size.max())) if size.size else (None, None)
+    figures = GapFigures(None, None, None, None, 0)
+    if size.size:
+        mean, largest = float(size.mean()), float(size.max())
+        figures = GapFigures(mean, largest, mean / tick, largest / tick, int(size.size))
     return RollGaps(
         canonical=gap_canonical,
         reference=gap_reference,
         difference=difference,
         date_effect=gap_canonical - ours,
         price_effect=ours - gap_reference,
-        mean_gap_diff=mean,
-        max_gap_diff=largest,
-        mean_gap_diff_ticks=None if mean is None else mean / tick,
-        max_gap_diff_ticks=None if largest is None else largest / tick,
-        n_compared=int(size.size),
+        figures=figures,
     )
 
 
@@ -93,22 +140,20 @@ def left_unadjusted(gaps: RollGaps, *, tick: float) -> npt.NDArray[np.int64]:
     with np.errstate(invalid="ignore"):
         no_step = np.round(np.abs(gaps.reference) / tick, 9) <= UNADJUSTED_TICKS
         missing = known & no_step & (np.abs(apart) > max(APART_TICKS * tick, APART_NOISES * usual))
-    found = np.flatnonzero(missing)
-    return found if 2 * found.size <= known.sum() else found[:0]
+    pairs = np.flatnonzero(missing)
+    return pairs if 2 * pairs.size <= known.sum() else pairs[:0]
 
 
-def _our_gaps(own: Sequence[WindowRoll], other: Sequence[WindowRoll], closes: ContractCloses | None) -> Floats:
+def _our_gaps(rolls: Sequence[WindowRoll], partners: Sequence[WindowRoll], closes: ContractCloses) -> Floats:
     """Gap of each own roll's contracts on our closes, at the gap session of the other side's roll."""
-    if closes is None:
-        return np.full(len(own), np.nan)
-    alike = [roll if _same_contracts(roll, partner) else None for roll, partner in zip(own, other, strict=True)]
+    alike = [roll if _same_contracts(roll, partner) else None for roll, partner in zip(rolls, partners, strict=True)]
     return closes.gaps(
         [None if roll is None else roll.from_contract for roll in alike],
         [None if roll is None else roll.to_contract for roll in alike],
-        days_of([roll.gap_session for roll in other]),
+        days_of([roll.gap_session for roll in partners]),
     )
 
 
-def _same_contracts(own: WindowRoll, other: WindowRoll) -> bool:
+def _same_contracts(roll: WindowRoll, partner: WindowRoll) -> bool:
     """Whether the other roll is between the contracts of the own one, as far as its are known."""
-    return other.from_contract in (None, own.from_contract) and other.to_contract in (None, own.to_contract)
+    return partner.from_contract in (None, roll.from_contract) and partner.to_contract in (None, roll.to_contract)

@@ -68,8 +68,8 @@ def apparent_rule(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> Appar
         _calendar_rule("fixed_day", "day 1 of the delivery month", known, delivery, sessions),
         _volume_rule(known, index, bounds, days, volume, sessions),
     ]
-    found = [candidate for candidate in candidates if candidate is not None]
-    best = max(found, key=lambda rule: rule.explained, default=None)
+    fitting = [candidate for candidate in candidates if candidate is not None]
+    best = max(fitting, key=lambda rule: rule.explained, default=None)
     if best is not None and best.rule == "expiry" and not {roll.from_contract for roll in known} <= set(stated):
         return replace(best, terms_stated=False)
     return best
@@ -104,9 +104,9 @@ def _volume_rule(
         old, new = index.get(roll.from_contract or "", -1), index.get(roll.to_contract or "", -1)
         if old < 0 or new < 0:
             continue
-        own, other = slice(bounds[old], bounds[old + 1]), slice(bounds[new], bounds[new + 1])
-        shared, left, right = np.intersect1d(days[own], days[other], assume_unique=True, return_indices=True)
-        ahead = volume[other][right] > volume[own][left]
+        old_rows, new_rows = slice(bounds[old], bounds[old + 1]), slice(bounds[new], bounds[new + 1])
+        shared, left, right = np.intersect1d(days[old_rows], days[new_rows], assume_unique=True, return_indices=True)
+        ahead = volume[new_rows][right] > volume[old_rows][left]
         confirmed = np.flatnonzero(ahead[1:] & ahead[:-1]) + 1
         if confirmed.size:
             crossover = int(shared[confirmed[0]])

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certification.acceptance import exceeds
-from ctl.certification.window import gaps_of
+from ctl.certification.layers.roll_rule import apparent_rule
+from ctl.certification.recovery.indistinguishable import INDISTINGUISHABLE_CONTRACTS
+from ctl.certification.recovery.reference import UNATTRIBUTED_STEP
+from ctl.certification.series_arrays import gaps_of
+from ctl.certification.tolerance import exceeds
 from ctl.kernels import kernel
+from ctl.model.certificate import ScheduleFigures
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctl.certification.window import WindowRoll
+    from ctl.certification.window import Window, WindowRoll
+    from ctl.model.certificate import IndistinguishableStretch, RollStatus
     from ctl.model.findings import Status
+
+LAYER: Final[LayerName] = "L2"
+MOST_NAMED: Final = 3
 
 DAY_COST: Final = 1.0
 TICK_COST: Final = 0.01
@@ -44,7 +54,7 @@ class RollPair(NamedTuple):
     day_delta: int
 
     @property
-    def status(self) -> Status:
+    def status(self) -> Literal["PASS", "WATCH"]:
         """PASS on the same gap session, else WATCH: a pair beyond the limit does not exist."""
         return "PASS" if self.day_delta == 0 else "WATCH"
 
@@ -63,65 +73,152 @@ class RollAlignment:
     edge_reference: tuple[int, ...]
     cost: float
 
-    @property
-    def n_paired(self) -> int:
-        """Pairs of either status."""
-        return len(self.pairs)
+    def statuses(self) -> tuple[list[RollStatus], list[RollStatus]]:
+        """Status of every roll of each side, in the order of the lists that were aligned."""
+        paired, unmatched = len(self.pairs), (self.unmatched_canonical, self.unmatched_reference)
+        canonical: list[RollStatus] = ["EDGE"] * (paired + len(unmatched[0]) + len(self.edge_canonical))
+        reference: list[RollStatus] = ["EDGE"] * (paired + len(unmatched[1]) + len(self.edge_reference))
+        for pair in self.pairs:
+            canonical[pair.canonical] = reference[pair.reference] = pair.status
+        for i in unmatched[0]:
+            canonical[i] = "FAIL"
+        for j in unmatched[1]:
+            reference[j] = "FAIL"
+        return canonical, reference
 
-    @property
-    def n_pass(self) -> int:
-        """Pairs on the same gap session."""
-        return [pair.day_delta for pair in self.pairs].count(0)
+    def figures(self) -> ScheduleFigures:
+        """What is published: rolls that count (paired or unmatched) by status, and the two verdicts on them."""
+        alone, alone_reference = len(self.unmatched_canonical), len(self.unmatched_reference)
+        paired, failed = len(self.pairs), alone + alone_reference
+        deltas = Counter(pair.day_delta for pair in self.pairs)
+        rolls = 2 * paired + failed
+        unmatched_share = failed / rolls if rolls else None
+        strict: Status = "FAIL" if failed or not paired else "PASS" if deltas[0] == paired else "WATCH"
+        policy = strict
+        if strict != "PASS":
+            # WATCH while few rolls are unmatched.
+            few_unmatched = unmatched_share is not None and not exceeds(unmatched_share, POLICY_MAX_UNMATCHED_SHARE)
+            few_failed = few_unmatched and not exceeds(failed / (paired + failed), POLICY_MAX_FAIL_SHARE)
+            policy = "WATCH" if few_failed else "FAIL"
+        return ScheduleFigures(
+            n_canonical=paired + alone,
+            n_reference=paired + alone_reference,
+            n_pass=deltas[0],
+            n_watch=paired - deltas[0],
+            n_fail=failed,
+            n_paired=paired,
+            n_unmatched_canonical=alone,
+            n_unmatched_reference=alone_reference,
+            n_edge_canonical=len(self.edge_canonical),
+            n_edge_reference=len(self.edge_reference),
+            unmatched_share=unmatched_share,
+            fail_share=failed / paired if paired else None,
+            strict_status=strict,
+            policy_status=policy,
+            day_delta_histogram={str(days): deltas[days] for days in sorted(deltas)},
+        )
 
-    @property
-    def n_watch(self) -> int:
-        """Pairs on different gap sessions within the limit."""
-        return self.n_paired - self.n_pass
 
-    @property
-    def n_fail(self) -> int:
-        """Unmatched rolls of either side."""
-        return len(self.unmatched_canonical) + len(self.unmatched_reference)
+@dataclass(frozen=True, slots=True)
+class RollSchedules:
+    """Both sides' rolls, aligned. rule_mismatch: the two sides follow different roll rules."""
 
-    @property
-    def n_canonical(self) -> int:
-        """Canonical rolls that count: paired or unmatched."""
-        return self.n_paired + len(self.unmatched_canonical)
+    alignment: RollAlignment
+    rule_mismatch: bool
 
-    @property
-    def n_reference(self) -> int:
-        """Reference rolls that count: paired or unmatched."""
-        return self.n_paired + len(self.unmatched_reference)
 
-    @property
-    def unmatched_share(self) -> float | None:
-        """Unmatched rolls of both sides over all rolls that count; None without rolls."""
-        rolls = self.n_canonical + self.n_reference
-        return self.n_fail / rolls if rolls else None
+# Of a pair of sides whose rolls were not compared.
+NOT_ALIGNED: Final = RollSchedules(RollAlignment((), (), (), (), (), 0.0), rule_mismatch=False)
 
-    @property
-    def strict_status(self) -> Status:
-        """The worst of the rolls' statuses; FAIL where neither side has a roll to compare."""
-        if self.n_fail or not self.pairs:
-            return "FAIL"
-        return "WATCH" if self.n_watch else "PASS"
 
-    @property
-    def policy_status(self) -> Status:
-        """PASS where strict passes; WATCH while few rolls are unmatched; else FAIL."""
-        if self.strict_status == "PASS":
-            return "PASS"
-        findings = self.n_paired + self.n_fail
-        if not findings or self.unmatched_share is None:
-            return "FAIL"
-        few_unmatched = not exceeds(self.unmatched_share, POLICY_MAX_UNMATCHED_SHARE)
-        few_failed = not exceeds(self.n_fail / findings, POLICY_MAX_FAIL_SHARE)
-        return "WATCH" if few_unmatched and few_failed else "FAIL"
+def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
+    """The layer: alignment of both roll schedules, and what keeps rolls from being seen or paired."""
+    if isinstance(window, NotRun):
+        return LayerResult.absent(LAYER, window)
+    if not isinstance(window.canonical, ContinuousSeries):
+        return LayerResult.absent(LAYER, "the canonical series is no continuous series: it has no rolls")
+    if window.recovered.source is None:
+        why = "the reference's rolls cannot be recovered: it ships neither contracts nor both of its series"
+        return LayerResult.absent(LAYER, why)
+    rolls, tick, max_day_delta = (
+        (window.canonical_rolls, window.reference_rolls), window.request.tick, window.request.max_day_delta,
+    )  # fmt: skip
+    alignment = align(*rolls, tick=tick, max_day_delta=max_day_delta)
+    rule_mismatch = rules_differ(alignment, *rolls, tick=tick, max_day_delta=max_day_delta)
+    figures = alignment.figures()
+    text = f"{figures.n_pass} pass, {figures.n_watch} watch, {figures.n_fail} fail"
+    findings = [
+        finding("schedule", figures.policy_status, text, evidence={"strict_status": figures.strict_status}),
+        *check_indistinguishable(window),
+        *check_unattributed(window),
+        *([check_rule(window)] if rule_mismatch else []),
+    ]
+    status = worst_status(made.status for made in findings)
+    measured = RollSchedules(alignment, rule_mismatch)
+    return LayerResult.of(LAYER, status, text, findings, measured=measured, figures=figures)
 
-    @property
-    def day_delta_histogram(self) -> dict[int, int]:
-        """Number of pairs by signed day delta, ascending."""
-        return dict(sorted(Counter(pair.day_delta for pair in self.pairs).items()))
+
+def check_indistinguishable(window: Window) -> list[Finding]:
+    """Stretches of the window whose contracts the reference's closes cannot tell apart."""
+    first, last = window.overlap.first, window.overlap.last
+    inside = [
+        stretch
+        for stretch in window.recovered.indistinguishable
+        if stretch.last_session >= first and stretch.first_session <= last
+    ]
+    if not inside:
+        return []
+    shown = "; ".join(_apart(stretch) for stretch in inside[:MOST_NAMED])
+    more = len(inside) - MOST_NAMED
+    text = f"the reference's closes cannot tell {shown}"
+    text += f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else ""
+    evidence = {"stretches": inside}
+    return [finding("indistinguishable_contracts", "WATCH", text, INDISTINGUISHABLE_CONTRACTS, evidence=evidence)]
+
+
+def _apart(stretch: IndistinguishableStretch) -> str:
+    ours, theirs = stretch.own_contracts, stretch.recovered_contracts
+    only = [name for name in ours if name not in theirs] or ours
+    others = [name for name in theirs if name not in only]
+    said = "its roll there was not seen" + (", our schedule fits no worse" if stretch.fits else "")
+    return (
+        f"{', '.join(only)} from {', '.join(others)} between {stretch.first_session} and {stretch.last_session} "
+        f"({stretch.distance_ticks:.2g} ticks apart a session): {said}"
+    )
+
+
+def check_unattributed(window: Window) -> list[Finding]:
+    """Steps of the reference's spread inside the window that no change of contract explains."""
+    steps = [window.recovered.rolls[n] for n in window.recovered.unattributed]
+    steps = [step for step in steps if window.overlap.first < step.roll_date <= window.overlap.last]
+    if not steps:
+        return []
+    text = f"{counted(len(steps), 'step')} of the reference's spread without a change of contract"
+    evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
+    return [finding("unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
+
+
+def check_rule(window: Window) -> Finding:
+    """That the two sides follow different roll rules, and which one the reference seems to follow."""
+    text = "the two sides follow different roll rules: no tuning of prices can help"
+    evidence: dict[str, Any] = {}
+    request = window.request
+    rule = None if request.contracts is None else apparent_rule(request.contracts, window.reference_rolls)
+    if rule is not None:
+        text += f"; the reference appears to roll {rule.text}, policy `{rule.policy}` would follow it"
+        if rule.policy.startswith("calendar") and request.calendar_sessions is None:
+            text += ", counted on the exchange's calendar, which is not named here (without one it counts weekdays)"
+        if not rule.terms_stated:
+            text += " once definition records state the last trade dates, and until then `schedule` on the rolls found"
+        evidence = {
+            "rule": rule.rule,
+            "policy": rule.policy,
+            "offset": rule.offset,
+            "explained": rule.explained,
+            "rolls": rule.rolls,
+            "terms_stated": rule.terms_stated,
+        }
+    return finding("roll_rule", "WATCH", text, "ROLL_RULE_MISMATCH", evidence=evidence)
 
 
 def align(
@@ -180,18 +277,18 @@ def rules_differ(
     True where, without the day limit, more than half of the counted rolls of the side with more of them
     pair by contract, but farther apart than max_day_delta.
     """
-    if not alignment.n_fail or _mostly_paired(alignment, canonical, reference):
+    unmatched, unmatched_reference = alignment.unmatched_canonical, alignment.unmatched_reference
+    if not (unmatched or unmatched_reference) or _mostly_paired(alignment, canonical, reference):
         return False
     unlimited = align(canonical, reference, tick=tick, max_day_delta=None, by_contract=True)
     beyond = [pair for pair in unlimited.pairs if abs(pair.day_delta) > max_day_delta]
-    canonical_is_larger = alignment.n_canonical >= alignment.n_reference
-    if canonical_is_larger:
-        counted = set(alignment.unmatched_canonical) | {pair.canonical for pair in alignment.pairs}
-        affected = sum(pair.canonical in counted for pair in beyond)
+    if len(unmatched) >= len(unmatched_reference):
+        counting = set(unmatched) | {pair.canonical for pair in alignment.pairs}
+        affected = sum(pair.canonical in counting for pair in beyond)
     else:
-        counted = set(alignment.unmatched_reference) | {pair.reference for pair in alignment.pairs}
-        affected = sum(pair.reference in counted for pair in beyond)
-    return bool(counted) and affected > MISMATCH_SHARE * len(counted)
+        counting = set(unmatched_reference) | {pair.reference for pair in alignment.pairs}
+        affected = sum(pair.reference in counting for pair in beyond)
+    return bool(counting) and affected > MISMATCH_SHARE * len(counting)
 
 
 def _mostly_paired(alignment: RollAlignment, canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]) -> bool:
@@ -208,7 +305,8 @@ def _mostly_paired(alignment: RollAlignment, canonical: Sequence[WindowRoll], re
         and canonical[pair.canonical].to_contract == reference[pair.reference].to_contract
         for pair in alignment.pairs
     )
-    return named >= (1.0 - MISMATCH_SHARE) * max(alignment.n_canonical, alignment.n_reference)
+    alone = max(len(alignment.unmatched_canonical), len(alignment.unmatched_reference))
+    return named >= (1.0 - MISMATCH_SHARE) * (len(alignment.pairs) + alone)
 
 
 def _gap_index(rolls: Sequence[WindowRoll]) -> npt.NDArray[np.int64]:
@@ -228,10 +326,12 @@ def _to_contracts(
 
 
 @kernel
-def _pair_cost(days: int, gap_apart: float, own: int, other: int, most_days: int, by_contract: bool) -> int:
+def _pair_cost(
+    days: int, gap_apart: float, contract: int, reference_contract: int, most_days: int, by_contract: bool
+) -> int:
     """Cost of a pair in billionths, `_FORBIDDEN` where there can be none. days: apart; gap_apart: in ticks."""
-    known = own >= 0 and other >= 0
-    if days > most_days or (known and own != other) or (by_contract and not known):
+    known = contract >= 0 and reference_contract >= 0
+    if days > most_days or (known and contract != reference_contract) or (by_contract and not known):
         return _FORBIDDEN
     cost = DAY_COST * days + TICK_COST * (0.0 if np.isnan(gap_apart) else gap_apart)
     return int(np.rint(min(cost, _MOST) * _UNITS))

@@ -71,13 +71,13 @@ def follow(
         return AdjustedPath(path, "adjusted", median)
     ranges = None if bars is None or shipped is None else day_ranges(shipped, days, bars, closes)
     if ranges is not None:
-        other = _path(ranges[0], index, closes, ranges[1], tick, min(cap_ticks, RANGE_CAP_TICKS))
-        if other.same_prices:
-            residual = _close_residual(other, adjusted, index, closes, tick, cap_ticks)
-            return AdjustedPath(other, "adjusted highs and lows", residual)
+        by_ranges = _path(ranges[0], index, closes, ranges[1], tick, min(cap_ticks, RANGE_CAP_TICKS))
+        if by_ranges.same_prices:
+            residual = _close_residual(by_ranges, adjusted, index, closes, tick, cap_ticks)
+            return AdjustedPath(by_ranges, "adjusted highs and lows", residual)
     # Factors follow a few weeks' noise as well as offsets do: they are asked where offsets do not follow.
     by_ratio = (median is None or median > MAX_RATIO_RESIDUAL_TICKS) and _fits_by_ratio(adjusted, index, closes, tick)
-    return AdjustedPath(path, "adjusted", median, uncertain=len(path.held) > 0, by_ratio=by_ratio)
+    return AdjustedPath(path, "adjusted", median, uncertain=len(path.contract_on_day) > 0, by_ratio=by_ratio)
 
 
 def _path(
@@ -117,17 +117,18 @@ def _close_residual(
     path: HeldPath, adjusted: Floats, index: Ints, closes: ContractCloses, tick: float, cap_ticks: float
 ) -> float:
     """How far the closes lie from those of the contracts held, in ticks: the path's own prices are others."""
-    distance = adjusted - path.offsets - closes.close(path.held, index)
+    distance = adjusted - path.offsets - closes.close(path.contract_on_day, index)
     residual = np.abs(distance) / tick
     return float(np.median(np.where(np.isnan(residual), cap_ticks, np.minimum(residual, cap_ticks))))
 
 
 def by_segments(
-    path: HeldPath, chosen: Ints, held: Ints, adjusted: Floats, names: Sequence[str]
+    path: HeldPath, chosen: Ints, contract_on_day: Ints, adjusted: Floats, names: Sequence[str]
 ) -> tuple[Candidate, Floats]:
     """Rolls of the path's segments, their offsets' steps as gaps; and the unadjusted closes that follow (T).
 
-    chosen: positions of the path's sessions among all T. held: the path's contract on every session, -1 beyond it.
+    chosen: positions of the path's sessions among all T. contract_on_day: the path's, on every session, -1
+    beyond it.
     """
     offsets = np.full(len(adjusted), np.nan)
     span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
@@ -135,13 +136,13 @@ def by_segments(
     # Beyond our closes the nearest segment goes on.
     offsets[: span[0]] = offsets[span[0]]
     offsets[span[-1] + 1 :] = offsets[span[-1]]
-    changed = (np.diff(offsets) != 0) | (np.diff(held) != 0)
+    changed = (np.diff(offsets) != 0) | (np.diff(contract_on_day) != 0)
     changed[: span[0]] = False
     changed[span[-1] :] = False
     starts: list[int] = (np.flatnonzero(changed) + 1).tolist()
     labels: Labels = []
     for start in starts:
-        old, new = int(held[start - 1]), int(held[start])
+        old, new = int(contract_on_day[start - 1]), int(contract_on_day[start])
         labels.append((None, None) if old == new else (names[old], names[new]))
     gaps: list[float | None] = [float(offsets[start - 1] - offsets[start]) for start in starts]
-    return Candidate("fingerprint", starts, labels, gaps, held), adjusted - offsets
+    return Candidate("fingerprint", starts, labels, gaps, contract_on_day), adjusted - offsets

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from ctl.certification.window import gaps_of
-from ctl.model.findings import Finding
+from ctl.certification.series_arrays import gaps_of
+from ctl.model.findings import Finding, finding
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -85,35 +85,29 @@ def of_reference(recovered: RecoveredReference, *, tick: float) -> ReferenceAdju
     return ReferenceAdjustment("difference", {"spread_moves_share": moving})
 
 
-def finding(
-    canonical: ContinuousSeries | DailySeries | None,
-    recovered: RecoveredReference | None,
-    *,
-    tick: float,
-    layer: str = "L4",
-) -> Finding | None:
-    """That both sides adjust differently, as a WATCH of the layer; None where they do not or it cannot be told."""
-    if not isinstance(canonical, ContinuousSeries) or recovered is None:
-        return None
+def mismatch(
+    canonical: ContinuousSeries | DailySeries, recovered: RecoveredReference, *, tick: float
+) -> tuple[Finding, ...]:
+    """That both sides adjust differently, as a WATCH; nothing where they do not or it cannot be told."""
     theirs = of_reference(recovered, tick=tick)
-    own = canonical.policy.adjustment
-    if theirs is None or theirs.kind == own:
-        return None
+    if not isinstance(canonical, ContinuousSeries) or theirs is None or theirs.kind == canonical.policy.adjustment:
+        return ()
+    ours = canonical.policy.adjustment
     text = (
-        f"our series is {_WORDS[own]}, the reference {_WORDS[theirs.kind]}: "
+        f"our series is {_WORDS[ours]}, the reference {_WORDS[theirs.kind]}: "
         "they drift apart by construction, whatever the prices"
     )
-    evidence = {"canonical": own, "reference": theirs.kind, **theirs.evidence}
+    evidence = {"canonical": ours, "reference": theirs.kind, **theirs.evidence}
     code = INVERTED_ADJUSTMENT if theirs.kind == "inverted" else ADJUSTMENT_MISMATCH
-    return Finding(layer, "adjustment", "WATCH", text, code, evidence=evidence)
+    return (finding("adjustment", "WATCH", text, code, evidence=evidence),)
 
 
 def _turned(gaps: Floats, ours: Floats) -> tuple[int, int]:
     """How many of the rolls with a gap on our closes have one that is nearer to its opposite; and of how many."""
     with np.errstate(invalid="ignore"):
         judged = np.isfinite(gaps) & (np.abs(ours) >= ADJUSTED_GAP_TICKS)
-    theirs, own = gaps[judged], ours[judged]
-    return int(np.count_nonzero(np.abs(theirs + own) < np.abs(theirs - own))), int(judged.sum())
+    theirs, ours_judged = gaps[judged], ours[judged]
+    return int(np.count_nonzero(np.abs(theirs + ours_judged) < np.abs(theirs - ours_judged))), int(judged.sum())
 
 
 def _still_share(recovered: RecoveredReference, tick: float) -> float:

@@ -31,8 +31,8 @@ def day_ranges(
     days: datetime64[D], all of which the series has. closes: those of `bars`. NaN where a price is missing; None
     where a side has no day with a range (settlement files repeat the close or leave both empty).
     """
-    own = series.frame["session"].to_numpy().astype("datetime64[D]")
-    at = np.searchsorted(own, days)
+    days_shipped = series.frame["session"].to_numpy().astype("datetime64[D]")
+    at = np.searchsorted(days_shipped, days)
     theirs = np.stack([series.frame[kind].to_numpy()[at] for kind in KINDS])
     ours = np.stack([ContractCloses.from_bars(bars, kind).flat for kind in KINDS])
     if ours.shape[1] != closes.flat.size or not (_has_range(theirs) and _has_range(ours)):

@@ -31,12 +31,12 @@ _UNREACHABLE: Final = 2**61
 class HeldPath:
     """The contracts a series held over T sessions.
 
-    held: contract index per session (T); non-decreasing; empty where no path exists.
+    contract_on_day: contract index per session (T); non-decreasing; empty where no path exists.
     residual_ticks: distance to the held contract's close, at most the cap (T).
     offsets: what was taken off the series to meet that close (T); zeros for an unadjusted series.
     """
 
-    held: npt.NDArray[np.int64]
+    contract_on_day: npt.NDArray[np.int64]
     residual_ticks: npt.NDArray[np.float64]
     offsets: npt.NDArray[np.float64]
     cap_ticks: float
@@ -44,7 +44,7 @@ class HeldPath:
     @property
     def median_residual_ticks(self) -> float | None:
         """None where there is no path."""
-        return float(np.median(self.residual_ticks)) if len(self.held) else None
+        return float(np.median(self.residual_ticks)) if len(self.contract_on_day) else None
 
     @property
     def matches(self) -> bool:
@@ -61,14 +61,14 @@ class HeldPath:
 
 def no_match(path: HeldPath, *, by_ratio: bool = False) -> str | None:
     """Why a path is no match; None where it is one. by_ratio: factors fit the series, offsets do not."""
-    if not len(path.held):
+    if not len(path.contract_on_day):
         return "no path through the contracts"
     if not path.matches:
         return "median residual above half the cap"
     if by_ratio:
         return "adjusted by ratios"
-    between = int(np.count_nonzero(np.diff(path.held)))
-    within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.held) == 0)))
+    between = int(np.count_nonzero(np.diff(path.contract_on_day)))
+    within = int(np.count_nonzero((np.diff(path.offsets) != 0) & (np.diff(path.contract_on_day) == 0)))
     # Free offsets follow any series, another instrument's too, if they may step often enough.
     if within > max(between, MAX_STEPS_WITHIN_CONTRACTS):
         return f"{within} steps within contracts against {between} changes of contract"
@@ -93,7 +93,7 @@ def fingerprint(
     """
     if len(index) == 0 or len(closes.names) == 0:
         return _no_path(cap_ticks)
-    held, residual = _shortest_path(
+    contract_on_day, residual = _shortest_path(
         np.ascontiguousarray(unadjusted, dtype=np.float64),
         np.ascontiguousarray(index, dtype=np.int64),
         closes.first,
@@ -104,9 +104,9 @@ def fingerprint(
         round(cap_ticks * _UNITS_PER_TICK),
         round(penalty_ticks * _UNITS_PER_TICK),
     )
-    if len(held) == 0:
+    if len(contract_on_day) == 0:
         return _no_path(cap_ticks)
-    return HeldPath(held, residual, np.zeros(len(held)), cap_ticks)
+    return HeldPath(contract_on_day, residual, np.zeros(len(contract_on_day)), cap_ticks)
 
 
 def _no_path(cap_ticks: float) -> HeldPath:
@@ -201,11 +201,11 @@ def _shortest_path(
             best, k = ahead[j], j
     if k < 0:
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    held = np.empty(sessions, np.int64)
+    contract_on_day = np.empty(sessions, np.int64)
     residual = np.empty(sessions, np.float64)
     for t in range(sessions):
-        held[t] = k
+        contract_on_day[t] = k
         residual[t] = close_cost(values[t], flat[start[k] + index[t] - first[k]], tick, cap) / _UNITS_PER_TICK
         if t < sessions - 1:
             k = following[row[t] + k - low[t]]
-    return held, residual
+    return contract_on_day, residual

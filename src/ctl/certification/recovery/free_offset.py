@@ -85,10 +85,13 @@ def free_offset_path(
     )
     if len(state) == 0:
         return nothing
-    held = (np.searchsorted(begin, state, side="right") - 1).astype(np.int64)
-    distance = np.abs(values - offsets[state] - flats[:, closes.start[held] + at - closes.first[held]]) / tick
+    contract_on_day = (np.searchsorted(begin, state, side="right") - 1).astype(np.int64)
+    distance = (
+        np.abs(values - offsets[state] - flats[:, closes.start[contract_on_day] + at - closes.first[contract_on_day]])
+        / tick
+    )
     residual = np.where(np.isnan(distance), cap_ticks, np.minimum(distance, cap_ticks)).ravel()
-    return HeldPath(held, residual, offsets[state], cap_ticks)
+    return HeldPath(contract_on_day, residual, offsets[state], cap_ticks)
 
 
 def _candidate_limit(closes: ContractCloses) -> int:
@@ -133,25 +136,25 @@ def _candidates(
             continue
         differences = np.sort(differences[:count])
         starts = np.empty(count, np.int64)
-        found = 0
+        groups = 0
         for i in range(count):
             if i == 0 or np.rint(differences[i] * _COMPARED) != np.rint(differences[i - 1] * _COMPARED):
-                starts[found] = i
-                found += 1
-        if found > limit:
+                starts[groups] = i
+                groups += 1
+        if groups > limit:
             # Neighbours belong together until the bin they opened is a tick wide.
-            found, before = 0, -1.0
+            groups, before = 0, -1.0
             for i in range(count):
                 number = np.floor((differences[i] - differences[0]) / tick + 0.5)
                 if number != before:
-                    starts[found] = i
-                    found += 1
+                    starts[groups] = i
+                    groups += 1
                 before = number
-        middles = np.empty(found, np.float64)
-        support = np.empty(found, np.int64)
+        middles = np.empty(groups, np.float64)
+        support = np.empty(groups, np.int64)
         low = high = 0
-        for i in range(found):
-            end = starts[i + 1] if i + 1 < found else count
+        for i in range(groups):
+            end = starts[i + 1] if i + 1 < groups else count
             middles[i] = differences[(starts[i] + end - 1) // 2]
             while low < count and differences[low] < middles[i] - 2 * tick:
                 low += 1
@@ -183,11 +186,11 @@ def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
 @kernel
 def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start: int, end: int, cost: float) -> int:
     """Of the states from start to end that cost just that, the one that is left last; -1 for none."""
-    found, latest = -1, -1
+    chosen, latest = -1, -1
     for s in range(start, end):
         if costs[s] == cost and until[s] > latest:
-            found, latest = s, until[s]
-    return found
+            chosen, latest = s, until[s]
+    return chosen
 
 
 @kernel
@@ -229,14 +232,14 @@ def _best_states(
         top = high[t] if t == sessions - 1 else high[t + 1]
         for k in range(top, low[t] - 1, -1):
             # Cheapest from the next session on, of the later contracts, or of this one with another offset.
-            own, own_state = least[k], -1
-            if own < _UNREACHABLE and (own <= best or own + step <= best + penalty):
-                own_state = _latest(ahead, until, begin[k], begin[k + 1], own)
+            stay, stay_state = least[k], -1
+            if stay < _UNREACHABLE and (stay <= best or stay + step <= best + penalty):
+                stay_state = _latest(ahead, until, begin[k], begin[k + 1], stay)
             leaving, leaving_state = best + penalty, best_state
-            if own_state >= 0 and own + step <= leaving:
-                leaving, leaving_state = own + step, own_state
-            if own_state >= 0 and own <= best:
-                best, best_state = own, own_state
+            if stay_state >= 0 and stay + step <= leaving:
+                leaving, leaving_state = stay + step, stay_state
+            if stay_state >= 0 and stay <= best:
+                best, best_state = stay, stay_state
             if k > high[t] or index[t] < first[k] or index[t] > last[k]:
                 ahead[begin[k] : begin[k + 1]] = _UNREACHABLE
                 least[k] = _UNREACHABLE

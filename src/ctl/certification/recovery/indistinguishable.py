@@ -8,12 +8,13 @@ schedule as well or better. There the fingerprint is no evidence against our rol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ctl.certification.recovery.fingerprint import close_cost
 from ctl.kernels import kernel
+from ctl.model.certificate import IndistinguishableStretch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,25 +47,25 @@ class Stretch:
     recovered_ticks: float
     fits: bool
 
-    def document(self, sessions: npt.NDArray[np.datetime64], names: tuple[str, ...]) -> dict[str, Any]:
-        """JSON-ready. sessions: the shared ones, datetime64[D]."""
-        return {
-            "code": INDISTINGUISHABLE_CONTRACTS,
-            "first_session": str(sessions[self.first]),
-            "last_session": str(sessions[self.last]),
-            "own_contracts": [names[k] for k in self.own],
-            "recovered_contracts": [names[k] for k in self.recovered],
-            "distance_ticks": self.distance_ticks,
-            "own_ticks": self.own_ticks,
-            "recovered_ticks": self.recovered_ticks,
-            "fits": self.fits,
-        }
+    def record(self, sessions: npt.NDArray[np.datetime64], names: tuple[str, ...]) -> IndistinguishableStretch:
+        """What is published. sessions: the shared ones, datetime64[D]."""
+        return IndistinguishableStretch(
+            code=INDISTINGUISHABLE_CONTRACTS,
+            first_session=sessions[self.first].item(),
+            last_session=sessions[self.last].item(),
+            own_contracts=tuple(names[k] for k in self.own),
+            recovered_contracts=tuple(names[k] for k in self.recovered),
+            distance_ticks=self.distance_ticks,
+            own_ticks=self.own_ticks,
+            recovered_ticks=self.recovered_ticks,
+            fits=self.fits,
+        )
 
 
-def switches(held: Ints) -> Ints:
+def switches(contract_on_day: Ints) -> Ints:
     """First sessions on a new contract, both it and the one before known (-1: unknown)."""
-    turn: Ints = np.flatnonzero(held[1:] != held[:-1]) + 1
-    return turn[(held[turn] >= 0) & (held[turn - 1] >= 0)]
+    turn: Ints = np.flatnonzero(contract_on_day[1:] != contract_on_day[:-1]) + 1
+    return turn[(contract_on_day[turn] >= 0) & (contract_on_day[turn - 1] >= 0)]
 
 
 def read_again(
@@ -72,7 +73,7 @@ def read_again(
     index: Ints,
     closes: ContractCloses,
     path: Ints,
-    own: Ints,
+    our_contracts: Ints,
     at: Ints,
     *,
     unseen: Bools,
@@ -84,7 +85,7 @@ def read_again(
     """The fingerprint path, with our schedule in its place where it contradicts a roll of ours without evidence.
 
     values: unadjusted closes (T) at positions `index` of `closes.sessions`. path: contracts by fingerprint (T).
-    own: our contracts (T), -1 before and after our series; at: its `switches` (S). unseen: per switch whether no
+    our_contracts: ours (T), -1 before and after our series; at: their `switches` (S). unseen: per switch whether no
     recovered roll to the same contract lies within the day limit (S). within: that limit, in sessions.
 
     Our schedule: our contracts in our order, each switch on the session within the limit on which the closes fit
@@ -94,12 +95,14 @@ def read_again(
     missing switches: there even an exact reference could not have shown the roll. Anything else stays as it is.
     """
     cap = round(cap_ticks * _UNITS_PER_TICK)
-    dates = _best_dates(values, index, closes.first, closes.last, closes.start, closes.flat, tick, cap, own, at, within)
-    other = np.where(own >= 0, own, path)
+    dates = _best_dates(
+        values, index, closes.first, closes.last, closes.start, closes.flat, tick, cap, our_contracts, at, within
+    )
+    our_schedule = np.where(our_contracts >= 0, our_contracts, path)
     for old, new in zip(at.tolist(), dates.tolist(), strict=True):
-        other[min(old, new) : max(old, new)] = own[old - 1] if new > old else own[old]
-    bounds = np.flatnonzero(np.diff(np.concatenate(([0], (other != path).astype(np.int8), [0]))))
-    held, found = path.copy(), []
+        our_schedule[min(old, new) : max(old, new)] = our_contracts[old - 1] if new > old else our_contracts[old]
+    bounds = np.flatnonzero(np.diff(np.concatenate(([0], (our_schedule != path).astype(np.int8), [0]))))
+    contract_on_day, stretches = path.copy(), []
     for first, end in bounds.reshape(-1, 2).tolist():
         touched = (dates >= first) & (dates <= end)
         if not (touched & unseen).any():
@@ -107,21 +110,23 @@ def read_again(
         span = slice(first, end)
         ours, theirs, apart = _costs(
             values[span], index[span], closes.first, closes.last, closes.start, closes.flat, tick, cap,
-            other[span], path[span],
+            our_schedule[span], path[span],
         )  # fmt: skip
-        in_order = (first == 0 or path[first - 1] <= other[first]) and (end == len(path) or other[end - 1] <= path[end])
+        in_order = (first == 0 or path[first - 1] <= our_schedule[first]) and (
+            end == len(path) or our_schedule[end - 1] <= path[end]
+        )
         fits = in_order and ours <= theirs and 2 * ours <= cap * (end - first)
         near = slice(max(first - 1, 0), end + 1)
-        missing = np.count_nonzero(np.diff(other[near])) - np.count_nonzero(np.diff(path[near]))
+        missing = np.count_nonzero(np.diff(our_schedule[near])) - np.count_nonzero(np.diff(path[near]))
         if fits:
-            held[span] = other[span]
+            contract_on_day[span] = our_schedule[span]
         elif apart > missing * penalty_ticks * _UNITS_PER_TICK:
             continue
-        found.append(
+        stretches.append(
             Stretch(
                 first,
                 end - 1,
-                tuple(np.unique(other[span]).tolist()),
+                tuple(np.unique(our_schedule[span]).tolist()),
                 tuple(np.unique(path[span]).tolist()),
                 apart / _UNITS_PER_TICK / (end - first),
                 ours / _UNITS_PER_TICK,
@@ -129,7 +134,7 @@ def read_again(
                 fits,
             )
         )
-    return held, tuple(found)
+    return contract_on_day, tuple(stretches)
 
 
 @kernel
@@ -142,7 +147,7 @@ def _best_dates(
     flat: Floats,
     tick: float,
     cap: int,
-    own: Ints,
+    our_contracts: Ints,
     at: Ints,
     within: int,
 ) -> Ints:
@@ -153,7 +158,7 @@ def _best_dates(
         here = at[i]
         low = max(here - within, 1 if i == 0 else (at[i - 1] + here) // 2 + 1)
         high = min(here + within, sessions - 1 if i == len(at) - 1 else (here + at[i + 1]) // 2)
-        old, new = own[here - 1], own[here]
+        old, new = our_contracts[here - 1], our_contracts[here]
         for step in (-1, 1):
             lead = 0
             best = 0
@@ -197,13 +202,13 @@ def _costs(
     flat: Floats,
     tick: float,
     cap: int,
-    own: Ints,
+    our_contracts: Ints,
     path: Ints,
 ) -> tuple[int, int, int]:
     """Summed distances in millionths of a tick: the values to either path's closes, and the paths to each other."""
     ours, theirs, apart = 0, 0, 0
     for t in range(len(values)):
-        k, j, at = own[t], path[t], index[t]
+        k, j, at = our_contracts[t], path[t], index[t]
         ours += _distance(values[t], k, at, first, last, start, flat, tick, cap)
         theirs += _distance(values[t], j, at, first, last, start, flat, tick, cap)
         if first[k] <= at <= last[k]:

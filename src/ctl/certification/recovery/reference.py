@@ -24,20 +24,20 @@ from ctl.certification.recovery.fingerprint import (
 )
 from ctl.certification.recovery.indistinguishable import read_again, switches
 from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, segment_gaps
-from ctl.certification.window import UNKNOWN, reference_closes
+from ctl.certification.series_arrays import UNKNOWN, reference_closes
+from ctl.model.certificate import IndistinguishableStretch, ReferenceRecovery, UnattributedStep
 from ctl.model.findings import counted
 from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
 
     import numpy.typing as npt
     import polars as pl
 
     from ctl.certification.recovery.adjusted_only import AdjustedPath
     from ctl.certification.recovery.roll_sources import Candidate, Labels
-    from ctl.certification.window import HeldContracts
+    from ctl.certification.series_arrays import HeldContracts
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
 
@@ -57,24 +57,24 @@ class RecoveredReference:
 
     sessions: datetime64[D] on which every series that the reference ships has a close (T).
     adjusted, unadjusted: closes (T), NaN where unknown; an adjusted-only reference has its recovered
-    unadjusted closes. held: index into `contracts` (expiry order) per session (T), -1 where unknown; None
-    where contracts are unknown throughout. rolls: ascending. our_gaps: per roll its contracts' gap on our
+    unadjusted closes. contract_on_day: index into `contracts` (expiry order) per session (T), -1 where unknown.
+    rolls: ascending. our_gaps: per roll its contracts' gap on our
     closes at the roll's gap session, NaN where unknown. source: the method used; None where no roll could be
     looked for. basis_identifiable: whether the reference's unadjusted level is its own (False where it was
     recovered against our closes, so that a constant difference is absorbed). unattributed: indices of rolls
     that are steps of the spread without a change of contract. methods: per method its evidence, JSON-ready.
     rolls_uncertain: whether contracts were read off adjusted closes that are not our closes, so that neighbouring
     contracts can be mistaken for each other. ratio_adjusted: whether adjusted closes that no differences fit are our
-    closes times a factor per contract.
-    indistinguishable: stretches whose contracts the reference's closes cannot tell apart, JSON-ready. read_again:
-    gives the reference with our schedule on those of them that its closes fit no worse; None where there are none.
+    closes times a factor per contract. indistinguishable: stretches whose contracts the reference's closes cannot
+    tell apart. read_again: gives the reference with our schedule on those of them that its closes fit no worse; None
+    where there are none.
     """
 
     sessions: Days
     adjusted: Floats
     unadjusted: Floats
     contracts: tuple[str, ...]
-    held: Ints | None
+    contract_on_day: Ints
     rolls: tuple[ReferenceRoll, ...]
     our_gaps: Floats
     source: RollSource | None
@@ -85,30 +85,28 @@ class RecoveredReference:
     notes: tuple[str, ...]
     rolls_uncertain: bool = False
     ratio_adjusted: bool = False
-    indistinguishable: tuple[dict[str, Any], ...] = ()
+    indistinguishable: tuple[IndistinguishableStretch, ...] = ()
     read_again: Callable[[], RecoveredReference] | None = None
 
     @property
     def contracts_known(self) -> bool:
         """Whether the reference's contracts are known at all."""
-        return self.held is not None
+        return bool((self.contract_on_day >= 0).any())
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready evidence: which source was used, and what the others say."""
-        return {
-            "source": self.source,
-            "contracts_known": self.contracts_known,
-            "basis_identifiable": self.basis_identifiable,
-            "median_residual_ticks": self.median_residual_ticks,
-            "n_rolls": len(self.rolls),
-            "unattributed_steps": [
-                {"code": UNATTRIBUTED_STEP, "roll_date": self.rolls[i].roll_date.isoformat(), "gap": self.rolls[i].gap}
-                for i in self.unattributed
-            ],
-            "indistinguishable": list(self.indistinguishable),
-            "methods": dict(self.methods),
-            "notes": list(self.notes),
-        }
+    def record(self) -> ReferenceRecovery:
+        """What is published: which source was used, and what the others say."""
+        steps = [self.rolls[n] for n in self.unattributed]
+        return ReferenceRecovery(
+            source=self.source,
+            contracts_known=self.contracts_known,
+            basis_identifiable=self.basis_identifiable,
+            median_residual_ticks=self.median_residual_ticks,
+            n_rolls=len(self.rolls),
+            unattributed_steps=tuple(UnattributedStep(UNATTRIBUTED_STEP, step.roll_date, step.gap) for step in steps),
+            indistinguishable=self.indistinguishable,
+            methods=self.methods,
+            notes=self.notes,
+        )
 
 
 def recover(
@@ -117,37 +115,32 @@ def recover(
     *,
     tick: float,
     cap_ticks: float = CAP_TICKS,
-    first: date | None = None,
-    last: date | None = None,
     bars: ContractBars | None = None,
-    own: HeldContracts | None = None,
+    our_series: HeldContracts | None = None,
     max_day_delta: int = 0,
 ) -> RecoveredReference:
     """Find the contracts and rolls of `reference`.
 
     contracts: our bars per contract, None where there are none (then contracts stay unknown unless the
-    reference names them). tick: quote units. first, last: look only at sessions in between, both inclusive.
+    reference names them). tick: quote units.
     bars: the bars that `contracts` are the closes of, for their highs and lows; not needed where they are bars.
-    own: the contracts that our series held, as indices into ours in expiry order; where no recovered roll answers
-    one of its rolls within max_day_delta sessions, the reference is read again (`indistinguishable.read_again`).
+    our_series: the contracts that our series held, as indices into ours in expiry order; where no recovered roll
+    answers one of its rolls within max_day_delta sessions, the reference is read again
+    (`indistinguishable.read_again`).
     """
-    if bars is None and contracts is not None and not isinstance(contracts, ContractCloses):
-        bars = contracts
-    closes = (
-        contracts if contracts is None or isinstance(contracts, ContractCloses) else ContractCloses.from_bars(contracts)
-    )
+    if isinstance(contracts, ContractCloses):
+        closes = contracts
+    elif contracts is None:
+        closes = ContractCloses.empty()
+    else:
+        closes, bars = ContractCloses.from_bars(contracts), bars or contracts
     days, adjusted, unadjusted = reference_closes(reference)
     column, stated_adjustment = _columns(reference, days)
     if stated_adjustment is not None:
         unadjusted = adjusted - stated_adjustment
-    if first is not None or last is not None:
-        keep = np.ones(len(days), dtype=np.bool_)
-        keep &= True if first is None else days >= np.datetime64(first, "D")
-        keep &= True if last is None else days <= np.datetime64(last, "D")
-        days, adjusted, unadjusted = days[keep], adjusted[keep], unadjusted[keep]
-        column = None if column is None else column.gather(np.flatnonzero(keep))
-    found = _Recovery(closes, bars, reference, days, adjusted, unadjusted, column, tick=tick, cap_ticks=cap_ticks)
-    return found.run(own, max_day_delta)
+    return _Recovery(closes, bars, reference, days, adjusted, unadjusted, column, tick=tick, cap_ticks=cap_ticks).run(
+        our_series, max_day_delta
+    )
 
 
 def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats | None]:
@@ -166,8 +159,8 @@ def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats
 
 def _pick(series: DailySeries, name: str, days: Days) -> pl.Series:
     """A column of the series on `days`, all of which it has."""
-    own = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
-    return series.frame[name].gather(np.searchsorted(own, days))
+    days_shipped = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
+    return series.frame[name].gather(np.searchsorted(days_shipped, days))
 
 
 class _Recovery:
@@ -175,7 +168,7 @@ class _Recovery:
 
     def __init__(
         self,
-        closes: ContractCloses | None,
+        closes: ContractCloses,
         bars: ContractBars | None,
         reference: Reference,
         days: Days,
@@ -189,12 +182,12 @@ class _Recovery:
         self.closes, self.bars, self.reference = closes, bars, reference
         self.days, self.adjusted, self.unadjusted, self.column = days, adjusted, unadjusted, column
         self.tick, self.cap_ticks = tick, cap_ticks
-        self.names: tuple[str, ...] = () if closes is None else closes.names
+        self.names = closes.names
         self.place = {name: k for k, name in enumerate(self.names)}
         self.has_adjusted = bool(np.isfinite(adjusted).any())
         self.has_unadjusted = bool(np.isfinite(unadjusted).any())
         self.spread = unadjusted - adjusted if self.has_adjusted and self.has_unadjusted else None
-        self.at = np.full(len(days), -1, dtype=np.int64) if closes is None else closes.index_of(days)
+        self.at = closes.index_of(days)
         self.basis_identifiable = self.has_unadjusted
         self.median_residual: float | None = None
         self.rolls_uncertain = self.ratio_adjusted = False
@@ -203,9 +196,9 @@ class _Recovery:
         self.methods: dict[str, Any] = {}
         self.notes: list[str] = []
         self.path: tuple[HeldPath, Ints] | None = None
-        self.stretches: tuple[dict[str, Any], ...] = ()
+        self.stretches: tuple[IndistinguishableStretch, ...] = ()
 
-    def run(self, own: HeldContracts | None = None, max_day_delta: int = 0) -> RecoveredReference:
+    def run(self, our_series: HeldContracts | None = None, max_day_delta: int = 0) -> RecoveredReference:
         steps = self._spread_steps()
         candidates = [
             candidate
@@ -217,21 +210,21 @@ class _Recovery:
             )
             if candidate is not None
         ]
-        attributed = [candidate for candidate in candidates if candidate.held is not None]
+        attributed = [candidate for candidate in candidates if candidate.knows_contracts]
         order: tuple[RollSource, ...] = ("fingerprint", "contract_column", "stated", "spread_step")
         ranked = sorted(attributed or candidates, key=lambda candidate: order.index(candidate.source))
         if not attributed and len(ranked) > 1:
             # Without contracts the steps of the vendor's own prices say more than what it states of them.
             ranked = sorted(ranked, key=lambda candidate: candidate.source != "spread_step")
         if not ranked:
-            return self._result(None, [], [], None, None)
+            return self._result(None, [], [], np.full(len(self.days), UNKNOWN, dtype=np.int64), [])
         used = ranked[0]
         starts, labels = self._dated(used, steps)
-        path = None if own is None else self._read_again(own, max_day_delta, starts, labels)
+        path = None if our_series is None else self._read_again(our_series, max_day_delta, starts, labels)
         methods, notes = dict(self.methods), list(self.notes)
-        found = self._settled(used, starts, labels, candidates)
+        settled = self._settled(used, starts, labels, candidates)
         if path is None or self.path is None:
-            return found
+            return settled
         chosen = self.path[1]
 
         def settled_again() -> RecoveredReference:
@@ -239,11 +232,11 @@ class _Recovery:
             again = roll_sources.by_path(self._spread_out(path, chosen), self.names)
             return self._settled(again, *self._dated(again, steps), candidates)
 
-        return replace(found, read_again=settled_again)
+        return replace(settled, read_again=settled_again)
 
     def _dated(self, used: Candidate, steps: list[tuple[int, float]]) -> tuple[list[int], Labels]:
         """A source's rolls, dated by the spread's steps where it has contracts and there is a spread."""
-        if used.held is None or self.spread is None:
+        if not used.knows_contracts or self.spread is None:
             return list(used.starts), list(used.labels)
         return roll_sources.take_step_dates(used, [index for index, _ in steps])
 
@@ -255,13 +248,16 @@ class _Recovery:
         candidates: Sequence[Candidate],
     ) -> RecoveredReference:
         """The reference by one source, dated, the others cross-checked against it."""
-        unattributed = [i for i, label in enumerate(labels) if label == (None, None)] if used.held is not None else []
+        unattributed: list[int] = []
+        contract_on_day = np.full(len(self.days), UNKNOWN, dtype=np.int64)
+        if used.knows_contracts:
+            unattributed = [i for i, label in enumerate(labels) if label == (None, None)]
+            contract_on_day = used.contract_on_day
+            if starts != used.starts:
+                contract_on_day = self._moved(contract_on_day, starts, labels)
+            if used.source == "fingerprint":
+                contract_on_day = self._unknown_where_unlike(contract_on_day, starts, unattributed)
         gaps = self._gaps(used, starts)
-        held = used.held
-        if held is not None and starts != used.starts:
-            held = self._hold(held, starts, labels)
-        if held is not None and used.source == "fingerprint":
-            held = self._unknown_where_unlike(held, starts, unattributed)
         first_on_new = np.array(starts, dtype=np.int64)
         roll_dates, gap_sessions = self.days[first_on_new].tolist(), self.days[first_on_new - 1].tolist()
         rolls = [
@@ -285,9 +281,9 @@ class _Recovery:
             if candidate.source != used.source:
                 self.methods[candidate.source] = roll_sources.cross_check(candidate, self.days, starts, labels)
         self.methods[used.source] = {**self.methods.get(used.source, {}), "used": True, "n_rolls": len(used.starts)}
-        if used.source != "fingerprint" and used.held is None:
+        if not used.knows_contracts:
             self.notes.append("contracts of the reference are unknown: rolls are dated, not named")
-        return self._result(used.source, rolls, unattributed, held, starts)
+        return self._result(used.source, rolls, unattributed, contract_on_day, starts)
 
     def _spread_steps(self) -> list[tuple[int, float]]:
         """Steps of the spread; none where it steps so often that it is no sum of gaps."""
@@ -305,7 +301,7 @@ class _Recovery:
 
     def _fingerprint(self) -> Candidate | None:
         """Rolls read off our contracts' closes; None where there are none or they do not fit."""
-        if self.closes is None or not self.names:
+        if not self.names:
             self.methods["fingerprint"] = {"used": False, "reason": "no contract closes"}
             return None
         shared = self.at >= 0
@@ -315,7 +311,7 @@ class _Recovery:
         if not len(chosen):
             self.methods["fingerprint"] = {"used": False, "reason": "no shared session"}
             return None
-        found: AdjustedPath | None = None
+        followed: AdjustedPath | None = None
         if self.has_unadjusted:
             path = fingerprint(
                 values[chosen],
@@ -324,23 +320,27 @@ class _Recovery:
                 tick=self.tick,
                 cap_ticks=self.cap_ticks,
             )
-            if len(path.held):
+            if len(path.contract_on_day):
                 self.residual[chosen] = path.residual_ticks
             self.median_residual = path.median_residual_ticks
         else:
-            found = adjusted_only.follow(
+            followed = adjusted_only.follow(
                 values[chosen], self.at[chosen], self.days[chosen], self.closes,
                 tick=self.tick, cap_ticks=self.cap_ticks, shipped=self.reference.adjusted, bars=self.bars,
             )  # fmt: skip
-            path, self.median_residual = found.path, found.median_residual_ticks
-            self.rolls_uncertain, self.ratio_adjusted = found.uncertain, found.by_ratio
+            path, self.median_residual = followed.path, followed.median_residual_ticks
+            self.rolls_uncertain, self.ratio_adjusted = followed.uncertain, followed.by_ratio
         evidence: dict[str, Any] = {
             "used": False,
-            "series": "unadjusted" if found is None else found.series,
+            "series": "unadjusted" if followed is None else followed.series,
             "sessions": len(chosen),
             "median_residual_ticks": path.median_residual_ticks,
-            "exact_share": float((path.residual_ticks <= SAME_PRICE_TICKS).mean()) if len(path.held) else None,
-            "at_cap_share": float((path.residual_ticks >= path.cap_ticks).mean()) if len(path.held) else None,
+            "exact_share": float((path.residual_ticks <= SAME_PRICE_TICKS).mean())
+            if len(path.contract_on_day)
+            else None,
+            "at_cap_share": float((path.residual_ticks >= path.cap_ticks).mean())
+            if len(path.contract_on_day)
+            else None,
         }
         self.methods["fingerprint"] = evidence
         reason = no_match(path, by_ratio=self.ratio_adjusted)
@@ -353,15 +353,15 @@ class _Recovery:
                     "differences; with the vendor's unadjusted series its rolls can be compared"
                 )
             return None
-        held = self._spread_out(path, chosen)
-        if found is not None:
-            return self._adopted(path, chosen, held)
+        contract_on_day = self._spread_out(path, chosen)
+        if followed is not None:
+            return self._adopted(path, chosen, contract_on_day)
         self.path = path, chosen
-        return roll_sources.by_path(held, self.names)
+        return roll_sources.by_path(contract_on_day, self.names)
 
-    def _adopted(self, path: HeldPath, chosen: Ints, held: Ints) -> Candidate:
+    def _adopted(self, path: HeldPath, chosen: Ints, contract_on_day: Ints) -> Candidate:
         """Rolls of an adjusted-only series, whose unadjusted closes are recovered with them."""
-        candidate, self.unadjusted = adjusted_only.by_segments(path, chosen, held, self.adjusted, self.names)
+        candidate, self.unadjusted = adjusted_only.by_segments(path, chosen, contract_on_day, self.adjusted, self.names)
         self.notes.append(
             "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
             "of unadjusted closes (basis) within a segment is not identifiable"
@@ -376,32 +376,34 @@ class _Recovery:
     def _stated(self) -> Candidate | None:
         return roll_sources.by_statement(self.reference.stated_rolls, self.days, self.place)
 
-    def _read_again(self, own: HeldContracts, within: int, starts: list[int], labels: Labels) -> HeldPath | None:
+    def _read_again(self, our_series: HeldContracts, within: int, starts: list[int], labels: Labels) -> HeldPath | None:
         """The fingerprint with our schedule where the closes do not contradict it; None where it stays as it is."""
-        if self.closes is None or self.path is None or not len(own.sessions) or (own.contract < 0).any():
+        if self.path is None or not len(our_series.sessions) or (our_series.contract < 0).any():
             return None
         path, chosen = self.path
         days = self.days if len(chosen) == len(self.days) else self.days[chosen]
-        if np.array_equal(days, own.sessions):
-            held = own.contract
+        if np.array_equal(days, our_series.sessions):
+            contract_on_day = our_series.contract
         else:
-            before = np.searchsorted(own.sessions, days, side="right") - 1
-            held = np.where((before >= 0) & (days <= own.sessions[-1]), own.contract[before], UNKNOWN)
-        at = switches(held)
+            before = np.searchsorted(our_series.sessions, days, side="right") - 1
+            contract_on_day = np.where(
+                (before >= 0) & (days <= our_series.sessions[-1]), our_series.contract[before], UNKNOWN
+            )
+        at = switches(contract_on_day)
         # A path that never turns back rolls to each contract once.
         begun = np.full(len(self.names), -len(self.days) - within, dtype=np.int64)
         for start, (_, new) in zip(starts, labels, strict=True):
             if new is not None:
                 begun[self.place[new]] = start
-        seen = np.abs(chosen[at] - begun[held[at]]) <= within
+        seen = np.abs(chosen[at] - begun[contract_on_day[at]]) <= within
         if seen.all():
             return None
         again, stretches = read_again(
             self.unadjusted[chosen],
             self.at[chosen],
             self.closes,
-            path.held,
-            held,
+            path.contract_on_day,
+            contract_on_day,
             at,
             unseen=~seen,
             within=within,
@@ -409,35 +411,35 @@ class _Recovery:
             cap_ticks=self.cap_ticks,
             penalty_ticks=PENALTY_TICKS,
         )
-        self.stretches = tuple(stretch.document(days, self.names) for stretch in stretches)
+        self.stretches = tuple(stretch.record(days, self.names) for stretch in stretches)
         if not any(stretch.fits for stretch in stretches):
             return None
-        return replace(path, held=again)
+        return replace(path, contract_on_day=again)
 
     def _spread_out(self, path: HeldPath, chosen: Ints) -> Ints:
         """Held contract per session: a session without our closes holds what the one before it held."""
-        held = np.full(len(self.days), UNKNOWN, dtype=np.int64)
+        contract_on_day = np.full(len(self.days), UNKNOWN, dtype=np.int64)
         span = np.arange(int(chosen[0]), int(chosen[-1]) + 1)
-        held[span] = path.held[np.searchsorted(chosen, span, side="right") - 1]
-        return held
+        contract_on_day[span] = path.contract_on_day[np.searchsorted(chosen, span, side="right") - 1]
+        return contract_on_day
 
-    def _hold(self, held: Ints, starts: list[int], labels: Labels) -> Ints:
-        """Held contracts with the rolls moved to `starts`; what was unknown stays unknown."""
-        known = np.flatnonzero(held >= 0)
-        moved = np.full(len(held), held[known[0]], dtype=np.int64)
+    def _moved(self, contract_on_day: Ints, starts: list[int], labels: Labels) -> Ints:
+        """The contract on each day with the rolls moved to `starts`; what was unknown stays unknown."""
+        known = np.flatnonzero(contract_on_day >= 0)
+        moved = np.full(len(contract_on_day), contract_on_day[known[0]], dtype=np.int64)
         for start, (_, new) in zip(starts, labels, strict=True):
             if new is not None:
                 moved[start:] = self.place.get(new, UNKNOWN)
-        return np.where(held >= 0, moved, UNKNOWN).astype(np.int64)
+        return np.where(contract_on_day >= 0, moved, UNKNOWN).astype(np.int64)
 
-    def _unknown_where_unlike(self, held: Ints, starts: list[int], unattributed: list[int]) -> Ints:
+    def _unknown_where_unlike(self, contract_on_day: Ints, starts: list[int], unattributed: list[int]) -> Ints:
         """Held contracts, unknown from a step without a contract to the next roll where the closes there match none.
 
         A roll shortly before the data end costs more than the sessions after it tell: the path stays on the old
         contract, whose closes are far off. By the rule of a match it is not the contract held.
         """
-        bounds = [*starts, len(held)]
-        kept = held.copy()
+        bounds = [*starts, len(contract_on_day)]
+        kept = contract_on_day.copy()
         for i in unattributed:
             here = slice(bounds[i], bounds[i + 1])
             apart = self.residual[here][np.isfinite(self.residual[here])]
@@ -453,8 +455,6 @@ class _Recovery:
 
     def _our_gaps(self, rolls: list[ReferenceRoll], starts: list[int]) -> Floats:
         """Each roll's contracts' gap on our closes at its gap session; NaN where we lack one of them."""
-        if self.closes is None:
-            return np.full(len(rolls), np.nan)
         sessions = self.days[np.array(starts, dtype=np.int64) - 1]
         return self.closes.gaps([roll.from_contract for roll in rolls], [roll.to_contract for roll in rolls], sessions)
 
@@ -477,20 +477,19 @@ class _Recovery:
         source: RollSource | None,
         rolls: list[ReferenceRoll],
         unattributed: list[int],
-        held: Ints | None,
-        starts: list[int] | None,
+        contract_on_day: Ints,
+        starts: list[int],
     ) -> RecoveredReference:
-        positions = starts or []
         if not self.has_adjusted and self.has_unadjusted:
-            self.adjusted = self._built_from_stated(rolls, positions)
+            self.adjusted = self._built_from_stated(rolls, starts)
         return RecoveredReference(
             sessions=self.days,
             adjusted=self.adjusted,
             unadjusted=self.unadjusted,
             contracts=self.names,
-            held=held,
+            contract_on_day=contract_on_day,
             rolls=tuple(rolls),
-            our_gaps=self._our_gaps(rolls, positions),
+            our_gaps=self._our_gaps(rolls, starts),
             source=source,
             basis_identifiable=self.basis_identifiable,
             median_residual_ticks=self.median_residual,

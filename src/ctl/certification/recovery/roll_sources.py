@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ctl.certification.recovery.spread_steps import match_in_order
-from ctl.certification.window import UNKNOWN, label_runs
+from ctl.certification.series_arrays import UNKNOWN, label_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,27 +31,34 @@ class Candidate:
     """Rolls by one source.
 
     starts: index of the first session on each new contract, ascending. labels: (from, to) contract names, None
-    where unknown. gaps: as recovered or stated, None where unknown. held: contract index per session, None where
-    the source knows no contracts.
+    where unknown. gaps: as recovered or stated, None where unknown. contract_on_day: contract index per session, -1
+    where unknown; empty where the source knows no contracts.
     """
 
     source: RollSource
     starts: list[int]
     labels: Labels
     gaps: list[float | None]
-    held: Ints | None = None
+    contract_on_day: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def knows_contracts(self) -> bool:
+        """Whether the source knows the contract of any session."""
+        return bool((self.contract_on_day >= 0).any())
 
 
-def by_path(held: Ints, names: Sequence[str]) -> Candidate:
-    """Rolls of a fingerprint path: its changes of contract. held: contract index per session; -1 is no change."""
-    known = np.flatnonzero(held >= 0)
-    turn = np.flatnonzero(np.diff(held[known])) + 1
+def by_path(contract_on_day: Ints, names: Sequence[str]) -> Candidate:
+    """Rolls of a fingerprint path: its changes of contract. contract_on_day: an index per session; -1 is no change."""
+    known = np.flatnonzero(contract_on_day >= 0)
+    turn = np.flatnonzero(np.diff(contract_on_day[known])) + 1
     starts: list[int] = known[turn].tolist()
     labels: Labels = [
         (names[old], names[new])
-        for old, new in zip(held[known[turn - 1]].tolist(), held[known[turn]].tolist(), strict=True)
+        for old, new in zip(
+            contract_on_day[known[turn - 1]].tolist(), contract_on_day[known[turn]].tolist(), strict=True
+        )
     ]
-    return Candidate("fingerprint", starts, labels, [None] * len(starts), held)
+    return Candidate("fingerprint", starts, labels, [None] * len(starts), contract_on_day)
 
 
 def by_column(column: pl.Series | None, place: Mapping[str, int]) -> Candidate | None:
@@ -70,9 +77,8 @@ def by_column(column: pl.Series | None, place: Mapping[str, int]) -> Candidate |
             starts.append(i)
             labels.append((current, name))
         current = name
-    held: Ints = np.array([place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[run]
-    known = bool((held >= 0).any())
-    return Candidate("contract_column", starts, labels, [None] * len(starts), held if known else None)
+    contract_on_day: Ints = np.array([place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[run]
+    return Candidate("contract_column", starts, labels, [None] * len(starts), contract_on_day)
 
 
 def by_statement(stated: Sequence[ReferenceRoll], days: Days, place: Mapping[str, int]) -> Candidate | None:
@@ -88,12 +94,12 @@ def by_statement(stated: Sequence[ReferenceRoll], days: Days, place: Mapping[str
             gaps.append(roll.gap)
     if not starts:
         return None
-    held: Ints | None = None
+    contract_on_day = np.empty(0, dtype=np.int64)
     if all(old in place and new in place for old, new in labels):
-        held = np.full(len(days), place[labels[0][0] or ""], dtype=np.int64)
+        contract_on_day = np.full(len(days), place[labels[0][0] or ""], dtype=np.int64)
         for start, (_, new) in zip(starts, labels, strict=True):
-            held[start:] = place[new or ""]
-    return Candidate("stated", starts, labels, gaps, held)
+            contract_on_day[start:] = place[new or ""]
+    return Candidate("stated", starts, labels, gaps, contract_on_day)
 
 
 def by_steps(steps: Sequence[tuple[int, float]]) -> Candidate:

@@ -1,61 +1,93 @@
-"""Counterfactuals of one certification: other canonical series judged against the same reference, and removals.
+"""What if: other canonical series judged against the same reference, and causes of the drift removed.
 
 Nothing here changes the certified series or its decision; policy v2 alone reads the rebuilt series' verdict.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ctl.certification import acceptance, run_layers
-from ctl.certification.state import CertificationState
+from ctl.certification import acceptance
+from ctl.certification.attempt import attempt
+from ctl.certification.layers import drift, roll_gaps, roll_schedule
+from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.measures import take_measures
+from ctl.certification.series_arrays import canonical_arrays
 from ctl.certification.what_if import removals
 from ctl.certification.what_if.removals import Board
+from ctl.certification.window import build_window
 from ctl.errors import CtlError, DataError
+from ctl.model.certificate import (
+    Breach,
+    Counterfactuals,
+    CounterfactualsNotComputed,
+    JudgedSeries,
+    NotComputed,
+    RebuiltNotComputed,
+    RebuiltSeries,
+    RollRuleDifference,
+)
+from ctl.model.findings import NotRun
 from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 if TYPE_CHECKING:
     from ctl.certification.acceptance import Measures
+    from ctl.certification.examination import Examination
     from ctl.certification.recovery.reference import RecoveredReference
-    from ctl.model.findings import Decision
+    from ctl.certification.window import Window
+    from ctl.model.certificate import Removals
+    from ctl.model.findings import Decision, LayerResult
+
+Measured = TypeVar("Measured")
+Judged = JudgedSeries | NotComputed
 
 
 @dataclass(frozen=True, slots=True)
-class OtherSeries:
-    """Another canonical series in place of the certified one: its verdict (None: there is none), and its document."""
+class WhatIfs:
+    """Everything that informs and decides nothing; None where the identity failed."""
 
-    decision: Decision | None
-    document: dict[str, Any]
-
-
-def board(state: CertificationState, measures: Measures, *, policy: str) -> Board | None:
-    """What removals are judged on; None where the layers behind it did not run."""
-    if state.ledger is None or state.alignment is None or state.gaps is None:
-        return None
-    return Board(
-        measures=measures,
-        ledger=state.ledger,
-        alignment=state.alignment,
-        gap_difference=state.gaps.difference,
-        rule_mismatch=state.rule_mismatch,
-        quote_unit=state.request.quote_unit,
-        policy=policy,
-    )
+    rebuilt: RebuiltSeries | RebuiltNotComputed | None
+    counterfactuals: Counterfactuals | CounterfactualsNotComputed | None
 
 
-def rebuild(state: CertificationState) -> ContinuousSeries | str:
-    """The canonical series built on the reference's own rolls, or why there is none."""
-    if state.request.rebuild is None:
-        return "no builder was given"
-    if state.recovered is None or not state.recovered.contracts_known:
-        return "the reference's contracts are unknown: there is no schedule to build on"
-    schedule = reference_schedule(state.recovered)
-    if not schedule:
-        return "the reference has no rolls to build on"
-    return state.request.rebuild(schedule)
+def rebuilt(examination: Examination) -> Judged:
+    """The canonical series built on the reference's own rolls: data parity, apart from the roll rule."""
+    build = examination.request.rebuild
+
+    def work(window: Window) -> JudgedSeries | NotRun:
+        if build is None:
+            return NotRun("no builder was given")
+        if not window.recovered.contracts_known:
+            return NotRun("the reference's contracts are unknown: there is no schedule to build on")
+        schedule = reference_schedule(window.recovered)
+        return judge(window, build(schedule)) if schedule else NotRun("the reference has no rolls to build on")
+
+    return _judged(examination, work)
+
+
+def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -> WhatIfs:
+    """What would turn the decision, and how other closes would do."""
+    if examination.identity.status == "FAIL":
+        return WhatIfs(None, None)
+    measures = examination.measures(as_rebuilt)
+    removed = attempt(lambda: _removals(examination, measures, decision))
+    others: dict[str, Any] = {
+        "alternatives": {
+            name: _judged(examination, partial(_alternative, name)) for name in sorted(examination.request.alternatives)
+        },
+        "read_again": _judged(examination, partial(_read_again, examination)),
+    }
+    counterfactuals: Counterfactuals | CounterfactualsNotComputed
+    if isinstance(removed, NotRun):
+        counterfactuals = CounterfactualsNotComputed(**_values(_not_computed(removed)), **others)
+    else:
+        counterfactuals = Counterfactuals(**_values(removed), **others)
+    return WhatIfs(_with_difference(as_rebuilt, measures), counterfactuals)
 
 
 def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ...]:
@@ -69,100 +101,136 @@ def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ..
         for roll in recovered.rolls
         if roll.to_contract is not None
     )
-    if rolls or recovered.held is None:
+    known = np.flatnonzero(recovered.contract_on_day >= 0)
+    if rolls or not known.size:
         return rolls
-    known = np.flatnonzero(recovered.held >= 0)
-    if not len(known):
-        return ()
-    name = recovered.contracts[int(recovered.held[known[0]])]
-    return (ScheduledRoll(recovered.sessions[known[0]].astype(object), name, name),)
+    name = recovered.contracts[int(recovered.contract_on_day[known[0]])]
+    return (ScheduledRoll(recovered.sessions[known[0]].item(), name, name),)
 
 
-def alternative(state: CertificationState, name: str) -> ContinuousSeries | str:
-    """Our series from other closes, or which files it lacks. Raises what kept its files from being read."""
-    found = state.request.alternatives[name]
-    if isinstance(found, CtlError):
-        if found.code == "INPUT_MISSING":
-            return str(found)
-        raise found
-    return found
-
-
-def judge(
-    state: CertificationState, series: ContinuousSeries, recovered: RecoveredReference | None = None
-) -> OtherSeries:
+def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReference | None = None) -> JudgedSeries:
     """Judge another canonical series against the same reference, by the same layers and limits.
 
-    recovered: the reference read otherwise; None: as it was certified against.
+    recovered: the reference read otherwise; None: as it was certified against. Raises DataError where a layer does
+    not run on the series.
     """
-    other = CertificationState(replace(state.request, canonical=series, rebuild=None, alternatives={}))
-    other.closes, other.recovered = state.closes, recovered or state.recovered
-    run_layers.lay_window(other)
-    for layer in (run_layers.rolls, run_layers.gaps, run_layers.drift_layer):
-        result = layer(other)
-        if not result.ran:
-            raise DataError(f"{result.layer} did not run on this series: {result.text}")
+    request = replace(window.request, canonical=series, rebuild=None, alternatives={})
+    ours = canonical_arrays(series, window.closes.names)
+    other = build_window(request, ours, window.closes, recovered or window.recovered)
+    if isinstance(other, NotRun):
+        raise DataError(other.reason, code=other.code)
+    schedules = _ran(roll_schedule.check(other))
+    gaps = _ran(roll_gaps.check(other, schedules))
+    explained = _ran(drift.check(other, schedules.alignment))
+    policy, quote_unit = request.acceptance_policy, request.quote_unit
     # Policy v2 asks for the rebuilt series' verdict, which is no condition of a counterfactual's own.
-    other.rebuilt_decision = "ACCEPT"
-    measures, policy = other.measures(), state.request.acceptance_policy
-    decision, reasons = acceptance.evaluate(measures, quote_unit=state.request.quote_unit, policy=policy)
-    judged = board(other, measures, policy=policy)
-    flip, note = (None, "no ledger") if judged is None else removals.smallest_flip(judged)
-    found, alignment, gaps = other.drift, other.alignment, other.gaps
-    return OtherSeries(
-        decision,
-        {
-            "status": "RUN",
-            "decision": decision,
-            "reasons": [{"code": reason.code, "severity": reason.severity, "text": reason.text} for reason in reasons],
-            "shared_sessions": measures.shared_sessions,
-            "n_canonical": 0 if alignment is None else alignment.n_canonical,
-            "n_reference": 0 if alignment is None else alignment.n_reference,
-            "n_pass": 0 if alignment is None else alignment.n_pass,
-            "n_watch": 0 if alignment is None else alignment.n_watch,
-            "n_fail": 0 if alignment is None else alignment.n_fail,
-            "n_paired": measures.n_paired,
-            "unmatched_share": measures.unmatched_share,
-            "fail_share": measures.fail_share,
-            "mean_gap_diff": measures.mean_gap_diff,
-            "max_gap_diff": None if gaps is None else gaps.max_gap_diff,
-            "mean_drift": measures.mean_drift,
-            "max_drift": None if found is None else found.max_drift,
-            "signed_mean": None if found is None else found.signed_mean_drift,
-            "p95": None if found is None else found.p95_drift,
-            "smallest_flip": None if flip is None else flip.document(),
-            "smallest_flip_note": note,
-        },
+    measures = take_measures(
+        other, schedules, gaps, explained, tick=request.tick, policy=policy, rebuilt_decision="ACCEPT"
+    )
+    decision, reasons = acceptance.evaluate(measures, quote_unit=quote_unit, policy=policy)
+    flip, note = removals.smallest_flip(
+        Board(measures, explained.ledger, schedules, gaps.difference, quote_unit, policy)
+    )
+    figures, measured = schedules.alignment.figures(), explained.drift.figures
+    return JudgedSeries(
+        status="RUN",
+        decision=decision,
+        reasons=tuple(Breach(reason.code, reason.severity, reason.text) for reason in reasons),
+        shared_sessions=measures.shared_sessions,
+        n_canonical=figures.n_canonical,
+        n_reference=figures.n_reference,
+        n_pass=figures.n_pass,
+        n_watch=figures.n_watch,
+        n_fail=figures.n_fail,
+        n_paired=measures.n_paired,
+        unmatched_share=measures.unmatched_share,
+        fail_share=measures.fail_share,
+        mean_gap_diff=measures.mean_gap_diff,
+        max_gap_diff=gaps.figures.max_gap_diff,
+        mean_drift=measured.mean_drift,
+        max_drift=measured.max_drift,
+        signed_mean=measured.signed_mean,
+        p95=measured.p95,
+        smallest_flip=flip,
+        smallest_flip_note=note,
     )
 
 
-def read_again(state: CertificationState) -> OtherSeries:
+def _removals(examination: Examination, measures: Measures, decision: Decision) -> Removals | NotRun:
+    """Causes removed; not where no decision on limits was made."""
+    schedules, gaps = examination.roll_schedule.measured, examination.roll_gaps.measured
+    explained = examination.drift.measured
+    absent = NotRun("no decision on limits was made")
+    if decision == "ERROR" or isinstance(schedules, NotRun):
+        return absent
+    if isinstance(gaps, NotRun) or isinstance(explained, NotRun):
+        return absent
+    request = examination.request
+    board = Board(measures, explained.ledger, schedules, gaps.difference, request.quote_unit, request.acceptance_policy)
+    return removals.report(board)
+
+
+def _alternative(name: str, window: Window) -> JudgedSeries | NotRun:
+    """Our series from other closes, judged. Raises what kept its files from being read, unless they are not there."""
+    series = window.request.alternatives[name]
+    if not isinstance(series, CtlError):
+        return judge(window, series)
+    if series.code == "INPUT_MISSING":
+        return NotRun(str(series))
+    raise series
+
+
+def _read_again(examination: Examination, window: Window) -> JudgedSeries | NotRun:
     """The certified series against the reference read again, where the rolls as recovered refuse it.
 
     Answers whether a refusal rests on more than fingerprinting's penalty: on the stretches that the reference's
     closes fit our schedule on no worse than the recovered path, ours is taken for the reference's.
     """
-    series, recovered, alignment = state.request.canonical, state.recovered, state.alignment
-    if recovered is None or recovered.read_again is None or not isinstance(series, ContinuousSeries):
-        return not_run("the reference's closes leave no roll of ours open")
-    if alignment is None or not acceptance.refuses_rolls(alignment):
-        return not_run("the rolls as recovered refuse nothing")
-    return judge(state, series, recovered.read_again())
+    series, again = window.canonical, window.recovered.read_again
+    if again is None or not isinstance(series, ContinuousSeries):
+        return NotRun("the reference's closes leave no roll of ours open")
+    alignment = examination.roll_schedule.measured_or(NOT_ALIGNED).alignment
+    counts = (len(alignment.pairs), len(alignment.unmatched_canonical), len(alignment.unmatched_reference))
+    if not acceptance.refuses_rolls(*counts):
+        return NotRun("not needed: the roll counts are within their limits")
+    return judge(window, series, again())
 
 
-def not_run(why: str) -> OtherSeries:
-    """A counterfactual that lacks an input."""
-    return OtherSeries(None, {"status": "NOT_RUN", "text": why})
+def _judged(examination: Examination, work: Callable[[Window], JudgedSeries | NotRun]) -> Judged:
+    """What a judgement by the certificate's own layers finds; where it cannot be made, the record says why."""
+    window = examination.window
+    layers = (examination.roll_schedule, examination.roll_gaps, examination.drift)
+    if isinstance(window, NotRun) or not all(layer.report.ran for layer in layers):
+        return NotComputed("NOT_RUN", "the layers that it would be compared with did not run")
+    judged = attempt(partial(work, window))
+    return _not_computed(judged) if isinstance(judged, NotRun) else judged
 
 
-def roll_rule_difference(measures: Measures, rebuilt: dict[str, Any]) -> dict[str, Any] | None:
-    """What is left of gap difference and drift once data parity (rebuilt) is taken off the series as built."""
-    if rebuilt.get("status") != "RUN":
-        return None
-    names = ("mean_drift", "mean_gap_diff")
-    own = {"mean_drift": measures.mean_drift, "mean_gap_diff": measures.mean_gap_diff}
-    difference: dict[str, Any] = {}
-    for name in names:
-        mine, theirs = own[name], rebuilt[name]
-        difference[name] = None if mine is None or theirs is None else mine - theirs
-    return difference
+def _ran(layer: LayerResult[Measured]) -> Measured:
+    """What a layer measured. Raises DataError where it did not run."""
+    if isinstance(layer.measured, NotRun) or not layer.report.ran:
+        raise DataError(f"{layer.layer} did not run on this series: {layer.text}")
+    return layer.measured
+
+
+def _with_difference(as_rebuilt: Judged, measures: Measures) -> RebuiltSeries | RebuiltNotComputed:
+    """The rebuilt series beside what is left of gap difference and drift once it is taken off the series as built."""
+    if isinstance(as_rebuilt, NotComputed):
+        return RebuiltNotComputed(as_rebuilt.status, as_rebuilt.text)
+    difference = RollRuleDifference(
+        _less(measures.mean_drift, as_rebuilt.mean_drift), _less(measures.mean_gap_diff, as_rebuilt.mean_gap_diff)
+    )
+    return RebuiltSeries(**_values(as_rebuilt), roll_rule_difference=difference)
+
+
+def _less(value: float | None, less: float | None) -> float | None:
+    return None if value is None or less is None else value - less
+
+
+def _not_computed(why: NotRun) -> NotComputed:
+    return NotComputed("ERROR" if why.failed else "NOT_RUN", why.reason)
+
+
+def _values(record: Any) -> dict[str, Any]:
+    """The fields of a record, to make a wider one of."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

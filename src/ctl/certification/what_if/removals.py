@@ -7,13 +7,14 @@ max(its canonical, its reference rolls) pairs without a gap difference, its EDGE
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ctl.certification import acceptance
 from ctl.certification.layers.ledger import BASIS, UNEXPLAINED
 from ctl.kernels import kernel
+from ctl.model.certificate import Flip, Removal, Removals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ctl.certification.acceptance import Measures
     from ctl.certification.layers.ledger import Ledger
-    from ctl.certification.layers.roll_schedule import RollAlignment
+    from ctl.certification.layers.roll_schedule import RollSchedules
     from ctl.model.findings import Decision, Reason
 
     Floats = npt.NDArray[np.float64]
@@ -43,53 +44,23 @@ _RANK: Final = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
 class Board:
     """What a decision was made from.
 
-    alignment indexes the same lists of rolls as the ledger's blocks. gap_difference: canonical less reference
-    gap per pair of the alignment, NaN where unknown. rule_mismatch: the two sides follow different roll rules.
+    schedules: aligned on the same lists of rolls as the ledger's blocks. gap_difference: canonical less reference
+    gap per pair of the alignment, NaN where unknown.
     """
 
     measures: Measures
     ledger: Ledger
-    alignment: RollAlignment
+    schedules: RollSchedules
     gap_difference: Floats
-    rule_mismatch: bool
     quote_unit: str
     policy: str = "v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A set of units whose removal changes the verdict. exact: no smaller set does, and none of this size is better."""
-
-    units: tuple[str, ...]
-    exact: bool
-    decision: Decision
-    measures: Measures
-    remaining: tuple[Reason, ...]
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "units": list(self.units),
-            "size": len(self.units),
-            "exact": self.exact,
-            "decision": self.decision,
-            "mean_drift": self.measures.mean_drift,
-            "mean_gap_diff": self.measures.mean_gap_diff,
-            "n_paired": self.measures.n_paired,
-            "remaining": [reason.code for reason in self.remaining],
-        }
-
-
-def report(board: Board) -> dict[str, Any]:
-    """The counterfactuals of one decision, JSON-ready: removals, smallest_flip, flips_by_check."""
+def report(board: Board) -> Removals:
+    """What would turn one decision: the largest causes removed, the smallest flip, and the flips of each check."""
     units = _Units(board)
     flip, why = units.smallest_flip()
-    return {
-        "removals": units.removals(),
-        "smallest_flip": None if flip is None else flip.document(),
-        "smallest_flip_note": why,
-        "flips_by_check": units.flips_by_check(),
-    }
+    return Removals("RUN", tuple(units.removals()), flip, why, units.flips_by_check())
 
 
 def smallest_flip(board: Board) -> tuple[Flip | None, str]:
@@ -105,7 +76,7 @@ class _Units:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        ledger, alignment = board.ledger, board.alignment
+        ledger, alignment = board.ledger, board.schedules.alignment
         self.drift = ledger.drift
         blocks = {block.unit: block for block in ledger.blocks}
         self.names = sorted([*blocks, BASIS])
@@ -237,7 +208,7 @@ class _Units:
         dense = self.board.ledger.dense
         return np.asarray(sum(dense[name] for name in UNEXPLAINED if name in dense), dtype=np.float64)
 
-    def removals(self) -> list[dict[str, Any]]:
+    def removals(self) -> list[Removal]:
         """Each of the ten largest units removed alone, largest mean |contribution| first."""
         ledger = self.board.ledger
         others = {name: values for name, values in ledger.dense.items() if name != BASIS}
@@ -256,17 +227,17 @@ class _Units:
             measures = self._changed_measures(counts, mean_gap, float(np.abs(left).mean()), left, gone)
             decision, reasons = self._judge(measures)
             out.append(
-                {
-                    "unit": name,
-                    "mean": size,
-                    "decision": decision,
-                    "reasons": [reason.code for reason in reasons],
-                    "mean_drift": measures.mean_drift,
-                    "mean_gap_diff": measures.mean_gap_diff,
-                    "n_paired": measures.n_paired,
-                    "unmatched_share": measures.unmatched_share,
-                    "fail_share": measures.fail_share,
-                }
+                Removal(
+                    unit=name,
+                    mean=size,
+                    decision=decision,
+                    reasons=tuple(reason.code for reason in reasons),
+                    mean_drift=measures.mean_drift,
+                    mean_gap_diff=measures.mean_gap_diff,
+                    n_paired=measures.n_paired,
+                    unmatched_share=measures.unmatched_share,
+                    fail_share=measures.fail_share,
+                )
             )
         return out
 
@@ -274,8 +245,8 @@ class _Units:
         """See `smallest_flip`: fewest remaining breaches, least drift, then name decide among sets of one size."""
         if self.decision == "ACCEPT":
             return None, "the decision is ACCEPT already"
-        if self.board.rule_mismatch:
-            return None, "the two sides follow different roll rules: removing blocks answers nothing"
+        if self.board.schedules.rule_mismatch:
+            return None, "no removal can help: the two sides use different roll rules"
         rank = _RANK[self.decision]
 
         def better(decision: Decision, reasons: tuple[Reason, ...]) -> bool:
@@ -290,9 +261,9 @@ class _Units:
         flip = self._search(better, breaches)
         return flip, "" if flip else f"no set of up to {LARGEST_FLIP} units found"
 
-    def flips_by_check(self) -> dict[str, Any]:
+    def flips_by_check(self) -> dict[str, Flip | None]:
         """Per breached check the smallest removal that mends it alone, None where there is none."""
-        out: dict[str, Any] = {}
+        out: dict[str, Flip | None] = {}
         for breached in self.reasons:
             code = breached.code
 
@@ -307,7 +278,7 @@ class _Units:
                 return float("inf") if value is None or limit is None else abs(value - limit)
 
             flip = self._search(mended, excess) if mended(*self._judge(self._ideal())) else None
-            out[code] = None if flip is None else flip.document()
+            out[code] = flip
         return out
 
     def _ideal(self) -> Measures:
@@ -367,7 +338,16 @@ class _Units:
     def _flip(self, chosen: tuple[int, ...], *, exact: bool) -> Flip:
         measures = self.measures(chosen)
         decision, reasons = self._judge(measures)
-        return Flip(tuple(self.names[n] for n in chosen), exact, decision, measures, reasons)
+        return Flip(
+            units=tuple(self.names[n] for n in chosen),
+            size=len(chosen),
+            exact=exact,
+            decision=decision,
+            mean_drift=measures.mean_drift,
+            mean_gap_diff=measures.mean_gap_diff,
+            n_paired=measures.n_paired,
+            remaining=tuple(reason.code for reason in reasons),
+        )
 
 
 class _Sets:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ctl.certification.written.document import roll_statuses
+from ctl.model.findings import NotRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
     import polars as pl
 
-    from ctl.certification.layers.drift import Drift
+    from ctl.certification.examination import Examination
+    from ctl.certification.layers.drift import ExplainedDrift
+    from ctl.certification.layers.functional import FunctionalParity
     from ctl.certification.layers.roll_gaps import RollGaps
     from ctl.certification.layers.roll_schedule import RollAlignment
-    from ctl.certification.state import CertificationState
-    from ctl.certification.window import Overlap, WindowRoll
+    from ctl.certification.window import Window, WindowRoll
 
 
 class LazyTables(Mapping[str, "pl.DataFrame"]):
@@ -39,37 +38,38 @@ class LazyTables(Mapping[str, "pl.DataFrame"]):
         return len(self._makers)
 
 
-def tables(state: CertificationState) -> Mapping[str, Callable[[], pl.DataFrame]]:
+def table_makers(examination: Examination) -> dict[str, Callable[[], pl.DataFrame]]:
+    """What makes each table that the layers came to."""
     makers: dict[str, Callable[[], pl.DataFrame]] = {}
-    own, other, alignment, gaps = state.canonical_rolls, state.reference_rolls, state.alignment, state.gaps
-    overlap, found, book, tick = state.overlap, state.drift, state.ledger, state.request.tick
-    if alignment is not None:
-        makers["L2_roll_schedule.csv"] = lambda: roll_schedule_table(alignment, own, other)
-        if gaps is not None:
-            makers["L3_roll_gaps.csv"] = lambda: roll_gaps_table(alignment, gaps, own, other, tick)
-    if overlap is not None and found is not None and book is not None:
-        makers["L4_drift.csv"] = lambda: drift_table(overlap, found, book.columns())
-    parity = state.parity
-    if parity is not None:
-        makers["L5_trades.csv"] = lambda: trades_table([row.document() for row in parity.rows])
+    window, schedules = examination.window, examination.roll_schedule.measured
+    gaps, explained, parity = (
+        examination.roll_gaps.measured, examination.drift.measured, examination.functional.measured,
+    )  # fmt: skip
+    if not isinstance(window, NotRun) and not isinstance(schedules, NotRun):
+        makers["L2_roll_schedule.csv"] = partial(roll_schedule_table, window, schedules.alignment)
+        if not isinstance(gaps, NotRun):
+            makers["L3_roll_gaps.csv"] = partial(roll_gaps_table, window, schedules.alignment, gaps)
+    if not isinstance(window, NotRun) and not isinstance(explained, NotRun):
+        makers["L4_drift.csv"] = partial(drift_table, window, explained)
+    if not isinstance(parity, NotRun):
+        makers["L5_trades.csv"] = partial(trades_table, parity)
     return makers
 
 
-def roll_schedule_table(
-    alignment: RollAlignment, canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]
-) -> pl.DataFrame:
+def roll_schedule_table(window: Window, alignment: RollAlignment) -> pl.DataFrame:
     """Every roll of either side with its partner, in order of time: `L2_roll_schedule.csv`."""
     import polars as pl
 
-    own_status, other_status = roll_statuses(alignment, len(canonical), len(reference))
+    canonical, reference = window.canonical_rolls, window.reference_rolls
+    our_status, their_status = alignment.statuses()
     rows: list[tuple[WindowRoll | None, WindowRoll | None, int | None, str]] = [
         (canonical[pair.canonical], reference[pair.reference], pair.day_delta, pair.status) for pair in alignment.pairs
     ]
-    taken_own = {pair.canonical for pair in alignment.pairs}
-    taken_other = {pair.reference for pair in alignment.pairs}
-    rows += [(found, None, None, own_status[i]) for i, found in enumerate(canonical) if i not in taken_own]
-    rows += [(None, found, None, other_status[j]) for j, found in enumerate(reference) if j not in taken_other]
-    rows.sort(key=lambda row: next(found.gap_session for found in row[:2] if found is not None))
+    paired = {pair.canonical for pair in alignment.pairs}
+    paired_reference = {pair.reference for pair in alignment.pairs}
+    rows += [(roll, None, None, our_status[i]) for i, roll in enumerate(canonical) if i not in paired]
+    rows += [(None, roll, None, their_status[j]) for j, roll in enumerate(reference) if j not in paired_reference]
+    rows.sort(key=lambda row: next(roll.gap_session for roll in row[:2] if roll is not None))
     columns: dict[str, list[Any]] = {"status": [row[3] for row in rows], "day_delta": [row[2] for row in rows]}
     schema: dict[str, Any] = {"status": pl.String, "day_delta": pl.Int64}
     types = {"gap_session": pl.Date, "roll_date": pl.Date, "gap": pl.Float64}
@@ -81,50 +81,44 @@ def roll_schedule_table(
     return pl.DataFrame(columns, schema=schema)
 
 
-def roll_gaps_table(
-    alignment: RollAlignment,
-    gaps: RollGaps,
-    canonical: Sequence[WindowRoll],
-    reference: Sequence[WindowRoll],
-    tick: float,
-) -> pl.DataFrame:
+def roll_gaps_table(window: Window, alignment: RollAlignment, gaps: RollGaps) -> pl.DataFrame:
     """Gaps of every pair and their split: `L3_roll_gaps.csv`."""
     import polars as pl
 
-    own = [canonical[pair.canonical] for pair in alignment.pairs]
-    other = [reference[pair.reference] for pair in alignment.pairs]
+    rolls = [window.canonical_rolls[pair.canonical] for pair in alignment.pairs]
+    partners = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
     return pl.DataFrame(
         {
-            "from_contract": pl.Series([found.from_contract for found in own], dtype=pl.String),
-            "to_contract": pl.Series([found.to_contract for found in own], dtype=pl.String),
-            "canonical_gap_session": pl.Series([found.gap_session for found in own], dtype=pl.Date),
-            "reference_gap_session": pl.Series([found.gap_session for found in other], dtype=pl.Date),
+            "from_contract": pl.Series([roll.from_contract for roll in rolls], dtype=pl.String),
+            "to_contract": pl.Series([roll.to_contract for roll in rolls], dtype=pl.String),
+            "canonical_gap_session": pl.Series([roll.gap_session for roll in rolls], dtype=pl.Date),
+            "reference_gap_session": pl.Series([partner.gap_session for partner in partners], dtype=pl.Date),
             "canonical_gap": gaps.canonical,
             "reference_gap": gaps.reference,
             "gap_diff": gaps.difference,
-            "gap_diff_ticks": gaps.difference / tick,
+            "gap_diff_ticks": gaps.difference / window.request.tick,
             "date_effect": gaps.date_effect,
             "price_effect": gaps.price_effect,
         }
     ).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def drift_table(overlap: Overlap, drift: Drift, components: Mapping[str, np.ndarray]) -> pl.DataFrame:
+def drift_table(window: Window, explained: ExplainedDrift) -> pl.DataFrame:
     """Session, both closes, D and every component of the ledger: `L4_drift.csv`."""
     import polars as pl
 
     return pl.DataFrame(
         {
-            "session": overlap.sessions,
-            "canonical_close": overlap.canonical_adjusted,
-            "reference_close": overlap.reference_adjusted,
-            "drift": drift.d,
-            **components,
+            "session": window.overlap.sessions,
+            "canonical_close": window.overlap.canonical_adjusted,
+            "reference_close": window.overlap.reference_adjusted,
+            "drift": explained.drift.d,
+            **explained.ledger.columns(),
         }
     )
 
 
-def trades_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def trades_table(parity: FunctionalParity) -> pl.DataFrame:
     """Triggers of both sides, paired, with what moved them: `L5_trades.csv`."""
     import polars as pl
 
@@ -132,4 +126,4 @@ def trades_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     numbers = ("margin", "canonical_r", "reference_r", "delta_r")
     schema = {**dict.fromkeys(text, pl.String()), **dict.fromkeys(numbers, pl.Float64())}
     order = (*text[:3], *numbers, text[3])
-    return pl.DataFrame([dict(row) for row in rows], schema={name: schema[name] for name in order})
+    return pl.DataFrame([row.evidence() for row in parity.rows], schema={name: schema[name] for name in order})

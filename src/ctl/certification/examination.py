@@ -1,0 +1,117 @@
+"""The examination of one symbol: the order of everything, from the request to what every layer found.
+
+Each step takes what the steps before it came to, as a value; what could not be had is a value too (`NotRun`), which
+says why. A layer that raises is an ERROR of that layer, never a crash and never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from ctl.certification.attempt import attempt
+from ctl.certification.layers import drift, functional, identity, integrity, roll_gaps, roll_schedule
+from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.measures import take_measures
+from ctl.certification.window import build_window, read_our_side, read_reference
+from ctl.model.certificate import JudgedSeries
+from ctl.model.findings import LayerResult, NotRun
+
+if TYPE_CHECKING:
+    from ctl.certification.acceptance import Measures
+    from ctl.certification.layers.drift import ExplainedDrift
+    from ctl.certification.layers.functional import FunctionalParity
+    from ctl.certification.layers.roll_gaps import RollGaps
+    from ctl.certification.layers.roll_schedule import RollSchedules
+    from ctl.certification.recovery.reference import RecoveredReference
+    from ctl.certification.request import CertifyRequest
+    from ctl.certification.window import OurSide, Window
+    from ctl.model.certificate import NotComputed
+    from ctl.model.findings import Finding, LayerName
+
+Measured = TypeVar("Measured")
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+IDENTITY_FAILED = NotRun("identity failed: nothing else was compared")
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the layers found, before any decision, and what they found it on."""
+
+    request: CertifyRequest
+    ours: OurSide | NotRun
+    recovered: RecoveredReference | NotRun
+    window: Window | NotRun
+    identity: LayerResult[None]
+    raw_data: LayerResult[None]
+    roll_schedule: LayerResult[RollSchedules]
+    roll_gaps: LayerResult[RollGaps]
+    drift: LayerResult[ExplainedDrift]
+    functional: LayerResult[FunctionalParity]
+
+    def layers(self) -> Iterator[LayerResult[object]]:
+        """L0 to L5."""
+        yield from (self.identity, self.raw_data, self.roll_schedule, self.roll_gaps, self.drift, self.functional)
+
+    def measures(self, rebuilt: JudgedSeries | NotComputed) -> Measures:
+        """What acceptance looks at. rebuilt: our contracts on the reference's rolls, for policy v2."""
+        return take_measures(
+            self.window,
+            self.roll_schedule.measured,
+            self.roll_gaps.measured,
+            self.drift.measured,
+            tick=self.request.tick,
+            policy=self.request.acceptance_policy,
+            rebuilt_decision=rebuilt.decision if isinstance(rebuilt, JudgedSeries) else None,
+        )
+
+
+def examine(request: CertifyRequest) -> Examination:
+    """What layers L0 to L5 find; after a failed L0 the others are NOT_RUN."""
+    ours = attempt(partial(read_our_side, request))
+    checks = _then(ours, lambda ours: identity.check_ours(request, ours))
+    compared = checks if isinstance(checks, NotRun) else IDENTITY_FAILED if identity.gate_failed(checks) else ours
+    recovered = _then(compared, lambda ours: read_reference(request, ours))
+    window = _then(compared, lambda ours: build_window(request, ours.canonical, ours.closes, recovered))
+    first = _identity(checks, window)
+    if first.status == "FAIL":
+        rest = [LayerResult.absent(layer, IDENTITY_FAILED) for layer in ("L1", "L2", "L3", "L4", "L5")]
+        return Examination(request, ours, recovered, window, first, *rest)
+    raw_data = _layer("L1", partial(integrity.check, request, ours))
+    schedule = _layer("L2", partial(roll_schedule.check, window))
+    gaps = _layer("L3", partial(roll_gaps.check, window, schedule.measured))
+    explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment))
+    return Examination(
+        request, ours, recovered, window, first, raw_data, schedule, gaps, explained,
+        functional=_layer("L5", partial(_functional, request, recovered, explained.measured)),
+    )  # fmt: skip
+
+
+def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> LayerResult[None]:
+    """L0; an ERROR where its own checks or what laid the window raised."""
+    if isinstance(checks, NotRun):
+        return LayerResult.error("L0", checks)
+    if isinstance(window, NotRun) and window.failed:
+        return LayerResult.error("L0", window)
+    return _layer("L0", partial(identity.check, checks, window))
+
+
+def _functional(
+    request: CertifyRequest, recovered: RecoveredReference | NotRun, explained: ExplainedDrift | NotRun
+) -> LayerResult[FunctionalParity]:
+    ledger = explained if isinstance(explained, NotRun) else explained.ledger
+    return functional.check(functional.strategy_input(request, recovered), ledger)
+
+
+def _then(value: Value | NotRun, work: Callable[[Value], Result | NotRun]) -> Result | NotRun:
+    """Go on from a value, if there is one."""
+    return value if isinstance(value, NotRun) else attempt(partial(work, value))
+
+
+def _layer(name: LayerName, check: Callable[[], LayerResult[Measured]]) -> LayerResult[Measured]:
+    """Run one layer; what it raises is its ERROR."""
+    result = attempt(check)
+    return LayerResult.error(name, result) if isinstance(result, NotRun) else result

@@ -1,0 +1,152 @@
+"""Series as arrays: sessions, closes and the contract held, as recovery and every layer read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ctl.model.rolls import ContinuousSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from ctl.model.bars import DailySeries
+    from ctl.model.reference import Reference
+
+Days = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+UNKNOWN: Final = -1
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldContracts:
+    """Which contract a series held on its sessions (n): datetime64[D] ascending; contract: int64, an index into the
+    contract names in expiry order, -1 where unknown.
+    """
+
+    sessions: Days
+    contract: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalArrays:
+    """A canonical series on its sessions (n): datetime64[D] ascending, float64 closes, int64 contract indices."""
+
+    sessions: Days
+    adjusted: Floats
+    unadjusted: Floats
+    contract: Ints
+
+    @classmethod
+    def empty(cls) -> CanonicalArrays:
+        """No series: no session."""
+        return cls(np.empty(0, dtype="datetime64[D]"), np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+
+
+class RollLike(Protocol):
+    """What is read of a roll, whichever side's it is."""
+
+    @property
+    def roll_date(self) -> date:
+        """First session on the new contract."""
+
+    @property
+    def from_contract(self) -> str | None:
+        """None where unknown."""
+
+    @property
+    def to_contract(self) -> str | None:
+        """None where unknown."""
+
+    @property
+    def gap(self) -> float | None:
+        """New less old price, as this side adjusted it; None counts as zero."""
+
+
+def days_of(dates: Sequence[date]) -> Days:
+    """datetime64[D] of dates; by ordinals, which numpy takes in far faster than date objects."""
+    ordinals = np.array([day.toordinal() for day in dates], dtype=np.int64)
+    return (ordinals - _EPOCH_ORDINAL).astype("datetime64[D]")
+
+
+def gaps_of(rolls: Sequence[RollLike]) -> Floats:
+    """Gap of each roll in quote units; NaN where unknown."""
+    return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)
+
+
+def reference_closes(reference: Reference) -> tuple[Days, Floats, Floats]:
+    """Sessions, adjusted and unadjusted closes of a reference: the sessions on which each shipped series has one.
+
+    A series that is not shipped is all NaN.
+    """
+    shipped = [series for series in (reference.adjusted, reference.unadjusted) if series is not None]
+    if not shipped:
+        return np.empty(0, dtype="datetime64[D]"), np.empty(0), np.empty(0)
+    columns = [_finite(series.frame) for series in shipped]
+    days = columns[0][0]
+    for other, _ in columns[1:]:
+        days = days if np.array_equal(days, other) else np.intersect1d(days, other, assume_unique=True)
+    closes = [
+        close if series_days.size == days.size else close[np.searchsorted(series_days, days)]
+        for series_days, close in columns
+    ]
+    absent = np.full(days.size, np.nan)
+    adjusted = closes[0] if reference.adjusted is not None else absent
+    unadjusted = closes[-1] if reference.unadjusted is not None else absent
+    return days, adjusted, unadjusted
+
+
+def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
+    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
+    close = frame.get_column("close").to_numpy()
+    known = np.isfinite(close)
+    return (days, close) if known.all() else (days[known], close[known])
+
+
+def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence[str] = ()) -> CanonicalArrays:
+    """A canonical series as arrays. contracts: names in expiry order that contract indices refer to."""
+    frame = series.frame
+    close = frame.get_column("close").to_numpy()
+    if isinstance(series, ContinuousSeries):
+        raw = frame.get_column("close_unadjusted").to_numpy()
+    else:
+        raw = close - frame.get_column("adjustment").fill_null(0.0).to_numpy()
+    days = frame.get_column("session").to_numpy().astype("datetime64[D]")
+    return CanonicalArrays(days, close, raw, _contract_index(frame, contracts))
+
+
+def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
+    if not contracts:
+        return np.full(frame.height, UNKNOWN, dtype=np.int64)
+    labels = frame.get_column("contract")
+    starts, runs = label_runs(labels)
+    place = {name: k for k, name in enumerate(contracts)}
+    contract_of_run: Ints = np.array(
+        [place.get(name, UNKNOWN) for name in labels[starts.tolist()].to_list()], dtype=np.int64
+    )
+    contract: Ints = contract_of_run[runs]
+    return contract
+
+
+def label_runs(labels: pl.Series) -> tuple[Ints, Ints]:
+    """First row of each run of equal labels, and for every row the number of its run, from 0."""
+    count = len(labels)
+    if not count:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    if labels.null_count():
+        runs = labels.rle_id().to_numpy().astype(np.int64)
+        return np.flatnonzero(np.diff(runs, prepend=-1)), runs
+    # A comparison of neighbours, because rle_id goes through the query engine and its thread pool.
+    begins = np.ones(count, dtype=np.bool_)
+    begins[1:] = (labels.slice(1) != labels.slice(0, count - 1)).to_numpy()
+    starts = np.flatnonzero(begins)
+    return starts, np.repeat(np.arange(starts.size), np.diff(starts, append=count))

@@ -1,0 +1,118 @@
+"""L3 by hand: gap differences, and their exact split into date and price."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.layers.roll_gaps import RollGaps, compare, left_unadjusted
+from ctl.certification.layers.roll_schedule import align
+from ctl.certification.window import WindowRoll
+from ctl.model.certificate import GapFigures
+
+DAY = date(2020, 3, 2)
+TICK = 0.5
+
+
+def roll(index: int, gap: float | None, old: str | None = "XXH20", new: str | None = "XXM20") -> WindowRoll:
+    day = DAY + timedelta(days=index)
+    return WindowRoll(day, day + timedelta(days=1), old, new, gap, "canonical", index, index + 1, edge=False)
+
+
+def closes() -> ContractCloses:
+    # Days 0..3; XXH20 closes 100 101 102 103; XXM20 closes 104 106 107 (none on day 3).
+    first = int(np.datetime64(DAY, "D").astype(np.int64))
+    days = np.array([0, 1, 2, 3, 0, 1, 2], dtype=np.int64) + first
+    contract = np.array([0, 0, 0, 0, 1, 1, 1], dtype=np.int64)
+    prices = np.array([100.0, 101, 102, 103, 104, 106, 107])
+    return ContractCloses.from_arrays(("XXH20", "XXM20"), days, contract, prices)
+
+
+def gaps_of(own: WindowRoll, other: WindowRoll, with_closes: bool = True):  # type: ignore[no-untyped-def]
+    alignment = align([own], [other], tick=TICK, max_day_delta=5)
+    assert alignment.figures().n_paired == 1
+    return compare(alignment, [own], [other], closes() if with_closes else ContractCloses.empty(), tick=TICK)
+
+
+def test_difference_splits_into_date_and_price() -> None:
+    # Ours on day 1: 106 - 101 = 5. Theirs on day 0 says 4.5; our closes there: 104 - 100 = 4.
+    # Difference 0.5 = date effect 5 - 4 = 1, plus price effect 4 - 4.5 = -0.5.
+    found = gaps_of(roll(1, 5.0), roll(0, 4.5))
+    assert found.difference.tolist() == [0.5]
+    assert found.date_effect.tolist() == [1.0]
+    assert found.price_effect.tolist() == [-0.5]
+    assert (found.figures.mean_gap_diff, found.figures.max_gap_diff) == (0.5, 0.5)
+    assert (found.figures.mean_gap_diff_ticks, found.figures.max_gap_diff_ticks) == (1.0, 1.0)
+
+
+def test_an_unknown_reference_contract_is_split_as_ours() -> None:
+    assert gaps_of(roll(1, 5.0), roll(0, 4.5, None, None)).date_effect.tolist() == [1.0]
+
+
+def test_what_our_closes_do_not_allow_is_not_split() -> None:
+    assert np.isnan(gaps_of(roll(1, 5.0), roll(3, 4.5)).date_effect).all()
+    assert np.isnan(gaps_of(roll(1, 5.0), roll(0, 4.5, "XXF20", "XXM20")).price_effect).all()
+    assert np.isnan(gaps_of(roll(1, 5.0), roll(0, 4.5), with_closes=False).date_effect).all()
+
+
+def test_unknown_gaps_are_left_out_of_the_means() -> None:
+    own, other = [roll(1, 5.0), roll(2, 5.0)], [roll(1, None), roll(2, 2.0)]
+    alignment = align(own, other, tick=TICK, max_day_delta=0)
+    found = compare(alignment, own, other, closes(), tick=TICK)
+    assert (found.figures.n_compared, found.figures.mean_gap_diff) == (1, 3.0)
+    assert np.isnan(found.difference[0])
+
+
+def test_no_pairs_no_means() -> None:
+    found = compare(align([], [], tick=TICK, max_day_delta=0), [], [], closes(), tick=TICK)
+    assert found.figures.mean_gap_diff is found.figures.max_gap_diff is found.figures.mean_gap_diff_ticks is None
+
+
+def test_mean_is_of_sizes_not_of_signed_differences() -> None:
+    own, other = [roll(1, 5.0), roll(2, 5.0)], [roll(1, 4.0), roll(2, 6.0)]
+    alignment = align(own, other, tick=TICK, max_day_delta=0)
+    assert compare(alignment, own, other, closes(), tick=TICK).figures.mean_gap_diff == pytest.approx(1.0)
+
+
+def test_mean_and_largest_of_several_pairs() -> None:
+    # |5 - 4| = 1 and |5 - 8| = 3: mean 2 and largest 3, or 4 and 6 ticks of 0.5.
+    own, other = [roll(1, 5.0), roll(2, 5.0)], [roll(1, 4.0), roll(2, 8.0)]
+    found = compare(align(own, other, tick=TICK, max_day_delta=0), own, other, closes(), tick=TICK)
+    assert (found.figures.n_compared, found.figures.mean_gap_diff, found.figures.max_gap_diff) == (2, 2.0, 3.0)
+    assert (found.figures.mean_gap_diff_ticks, found.figures.max_gap_diff_ticks) == (4.0, 6.0)
+    assert found.difference.tolist() == [1.0, -3.0]
+    assert (found.canonical.tolist(), found.reference.tolist()) == ([5.0, 5.0], [4.0, 8.0])
+    # Our closes of both contracts on their gap sessions: 106 - 101 and 107 - 102, 5 each.
+    assert (found.date_effect.tolist(), found.price_effect.tolist()) == ([0.0, 0.0], [1.0, -3.0])
+
+
+def gaps(reference: list[float], apart: list[float]) -> RollGaps:
+    """Pairs of a reference whose gaps are `reference` where our closes of the same contracts lie `apart`."""
+    theirs, ours = np.array(reference), np.array(apart)
+    none = np.zeros(len(theirs))
+    figures = GapFigures(None, None, None, None, len(theirs))
+    return RollGaps(ours, theirs, ours - theirs, none, ours - theirs, figures)
+
+
+@pytest.mark.parametrize(
+    ("reference", "apart", "found"),
+    [
+        # Tick 0.5: a step of at most 0.5 where contracts lie more than 4.0 apart.
+        ([5.0, 0.5, 5.0, 5.0], [5.0, 4.5, 5.0, 5.0], [1]),
+        ([5.0, 0.5, 5.0, 5.0], [5.0, 4.0, 5.0, 5.0], []),
+        ([5.0, 1.0, 5.0, 5.0], [5.0, 9.0, 5.0, 5.0], []),
+        ([5.0, -0.5, 5.0, 0.0, 5.0], [5.0, -9.0, 5.0, 9.0, 5.0], [1, 3]),
+        # Two vendors whose gaps differ by 2 in the median: 10 apart is noise, more is not.
+        ([3.0, 0.0, 3.0, 3.0, 3.0], [5.0, 10.0, 1.0, 5.0, 1.0], []),
+        ([3.0, 0.0, 3.0, 3.0, 3.0], [5.0, 10.5, 1.0, 5.0, 1.0], [1]),
+        # Most of them: the reference does not adjust at all, which is told elsewhere.
+        ([0.0, 0.0, 5.0], [9.0, 9.0, 5.0], []),
+        ([0.0, np.nan], [np.nan, 9.0], []),
+        ([], [], []),
+    ],
+)
+def test_rolls_that_the_reference_left_unadjusted(reference: list[float], apart: list[float], found: list[int]) -> None:
+    assert left_unadjusted(gaps(reference, apart), tick=TICK).tolist() == found
