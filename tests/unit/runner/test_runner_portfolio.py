@@ -50,7 +50,7 @@ def locked_profile() -> op.OperatingProfile:
     return op.load(op.with_lock(data, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings=digest)), TEMPLATE.name)
 
 
-def made(es: Decision = "WATCH") -> dict[str, Certificate]:
+def certificates_of(es: Decision = "WATCH") -> dict[str, Certificate]:
     statuses: dict[str, Decision] = {"ES": es, "CL": "ACCEPT", "PL": "WATCH"}
     drift = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)")
     return {
@@ -63,7 +63,7 @@ def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
     return gatekeeper.decide(
         locked_profile(),
         current=gatekeeper.CurrentLocks("1" * 64, "2" * 64),
-        certificates=made(es),
+        certificates=certificates_of(es),
         instant=INSTANT,
     )
 
@@ -251,7 +251,7 @@ def test_the_summary_and_its_trades(workspace: store.Workspace, run: Made) -> No
     assert summary["trades"] == {"file": trades.name, "sha256": digests.sha256_file(trades), "rows": 3}
     assert summary["digests"] == {
         "profile": locked_profile().sha256,
-        "certificates": {symbol: found.sha256 for symbol, found in made().items()},
+        "certificates": {symbol: found.sha256 for symbol, found in certificates_of().items()},
         "strategy": "2" * 64,
         "thresholds": "1" * 64,
         "settings": op.settings_digest(locked_profile()),
