@@ -3,7 +3,8 @@
 A calendar is named as exchange_calendars names it (`XNYS`, `CMES`) or, where that library lacks it, as
 pandas_market_calendars does (`CME_Equity`, `CMEGlobex_CL`). What the libraries say is kept on disk under the
 user's cache folder, so that a warm start imports neither of them nor pandas; a file that is missing, unreadable,
-damaged or made by another version of the libraries is computed again.
+damaged or made by another version of the libraries is computed again. Days that the libraries have wrong are put
+right before (`calendar_corrections.toml`): a session is a trade date with a settlement.
 
 Sessions are `datetime.date`, or numpy `datetime64[D]` in arrays; both ends of a range are inclusive.
 """
@@ -29,6 +30,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ctl import calendar_corrections
 from ctl.errors import DataError, UsageError
 
 Days = npt.NDArray[np.datetime64]
@@ -92,6 +94,31 @@ def closes_of(calendar: str, days: Days) -> npt.NDArray[np.datetime64]:
 def count_between(calendar: str, first: date, last: date) -> int:
     """How many sessions lie from `first` to `last`, both inclusive."""
     return len(sessions_between(calendar, first, last))
+
+
+def counted_to_next(calendar: str, first: date, last: date) -> Days:
+    """Days from `first` to `last`, both inclusive, whose trades count to the next trade date: no sessions.
+
+    A bar of such a day belongs to the session after it, as a weekend's does. Asks no library.
+    """
+    return calendar_corrections.counted_to_next(calendar, first, last)
+
+
+def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, Days]:
+    """Sessions from `first` to `last`, both inclusive, and the two days (first, last) from which to which they are known.
+
+    Weekdays stand in for sessions where the calendar does not reach, and without one; then the two known days
+    enclose nothing (the first after the last).
+    """
+    weekdays = np.arange(first, last + timedelta(days=1), dtype="datetime64[D]")
+    weekdays = weekdays[np.is_busday(weekdays)]
+    if _named(calendar) is None:
+        return weekdays, np.array([last, first], dtype="datetime64[D]")
+    held = _within(str(calendar), first, last)
+    known = np.array([max(held.first, _number(first)), min(held.last, _number(last))]).astype("datetime64[D]")
+    days = held.days.astype("datetime64[D]")
+    inside = days[(days >= known[0]) & (days <= known[1])]
+    return np.concatenate([weekdays[weekdays < known[0]], inside, weekdays[weekdays > known[1]]]), known
 
 
 def is_known(calendar: str) -> bool:
@@ -309,6 +336,7 @@ def _compute(calendar: str, first: date, last: date, held: _Calendar | None) -> 
         except ValueError as error:  # this calendar's rules do not reach so far
             refusal = error
             continue
+        days, closes = calendar_corrections.corrected(calendar, start, max(start, end), days, closes)
         return _Calendar(
             name=calendar,
             first=_number(start),
@@ -439,7 +467,8 @@ def _unknown(calendar: str) -> UsageError:
 def _versions() -> tuple[str, ...]:
     from importlib import metadata
 
-    return tuple(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    libraries = tuple(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    return (*libraries, f"corrections {calendar_corrections.digest()}")
 
 
 def _cache_folder() -> Path | None:
