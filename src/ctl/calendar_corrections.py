@@ -47,7 +47,10 @@ class Holiday:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Days that calendars list wrongly. close: the instant's local time and zone, for days that are sessions."""
+    """Days that calendars list wrongly. close: the instant's local time and zone, for days that are sessions.
+
+    business_day: last trade dates count these days, though they had no settlement.
+    """
 
     name: str
     kind: Kind
@@ -59,6 +62,7 @@ class Correction:
     last_year: int = 9999
     close: time | None = None
     zone: str = _CHICAGO
+    business_day: bool = False
 
     def between(self, first: date, last: date) -> Iterator[date]:
         """Its days from first to last, both inclusive, ascending."""
@@ -85,8 +89,12 @@ def digest() -> str:
 
 def counted_to_next(calendar: str, first: date, last: date) -> npt.NDArray[np.datetime64]:
     """The days from first to last (inclusive) whose trades count to the next trade date, datetime64[D] ascending."""
-    days = {day for correction in _of(calendar, "counts_to_next") for day in correction.between(first, last)}
-    return np.array(sorted(days), dtype="datetime64[D]")
+    return _days(_of(calendar, "counts_to_next"), first, last)
+
+
+def counted_in_terms(calendar: str, first: date, last: date) -> npt.NDArray[np.datetime64]:
+    """The days from first to last (inclusive) that last trade dates count though they had no settlement, ascending."""
+    return _days((each for each in _of(calendar, "closed") if each.business_day), first, last)
 
 
 def corrected(
@@ -111,6 +119,11 @@ def corrected(
     closes = np.concatenate([closes, np.array(list(more.values()), dtype=np.int64)])
     order = np.argsort(days, kind="stable")
     return days[order], np.maximum.accumulate(closes[order])
+
+
+def _days(found: Iterator[Correction], first: date, last: date) -> npt.NDArray[np.datetime64]:
+    days = {day for correction in found for day in correction.between(first, last)}
+    return np.array(sorted(days), dtype="datetime64[D]")
 
 
 def _of(calendar: str, kind: str) -> Iterator[Correction]:

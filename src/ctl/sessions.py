@@ -104,21 +104,24 @@ def counted_to_next(calendar: str, first: date, last: date) -> Days:
     return calendar_corrections.counted_to_next(calendar, first, last)
 
 
-def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, Days]:
-    """Sessions from `first` to `last`, both inclusive, and the two days (first, last) from which to which they are known.
+def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, date, date]:
+    """Days that an exchange's rules count, from `first` to `last` inclusive, and from which to which they are known.
 
-    Weekdays stand in for sessions where the calendar does not reach, and without one; then the two known days
-    enclose nothing (the first after the last).
+    They are the sessions, and a few days without a settlement that last trade dates count all the same. Where the
+    calendar does not reach, and without one (None or 'none'), weekdays stand in; nothing is known then, and the first
+    known day lies after the last.
     """
     weekdays = np.arange(first, last + timedelta(days=1), dtype="datetime64[D]")
     weekdays = weekdays[np.is_busday(weekdays)]
     if _named(calendar) is None:
-        return weekdays, np.array([last, first], dtype="datetime64[D]")
-    held = _within(str(calendar), first, last)
-    known = np.array([max(held.first, _number(first)), min(held.last, _number(last))]).astype("datetime64[D]")
-    days = held.days.astype("datetime64[D]")
-    inside = days[(days >= known[0]) & (days <= known[1])]
-    return np.concatenate([weekdays[weekdays < known[0]], inside, weekdays[weekdays > known[1]]]), known
+        return weekdays, last, first
+    name = str(calendar)
+    held = _within(name, first, last)
+    low, high = max(held.first, _number(first)), min(held.last, _number(last))
+    sessions = held.days[np.searchsorted(held.days, low) : np.searchsorted(held.days, high, side="right")]
+    counted = calendar_corrections.counted_in_terms(name, _date(low), _date(high))
+    outside = weekdays[(weekdays < _date(low)) | (weekdays > _date(high))]
+    return np.unique(np.concatenate([sessions.astype("datetime64[D]"), counted, outside])), _date(low), _date(high)
 
 
 def is_known(calendar: str) -> bool:
