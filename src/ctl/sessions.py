@@ -111,7 +111,7 @@ def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, 
     calendar does not reach, and without one (None or 'none'), weekdays stand in; nothing is known then, and the first
     known day lies after the last.
     """
-    weekdays = np.arange(first, last + timedelta(days=1), dtype="datetime64[D]")
+    weekdays = np.arange(_number(first), _number(last) + 1).astype("datetime64[D]")
     weekdays = weekdays[np.is_busday(weekdays)]
     if _named(calendar) is None:
         return weekdays, last, first

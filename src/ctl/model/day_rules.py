@@ -2,7 +2,7 @@
 
     rule   = [N "bd before"] anchor ["of" month]
     anchor = "last bd" | "Nth last bd" | "Nth bd" | "day D" | "last bd before day D" | "Nth Weekday"
-           | "Weekday after the Nth Weekday"
+           | "last Weekday" | "Weekday after the Nth Weekday"
     month  = "the month" (of delivery, where none is named) | "the month before" | "the Nth month before"
     rule  += ["or one bd earlier before Christmas and New Year"]
 
@@ -35,7 +35,7 @@ _RULE: Final = re.compile(
     r"(?:(?P<last>(?:\d{1,2}(?:st|nd|rd|th) )?last bd)(?: before day (?P<until>\d{1,2}))?"
     r"|(?P<first>\d{1,2})(?:st|nd|rd|th) bd"
     r"|day (?P<day>\d{1,2})"
-    rf"|(?:(?P<following>{_WEEKDAY}) after the )?(?P<nth>[1-4])(?:st|nd|rd|th) (?P<weekday>{_WEEKDAY}))"
+    rf"|(?:(?P<following>{_WEEKDAY}) after the )?(?P<nth>[1-4](?:st|nd|rd|th)|last) (?P<weekday>{_WEEKDAY}))"
     r"(?: of the (?:(?P<month>month)|(?:(?P<months>[2-9])(?:nd|rd|th) )?(?P<earlier>month before)))?"
     rf"(?P<eve>{_EVE})?"
 )
@@ -47,7 +47,8 @@ class DayRule:
 
     months_before: months from the delivery month back to the one that is spoken of. from_last, from_first: the
     business day counted from an end of that month (1: the last, the first); until: the end that `from_last` counts
-    from is this day, exclusive. day; weekday (Monday = 0) and nth: a named day; following: the weekday after it.
+    from is this day, exclusive. day; weekday (Monday = 0) and nth (-1: the last): a named day; following: the weekday
+    after it.
     before: business days back from there. before_holidays: one more where the next one comes only after Christmas or
     New Year.
     """
@@ -81,7 +82,7 @@ def parse(text: str) -> DayRule:
         until=until,
         day=day,
         weekday=None if match["weekday"] is None else _WEEKDAYS.index(match["weekday"]),
-        nth=int(match["nth"] or 1),
+        nth=-1 if match["nth"] == "last" else int((match["nth"] or "1")[0]),
         following=None if match["following"] is None else _WEEKDAYS.index(match["following"]),
         before=int(match["before"] or 0),
         before_holidays=match["eve"] is not None,
@@ -106,7 +107,7 @@ def days_named(rule: DayRule, months: npt.NDArray[np.datetime64], business_days:
         at = np.searchsorted(business_days, start, side="left") + (rule.from_first - 1)
         needed = business_days[at]
     else:
-        named = np.minimum(start + (rule.day - 1), end - 1) if rule.day is not None else _weekday(rule, start)
+        named = np.minimum(start + (rule.day - 1), end - 1) if rule.day is not None else _weekday(rule, start, end)
         at = np.searchsorted(business_days, named, side="right") - 1
         needed = named
     at = at - rule.before
@@ -123,11 +124,12 @@ def days_named(rule: DayRule, months: npt.NDArray[np.datetime64], business_days:
     return business_days[at], needed
 
 
-def _weekday(rule: DayRule, start: Days) -> Days:
+def _weekday(rule: DayRule, start: Days, end: Days) -> Days:
     """The weekday of the month that a rule names, and the one after it."""
 
     def on_or_after(day: Days, weekday: int) -> Days:
         return day + (weekday - day.astype(np.int64) - _THURSDAY) % 7
 
-    named = on_or_after(start, int(rule.weekday or 0)) + 7 * (rule.nth - 1)
+    weekday = int(rule.weekday or 0)
+    named = on_or_after(end, weekday) - 7 if rule.nth < 0 else on_or_after(start, weekday) + 7 * (rule.nth - 1)
     return named if rule.following is None else on_or_after(named, rule.following)

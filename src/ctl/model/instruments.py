@@ -16,6 +16,7 @@ MappedField = Literal[
     "contract",
     "delivery_month",
     "last_trade",
+    "first_notice",
     "open",
     "high",
     "low",
@@ -27,9 +28,31 @@ MappedField = Literal[
     "adjustment",
 ]
 MAPPED_FIELDS: Final[tuple[MappedField, ...]] = (
-    "session", "contract", "delivery_month", "last_trade", "open", "high", "low", "close", "volume",
-    "open_interest", "roll_gap", "roll_to", "adjustment",
+    "session", "contract", "delivery_month", "last_trade", "first_notice", "open", "high", "low", "close",
+    "volume", "open_interest", "roll_gap", "roll_to", "adjustment",
 )  # fmt: skip
+
+NO_NOTICE: Final = ("none", "after last trade")
+"""What a rule says where no notice is given before the last trade date: settled in cash, or delivered after it."""
+
+UNKNOWN_DAY: Final = ("unknown",)
+"""What a rule says of a last trade date that it does not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermRule:
+    """An exchange's rule for the last trade and first notice days of a root.
+
+    last_trade: words of `ctl.model.day_rules`, or `unknown`. first_notice: likewise words, or `none` (settled in cash),
+    or `after last trade`. since: the first delivery month that it holds for, as months since year 0. calendar: whose
+    business days it counts; None: the root's. source: where the rule stands, or how it was checked.
+    """
+
+    last_trade: str
+    first_notice: str
+    source: str
+    since: int = 0
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +61,7 @@ class Instrument:
 
     tick: smallest price step, in quote units. point_value: money in `currency` for one quote unit of
     one contract. liquid_months: the delivery months that trade actively (`HMUZ`); None where every month does.
+    terms: name of the rules for last trade and first notice in `Instruments.terms`; None where none is known.
     """
 
     root: str
@@ -49,14 +73,19 @@ class Instrument:
     quote_unit: str
     liquid_months: str | None = None
     name: str = ""
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """Instruments by root. `aliases` maps other vendors' roots to those listed; an alias answers under its own name."""
+    """Instruments by root. `aliases` maps other vendors' roots to those listed; an alias answers under its own name.
+
+    terms: rules by name, each ascending by the delivery month since which it holds.
+    """
 
     entries: Mapping[str, Instrument] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, tuple[TermRule, ...]] = field(default_factory=dict)
 
     def get(self, root: str) -> Instrument | None:
         """The instrument of `root`; None where it is not listed."""
@@ -64,6 +93,11 @@ class Instruments:
         if found is None and (target := self.entries.get(self.aliases.get(root, ""))) is not None:
             found = replace(target, root=root)
         return found
+
+    def term_rules(self, root: str) -> tuple[TermRule, ...]:
+        """The rules for last trade and first notice of `root`; empty where none is known."""
+        found = self.get(root)
+        return () if found is None or found.terms is None else self.terms[found.terms]
 
     def __getitem__(self, root: str) -> Instrument:
         found = self.get(root)
