@@ -30,11 +30,14 @@ def write(folder: Path, *, check_only: bool) -> int:
 def published() -> dict[str, bytes]:
     """File name -> bytes of every schema."""
     from ctl.certification.written.schema import certificate_schema
+    from ctl.model import documents
+    from ctl.model.contract_list import ContractList
     from ctl.ops.schemas import schemas
     from ctl.store import decision_log
 
     return {
         **schemas(),
         "certificate_v1.schema.json": store.json_bytes(certificate_schema()),
+        "contracts_v1.schema.json": store.json_bytes(documents.json_schema(ContractList, "contracts")),
         "decision_log_entry_v1.schema.json": store.json_bytes(decision_log.json_schema()),
     }
