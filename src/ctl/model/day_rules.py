@@ -73,12 +73,14 @@ def parse(text: str) -> DayRule:
         raise ValueError(f"not a rule for a day: {text!r}; {WORDS}")
     count = (match["last"] or "").partition(" ")[0]
     day, until = (None if match[key] is None else int(match[key]) for key in ("day", "until"))
-    if not all(1 <= (number or 1) <= 31 for number in (day, until)):
+    from_last = None if match["last"] is None else int(re.sub(r"\D", "", count) or 1)
+    from_first = None if match["first"] is None else int(match["first"])
+    if not all(number is None or 1 <= number <= 31 for number in (day, until, from_last, from_first)):
         raise ValueError(f"not a day of a month: {text!r}")
     return DayRule(
         months_before=int(match["months"] or 1) if match["earlier"] else 0,
-        from_last=None if match["last"] is None else int(re.sub(r"\D", "", count) or 1),
-        from_first=None if match["first"] is None else int(match["first"]),
+        from_last=from_last,
+        from_first=from_first,
         until=until,
         day=day,
         weekday=None if match["weekday"] is None else _WEEKDAYS.index(match["weekday"]),
