@@ -327,7 +327,8 @@ def _compute(calendar: str, first: date, last: date, held: _Calendar | None) -> 
     last_year = max([last.year + 1, *([_date(held.last).year] if held else [])])
     begin, end = date(first_year, 1, 1), date(min(last_year, _YEARS[-1]), 12, 31)
     low, high = _bounds(calendar)
-    begin, end = max(begin, low or begin), min(end, high or end)
+    begin = max(begin, low or begin)
+    end = min(max(end, date(begin.year + 1, 12, 31)), high or date.max)  # a library wants some length
     read = _read_exchange_calendar if library == _LIBRARIES[0] else _read_market_calendar
     refusal: Exception | None = None
     starts = [begin, *(date(year, 1, 1) for year in _LATER_STARTS if begin < date(year, 1, 1) < end)]
@@ -335,15 +336,15 @@ def _compute(calendar: str, first: date, last: date, held: _Calendar | None) -> 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # deprecations between the libraries and their pandas
-                days, closes, week_starts = read(calendar, start, max(start, end))
+                days, closes, week_starts = read(calendar, start, end)
         except ValueError as error:  # this calendar's rules do not reach so far
             refusal = error
             continue
-        days, closes = calendar_corrections.corrected(calendar, start, max(start, end), days, closes)
+        days, closes = calendar_corrections.corrected(calendar, start, end, days, closes)
         return _Calendar(
             name=calendar,
             first=_number(start),
-            last=_number(max(start, end)),
+            last=_number(end),
             first_is_limit=index > 0 or begin == low,
             last_is_limit=end == high,
             days=days,
