@@ -17,7 +17,7 @@ BRENT = "last bd of the 2nd month before or one bd earlier before Christmas and 
 
 
 def named(words: str, calendar: str, *months: str) -> list[str]:
-    business_days, *_ = sessions.business_days(calendar, date(2006, 1, 1), date(2027, 12, 31))
+    business_days, *_ = sessions.business_days(calendar, date(1999, 1, 1), date(2027, 12, 31))
     found, _ = days_named(parse(words), np.array(months, dtype="datetime64[M]"), business_days)
     return [str(day) for day in found]
 
@@ -42,6 +42,7 @@ PUBLISHED = [
     ("last bd before day 15", "CBOT_Agriculture", "2024-03", "2024-03-14"),
     ("2 bd before the 3rd Wednesday", "CMEGlobex_FX", "2025-06", "2025-06-16"),
     ("last Friday", "CMES", "2025-05", "2025-05-30"),
+    ("10th bd", "CME_Agriculture", "1999-10", "1999-10-14"),  # CME advisory 99-92: Columbus Day is a business day
 ]
 
 
