@@ -72,7 +72,7 @@ def _print(listed: ContractList) -> None:
         print(f"  rule{since}: last trade {rule.last_trade}; first notice {rule.first_notice} ({rule.calendar})")
         print(f"    source: {rule.source}")
     if not listed.rules:
-        print(f"  no rule of {listed.root} is known: columns last_trade and first_notice of the files can state its days")
+        print(f"  no rule of {listed.root} is known: columns last_trade and first_notice can state its days")
 
 
 def _sources(found: Counter[TermSource]) -> str:
