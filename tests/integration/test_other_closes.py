@@ -15,10 +15,10 @@ import pytest
 from ctl import demo, ingest, store
 from ctl.certification.written.schema import validate
 from ctl.demo.hourly import MIN_VOLUME
+from ctl.demo.listing import trading_days
 from ctl.demo.quotes import Quotes, quotes
 from ctl.flows import inputs, pipeline, portfolio
 from ctl.model.rolls import RollPolicy
-from ctl.sessions import sessions_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ CONTRACTS = "data/raw/tradestation_contracts"
 @cache
 def simulated(root: str) -> Quotes:
     spec = MARKET.future(root)
-    return quotes(spec, sessions_between(spec.calendar, MARKET.first, MARKET.last), MARKET.seed)
+    return quotes(spec, trading_days(spec.calendar, MARKET.first, MARKET.last), MARKET.seed)
 
 
 def certificate(folder: Path, symbol: str, **more: Any) -> Certificate:
@@ -73,13 +73,16 @@ def test_settlements_are_what_the_exchange_settled_at(filled_workspace: Path, ro
     traded = np.flatnonzero(known.exchange.volume > 0)
     assert len(found) == traded.size > 10_000
     for row in traded:
-        key = names[known.rows.contract[row]], known.sessions[known.rows.session[row]].item()
+        key = names[known.rows.contract[row]], known.calendar.days[known.rows.day[row]].item()
         assert found[key][0] == pytest.approx(known.exchange.close[row] * tick, abs=1e-9)
 
 
 @pytest.mark.parametrize("root", ["ES", "PL"])
 def test_session_bars_are_the_exchanges_sessions(filled_workspace: Path, root: str) -> None:
-    """Open at the reopening on the evening before, close and volume of the whole session, on both clocks."""
+    """Open at the reopening on the evening before, close and volume of the whole session, on both clocks.
+
+    A session after a holiday has the holiday's hours too.
+    """
     known, spec = simulated(root), MARKET.future(root)
     found = by_key(
         ingest.read_session_bars(
@@ -90,23 +93,29 @@ def test_session_bars_are_the_exchanges_sessions(filled_workspace: Path, root: s
     names = [contract.name for contract in known.listing.contracts]
     parts, exchange = known.stretches, known.exchange
     kept = known.utc.volume >= MIN_VOLUME
-    compared = 0
-    for row in np.flatnonzero(kept):
-        at = int(known.rows.session[row])
+    is_session = known.calendar.is_session[known.rows.day]
+    compared = after_holidays = 0
+    for row in np.flatnonzero(kept & is_session):
         # The evening before is delivered with the UTC day before, which must be delivered too.
-        if row == 0 or known.rows.contract[row - 1] != known.rows.contract[row] or not kept[row - 1]:
+        first = row if row == 0 or is_session[row - 1] else row - 1
+        if first == 0 or known.rows.contract[first - 1] != known.rows.contract[row] or not kept[first - 1 : row].all():
             continue
-        key = names[known.rows.contract[row]], known.sessions[at].item()
+        key = names[known.rows.contract[row]], known.calendar.days[known.rows.day[row]].item()
         opened, high, low, close, volume = found[key]
         assert volume == exchange.volume[row], key
         ticks = np.rint(np.array([opened, high, low, close]) / spec.tick).astype(int).tolist()
-        # Trades at 00:00 UTC on either side of it may lie beyond what the exchange's own bar reports.
-        midnight = [known.utc.open[row], *([known.utc.close[row - 1]] if parts.has_evening[row - 1] else [])]
-        top = max(exchange.high[row], parts.after_high[row], parts.after_close[row], *midnight)
-        bottom = min(exchange.low[row], parts.after_low[row], parts.after_close[row], *midnight)
+        # Trades at 00:00 UTC on either side of a day, and after a session's settlement, may lie beyond what the
+        # exchange's own bar reports.
+        days = range(first, row + 1)
+        beside = [known.utc.close[day - 1] for day in days if parts.has_evening[day - 1]]
+        beside += [known.utc.open[day] for day in days] + [parts.after_close[day] for day in days]
+        top = max(exchange.high[row], parts.after_high[row], *beside)
+        bottom = min(exchange.low[row], parts.after_low[row], *beside)
         assert ticks == [exchange.open[row], top, bottom, parts.after_close[row]], key
         compared += 1
-    assert compared > 3_700
+        after_holidays += first < row
+    assert compared > 3_600
+    assert after_holidays > 50
 
 
 # ---------------------------------------------------------------- the certificate
