@@ -55,12 +55,10 @@ def files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
     outrights, spreads = symbols(spec.root, quotes)
     stem = f"{spec.venue}-{span}"
     if spec.files == "dbn":
-        listed = instruments(spec.root, quotes, last)
+        listed, days = instruments(spec.root, quotes, last), quotes.calendar.days
         encoded = {
-            "ohlcv-1d": _dbn(spec, "ohlcv-1d", quotes.calendar.days, last, listed, _ohlcv(bars)),
-            "definition": _dbn(
-                spec, "definition", quotes.calendar.days, last, listed, _definitions(spec, quotes, listed)
-            ),
+            "ohlcv-1d": _dbn(spec, "ohlcv-1d", days, last, listed, _ohlcv(bars)),
+            "definition": _dbn(spec, "definition", days, last, listed, _definitions(spec, quotes, listed)),
         }
         return {f"{stem}.{schema}.dbn.zst": compress(data) for schema, data in encoded.items()}
     names = np.array(outrights + spreads)

@@ -73,7 +73,7 @@ class Quotes:
 
 
 def quotes(spec: FutureSpec, calendar: TradingDays, seed: int, *, label: str | None = None) -> Quotes:
-    """Simulate every contract of a root over the trading days. `label`: whose random streams to use, by default its own."""
+    """Simulate every contract of a root over the trading days. `label`: whose random streams, by default its own."""
     label = label or spec.root
     contracts = listing(spec, calendar)
     rows = rows_of(contracts)
