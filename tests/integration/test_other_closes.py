@@ -213,7 +213,7 @@ def test_bars_of_another_root_are_not_taken_for_ours(workspace: Path) -> None:
 
 def test_session_bars_know_the_expirations_of_the_daily_bars(filled_workspace: Path) -> None:
     """A policy that rolls before expiry needs them, and intraday files do not say them."""
-    policy = RollPolicy(kind="calendar", offset=20)
+    policy = RollPolicy(kind="calendar", offset=28)
     held = inputs.read_symbol(store.Workspace.load(filled_workspace), "PL", policy=policy, with_alternatives=True)
     made = pipeline.alternatives(held, "CMEGlobex_Metals")
     own = pipeline.canonical_series(held, "CMEGlobex_Metals")

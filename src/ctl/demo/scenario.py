@@ -66,7 +66,9 @@ _ES: Final = FutureSpec(
         late_news=0.62,
         late_news_share=0.12,
     ),
-    liquidity=LiquiditySpec(volume=1_650_000, migration_sessions=7, deferred=(0.012, 0.0012, 0.0002)),
+    liquidity=LiquiditySpec(
+        volume=1_650_000, migration_sessions=7, deferred=(0.012, 0.0012, 0.0002), reporting_noise=0.05
+    ),
     rule=RollRule("volume", 2),
     files="dbn",
     hourly=True,
