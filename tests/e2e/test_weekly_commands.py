@@ -27,7 +27,7 @@ def test_gate_derives_the_locked_board(ctl, workspace):
     ran = ctl("gate", "-w", workspace)
     assert ran.code == 0
     lines = ran.out.splitlines()
-    assert lines[0].startswith("ES .... WATCH           expected WATCH   ok   mean drift 7.")
+    assert lines[0].startswith("ES .... WATCH           expected WATCH   ok   mean drift 6.")
     assert lines[0].endswith("> 5.00 (index points)")
     assert lines[1] == "CL .... ACCEPT          expected ACCEPT  ok"
     assert lines[2].startswith("PL .... WATCH           expected WATCH   ok   mean drift ")

@@ -211,6 +211,35 @@ def build(
 
 
 @app.command()
+def contracts(
+    symbol: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[ROOT]", help="A root or symbol of the workspace. Not with --contracts."),
+    ] = None,
+    contracts: Contracts = None,
+    root: Root = None,
+    publisher: Publisher = None,
+    mapping: Mapping = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """List a root's contracts: first and last bar, last trade date and first notice day, each with its source.
+
+    On plain files: [cyan]ctl contracts --contracts HG*.csv --root HG[/cyan]
+    """
+    from ctl.cli import contracts_command
+    from ctl.errors import UsageError
+
+    if contracts and symbol is not None:
+        raise UsageError(f"ROOT and --contracts do not go together; found {symbol!r} beside --contracts")
+    raise typer.Exit(
+        contracts_command.contracts(
+            workspace, symbol, contracts or [], root, publisher=publisher, mapping=mapping, json=json
+        )
+    )
+
+
+@app.command()
 def certify(
     context: typer.Context,
     symbols: Annotated[

@@ -1,4 +1,4 @@
-"""From the rows of files to canonical bars: spreads dropped, weekends folded, decades resolved, order checked.
+"""From the rows of files to canonical bars: spreads dropped, weekends and holidays folded, decades resolved.
 
 Rows travel as numpy columns (`Rows`) and become one polars frame at the end.
 """
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from ctl import sessions
 from ctl.errors import InputError
 from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import kind_of
+from ctl.ingest.terms import complete
 from ctl.model.bars import (
     CONTRACT_COLUMNS,
     SERIES_COLUMNS,
@@ -35,7 +37,7 @@ HOLE_DAYS: Final = 366
 """A symbol silent for longer is another decade's contract when it trades again."""
 
 FOLD_REACH: Final = 5
-"""A weekend bar folds into the root's next session within this many days, else into the next weekday."""
+"""The bar of a weekend or a holiday folds into the root's next session within this many days, else into a weekday."""
 
 _LARGEST_TABLE: Final = 1 << 26
 """Entries of the largest table of flags: 64 MiB. A hundred roots over a century need 4 million."""
@@ -68,18 +70,20 @@ def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Inst
     index, codes, contracts, part_of = _resolve(merged, index, years)
     day = merged.day[index]
     _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
-    rows = _fold_weekends(merged, index, codes, day, counts, [contract.root for contract in contracts])
+    roots = [contract.root for contract in contracts]
+    rows = _fold(merged, index, codes, day, counts, roots, instruments)
     count_inconsistent(rows, counts)
-    terms: dict[str, ContractTerms] = {}
+    told: dict[str, ContractTerms] = {}
     for file in files:
         for term in file.terms.values():
             for contract in _meant(term, part_of):
-                terms[contract.name] = replace(term, contract=contract.name)
+                told[contract.name] = replace(term, contract=contract.name)
+    terms = complete(contracts, told, instruments)
     notes = list(dict.fromkeys(note for file in files for note in file.notes))
     chosen = _root(root, rows, contracts, notes)
     frame = _frame(rows, [contract.name for contract in contracts]).select(CONTRACT_COLUMNS)
     meta = _meta(files, with_bars[0], chosen, instruments, counts, notes)
-    return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=dict(sorted(terms.items())))
+    return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=terms)
 
 
 def daily_series(file: FileBars, symbol: str, instruments: Instruments) -> DailySeries:
@@ -118,7 +122,7 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments) -> Daily
         )
     if file.session_basis == "utc_day":
         only = np.zeros_like(rows.symbol)
-        rows = _fold_weekends(rows, np.arange(len(rows), dtype=np.intp), only, rows.day, counts, [symbol])
+        rows = _fold(rows, np.arange(len(rows), dtype=np.intp), only, rows.day, counts, [symbol], instruments)
         contract = adjustment = None
     count_inconsistent(rows, counts)
     held, names = _held(rows, contract, file.file.name)
@@ -282,32 +286,39 @@ def _refuse_repeats(
         )
 
 
-def _fold_weekends(
+def _fold(
     rows: Rows,
     index: NDArray[np.intp],
     symbol: NDArray[np.int32],
     day: NDArray[np.int32],
     counts: dict[str, int],
     roots: Sequence[str],
+    instruments: Instruments,
 ) -> Rows:
-    """The rows at `index`, weekend-dated bars merged into the next session of their root.
+    """The rows at `index`, bars of days that are no sessions of their own merged into the next session of their root.
 
+    Those days are weekends, and holidays whose trades the root's exchange counts to the next trade date.
     symbol, day: of every row at `index`, in this order, days unique per symbol. roots: the root of every symbol
-    number. A session of a root is a weekday with a bar of any of its symbols.
+    number. A session of a root is any other day with a bar of any of its symbols.
     """
-    weekend = (day + 3) % 7 >= 5
-    if not weekend.any():
-        return rows.take(index, day, symbol)
-    at = np.flatnonzero(weekend)
-    counts["weekend_bars_folded"] = len(at)
     numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
     first = int(day.min())
     span = int(day.max()) - first + 1 + FOLD_REACH  # the next root's first session is out of reach
-    key = np.array([numbers[name] * span - first for name in roots], dtype=np.int64)[symbol] + day
-    sessions = _distinct(key[~weekend], len(numbers) * span)
-    following = np.append(sessions, np.iinfo(np.int64).max)[np.searchsorted(sessions, key[at])] - key[at]
+    key: NDArray[np.int64] | NDArray[np.int32] = day - np.int32(first)
+    if len(numbers) > 1:
+        key = np.array([numbers[name] * span for name in roots], dtype=np.int64)[symbol] + key
+    folds = _no_sessions(numbers, first, span, instruments).take(key)
+    if not folds.any():
+        return rows.take(index, day, symbol)
+    at = np.flatnonzero(folds)
+    weekends = int(np.count_nonzero((day[at] + 3) % 7 >= 5))
+    for reason, number in (("weekend_bars_folded", weekends), ("holiday_bars_folded", len(at) - weekends)):
+        if number:
+            counts[reason] = number
+    ordinary = _distinct(key[~folds], len(numbers) * span)
+    following = np.append(ordinary, np.iinfo(np.int64).max)[np.searchsorted(ordinary, key[at])] - key[at]
     day = day.copy()
-    day[at] += np.where(following <= FOLD_REACH, following, 7 - (day[at] + 3) % 7).astype(np.int32)
+    day[at] += np.where(following <= FOLD_REACH, following, _to_weekday(day[at])).astype(np.int32)
     starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1]))))
     ends = np.append(starts[1:], len(index))
     folded = rows.take(index[starts], day[starts], symbol[starts])
@@ -316,10 +327,28 @@ def _fold_weekends(
     return folded
 
 
-def _distinct(keys: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+def _to_weekday(day: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Days from each day to the first weekday after it."""
+    weekday = (day + 3) % 7
+    return np.where(weekday >= 4, 7 - weekday, 1).astype(np.int32)
+
+
+def _no_sessions(numbers: Mapping[str, int], first: int, span: int, instruments: Instruments) -> NDArray[np.bool_]:
+    """Per root number and day (number * span + day - first) whether its bars belong to the next session."""
+    weekend = (np.arange(first, first + span) + 3) % 7 >= 5
+    flags = np.tile(weekend, len(numbers))
+    for root, number in numbers.items():
+        known = instruments.get(root)
+        if known is not None:
+            counted = sessions.counted_to_next(known.calendar, as_date(first), as_date(first + span - 1))
+            flags[counted.astype(np.int64) - first + number * span] = True
+    return flags
+
+
+def _distinct(keys: NDArray[np.int64] | NDArray[np.int32], end: int) -> NDArray[np.int64]:
     """The distinct numbers among `keys`, all in [0, end), ascending; by a table of flags where it can be small."""
     if end > _LARGEST_TABLE:
-        return np.unique(keys)
+        return np.unique(keys).astype(np.int64)
     seen = np.zeros(end, dtype=np.bool_)
     seen[keys] = True
     return np.flatnonzero(seen)
@@ -341,7 +370,7 @@ def _merge_into(
     lead, end = index[starts], index[last]
     opening, high, low, close = rows.open[lead], rows.high[lead], rows.low[lead], rows.close[end]
     volume, unknown = rows.volume[lead], None if rows.volume_null is None else rows.volume_null[lead]
-    for step in range(1, int((last - starts).max(initial=0)) + 1):  # at most Saturday, Sunday and the session itself
+    for step in range(1, int((last - starts).max(initial=0)) + 1):  # a holiday after a weekend at most
         more, before = index[np.minimum(starts + step, last)], index[np.maximum(last - step, starts)]
         opening = np.where(np.isnan(opening), rows.open[more], opening)
         close = np.where(np.isnan(close), rows.close[before], close)

@@ -33,7 +33,7 @@ from ctl.ingest import guard
 from ctl.ingest import table as tables
 from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol
-from ctl.model.bars import ContractTerms
+from ctl.ingest.terms import stated_in_columns
 from ctl.model.contracts import MONTH_CODES
 from ctl.model.csv_mapping import CsvMapping, MappingKeys
 from ctl.model.rolls import ReferenceRoll
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from ctl.ingest.vendor import Opened, Wanted
 
 PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean")
-_DATES_FROM: Final = -62_091
 
 
 @cache
@@ -150,7 +149,7 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         mapping.session_basis,
         mapping.close_basis,
         mapping.adjustment_basis,
-        terms=_terms(table, mapping, columns, symbols, codes),
+        terms=stated_in_columns(table, columns, mapping.date_format, symbols, codes),
         quote_units=mapping.quote_units,
         contract=codes if as_series and symbols else None,
         adjustment=adjustment,
@@ -218,22 +217,6 @@ def _divisor(table: Table, mapping: CsvMapping, root: str | None) -> float:
             remedy="name the root, or the file after it" if root is None else None,
         )
     return value * mapping.price_divisor
-
-
-def _terms(
-    table: Table,
-    mapping: CsvMapping,
-    columns: Mapping[str, str],
-    symbols: tuple[str, ...],
-    codes: NDArray[np.int32],
-) -> dict[str, ContractTerms]:
-    """Last trade dates by symbol, as the latest row states them."""
-    if "last_trade" not in columns or not symbols:
-        return {}
-    dates = table.days(columns["last_trade"], mapping.date_format, nullable=True)
-    stated = np.flatnonzero((dates >= _DATES_FROM) & (codes >= 0))
-    latest = dict(zip(codes[stated].tolist(), dates[stated].tolist(), strict=True))
-    return {symbols[code]: ContractTerms(symbols[code], last_trade=as_date(day)) for code, day in latest.items()}
 
 
 def _rolls(

@@ -26,6 +26,7 @@ class ColumnKeys(Strict):
     contract: Column | None = None
     delivery_month: Column | None = None
     last_trade: Column | None = None
+    first_notice: Column | None = None
     open: Column | None = None
     high: Column | None = None
     low: Column | None = None

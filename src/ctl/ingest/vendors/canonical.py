@@ -1,8 +1,8 @@
 """ctl's own plain tables, as CSV or Parquet.
 
-contracts: `session,contract,open,high,low,close,volume[,open_interest]`; open, high, low empty where only settlements
-are known. series: `session,open,high,low,close,volume[,open_interest][,adjustment][,contract]`. Their bases are not
-in the file: exchange sessions and settlements are assumed, and the series says so.
+contracts: `session,contract,open,high,low,close,volume[,open_interest][,last_trade][,first_notice]`; open, high, low
+empty where only settlements are known. series: `session,open,high,low,close,volume[,open_interest][,adjustment]
+[,contract]`. Their bases are not in the file: exchange sessions and settlements are assumed, and the series says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.ingest import parquet_child
+from ctl.ingest import parquet_child, terms
 from ctl.ingest.guard import decoding
 from ctl.ingest.rows import PRICES, FileBars
 from ctl.ingest.source import PARQUET_MAGIC
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "plain"
 ASSUMED: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
 _REQUIRED: Final = ("session", *PRICES, "volume")
-_KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted")
+_KNOWN: Final = (*_REQUIRED, "open_interest", "contract", "adjustment", "close_unadjusted", *terms.COLUMNS)
 
 
 def recognises(file: Opened) -> bool:
@@ -60,9 +60,11 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
     ignored = [name for name in table.columns if name not in _KNOWN]
     notes = (ASSUMED, *([f"columns not used: {', '.join(ignored)[:200]}"] if ignored else []))
     held = codes if as_series else None
+    stated = {str(name): name for name in terms.COLUMNS if name in table.columns}
     return FileBars(
-        table.file, rows, FORMAT, "exchange_session", "settlement", notes=notes, contract=held, adjustment=adjustment
-    )
+        table.file, rows, FORMAT, "exchange_session", "settlement", notes=notes, contract=held, adjustment=adjustment,
+        terms={} if as_series or codes is None else terms.stated_in_columns(table, stated, "%Y-%m-%d", symbols, codes),
+    )  # fmt: skip
 
 
 def parquet_table(file: RawFile) -> Table:
@@ -74,12 +76,13 @@ def parquet_table(file: RawFile) -> Table:
     cells: list[pl.Series] = []
     for column in frame:
         name, dtype = column.name, column.dtype
-        numeric = dtype.is_numeric() or dtype == pl.Null
-        fits = {"session": dtype == pl.Date, "contract": dtype in (pl.String, pl.Categorical, pl.Null)}.get(
-            name, numeric
-        )
+        if name == "session" or name in terms.COLUMNS:
+            fits, expected = dtype == pl.Date or (dtype == pl.Null and name != "session"), "Date"
+        elif name == "contract":
+            fits, expected = dtype in (pl.String, pl.Categorical, pl.Null), "String"
+        else:
+            fits, expected = dtype.is_numeric() or dtype == pl.Null, "a number"
         if not fits:
-            expected = {"session": "Date", "contract": "String"}.get(name, "a number")
             raise InputError(f"column {name!r}: wrong type", where=file.name, found=str(dtype), expected=expected)
         with decoding(file.name):
             cells.append(column.cast(pl.String))

@@ -437,6 +437,7 @@ def _definitions(file: RawFile, version: int, body: memoryview, metadata: Any) -
         terms[key] = ContractTerms(
             contract=symbol,
             last_trade=last_trade,
+            last_trade_source="unknown" if last_trade is None else "definition",
             tick=None if increment in (0, INT64_MAX) else increment / UNIT,
             currency=_text(record["currency"], file) or None,
             asset=_text(record["asset"], file) or None,
