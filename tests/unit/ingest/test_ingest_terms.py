@@ -131,15 +131,18 @@ def test_a_workspaces_rule_replaces_the_packaged_one(tmp_path):
     assert (found.last_trade, found.first_notice_source) == (date(2025, 3, 3), "none")
 
 
+RULE = '[[terms.x]]\nlast_trade = "last bd"\nfirst_notice = "none"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ('[[terms.x]]\nlast_trade = "last day"\nfirst_notice = "none"\nsource = "s"\n', "terms.x.last_trade"),
-        ('[[terms.x]]\nlast_trade = "none"\nfirst_notice = "none"\nsource = "s"\n', "terms.x.last_trade"),
-        ('[[terms.x]]\nlast_trade = "last bd"\nfirst_notice = "maybe"\nsource = "s"\n', "terms.x.first_notice"),
-        ('[[terms.x]]\nlast_trade = "last bd"\nfirst_notice = "none"\n', "'source' is missing"),
-        ('[[terms.x]]\nlast_trade = "last bd"\nfirst_notice = "none"\nsource = "s"\nfrom = "2000"\n', "terms.x.from"),
-        ('[[terms.x]]\nlast_trade = "last bd"\nfirst_notice = "none"\nsource = "s"\nuntil = "x"\n', "terms.x.until"),
+        (RULE.replace("last bd", "last day") + 'source = "s"\n', r"terms\.x\[0\]\.last_trade: "),
+        (RULE.replace("last bd", "none") + 'source = "s"\n', r"terms\.x\[0\]\.last_trade: "),
+        (RULE.replace("none", "maybe") + 'source = "s"\n', r"terms\.x\[0\]\.first_notice: "),
+        (RULE, r"terms\.x\[0\]\.source: found nothing"),
+        (RULE + 'source = "s"\nfrom = "2000"\n', r"terms\.x\[0\]\.from: "),
+        (RULE + 'source = "s"\nuntil = "x"\n', r"terms\.x\[0\]\.until: "),
         ('[terms.x]\nlast_trade = "last bd"\n', "terms.x"),
         ('[instruments.ES]\nterms = "nothing"\n', "instruments.ES.terms"),
     ],
