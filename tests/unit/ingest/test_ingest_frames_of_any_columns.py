@@ -99,8 +99,7 @@ def test_references_and_backtests_take_frames(instruments):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"a": 1}, "neither a file nor a frame; found builtins.dict"),
-        (polars().drop("Close"), "no bars; found Date, Open, High, Low, Volume, OI"),
+        (polars().drop("Close"), "no known header; found 'Date, Open, High, Low, Volume, OI'"),
         (polars().head(0), "no data rows"),
         (polars().with_columns(Date=pl.lit("soon")), "row 1, column 'Date': not a date; found 'soon'"),
         (polars().with_columns(Close=pl.lit("x")), "row 1, column 'Close': not a number; found 'x'"),
@@ -117,6 +116,11 @@ def test_what_is_no_table_of_bars_is_refused(given, message):
         return
     with pytest.raises(InputError, match=message):
         ctl.load(given)
+
+
+def test_anything_else_is_refused(instruments):
+    with pytest.raises(InputError, match="neither a file nor a frame; found builtins.dict"):
+        read_series({"a": 1}, symbol="X", instruments=instruments)
 
 
 def test_parquet_of_any_common_columns(tmp_path, instruments):
