@@ -194,9 +194,7 @@ def tapes(draw):
 
 @settings(QUICK, max_examples=60)
 @given(tape=tapes(), cut=st.integers(0, 40), rotate=st.integers(0, 40))
-@example(
-    tape=(["ESH5"], [(date(2025, 1, 3 + at), 0, 0, 0, 0, 0, at) for at in range(4)]), cut=1, rotate=0
-)
+@example(tape=(["ESH5"], [(date(2025, 1, 3 + at), 0, 0, 0, 0, 0, at) for at in range(4)]), cut=1, rotate=0)
 @example(tape=(["ESH5"], [(date(2025, 1, 3), 0, 0, 0, 0, 0, 1), (date(2025, 1, 4), 0, 0, 0, 0, 0, 1)]), cut=1, rotate=0)
 def test_every_format_and_every_order_gives_the_same_bars(tmp_path, tape, cut, rotate):
     symbols, bars = tape
@@ -235,10 +233,7 @@ def test_every_format_and_every_order_gives_the_same_bars(tmp_path, tape, cut, r
 def with_session(bars: list[tuple[date, int, int, int, int, int, int]]) -> list[bool]:
     """Which bars are no stubs: of a weekday, or followed by one within five days."""
     days = {bar[0] for bar in bars if bar[0].weekday() < 5}
-    return [
-        bar[0].weekday() < 5 or any(bar[0] + timedelta(days=step) in days for step in range(1, 6))
-        for bar in bars
-    ]
+    return [bar[0].weekday() < 5 or any(bar[0] + timedelta(days=step) in days for step in range(1, 6)) for bar in bars]
 
 
 def check_folding(

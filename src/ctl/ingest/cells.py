@@ -53,6 +53,9 @@ _DATES: Final = (
 _DAILY_STEP: Final = 4
 """Bars a day apart, over a weekend or a holiday at most."""
 
+_ENOUGH_STEPS: Final = 4
+"""From fewer a rhythm cannot be told."""
+
 
 # ---------------------------------------------------------------- numbers
 
@@ -234,7 +237,7 @@ def _no_weekend(days: NDArray[np.int64], _groups: NDArray[np.int32] | None) -> b
 
 def _daily(days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> bool:
     steps = np.abs(_steps(days, groups))
-    return len(steps) > 0 and float(np.median(steps)) <= _DAILY_STEP
+    return len(steps) >= _ENOUGH_STEPS and float(np.median(steps)) <= _DAILY_STEP
 
 
 def _ordered(mapping: CsvMapping, form: str, days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> CsvMapping:

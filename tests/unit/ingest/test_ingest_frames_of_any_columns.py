@@ -119,7 +119,7 @@ def test_what_is_no_table_of_bars_is_refused(given, message):
 
 
 def test_anything_else_is_refused(instruments):
-    with pytest.raises(InputError, match="neither a file nor a frame; found builtins.dict"):
+    with pytest.raises(InputError, match=r"neither a file nor a frame; found builtins.dict"):
         read_series({"a": 1}, symbol="X", instruments=instruments)
 
 
