@@ -156,7 +156,8 @@ def _header(separator: str, names: tuple[str, ...], lines: int, where: str | Non
 def ends(text: bytes, separator: str, header_lines: int, width: int) -> tuple[int, bool]:
     """How many lines of text stand below the rows, and whether rows lack their last cells.
 
-    A line of text is a single cell where a row has several, at most a few at the end of a file.
+    A line of text is a single cell where a row has several, at most a few at the end of a file; a row that is cut
+    begins with a date, and no number of a few digits is one.
     """
     body = np.frombuffer(text.rstrip(b"\r\n \0"), dtype=np.uint8)
     stops = np.append(np.flatnonzero(body == 0x0A), len(body))
@@ -174,4 +175,5 @@ def ends(text: bytes, separator: str, header_lines: int, width: int) -> tuple[in
 def _is_text(text: bytes, body: np.ndarray, stops: np.ndarray, line: int, separator: str) -> bool:
     start = 0 if line == 0 else int(stops[line - 1]) + 1
     cells = header_of(text[start : int(stops[line])], separator)
-    return len(cells) <= 1 and not re.match(r"\d", cells[0] if cells else "")
+    alone = cells[0] if cells else ""
+    return len(cells) <= 1 and (not re.match(r"\d", alone) or re.fullmatch(r"\d{1,6}", alone) is not None)

@@ -289,12 +289,13 @@ def _contracts(
     """The contract of every row: from its column, a delivery month, or the file's name; -1 where none tells."""
     none = np.full(len(table), -1, dtype=np.int32)
     named = columns.get("contract") or columns.get("symbol")
-    if named is not None and ("contract" in columns or _are_contracts(table, named)):
+    by_month = named is not None and table.text(named).str.contains(r"^(19|20)\d{4}(00)?$").all()
+    if named is not None and not by_month and ("contract" in columns or _are_contracts(table, named)):
         return coded(table, named, mapping.contract_suffix, contracts=True)
-    if "delivery_month" in columns:
+    column = columns.get("delivery_month") or (named if by_month else None)
+    if column is not None:
         if root is None:
             return (), none
-        column = columns["delivery_month"]
         months = table.integers(column)
         values = np.where(months.values >= 10**7, months.values // 100, months.values)  # as 20240300
         distinct, codes = np.unique(values, return_inverse=True)

@@ -132,6 +132,11 @@ class TestContracts:
             (date(2025, 1, 6), None, 3.5), (date(2025, 1, 7), None, 4.5),
         ]  # fmt: skip
 
+    def test_by_delivery_months_in_numbers(self, write, instruments):
+        text = "date,contract,close\n2025-01-06,202503,1\n2025-01-06,202506,2\n2025-01-07,202503,3\n"
+        bars = read_contracts([write("a.csv", text)], "ES", instruments=instruments)
+        assert bars.frame.select("contract", "close").rows() == [("ESH25", 1.0), ("ESH25", 3.0), ("ESM25", 2.0)]
+
 
 class TestSymbols:
     TEXT = "date,ticker,open,high,low,close,volume\n2025-01-06,AAPL,1,4,0.5,3,9\n2025-01-06,MSFT,1,4,0.5,2,9\n"
@@ -263,7 +268,28 @@ class TestNumbers:
             read_series(write("a.csv", lines("date,close", ["2025-01-06,null"])), symbol="X", instruments=instruments)
 
 
+def test_a_count_of_lines_below_the_bars_is_no_bar_and_a_cut_row_is_damage(write, instruments):
+    rows = ["2025-01-06,1,2", "2025-01-07,2,3"]
+    series = read_series(write("a.csv", lines("Date,Close,Volume", [*rows, "2"])), symbol="X", instruments=instruments)
+    assert (series.frame.height, dict(series.meta.counts)) == (2, {"lines_of_text_ignored": 1})
+    with pytest.raises(InputError, match="row 4: wrong number of columns"):
+        read_series(
+            write("b.csv", lines("Date,Close,Volume", [*rows, "2025-01-0"])), symbol="X", instruments=instruments
+        )
+
+
 class TestUnknownHeaders:
+    @pytest.mark.parametrize("time", ["", "16:00,"])
+    def test_rows_without_a_header_get_a_mapping_by_their_places(self, write, instruments, time):
+        rows = [f"{day:02d}/01/2025,{time}1.5,4,0.5,{day},9" for day in (6, 7, 8, 13)]
+        path = write("a.csv", lines(rows[0], rows[1:]))
+        with pytest.raises(InputError, match=r"no known header.*header = false.*session = 1"):
+            read_series(path, symbol="X", instruments=instruments)
+        text, _ = proposed_mapping(path)
+        mapping = mapping_named_or_at(str(write("m.toml", text)))
+        series = read_series(path, symbol="X", instruments=instruments, mapping=mapping)
+        assert series.frame.select("session", "close").rows() == [(date(2025, 1, day), day) for day in (6, 7, 8, 13)]
+
     def test_the_error_proposes_what_to_fill_in(self, write, instruments):
         with pytest.raises(
             InputError, match=r'no known header.*name a mapping, such as .*session = "\?"; close = "\?"'
