@@ -75,7 +75,7 @@ def load(
     holds several. mapping: how to read a CSV whose header is not known, a packaged mapping's name or a TOML file.
     calendar: the exchange's, whose sessions instants belong to; None: the root's own where that is known. as_of:
     sessions after it are left out (inclusive). now: an aware instant; a session that is not over by then is left out,
-    counted and named (None: the clock's). Files without a contract of the root give those that they hold: `build`
+    counted and named (None: the clock's). A file without any contract of the root gives those that it holds: `build`
     refuses them, `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
     from ctl.flows import plain

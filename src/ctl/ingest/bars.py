@@ -61,15 +61,15 @@ def contract_bars(
 ) -> ContractBars:
     """Bars per contract of all `files` together.
 
-    Outrights of `root` are kept, everything else is dropped and counted; where the files hold none of that root,
-    or None is asked for, those of every root are. Unfinished sessions and stubs are left out, counted and named.
+    Outrights are kept, of a file that holds any of `root` those of that root alone; everything else is dropped and
+    counted. Unfinished sessions and stubs are left out, counted and named.
     calendar: the root's; None: that of the reference data. now: the instant of the command; None: nothing is bounded
     by it. Raises InputError where nothing remains, where a (session, contract) repeats, and where the files disagree
     on vendor or bases.
     """
     known = instruments.get(root or "")
     calendar = calendar or (known.calendar if known else None)
-    files = [finished.without_unfinished(file, calendar, now) for file in files]
+    files = [_of_root(finished.without_unfinished(file, calendar, now), root) for file in files]
     with_bars = [file for file in files if file.bars]
     if not with_bars:
         raise InputError(
@@ -90,7 +90,7 @@ def contract_bars(
         for symbol, stated in file.years.items():
             years[symbol] = tuple(sorted({*years.get(symbol, ()), *stated}))
     notes = list(dict.fromkeys(note for file in files for note in file.notes))
-    index = _by_symbol_and_day(merged, _outrights(merged, counts, with_bars, root))
+    index = _by_symbol_and_day(merged, _outrights(merged, counts, with_bars))
     index, codes, contracts, part_of = _resolve(merged, index, years, _last_trades(files))
     day = merged.day[index]
     _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
@@ -321,29 +321,42 @@ def _merge(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars], root: str | None) -> NDArray[np.intp]:
-    """The positions of the bars of outrights; the others are counted, with those that the readers left out.
+def _of_root(file: FileBars, root: str | None) -> FileBars:
+    """The file without the contracts of other roots, which are counted by root, where it holds any of `root`.
 
-    Where there are any of `root`, those of other roots are counted by root.
+    A file with none of them is kept as it is: that is a mix-up, for the certificate to name.
     """
+    roots = [_root_of(symbol) for symbol in file.rows.symbols]
+    if root not in roots or len(set(roots) - {None}) == 1:
+        return file
+    bars = np.bincount(file.rows.symbol, minlength=len(roots)).tolist()
+    if not any(number for each, number in zip(roots, bars, strict=True) if each == root):
+        return file
+    counts = dict(file.counts)
+    for each, number in zip(roots, bars, strict=True):
+        if number and each not in (None, root):
+            counts[f"bars_of_{each}_dropped"] = counts.get(f"bars_of_{each}_dropped", 0) + number
+    keep = np.array([each in (None, root) for each in roots], dtype=np.bool_)[file.rows.symbol]
+    day = file.rows.day
+    extent = file.extent or (len(day), int(day.min()), int(day.max()))
+    return file if keep.all() else replace(finished.kept_rows(file, keep), counts=counts, extent=extent)
+
+
+def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> NDArray[np.intp]:
+    """The positions of the bars of outrights; the others are counted, with those that the readers left out."""
+    keep = np.array([_root_of(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
+    index = np.arange(len(rows), dtype=np.intp)
     dropped: dict[str, int] = {}
     for file in files:
         for symbol, number in file.dropped.items():
             dropped[symbol] = dropped.get(symbol, 0) + number
-    roots = [_root_of(symbol) for symbol in rows.symbols]
-    if not dropped and len({*roots}) == 1 and roots[0] is not None:
-        return np.arange(len(rows), dtype=np.intp)
-    bars = np.bincount(rows.symbol, minlength=len(roots)).tolist()
-    among = root in (each for each, number in zip(roots, bars, strict=True) if number)
-    keep = np.array([each == root if among else each is not None for each in roots], dtype=np.bool_)
-    for symbol, other, number in zip(rows.symbols, roots, bars, strict=True):
-        if number and other is None:
-            dropped[symbol] = dropped.get(symbol, 0) + number
-        elif number and among and other != root:
-            reason = f"bars_of_{other}_dropped"
-            counts[reason] = counts.get(reason, 0) + number
-    alone = all(kept or not number for kept, number in zip(keep.tolist(), bars, strict=True))
-    index = np.arange(len(rows), dtype=np.intp) if alone else np.flatnonzero(keep[rows.symbol])
+    if not keep.all():
+        per_symbol = np.bincount(rows.symbol, minlength=len(keep))
+        here = [at for at in range(len(keep)) if not keep[at] and per_symbol[at]]
+        for at in here:
+            dropped[rows.symbols[at]] = dropped.get(rows.symbols[at], 0) + int(per_symbol[at])
+        if here:
+            index = np.flatnonzero(keep[rows.symbol])
     for symbol, number in dropped.items():
         reason = f"{kind_of(symbol)}_dropped"
         counts[reason] = counts.get(reason, 0) + number

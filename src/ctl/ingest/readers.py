@@ -48,8 +48,8 @@ def read_contracts(
 ) -> ContractBars:
     """Daily bars per contract from any known format; a folder stands for the data files in it, a frame for itself.
 
-    Outrights of `root` are kept; where there are none, and where None is asked for, those of every root are (the
-    caller compares `.roots`). Spreads, options, user-defined instruments and other roots are dropped and counted.
+    Of a file that holds any of `root` its outrights are kept, of every other one all outrights (the caller compares
+    `.roots`). Spreads, options, user-defined instruments and the rest are dropped and counted.
     Weekend-dated bars are folded into the next session of their root. Sessions that are not over where a file ends or
     at the instant `now`, and stubs, are left out, counted and named. `publisher` chooses among Databento's venues.
     calendar: the root's; None: the one that the reference data name. Raises InputError.

@@ -43,6 +43,11 @@ class TestRoots:
         bars = read_contracts([write("a.csv", self.TEXT)], "CL", instruments=instruments)
         assert (bars.roots, bars.frame.height, dict(bars.meta.counts)) == (("GC", "SI"), 3, {})
 
+    def test_a_foreign_file_among_the_roots_own_is_a_mix_up(self, write, instruments):
+        own = write("gc.csv", CONTRACTS + "2025-01-06,GCJ25,1,1,1,1,5\n")
+        foreign = write("si.csv", CONTRACTS + "2025-01-06,SIH25,9,9,9,9,5\n")
+        assert read_contracts([own, foreign], "GC", instruments=instruments).roots == ("GC", "SI")
+
     def test_no_root_asked_for_keeps_all(self, write, instruments):
         assert read_contracts([write("a.csv", self.TEXT)], None, instruments=instruments).roots == ("GC", "SI")
 
