@@ -363,9 +363,7 @@ def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
     return InputError(what or "", where=where, found=found, expected=expected, remedy=remedy, code=error.code)
 
 
-def _equity(
-    config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
-) -> DailySeries:
+def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> DailySeries:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
     _, path = _files(config, vendor, called)
     series = ingest.read_series(
@@ -383,9 +381,7 @@ def _equity(
     return series
 
 
-def _reference(
-    config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
-) -> Reference:
+def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> Reference:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
     files, _ = _files(config, vendor, called)
     read = ingest.read_reference(

@@ -173,9 +173,7 @@ def gate(
     for symbol in profile.gating_universe:
         settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
         try:
-            made = certify_symbol(
-                workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant
-            )
+            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
             if profile.max_staleness_sessions is not None:
                 calendar = workspace.symbol(symbol).calendar
                 staleness[symbol] = _staleness(made.inputs, calendar, as_of or instant.date())

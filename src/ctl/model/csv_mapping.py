@@ -102,9 +102,7 @@ class MappingKeys(Strict):
         """The mapping under its name, and which bases it leaves to be assumed."""
         unsaid = (("session_basis", "exchange sessions"), ("close_basis", "settlement"))
         assumed = tuple(words for key, words in unsaid if key not in self.model_fields_set)
-        return CsvMapping.model_construct(
-            **{**dict(self), "vendor": self.vendor or name}, name=name, assumed=assumed
-        )
+        return CsvMapping.model_construct(**{**dict(self), "vendor": self.vendor or name}, name=name, assumed=assumed)
 
 
 class CsvMapping(MappingKeys):
