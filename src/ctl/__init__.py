@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from ctl.gatekeeper import GateDecision
@@ -36,45 +36,57 @@ __all__ = ["load", "build", "certify", "gate", "backtest"]  # noqa: RUF022 - the
 
 @overload
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: str,
     symbol: None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> ContractBars: ...
 @overload
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: None = None,
     symbol: str | None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> DailySeries: ...
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: str | None = None,
     symbol: str | None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> ContractBars | DailySeries:
     """Daily bars of any known format: with `root` those of its contracts, without one a single series.
 
     files: paths, folders or patterns such as `HG*.csv`, or a frame. symbol, publisher: which of a Databento file that
     holds several. mapping: how to read a CSV whose header is not known, a packaged mapping's name or a TOML file.
-    as_of: sessions after it are left out (inclusive). Contracts of another root are kept: `build` refuses them,
-    `certify` names them. Raises InputError for files that are missing or cannot be read.
+    calendar: the exchange's, whose sessions instants belong to; None: the root's own where that is known. as_of:
+    sessions after it are left out (inclusive). now: an aware instant; a session that is not over by then is left out,
+    counted and named (None: the clock's). A file without any contract of the root gives those that it holds: `build`
+    refuses them, `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
     from ctl.flows import plain
 
     if root is None:
-        return plain.load_series(files, symbol, publisher=publisher, mapping=mapping, as_of=as_of)
-    return plain.load_contracts(files, root, publisher=publisher, mapping=mapping, as_of=as_of)
+        return plain.load_series(
+            files, symbol, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now
+        )
+    return plain.load_contracts(
+        files, root, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now
+    )
 
 
 def build(
@@ -138,7 +150,7 @@ def certify(
 
     plain.require_terms(tick, max_day_delta, acceptance)
     held = plain.contracts_of(bars, root)
-    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping)
+    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping, calendar=calendar)
     terms = plain.certify_terms(held, tick, max_day_delta, quote_unit, calendar, acceptance)
     return plain.certify(held, series, reference, terms, as_of)
 
@@ -183,7 +195,7 @@ def backtest(
     from ctl.flows.backtest import run_strategy
 
     chosen = plain.strategy_named(strategy, parameters, timeframe, unregistered=unregistered)
-    held, name = plain.series_of(series)
+    held, name = plain.series_of(series, calendar)
     if tick is not None:
         plain.require_tick(tick)
     return run_strategy(

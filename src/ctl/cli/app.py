@@ -346,6 +346,22 @@ def certify(
 
 
 @app.command()
+def mapping(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")
+    ],
+    json: Json = False,
+) -> None:
+    """Propose a mapping for a file whose header is not known, and show the first rows that it reads.
+
+    Example: [cyan]ctl mapping GCJ24.csv > barchart.toml[/cyan]
+    """
+    from ctl.cli import plain_commands
+
+    raise typer.Exit(plain_commands.mapping(file, json=json))
+
+
+@app.command()
 def backtest(
     bars: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="BARS.csv", help="Daily bars.")

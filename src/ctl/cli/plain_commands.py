@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ctl
-from ctl import __version__
+from ctl import __version__, ingest
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
@@ -63,6 +63,7 @@ def build(
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
     name = _require_root(root)
     bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping)
+    output.print_notes(bars.meta)
     series = plain.build(bars, policy)
     manifest = document(RollManifest.of(series, package_version=__version__))
     written = write_series(out, name, series, manifest, csv=csv) if out is not None else []
@@ -101,7 +102,8 @@ def certify(
         )
     until, name = day(as_of), _require_root(root)
     plain.require_tick(tick)
-    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping, as_of=until)
+    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping, calendar=calendar, as_of=until)
+    output.print_notes(bars.meta)
     certificate = ctl.certify(
         bars,
         plain.build(bars, policy, calendar) if bars.roots == (name,) else None,
@@ -141,8 +143,11 @@ def backtest(
     """Run B1 over one plain series."""
     if tick is not None:
         plain.require_tick(tick)
+    known = None if calendar == "none" else calendar
+    series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping, calendar=known)
+    output.print_notes(series.meta)
     result = ctl.backtest(
-        ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping),
+        series,
         symbol=symbol or path.name.split(".")[0],
         slippage=slippage,
         tick=tick,
@@ -156,6 +161,24 @@ def backtest(
         output.print_json(result.document())
     else:
         output.print_backtest(result)
+    return EXIT_OK
+
+
+def mapping(path: Path, *, json: bool) -> int:
+    """Print the mapping proposed for a file as TOML, and the first rows that it reads."""
+    proposal, bars = ingest.proposed_mapping(path)
+    rows = [] if bars is None else bars.frame.head(5).rows(named=True)
+    first = [{name: str(value) for name, value in row.items() if value is not None} for row in rows]
+    if json:
+        output.print_json({"kind": "mapping", "file": path.name, "mapping": proposal, "first_rows": first})
+        return EXIT_OK
+    print(proposal)
+    if bars is None:
+        print(f"# fill in what stands for ?, then: --mapping {path.stem}.toml")
+        return EXIT_OK
+    for row in first:
+        print("# " + "  ".join(row.values()))
+    output.print_notes(bars.meta)
     return EXIT_OK
 
 

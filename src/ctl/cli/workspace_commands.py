@@ -94,7 +94,7 @@ def certify(
     """
     from ctl.flows import pipeline, portfolio
 
-    workspace, until = open_workspace(workspace_path), day(as_of)
+    workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
     profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
@@ -103,7 +103,9 @@ def certify(
         locked = profile.acceptance_policy if profile else "v1"
         policy = acceptance or locked
         try:
-            certified = portfolio.certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=until)
+            certified = portfolio.certify_symbol(
+                workspace, symbol, settings, acceptance=policy, as_of=until, now=instant
+            )
         except CtlError as error:
             if len(chosen) == 1:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,7 +23,6 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
     from ctl.ingest.frames import Frame
-    from ctl.ingest.source import RawFile
     from ctl.model.certificate import Certificate
     from ctl.model.csv_mapping import CsvMapping
     from ctl.model.reference import Reference
@@ -41,30 +40,40 @@ _COARSEST_TICK: Final = 1e6
 
 
 def load_contracts(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     root: str,
     *,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> ContractBars:
     """Daily bars of a root's contracts; see `ctl.load`."""
     if not is_root(root):
         raise UsageError("the root is no root", found=repr(root[:40]), expected="up to 6 capitals and digits: ES")
     instruments = ingest.load_instruments()
     bars = ingest.read_contracts(
-        _sources(files), root, instruments=instruments, mapping=_mapping(mapping), publisher=publisher
+        _sources(files),
+        root,
+        instruments=instruments,
+        mapping=_mapping(mapping),
+        publisher=publisher,
+        calendar=calendar,
+        now=now or clock.now(),
     )
     return inputs.up_to(bars, as_of)
 
 
 def load_series(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     symbol: str | None = None,
     *,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> DailySeries:
     """One daily series, adjusted where its file states rolls; see `ctl.load`."""
     if symbol is not None and not is_safe_name(symbol):
@@ -81,6 +90,8 @@ def load_series(
         instruments=ingest.load_instruments(),
         mapping=_mapping(mapping),
         publisher=publisher,
+        calendar=calendar,
+        now=now or clock.now(),
     )
     series = reference.adjusted or reference.unadjusted
     if series is None:
@@ -94,6 +105,8 @@ def load_reference(
     unadjusted: str | Path | Frame | None,
     *,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> Reference:
     """A reference vendor's series. Raises UsageError where neither is named."""
     if adjusted is None and unadjusted is None:
@@ -104,6 +117,8 @@ def load_reference(
         unadjusted=None if unadjusted is None else _source(unadjusted),
         instruments=ingest.load_instruments(),
         mapping=_mapping(mapping),
+        calendar=calendar,
+        now=now or clock.now(),
     )
 
 
@@ -119,21 +134,24 @@ def contracts_of(bars: ContractBars | Frame, root: str | None) -> ContractBars:
 
 
 def series_of(
-    series: ContinuousSeries | DailySeries | str | Path | Frame,
+    series: ContinuousSeries | DailySeries | str | Path | Frame, calendar: str | None = None
 ) -> tuple[ContinuousSeries | DailySeries, str]:
     """A series as it is, or that of a file or frame; and what it is called."""
     if isinstance(series, ContinuousSeries | DailySeries):
         return series, series.meta.root
-    loaded = load_series(series)
+    loaded = load_series(series, calendar=calendar)
     return loaded, Path(series).name.split(".")[0] if isinstance(series, str | Path) else loaded.meta.root
 
 
-def _sources(files: str | Path | Frame | Sequence[str | Path]) -> list[Path | RawFile]:
-    """The files that paths and patterns name, each pattern's in order of name; of a frame the file it would be."""
+def _sources(files: str | Path | Frame | Sequence[str | Path | Frame]) -> list[Path | Frame]:
+    """The files that paths and patterns name, each pattern's in order of name; frames as they are."""
     if ingest.is_frame(files):
-        return [ingest.as_file(files)]
-    sources: list[Path | RawFile] = []
-    for item in [files] if isinstance(files, str | Path) else cast("Sequence[str | Path]", files):
+        return [files]
+    sources: list[Path | Frame] = []
+    for item in [files] if isinstance(files, str | Path) else cast("Sequence[str | Path | Frame]", files):
+        if not isinstance(item, str | Path):
+            sources.append(item)
+            continue
         text = str(item)
         if Path(text).exists() or not glob.has_magic(text):
             sources.append(Path(text))
@@ -145,8 +163,8 @@ def _sources(files: str | Path | Frame | Sequence[str | Path]) -> list[Path | Ra
     return sources
 
 
-def _source(file: str | Path | Frame) -> Path | RawFile:
-    return Path(file) if isinstance(file, str | Path) else ingest.as_file(file)
+def _source(file: str | Path | Frame) -> Path | Frame:
+    return Path(file) if isinstance(file, str) else file
 
 
 def _mapping(mapping: str | Path | None) -> CsvMapping | None:

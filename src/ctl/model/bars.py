@@ -21,6 +21,8 @@ SessionBasis = Literal["exchange_session", "utc_day"]
 CloseBasis = Literal["settlement", "last_trade"]
 AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
 
+PLAIN_BASES: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
+
 CONTRACT_COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
 SERIES_COLUMNS: Final = (
     "session", "open", "high", "low", "close", "volume", "open_interest", "contract", "adjustment",
