@@ -97,7 +97,7 @@ def contract_bars(
     _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
     roots = [contract.root for contract in contracts]
     calendars = {name: calendar or _calendar_of(name, instruments) for name in set(roots)}
-    rows = _fold(merged, index, codes, day, counts, roots, notes, calendars)
+    rows = _fold(merged, index, codes, day, counts, roots, notes, calendar, calendars)
     if not len(rows):
         _refuse_nothing_finished([replace(with_bars[0], notes=tuple(notes))])
     _note_impossible(rows, [contract.name for contract in contracts], counts, notes)
@@ -163,10 +163,9 @@ def daily_series(
         )
     before, only = rows.day, np.zeros_like(rows.symbol)
     # An exchange's own session bars bear trade dates; UTC days do not.
-    counted = calendar or (_calendar_of(symbol, instruments) if file.session_basis == "utc_day" else None)
-    rows = _fold(
-        rows, np.arange(len(rows), dtype=np.intp), only, before, counts, [symbol], notes, {symbol: counted}
-    )  # fmt: skip
+    counted = (calendar or _calendar_of(symbol, instruments)) if file.session_basis == "utc_day" else None
+    every = np.arange(len(rows), dtype=np.intp)
+    rows = _fold(rows, every, only, before, counts, [symbol], notes, calendar, {symbol: counted})
     if not len(rows):
         _refuse_nothing_finished([replace(file, notes=tuple(notes))])
     ends = np.searchsorted(before, rows.day, side="right") - 1  # the last bar that went into each session
@@ -425,15 +424,16 @@ def _fold(
     counts: dict[str, int],
     roots: Sequence[str],
     notes: list[str],
-    calendars: Mapping[str, str | None],
+    calendar: str | None,
+    holidays: Mapping[str, str | None],
 ) -> Rows:
     """The rows at `index`, bars of days that are no sessions of their own merged into the next session of their root.
 
     Those days are weekends, and holidays whose trades the root's exchange counts to the next trade date.
     symbol, day: of every row at `index`, in this order, days unique per symbol. roots: the root of every symbol
-    number. A session of a root is any other day with a bar of any of its symbols; a weekend day is one where the
-    root's calendar says so, or where the bars show a market that trades on it. calendars: by root, None where it is not
-    known. A bar without a session soon after it is a stub: it is left out, counted and named.
+    number. A session of a root is any other day with a bar of any of its symbols; a weekend day is one where `calendar`
+    says so, or where the bars show a market that trades on it. holidays: by root the calendar that names those that
+    count to the next trade date; None: none do. A bar without a session soon after it is a stub: it is left out, counted and named.
     """
     numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
     first = int(day.min())
@@ -443,9 +443,8 @@ def _fold(
         key = np.array([numbers[name] * span for name in roots], dtype=np.int64)[symbol] + key
     weekend = (day + 3) % 7 >= 5
     if weekend.any():
-        named = next((name for name in calendars.values() if name is not None), None)
-        weekend &= ~_trades_on_weekends(day, weekend, named, notes)
-    folds = weekend | _holidays(numbers, first, span, calendars).take(key)
+        weekend &= ~_trades_on_weekends(day, weekend, calendar, notes)
+    folds = weekend | _holidays(numbers, first, span, holidays).take(key)
     if not folds.any():
         return rows.take(index, day, symbol)
     at = np.flatnonzero(folds)

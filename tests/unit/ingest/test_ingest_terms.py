@@ -215,14 +215,17 @@ def test_each_root_folds_by_its_own_calendar(tmp_path, instruments):
         f"{HEADER}\n"
         + "".join(rows(name, ["2025-01-17", "2025-01-20", "2025-01-21"]) for name in ("ESH25", "QQH25", "ZCH25"))
     )
-    frame = read_contracts([path], "ES", instruments=instruments).frame
-    kept = dict(frame.group_by("contract").agg("session").rows())
-    assert kept["ESH25"] == [date(2025, 1, 17), date(2025, 1, 21)]
-    assert len(kept["QQH25"]) == len(kept["ZCH25"]) == 3
+    kept = {
+        root: read_contracts([path], root, instruments=instruments).frame["session"].to_list()
+        for root in ("ES", "QQ", "ZC")
+    }
+    assert kept["ES"] == [date(2025, 1, 17), date(2025, 1, 21)]
+    assert len(kept["QQ"]) == len(kept["ZC"]) == 3
 
 
-def test_without_a_bar_after_it_a_holiday_folds_into_the_next_weekday(tmp_path, instruments):
+def test_without_a_bar_after_it_a_holidays_bar_is_a_stub(tmp_path, instruments):
     path = tmp_path / "ES.csv"
     path.write_text(f"{HEADER}\n" + rows("ESU25", ["2025-07-03", "2025-07-04"]))  # a Friday
-    frame = read_contracts([path], "ES", instruments=instruments).frame
-    assert frame["session"].to_list() == [date(2025, 7, 3), date(2025, 7, 7)]
+    bars = read_contracts([path], "ES", instruments=instruments)
+    assert bars.frame["session"].to_list() == [date(2025, 7, 3)]
+    assert bars.meta.counts["stubs_dropped"] == 1
