@@ -169,9 +169,9 @@ _PL: Final = FutureSpec(
         late_news_share=0.05,
     ),
     liquidity=LiquiditySpec(
-        volume=21_000, migration_sessions=22, migration_jitter=1, deferred=(0.03, 0.006, 0.002), staleness=0.10
+        volume=21_000, migration_sessions=26, migration_jitter=1, deferred=(0.03, 0.006, 0.002), staleness=0.10
     ),
-    rule=RollRule("before_expiry", 20),
+    rule=RollRule("before_expiry", 24),
     calendar="CMEGlobex_Metals",
     files="dbn",
     hourly=True,
