@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from ctl.ingest.frames import Frame
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
-    from ctl.model.rolls import Adjustment, CalendarAnchor, ContinuousSeries, PolicyKind, RollTarget, ScheduledRoll, Timing
+    from ctl.model.rolls import (
+        Adjustment,
+        CalendarAnchor,
+        ContinuousSeries,
+        PolicyKind,
+        RollTarget,
+        ScheduledRoll,
+        Timing,
+    )
     from ctl.model.trades import Timeframe
     from ctl.store import Workspace
     from ctl.strategy.protocol import Result

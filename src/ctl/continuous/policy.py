@@ -27,7 +27,6 @@ from ctl.model.rolls import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ctl.continuous.layout import Layout
     from ctl.continuous.policies import Need, RollRule
     from ctl.model.bars import ContractTerms
 
@@ -167,14 +166,13 @@ class NamedDays(NamedTuple):
 
 
 def named_days(
-    layout: Layout,
+    contracts: Sequence[Contract],
     terms: Mapping[str, ContractTerms],
     policy: RollPolicy,
     rule: RollRule,
     calendar: Int32s | None,
 ) -> NamedDays:
     """The days that terms, policy and guard name for each contract; arguments as in `sessions_before`."""
-    contracts = layout.contracts
     unknown = np.full(len(contracts), UNKNOWN_DAY, dtype=np.int32)
     roll, assumed = unknown, np.zeros(len(contracts), dtype=np.bool_)
     if names_days(rule.needs):

@@ -44,7 +44,7 @@ def build(
     warnings = _serial_months(layout, policy)
     _require_measure(layout, policy, rule)
 
-    days = named_days(layout, bars.terms, policy, rule, calendar)
+    days = named_days(layout.contracts, bars.terms, policy, rule, calendar)
     path = _choose(layout, policy, rule, days, calendar, warnings)
     if not (path.row >= 0).any():
         raise DataError(
