@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 MOST_FACTOR: Final = 5.0  # a close farther off than this from those before it is no price
+MOST_STEPS: Final = 3.0  # but for one that is no larger a step than so many of the largest of late
 NEW_LEVEL: Final = 5  # so many such closes in a row that agree are a level of their own
 LONGEST_HOLE: Final = 20  # sessions
 THIN_SHARE: Final = 0.1  # of the most active contract's volume
 THIN_SESSIONS: Final = 0.02  # share of sessions
 
+_LOOK_BACK: Final = 10  # good closes whose changes say what is usual
 _NEAR: Final = 5  # bars in which a negative close finds others that bear it out
 _WEEKEND_FROM: Final = 5  # Saturday, with Monday = 0
 
@@ -36,15 +38,18 @@ def _far(close: float, other: float) -> bool:
 
 
 @part
-def _small_step(close: Any, bad: Any, first: int, row: int, level: float) -> bool:
-    """Whether the last good close was next to zero on the scale of those before it, and this one is on that scale."""
-    scale, seen, at = abs(level), 0, row - 1
-    while at >= first and seen < _NEAR:
+def _usual_step(close: Any, bad: Any, first: int, row: int, level: float) -> bool:
+    """Whether a close lies no farther from the last good one than the good ones before moved: as where prices hover at
+    zero, and a factor says nothing.
+    """
+    largest, seen, at, after = 0.0, 0, row - 1, level
+    while at >= first and seen < _LOOK_BACK:
         if not bad[at]:
-            scale = max(scale, abs(close[at]))
+            largest = max(largest, abs(after - close[at]))
+            after = close[at]
             seen += 1
         at -= 1
-    return bool(MOST_FACTOR * abs(level) <= scale and abs(close[row] - level) <= scale)
+    return bool(abs(close[row] - level) <= MOST_STEPS * largest)
 
 
 @part
@@ -73,7 +78,8 @@ def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad
         level = close[first]
         # The first close has none before it: those after it judge it.
         second, third = close[first + 1], close[min(first + 2, end - 1)]
-        if end - first > 2 and second != 0.0 and _far(level, second) and _far(level, third) and not _far(second, third):
+        agree = second != 0.0 and not _far(second, third) and abs(level - second) > MOST_STEPS * abs(second - third)
+        if end - first > 2 and agree and _far(level, second) and _far(level, third):
             bad[first] = True
             marked += 1
             level = second
@@ -81,7 +87,7 @@ def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad
         run = 0
         for row in range(first + 1, end):
             value = close[row]
-            if not _far(value, level) or (level != 0.0 and _small_step(close, bad, first, row, level)):
+            if not _far(value, level) or _usual_step(close, bad, first, row, level):
                 level, run = value, 0
                 continue
             if value * level < 0.0 and _borne_out(low, high, close, first, end, row, level):
