@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from ctl.ingest.frames import Frame
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
-    from ctl.model.rolls import Adjustment, CalendarAnchor, ContinuousSeries, PolicyKind, ScheduledRoll, Timing
+    from ctl.model.rolls import (
+        Adjustment,
+        CalendarAnchor,
+        ContinuousSeries,
+        PolicyKind,
+        RollTarget,
+        ScheduledRoll,
+        Timing,
+    )
     from ctl.model.trades import Timeframe
     from ctl.store import Workspace
     from ctl.strategy.protocol import Result
@@ -102,6 +110,9 @@ def build(
     offset: int = 0,
     fixed_day: int | None = None,
     schedule: str | Path | Sequence[ScheduledRoll] | None = None,
+    guard: int | None = 2,
+    target: RollTarget = "adjacent",
+    bridge_holes: bool = False,
     calendar: str | None = None,
 ) -> ContinuousSeries:
     """The continuous series of one root's contracts.
@@ -110,15 +121,20 @@ def build(
     confirm a volume or interest roll. months: eligible delivery months; None is the root's liquid cycle where that is
     known, else every month. timing: whether a roll takes effect on the session that confirms it or on the next.
     adjust: what joins the contracts. anchor, offset: a calendar policy rolls so many sessions before this; fixed_day:
-    the day of the month where the anchor is that. schedule: a roll manifest, or rolls to follow. calendar: exchange
-    calendar to count missing sessions on, and offsets of a calendar policy. Raises UsageError for a policy that
+    the day of the month where the anchor is that. schedule: a roll manifest, or rolls to follow. guard: sessions
+    before last trade or first notice from which the next contract is used at the latest; None: no limit. target: the
+    contract that a roll leads to. bridge_holes: join what lies before a hole in the data. calendar: exchange calendar
+    that sessions are counted on; None is the root's, 'none' counts weekdays. Raises UsageError for a policy that
     contradicts itself, DataError for contracts of another root.
     """
     from ctl.flows import plain
+    from ctl.model.rolls import RollPolicy
 
     rolls = plain.scheduled_rolls(schedule)
-    chosen = plain.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, rolls)
-    return plain.build(plain.contracts_of(bars, root), chosen, calendar)
+    options = RollPolicy(
+        policy, days, months, timing, adjust, anchor, offset, fixed_day, rolls, guard, target, bridge_holes
+    )
+    return plain.build(plain.contracts_of(bars, root), plain.roll_policy(options), calendar)
 
 
 def certify(

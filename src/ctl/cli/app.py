@@ -8,7 +8,15 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
+from ctl.model.rolls import (
+    GUARD_SESSIONS,
+    Adjustment,
+    CalendarAnchor,
+    PolicyKind,
+    RollPolicy,
+    RollTarget,
+    Timing,
+)
 from ctl.model.run import NotifyMode
 
 app = typer.Typer(
@@ -103,6 +111,20 @@ FixedDay = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
 ]
+Guard = Annotated[
+    str,
+    typer.Option(
+        "--guard",
+        metavar="N|none",
+        help="Sessions before last trade or first notice from which the next contract is used at the latest.",
+    ),
+]
+Target = Annotated[
+    RollTarget, typer.Option("--target", help="Contract that a roll leads to: the next eligible, or the most active.")
+]
+BridgeHoles = Annotated[
+    bool, typer.Option("--bridge-holes", help="Join what lies before a hole of more than 20 sessions in the data.")
+]
 Schedule = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(
@@ -180,6 +202,9 @@ def build(
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
+    guard: Guard = str(GUARD_SESSIONS),
+    target: Target = "adjacent",
+    bridge_holes: BridgeHoles = False,
     publisher: Publisher = None,
     mapping: Mapping = None,
     out: Annotated[
@@ -200,7 +225,22 @@ def build(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            RollPolicy(
+                policy,
+                days,
+                months,
+                timing,
+                adjust,
+                anchor,
+                offset,
+                fixed_day,
+                target=target,
+                bridge_holes=bridge_holes,
+            ),
+            guard,
+            schedule,
+        )
         code = plain_commands.build(
             contracts, root, roll, out, publisher=publisher, mapping=mapping, csv=csv, json=json
         )
@@ -272,6 +312,9 @@ def certify(
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
+    guard: Guard = str(GUARD_SESSIONS),
+    target: Target = "adjacent",
+    bridge_holes: BridgeHoles = False,
     publisher: Publisher = None,
     mapping: Mapping = None,
     reference_mapping: Annotated[
@@ -328,7 +371,22 @@ def certify(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            RollPolicy(
+                policy,
+                days,
+                months,
+                timing,
+                adjust,
+                anchor,
+                offset,
+                fixed_day,
+                target=target,
+                bridge_holes=bridge_holes,
+            ),
+            guard,
+            schedule,
+        )
         code = plain_commands.certify(
             contracts, root, roll,
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,

@@ -116,8 +116,10 @@ def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *,
     """One built series: its range, its rolls, what the builder warns of."""
     rolls = manifest["rolls"]
     state = "unchanged, not built again" if unchanged else "built"
+    forced = manifest["counts"].get("guard_rolls", 0)
+    by_guard = f" ({forced} forced by the guard)" if forced else ""
     print(
-        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls, "
+        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls{by_guard}, "
         f"{manifest['session_basis']} / {manifest['close_basis']}"
     )
     for warning in manifest.get("warnings", []):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import ctl
 from ctl import __version__, ingest
@@ -15,36 +17,20 @@ from ctl.flows import pipeline, plain
 from ctl.flows.series import write_series
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
+from ctl.model.rolls import RollPolicy
 from ctl.model.trades import Timeframe
 
+_GUARD_DIGITS: Final = 3
 
-def roll_policy(
-    policy: PolicyKind,
-    days: int,
-    months: str | None,
-    timing: Timing,
-    adjust: Adjustment,
-    anchor: CalendarAnchor,
-    offset: int,
-    fixed_day: int | None,
-    schedule: Path | None,
-) -> RollPolicy:
+
+def roll_policy(options: RollPolicy, guard: str, schedule: Path | None) -> RollPolicy:
     """The roll policy of the options; what is to be said of the schedule's manifest is said on stderr."""
     rolls, notes = plain.read_schedule(schedule) if schedule is not None else ((), ())
     for note in notes:
         output.warn(note)
-    return plain.roll_policy(
-        policy,
-        days,
-        months,
-        timing,
-        adjust,
-        anchor,
-        offset,
-        fixed_day,
-        rolls,
-    )
+    if guard != "none" and not (guard.isascii() and guard.isdigit() and len(guard) <= _GUARD_DIGITS):
+        raise UsageError("--guard is no number of sessions", found=repr(guard), expected="0 to 60, or none")
+    return plain.roll_policy(replace(options, schedule=rolls, guard_sessions=None if guard == "none" else int(guard)))
 
 
 def build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
     from ctl.model.csv_mapping import CsvMapping
     from ctl.model.reference import Reference
-    from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
     from ctl.model.trades import Timeframe
     from ctl.strategy.protocol import Strategy
 
@@ -175,36 +175,29 @@ def _mapping(mapping: str | Path | None) -> CsvMapping | None:
 
 
 def build(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
-    """The series of one root; the root's liquid cycle stands in where the policy names no months."""
-    root = bars.meta.root
+    """The series of one root; its liquid cycle and its calendar stand in where no months and no calendar are named."""
+    root, instruments = bars.meta.root, ingest.load_instruments()
     require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))
-    return build_series(bars, inputs.with_cycle(policy, root, ingest.load_instruments()), calendar)
+    known = instruments.get(root)
+    calendar = calendar or (known.calendar if known is not None else None)
+    return build_series(bars, inputs.with_cycle(policy, root, instruments), calendar)
 
 
-def roll_policy(
-    policy: PolicyKind,
-    days: int,
-    months: str | None,
-    timing: Timing,
-    adjust: Adjustment,
-    anchor: CalendarAnchor,
-    offset: int,
-    fixed_day: int | None,
-    schedule: tuple[ScheduledRoll, ...],
-) -> RollPolicy:
-    """The roll policy that the options spell. Raises UsageError for options that do not fit together."""
+def roll_policy(options: RollPolicy) -> RollPolicy:
+    """The roll policy that options spell, months in delivery order. Raises UsageError for options that do not fit."""
+    months = options.eligible_months
     if months is not None:
         months = months.upper()
         if not months or set(months) - set(MONTH_CODES):
             raise UsageError(
-                "months names no delivery months", found=repr(months), expected=f"letters of {MONTH_CODES}"
+                "--months names no delivery months", found=repr(months), expected=f"letters of {MONTH_CODES}"
             )
         months = "".join(sorted(set(months)))
-    if (policy == "schedule") != bool(schedule):
-        raise UsageError("policy schedule and a schedule to follow go together")
-    if anchor == "fixed_day" and fixed_day is None:
-        raise UsageError("anchor fixed_day needs fixed_day, a day of the month")
-    return RollPolicy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+    if (options.kind == "schedule") != bool(options.schedule):
+        raise UsageError("--policy schedule and a schedule to follow (--schedule) go together")
+    if options.anchor == "fixed_day" and options.fixed_day is None:
+        raise UsageError("--anchor fixed_day needs --fixed-day, a day of the month")
+    return replace(options, eligible_months=months)
 
 
 def scheduled_rolls(schedule: str | Path | Sequence[ScheduledRoll] | None) -> tuple[ScheduledRoll, ...]:

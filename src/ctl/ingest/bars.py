@@ -433,7 +433,8 @@ def _fold(
     symbol, day: of every row at `index`, in this order, days unique per symbol. roots: the root of every symbol
     number. A session of a root is any other day with a bar of any of its symbols; a weekend day is one where `calendar`
     says so, or where the bars show a market that trades on it. holidays: by root the calendar that names those that
-    count to the next trade date; None: none do. A bar without a session soon after it is a stub: it is left out, counted and named.
+    count to the next trade date; None: none do. A bar without a session soon after it is a stub: it is left out,
+    counted and named.
     """
     numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
     first = int(day.min())
