@@ -151,6 +151,9 @@ def _counts(measures: Measures, limits: LimitsV1 | LimitsV2) -> list[Reason]:
     if measures.fail_share is None:
         text = "fail share is undefined: no paired rolls"
         reasons.append(Reason("FAIL_SHARE", "REJECT", text, None, limits.max_fail_share, "fraction"))
+    elif measures.fail_share > 1.0:
+        text = f"{measures.n_fail} rolls without a partner beside {paired} pairs"
+        reasons.append(Reason("FAIL_SHARE", "REJECT", text, measures.fail_share, limits.max_fail_share, "fraction"))
     else:
         reasons += _share("FAIL_SHARE", "fail share", measures.fail_share, limits.max_fail_share)
     return reasons

@@ -24,7 +24,7 @@ def decide(examination: Examination, rebuilt: JudgedSeries | NotComputed) -> tup
     rebuilt: our contracts built on the reference's rolls, whose verdict policy v2 reads.
     """
     if examination.identity.status == "FAIL":
-        return "REJECT", (_identity_reason(examination),)
+        return "REJECT", _identity_reasons(examination)
     request, sides = examination.request, both_sides(examination.request)
     if isinstance(sides, NotRun):
         code = "CANONICAL_MISSING" if request.canonical is None else "REFERENCE_MISSING"
@@ -67,14 +67,17 @@ def _codes_measured(examination: Examination) -> set[str]:
     return {code for layer, named in codes if not isinstance(layer.measured, NotRun) for code in named}
 
 
-def _identity_reason(examination: Examination) -> Reason:
-    failed = [check for check in examination.identity.findings if check.status == "FAIL"]
-    failed = [check for check in failed if check.check in identity.GATING_CHECKS] or failed
-    text = "; ".join(check.text for check in failed)
-    named = attempt(lambda: _matching_roots(examination))
-    text += f"; no root could be named: {named.reason}" if isinstance(named, NotRun) else named
-    first = failed[0]
-    return Reason("IDENTITY_MISMATCH", "REJECT", text, first.value, first.limit, first.unit)
+def _identity_reasons(examination: Examination) -> tuple[Reason, ...]:
+    """One reason for each failed check, the cause first; the bars' own root is looked for where it is no other."""
+    reasons = []
+    for number, failed in enumerate(identity.refusals(examination.identity.findings)):
+        code = failed.code if failed.check in identity.NEWEST_CHECKS and failed.code else "IDENTITY_MISMATCH"
+        text = failed.text
+        if code == "IDENTITY_MISMATCH" and not number:
+            named = attempt(lambda: _matching_roots(examination))
+            text += f"; no root could be named: {named.reason}" if isinstance(named, NotRun) else named
+        reasons.append(Reason(code, "REJECT", text, failed.value, failed.limit, failed.unit))
+    return tuple(reasons)
 
 
 def _matching_roots(examination: Examination) -> str:
@@ -84,7 +87,7 @@ def _matching_roots(examination: Examination) -> str:
         bars = identity.best_matching_root(request.contracts, request.other_contracts)
         if bars is not None:
             text += f"; the bars match {bars[0]} (correlation of daily changes {bars[1]:.4f})"
-    followed = isinstance(recovered, NotRun) or recovered.source == "fingerprint"
+    followed = isinstance(recovered, NotRun) or recovered.source in ("fingerprint", "ours")
     if request.reference is not None and not followed:
         match = identity.best_matching_reference(request.reference, request.other_contracts, tick=request.tick)
         if match is not None:

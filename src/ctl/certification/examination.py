@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ctl.certification.attempt import attempt
-from ctl.certification.layers import drift, functional, identity, integrity, roll_gaps, roll_schedule
+from ctl.certification.layers import drift, functional, identity, integrity, prints, roll_gaps, roll_schedule
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.log_points import LogPoints, adjusted_by_ratio, in_log_points
 from ctl.certification.measures import take_measures
 from ctl.certification.window import build_window, read_our_side, read_reference
 from ctl.model.certificate import JudgedSeries
@@ -74,20 +75,39 @@ def examine(request: CertifyRequest) -> Examination:
     ours = attempt(partial(read_our_side, request))
     checks = _then(ours, lambda ours: identity.check_ours(request, ours))
     compared = checks if isinstance(checks, NotRun) else IDENTITY_FAILED if identity.gate_failed(checks) else ours
-    recovered = _then(compared, lambda ours: read_reference(request, ours))
-    window = _then(compared, lambda ours: build_window(request, ours.canonical, ours.closes, recovered))
+    sides = _then(compared, partial(_comparable, request))
+    recovered = _then(sides, lambda sides: read_reference(sides.request, sides.ours))
+    window = _then(
+        sides,
+        lambda sides: build_window(sides.request, sides.ours.canonical, sides.ours.closes, recovered, sides.log_points),
+    )
     first = _identity(checks, window)
     if first.status == "FAIL":
         rest = [LayerResult.absent(layer, IDENTITY_FAILED) for layer in ("L1", "L2", "L3", "L4", "L5")]
         return Examination(request, ours, recovered, window, first, *rest)
-    raw_data = _layer("L1", partial(integrity.check, request, ours))
+    isolated = _then(window, prints.of_window)
+    raw_data = _layer("L1", partial(integrity.check, request, ours, window, isolated))
     schedule = _layer("L2", partial(roll_schedule.check, window))
     gaps = _layer("L3", partial(roll_gaps.check, window, schedule.measured))
-    explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment))
+    explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment, isolated))
     return Examination(
         request, ours, recovered, window, first, raw_data, schedule, gaps, explained,
         functional=_layer("L5", partial(_functional, request, recovered, explained.measured)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both sides in a common measure: prices, or log points where the reference is adjusted by ratios."""
+
+    request: CertifyRequest
+    ours: OurSide
+    log_points: LogPoints | None
+
+
+def _comparable(request: CertifyRequest, ours: OurSide) -> _Sides:
+    points = in_log_points(request, ours) if adjusted_by_ratio(request, ours) else None
+    return _Sides(request, ours, None) if points is None else _Sides(*points)
 
 
 def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> LayerResult[None]:
@@ -102,6 +122,10 @@ def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> 
 def _functional(
     request: CertifyRequest, recovered: RecoveredReference | NotRun, explained: ExplainedDrift | NotRun
 ) -> LayerResult[FunctionalParity]:
+    for refused in (recovered, explained):
+        # What the earlier layers refuse to compare, the strategy is not compared on either.
+        if isinstance(refused, NotRun) and refused.code is not None and not refused.failed:
+            return LayerResult.absent("L5", refused)
     ledger = explained if isinstance(explained, NotRun) else explained.ledger
     return functional.check(functional.strategy_input(request, recovered), ledger)
 

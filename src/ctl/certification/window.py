@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ctl.certification.contract_bars import ContractBarArrays
 from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.newest_range import newest_range
 from ctl.certification.recovery.reference import RecoveredReference, recover
 from ctl.certification.series_arrays import CanonicalArrays, HeldContracts, canonical_arrays, days_of
 from ctl.errors import DataError
@@ -20,6 +21,7 @@ from ctl.model.rolls import ContinuousSeries, ReferenceRoll, RollSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ctl.certification.log_points import LogPoints
     from ctl.certification.request import CertifyRequest
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
@@ -107,16 +109,28 @@ class OurSide:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Both sides over their overlap, and the rolls of either inside it."""
+    """Both sides over their overlap, and the rolls of either inside it.
+
+    ours: our series beyond the overlap as well. atr: mean true range of the newest sessions, the smaller side's.
+
+    request, canonical and every close are in log points where the reference is adjusted by ratios.
+    """
 
     request: CertifyRequest
     canonical: ContinuousSeries | DailySeries
+    ours: CanonicalArrays
     reference: Reference
     closes: ContractCloses
     recovered: RecoveredReference
     overlap: Overlap
     canonical_rolls: tuple[WindowRoll, ...]
     reference_rolls: tuple[WindowRoll, ...]
+    atr: float
+    log_points: LogPoints | None = None
+
+    def prices(self, values: Floats) -> Floats:
+        """Prices of this window's closes, which are log points where the reference is adjusted by ratios."""
+        return values if self.log_points is None else self.log_points.prices(values)
 
 
 def both_sides(request: CertifyRequest) -> tuple[ContinuousSeries | DailySeries, Reference] | NotRun:
@@ -166,7 +180,11 @@ def read_reference(request: CertifyRequest, ours: OurSide) -> RecoveredReference
 
 
 def build_window(
-    request: CertifyRequest, canonical: CanonicalArrays, closes: ContractCloses, recovered: RecoveredReference | NotRun
+    request: CertifyRequest,
+    canonical: CanonicalArrays,
+    closes: ContractCloses,
+    recovered: RecoveredReference | NotRun,
+    log_points: LogPoints | None = None,
 ) -> Window | NotRun:
     """Both sides over each other; NOT_RUN with the code INSUFFICIENT_OVERLAP where they never overlap in time."""
     sides = both_sides(request)
@@ -185,12 +203,15 @@ def build_window(
     return Window(
         request,
         series,
+        canonical,
         reference,
         closes,
         recovered,
         overlap,
         place_rolls(overlap, rolls),
         place_rolls(overlap, recovered.rolls),
+        newest_range(overlap, series, reference),
+        log_points,
     )
 
 

@@ -267,7 +267,7 @@ def certify_terms(
     return CertifyTerms(
         tick=tick,
         max_day_delta=max_day_delta,
-        quote_unit=quote_unit or bars.meta.quote_unit or (known.quote_unit if known else "price units"),
+        quote_unit=quote_unit or _quote_unit(bars.meta.quote_unit, known, tick),
         calendar=calendar,
         acceptance_policy=acceptance,
     )
@@ -317,3 +317,14 @@ def strategy_named(
     if parameters or unregistered:
         return found.configured(parameters or {}, timeframe=timeframe, unregistered=unregistered)
     return found
+
+
+def _quote_unit(stated: str, known: Instrument | None, tick: float) -> str:
+    """The bars' unit, else the instrument's; where that one's tick contradicts `tick`, cents for dollars or none."""
+    if known is None or stated not in ("", known.quote_unit):
+        return stated or "price units"
+    times = tick / known.tick
+    if abs(times - 100.0) <= 1e-6 and known.quote_unit.startswith("USD "):
+        return f"cents {known.quote_unit.removeprefix('USD ')}"
+    # Another tick of the same unit is a few times larger or smaller, as a vendor's grid may be.
+    return known.quote_unit if 0.05 <= times <= 20.0 else "price units"

@@ -313,6 +313,18 @@ class Unexplained:
 
 
 @dataclass(frozen=True, slots=True)
+class PathRange:
+    """5 % and 95 % of the mean |D| when the blocks' gap differences change places; their sum stays.
+
+    orders: how many were drawn, 0 where no gap differs. The observed mean may lie outside.
+    """
+
+    low: float
+    high: float
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerSummary:
     """D(t) as an exact sum of components, largest mean first; sum_residual is the largest error of that sum."""
 
@@ -509,6 +521,7 @@ class CertificateV1:
     unmatched_canonical: Records[CertifiedRoll]
     unmatched_reference: Records[CertifiedRoll]
     ledger: LedgerSummary | None
+    path_range: PathRange | None
     rebuilt: RebuiltSeries | RebuiltNotComputed | None
     smallest_flip: Flip | None
     flips_by_check: Mapping[str, Flip | None] | None

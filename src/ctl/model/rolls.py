@@ -28,7 +28,7 @@ NoticeCode = Literal[
 
 GUARD_SESSIONS: Final = 2  # sessions before last trade or first notice from which a contract is held no more
 MOST_GUARD_SESSIONS: Final = 60
-RollSource = Literal["fingerprint", "contract_column", "spread_step", "stated", "canonical"]
+RollSource = Literal["ours", "fingerprint", "contract_column", "spread_step", "stated", "canonical"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Ladder:
     components: tuple[tuple[str, str], ...] = ()
 
 
-_BASIS: Final = (("basis", ""),)
+_BASIS: Final = (("basis", ""), ("print:", ""))
 _PRICE: Final = (("gap:", ":price"),)
 _DATE: Final = (("gap:", ":date"), ("timing:", ""))
 

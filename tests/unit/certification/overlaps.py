@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 
-from ctl.certification.window import Overlap, WindowRoll
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.window import Overlap, Window, WindowRoll
+from ctl.model.reference import Reference
 
 START = np.datetime64("2020-01-01")
 
@@ -42,3 +46,12 @@ def roll(index: int) -> WindowRoll:
     """A roll whose first session on the new contract is number `index`."""
     day = date(2020, 1, 1) + timedelta(days=index)
     return WindowRoll(day - timedelta(days=1), day, None, None, 1.0, "canonical", index - 1, index, edge=False)
+
+
+def window_of(overlap: Overlap, ours: Sequence[WindowRoll] = (), theirs: Sequence[WindowRoll] = ()) -> Window:
+    """A window of these closes and rolls; of the request the tick alone is read."""
+    request = SimpleNamespace(tick=0.01)
+    return Window(
+        request, None, None, Reference("other", None, None), ContractCloses.empty(), None, overlap, tuple(ours),
+        tuple(theirs),
+    )  # type: ignore[arg-type]  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.acceptance import LIMITS_V1
-from ctl.certification.layers import ledger
+from ctl.certification.layers import ledger, prints
 from ctl.certification.recovery import adjustment
 from ctl.certification.tolerance import watch_above
 from ctl.certification.window import roll_starts
@@ -28,6 +28,7 @@ from ctl.model.findings import LayerName, LayerResult, NotRun, worst_status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ctl.certification.layers.prints import WindowPrints
     from ctl.certification.layers.roll_schedule import RollAlignment
     from ctl.certification.window import Overlap, Window, WindowRoll
 
@@ -36,6 +37,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 LAYER: Final[LayerName] = "L4"
+BASES_DIFFER: Final = "BASES_DIFFER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,13 @@ class ExplainedDrift:
     ledger: ledger.Ledger
 
 
-def check(window: Window | NotRun, alignment: RollAlignment) -> LayerResult[ExplainedDrift]:
-    """The layer: drift and its ledger. alignment: names the blocks where contracts are unknown; may be empty."""
+def check(
+    window: Window | NotRun, alignment: RollAlignment, isolated: WindowPrints | NotRun | None = None
+) -> LayerResult[ExplainedDrift]:
+    """The layer: drift and its ledger. alignment: names the blocks where contracts are unknown; may be empty.
+
+    isolated: the window's prints; None: looked for here.
+    """
     if isinstance(window, NotRun):
         return LayerResult.absent(LAYER, window)
     overlap, request = window.overlap, window.request
@@ -82,9 +89,10 @@ def check(window: Window | NotRun, alignment: RollAlignment) -> LayerResult[Expl
         return LayerResult.absent(LAYER, "the reference ships no adjusted series and states no gaps to build one from")
     refused = _bases_refused(window)
     if refused:
-        return LayerResult.absent(LAYER, refused)
+        return LayerResult.absent(LAYER, NotRun(refused, code=BASES_DIFFER))
     drift = measure(overlap, window.canonical_rolls, window.reference_rolls)
-    book = _ledger(window, alignment)
+    single = prints.of_window(window) if isolated is None or isinstance(isolated, NotRun) else isolated
+    book = _ledger(window, alignment, single)
     scale = max(1.0, float(np.abs(overlap.canonical_adjusted).max()))
     if not np.abs(book.drift - drift.d).max() <= 1e-9 * scale:
         raise DataError("the ledger explains another drift than the one measured")
@@ -96,7 +104,8 @@ def check(window: Window | NotRun, alignment: RollAlignment) -> LayerResult[Expl
     findings = (
         watch_above("mean_drift", text, "MEAN_DRIFT", figures.mean_drift, limit, request.quote_unit),
         book.finding(),
-        *adjustment.mismatch(window.canonical, window.recovered, tick=request.tick),
+        # Ratios against ratios are told with the identity: here they are differences on both sides.
+        *([] if window.log_points else adjustment.mismatch(window.canonical, window.recovered, tick=request.tick)),
     )
     status = worst_status(made.status for made in findings)
     if request.contracts is None:
@@ -108,7 +117,7 @@ def check(window: Window | NotRun, alignment: RollAlignment) -> LayerResult[Expl
     return LayerResult.of(LAYER, status, text, findings, measured=ExplainedDrift(drift, book), figures=figures)
 
 
-def _ledger(window: Window, alignment: RollAlignment) -> ledger.Ledger:
+def _ledger(window: Window, alignment: RollAlignment, isolated: WindowPrints) -> ledger.Ledger:
     overlap, recovered = window.overlap, window.recovered
     roll_dates = (roll.roll_date for roll in recovered.rolls)
     ours = dict(zip(roll_dates, recovered.our_gaps.tolist(), strict=True))
@@ -124,6 +133,7 @@ def _ledger(window: Window, alignment: RollAlignment) -> ledger.Ledger:
         names=overlap.contracts,
         our_gaps=our_gaps,
         pairs=[(pair.canonical, pair.reference) for pair in alignment.pairs],
+        prints=isolated.sizes,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.acceptance import LIMITS_V1
+from ctl.certification.layers import newest, prints
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
 from ctl.certification.recovery import adjustment
 from ctl.certification.recovery.reference import recover
@@ -16,6 +18,7 @@ from ctl.certification.tolerance import compared, exceeds
 from ctl.certification.window import INSUFFICIENT_OVERLAP, roll_starts
 from ctl.model.contracts import parse_symbol
 from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.request import CertifyRequest, EquityBasis
-    from ctl.certification.window import OurSide, Overlap, Window, WindowRoll
+    from ctl.certification.window import OurSide, Window
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
     from ctl.model.reference import Reference
@@ -33,7 +36,13 @@ Floats = npt.NDArray[np.float64]
 
 LAYER: Final[LayerName] = "L0"
 GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
+# Checks 5 to 7 in the order in which they name a refusal.
+NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now")
+MOST_PRINTS: Final = 0.05
+MOST_OUTLIERS: Final = 0.01
+OUTLIER_CHANGES: Final = 10.0
 MIN_CHANGES: Final = 30
+LONG_CHANGE: Final = 5
 
 
 def check_ours(request: CertifyRequest, ours: OurSide) -> tuple[Finding, ...]:
@@ -65,12 +74,31 @@ def check(ours: Sequence[Finding], window: Window | NotRun) -> LayerResult[None]
         status: Status = "ERROR" if window.code == INSUFFICIENT_OVERLAP else "NOT_RUN"
         match = finding("reference_match", status, window.reason, window.code)
         return result((*ours[:2], match, *ours[2:]))
-    match = check_reference_match(window.overlap, window.canonical_rolls, window.reference_rolls)
-    checks = [*ours[:2], match, *ours[2:], check_fingerprint(window.recovered)]
-    if match.status == "FAIL":
+    match = check_reference_match(window)
+    checks = [*ours[:2], match, *ours[2:], check_fingerprint(window.recovered), *newest.check(window)]
+    checks += check_ratio(window)
+    if match.status == "FAIL" and window.log_points is None:
         # Changes of another adjustment correlate less the farther back they lie: no other instrument is needed.
         checks += adjustment.mismatch(window.canonical, window.recovered, tick=window.request.tick)
     return result(checks)
+
+
+def check_ratio(window: Window) -> list[Finding]:
+    """That the reference is adjusted by ratios and ours is not: ours is built by ratio for the comparison."""
+    if window.log_points is None:
+        return []
+    scale, series = window.log_points.scale, window.canonical
+    own = series.policy.adjustment if isinstance(series, ContinuousSeries) else "none"
+    evidence = {"canonical": own, "reference": "ratio", "scale": scale}
+    if own == "ratio":
+        return [
+            finding("adjustment", "PASS", "both sides are adjusted by ratios, which are compared", evidence=evidence)
+        ]
+    text = (
+        f"our series is {adjustment.WORDS[own]}, the reference {adjustment.WORDS['ratio']}: for the comparison ours is "
+        f"built by ratio; gaps and drift are ratios, told in price units at {scale:g}"
+    )
+    return [finding("adjustment", "WATCH", text, adjustment.ADJUSTMENT_MISMATCH, evidence=evidence)]
 
 
 def check_root(request: CertifyRequest) -> Finding:
@@ -125,28 +153,62 @@ def check_grid(closes: Floats, tick: float) -> Finding:
     return finding("tick_grid", "FAIL", text, None, share, limit, "fraction", evidence)
 
 
-def check_reference_match(
-    overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
-) -> Finding:
-    """Check 3: daily changes correlate with the reference's, and levels agree where it ships unadjusted closes."""
-    correlation, used, basis = _change_correlation(overlap, canonical_rolls, reference_rolls)
-    ratio, level = _levels(overlap)
+def refusals(findings: Sequence[Finding]) -> list[Finding]:
+    """What a failed layer is refused for, the cause first.
+
+    A wrong date, unit or level names itself, unless it is another instrument's: then check 3 comes first.
+    """
+    failed = {made.check: made for made in findings if made.status == "FAIL"}
+    ours = [failed[name] for name in GATING_CHECKS[:2] if name in failed]
+    named = [failed[name] for name in NEWEST_CHECKS if name in failed]
+    match = failed.get("reference_match")
+    if match is None:
+        return ours + named
+    typical = match.evidence["typical_correlation"]
+    unlike = typical is None or exceeds(LIMITS_V1.min_change_correlation, typical)
+    level = match.evidence["median_level_difference"]
+    off_level = level is not None and exceeds(level, LIMITS_V1.max_median_level_difference)
+    first = "dates" not in failed and (unlike or (off_level and "unit" not in failed))
+    return [*ours, match, *named] if first else [*ours, *named, match]
+
+
+def check_reference_match(window: Window) -> Finding:
+    """Check 3: changes correlate with the reference's, and levels agree where it ships unadjusted closes.
+
+    Daily changes; over 5 sessions where the stated closes or sessions are others. Changes beside an isolated print
+    are left out where they alone spoil the correlation.
+    """
+    compared_changes = _comparable_changes(window)
+    correlation, left_out = _pearson(*compared_changes.values), 0
+    if correlation is not None and exceeds(LIMITS_V1.min_change_correlation, correlation):
+        without = _without_outliers(window, compared_changes)
+        found = _pearson(*without.values)
+        if found is not None and not exceeds(LIMITS_V1.min_change_correlation, found):
+            left_out = compared_changes.used - without.used
+            correlation, compared_changes = found, without
+    used, basis, words = compared_changes.used, compared_changes.basis, compared_changes.words
+    ratio, level = _levels(window)
     evidence: dict[str, Any] = {
         "correlation": correlation,
         "changes": used,
         "changes_over": basis,
+        "changes_left_out": left_out,
+        "typical_correlation": None,
         "median_level_ratio": ratio,
         "median_level_difference": level,
     }
     least, most = LIMITS_V1.min_change_correlation, LIMITS_V1.max_median_level_difference
     if correlation is None:
         why = f"{used} comparable changes" if used < MIN_CHANGES else f"one side does not move over {used} changes"
-        text = f"correlation of daily changes is undefined: {why}"
+        text = f"correlation of {words} is undefined: {why}"
         return finding("reference_match", "ERROR", text, evidence=evidence)
     problems = []
+    evidence["typical_correlation"] = correlation
     if exceeds(least, correlation):
         left, right = compared(correlation, least)
-        problems.append(f"correlation of daily changes {left} < {right}")
+        problems.append(f"correlation of {words} {left} < {right}")
+        typical = newest.typical_correlation(*compared_changes.all_sessions)
+        evidence["typical_correlation"] = typical if math.isfinite(typical) else None
     if level is not None and exceeds(level, most):
         left, right = compared(100 * level, 100 * most)
         problems.append(f"median level difference {left} % > {right} %")
@@ -156,7 +218,9 @@ def check_reference_match(
         if power is not None:
             code = "UNIT_MISMATCH"
             problems.append(f"prices are {10.0**power:g} times the reference's: another quote unit")
-    text = "; ".join(problems) or f"correlation of daily changes {correlation:.4f} over {used} sessions"
+    text = "; ".join(problems) or f"correlation of {words} {correlation:.4f} over {used} sessions"
+    if left_out:
+        text += f", {counted(left_out, 'change')} that no market makes left out"
     status: Status = "FAIL" if problems else "PASS"
     return finding("reference_match", status, text, code, correlation, least, "correlation", evidence)
 
@@ -210,7 +274,7 @@ def check_fingerprint(recovered: RecoveredReference) -> Finding:
     if recovered.median_residual_ticks is None:
         return finding("fingerprint", "NOT_RUN", "contract closes were not matched", evidence=evidence)
     residual = recovered.median_residual_ticks
-    if recovered.source != "fingerprint":
+    if recovered.source not in ("fingerprint", "ours"):
         text = f"the reference's closes match no path through our contracts: median residual {residual:.2f} ticks"
         return finding("fingerprint", "WATCH", text, "NO_FINGERPRINT_MATCH", residual, unit="ticks", evidence=evidence)
     text = f"the reference's closes follow our contracts: median residual {residual:.2f} ticks"
@@ -224,7 +288,7 @@ def result(findings: Sequence[Finding]) -> LayerResult[None]:
     """The layer from its checks. A gating check that did not run makes the layer NOT_RUN, unless one failed."""
     by_check = {made.check: made.status for made in findings}
     gating = [by_check.get(check, "NOT_RUN") for check in GATING_CHECKS]
-    status = worst_status(gating)
+    status = worst_status([*gating, *(by_check[check] for check in NEWEST_CHECKS if check in by_check)])
     if status in {"PASS", "WATCH"} and "NOT_RUN" in gating:
         status = "NOT_RUN"
     if status == "PASS" and any(made.status in {"WATCH", "FAIL"} for made in findings):
@@ -299,24 +363,89 @@ def _active_changes(bars: ContractBars) -> pl.DataFrame:
     )
 
 
-def _change_correlation(
-    overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_rolls: Sequence[WindowRoll]
-) -> tuple[float | None, int, str]:
-    """Pearson of close-to-close changes between neighbouring shared sessions, how many, and which."""
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Changes of both sides on the shared sessions after the first (n), and which of them are compared."""
+
+    ours: Floats
+    theirs: Floats
+    usable: npt.NDArray[np.bool_]
+    basis: str
+    words: str = "daily changes"
+
+    @property
+    def used(self) -> int:
+        """How many are compared."""
+        return int(np.count_nonzero(self.usable))
+
+    @property
+    def values(self) -> tuple[Floats, Floats]:
+        """The compared ones."""
+        return self.ours[self.usable], self.theirs[self.usable]
+
+    @property
+    def all_sessions(self) -> tuple[Floats, Floats]:
+        """All of them, NaN where not compared."""
+        return np.where(self.usable, self.ours, np.nan), np.where(self.usable, self.theirs, np.nan)
+
+
+def _comparable_changes(window: Window) -> _Changes:
+    """Close-to-close changes of one contract on both sides; where contracts are unknown, with no roll of either."""
+    overlap = window.overlap
     ours = overlap.canonical_adjusted
     theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
     usable = np.ones(max(ours.size - 1, 0), dtype=np.bool_)
-    switched = roll_starts(overlap, canonical_rolls, reference_rolls) - 1
+    switched = roll_starts(overlap, window.canonical_rolls, window.reference_rolls) - 1
     usable[switched[(switched >= 0) & (switched < usable.size)]] = False
     basis = "sessions on which neither side rolls"
     x, y = np.diff(ours), np.diff(theirs)
     usable &= np.isfinite(x) & np.isfinite(y)
-    same, contract = overlap.same_contract, overlap.canonical_contract
-    alike = usable & same[1:] & same[:-1] & (contract[1:] == contract[:-1])
+    same, held = overlap.same_contract, overlap.canonical_contract
+    alike = usable & same[1:] & same[:-1] & (held[1:] == held[:-1])
     if np.count_nonzero(alike) >= MIN_CHANGES:
         usable, basis = alike, "same-contract sessions"
-    x, y = x[usable], y[usable]
-    return _pearson(x, y), int(x.size), basis
+    found = _Changes(x, y, usable, basis)
+    return found if _bases_agree(window) else _over_sessions(found, LONG_CHANGE)
+
+
+def _over_sessions(daily: _Changes, sessions: int) -> _Changes:
+    """Overlapping changes over so many sessions: sums of daily ones, all of which are compared."""
+    if daily.usable.size < sessions:
+        return daily
+    ours, theirs = (
+        np.convolve(np.where(daily.usable, values, 0.0), np.ones(sessions), mode="valid")
+        for values in (daily.ours, daily.theirs)
+    )
+    usable = np.convolve(daily.usable, np.ones(sessions, dtype=np.int64), mode="valid") == sessions
+    if np.count_nonzero(usable) < MIN_CHANGES:
+        return daily
+    return _Changes(ours, theirs, usable, daily.basis, f"changes over {sessions} sessions")
+
+
+def _bases_agree(window: Window) -> bool:
+    """Whether both sides state one close and one session basis."""
+    theirs = window.reference.adjusted or window.reference.unadjusted
+    if theirs is None or not isinstance(window.canonical, ContinuousSeries):
+        return True
+    ours, other = window.canonical.meta, theirs.meta
+    return (ours.close_basis, ours.session_basis) == (other.close_basis, other.session_basis)
+
+
+def _without_outliers(window: Window, changes: _Changes) -> _Changes:
+    """Without the changes that touch an isolated print or that no market makes, where these are few."""
+    found = prints.of_window(window).prints
+    count = window.overlap.sessions.size
+    usual = float(np.median(np.abs(changes.ours[changes.usable])))
+    touched = np.zeros(count + 1, dtype=np.bool_)
+    # The change at position t is from session t to t + 1; one over several sessions ends later.
+    length = count - changes.usable.size
+    for back in range(length + 1):
+        touched[np.maximum(found.at - back, 0)] = True
+    usable = changes.usable & ~touched[: changes.usable.size]
+    far = usable & (np.abs(changes.ours - changes.theirs) > OUTLIER_CHANGES * usual)
+    if found.at.size > MOST_PRINTS * count or np.count_nonzero(far) > MOST_OUTLIERS * count:
+        return changes
+    return replace(changes, usable=usable & ~far)
 
 
 def _pearson(x: Floats, y: Floats) -> float | None:
@@ -327,15 +456,17 @@ def _pearson(x: Floats, y: Floats) -> float | None:
     return float(np.dot(x, y)) / scale if scale > 0.0 else None
 
 
-def _levels(overlap: Overlap) -> tuple[float | None, float | None]:
+def _levels(window: Window) -> tuple[float | None, float | None]:
     """Medians of canonical / reference and of |canonical / reference - 1| of unadjusted closes.
 
     None without the reference's own unadjusted closes.
     """
+    overlap = window.overlap
     if not overlap.has_reference_unadjusted:
         return None, None
-    usable = overlap.reference_unadjusted != 0.0
-    ratio = overlap.canonical_unadjusted[usable] / overlap.reference_unadjusted[usable]
+    ours, theirs = window.prices(overlap.canonical_unadjusted), window.prices(overlap.reference_unadjusted)
+    usable = theirs != 0.0
+    ratio = ours[usable] / theirs[usable]
     ratio = ratio[np.isfinite(ratio)]
     return (float(np.median(ratio)), float(np.median(np.abs(ratio - 1.0)))) if ratio.size else (None, None)
 

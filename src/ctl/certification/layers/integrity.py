@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctl.certification.contract_bars import LISTED
+from ctl.certification.layers import prints, scale, sessions_compared
 from ctl.certification.tolerance import exceeds
 from ctl.errors import CtlError
 from ctl.kernels import kernel
@@ -17,9 +18,11 @@ from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from ctl.certification.contract_bars import ContractBarArrays
+    from ctl.certification.layers.prints import WindowPrints
+    from ctl.certification.layers.sessions_compared import OneSided
     from ctl.certification.request import CertifyRequest
     from ctl.certification.series_arrays import CanonicalArrays
-    from ctl.certification.window import OurSide
+    from ctl.certification.window import OurSide, Window
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.findings import Status
 
@@ -40,19 +43,34 @@ PARITY_LEAST_SHARE: Final = 0.99
 TOLD: Final = ("DATA_HOLE", "BAD_CLOSE", "THIN_CONTRACT", "HELD_TO_THE_END")
 
 
-def check(request: CertifyRequest, ours: OurSide | NotRun) -> LayerResult[None]:
-    """Every check of the raw bars. Nothing here gates: a finding says what to look at.
+def check(
+    request: CertifyRequest, ours: OurSide | NotRun, window: Window | NotRun, isolated: WindowPrints | NotRun
+) -> LayerResult[None]:
+    """Every check of the raw bars, and of each side's sessions and single closes against the other's.
 
-    The contract that our series holds on a day is the active one.
+    Nothing here gates: a finding says what to look at. The contract that our series holds on a day is the active one.
     """
     bars = ours if isinstance(ours, NotRun) else ours.bars
     if isinstance(ours, NotRun) or isinstance(bars, NotRun) or request.contracts is None:
         return LayerResult.absent(LAYER, bars if isinstance(bars, NotRun) else "no contract bars")
     reference_contracts = None if request.reference is None else request.reference.contracts
+    series, calendar = request.canonical, request.calendar_sessions
+    months = series.policy.eligible_months if isinstance(series, ContinuousSeries) else None
+    sides = None if isinstance(window, NotRun) else sessions_compared.of_window(window)
+    theirs = ours.closes.sessions if isinstance(window, NotRun) else window.recovered.sessions
     findings = [
         check_bars(bars),
         check_order(bars),
-        *check_calendar(bars, ours.canonical, request.calendar_sessions),
+        scale.check_order(request.contracts.contracts, bars),
+        scale.check_holes(ours.closes.sessions, theirs, calendar),
+        *check_calendar(bars, ours.canonical, calendar, sides),
+        *([] if sides is None else sessions_compared.check(sides)),
+        *(
+            []
+            if isinstance(window, NotRun) or isinstance(isolated, NotRun)
+            else [prints.check_window(window, isolated)]
+        ),
+        scale.check_volume(request.contracts.contracts, bars, months),
         check_day_basis(request.contracts, bars),
         check_spikes(bars, request.tick),
         check_stale(bars, ours.canonical),
@@ -113,18 +131,23 @@ def check_order(bars: ContractBarArrays) -> Finding:
 
 
 def check_calendar(
-    bars: ContractBarArrays, canonical: CanonicalArrays, calendar_sessions: Days | None
+    bars: ContractBarArrays, canonical: CanonicalArrays, calendar_sessions: Days | None, sides: OneSided | None = None
 ) -> list[Finding]:
-    """Bars on days that are no sessions, and sessions on which the active contract has no bar."""
+    """Bars on days that are no sessions, and sessions on which the active contract has no bar.
+
+    sides: of both sides' sessions: what the calendar has and both lack, or both have and it lacks, is the calendar's.
+    """
     if calendar_sessions is None:
         text = "no exchange calendar given"
         return [finding("non_sessions", "NOT_RUN", text), finding("missing_sessions", "NOT_RUN", text)]
     sessions = calendar_sessions.astype("datetime64[D]").astype(np.int64)
-    return [_non_sessions(bars, sessions), _missing_sessions(bars, canonical, sessions)]
+    off = np.empty(0, dtype=np.int64) if sides is None else sides.calendar_off.astype(np.int64)
+    return [_non_sessions(bars, sessions, off), _missing_sessions(bars, canonical, sessions, off)]
 
 
-def _non_sessions(bars: ContractBarArrays, sessions: Ints) -> Finding:
+def _non_sessions(bars: ContractBarArrays, sessions: Ints, off: Ints) -> Finding:
     foreign = np.flatnonzero(~_contained(bars.day, sessions))
+    foreign = foreign[~_contained(bars.day[foreign], off)]
     if not foreign.size:
         return finding("non_sessions", "PASS", "every bar lies on a session of the exchange")
     text = counted(foreign.size, "bar on a day that is no session", "bars on days that are no sessions")
@@ -133,13 +156,14 @@ def _non_sessions(bars: ContractBarArrays, sessions: Ints) -> Finding:
     return finding("non_sessions", "WATCH", text, "NON_SESSION_BARS", float(foreign.size), 0.0, "bars", evidence)
 
 
-def _missing_sessions(bars: ContractBarArrays, canonical: CanonicalArrays, sessions: Ints) -> Finding:
+def _missing_sessions(bars: ContractBarArrays, canonical: CanonicalArrays, sessions: Ints, off: Ints) -> Finding:
     check = "missing_sessions"
     if not canonical.sessions.size:
         return finding(check, "NOT_RUN", "no canonical series says which contract is active")
     ours = canonical.sessions.astype(np.int64)
     inside = sessions[(sessions >= ours[0]) & (sessions <= ours[-1])]
     missing = inside[~_contained(inside, ours)]
+    missing = missing[~_contained(missing, off)]
     if not missing.size:
         return finding(check, "PASS", f"all {inside.size} sessions have a bar", value=0.0)
     before = np.searchsorted(ours, missing, side="right") - 1

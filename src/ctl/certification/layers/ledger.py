@@ -43,6 +43,7 @@ BASIS: Final = "basis"
 CONTRACT: Final = "contract"
 REFERENCE_RESIDUAL: Final = "reference_residual"
 CANONICAL_RESIDUAL: Final = "canonical_residual"
+PRINT: Final = "print:"
 UNEXPLAINED: Final = (CONTRACT, REFERENCE_RESIDUAL, CANONICAL_RESIDUAL)
 
 
@@ -112,12 +113,34 @@ class Block(NamedTuple):
         return slice(self.inside_from, self.until)
 
 
+class Prints(NamedTuple):
+    """Isolated prints: positions on the ledger's sessions, ascending, and our close less the reference's there, as far
+    as it is off.
+    """
+
+    at: Ints
+    size: Floats
+
+    def named(self, sessions: npt.NDArray[np.datetime64]) -> tuple[list[str], Ints, Floats]:
+        """Names, positions and sizes of the components."""
+        return [f"{PRINT}{day}" for day in sessions[self.at]], self.at, self.size
+
+    def columns(self, sessions: npt.NDArray[np.datetime64]) -> dict[str, Floats]:
+        """Each as a component over all sessions (T)."""
+        out = {}
+        for name, at, size in zip(*self.named(sessions), strict=True):
+            out[name] = np.zeros(len(sessions))
+            out[name][at] = size
+        return out
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Drift D on T sessions and its components.
 
     basis, contract, reference_residual, canonical_residual: dense components (T). inside: the timing
-    components, each on the sessions of its own block (T). summary: what is published.
+    components, each on the sessions of its own block (T). prints: single closes, taken out of `basis`. summary: what
+    is published.
     """
 
     sessions: npt.NDArray[np.datetime64]
@@ -125,6 +148,7 @@ class Ledger:
     same_contract: npt.NDArray[np.bool_]
     blocks: tuple[Block, ...]
     inside: Floats
+    prints: Prints
     basis: Floats
     contract: Floats
     reference_residual: Floats
@@ -134,7 +158,7 @@ class Ledger:
 
     @property
     def dense(self) -> dict[str, Floats]:
-        """The components that are no block's (T each); `canonical_residual` only where there is one."""
+        """The components that are no block's and no print's (T each); `canonical_residual` only where there is one."""
         out = {BASIS: self.basis, CONTRACT: self.contract, REFERENCE_RESIDUAL: self.reference_residual}
         if self.canonical_residual is not None:
             out[CANONICAL_RESIDUAL] = self.canonical_residual
@@ -159,7 +183,7 @@ class Ledger:
                 out[block.timing] = np.zeros(sessions)
                 out[block.timing][block.inside] = self.inside[block.inside]
         out.update(self.dense)
-        return out
+        return out | self.prints.columns(self.sessions)
 
     def finding(self) -> Finding:
         """PASS, or WATCH `UNEXPLAINED_DRIFT` above 0.1 % of the median price."""
@@ -180,6 +204,7 @@ def compute(
     names: Sequence[str] = (),
     our_gaps: Floats | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    prints: Floats | None = None,
 ) -> Ledger:
     """Align two series and write their difference as a ledger.
 
@@ -187,11 +212,13 @@ def compute(
     both sides are left out. names: contract names that `Side.contract` indexes. our_gaps: per reference
     roll its two contracts' gap on our own closes at its gap session, NaN where unknown. pairs: (canonical,
     reference) roll indices paired by the roll schedule; read only where contracts are unknown, where they
-    are the blocks. Raises DataError without a shared session.
+    are the blocks. prints: by how much our close less the reference's is off on sessions with an isolated print, else
+    zero (T). Raises DataError without a shared session.
     """
     keep = np.isfinite(canonical.adjusted) & np.isfinite(reference.adjusted)
     if not keep.all():
         sessions, canonical, reference = sessions[keep], _take(canonical, keep), _take(reference, keep)
+        prints = None if prints is None else prints[keep]
     if len(sessions) == 0:
         raise DataError(
             "no drift ledger: no session has an adjusted close on both sides",
@@ -199,7 +226,7 @@ def compute(
             remedy="compare series that overlap in time",
         )
     split = np.full(len(reference.rolls), np.nan) if our_gaps is None else our_gaps
-    book = _Book(sessions, canonical, reference, names, split)
+    book = _Book(sessions, canonical, reference, names, split, np.zeros(len(sessions)) if prints is None else prints)
     if ((canonical.contract >= 0) & (reference.contract >= 0)).any():
         return book.by_contract(canonical.contract, reference.contract)
     return book.by_date(pairs)
@@ -224,8 +251,9 @@ class _Book:
         reference: Side,
         names: Sequence[str],
         our_gaps: Floats,
+        prints: Floats,
     ) -> None:
-        self.sessions = sessions
+        self.sessions, self.prints = sessions, prints
         self.canonical, self.reference = canonical, reference
         self.names, self.our_gaps = names, our_gaps
         self.count = len(sessions)
@@ -396,7 +424,8 @@ class _Book:
         for block in blocks:
             inside[block.inside_from : block.until] = True
         before = np.array([block.before for block in blocks], dtype=np.int64)
-        steps = np.bincount(before, weights=[block.carried for block in blocks], minlength=self.count + 1)
+        carried = np.array([block.carried for block in blocks], dtype=np.float64)
+        steps = np.bincount(before, weights=carried, minlength=self.count + 1)
         # Gaps of the blocks that lie wholly after each session.
         later = np.cumsum(steps[::-1])[::-1][1:]
         plain = same if known else ~inside & np.isfinite(self.raw)
@@ -425,14 +454,21 @@ class _Book:
         timing = np.where(inside, rest, 0.0)
         contract = np.where(~plain & ~inside, rest, 0.0)
         basis = np.zeros(self.count)
+        single = Prints(np.empty(0, dtype=np.int64), np.empty(0))
         if known:
+            at = np.flatnonzero((self.prints != 0.0) & plain)
+            single = Prints(at, self.prints[at])
             basis = level
+            basis[at] -= single.size
         else:
             contract = contract + level
         total = later + timing + basis + contract + residual
+        total[single.at] += single.size
         if canonical_residual is not None:
             total = total + canonical_residual
-        measures = _measure(drift, blocks, timing, basis, contract, residual, canonical_residual)
+        measures = _measure(
+            drift, blocks, timing, single.named(self.sessions), basis, contract, residual, canonical_residual
+        )
         size, price = np.abs(drift), self._median_price()
         relative = measures.unexplained_mean / price if price > 0 else None
         summary = LedgerSummary(
@@ -458,6 +494,7 @@ class _Book:
             same_contract=same,
             blocks=blocks,
             inside=timing,
+            prints=single,
             basis=basis,
             contract=contract,
             reference_residual=residual,
@@ -502,6 +539,7 @@ def _measure(
     drift: Floats,
     blocks: tuple[Block, ...],
     timing: Floats,
+    prints: tuple[list[str], Ints, Floats],
     basis: Floats,
     contract: Floats,
     residual: Floats,
@@ -528,6 +566,11 @@ def _measure(
         pulls.append(np.add.reduceat(np.append(sign, 0.0) * padded, ends)[::2])
         sizes.append(np.add.reduceat(np.abs(padded), ends)[::2])
         largest.append(np.maximum.reduceat(np.abs(padded), ends)[::2])
+    if prints[0]:
+        names += prints[0]
+        pulls.append(sign[prints[1]] * prints[2])
+        sizes.append(np.abs(prints[2]))
+        largest.append(np.abs(prints[2]))
     dense = np.stack(
         [basis, contract, residual] if canonical_residual is None else [basis, contract, residual, canonical_residual]
     )

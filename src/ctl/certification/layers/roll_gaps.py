@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.acceptance import LIMITS_V1
+from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.layers import gap_timing
 from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
@@ -17,17 +19,14 @@ from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, finding,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.layers.roll_schedule import RollAlignment, RollSchedules
     from ctl.certification.window import Window, WindowRoll
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 LAYER: Final[LayerName] = "L3"
 MOST_NAMED: Final = 3
-UNADJUSTED_TICKS: Final = 1.0
-APART_TICKS: Final = 8.0
-APART_NOISES: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +64,65 @@ def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerRe
     limit = LIMITS_V1.max_mean_gap_diff
     findings = [
         watch_above("mean_gap_diff", text, "MEAN_GAP_DIFF", mean, limit, request.quote_unit),
-        *check_unadjusted(window, alignment, gaps),
+        *check_timing(window, alignment, gaps),
+        *check_unadjusted(window),
     ]
     status = worst_status(made.status for made in findings)
     return LayerResult.of(LAYER, status, text, findings, measured=gaps, figures=figures)
 
 
-def check_unadjusted(window: Window, alignment: RollAlignment, gaps: RollGaps) -> list[Finding]:
-    """Rolls whose gap the reference left in its adjusted series."""
-    left = left_unadjusted(gaps, tick=window.request.tick).tolist()
-    if not left:
+def check_timing(window: Window, alignment: RollAlignment, gaps: RollGaps) -> list[Finding]:
+    """One habit in place of many blocks: gaps taken some sessions off, or from opens."""
+    closes, tick = window.closes, window.request.tick
+    off = np.round(np.abs(gaps.price_effect) / tick, 9) > gap_timing.WITHIN_TICKS
+    if np.count_nonzero(off) < gap_timing.LEAD * max(gaps.reference.size, 1):
         return []
-    rolls = [
+    rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
+    place = _contracts_and_sessions(rolls, closes)
+    late = gap_timing.gaps_taken_late(gaps.reference, *place, closes, tick=tick)
+    opens = None
+    contracts = window.request.contracts
+    if contracts is not None and contracts.frame["open"].null_count() < contracts.frame.height:
+        prices = ContractCloses.from_bars(contracts, "open")
+        opens = gap_timing.gaps_from_opens(gaps.reference, *place, closes, prices, tick=tick)
+    return gap_timing.check_timing(late, opens)
+
+
+def check_unadjusted(window: Window) -> list[Finding]:
+    """Rolls whose gap the reference left in its adjusted series; where it leaves nearly all, it does not adjust."""
+    rolls = [roll for roll in window.reference_rolls if roll.from_contract and roll.to_contract]
+    if not rolls:
+        return []
+    closes = window.closes
+    unattributed = [window.recovered.rolls[n].gap_session for n in window.recovered.unattributed]
+    steps = closes.index_of(days_of(unattributed))
+    left = gap_timing.left_unadjusted(
+        gaps_of(rolls), *_contracts_and_sessions(rolls, closes), closes, steps, tick=window.request.tick
+    )
+    if left.not_adjusted:
+        return []
+    named = [
         {
-            "block": f"{roll.from_contract}>{roll.to_contract}",
-            "gap_session": window.reference_rolls[pair.reference].gap_session.isoformat(),
-            "reference_gap": float(gaps.reference[at]),
-            "gap": float(gaps.price_effect[at] + gaps.reference[at]),
+            "block": f"{rolls[at].from_contract}>{rolls[at].to_contract}",
+            "gap_session": rolls[at].gap_session.isoformat(),
+            "reference_gap": rolls[at].gap,
+            "gap": float(left.spread[at]),
         }
-        for at in left
-        for pair in [alignment.pairs[at]]
-        for roll in [window.canonical_rolls[pair.canonical]]
+        for at in np.flatnonzero(left.rolls).tolist()
     ]
-    shown = ", ".join(f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in rolls[:MOST_NAMED])
-    more = f" and {len(rolls) - MOST_NAMED} more" if len(rolls) > MOST_NAMED else ""
+    if not named:
+        return []
+    shown = ", ".join(f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in named[:MOST_NAMED])
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     text = f"the reference left the gap of {shown}{more} in its adjusted series"
-    return [finding("unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": rolls})]
+    return [finding("unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": named})]
+
+
+def _contracts_and_sessions(rolls: Sequence[WindowRoll], closes: ContractCloses) -> tuple[Ints, Ints, Ints]:
+    """Old and new contract of each roll, as indices into ours (-1: none), and the place of its gap session."""
+    old = gap_timing.contract_places([roll.from_contract for roll in rolls], closes)
+    new = gap_timing.contract_places([roll.to_contract for roll in rolls], closes)
+    return old, new, closes.index_of(days_of([roll.gap_session for roll in rolls]))
 
 
 def compare(
@@ -124,24 +156,6 @@ def compare(
         price_effect=ours - gap_reference,
         figures=figures,
     )
-
-
-def left_unadjusted(gaps: RollGaps, *, tick: float) -> npt.NDArray[np.int64]:
-    """Pairs, by index, that the reference made no step for although the contracts lay apart on its gap session.
-
-    Its gap is at most a tick; ours of the same contracts and session is more than eight, and more than five times what
-    the two vendors' gaps differ by in the median. None where that is most pairs: then it does not adjust at all.
-    """
-    apart = gaps.price_effect + gaps.reference
-    known = np.isfinite(apart)
-    if not known.any():
-        return np.empty(0, dtype=np.int64)
-    usual = float(np.median(np.abs(gaps.price_effect[known])))
-    with np.errstate(invalid="ignore"):
-        no_step = np.round(np.abs(gaps.reference) / tick, 9) <= UNADJUSTED_TICKS
-        missing = known & no_step & (np.abs(apart) > max(APART_TICKS * tick, APART_NOISES * usual))
-    pairs = np.flatnonzero(missing)
-    return pairs if 2 * pairs.size <= known.sum() else pairs[:0]
 
 
 def _our_gaps(rolls: Sequence[WindowRoll], partners: Sequence[WindowRoll], closes: ContractCloses) -> Floats:

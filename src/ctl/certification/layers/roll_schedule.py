@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctl.certification.layers.roll_rule import apparent_rule
+from ctl.certification.layers import rule_fit
 from ctl.certification.recovery.indistinguishable import INDISTINGUISHABLE_CONTRACTS
 from ctl.certification.recovery.reference import UNATTRIBUTED_STEP
-from ctl.certification.series_arrays import gaps_of
+from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import exceeds
 from ctl.kernels import kernel
 from ctl.model.certificate import ScheduleFigures
@@ -22,6 +22,7 @@ from ctl.model.rolls import ContinuousSeries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ctl.certification.layers.rule_fit import RuleFit
     from ctl.certification.window import Window, WindowRoll
     from ctl.model.certificate import IndistinguishableStretch, RollStatus
     from ctl.model.findings import Status
@@ -35,6 +36,7 @@ UNMATCHED_COST: Final = 50.0
 POLICY_MAX_UNMATCHED_SHARE: Final = 0.10
 POLICY_MAX_FAIL_SHARE: Final = 0.15
 MISMATCH_SHARE: Final = 0.5
+RULE_LEAD: Final = 0.05
 
 # Costs are whole billionths, so that equal sums compare equal and the tie rule decides, not rounding noise.
 _UNITS: Final = 1e9
@@ -149,10 +151,11 @@ def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
     text = f"{figures.n_pass} pass, {figures.n_watch} watch, {figures.n_fail} fail"
     findings = [
         finding("schedule", figures.policy_status, text, evidence={"strict_status": figures.strict_status}),
+        *check_inconsistent(window),
+        *check_cycle_and_rule(window, figures, rule_mismatch),
         *check_indistinguishable(window),
         *check_unattributed(window),
         *check_forced(window, alignment),
-        *([check_rule(window)] if rule_mismatch else []),
     ]
     status = worst_status(made.status for made in findings)
     measured = RollSchedules(alignment, rule_mismatch)
@@ -210,6 +213,14 @@ def check_unattributed(window: Window) -> list[Finding]:
     """Steps of the reference's spread inside the window that no change of contract explains."""
     steps = [window.recovered.rolls[n] for n in window.recovered.unattributed]
     steps = [step for step in steps if window.overlap.first < step.roll_date <= window.overlap.last]
+    fit = window.recovered.ours_fit
+    if steps and fit is not None and fit():
+        # A step at a roll of ours is that roll's, where our contracts explain the closes as well as those recovered.
+        union = window.overlap.union
+        ours = np.searchsorted(union, days_of([roll.roll_date for roll in window.canonical_rolls]))
+        at = np.searchsorted(union, days_of([step.roll_date for step in steps]))
+        near = np.abs(at[:, None] - ours[None, :]).min(axis=1, initial=union.size) <= window.request.max_day_delta
+        steps = [step for step, ours_too in zip(steps, near.tolist(), strict=True) if not ours_too]
     if not steps:
         return []
     text = f"{counted(len(steps), 'step')} of the reference's spread without a change of contract"
@@ -217,27 +228,93 @@ def check_unattributed(window: Window) -> list[Finding]:
     return [finding("unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
 
 
-def check_rule(window: Window) -> Finding:
-    """That the two sides follow different roll rules, and which one the reference seems to follow."""
+def check_inconsistent(window: Window) -> list[Finding]:
+    """That the reference's two files roll on different days."""
+    days = window.recovered.inconsistent
+    if not days:
+        return []
+    shown = ", ".join(day.isoformat() for day in days[:MOST_NAMED])
+    more = f" and {len(days) - MOST_NAMED} more" if len(days) > MOST_NAMED else ""
+    text = (
+        f"the reference's adjusted and unadjusted files roll on different days, {counted(len(days), 'roll')} of the "
+        f"adjusted one ({shown}{more}): each was read by itself, the adjusted file's rolls count"
+    )
+    evidence = {"roll_dates": [day.isoformat() for day in days]}
+    return [finding("reference_files", "WATCH", text, "REFERENCE_INCONSISTENT", evidence=evidence)]
+
+
+def check_cycle_and_rule(window: Window, figures: ScheduleFigures, rule_mismatch: bool) -> list[Finding]:
+    """Another cycle of delivery months, another roll rule; nothing where our contracts explain the closes as well."""
+    if not figures.n_fail:
+        # Every roll to a month that only one side holds is without a partner.
+        return []
+    found = [*check_months(window), *check_rules(window, figures, rule_mismatch)]
+    fit = window.recovered.ours_fit
+    return [] if found and not rule_mismatch and fit is not None and fit() else found
+
+
+def check_months(window: Window) -> list[Finding]:
+    """Delivery months that one side holds and the other never does."""
+    overlap = window.overlap
+    ours, theirs = (
+        rule_fit.months_held(overlap.contracts, contract_on_day, overlap.sessions)
+        for contract_on_day in (overlap.canonical_contract, overlap.reference_contract)
+    )
+    return rule_fit.check_months(ours, theirs)
+
+
+def check_rules(window: Window, figures: ScheduleFigures, rule_mismatch: bool) -> list[Finding]:
+    """That the two sides follow different roll rules, which one the reference follows, and whether it changes.
+
+    A rule by fit is told also where fewer than half of the rolls lie beyond the day limit, if it explains clearly more
+    of the reference's rolls than our schedule does.
+    """
+    few = max(figures.n_canonical, figures.n_reference)
+    unmatched = figures.unmatched_share or 0.0
+    failed = figures.n_fail / figures.n_paired if figures.n_paired else 1.0
+    within_limits = not exceeds(unmatched, POLICY_MAX_UNMATCHED_SHARE) and not exceeds(failed, POLICY_MAX_FAIL_SHARE)
+    if not rule_mismatch and (within_limits or not figures.n_fail):
+        return []
+    contracts, within = window.request.contracts, window.request.max_day_delta
+    if contracts is None:
+        return [_rule_mismatch(window, None)] if rule_mismatch else []
+    rules = rule_fit.candidates(contracts, window.reference_rolls)
+    change = rule_fit.rule_change(rules, within)
+    if change is not None:
+        return rule_fit.check_change(change)
+    fit = rule_fit.best_rule(rules, within)
+    if rule_mismatch:
+        return [_rule_mismatch(window, fit)]
+    paired = figures.n_paired / few if few else 0.0
+    return [_rule_mismatch(window, fit)] if fit is not None and fit.share >= paired + RULE_LEAD else []
+
+
+def _rule_mismatch(window: Window, fit: RuleFit | None) -> Finding:
     text = "the two sides follow different roll rules: no tuning of prices can help"
     evidence: dict[str, Any] = {}
-    request = window.request
-    rule = None if request.contracts is None else apparent_rule(request.contracts, window.reference_rolls)
-    if rule is not None:
-        text += f"; the reference appears to roll {rule.text}, policy `{rule.policy}` would follow it"
-        if rule.policy.startswith("calendar") and request.calendar_sessions is None:
+    if fit is not None:
+        text += f"; the reference rolls {fit.words}, `{fit.rule.options}` follows it"
+        if "calendar" in fit.rule.options and window.request.calendar_sessions is None:
             text += ", counted on the exchange's calendar, which is not named here (without one it counts weekdays)"
-        if not rule.terms_stated:
+        stated = _terms_stated(window)
+        if "expiry" in fit.rule.options and not stated:
             text += " once definition records state the last trade dates, and until then `schedule` on the rolls found"
         evidence = {
-            "rule": rule.rule,
-            "policy": rule.policy,
-            "offset": rule.offset,
-            "explained": rule.explained,
-            "rolls": rule.rolls,
-            "terms_stated": rule.terms_stated,
+            "rule": fit.rule.text,
+            "options": fit.rule.options,
+            "share": fit.share,
+            "explained": fit.explained,
+            "rolls": fit.rolls,
+            "terms_stated": stated,
         }
     return finding("roll_rule", "WATCH", text, "ROLL_RULE_MISMATCH", evidence=evidence)
+
+
+def _terms_stated(window: Window) -> bool:
+    """Whether the last trade date of every contract that the reference leaves is stated."""
+    terms = {} if window.request.contracts is None else window.request.contracts.terms
+    names = {roll.from_contract for roll in window.reference_rolls if roll.from_contract is not None}
+    return all(name in terms and terms[name].last_trade is not None for name in names)
 
 
 def align(

@@ -37,7 +37,7 @@ UNADJUSTED_SHARE: Final = 0.9
 # Of the rolls with a gap, those whose gap is nearer to ours turned round; and how many there must be.
 INVERTED_SHARE: Final = 0.9
 FEWEST_INVERTED: Final = 5
-_WORDS: Final = {
+WORDS: Final = {
     "difference": "adjusted by differences",
     "ratio": "adjusted by ratios",
     "none": "not adjusted",
@@ -94,7 +94,7 @@ def mismatch(
         return ()
     ours = canonical.policy.adjustment
     text = (
-        f"our series is {_WORDS[ours]}, the reference {_WORDS[theirs.kind]}: "
+        f"our series is {WORDS[ours]}, the reference {WORDS[theirs.kind]}: "
         "they drift apart by construction, whatever the prices"
     )
     evidence = {"canonical": ours, "reference": theirs.kind, **theirs.evidence}

@@ -8,6 +8,7 @@ every other one is cross-checked against it and its disagreements are listed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,8 @@ from ctl.certification.recovery.fingerprint import (
     no_match,
 )
 from ctl.certification.recovery.indistinguishable import read_again, switches
-from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, segment_gaps
+from ctl.certification.recovery.parsimony import FILES_WITHIN, OwnSchedule, own_schedule, redated
+from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
 from ctl.certification.series_arrays import UNKNOWN, reference_closes
 from ctl.model.certificate import IndistinguishableStretch, ReferenceRecovery, UnattributedStep
 from ctl.model.findings import counted
@@ -31,6 +33,7 @@ from ctl.model.rolls import ReferenceRoll, RollSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
 
     import numpy.typing as npt
     import polars as pl
@@ -49,6 +52,20 @@ UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 # A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.
 MAX_MOVING_SPREAD: Final = 0.2
 FEW_STEPS: Final = 10
+# A path that is exact on fewer sessions overrules no two other sources that agree on so many rolls.
+LEAST_EXACT: Final = 0.5
+AGREEING_SHARE: Final = 0.9
+# Steps of the spread off the rolls of the unadjusted file, from which on the adjusted file is read by itself.
+INCONSISTENT_SHARE: Final = 0.25
+FEWEST_INCONSISTENT: Final = 5
+# Of what the adjusted closes lie off on the unadjusted file's dates, what may be left on their own.
+INCONSISTENT_LEAVES: Final = 0.5
+# On no stretch may our contracts, moved, lie farther off than the best path by more than this.
+MOST_WORSE_TICKS: Final = 20.0
+_ADJUSTED_ONLY: Final = (
+    "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
+    "of unadjusted closes (basis) within a segment is not identifiable"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +82,11 @@ class RecoveredReference:
     that are steps of the spread without a change of contract. methods: per method its evidence, JSON-ready.
     rolls_uncertain: whether contracts were read off adjusted closes that are not our closes, so that neighbouring
     contracts can be mistaken for each other. ratio_adjusted: whether adjusted closes that no differences fit are our
-    closes times a factor per contract. indistinguishable: stretches whose contracts the reference's closes cannot
-    tell apart. read_again: gives the reference with our schedule on those of them that its closes fit no worse; None
+    closes times a factor per contract. inconsistent: rolls of the adjusted file on other days than the unadjusted
+    one's, which then is not relied on. ours_fit: whether our own contracts, each roll moved within the day limit,
+    explain the closes as well; None where that was not asked. indistinguishable: stretches whose contracts the
+    reference's closes cannot tell apart. read_again: gives the reference with our schedule
+    on those of them that its closes fit no worse; None
     where there are none.
     """
 
@@ -85,6 +105,8 @@ class RecoveredReference:
     notes: tuple[str, ...]
     rolls_uncertain: bool = False
     ratio_adjusted: bool = False
+    inconsistent: tuple[date, ...] = ()
+    ours_fit: Callable[[], bool] | None = None
     indistinguishable: tuple[IndistinguishableStretch, ...] = ()
     read_again: Callable[[], RecoveredReference] | None = None
 
@@ -195,6 +217,12 @@ class _Recovery:
         self.residual = np.full(len(days), np.nan)
         self.methods: dict[str, Any] = {}
         self.notes: list[str] = []
+        self.path_contract = np.full(len(days), UNKNOWN, dtype=np.int64)
+        self.path_residual = np.full(len(days), np.nan)
+        self.spread_moves = False
+        self.unadjusted_as_shipped = unadjusted
+        self.ours_fit: Callable[[], bool] | None = None
+        self.inconsistent: tuple[date, ...] = ()
         self.path: tuple[HeldPath, Ints] | None = None
         self.stretches: tuple[IndistinguishableStretch, ...] = ()
 
@@ -203,7 +231,7 @@ class _Recovery:
         candidates = [
             candidate
             for candidate in (
-                self._fingerprint(),
+                self._by_closes(our_series, max_day_delta),
                 roll_sources.by_column(self.column, self.place),
                 self._stated(),
                 None if self.spread is None else roll_sources.by_steps(steps),
@@ -211,7 +239,7 @@ class _Recovery:
             if candidate is not None
         ]
         attributed = [candidate for candidate in candidates if candidate.knows_contracts]
-        order: tuple[RollSource, ...] = ("fingerprint", "contract_column", "stated", "spread_step")
+        order = self._order(candidates, steps)
         ranked = sorted(attributed or candidates, key=lambda candidate: order.index(candidate.source))
         if not attributed and len(ranked) > 1:
             # Without contracts the steps of the vendor's own prices say more than what it states of them.
@@ -219,6 +247,9 @@ class _Recovery:
         if not ranked:
             return self._result(None, [], [], np.full(len(self.days), UNKNOWN, dtype=np.int64), [])
         used = ranked[0]
+        alone = self._adjusted_alone(used, steps)
+        if alone is not None:
+            return self._settled(alone, list(alone.starts), list(alone.labels), candidates)
         starts, labels = self._dated(used, steps)
         path = None if our_series is None else self._read_again(our_series, max_day_delta, starts, labels)
         methods, notes = dict(self.methods), list(self.notes)
@@ -238,7 +269,121 @@ class _Recovery:
         """A source's rolls, dated by the spread's steps where it has contracts and there is a spread."""
         if not used.knows_contracts or self.spread is None:
             return list(used.starts), list(used.labels)
-        return roll_sources.take_step_dates(used, [index for index, _ in steps])
+        within = 0 if used.source == "ours" else roll_sources.SNAP_SESSIONS
+        return roll_sources.take_step_dates(used, [index for index, _ in steps], within=within)
+
+    def _own_schedule(self, own: HeldContracts) -> OwnSchedule | None:
+        """How our own schedule explains the reference's closes, its unadjusted ones where it ships them."""
+        if not self.names or not len(own.sessions) or (own.contract < 0).any():
+            return None
+        if np.array_equal(self.days, own.sessions):
+            contract_on_day = own.contract
+        else:
+            before = np.searchsorted(own.sessions, self.days, side="right") - 1
+            inside = (before >= 0) & (self.days <= own.sessions[-1])
+            contract_on_day = np.where(inside, own.contract[before], UNKNOWN)
+        schedule = self._measured(contract_on_day)
+        return schedule if schedule.matches else None
+
+    def _measured(self, contract_on_day: Ints) -> OwnSchedule:
+        return own_schedule(
+            self.unadjusted if self.has_unadjusted else self.adjusted, self.at, contract_on_day, self.closes,
+            tick=self.tick, adjusted=not self.has_unadjusted, cap_ticks=self.cap_ticks,
+        )  # fmt: skip
+
+    def _moved_fits(self, ours: OwnSchedule, within: int) -> bool:
+        """Whether our own contracts, each roll moved within the day limit, explain the closes as well as the path."""
+        moved = self._measured(
+            redated(
+                self.unadjusted_as_shipped if self.has_unadjusted else self.adjusted, self.at, ours.contract_on_day,
+                self.closes, tick=self.tick, within=within, adjusted=not self.has_unadjusted,
+            )
+        )  # fmt: skip
+        worse = moved.worst_stretch(self.path_contract, self.path_residual)
+        return moved.explains(self.path_residual) and worse <= MOST_WORSE_TICKS
+
+    def _ours(self, ours: OwnSchedule) -> Candidate:
+        """Rolls of our own schedule; the gaps of an adjusted-only series are the steps of its offsets."""
+        self.methods["ours"] = {
+            "used": False,
+            "series": "unadjusted" if self.has_unadjusted else "adjusted",
+            "sessions": int(np.count_nonzero(ours.compared)),
+            "median_residual_ticks": float(np.median(ours.residual_ticks[ours.compared])),
+            "exact_share": float((ours.residual_ticks[ours.compared] <= SAME_PRICE_TICKS).mean()),
+        }
+        if self.has_unadjusted:
+            return replace(roll_sources.by_path(ours.contract_on_day, self.names), source="ours")
+        known = np.flatnonzero(ours.contract_on_day >= 0)
+        path = HeldPath(ours.contract_on_day[known], ours.residual_ticks[known], ours.offsets[known], self.cap_ticks)
+        candidate, self.unadjusted = adjusted_only.by_segments(
+            path, known, ours.contract_on_day, self.adjusted, self.names
+        )
+        self.notes.append(_ADJUSTED_ONLY)
+        return replace(candidate, source="ours")
+
+    def _by_closes(self, own: HeldContracts | None, within: int) -> Candidate | None:
+        """Rolls read off our contracts' closes: our own schedule where it explains them, else the best path."""
+        ours = None if own is None else self._own_schedule(own)
+        if ours is not None and ours.exact:
+            # Nothing fits better than what fits exactly.
+            return self._adopted_ours(ours)
+        path = self._fingerprint()
+        if ours is None or not np.isfinite(self.path_residual).any():
+            return path
+        if ours.explains(self.path_residual):
+            return self._adopted_ours(ours)
+        self.ours_fit = partial(self._moved_fits, ours, within)
+        return path
+
+    def _adopted_ours(self, ours: OwnSchedule) -> Candidate:
+        self.median_residual = float(np.median(ours.residual_ticks[ours.compared]))
+        self.residual, self.path = ours.residual_ticks, None
+        self.ratio_adjusted = self.rolls_uncertain = False
+        return self._ours(ours)
+
+    def _order(self, candidates: list[Candidate], steps: list[tuple[int, float]]) -> tuple[RollSource, ...]:
+        """Sources, best first. A path exact on fewer than half of the sessions overrules no two others that agree."""
+        order: tuple[RollSource, ...] = ("ours", "fingerprint", "contract_column", "stated", "spread_step")
+        exact = self.methods.get("fingerprint", {}).get("exact_share")
+        at = np.array([index for index, _ in steps], dtype=np.int64)
+        if exact is None or exact >= LEAST_EXACT or not at.size:
+            return order
+        for candidate in candidates:
+            if candidate.source in ("contract_column", "stated"):
+                rolls = np.array(candidate.starts, dtype=np.int64)
+                pairs = match_in_order(rolls, at, within=roll_sources.AGREE_SESSIONS)
+                if len(pairs) >= AGREEING_SHARE * max(len(rolls), at.size):
+                    return (candidate.source, *(source for source in order if source != candidate.source))
+        return order
+
+    def _adjusted_alone(self, used: Candidate, steps: list[tuple[int, float]]) -> Candidate | None:
+        """The adjusted file read by itself, where it rolls on other days than the unadjusted one; None where not."""
+        if self.spread is None or used.source not in ("ours", "fingerprint"):
+            return None
+        if self.median_residual is None or self.median_residual > SAME_PRICE_TICKS:
+            return None
+        off = {index for index, _ in steps} - set(used.starts)
+        if not self.spread_moves and len(off) < max(INCONSISTENT_SHARE * len(steps), FEWEST_INCONSISTENT):
+            return None
+        measure = partial(own_schedule, self.adjusted, self.at, closes=self.closes, tick=self.tick, adjusted=True)
+        moved = redated(
+            self.adjusted, self.at, used.contract_on_day, self.closes, tick=self.tick, within=FILES_WITHIN,
+            adjusted=True,
+        )  # fmt: skip
+        there, here = measure(contract_on_day=moved), measure(contract_on_day=used.contract_on_day)
+        if not there.matches or there.total > INCONSISTENT_LEAVES * here.total:
+            return None
+        known = np.flatnonzero(moved >= 0)
+        path = HeldPath(moved[known], there.residual_ticks[known], there.offsets[known], self.cap_ticks)
+        candidate, self.unadjusted = adjusted_only.by_segments(path, known, moved, self.adjusted, self.names)
+        elsewhere = sorted(set(candidate.starts) - set(used.starts))
+        self.inconsistent = tuple(self.days[start].item() for start in elsewhere)
+        self.spread, self.basis_identifiable, self.path = None, False, None
+        self.notes.append(
+            f"REFERENCE_INCONSISTENT: {len(elsewhere)} of {len(candidate.starts)} rolls of the adjusted file lie on "
+            "other days than those of the unadjusted one; the adjusted file's rolls count"
+        )
+        return candidate
 
     def _settled(
         self,
@@ -292,6 +437,7 @@ class _Recovery:
         changes = np.abs(np.diff(self.spread)) / self.tick
         moving = int((changes >= MIN_STEP_TICKS).sum())
         if moving >= FEW_STEPS and moving > MAX_MOVING_SPREAD * len(changes):
+            self.spread_moves = True
             self.notes.append(
                 f"the spread between the reference's two series moves on {moving} of {len(changes)} sessions: they are "
                 "not adjusted by differences, or not of one instrument; its steps are not read as rolls"
@@ -330,6 +476,10 @@ class _Recovery:
             )  # fmt: skip
             path, self.median_residual = followed.path, followed.median_residual_ticks
             self.rolls_uncertain, self.ratio_adjusted = followed.uncertain, followed.by_ratio
+        if len(path.residual_ticks) == len(chosen):
+            # One distance a session: highs and lows are two.
+            self.path_residual[chosen] = path.residual_ticks
+            self.path_contract[chosen] = path.contract_on_day
         evidence: dict[str, Any] = {
             "used": False,
             "series": "unadjusted" if followed is None else followed.series,
@@ -362,10 +512,7 @@ class _Recovery:
     def _adopted(self, path: HeldPath, chosen: Ints, contract_on_day: Ints) -> Candidate:
         """Rolls of an adjusted-only series, whose unadjusted closes are recovered with them."""
         candidate, self.unadjusted = adjusted_only.by_segments(path, chosen, contract_on_day, self.adjusted, self.names)
-        self.notes.append(
-            "adjusted series only: contracts and gaps are recovered against our closes, so a constant difference "
-            "of unadjusted closes (basis) within a segment is not identifiable"
-        )
+        self.notes.append(_ADJUSTED_ONLY)
         if self.rolls_uncertain:
             self.notes.append(
                 f"the closes lie {self.median_residual:.2f} ticks beside our contracts' in the median, and no highs "
@@ -498,5 +645,7 @@ class _Recovery:
             notes=tuple(self.notes),
             rolls_uncertain=self.rolls_uncertain and source == "fingerprint",
             ratio_adjusted=self.ratio_adjusted,
+            inconsistent=self.inconsistent,
+            ours_fit=self.ours_fit,
             indistinguishable=self.stretches,
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Labels = list[tuple[str | None, str | None]]
 SNAP_SESSIONS: Final = 3
+STEP_OF_ROLL_SESSIONS: Final = 10
 AGREE_SESSIONS: Final = 1
 
 
@@ -108,12 +109,21 @@ def by_steps(steps: Sequence[tuple[int, float]]) -> Candidate:
     return Candidate("spread_step", [index for index, _ in steps], [(None, None)] * len(steps), gaps)
 
 
-def take_step_dates(used: Candidate, steps: Sequence[int]) -> tuple[list[int], Labels]:
+def take_step_dates(used: Candidate, steps: Sequence[int], *, within: int = SNAP_SESSIONS) -> tuple[list[int], Labels]:
     """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for, in order.
 
-    Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
+    A step that is left and a roll without one, within 10 sessions, are one roll as well. within: 0 leaves the rolls
+    where they are. Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
     """
-    pairs = match_in_order(np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64), within=SNAP_SESSIONS)
+    rolls, at = np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64)
+    pairs = match_in_order(rolls, at, within=within)
+    if within:
+        left = [sorted(set(range(len(side))) - {pair[n] for pair in pairs}) for n, side in enumerate((rolls, at))]
+        pairs += [
+            (left[0][i], left[1][j])
+            for i, j in match_in_order(rolls[left[0]], at[left[1]], within=STEP_OF_ROLL_SESSIONS)
+            if _in_order(left[0][i], left[1][j], pairs)
+        ]
     starts = list(used.starts)
     for i, j in pairs:
         starts[i] = steps[j]
@@ -122,6 +132,11 @@ def take_step_dates(used: Candidate, steps: Sequence[int]) -> tuple[list[int], L
     rows += [(step, (None, None)) for j, step in enumerate(steps) if j not in taken]
     rows.sort(key=lambda row: row[0])
     return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def _in_order(roll: int, step: int, pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether a pair crosses none of the others."""
+    return all((i < roll) == (j < step) for i, j in pairs)
 
 
 def filled_gaps(gaps: Sequence[float | None], starts: Sequence[int], stated: Candidate | None) -> list[float | None]:

@@ -114,9 +114,10 @@ def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReferenc
     recovered: the reference read otherwise; None: as it was certified against. Raises DataError where a layer does
     not run on the series.
     """
+    series = series if window.log_points is None else window.log_points.series(series)
     request = replace(window.request, canonical=series, rebuild=None, alternatives={})
     ours = canonical_arrays(series, window.closes.names)
-    other = build_window(request, ours, window.closes, recovered or window.recovered)
+    other = build_window(request, ours, window.closes, recovered or window.recovered, window.log_points)
     if isinstance(other, NotRun):
         raise DataError(other.reason, code=other.code)
     schedules = _ran(roll_schedule.check(other))
@@ -186,7 +187,7 @@ def _read_again(examination: Examination, window: Window) -> JudgedSeries | NotR
     Answers whether a refusal rests on more than fingerprinting's penalty: on the stretches that the reference's
     closes fit our schedule on no worse than the recovered path, ours is taken for the reference's.
     """
-    series, again = window.canonical, window.recovered.read_again
+    series, again = examination.request.canonical, window.recovered.read_again
     if again is None or not isinstance(series, ContinuousSeries):
         return NotRun("the reference's closes leave no roll of ours open")
     alignment = examination.roll_schedule.measured_or(NOT_ALIGNED).alignment

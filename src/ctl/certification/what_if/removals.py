@@ -212,6 +212,7 @@ class _Units:
         """Each of the ten largest units removed alone, largest mean |contribution| first."""
         ledger = self.board.ledger
         others = {name: values for name, values in ledger.dense.items() if name != BASIS}
+        others |= ledger.prints.columns(ledger.sessions)
         sized = [*zip(self.sizes.tolist(), self.names, strict=True)]
         sized += [(float(np.abs(values).mean()), name) for name, values in others.items()]
         none = np.zeros(4, dtype=np.int64)

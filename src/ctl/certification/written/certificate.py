@@ -8,6 +8,7 @@ import numpy as np
 
 from ctl.certification.acceptance import limits_document
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.what_if.path_range import range_of
 from ctl.certification.written.tables import LazyTables, table_makers
 from ctl.errors import CtlError
 from ctl.model.certificate import (
@@ -69,6 +70,7 @@ def write(examination: Examination, decision: Decision, reasons: tuple[Reason, .
         rule_mismatch=schedules.rule_mismatch,
         **_rolls(examination),
         ledger=None if isinstance(explained, NotRun) else explained.ledger.summary,
+        path_range=None if isinstance(explained, NotRun) else range_of(explained.ledger),
         rebuilt=what_ifs.rebuilt,
         smallest_flip=None if removed is None else removed.smallest_flip,
         flips_by_check=None if removed is None else removed.flips_by_check,

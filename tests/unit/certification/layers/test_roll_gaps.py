@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from ctl.certification.contract_closes import ContractCloses
-from ctl.certification.layers.roll_gaps import RollGaps, compare, left_unadjusted
+from ctl.certification.layers.roll_gaps import compare
 from ctl.certification.layers.roll_schedule import align
 from ctl.certification.window import WindowRoll
-from ctl.model.certificate import GapFigures
 
 DAY = date(2020, 3, 2)
 TICK = 0.5
@@ -87,32 +86,3 @@ def test_mean_and_largest_of_several_pairs() -> None:
     assert (found.canonical.tolist(), found.reference.tolist()) == ([5.0, 5.0], [4.0, 8.0])
     # Our closes of both contracts on their gap sessions: 106 - 101 and 107 - 102, 5 each.
     assert (found.date_effect.tolist(), found.price_effect.tolist()) == ([0.0, 0.0], [1.0, -3.0])
-
-
-def gaps(reference: list[float], apart: list[float]) -> RollGaps:
-    """Pairs of a reference whose gaps are `reference` where our closes of the same contracts lie `apart`."""
-    theirs, ours = np.array(reference), np.array(apart)
-    none = np.zeros(len(theirs))
-    figures = GapFigures(None, None, None, None, len(theirs))
-    return RollGaps(ours, theirs, ours - theirs, none, ours - theirs, figures)
-
-
-@pytest.mark.parametrize(
-    ("reference", "apart", "found"),
-    [
-        # Tick 0.5: a step of at most 0.5 where contracts lie more than 4.0 apart.
-        ([5.0, 0.5, 5.0, 5.0], [5.0, 4.5, 5.0, 5.0], [1]),
-        ([5.0, 0.5, 5.0, 5.0], [5.0, 4.0, 5.0, 5.0], []),
-        ([5.0, 1.0, 5.0, 5.0], [5.0, 9.0, 5.0, 5.0], []),
-        ([5.0, -0.5, 5.0, 0.0, 5.0], [5.0, -9.0, 5.0, 9.0, 5.0], [1, 3]),
-        # Two vendors whose gaps differ by 2 in the median: 10 apart is noise, more is not.
-        ([3.0, 0.0, 3.0, 3.0, 3.0], [5.0, 10.0, 1.0, 5.0, 1.0], []),
-        ([3.0, 0.0, 3.0, 3.0, 3.0], [5.0, 10.5, 1.0, 5.0, 1.0], [1]),
-        # Most of them: the reference does not adjust at all, which is told elsewhere.
-        ([0.0, 0.0, 5.0], [9.0, 9.0, 5.0], []),
-        ([0.0, np.nan], [np.nan, 9.0], []),
-        ([], [], []),
-    ],
-)
-def test_rolls_that_the_reference_left_unadjusted(reference: list[float], apart: list[float], found: list[int]) -> None:
-    assert left_unadjusted(gaps(reference, apart), tick=TICK).tolist() == found

@@ -163,32 +163,12 @@ def named(document: Any) -> list[Any]:
     return [found for found in document["layers"]["L2"]["findings"] if found["code"] == CODE]
 
 
-def test_a_refusal_for_the_penalty_alone_says_so() -> None:
-    found = certificate(vendor_pairs.generate(FLAT))
-    assert found["decision"] == "REJECT"
-    assert found["n_fail"] > 0
-    (finding,) = named(found)
-    assert finding["status"] == "WATCH"
-    assert all(stretch["code"] == CODE for stretch in finding["evidence"]["stretches"])
-    assert any(stretch["fits"] for stretch in finding["evidence"]["stretches"])
-    second = found["counterfactuals"]["read_again"]
-    assert (second["decision"], second["n_pass"], second["n_fail"]) == ("ACCEPT", FLAT.contracts - 1, 0)
-
-
-def test_either_policy_decides_on_the_specified_path() -> None:
-    one, other = (certificate(vendor_pairs.generate(FLAT), policy) for policy in ("v1", "v2"))
-    assert one["reference_rolls"] == other["reference_rolls"]
-    assert (one["n_fail"], one["decision"]) == (other["n_fail"], other["decision"])
-    assert other["counterfactuals"]["read_again"]["decision"] == "ACCEPT"
-
-
-@pytest.mark.parametrize("shift", [1, 2, 3])
-def test_the_second_reading_dates_a_later_rule_by_its_own_sessions(shift: int) -> None:
-    second = certificate(vendor_pairs.generate(FLAT, {"roll_shift": shift}))["counterfactuals"]["read_again"]
-    assert second["decision"] != "REJECT"
-    # Rolls of a session on which both contracts close alike may stay on ours.
-    assert second["n_watch"] > 0.8 * second["n_paired"]
-    assert second["n_fail"] == 0
+@pytest.mark.parametrize("policy", ["v1", "v2"])
+def test_our_schedule_that_explains_the_closes_needs_no_second_reading(policy: str) -> None:
+    found = certificate(vendor_pairs.generate(FLAT), policy)
+    assert (found["decision"], found["n_pass"], found["n_fail"]) == ("ACCEPT", FLAT.contracts - 1, 0)
+    assert {roll["source"] for roll in found["reference_rolls"]} == {"ours"}
+    assert named(found) == []
 
 
 @pytest.mark.parametrize("policy", ["v1", "v2"])

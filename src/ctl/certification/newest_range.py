@@ -1,0 +1,52 @@
+"""The mean true range of the newest sessions: what a distance between two sides is measured by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ctl.certification.window import Overlap
+    from ctl.model.bars import DailySeries
+    from ctl.model.reference import Reference
+    from ctl.model.rolls import ContinuousSeries
+
+Floats = npt.NDArray[np.float64]
+
+NEWEST: Final = 60
+
+
+def true_range(close: Floats, high: Floats, low: Floats) -> float:
+    """Mean true range; |close change| where high or low is missing. NaN with fewer than two closes."""
+    if close.size < 2:
+        return float("nan")
+    before = close[:-1]
+    upper, lower = np.fmax(high[1:], close[1:]), np.fmin(low[1:], close[1:])
+    ranged = np.isfinite(high[1:]) & np.isfinite(low[1:])
+    size = np.where(ranged, np.fmax(upper, before) - np.fmin(lower, before), np.abs(np.diff(close)))
+    known = size[np.isfinite(size)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def newest_range(overlap: Overlap, canonical: ContinuousSeries | DailySeries, reference: Reference) -> float:
+    """The smaller side's mean true range over the last 60 shared sessions; NaN where neither moves."""
+    newest = slice(-NEWEST - 1, None)
+    sessions = overlap.sessions[newest]
+    theirs = reference.adjusted or reference.unadjusted
+    ranges = []
+    for series, closes in (
+        (canonical, overlap.canonical_adjusted),
+        (theirs, overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted),
+    ):
+        if series is not None:
+            days = series.frame["session"].to_numpy().astype("datetime64[D]")
+            rows = slice(int(np.searchsorted(days, sessions[0])), int(np.searchsorted(days, sessions[-1])) + 1)
+            high, low = (series.frame[name][rows].to_numpy() for name in ("high", "low"))
+            if high.size == sessions.size:
+                ranges.append(true_range(closes[newest], high, low))
+            else:
+                absent = np.full(sessions.size, np.nan)
+                ranges.append(true_range(closes[newest], absent, absent))
+    return min((size for size in ranges if size > 0.0), default=float("nan"))

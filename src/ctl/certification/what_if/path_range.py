@@ -1,0 +1,71 @@
+"""How much of the mean drift is chance: the same gap differences, in another order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numba import njit
+
+from ctl.model.certificate import PathRange
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ctl.certification.layers.ledger import Ledger
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+ORDERS: Final = 200
+SEED: Final = 20260301
+RANGE: Final = (0.05, 0.95)
+
+
+def range_of(book: Ledger) -> PathRange:
+    """The range of a ledger's drift."""
+    gaps = np.array([block.carried for block in book.blocks], dtype=np.float64)
+    return path_range(book.drift, gaps, np.array([block.before for block in book.blocks], dtype=np.int64))
+
+
+def path_range(drift: Floats, gaps: Floats, before: Ints, *, orders: int = ORDERS, seed: int = SEED) -> PathRange:
+    """The range of mean |drift| when the blocks' gap differences change places.
+
+    drift: D on T sessions. gaps: what the sessions before each block carry (B); before: number of those sessions, not
+    descending (B). The observed mean may lie outside the range. Percentiles interpolate linearly.
+    """
+    observed = float(np.abs(drift).mean()) if drift.size else 0.0
+    if gaps.size < 2 or not gaps.any():
+        return PathRange(observed, observed, 0)
+    carried = np.zeros(drift.size + 1)
+    np.add.at(carried, before, gaps)
+    # A session carries the gaps of the blocks behind it: those with more sessions before them.
+    rest = drift - (gaps.sum() - np.cumsum(carried)[:-1])
+    places = np.random.default_rng(seed).permuted(np.tile(np.arange(gaps.size), (orders, 1)), axis=1)
+    means = _means(rest, gaps[places], before.astype(np.int64))
+    low, high = np.quantile(means, RANGE)
+    return PathRange(float(low), float(high), orders)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+def _means(rest: Floats, gaps: Floats, before: Ints) -> Floats:
+    """Mean |rest + carried| for each row of gaps."""
+    orders, blocks = gaps.shape
+    count = rest.size
+    out = np.empty(orders)
+    for n in range(orders):
+        level = 0.0
+        for b in range(blocks):
+            level += gaps[n, b]
+        total = 0.0
+        start = 0
+        for b in range(blocks):
+            end = min(max(before[b], start), count)
+            for t in range(start, end):
+                total += abs(rest[t] + level)
+            start = end
+            level -= gaps[n, b]
+        for t in range(start, count):
+            total += abs(rest[t] + level)
+        out[n] = total / max(count, 1)
+    return out

@@ -1,0 +1,117 @@
+"""Contract order, volume scale and holes, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ctl.certification.contract_bars import ContractBarArrays
+from ctl.certification.layers import scale
+from ctl.model.bars import ContractBars, SeriesMeta
+from ctl.model.contracts import Contract
+
+MONTHS = (3, 6, 9, 12)
+
+
+def bars(
+    volume: float = 1000.0, *, years: int = 4, change=lambda frame: frame
+) -> tuple[tuple[Contract, ...], ContractBarArrays]:
+    """Quarterly contracts of 200 weekdays that end on the 15th of their month."""
+    contracts = tuple(Contract(2015 + y, m, "AA") for y in range(years) for m in MONTHS)
+    frames = []
+    for contract in contracts:
+        end = np.datetime64(f"{contract.year}-{contract.month:02d}-15")
+        days = np.arange(end - 300, end + 1)
+        days = days[np.is_busday(days)][-200:]
+        frames.append(pl.DataFrame({"session": days, "contract": contract.name, "close": 50.0, "volume": volume}))
+    frame = change(pl.concat(frames)).with_columns(
+        *(pl.lit(None, dtype=pl.Float64).alias(name) for name in ("open", "high", "low")),
+        pl.col("volume").cast(pl.Int64), open_interest=pl.lit(None, dtype=pl.Int64),
+    )  # fmt: skip
+    columns = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
+    meta = SeriesMeta("AA", "own", "exchange_session", "settlement")
+    return contracts, ContractBarArrays(ContractBars(frame.select(columns), meta, contracts))
+
+
+def times(where: pl.Expr, factor: float):
+    """A change of the frame: volumes times a factor."""
+    volume = pl.when(where).then(pl.col("volume") * factor).otherwise(pl.col("volume"))
+    return lambda frame: frame.with_columns(volume=volume)
+
+
+def swapped(a: str, b: str):
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        names = pl.col("contract").replace({a: b, b: a})
+        order = {Contract(2015 + y, m, "AA").name: 4 * y + n for y in range(9) for n, m in enumerate(MONTHS)}
+        return frame.with_columns(names).sort(pl.col("contract").replace_strict(order), "session")
+
+    return change
+
+
+def test_ordered_contracts_are_silent() -> None:
+    contracts, made = bars()
+    assert scale.check_order(contracts, made).status == "PASS"
+
+
+@pytest.mark.parametrize(("a", "b"), [("AAH16", "AAM16"), ("AAU15", "AAH16")])
+def test_swapped_labels_are_out_of_order(a: str, b: str) -> None:
+    contracts, made = bars(change=swapped(a, b))
+    finding = scale.check_order(contracts, made)
+    assert finding.code == "CONTRACT_ORDER"
+    assert a in {row["contract"] for row in finding.evidence["contracts"]}
+
+
+def test_the_month_after_delivery_is_allowed() -> None:
+    contracts = (Contract(2015, 3, "AA"), Contract(2015, 6, "AA"))
+    end = np.array(["2015-04-30", "2015-06-15"], dtype="datetime64[D]").astype(np.int64)
+    assert scale.out_of_order(contracts, end, int(end[1]) + 100) == []
+    assert [k for k, _ in scale.out_of_order(contracts, end + np.array([1, 0]), int(end[1]) + 100)] == [0]
+
+
+def test_a_thin_successor_that_stopped_trading_proves_nothing() -> None:
+    contracts = (Contract(2015, 3, "AA"), Contract(2015, 12, "AA"))
+    end = np.array(["2015-03-15", "2015-02-01"], dtype="datetime64[D]").astype(np.int64)
+    assert scale.out_of_order(contracts, end, int(end[0]) + 400) == []
+
+
+@pytest.mark.parametrize(("factor", "named"), [(29.0, False), (30.0, True), (1000.0, True)])
+def test_a_contracts_volume_is_compared_with_its_neighbours(factor: float, named: bool) -> None:
+    contracts, made = bars(change=times(pl.col("contract") == "AAH16", factor))
+    found = scale.volume_contracts(contracts, made)
+    assert [contracts[k].name for k, _ in found] == (["AAH16"] if named else [])
+    if named:
+        assert found[0][1] == pytest.approx(factor)
+
+
+def test_a_month_that_is_thin_every_year_is_no_scale() -> None:
+    contracts, made = bars(change=lambda f: f.with_columns(
+        volume=pl.when(pl.col("contract").str.contains("U")).then(5.0).otherwise(pl.col("volume"))))  # fmt: skip
+    assert scale.volume_contracts(contracts, made) == []
+
+
+@pytest.mark.parametrize(("factor", "steps"), [(19.0, 0), (100.0, 1), (0.01, 1)])
+def test_the_roots_volume_steps_on_a_day(factor: float, steps: int) -> None:
+    day = np.datetime64("2017-02-01")
+    _, made = bars(change=times(pl.col("session") >= pl.lit(day), factor))
+    found = scale.volume_steps(made)
+    assert len(found) == steps
+    if steps:
+        assert abs(found[0][0] - day.astype(int)) <= 3
+        assert scale.power_words(found[0][1]).startswith("about 100 times")
+
+
+def test_nulls_are_no_volume() -> None:
+    _, made = bars(change=lambda f: f.with_columns(
+        volume=pl.when(pl.col("session") < pl.date(2016, 1, 1)).then(None).otherwise(pl.col("volume"))))  # fmt: skip
+    assert scale.volume_steps(made) == []
+
+
+def test_holes_count_sessions() -> None:
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2021-01-01"))
+    days = days[np.is_busday(days)]
+    assert scale.holes(np.delete(days, range(100, 120))) == []
+    ((before, after, sessions),) = scale.holes(np.delete(days, range(100, 121)))
+    assert (before, after, sessions) == (days[99], days[121], 21)
+    assert scale.holes(np.delete(days, range(100, 121)), np.delete(days, 110)) == []
+    assert scale.check_holes(days, np.delete(days, range(100, 121))).code == "DATA_HOLE"
