@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ctl.ingest.frames import Frame
     from ctl.model.certificate import Certificate
     from ctl.model.csv_mapping import CsvMapping
+    from ctl.model.instruments import Instrument
     from ctl.model.reference import Reference
     from ctl.model.trades import Timeframe
     from ctl.strategy.protocol import Strategy

@@ -53,5 +53,5 @@ def window_of(overlap: Overlap, ours: Sequence[WindowRoll] = (), theirs: Sequenc
     request = SimpleNamespace(tick=0.01)
     return Window(
         request, None, None, Reference("other", None, None), ContractCloses.empty(), None, overlap, tuple(ours),
-        tuple(theirs),
+        tuple(theirs), 1.0,
     )  # type: ignore[arg-type]  # fmt: skip

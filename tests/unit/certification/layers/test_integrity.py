@@ -29,7 +29,7 @@ def market() -> Market:
 
 def findings(market: Market, bars: ContractBars, **given: object) -> dict[str, Finding]:
     request = market.request(contracts=bars, **given)
-    result = integrity.check(request, read_our_side(request), NotRun("no reference"))
+    result = integrity.check(request, read_our_side(request), NotRun("no reference"), NotRun("no reference"))
     return {finding.check: finding for finding in result.findings}
 
 
