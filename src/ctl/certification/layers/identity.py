@@ -169,7 +169,10 @@ def refusals(findings: Sequence[Finding]) -> list[Finding]:
     level = match.evidence["median_level_difference"]
     off_level = level is not None and exceeds(level, LIMITS_V1.max_median_level_difference)
     first = "dates" not in failed and (unlike or (off_level and "unit" not in failed))
-    return [*ours, match, *named] if first else [*ours, *named, match]
+    if not first:
+        return [*ours, *named, match]
+    # Another instrument's level is wrong by itself: that stays a finding.
+    return [*ours, match, *(failed[name] for name in ("dates", "unit") if name in failed)]
 
 
 def check_reference_match(window: Window) -> Finding:
