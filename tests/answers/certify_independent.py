@@ -213,8 +213,12 @@ def spread_steps(days: list[str], spread: dict[str, float], tick: float) -> list
 
 
 def by_own_schedule(
-    series: dict[str, float], days: list[str], canonical: dict[str, tuple[float, float, str]],
-    closes: dict[str, dict[str, float]], tick: float, adjusted: bool,
+    series: dict[str, float],
+    days: list[str],
+    canonical: dict[str, tuple[float, float, str]],
+    closes: dict[str, dict[str, float]],
+    tick: float,
+    adjusted: bool,
 ) -> tuple[dict[str, str], dict[str, float], dict[str, float]]:
     """Our contract, its offset and the truncated residual, by session of the reference inside our series."""
     ours, held, name = sorted(canonical), {}, None
@@ -225,8 +229,8 @@ def by_own_schedule(
         if name is not None and day <= ours[-1]:
             held[day] = name
     segments: list[list[str]] = []
-    for day in held:
-        if segments and held[segments[-1][-1]] == held[day]:
+    for day, name in held.items():
+        if segments and held[segments[-1][-1]] == name:
             segments[-1].append(day)
         else:
             segments.append([day])
@@ -276,6 +280,11 @@ def recover(
         own, offset, residual = by_own_schedule(read, days, canonical, closes, tick, unadjusted is None)
         there = [value for day, value in zip(path, residuals, strict=True) if day in residual]
         fits = bool(residual) and median(list(residual.values())) <= CAP / 2
+        if fits and adjusted is not None and unadjusted is not None and sum(residual.values()) > 1e-6 * len(residual):
+            # Closes that are not quite ours leave the dates open, but the vendor's own two series tell them.
+            turns = {at for at, day in enumerate(days) if at and own.get(day) != own.get(days[at - 1])}
+            spread = {day: unadjusted[day] - adjusted[day] for day in days}
+            fits = set(spread_steps(days, spread, tick)) <= turns
         if fits and sum(residual.values()) <= 1.01 * sum(there) + 1e-6:
             path, residuals, source = own, list(residual.values()), "ours"
             if unadjusted is None:

@@ -298,7 +298,7 @@ PAIRS = [
     Pair(33, level=1.03),
     Pair(34, level=1.03, vendor_days=6, jitter=2, wrong_gaps=1),
 ]
-# Pairs whose newest level is wrong: by a gap within the last 60 sessions of an adjusted file alone, or by 3 % throughout.
+# Pairs whose newest level is wrong: by a gap of the last 60 sessions of an adjusted file alone, or by 3 % throughout.
 REFUSED_LEVELS = {(10, "A"): "LEVEL_STEP", (26, "A"): "LEVEL_STEP", (33, "UA"): "LEVEL_NOW", (34, "UA"): "LEVEL_NOW"}
 
 

@@ -68,6 +68,14 @@ LADDERS: Final[tuple[Ladder, ...]] = (
         "of 1", (0.001, 0.01, 0.05, 0.09, 0.11, 0.2, 0.5, 1),
     ),
     Ladder("finer_grid", "some of our closes lie on half ticks", "%", (0.2, 0.8, 1.2, 5, 20, 50), _BASIS),
+    Ladder("newest_20_level", "our newest 20 sessions lie too high", "ticks", (10, 50, 100, 200, 400, 800)),
+    Ladder("newest_60_level", "our newest 60 sessions lie too high", "ticks", (10, 50, 100, 200, 400, 800)),
+    Ladder("newest_20_late", "the reference's newest 20 sessions are labelled so much late", "sessions", (1, 2, 3)),
+    Ladder("newest_60_late", "the reference's newest 60 sessions are labelled so much late", "sessions", (1, 2, 3)),
+    Ladder(
+        "misprints", "single closes of the reference, ten daily moves off", "closes", (1, 2, 4, 8, 16),
+        (("print:", ""),),
+    ),
     Ladder(
         "inverted_adjustment", "the reference adjusts with the wrong sign; gap of every roll", "ticks",
         (0.5, 1, 2, 4, 8, 16, 32, 64), _PRICE,

@@ -32,6 +32,8 @@ _CROSSOVER: Final = 9
 # Prices trend up and down, strongly enough for a trend-following strategy to trade.
 _TREND: Final = 0.2
 _TREND_SESSIONS: Final = 160
+NEWEST: Final = (20, 60)
+MISPRINT_MOVES: Final = 10.0
 
 DefectKind = Literal[
     "settlement_noise",
@@ -44,6 +46,11 @@ DefectKind = Literal[
     "wrong_commodity",
     "finer_grid",
     "inverted_adjustment",
+    "newest_20_level",
+    "newest_60_level",
+    "newest_20_late",
+    "newest_60_late",
+    "misprints",
 ]
 Shipped = Literal["both", "adjusted", "unadjusted"]
 
@@ -184,6 +191,8 @@ def _our_closes(
     if "restated_bar" in sizes:
         contract = market.contracts // 3
         our_closes[contract, int(expiry[contract]) - market.cycle // 2] += sizes["restated_bar"]
+    for newest in NEWEST:
+        our_closes[:, -newest:] += _size(sizes, newest, "level")
     if "unit_scale" in sizes:
         our_closes = np.rint(our_closes * (1.0 + sizes["unit_scale"] / 100.0))
     if "finer_grid" in sizes:
@@ -255,10 +264,36 @@ def _reference(
     steps = np.zeros(count + 1)
     steps[gap_session] = stated
     offset = np.cumsum(steps[::-1])[::-1][:-1]
-    adjusted, unadjusted = (_series(sessions, close, contract_on_day, market.tick) for close in (raw + offset, raw))
+    off = np.zeros(count)
+    # Far enough apart that each stands alone, none at an end.
+    off[np.linspace(30, count - 200, int(sizes.get("misprints", 0))).astype(np.int64)] = MISPRINT_MOVES * market.move
+    adjusted, unadjusted = (
+        _series(sessions, _late(close + off, sizes), contract_on_day, market.tick) for close in (raw + offset, raw)
+    )
     return Reference(
         "other", adjusted if shipped != "unadjusted" else None, unadjusted if shipped != "adjusted" else None
     )
+
+
+def _late(close: Floats, sizes: Mapping[DefectKind, float]) -> Floats:
+    """Closes whose newest ones are labelled some sessions late."""
+    out = close.copy()
+    for newest in NEWEST:
+        by = int(_size(sizes, newest, "late"))
+        if by:
+            out[-newest:] = close[-newest - by : -by]
+    return out
+
+
+def _size(sizes: Mapping[DefectKind, float], newest: int, what: Literal["level", "late"]) -> float:
+    """The size of a defect of the newest sessions; 0.0 where it is not asked for."""
+    kinds: dict[tuple[int, str], DefectKind] = {
+        (20, "level"): "newest_20_level",
+        (60, "level"): "newest_60_level",
+        (20, "late"): "newest_20_late",
+        (60, "late"): "newest_60_late",
+    }
+    return sizes.get(kinds[newest, what], 0.0)
 
 
 def _series(sessions: Days, close: Floats, contract_on_day: Ints, tick: float) -> DailySeries:

@@ -231,7 +231,7 @@ class _Recovery:
         candidates = [
             candidate
             for candidate in (
-                self._by_closes(our_series, max_day_delta),
+                self._by_closes(our_series, max_day_delta, steps),
                 roll_sources.by_column(self.column, self.place),
                 self._stated(),
                 None if self.spread is None else roll_sources.by_steps(steps),
@@ -321,7 +321,7 @@ class _Recovery:
         self.notes.append(_ADJUSTED_ONLY)
         return replace(candidate, source="ours")
 
-    def _by_closes(self, own: HeldContracts | None, within: int) -> Candidate | None:
+    def _by_closes(self, own: HeldContracts | None, within: int, steps: list[tuple[int, float]]) -> Candidate | None:
         """Rolls read off our contracts' closes: our own schedule where it explains them, else the best path."""
         ours = None if own is None else self._own_schedule(own)
         if ours is not None and ours.exact:
@@ -330,7 +330,9 @@ class _Recovery:
         path = self._fingerprint()
         if ours is None or not np.isfinite(self.path_residual).any():
             return path
-        if ours.explains(self.path_residual):
+        starts = np.flatnonzero(np.diff(ours.contract_on_day)) + 1
+        if ours.explains(self.path_residual) and np.isin([index for index, _ in steps], starts).all():
+            # Closes of another kind leave a few per cent open; steps of the vendor's own spread do not.
             return self._adopted_ours(ours)
         self.ours_fit = partial(self._moved_fits, ours, within)
         return path
