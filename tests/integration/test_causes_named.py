@@ -220,7 +220,7 @@ def test_a_restated_bar_is_the_largest_single_difference_and_is_named(board: Boa
     # A print of its own where it is larger than half the newest sessions' true range, else the basis' largest.
     parts = components(found)
     largest_size = parts.get("print:2024-05-15", parts["basis"])["max"]
-    assert largest_size == pytest.approx(found.document["max_drift"], rel=0.05, abs=0.05)
+    assert largest_size == pytest.approx(found.document["max_drift"], rel=0.1, abs=0.05)
     assert mean_of(without, "basis") == 0.0
 
 
