@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MIN_VOLUME: Final = 500
 _HOURS: Final = 24
+# Hours from the local clock to UTC in summer; both places change their clocks on the same days.
+_SUMMER_OFFSET: Final = {"America/New_York": 4, "America/Chicago": 5}
 _HOUR_NANOS: Final = 3_600_000_000_000
 # Weight of each UTC hour in a day's volume: Asia, Europe, the American morning, the hours after the settlement.
 _BUSY: Final = np.array([3, 3, 2, 2, 2, 2, 3, 5, 6, 6, 6, 6, 9, 12, 13, 12, 10, 8, 5, 3, 2, 2, 2, 2], dtype=np.float64)
@@ -44,7 +46,7 @@ def hourly(spec: FutureSpec, quotes: Quotes, seed: int) -> HourlyBars:
     draws = Draws(seed, spec.root, "hourly")
     kept = delivered_rows(quotes, spec.canonical) & (quotes.utc.volume >= MIN_VOLUME)
     weekdays = _weekday_bars(spec, quotes, np.flatnonzero(kept), draws)
-    sundays = _sunday_bars(quotes, np.flatnonzero(kept & quotes.sunday.traded), draws)
+    sundays = _sunday_bars(spec, quotes, np.flatnonzero(kept & quotes.sunday.traded), draws)
     both = {f.name: np.concatenate([getattr(weekdays, f.name), getattr(sundays, f.name)]) for f in fields(HourlyBars)}
     order = np.lexsort((both["contract"], both["hour"], both["day"]))
     return HourlyBars(**{name: values[order] for name, values in both.items()})
@@ -53,8 +55,8 @@ def hourly(spec: FutureSpec, quotes: Quotes, seed: int) -> HourlyBars:
 def _weekday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -> HourlyBars:
     parts, bars = quotes.stretches, quotes.utc
     days = quotes.sessions[quotes.rows.session[rows]]
-    settles, reopens = _clock(days)
-    # The metals close an hour before they reopen, earlier before some holidays; the last hour follows the settlement.
+    settles, reopens = _clock(spec, days)
+    # Globex closes an hour before it reopens, earlier before some holidays; the last hour follows the settlement.
     closes = (closes_of(spec.calendar, days) - days.astype("M8[ns]")).astype(np.int64)
     ends = -(-closes // _HOUR_NANOS)
     settles = np.minimum(settles, ends - 1)
@@ -72,10 +74,10 @@ def _weekday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -
     return _collect(quotes, rows, days, (day, late, evening), volume)
 
 
-def _sunday_bars(quotes: Quotes, rows: Index, draws: Draws) -> HourlyBars:
+def _sunday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -> HourlyBars:
     bars = quotes.sunday
     days = quotes.sessions[quotes.rows.session[rows]] - 1
-    _, reopens = _clock(days)
+    _, reopens = _clock(spec, days)
     until = np.full_like(reopens, _HOURS)
     evening = _fill(draws, reopens, until, bars.open[rows], bars.close[rows], bars.high[rows], bars.low[rows])
     return _collect(quotes, rows, days, (evening,), _share_out(bars.volume[rows], evening.used))
@@ -107,15 +109,17 @@ def _collect(quotes: Quotes, rows: Index, days: Days, parts: Sequence[_Filled], 
     )  # fmt: skip
 
 
-def _clock(days: Days) -> tuple[Index, Index]:
-    """UTC hours at which the metals settle and reopen: one hour later while New York keeps standard time."""
+def _clock(spec: FutureSpec, days: Days) -> tuple[Index, Index]:
+    """UTC hours in which the exchange settles and reopens: one hour later while America keeps standard time."""
+    time, _, place = spec.settlement.partition(" ")
+    settles = int(time.partition(":")[0]) + _SUMMER_OFFSET[place]
     year = days.astype("M8[Y]")
     march = (year.astype("M8[M]") + 2).astype("M8[D]")
     november = (year.astype("M8[M]") + 10).astype("M8[D]")
     starts = np.busday_offset(march, 1, roll="forward", weekmask="Sun")
     stops = np.busday_offset(november, 0, roll="forward", weekmask="Sun")
     winter = ((days < starts) | (days >= stops)).astype(np.int64)
-    return 17 + winter, 22 + winter
+    return settles + winter, 22 + winter
 
 
 def _fill(draws: Draws, first: Index, stop: Index, start: Index, end: Index, high: Index, low: Index) -> _Filled:

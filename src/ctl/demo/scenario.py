@@ -69,6 +69,7 @@ _ES: Final = FutureSpec(
     liquidity=LiquiditySpec(volume=1_650_000, migration_sessions=6, deferred=(0.012, 0.0012, 0.0002)),
     rule=RollRule("volume", 2),
     files="dbn",
+    hourly=True,
     reference_contracts=True,
 )  # fmt: skip
 

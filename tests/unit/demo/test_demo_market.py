@@ -141,10 +141,11 @@ def test_instrument_ids_are_unique_within_a_day_and_reused_over_time() -> None:
     assert max(contracts_of.values()) > 5
 
 
-def test_hours_of_a_utc_day_add_up_to_its_daily_bar() -> None:
-    spec, known = MARKET.future("PL"), simulated("PL")
+@pytest.mark.parametrize("root", ["ES", "PL"])
+def test_hours_of_a_utc_day_add_up_to_its_daily_bar(root: str) -> None:
+    spec, known = MARKET.future(root), simulated(root)
     hours, days = hourly(spec, known, MARKET.seed), raw_bars(spec, known)
-    scale = 100_000_000
+    scale = round(spec.tick * 1_000_000_000)
     daily = {
         (int(d), int(c)): values
         for d, c, s, *values in zip(
