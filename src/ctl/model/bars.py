@@ -54,9 +54,21 @@ class SeriesMeta:
     notes: tuple[str, ...] = ()
 
 
+TermSource = Literal["definition", "column", "rule", "estimated", "assumed", "none", "unknown"]
+"""Who says a term: the vendor's definition record or a column of its file; the exchange's rule of the root on business
+days that the calendar knows, or (`estimated`) on weekdays beyond them; `assumed`: nobody, and the last business day
+before the delivery month stands in for first notice; `none`: no notice is given before the last trade date (settled in
+cash, or delivered after it); `unknown`: nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContractTerms:
-    """What a vendor states of one contract (definition records or columns); None where it is silent."""
+    """What is known in advance of one contract.
+
+    last_trade: the last day on which it trades. first_notice: the first on which a holder can be called to deliver.
+    Both None where their source is `unknown`, first_notice also where it is `none`. tick, currency, asset: as the
+    vendor's definition record states them, None where it is silent.
+    """
 
     contract: str
     last_trade: date | None = None
@@ -64,6 +76,19 @@ class ContractTerms:
     tick: float | None = None
     currency: str | None = None
     asset: str | None = None
+    last_trade_source: TermSource = "unknown"
+    first_notice_source: TermSource = "unknown"
+
+    @property
+    def end(self) -> date | None:
+        """The earlier of last trade and first notice, on which nobody wants to hold it; None: neither is known."""
+        return min((day for day in (self.last_trade, self.first_notice) if day is not None), default=None)
+
+    @property
+    def stated(self) -> bool:
+        """Whether the vendor itself says anything of the contract."""
+        sources = {self.last_trade_source, self.first_notice_source}
+        return bool(sources & {"definition", "column"}) or (self.tick, self.currency, self.asset) != (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +99,7 @@ class ContractBars(Tabular):
     Float64 (open, high, low null for settlement-only data), volume and open_interest Int64 (nullable);
     sorted by (expiry, session); (contract, session) unique.
     contracts: every contract in the frame, in expiry order.
+    terms: by contract name; readers give those of every contract.
     """
 
     frame: pl.DataFrame
