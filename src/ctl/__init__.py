@@ -170,23 +170,28 @@ def backtest(
     timeframe: Timeframe = "daily",
     calendar: str | None = None,
     strategy: str = "b1",
+    actions: str | Path | None = None,
+    drop_bad_bars: bool = False,
 ) -> Result:
     """Run a strategy over one series, or over the series of a file or a frame.
 
     symbol: as the results name it; None is the root or the file's name. slippage per side and tick in price units.
     parameters: by name, in their registered ranges unless `unregistered`. lots: per trade. timeframe: of the bars
     that decide, weekly ones being made of the daily. calendar: what ends a week (None: ISO weeks). strategy: a name
-    of `ctl.strategy.registry`.
+    of `ctl.strategy.registry`. actions: the file of a share's splits and dividends. drop_bad_bars: impossible bars
+    are left out; what is to be said of bars is a warning.
     Raises UsageError for arguments that cannot be used, DataError for bars that cannot be run on.
     """
+    import warnings
+
     from ctl.flows import plain
-    from ctl.flows.backtest import run_strategy
 
     chosen = plain.strategy_named(strategy, parameters, timeframe, unregistered=unregistered)
     held, name = plain.series_of(series)
-    if tick is not None:
-        plain.require_tick(tick)
-    return run_strategy(
-        chosen, held, symbol or name,
-        timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots, calendar=calendar,
+    result, notes = plain.backtest(
+        chosen, held, symbol or name, actions=actions, drop_bad_bars=drop_bad_bars,
+        timeframe=timeframe, slippage=slippage, tick=tick, lots=lots, calendar=calendar,
     )  # fmt: skip
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return result

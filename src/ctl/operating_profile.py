@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from ctl import digests, strict_files
 from ctl.errors import ProfileError
+from ctl.model.bars import AS_DELIVERED, BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.documents import document
 from ctl.model.findings import Recommendation
 from ctl.model.lock import ProfileChange
@@ -116,6 +117,17 @@ class RollPolicyKeys(Strict):
         return RollPolicy(kind=keys.pop("policy"), **keys)
 
 
+class SeriesKeys(Strict):
+    """`symbol_settings.<SYM>.series`."""
+
+    bars: BarsChoice = Field("daily", description="daily or session")
+    closes: ClosesChoice = Field("last_trade", description="last_trade or settlement")
+
+    def made(self) -> SeriesChoice:
+        """The choice as the rest of the program sees it."""
+        return SeriesChoice(**self.model_dump())
+
+
 class SymbolSettings(Strict):
     """What the profile locks of one symbol. `expected_status` is None only for non-gating symbols.
 
@@ -133,6 +145,9 @@ class SymbolSettings(Strict):
     expected_status: ExpectedStatus | None = Field(None, description=_STATUSES)
     roll_policy: Annotated[RollPolicy, ReadAs(RollPolicyKeys, RollPolicyKeys.made)] = Field(
         RollPolicy(), description="a mapping with policy, consecutive_days, eligible_months, timing, adjustment"
+    )
+    series: Annotated[SeriesChoice, ReadAs(SeriesKeys, SeriesKeys.made)] = Field(
+        AS_DELIVERED, description="a mapping with bars and closes"
     )
     reference: SafeName | None = Field(None, description=f"the name of a vendor: {SAFE_NAME_TEXT}")
     notes: Text = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,12 @@ from ctl import sessions
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
 from ctl.model.rolls import ContinuousSeries
+from ctl.model.trades import StrategyResult
 
 if TYPE_CHECKING:
-    from ctl.model.trades import StrategyResult, Timeframe
+    import polars as pl
+
+    from ctl.model.trades import Timeframe
     from ctl.sessions import Days
     from ctl.strategy.b1 import B1Parameters, StrategyBars
     from ctl.strategy.bars import Floats
@@ -21,6 +25,86 @@ if TYPE_CHECKING:
 def session_days(series: DailySeries | ContinuousSeries) -> Days:
     """The sessions of a series as numpy days, ascending."""
     return series.frame["session"].to_numpy().astype("datetime64[D]", copy=False)
+
+
+def usable_bars(
+    series: DailySeries | ContinuousSeries, *, calendar: str | None = None, drop: bool = False
+) -> tuple[DailySeries | ContinuousSeries, tuple[str, ...]]:
+    """A series without bars that cannot be, and what is to be said of it.
+
+    Those are dated on a weekend (but for a session of the calendar), have a high below the low, an open or a close
+    outside them, or a zero among prices above zero. A close outside them is only told where closes are settlements.
+    drop: they are left out and counted. Raises DataError with the first of them, BAD_BARS, unless they are dropped.
+    """
+    import polars as pl
+
+    frame, column = series.frame, pl.col
+    outside = (column("close") > column("high")) | (column("close") < column("low"))
+    settled = series.meta.close_basis == "settlement"
+    opened_outside = (column("open") > column("high")) | (column("open") < column("low"))
+    prices = pl.concat_list("open", "high", "low", "close")
+    above_zero = bool((frame.select(prices.list.min().min()).item() or 0.0) >= 0.0)
+    kinds: list[tuple[str, pl.Expr]] = [
+        ("dated on a weekend", column("session").dt.weekday() >= 6),
+        ("high below low", column("high") < column("low")),
+        ("open outside high and low", opened_outside),
+        ("zero among prices above zero", prices.list.contains(0.0) & pl.lit(above_zero)),
+    ]
+    if not settled:
+        kinds.append(("close outside high and low", outside))
+    found = frame.select(
+        "session", "open", "high", "low", "close",
+        kind=pl.coalesce(*(pl.when(bad).then(pl.lit(name)) for name, bad in kinds)),
+        outside=outside & pl.lit(settled),
+    )  # fmt: skip
+    if calendar not in (None, "none"):
+        weekend = found.filter(column("kind") == kinds[0][0])["session"]
+        first, last = weekend.min(), weekend.max()
+        if isinstance(first, date) and isinstance(last, date):
+            kept = sessions.sessions_between(calendar, first, last).tolist()
+            found = found.with_columns(
+                kind=pl.when((column("kind") == kinds[0][0]) & column("session").is_in(kept))
+                .then(None)
+                .otherwise(column("kind"))
+            )
+    notes = []
+    beyond = found.filter("outside")
+    if not beyond.is_empty():
+        notes.append(
+            f"{beyond.height} closes lie outside their bar's high and low, taken for settlements; first {_bar(beyond)}"
+        )
+    bad = found.filter(column("kind").is_not_null())
+    if bad.is_empty():
+        return series, tuple(notes)
+    if not drop:
+        rows = [f"{row['kind']}: {_bar(bad[index])}" for index, row in enumerate(bad.head(5).iter_rows(named=True))]
+        raise DataError(
+            f"{bad.height} impossible bars",
+            where=series.meta.root or None,
+            found="; ".join(rows),
+            expected="bars of finished sessions, each with low <= open, close <= high",
+            remedy="mend the file, or leave them out with --drop-bad-bars",
+            code="BAD_BARS",
+        )
+    counts = ", ".join(f"{n} {kind}" for kind, n in bad.group_by("kind", maintain_order=True).len().iter_rows())
+    notes.append(f"{bad.height} impossible bars left out: {counts}; first {_bar(bad)}")
+    kept_frame = frame.filter(found["kind"].is_null())
+    if kept_frame.is_empty():
+        raise DataError("every bar is impossible", where=series.meta.root or None, code="BAD_BARS")
+    return replace(series, frame=kept_frame), tuple(notes)
+
+
+def _bar(bars: pl.DataFrame) -> str:
+    row = bars.row(0, named=True)
+    prices = " ".join("-" if row[key] is None else f"{row[key]:.10g}" for key in ("open", "high", "low", "close"))
+    return f"{row['session']} {prices}"
+
+
+def warm_up_note(result: Result) -> str | None:
+    """What is to be said of a series that ends before its warm-up: nothing could trigger."""
+    if not isinstance(result, StrategyResult) or result.evaluated_bars > 0:
+        return None
+    return f"{result.symbol}: nothing could trigger: {result.bar_count} bars, all of them warm-up"
 
 
 def strategy_bars(

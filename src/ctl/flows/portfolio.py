@@ -14,8 +14,9 @@ from ctl.flows import inputs, pipeline
 from ctl.flows.backtest import run_strategy
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
-from ctl.flows.series import canonical_series, require_root
+from ctl.flows.series import as_traded, canonical_series, require_root
 from ctl.flows.terms import CertifyTerms
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.run import PlanEntry, Restatement, SymbolRun
 from ctl.model.trades import StrategyResult
 from ctl.strategy import registry
@@ -49,19 +50,21 @@ def certify_symbol(
     settings: SymbolSettings | None = None,
     *,
     acceptance: str = "v1",
+    series: SeriesChoice | None = None,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
-    files: what was read of the workspace before; by default it is read now. Where L0 fails, the workspace's
-    other roots are read too, so that a mix-up can be named.
+    series: in place of the settings' own. files: what was read of the workspace before; by default it is read now.
+    Where L0 fails, the workspace's other roots are read too, so that a mix-up can be named.
     """
     config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace)
     symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
         reference=settings.reference if settings else None,
+        series=series or (settings.series if settings else AS_DELIVERED),
         as_of=as_of,
         with_alternatives=True,
     )
@@ -74,12 +77,12 @@ def certify_symbol(
         acceptance_policy=acceptance,
         slippage_per_side=settings.slippage_per_side if settings else config.tick,
     )
-    series = canonical_series(symbol_inputs, config.calendar)
-    certificate = pipeline.certify_symbol(symbol_inputs, series, terms)
+    built = canonical_series(symbol_inputs, config.calendar)
+    certificate = pipeline.certify_symbol(symbol_inputs, built, terms)
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
-        certificate = pipeline.certify_symbol(symbol_inputs, series, terms, other_contracts=others)
-    return Certified(symbol_inputs, series, certificate)
+        certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
+    return Certified(symbol_inputs, built, certificate)
 
 
 def derive_lock(
@@ -96,7 +99,11 @@ def derive_lock(
         symbol_inputs = read[symbol] if read is not None else None
         if symbol_inputs is None:
             symbol_inputs = inputs.read_symbol(
-                workspace, symbol, policy=settings.roll_policy, reference=settings.reference
+                workspace,
+                symbol,
+                policy=settings.roll_policy,
+                reference=settings.reference,
+                series=settings.series,
             )
         ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
         locked[symbol] = operating_profile.InputLock(files=raw_files(symbol_inputs), sessions=ranges)
@@ -297,9 +304,8 @@ def run_symbol(
     import polars as pl
 
     symbol = entry.symbol
-    symbol_inputs, series = (
-        (certified.inputs, certified.series) if certified else _read_series(workspace, symbol, as_of)
-    )
+    symbol_inputs, series = (certified.inputs, certified.series) if certified else _read_series(workspace, entry, as_of)
+    series = as_traded(symbol_inputs, series)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
     config = workspace.symbol(symbol)
@@ -350,9 +356,9 @@ def metrics(outcomes: Sequence[SymbolOutcome]) -> Metrics:
 
 
 def _read_series(
-    workspace: Workspace, symbol: str, as_of: date | None
+    workspace: Workspace, entry: PlanEntry, as_of: date | None
 ) -> tuple[SymbolInputs, ContinuousSeries | DailySeries | None]:
-    symbol_inputs = inputs.read_symbol(workspace, symbol, as_of=as_of, with_reference=False)
+    symbol_inputs = inputs.read_symbol(workspace, entry.symbol, series=entry.series, as_of=as_of, with_reference=False)
     if symbol_inputs.contracts is not None:
-        require_root(symbol_inputs.contracts, symbol_inputs.root, symbol)
-    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(symbol).calendar)
+        require_root(symbol_inputs.contracts, symbol_inputs.root, entry.symbol)
+    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(entry.symbol).calendar)

@@ -17,7 +17,8 @@ from ctl import __version__, store
 from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars
-from ctl.flows.series import canonical_series, require_root
+from ctl.flows.series import require_root, traded_series
+from ctl.model.bars import AS_DELIVERED
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -283,12 +284,18 @@ def _candidate(workspace: Workspace, profile: OperatingProfile | None, symbol: s
 
 def _bars(workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None) -> StrategyBars:
     settings = profile.symbol_settings.get(symbol) if profile else None
-    policy = settings.roll_policy if settings else None
-    held = inputs.read_symbol(workspace, symbol, policy=policy, as_of=as_of, with_reference=False)
+    held = inputs.read_symbol(
+        workspace,
+        symbol,
+        policy=settings.roll_policy if settings else None,
+        series=settings.series if settings else AS_DELIVERED,
+        as_of=as_of,
+        with_reference=False,
+    )
     calendar = workspace.symbol(symbol).calendar
     if held.contracts is not None:
         require_root(held.contracts, held.root, symbol)
-    series = canonical_series(held, calendar)
+    series = traded_series(held, calendar)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
     return strategy_bars(series, symbol, calendar)

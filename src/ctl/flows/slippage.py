@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
-from ctl.flows.series import canonical_series
+from ctl.flows.series import traded_series
+from ctl.model.bars import AS_DELIVERED
 from ctl.trading import slippage
 from ctl.trading.slippage import Calibration, Fill
 
@@ -90,10 +91,11 @@ def propose(
                     workspace,
                     symbol,
                     policy=settings.roll_policy if settings else None,
+                    series=settings.series if settings else AS_DELIVERED,
                     as_of=as_of,
                     with_reference=False,
                 )
-                series = canonical_series(symbol_inputs, config.calendar)
+                series = traded_series(symbol_inputs, config.calendar)
                 if series is None:
                     raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
                 if rows:

@@ -57,7 +57,7 @@ def read_contracts(
         require_symbol(root, what="root")
     files: list[FileBars] = []
     unused: list[str] = []
-    for path, named in _expand(paths):
+    for path, named in expand(paths):
         try:
             files.append(_read(path, Wanted(False, root, publisher, mapping)))
         except OtherSchema as error:
@@ -109,7 +109,7 @@ def _each(
         require_symbol(root, what="root")
     found: list[_Read] = []
     unused: list[str] = []
-    for path, named in _expand(paths):
+    for path, named in expand(paths):
         file = opened(path)
         try:
             if databento.is_dbn(file):
@@ -242,7 +242,7 @@ def _back_adjusted(bars: FileBars) -> FileBars:
     )
 
 
-def _expand(paths: Sequence[Path | RawFile]) -> list[tuple[Path | RawFile, bool]]:
+def expand(paths: Sequence[Path | RawFile]) -> list[tuple[Path | RawFile, bool]]:
     """The files meant, and whether each was named itself: a folder stands for its data files, hidden ones aside."""
     expanded: list[tuple[Path | RawFile, bool]] = []
     for path in paths:
