@@ -246,7 +246,7 @@ def summarise(
     sheet, risk = None, None
     if executed and strategy == registry.DEFAULT:
         missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
-        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing)
+        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing, instant=instant)
     return RunSummary(
         timestamp=instant,
         cycle_id=plan.cycle_id,

@@ -187,6 +187,8 @@ def print_run(summary: RunSummary, summary_path: str | None) -> None:
 def print_orders(sheet: OrderSheet, risk: RiskState | None) -> None:
     """The orders for the next open, what holds beyond them, and the risk budget."""
     print()
+    for text in sheet.alerts:
+        print(f"ALERT {text}")
     if not sheet.orders:
         print("Orders for the next open: none")
     for session in sorted({order.session for order in sheet.orders}):
