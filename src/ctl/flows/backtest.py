@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ctl import sessions
 from ctl.errors import DataError
@@ -134,6 +137,52 @@ def strategy_bars(
         month_key=sessions.month_keys(days),
         week_complete=sessions.week_is_complete(calendar, last),
     )
+
+
+def with_contracts(
+    rows: Sequence[Mapping[str, Any]],
+    series: DailySeries | ContinuousSeries,
+    *,
+    calendar: str | None,
+    timeframe: Timeframe,
+    unadjusted: DailySeries | None = None,
+) -> list[dict[str, Any]]:
+    """Documents of trades with the contract and its own price beside each adjusted entry and exit price.
+
+    They are of the session that filled: of weekly bars the week's first where the fill is its open, else its last.
+    unadjusted: a share's prices as they were printed; of one that is not known so, the raw price is None. What is no
+    trade with sessions and prices stays as it is.
+    """
+    days = session_days(series)
+    contracts, carried = series.frame["contract"].to_list(), series.frame["adjustment"].to_list()
+    raw_close: dict[date, float] = {}
+    if unadjusted is not None and unadjusted.meta.adjustment_basis == "raw":
+        raw_close = dict(zip(unadjusted.frame["session"], unadjusted.frame["close"], strict=True))
+    closes = series.frame["close"].to_list()
+    share = series.meta.adjustment_basis is not None
+    keys = sessions.week_keys(calendar, days) if timeframe == "weekly" else None
+
+    def filled(day: date, at_open: bool) -> int:
+        row = int(days.searchsorted(np.datetime64(day, "D")))
+        return int(keys.searchsorted(keys[row])) if keys is not None and at_open else row
+
+    def raw(row: int, price: float) -> float | None:
+        if not share:
+            return float(round(price - carried[row], 10))
+        close = raw_close.get(date.fromisoformat(str(days[row])))
+        return None if close is None else float(round(price * close / closes[row], 10))
+
+    made = []
+    for trade in rows:
+        found = dict(trade)
+        for end, at_open in (("entry", True), ("exit", trade.get("exit_reason") == "Stop")):
+            day, price = trade.get(f"{end}_session"), trade.get(f"{end}_price")
+            if day is None or price is None:
+                continue
+            row = filled(date.fromisoformat(str(day)), at_open)
+            found |= {f"{end}_contract": contracts[row], f"{end}_raw_price": raw(row, price)}
+        made.append(found)
+    return made
 
 
 def run_strategy(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ctl import certification, digests, gatekeeper, operating_profile, sessions, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, pipeline
-from ctl.flows.backtest import run_strategy
+from ctl.flows.backtest import run_strategy, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
 from ctl.flows.series import as_traded, canonical_series, require_root
@@ -319,7 +319,16 @@ def run_symbol(
         calendar=config.calendar,
     )
     followed = entry.role == "gating" and strategy.name == registry.DEFAULT
-    rows = [trade.document() for trade in result.trades]
+    closed, still_open = (
+        with_contracts(
+            [trade.document() for trade in trades],
+            series,
+            calendar=config.calendar,
+            timeframe=timeframe,
+            unadjusted=symbol_inputs.equity,
+        )
+        for trades in (result.trades, result.open)
+    )
     return SymbolOutcome(
         run=SymbolRun(
             symbol,
@@ -333,14 +342,14 @@ def run_symbol(
                 "last_session": result.last_session.isoformat(),
                 "bars": result.bar_count,
                 "awaiting": [t.document() for t in result.triggers if t.status in ("pending", "awaiting_entry")],
-                "open": [trade.document() for trade in result.open],
+                "open": still_open,
             },
         ),
         result=result,
-        trades=pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        trades=pl.DataFrame(closed, infer_schema_length=None).with_columns(
             pl.col("^.*_session$").cast(pl.String).str.to_date()
         )
-        if rows
+        if closed
         else None,
         next_open=next_open(entry, config, symbol_inputs, series, result, timeframe=timeframe)
         if followed and isinstance(result, StrategyResult)
