@@ -86,7 +86,7 @@ def examine(request: CertifyRequest) -> Examination:
     explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment))
     return Examination(
         request, ours, recovered, window, first, raw_data, schedule, gaps, explained,
-        functional=_layer("L5", partial(_functional, request, recovered, explained.measured)),
+        functional=_layer("L5", partial(_functional, request, window, explained.measured)),
     )  # fmt: skip
 
 
@@ -100,10 +100,12 @@ def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> 
 
 
 def _functional(
-    request: CertifyRequest, recovered: RecoveredReference | NotRun, explained: ExplainedDrift | NotRun
+    request: CertifyRequest, window: Window | NotRun, explained: ExplainedDrift | NotRun
 ) -> LayerResult[FunctionalParity]:
+    if isinstance(window, NotRun):
+        return LayerResult.absent("L5", window)  # what could not be compared would not trade alike either
     ledger = explained if isinstance(explained, NotRun) else explained.ledger
-    return functional.check(functional.strategy_input(request, recovered), ledger)
+    return functional.check(functional.strategy_input(request, window.recovered), ledger)
 
 
 def _then(value: Value | NotRun, work: Callable[[Value], Result | NotRun]) -> Result | NotRun:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 Recovered = Callable[["npt.NDArray[np.datetime64]", "npt.NDArray[np.float64]"], "FunctionalInput | None"]
+RunOn = Callable[["ContinuousSeries"], "tuple[FunctionalInput | None, Recovered | None]"]
 Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
 
 
@@ -50,7 +51,8 @@ class CertifyRequest:
     rebuild: builds our contracts on a given schedule (first session on each new contract).
     functional: triggers and trades of the strategy on both sides, made by the caller. run_on_recovered: makes them once
     the reference is recovered, where it ships its adjusted series alone: from its sessions and what each adjusted
-    price carries above the contract's own, on which the strategy's percentages rest.
+    price carries above the contract's own, on which the strategy's percentages rest. run_on: both of another series of
+    ours, so that every series that is judged has its own L5.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
     alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision;
@@ -72,6 +74,7 @@ class CertifyRequest:
     rebuild: Rebuild | None = None
     functional: FunctionalInput | None = None
     run_on_recovered: Recovered | None = None
+    run_on: RunOn | None = None
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False

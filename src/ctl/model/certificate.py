@@ -397,6 +397,16 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedParity:
+    """L5 of another series. trades: closed ones of ours; null, as figures, where the strategy did not run."""
+
+    status: Status
+    text: str
+    trades: int | None
+    figures: ParityFigures | None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedSeries:
     """Another canonical series in place of the certified one, by the same layers and limits."""
 
@@ -420,6 +430,7 @@ class JudgedSeries:
     p95: float
     smallest_flip: Flip | None
     smallest_flip_note: str
+    functional: JudgedParity
 
 
 @dataclass(frozen=True, slots=True)
