@@ -235,7 +235,8 @@ class Alignment:
     canonical, reference: on `common` where that is not None, else as they were given. canonical_basis,
     reference_basis: what they were given in; None where it is not told. refusal: code and text of why they cannot be
     compared; None where they can, also where both are adjusted alike and nothing tells in which basis. later: what was
-    done about actions after the last session, as it reads behind the text; empty where nothing was.
+    done about actions after the last session, as it reads behind the text; empty where nothing was. residuals: of each
+    action its session, `split` or `dividend`, and the step in log price that it leaves between canonical and reference.
     """
 
     canonical: DailySeries
@@ -249,6 +250,7 @@ class Alignment:
     own: Inference
     pair: Inference
     later: str = ""
+    residuals: tuple[tuple[date, str, float], ...] = ()
 
     @property
     def text(self) -> str:
@@ -310,7 +312,22 @@ def align(
     formula: Formula | None = None
     if common is not None and (held, other) != (common, common):
         formula, first, second = _nearest_formula(first, second, common, actions)
-    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair, later)
+    left = _residuals(first, second, actions)
+    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair, later, left)
+
+
+def _residuals(
+    canonical: DailySeries, reference: DailySeries, actions: CorporateActions
+) -> tuple[tuple[date, str, float], ...]:
+    """What each action leaves between two series: the step of their log ratio over its ex-date."""
+    sessions, level = _levels(canonical, reference)
+    events = events_within(sessions, actions)
+    return tuple(
+        (sessions[at].astype(object), "split" if split else "dividend", float(step))
+        for at, split, step in zip(
+            events.at.tolist(), events.split.tolist(), _steps(level, events.at).tolist(), strict=True
+        )
+    )
 
 
 def _without_later_actions(

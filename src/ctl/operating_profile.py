@@ -337,6 +337,10 @@ def _contradictions(raw: dict[str, Any], *, require_lock: bool) -> Iterator[Rule
             yield path, f"{shown(name)} without settings", f"an entry symbol_settings.{name}"
         elif isinstance(settings[name], dict) and settings[name].get("expected_status") is None:
             yield ("symbol_settings", name, "expected_status"), "nothing", _STATUSES
+    shares = [name for _, name in gating if _mapping(settings, name).get("asset_class") == "equity"]
+    if shares and raw.get("portfolio_scope") == "futures_only":
+        wanted = "another scope, such as futures_and_equities"
+        yield ("portfolio_scope",), f"futures_only, and {shares[0]} is an equity of gating_universe", wanted
     for name in settings:
         if name not in known:
             wanted = "a symbol of gating_universe or non_gating_symbols"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from ctl.certification import equity
 from ctl.certification.attempt import attempt
 from ctl.certification.layers import drift, functional, identity, integrity, roll_gaps, roll_schedule
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
@@ -70,7 +71,11 @@ class Examination:
 
 
 def examine(request: CertifyRequest) -> Examination:
-    """What layers L0 to L5 find; after a failed L0 the others are NOT_RUN."""
+    """What layers L0 to L5 find; after a failed L0 the others are NOT_RUN, but for a share's."""
+    if request.acceptance_policy == "e1":
+        our_side, shared, found = equity.layers(request)
+        recovered_too = shared if isinstance(shared, NotRun) else shared.recovered
+        return Examination(request, our_side, recovered_too, shared, *found)
     ours = attempt(partial(read_our_side, request))
     checks = _then(ours, lambda ours: identity.check_ours(request, ours))
     compared = checks if isinstance(checks, NotRun) else IDENTITY_FAILED if identity.gate_failed(checks) else ours

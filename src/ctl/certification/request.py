@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ class EquityBasis:
 
     text: the bases and the common one. refusal: code and text where there is no common basis: nothing is compared.
     notes: where a series is not in the basis that it states. closes: the canonical closes as read (n), whose tick
-    grid is the exchange's. document: the evidence, JSON-ready.
+    grid is the exchange's. residuals: of each action its session, whether a split or a dividend, and the log price that
+    it leaves between both sides on the common basis. document: the evidence, JSON-ready.
     """
 
     text: str
@@ -38,6 +40,7 @@ class EquityBasis:
     notes: tuple[str, ...]
     closes: npt.NDArray[np.float64]
     document: Mapping[str, Any]
+    residuals: tuple[tuple[date, str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,5 @@ class CertifyRequest:
             raise DataError("tick is not positive", where=where, found=repr(self.tick), expected="a price step > 0")
         if self.max_day_delta < 0:
             raise DataError("max_day_delta is negative", where=where, found=str(self.max_day_delta), expected=">= 0")
+        if self.acceptance_policy == "e1" and self.contracts is not None:
+            raise DataError("policy e1 judges shares", where=where, found="contracts", expected="v1 or v2")

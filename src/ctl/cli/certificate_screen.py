@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl.cli import output
 from ctl.cli.output import number
-from ctl.model.certificate import JudgedSeries, ParityFigures
+from ctl.model.certificate import DeviationFigures, JudgedSeries, ParityFigures
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ def _figures(certificate: Certificate) -> Iterator[str]:
     overlap = certificate.overlap
     if overlap is not None:
         rolls = "rolls not compared"
+        deviation = certificate.layers.L4.values
+        if isinstance(deviation, DeviationFigures):
+            rolls = (
+                f"closes {100 * deviation.mean_deviation:.3f} % apart on average, at most "
+                f"{100 * deviation.max_deviation:.2f} % on {deviation.max_deviation_session}"
+            )
         if certificate.n_paired is not None:
             rolls = (
                 f"rolls {certificate.n_canonical} against {certificate.n_reference}, {certificate.n_paired} paired "
@@ -69,7 +75,7 @@ def _figures(certificate: Certificate) -> Iterator[str]:
             )
         span = f"{overlap.first_session} to {overlap.last_session}"
         yield f"{overlap.shared_sessions} shared sessions {span}; {rolls}"
-    if certificate.mean_drift is not None:
+    if certificate.mean_drift is not None and certificate.ledger is not None:
         yield (
             f"gap difference mean {number(certificate.mean_gap_diff)} max {number(certificate.max_gap_diff)}; "
             f"drift mean {number(certificate.mean_drift)} max {number(certificate.max_drift)} "
@@ -93,7 +99,8 @@ def _explain(certificate: Certificate) -> None:
             )
         for line in _alternative_lines(certificate, certificate.counterfactuals.alternatives):
             print(line)
-    print(f"What would change the verdict: {_flip_text(certificate)}")
+    if certificate.acceptance.policy != "e1":
+        print(f"What would change the verdict: {_flip_text(certificate)}")
     basis = certificate.layers.L0.finding("adjustment_basis")
     if basis is not None:
         print(f"Adjustment basis: {basis.text}")

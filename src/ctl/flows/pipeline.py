@@ -94,6 +94,7 @@ def _on_common_basis(
         notes=found.notes,
         closes=series.frame["close"].to_numpy(),
         document=found.document(),
+        residuals=found.residuals,
     )
     if reference.adjusted is not None:
         return found.canonical, replace(reference, adjusted=found.reference), basis

@@ -60,6 +60,14 @@ def certify_symbol(
     Where L0 fails, the workspace's other roots are read too, so that a mix-up can be named.
     """
     config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace)
+    if settings is not None and settings.asset_class != config.asset_class:
+        raise ProfileError(
+            f"{symbol} is another asset class in the profile",
+            found=settings.asset_class,
+            expected=f"{config.asset_class}, as in ctl.toml",
+            remedy=f"set symbol_settings.{symbol}.asset_class",
+            code="ASSET_CLASS_DIFFERS",
+        )
     symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
@@ -74,7 +82,7 @@ def certify_symbol(
         quote_unit=settings.quote_unit if settings else config.quote_unit,
         calendar=config.calendar,
         currency=config.currency,
-        acceptance_policy=acceptance,
+        acceptance_policy="e1" if config.asset_class == "equity" else acceptance,
         slippage_per_side=settings.slippage_per_side if settings else config.tick,
     )
     built = canonical_series(symbol_inputs, config.calendar)
@@ -254,7 +262,10 @@ def _restated(workspace: Workspace, profile: OperatingProfile, symbol_inputs: Sy
 
 
 def _thresholds(profile: OperatingProfile) -> str:
-    return digests.digest(certification.limits_document(profile.acceptance_policy))
+    limits = certification.limits_document(profile.acceptance_policy)
+    if any(profile.symbol_settings[symbol].asset_class == "equity" for symbol in profile.gating_universe):
+        limits["equities"] = certification.limits_document("e1")
+    return digests.digest(limits)
 
 
 def _other_contracts(

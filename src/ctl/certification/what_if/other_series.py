@@ -74,7 +74,7 @@ def rebuilt(examination: Examination) -> Judged:
 
 def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -> WhatIfs:
     """What would turn the decision, and how other closes would do."""
-    if examination.identity.status == "FAIL":
+    if examination.identity.status == "FAIL" or examination.request.acceptance_policy == "e1":
         return WhatIfs(None, None)
     measures = examination.measures(as_rebuilt)
     removed = attempt(lambda: _removals(examination, measures, decision))
