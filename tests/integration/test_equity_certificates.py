@@ -41,7 +41,7 @@ def test_both_sides_are_compared_on_the_declared_basis(
     held = document["equity_basis"]
     assert (held["canonical_basis"], held["reference_basis"], held["common_basis"]) == ("raw", basis, basis)
     assert held["dividend_formula"] == formula
-    assert document["layers"]["L4"]["values"]["level_difference"]["mean"] < 0.1
+    assert document["layers"]["L4"]["values"]["mean_drift"] < 0.1
     assert document["inputs"]["reference_adjusted"]["adjustment_basis"] == basis
 
 
@@ -95,5 +95,5 @@ def test_as_of_an_earlier_date_the_factors_of_later_actions_are_taken_off(
     held = finding(ran.document, "adjustment_basis")
     assert f"the reference carries actions after {as_of}" in held["text"]
     assert (held["status"], held["code"]) == ("PASS", None)
-    assert ran.document["layers"]["L4"]["values"]["level_difference"]["mean"] < 0.5
+    assert ran.document["layers"]["L4"]["values"]["mean_drift"] < 0.5
     assert finding(ran.document, "reference_match")["status"] == "PASS"

@@ -66,7 +66,8 @@ def deviation_table(window: Window) -> pl.DataFrame:
     overlap = window.overlap
     theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
     ours = overlap.canonical_adjusted
-    return pl.DataFrame({"session": overlap.sessions, "canonical": ours, "reference": theirs, "D": ours - theirs})
+    columns = {"canonical_close": ours, "reference_close": theirs, "drift": ours - theirs}
+    return pl.DataFrame({"session": overlap.sessions, **columns})
 
 
 def roll_schedule_table(window: Window, alignment: RollAlignment) -> pl.DataFrame:
