@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
-from ctl.flows.series import traded_series
+from ctl.flows.series import canonical_series
 from ctl.model.bars import AS_DELIVERED
 from ctl.trading import slippage
 from ctl.trading.slippage import Calibration, Fill
@@ -95,7 +95,7 @@ def propose(
                     as_of=as_of,
                     with_reference=False,
                 )
-                series = traded_series(symbol_inputs, config.calendar)
+                series = canonical_series(symbol_inputs, config.calendar)
                 if series is None:
                     raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
                 if rows:

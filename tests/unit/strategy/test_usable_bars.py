@@ -25,7 +25,9 @@ def series(changes: dict[int, dict[str, Any]] | None = None, closes: CloseBasis 
         for n, day in enumerate(days)
     ]  # fmt: skip
     schema = {"session": pl.Date, "open_interest": pl.Int64, "contract": pl.String}
-    return DailySeries(pl.DataFrame(rows, schema_overrides=schema), SeriesMeta("ZZ", "made", "exchange_session", closes))
+    return DailySeries(
+        pl.DataFrame(rows, schema_overrides=schema), SeriesMeta("ZZ", "made", "exchange_session", closes)
+    )
 
 
 BAD = [
