@@ -26,6 +26,7 @@ _NO_DRIFT_TICKS: Final = 1e-6
 _CAUSES_SHOWN: Final = 3
 
 _ALTERNATIVES: Final = {
+    "daily": "the vendor's daily bars",
     "settlement": "settlement closes",
     "session": "session-true bars",
     "session_settlement": "session-true bars and settlement closes",
@@ -174,7 +175,12 @@ def _alternative_lines(
             continue
         ran += 1
         as_built = f"{number(certificate.mean_drift)} as built, {certificate.quote_unit}"
-        yield f"With {label}: {item.decision}, mean drift {number(item.mean_drift)} ({as_built})"
+        traded = item.functional.text
+        if item.functional.figures is not None:
+            figures = item.functional.figures
+            traded = f"{counted(item.functional.trades or 0, 'trade')}, {figures.canonical_total_r:+.2f} R"
+            traded += f" against {figures.reference_total_r:+.2f}"
+        yield f"With {label}: {item.decision}, mean drift {number(item.mean_drift)} ({as_built}); {traded}"
         if _BETTER.index(item.decision) > _BETTER.index(certificate.decision):
             better.append((name, item))
     if better:
