@@ -171,6 +171,8 @@ def print_run(summary: RunSummary, summary_path: str | None) -> None:
     for item in summary.symbol_run_results:
         if item.status != "EXECUTED":
             print(f"{item.symbol}: {item.status}" + (f" ({item.reason})" if item.reason else ""))
+        for note in item.extra.get("notes", []):
+            print(f"{item.symbol}: {note}")
         for trade in item.extra.get("open", []):
             print(
                 f"{item.symbol}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ctl.strategy.protocol import Result, Strategy
 
 
+_SATURDAY: Final = 6  # of the week in polars, Monday being 1
+
+
 def session_days(series: DailySeries | ContinuousSeries) -> Days:
     """The sessions of a series as numpy days, ascending."""
     return series.frame["session"].to_numpy().astype("datetime64[D]", copy=False)
@@ -39,46 +42,11 @@ def usable_bars(
     outside them, or a zero among prices above zero. A close outside them is only told where closes are settlements.
     drop: they are left out and counted. Raises DataError with the first of them, BAD_BARS, unless they are dropped.
     """
-    import polars as pl
-
-    frame, column = series.frame, pl.col
-    outside = (column("close") > column("high")) | (column("close") < column("low"))
-    settled = series.meta.close_basis == "settlement"
-    opened_outside = (column("open") > column("high")) | (column("open") < column("low"))
-    prices = pl.concat_list("open", "high", "low", "close")
-    above_zero = bool((frame.select(prices.list.min().min()).item() or 0.0) >= 0.0)
-    kinds: list[tuple[str, pl.Expr]] = [
-        ("dated on a weekend", column("session").dt.weekday() >= 6),
-        ("high below low", column("high") < column("low")),
-        ("open outside high and low", opened_outside),
-        ("zero among prices above zero", prices.list.contains(0.0) & pl.lit(above_zero)),
-    ]
-    if not settled:
-        kinds.append(("close outside high and low", outside))
-    found = frame.select(
-        "session", "open", "high", "low", "close",
-        kind=pl.coalesce(*(pl.when(bad).then(pl.lit(name)) for name, bad in kinds)),
-        outside=outside & pl.lit(settled),
-    )  # fmt: skip
-    if calendar not in (None, "none"):
-        weekend = found.filter(column("kind") == kinds[0][0])["session"]
-        first, last = weekend.min(), weekend.max()
-        if isinstance(first, date) and isinstance(last, date):
-            kept = sessions.sessions_between(calendar, first, last).tolist()
-            found = found.with_columns(
-                kind=pl.when((column("kind") == kinds[0][0]) & column("session").is_in(kept))
-                .then(None)
-                .otherwise(column("kind"))
-            )
-    notes = []
-    beyond = found.filter("outside")
-    if not beyond.is_empty():
-        notes.append(
-            f"{beyond.height} closes lie outside their bar's high and low, taken for settlements; first {_bar(beyond)}"
-        )
-    bad = found.filter(column("kind").is_not_null())
+    judged = _judged(series, calendar)
+    bad = judged.filter(judged["kind"].is_not_null())
+    notes = _settlements_outside(judged)
     if bad.is_empty():
-        return series, tuple(notes)
+        return series, notes
     if not drop:
         rows = [f"{row['kind']}: {_bar(bad[index])}" for index, row in enumerate(bad.head(5).iter_rows(named=True))]
         raise DataError(
@@ -89,12 +57,59 @@ def usable_bars(
             remedy="mend the file, or leave them out with --drop-bad-bars",
             code="BAD_BARS",
         )
-    counts = ", ".join(f"{n} {kind}" for kind, n in bad.group_by("kind", maintain_order=True).len().iter_rows())
-    notes.append(f"{bad.height} impossible bars left out: {counts}; first {_bar(bad)}")
-    kept_frame = frame.filter(found["kind"].is_null())
-    if kept_frame.is_empty():
+    kept = series.frame.filter(judged["kind"].is_null())
+    if kept.is_empty():
         raise DataError("every bar is impossible", where=series.meta.root or None, code="BAD_BARS")
-    return replace(series, frame=kept_frame), tuple(notes)
+    return replace(series, frame=kept), (*notes, f"{_counted(bad)} left out")
+
+
+def bar_notes(series: DailySeries | ContinuousSeries, *, calendar: str | None) -> tuple[str, ...]:
+    """What is to be said of bars that are traded on although they cannot be; see `usable_bars`."""
+    judged = _judged(series, calendar)
+    bad = judged.filter(judged["kind"].is_not_null())
+    return () if bad.is_empty() else (f"{_counted(bad)} traded on",)
+
+
+def _judged(series: DailySeries | ContinuousSeries, calendar: str | None) -> pl.DataFrame:
+    """Each bar with the kind of its fault (null: none), and whether a settlement lies outside its range."""
+    import polars as pl
+
+    frame, column = series.frame, pl.col
+    outside = (column("close") > column("high")) | (column("close") < column("low"))
+    settled = series.meta.close_basis == "settlement"
+    prices = pl.concat_list("open", "high", "low", "close")
+    above_zero = bool((frame.select(prices.list.min().min()).item() or 0.0) >= 0.0)
+    weekend = frame.filter(column("session").dt.weekday() >= _SATURDAY)["session"]
+    first, last = weekend.min(), weekend.max()
+    open_days: list[date] = []
+    if calendar is not None and calendar != "none" and isinstance(first, date) and isinstance(last, date):
+        open_days = sessions.sessions_between(calendar, first, last).tolist()
+    kinds = {
+        "high below low": column("high") < column("low"),
+        "open outside high and low": (column("open") > column("high")) | (column("open") < column("low")),
+        "close outside high and low": outside & pl.lit(not settled),
+        "zero among prices above zero": prices.list.contains(0.0) & pl.lit(above_zero),
+        "dated on a weekend": column("session").is_in(weekend.implode())
+        & ~column("session").is_in(pl.Series(open_days, dtype=pl.Date).implode()),
+    }
+    return frame.select(
+        "session", "open", "high", "low", "close",
+        kind=pl.coalesce(*(pl.when(bad).then(pl.lit(name)) for name, bad in kinds.items())),
+        outside=outside & pl.lit(settled),
+    )  # fmt: skip
+
+
+def _settlements_outside(judged: pl.DataFrame) -> tuple[str, ...]:
+    beyond = judged.filter("outside")
+    if beyond.is_empty():
+        return ()
+    text = f"{beyond.height} closes lie outside their bar's high and low, taken for settlements; first {_bar(beyond)}"
+    return (text,)
+
+
+def _counted(bad: pl.DataFrame) -> str:
+    counts = ", ".join(f"{n} {kind}" for kind, n in bad.group_by("kind", maintain_order=True).len().iter_rows())
+    return f"{bad.height} impossible bars ({counts}; first {_bar(bad)})"
 
 
 def _bar(bars: pl.DataFrame) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ctl import certification, digests, gatekeeper, operating_profile, sessions, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, pipeline
-from ctl.flows.backtest import run_strategy, with_contracts
+from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
 from ctl.flows.series import as_traded, canonical_series, require_root
@@ -354,6 +354,7 @@ def run_symbol(
                 "bars": result.bar_count,
                 "awaiting": [t.document() for t in result.triggers if t.status in ("pending", "awaiting_entry")],
                 "open": still_open,
+                "notes": [*bar_notes(series, calendar=config.calendar), *filter(None, [warm_up_note(result)])],
             },
         ),
         result=result,
