@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ctl.gatekeeper import GateDecision
     from ctl.ingest.frames import Frame
-    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.bars import BarsChoice, ClosesChoice, ContractBars, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import Adjustment, CalendarAnchor, ContinuousSeries, PolicyKind, ScheduledRoll, Timing
     from ctl.model.trades import Timeframe
@@ -43,6 +43,9 @@ def load(
     publisher: int | None = None,
     mapping: str | Path | None = None,
     as_of: date | None = None,
+    bars: BarsChoice = "daily",
+    closes: ClosesChoice = "last_trade",
+    calendar: str | None = None,
 ) -> ContractBars: ...
 @overload
 def load(
@@ -62,19 +65,28 @@ def load(
     publisher: int | None = None,
     mapping: str | Path | None = None,
     as_of: date | None = None,
+    bars: BarsChoice = "daily",
+    closes: ClosesChoice = "last_trade",
+    calendar: str | None = None,
 ) -> ContractBars | DailySeries:
     """Daily bars of any known format: with `root` those of its contracts, without one a single series.
 
     files: paths, folders or patterns such as `HG*.csv`, or a frame. symbol, publisher: which of a Databento file that
     holds several. mapping: how to read a CSV whose header is not known, a packaged mapping's name or a TOML file.
-    as_of: sessions after it are left out (inclusive). Contracts of another root are kept: `build` refuses them,
-    `certify` names them. Raises InputError for files that are missing or cannot be read.
+    as_of: sessions after it are left out (inclusive). bars, closes: of a root, the series that is meant where the files
+    hold intraday bars and statistics as well; calendar: whose sessions intraday bars make (None: the root's).
+    Contracts of another root are kept: `build` refuses them, `certify` names them. Raises InputError for files that
+    are missing or cannot be read.
     """
     from ctl.flows import plain
+    from ctl.model.bars import SeriesChoice
 
     if root is None:
         return plain.load_series(files, symbol, publisher=publisher, mapping=mapping, as_of=as_of)
-    return plain.load_contracts(files, root, publisher=publisher, mapping=mapping, as_of=as_of)
+    return plain.load_contracts(
+        files, root, publisher=publisher, mapping=mapping, as_of=as_of,
+        series=SeriesChoice(bars, closes), calendar=calendar,
+    )  # fmt: skip
 
 
 def build(
