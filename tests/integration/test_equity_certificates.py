@@ -193,6 +193,11 @@ def test_a_share_gates_is_run_and_locked(workspace: Path, ctl: Any) -> None:
     refused = ctl("lock", "--reason", "a share gates", "-w", workspace)
     assert refused.code != 0
     assert "portfolio_scope" in refused.err + refused.out
+    wrong = text.replace("futures_only", "futures_and_equities").replace("    asset_class: equity\n", "")
+    profile.write_text(wrong)
+    refused = ctl("lock", "--reason", "a share gates", "-w", workspace)
+    assert refused.code != 0
+    assert "asset_class" in refused.err + refused.out
     profile.write_text(text.replace("futures_only", "futures_and_equities"))
     assert ctl("lock", "--reason", "a share gates", "-w", workspace).code == 0
     gated = ctl("gate", "-w", workspace, "--json")
