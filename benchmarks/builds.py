@@ -138,7 +138,7 @@ def kernel_build(layout: Any, prices: Any) -> tuple[Any, Any]:
         end_row=layout.end_row,
         sessions=sessions,
     )
-    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, sessions)
+    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.bad, sessions)
     close = prices[3]
     gaps = close[behind.gap[:, 1]] - close[behind.gap[:, 0]]
     carried = kernel.carried_by(path, adjust.sums(gaps), 0.0)

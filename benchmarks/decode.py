@@ -1,4 +1,4 @@
-"""Databento DBN to canonical contract bars against the vendor's own client turning the same file into a frame.
+"""Databento DBN to canonical contract bars against the vendor's own client, and against undoing the compression.
 
 In processor time of the calling thread: neither of the two decodes in another one.
 """
@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,7 @@ def write_dbn(panel: ContractPanel, path: Path, root: str = "ES") -> None:
 def figures(repeats: int) -> list[Figure]:
     """All lines of this section."""
     import databento
+    import zstandard
 
     from ctl import ingest
 
@@ -74,24 +76,47 @@ def figures(repeats: int) -> list[Figure]:
                 warnings.simplefilter("ignore")  # the client's own use of pandas
                 return databento.DBNStore.from_file(path).to_df(map_symbols=True)
 
+        def array() -> object:
+            return _mapped(databento.DBNStore.from_file(path))
+
+        def unpacked() -> object:
+            return zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=1 << 30)
+
         bars, frame = ingest.read_contracts([path], "ES", instruments=instruments), theirs()
         equal = _agree(bars, frame)
-        seconds = rounds({"ctl": worked(ours), "databento": worked(theirs)}, repeats)
+        jobs = {"ctl": worked(ours), "to_df": worked(theirs), "to_ndarray": worked(array), "zstd": worked(unpacked)}
+        seconds = rounds(jobs, repeats)
     mine = statistics.median(seconds["ctl"])
+    peers = {
+        "to_df": f"databento {databento.__version__} to_df",
+        "to_ndarray": f"databento {databento.__version__} to_ndarray, symbols and prices by numpy",
+        "zstd": "bound: zstd undone, nothing read",
+    }
     return [
         Figure(
             job="DBN decode, symbols mapped, checked and ordered by contract",
             ours="read_contracts",
             seconds=mine,
-            peer=f"databento {databento.__version__} to_df",
-            peer_seconds=statistics.median(seconds["databento"]),
-            ratio=ratio(seconds["ctl"], seconds["databento"]),
+            peer=name,
+            peer_seconds=statistics.median(seconds[key]),
+            ratio=ratio(seconds["ctl"], seconds[key]),
             rate=f"{panel.rows / mine / 1e6:,.1f} M rows/s of a core",
             most=panel.rows / 10e6,  # ten million rows a second
-            agreement=equal,
+            agreement=equal if key == "to_df" else "",
             extra={"rows": panel.rows},
         )
+        for key, name in peers.items()
     ]
+
+
+def _mapped(store: Any) -> tuple[np.ndarray, ...]:
+    """What a skilled user makes of the client's array: days, symbols by instrument, prices as floats."""
+    records = store.to_ndarray()
+    named = {int(each["symbol"]): text for text, found in store.mappings.items() for each in found}
+    idents = np.array(sorted(named))
+    symbols = np.array([named[ident] for ident in idents.tolist()])[np.searchsorted(idents, records["instrument_id"])]
+    prices = tuple(records[name] / 1e9 for name in ("open", "high", "low", "close"))
+    return (records["ts_event"].astype("datetime64[ns]").astype("datetime64[D]"), symbols, *prices, records["volume"])
 
 
 def _agree(bars: object, frame: object) -> str:

@@ -17,14 +17,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from ctl.gatekeeper import GateDecision
     from ctl.ingest.frames import Frame
     from ctl.model.bars import BarsChoice, ClosesChoice, ContractBars, DailySeries
     from ctl.model.certificate import Certificate
-    from ctl.model.rolls import Adjustment, CalendarAnchor, ContinuousSeries, PolicyKind, ScheduledRoll, Timing
+    from ctl.model.rolls import (
+        Adjustment,
+        CalendarAnchor,
+        ContinuousSeries,
+        PolicyKind,
+        RollTarget,
+        ScheduledRoll,
+        Timing,
+    )
     from ctl.model.trades import Timeframe
     from ctl.store import Workspace
     from ctl.strategy.protocol import Result
@@ -36,56 +44,63 @@ __all__ = ["load", "build", "certify", "gate", "backtest"]  # noqa: RUF022 - the
 
 @overload
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: str,
     symbol: None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
     bars: BarsChoice = "daily",
     closes: ClosesChoice = "last_trade",
-    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> ContractBars: ...
 @overload
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: None = None,
     symbol: str | None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> DailySeries: ...
 def load(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     *,
     root: str | None = None,
     symbol: str | None = None,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
     bars: BarsChoice = "daily",
     closes: ClosesChoice = "last_trade",
-    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> ContractBars | DailySeries:
     """Daily bars of any known format: with `root` those of its contracts, without one a single series.
 
     files: paths, folders or patterns such as `HG*.csv`, or a frame. symbol, publisher: which of a Databento file that
     holds several. mapping: how to read a CSV whose header is not known, a packaged mapping's name or a TOML file.
-    as_of: sessions after it are left out (inclusive). bars, closes: of a root, the series that is meant where the files
-    hold intraday bars and statistics as well; calendar: whose sessions intraday bars make (None: the root's).
-    Contracts of another root are kept: `build` refuses them, `certify` names them. Raises InputError for files that
-    are missing or cannot be read.
+    calendar: the exchange's, whose sessions instants belong to; None: the root's own where that is known. as_of:
+    sessions after it are left out (inclusive). bars, closes: of a root, the series that is meant where the files hold
+    intraday bars and statistics as well. now: an aware instant; a session that is not over by then is left out,
+    counted and named (None: the clock's). A file without any contract of the root gives those that it holds: `build`
+    refuses them, `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
     from ctl.flows import plain
     from ctl.model.bars import SeriesChoice
 
     if root is None:
-        return plain.load_series(files, symbol, publisher=publisher, mapping=mapping, as_of=as_of)
+        return plain.load_series(
+            files, symbol, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now
+        )
     return plain.load_contracts(
-        files, root, publisher=publisher, mapping=mapping, as_of=as_of,
-        series=SeriesChoice(bars, closes), calendar=calendar,
+        files, root, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now,
+        series=SeriesChoice(bars, closes),
     )  # fmt: skip
 
 
@@ -102,6 +117,9 @@ def build(
     offset: int = 0,
     fixed_day: int | None = None,
     schedule: str | Path | Sequence[ScheduledRoll] | None = None,
+    guard: int | None = 2,
+    target: RollTarget = "adjacent",
+    bridge_holes: bool = False,
     calendar: str | None = None,
 ) -> ContinuousSeries:
     """The continuous series of one root's contracts.
@@ -110,15 +128,20 @@ def build(
     confirm a volume or interest roll. months: eligible delivery months; None is the root's liquid cycle where that is
     known, else every month. timing: whether a roll takes effect on the session that confirms it or on the next.
     adjust: what joins the contracts. anchor, offset: a calendar policy rolls so many sessions before this; fixed_day:
-    the day of the month where the anchor is that. schedule: a roll manifest, or rolls to follow. calendar: exchange
-    calendar to count missing sessions on, and offsets of a calendar policy. Raises UsageError for a policy that
+    the day of the month where the anchor is that. schedule: a roll manifest, or rolls to follow. guard: sessions
+    before last trade or first notice from which the next contract is used at the latest; None: no limit. target: the
+    contract that a roll leads to. bridge_holes: join what lies before a hole in the data. calendar: exchange calendar
+    that sessions are counted on; None is the root's, 'none' counts weekdays. Raises UsageError for a policy that
     contradicts itself, DataError for contracts of another root.
     """
     from ctl.flows import plain
+    from ctl.model.rolls import RollPolicy
 
     rolls = plain.scheduled_rolls(schedule)
-    chosen = plain.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, rolls)
-    return plain.build(plain.contracts_of(bars, root), chosen, calendar)
+    options = RollPolicy(
+        policy, days, months, timing, adjust, anchor, offset, fixed_day, rolls, guard, target, bridge_holes
+    )
+    return plain.build(plain.contracts_of(bars, root), plain.roll_policy(options), calendar)
 
 
 def certify(
@@ -150,7 +173,7 @@ def certify(
 
     plain.require_terms(tick, max_day_delta, acceptance)
     held = plain.contracts_of(bars, root)
-    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping)
+    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping, calendar=calendar)
     terms = plain.certify_terms(held, tick, max_day_delta, quote_unit, calendar, acceptance)
     return plain.certify(held, series, reference, terms, as_of)
 
@@ -199,7 +222,7 @@ def backtest(
     from ctl.flows import plain
 
     chosen = plain.strategy_named(strategy, parameters, timeframe, unregistered=unregistered)
-    held, name = plain.series_of(series)
+    held, name = plain.series_of(series, calendar)
     result, notes = plain.backtest(
         chosen, held, symbol or name, actions=actions, drop_bad_bars=drop_bad_bars,
         timeframe=timeframe, slippage=slippage, tick=tick, lots=lots, calendar=calendar,

@@ -23,7 +23,16 @@ from ctl.model.findings import Recommendation
 from ctl.model.lock import ProfileChange
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
+from ctl.model.rolls import (
+    GUARD_SESSIONS,
+    MOST_GUARD_SESSIONS,
+    Adjustment,
+    CalendarAnchor,
+    PolicyKind,
+    RollPolicy,
+    RollTarget,
+    Timing,
+)
 from ctl.strict_files import ReadAs, Rule, Strict, dotted, expected, shown
 
 if TYPE_CHECKING:
@@ -88,6 +97,11 @@ class RollPolicyKeys(Strict):
     anchor: CalendarAnchor = Field("expiry", description="expiry, first_notice or fixed_day")
     offset: int = Field(0, ge=0, le=60, description="a whole number of sessions from 0 to 60")
     fixed_day: int | None = Field(None, ge=1, le=31, description="a day of the month from 1 to 31")
+    guard_sessions: Annotated[int, Field(ge=0, le=MOST_GUARD_SESSIONS)] | Literal["none"] = Field(
+        GUARD_SESSIONS, description=f"a whole number of sessions from 0 to {MOST_GUARD_SESSIONS}, or none"
+    )
+    target: RollTarget = Field("adjacent", description="adjacent or most_active")
+    bridge_holes: Flag = False
 
     @field_validator("eligible_months")
     @classmethod
@@ -114,7 +128,8 @@ class RollPolicyKeys(Strict):
     def made(self) -> RollPolicy:
         """The policy as the rest of the program sees it."""
         keys = self.model_dump()
-        return RollPolicy(kind=keys.pop("policy"), **keys)
+        guard = keys.pop("guard_sessions")
+        return RollPolicy(kind=keys.pop("policy"), guard_sessions=None if guard == "none" else guard, **keys)
 
 
 class SeriesKeys(Strict):

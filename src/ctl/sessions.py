@@ -3,7 +3,8 @@
 A calendar is named as exchange_calendars names it (`XNYS`, `CMES`) or, where that library lacks it, as
 pandas_market_calendars does (`CME_Equity`, `CMEGlobex_CL`). What the libraries say is kept on disk under the
 user's cache folder, so that a warm start imports neither of them nor pandas; a file that is missing, unreadable,
-damaged or made by another version of the libraries is computed again.
+damaged or made by another version of the libraries is computed again. Days that the libraries have wrong are put
+right before (`calendar_corrections.toml`): a session is a trade date with a settlement.
 
 Sessions are `datetime.date`, or numpy `datetime64[D]` in arrays; both ends of a range are inclusive.
 """
@@ -29,6 +30,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ctl import calendar_corrections
 from ctl.errors import DataError, UsageError
 
 Days = npt.NDArray[np.datetime64]
@@ -92,6 +94,34 @@ def closes_of(calendar: str, days: Days) -> npt.NDArray[np.datetime64]:
 def count_between(calendar: str, first: date, last: date) -> int:
     """How many sessions lie from `first` to `last`, both inclusive."""
     return len(sessions_between(calendar, first, last))
+
+
+def counted_to_next(calendar: str, first: date, last: date) -> Days:
+    """Days from `first` to `last`, both inclusive, whose trades count to the next trade date: no sessions.
+
+    A bar of such a day belongs to the session after it, as a weekend's does. Asks no library.
+    """
+    return calendar_corrections.counted_to_next(calendar, first, last)
+
+
+def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, date, date]:
+    """Days that an exchange's rules count, from `first` to `last` inclusive, and from which to which they are known.
+
+    They are the sessions, and a few days without a settlement that last trade dates count all the same. Where the
+    calendar does not reach, and without one (None or 'none'), weekdays stand in; nothing is known then, and the first
+    known day lies after the last.
+    """
+    weekdays = np.arange(_number(first), _number(last) + 1).astype("datetime64[D]")
+    weekdays = weekdays[np.is_busday(weekdays)]
+    if _named(calendar) is None:
+        return weekdays, last, first
+    name = str(calendar)
+    held = _within(name, first, last)
+    low, high = max(held.first, _number(first)), min(held.last, _number(last))
+    sessions = held.days[np.searchsorted(held.days, low) : np.searchsorted(held.days, high, side="right")]
+    counted = calendar_corrections.counted_in_terms(name, _date(low), _date(high))
+    outside = weekdays[(weekdays < _date(low)) | (weekdays > _date(high))]
+    return np.unique(np.concatenate([sessions.astype("datetime64[D]"), counted, outside])), _date(low), _date(high)
 
 
 def is_known(calendar: str) -> bool:
@@ -325,7 +355,8 @@ def _compute(calendar: str, first: date, last: date, held: _Calendar | None) -> 
     last_year = max([last.year + 1, *([_date(held.last).year] if held else [])])
     begin, end = date(first_year, 1, 1), date(min(last_year, _YEARS[-1]), 12, 31)
     low, high = _bounds(calendar)
-    begin, end = max(begin, low or begin), min(end, high or end)
+    begin = max(begin, low or begin)
+    end = min(max(end, date(begin.year + 1, 12, 31)), high or date.max)  # a library wants some length
     read = _read_exchange_calendar if library == _LIBRARIES[0] else _read_market_calendar
     refusal: Exception | None = None
     starts = [begin, *(date(year, 1, 1) for year in _LATER_STARTS if begin < date(year, 1, 1) < end)]
@@ -333,14 +364,15 @@ def _compute(calendar: str, first: date, last: date, held: _Calendar | None) -> 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # deprecations between the libraries and their pandas
-                days, closes, week_starts = read(calendar, start, max(start, end))
+                days, closes, week_starts = read(calendar, start, end)
         except ValueError as error:  # this calendar's rules do not reach so far
             refusal = error
             continue
+        days, closes = calendar_corrections.corrected(calendar, start, end, days, closes)
         return _Calendar(
             name=calendar,
             first=_number(start),
-            last=_number(max(start, end)),
+            last=_number(end),
             first_is_limit=index > 0 or begin == low,
             last_is_limit=end == high,
             days=days,
@@ -467,7 +499,8 @@ def _unknown(calendar: str) -> UsageError:
 def _versions() -> tuple[str, ...]:
     from importlib import metadata
 
-    return tuple(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    libraries = tuple(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    return (*libraries, f"corrections {calendar_corrections.digest()}")
 
 
 def _cache_folder() -> Path | None:

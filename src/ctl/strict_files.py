@@ -23,6 +23,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from ctl.errors import CtlError
@@ -177,7 +178,7 @@ def _wanted(model: type[BaseModel], path: Path) -> str:
     """The description of the field at `path`, or of the nearest one above it that has one."""
     said = "a valid value"
     for holder, name in _walk(model, path):
-        info = holder.model_fields.get(name)
+        info = _by_key(holder).get(name)
         said = (info.description if info else None) or said
     return said
 
@@ -186,8 +187,13 @@ def _keys_of(model: type[BaseModel], path: Path) -> tuple[str, ...]:
     """The keys that the mapping at `path` may have."""
     for holder, name in _walk(model, (*path, "")):
         if name == "":
-            return tuple(holder.model_fields)
+            return tuple(_by_key(holder))
     return ()
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A model's fields by the keys that the file has: `from`, whose field cannot bear that name."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def _walk(model: type[BaseModel], path: Path) -> Iterator[tuple[type[BaseModel], str]]:
@@ -196,7 +202,7 @@ def _walk(model: type[BaseModel], path: Path) -> Iterator[tuple[type[BaseModel],
     for part in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
             yield here, str(part)
-            info = here.model_fields.get(str(part))
+            info = _by_key(here).get(str(part))
             if info is None:
                 return
             here = _meant(info.annotation, info.metadata)

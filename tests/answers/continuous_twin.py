@@ -25,6 +25,8 @@ class Rule:
     last_trade: dict = field(default_factory=dict)
     roll_day: dict = field(default_factory=dict)
     schedule: list = field(default_factory=list)
+    leave: dict = field(default_factory=dict)  # by contract the day at whose close anybody has to leave it
+    most_active: bool = False
 
 
 class Walk:
@@ -35,6 +37,7 @@ class Walk:
         self.rolls, self.rows = [], []
         self.skipped = self.unconfirmed = 0
         self.active = None
+        self.bad = set()  # (contract, session) whose close counts as missing
         self.confirmed = None  # a roll known at the last close, in force from this session
         self.silent = 0  # consecutive sessions with trade elsewhere and no bar of the active contract
         self.led = []  # sessions on which the next contract led the active one
@@ -54,7 +57,25 @@ class Walk:
         return min(self.root[contract]) <= day
 
     def next_of(self, contract, day):
-        return next((c for c in self.chain if c > contract and self.listed(c, day)), None)
+        return next((c for c in self.chain if c > contract and self.listed(c, day) and self.holdable(c, day)), None)
+
+    def holdable(self, contract, day):
+        """Whether a contract may be held after a day."""
+        return contract not in self.rule.leave or self.rule.leave[contract] > day
+
+    def target(self, contract, day, name="volume"):
+        """The contract that a roll of this day leads to."""
+        if self.rule.most_active:
+            found = self.most_of(contract, day, name)
+            if found is not None:
+                return found
+        return self.next_of(contract, day)
+
+    def most_of(self, contract, day, name):
+        """The later contract with the largest measure of a day, of those that may be held; the earliest of equals."""
+        later = [c for c in self.trading(day) if c > contract and self.holdable(c, day)]
+        ranked = [(-self.value(c, day, name), c) for c in later if self.value(c, day, name) is not None]
+        return min(ranked)[1] if ranked else None
 
     def ended(self, contract, day):
         return contract in self.rule.last_trade and day > self.rule.last_trade[contract]
@@ -88,6 +109,7 @@ class Walk:
                     self.take(holder)
                 return
         alive = [c for c in trading if not self.ended(c, day)]
+        alive = [c for c in alive if c not in self.rule.leave or day <= self.rule.leave[c]] or alive
         if not alive:
             return
         if self.rule.kind == "databento_c":
@@ -113,11 +135,16 @@ class Walk:
                 upto = day if self.rule.timing == "same_session" else day - timedelta(days=1)
                 self.roll(due[2], day, known, upto, "schedule", [max(d for d in self.sessions if d <= upto)])
                 self.take(due[2])
-        elif self.rule.kind in ("calendar", "databento_c") and before is not None:
-            planned = self.rule.roll_day.get(self.active)
-            new = self.next_of(self.active, before)
-            if planned is not None and planned < day and new is not None:
+        elif before is not None:
+            named = self.rule.kind in ("calendar", "databento_c")
+            planned = self.rule.roll_day.get(self.active) if named else None
+            leave = self.rule.leave.get(self.active)
+            over = [d for d in (planned, leave) if d is not None and d < day]
+            new = self.target(self.active, before)
+            if over and new is not None:
                 reason = "calendar" if self.rule.kind == "calendar" else "rank"
+                if planned not in over:
+                    reason = "guard"
                 self.roll(new, day, day, day - timedelta(days=1), reason, [before])
                 self.take(new)
 
@@ -131,6 +158,10 @@ class Walk:
             self.silent += 1
         if over or (self.silent >= 2 and not self.waits(day)):
             later = [c for c in self.trading(day) if c > self.active and not self.ended(c, day)]
+            later = [c for c in later if c not in self.rule.leave or day <= self.rule.leave[c]] or later
+            most = self.most_of(self.active, day, "volume") if self.rule.most_active else None
+            if most is not None:
+                later = [most]
             if later:
                 own = [d for d in self.root[self.active] if d < day and not self.ended(self.active, d)]
                 last = max(own) if own else None
@@ -156,10 +187,10 @@ class Walk:
             return self.crossing(day, found)
         if kind in ("calendar", "databento_c"):
             planned = self.rule.roll_day.get(self.active)
-            return (self.next_of(self.active, day), [day]) if planned is not None and planned <= day else (None, [])
+            return (self.target(self.active, day), [day]) if planned is not None and planned <= day else (None, [])
         if kind in ("databento_n", "databento_v"):
             name = "open_interest" if kind == "databento_n" else "volume"
-            ranked = [(self.value(c, day, name), c) for c in self.trading(day)]
+            ranked = [(self.value(c, day, name), c) for c in self.trading(day) if self.holdable(c, day)]
             ranked = [(value, c) for value, c in ranked if value is not None]
             if ranked:
                 most = max(value for value, _ in ranked)
@@ -170,7 +201,7 @@ class Walk:
 
     def crossing(self, day, found):
         name = self.rule.kind
-        new = self.next_of(self.active, day)
+        new = self.target(self.active, day, name)
         if self.pair != (self.active, new):
             self.pair, self.led = (self.active, new), []
         if new is None:
@@ -211,10 +242,14 @@ class Walk:
             found = self.forced(day)
             used = self.active if found is not None else None
             new, stated = self.decide(day, found)
+            forced = new is None and self.active in self.rule.leave and self.rule.leave[self.active] <= day
+            if forced:
+                new, stated = self.target(self.active, day), [day]
             if new is not None:
                 reason = {"volume": "volume", "open_interest": "open_interest", "calendar": "calendar"}
                 at_once = self.rule.timing == "same_session" and self.bar(new, day) is not None
-                self.roll(new, day if at_once else None, day, day, reason.get(self.rule.kind, "rank"), stated)
+                why = "guard" if forced else reason.get(self.rule.kind, "rank")
+                self.roll(new, day if at_once else None, day, day, why, stated)
                 self.confirmed = new
                 if at_once:
                     used = new
@@ -256,8 +291,11 @@ class Walk:
         return self, pending
 
     def gap(self, roll):
-        old = {d: bar["close"] for d, bar in self.root[roll["old"]].items()}
-        new = {d: bar["close"] for d, bar in self.root[roll["new"]].items()}
+        old, new = (
+            {d: bar["close"] for d, bar in self.root[c].items() if (c, d) not in self.bad} or
+            {d: bar["close"] for d, bar in self.root[c].items()}
+            for c in (roll["old"], roll["new"])
+        )  # fmt: skip
         both = [d for d in old if d in new and d <= roll["upto"]]
         roll["concurrent"] = bool(both)
         if both:

@@ -23,6 +23,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 MONTHS = "FGHJKMNQUVXZ"
+# Thanksgiving of the ES contracts: the exchange counts its trades to the Friday.
+COUNTED_TO_NEXT = {"ES": {date(2013, 11, 28)}}
 BLOOMBERG = {"copper": "HG", "corn": "C", "heating_oil": "HO", "soybean": "S"}
 
 
@@ -51,7 +53,7 @@ def read_contracts(path, root):
             }
             number["last_trade"] = date.fromisoformat(row["last_trade"]) if row.get("last_trade") else None
             by_symbol.setdefault(row["contract"], {})[date.fromisoformat(row["session"])] = number
-    sessions = sorted({day for bars in by_symbol.values() for day in bars if day.weekday() < 5})
+    sessions = sorted({day for bars in by_symbol.values() for day in bars if is_session(day, root)})
     contracts = {}
     for symbol, bars in by_symbol.items():
         month, digits = MONTHS.index(symbol[len(root)]) + 1, symbol[len(root) + 1 :]
@@ -61,19 +63,23 @@ def read_contracts(path, root):
         part = {}
         for day in sorted(bars):
             if part and (day - max(part)).days > 366:
-                contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions)
+                contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions, root)
                 part = {}
             part[day] = bars[day]
-        contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions)
+        contracts[full_year(digits, month, max(part)), month] = fold_weekends(part, sessions, root)
     return contracts
 
 
-def fold_weekends(bars, sessions):
-    """Saturday and Sunday bars merged into the root's next session; open interest stays the session's own."""
+def is_session(day, root):
+    return day.weekday() < 5 and day not in COUNTED_TO_NEXT.get(root, ())
+
+
+def fold_weekends(bars, sessions, root):
+    """Bars of weekends and of COUNTED_TO_NEXT merged into the root's next session; open interest stays its own."""
     out = {}
     for day in sorted(bars):
         bar = dict(bars[day])
-        label = day if day.weekday() < 5 else min((s for s in sessions if s > day), default=None)
+        label = day if is_session(day, root) else min((s for s in sessions if s > day), default=None)
         if label is None:
             continue  # nothing follows to fold it into
         if label in out:

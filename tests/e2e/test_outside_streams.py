@@ -73,6 +73,6 @@ def test_an_interrupt_is_told_and_exits_130(ctl, bars, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(source, "load", interrupted)
+    monkeypatch.setattr(source, "load_all", interrupted)
     ran = ctl("backtest", bars)
     assert (ran.code, ran.out, ran.err.splitlines()) == (130, "", ["ctl: interrupted"])

@@ -227,7 +227,7 @@ def test_a_missing_session_is_counted_and_moves_nothing(board: Board, root: str)
     assert "MISSING_SESSIONS" in finding_codes(found)
     assert "MISSING_SESSIONS" not in finding_codes(without)
     (check,) = (f for f in found.document["layers"]["L1"]["findings"] if f["check"] == "missing_sessions")
-    assert check["evidence"]["missing"] == ["2023-08-16"]
+    assert check["evidence"]["missing"] == ["2023-08-02"]
     assert found.document["mean_drift"] == pytest.approx(without.document["mean_drift"], rel=1e-3)
 
 

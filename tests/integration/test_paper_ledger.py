@@ -44,17 +44,17 @@ def compared(workspace: Workspace, symbols: tuple[str, ...]) -> list[tuple[str, 
 
 def test_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    settle_to(held, fridays("2025-05-16", 6), symbols=("ES", "PL"))
-    # 2025-06-17 is a roll of ES: the ledger's prices are those of the contract held on each session.
-    assert compared(held, ("ES", "PL")) == [("ES", "2025-05-21"), ("PL", "2025-06-02")]
+    settle_to(held, fridays("2020-06-05", 4), symbols=("ES", "PL"))
+    # 2020-06-12 is a roll of ES: the ledger's prices are those of the contract held on each session.
+    assert compared(held, ("ES", "PL")) == [("ES", "2020-06-08"), ("PL", "2020-06-08")]
     contracts = {item["contract"] for item in records(held) if item["symbol"] == "ES"}
-    assert contracts == {"ESM25", "ESU25"}
+    assert contracts == {"ESM20", "ESU20"}
 
 
 def test_a_position_held_over_a_roll_comes_to_the_backtest(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    settle_to(held, fridays("2021-12-24", 3), symbols=("PL",))
-    assert compared(held, ("PL",)) == [("PL", "2021-12-29")]
+    settle_to(held, fridays("2024-11-01", 3), symbols=("CL",))
+    assert compared(held, ("CL",)) == [("CL", "2024-11-05")]
     made = records(held)
     (roll,) = [number for number, item in enumerate(made) if item["gap"] != 0.0]
     assert made[roll - 1]["positions"]
@@ -66,8 +66,8 @@ def test_fifty_two_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Pat
     settle_to(held, fridays("2025-02-28", 53))
     trades = compared(held, ("CL", "ES", "PL"))
     assert trades == [
-        ("ES", "2025-05-21"), ("ES", "2025-10-31"),
-        ("PL", "2025-06-02"), ("PL", "2025-07-11"), ("PL", "2025-08-22"), ("PL", "2025-10-07"), ("PL", "2025-12-30"),
+        ("CL", "2025-07-01"),
+        ("PL", "2025-07-11"), ("PL", "2025-08-22"), ("PL", "2025-10-07"), ("PL", "2025-12-30"),
     ]  # fmt: skip
 
 
@@ -75,15 +75,15 @@ def test_fifty_two_weekly_runs_come_to_the_trades_of_the_backtest(workspace: Pat
 def test_eight_years_in_one_run_come_to_the_trades_of_the_backtest(workspace: Path) -> None:
     held = Workspace.load(workspace)
     settle_to(held, [date(2019, 1, 4), date(2026, 2, 27)], symbols=("ES", "CL"))
-    assert len(compared(held, ("CL", "ES"))) == 22
+    assert len(compared(held, ("CL", "ES"))) == 24
 
 
 def test_the_cadence_changes_nothing_but_who_decided_when(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    first, last = date(2025, 5, 19), date(2025, 6, 6)
+    first, last = date(2024, 11, 29), date(2024, 12, 20)
     every = [first + timedelta(n) for n in range((last - first).days + 1) if (first + timedelta(n)).weekday() < 5]
     seen = []
-    for cadence in (every, [first, *fridays("2025-05-23", 3)], [first, last]):
+    for cadence in (every, fridays("2024-11-29", 4), [first, last]):
         held.paper_ledger.unlink(missing_ok=True)
         settle_to(held, cadence, symbols=("ES",))
         seen.append(records(held))
@@ -104,9 +104,9 @@ def _without_run(item: Any) -> Any:
 def test_an_entry_whose_open_had_passed_when_the_run_was_made_is_not_live(workspace: Path) -> None:
     held = Workspace.load(workspace)
     seen = []
-    for late in (0, 1, 2):  # the trigger is confirmed on Thursday 2025-05-22, for the open of Friday
+    for late in (0, 1, 2):  # the trigger is confirmed on Tuesday 2024-12-03, for the open of Wednesday
         held.paper_ledger.unlink(missing_ok=True)
-        settle_to(held, [date(2025, 5, 22)], symbols=("ES",), days_late=late)
+        settle_to(held, [date(2024, 12, 3)], symbols=("ES",), days_late=late)
         (line,) = records(held)
         seen.append([order["live"] for order in line["orders"]])
     assert seen == [[True], [True], [False]]
@@ -114,63 +114,63 @@ def test_an_entry_whose_open_had_passed_when_the_run_was_made_is_not_live(worksp
 
 def test_a_second_run_of_one_session_adds_nothing(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    assert settle_to(held, [date(2025, 5, 16), date(2025, 5, 23)], symbols=("ES",)) == [1, 5]
+    assert settle_to(held, [date(2024, 11, 29), date(2024, 12, 6)], symbols=("ES",)) == [1, 5]
     before = held.paper_ledger.read_bytes()
-    assert settle_to(held, [date(2025, 5, 23), date(2025, 5, 16)], symbols=("ES",)) == [0, 0]
+    assert settle_to(held, [date(2024, 12, 6), date(2024, 11, 29)], symbols=("ES",)) == [0, 0]
     assert held.paper_ledger.read_bytes() == before
 
 
 def test_what_stands_in_the_ledger_is_never_changed(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    settle_to(held, [date(2025, 6, 13)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 6)], symbols=("ES",))
     before = held.paper_ledger.read_bytes()
-    settle_to(held, [date(2025, 6, 20)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 13)], symbols=("ES",))
     assert held.paper_ledger.read_bytes().startswith(before)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_killed_while_it_writes_loses_and_doubles_nothing(workspace: Path, when: str) -> None:
     held = Workspace.load(workspace)
-    settle_to(held, [date(2025, 5, 23), date(2025, 5, 30)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 6), date(2024, 12, 13)], symbols=("ES",))
     expected = held.paper_ledger.read_bytes()
     held.paper_ledger.unlink()
-    settle_to(held, [date(2025, 5, 23)], symbols=("ES",))
-    command = [sys.executable, str(HERE / "paper_kill_driver.py"), str(workspace), "2025-05-30", when]
+    settle_to(held, [date(2024, 12, 6)], symbols=("ES",))
+    command = [sys.executable, str(HERE / "paper_kill_driver.py"), str(workspace), "2024-12-13", when]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    settle_to(held, [date(2025, 5, 30)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 13)], symbols=("ES",))
     assert held.paper_ledger.read_bytes() == expected
-    settle_to(held, [date(2025, 6, 6)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 20)], symbols=("ES",))
     assert [path.name for path in held.paper_ledger.parent.iterdir()] == ["ledger.jsonl"]
 
 
 def test_a_damaged_ledger_is_refused_and_left_alone(workspace: Path) -> None:
     held = Workspace.load(workspace)
-    settle_to(held, [date(2025, 5, 23)], symbols=("ES",))
+    settle_to(held, [date(2024, 12, 6)], symbols=("ES",))
     damaged = held.paper_ledger.read_bytes()[:-40] + b"\n"
     held.paper_ledger.write_bytes(damaged)
     with pytest.raises(DataError, match="the paper ledger is damaged"):
-        settle_to(held, [date(2025, 5, 30)], symbols=("ES",))
+        settle_to(held, [date(2024, 12, 13)], symbols=("ES",))
     assert held.paper_ledger.read_bytes() == damaged
 
 
 def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[..., Any]) -> None:
     assert "the live-sim ledger is empty" in ctl("paper", "-w", workspace).out
-    assert ctl("run", "-w", workspace, "--as-of", "2025-05-22", "--dry-run").code == 0
-    assert ctl("orders", "-w", workspace, "--as-of", "2025-05-22").code == 0
+    assert ctl("run", "-w", workspace, "--as-of", "2024-12-03", "--dry-run").code == 0
+    assert ctl("orders", "-w", workspace, "--as-of", "2024-12-03").code == 0
     ledger = Workspace.load(workspace).paper_ledger
     assert not ledger.exists()
-    assert ctl("run", "-w", workspace, "--as-of", "2025-05-22").code == 0
-    assert ctl("ops", "-w", workspace, "--as-of", "2025-06-06").code == 0
+    assert ctl("run", "-w", workspace, "--as-of", "2024-12-03").code == 0
+    assert ctl("ops", "-w", workspace, "--as-of", "2024-12-18").code == 0
     document = ctl("paper", "-w", workspace, "--json").document
     assert document["unexplained"] == 0
     (es,) = [item for item in document["trades"] if item["symbol"] == "ES"]
-    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2025-05-21", False, [])
-    assert es["paper"]["r_theoretical"] == pytest.approx(3.19, abs=0.005)
+    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2024-12-02", False, [])
+    assert es["paper"]["r_theoretical"] == pytest.approx(-1.48, abs=0.005)
     assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 12, "CL": 12, "PL": 12}
     shown = ctl("paper", "-w", workspace).out
-    assert "total: paper +3.19 R, backtest +3.19 R" in shown
+    assert "total: paper -1.48 R, backtest -1.48 R" in shown
 
 
 def test_a_weekly_timeframe_leaves_the_ledger_alone(workspace: Path, ctl: Callable[..., Any]) -> None:
-    assert ctl("run", "-w", workspace, "--as-of", "2025-05-23", "--timeframe", "weekly").code == 0
+    assert ctl("run", "-w", workspace, "--as-of", "2024-12-06", "--timeframe", "weekly").code == 0
     assert not Workspace.load(workspace).paper_ledger.exists()

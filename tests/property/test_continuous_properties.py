@@ -103,7 +103,7 @@ class Root:
 
 
 @st.composite
-def roots(draw: st.DrawFn, *, expiries_known: bool = False, positive: bool = False) -> Root:
+def roots(draw: st.DrawFn, *, expiries_known: bool = False, positive: bool = False, calm: bool = False) -> Root:
     """A few contracts that overlap, with holes, missing values, contracts that end early and late listings."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     count, length = draw(st.integers(1, 5)), draw(st.integers(3, 32))
@@ -113,6 +113,7 @@ def roots(draw: st.DrawFn, *, expiries_known: bool = False, positive: bool = Fal
         if day.weekday() < 5 and random.random() > 0.08:
             calendar.append(day)
         day += timedelta(days=1)
+    side = 1 if positive or random.random() < 0.7 else -1
     bars: dict[Contract, dict[date, dict[str, Any]]] = {}
     last_trade: dict[Contract, date] = {}
     for n in range(count):
@@ -124,7 +125,8 @@ def roots(draw: st.DrawFn, *, expiries_known: bool = False, positive: bool = Fal
         for i in range(begin, end):
             if random.random() < hole:
                 continue
-            close = int(random.integers(1 if positive else -40, 400)) / 4
+            low, high = (780, 820) if calm else (400, 1200)  # so near one another that each is a price
+            close = side * int(random.integers(low, high)) / 4
             own[calendar[i]] = {
                 "open": close if random.random() < 0.9 else None,
                 "high": close + 1,
@@ -169,13 +171,17 @@ def policies(draw: st.DrawFn, root: Root, kinds: tuple[str, ...] = KINDS) -> Rol
         timing="next_session" if kind.startswith("databento") else draw(st.sampled_from(TIMINGS)),  # type: ignore[arg-type]
         offset=draw(st.integers(0, 6)) if kind == "calendar" else 0,
         schedule=schedule,
+        guard_sessions=draw(st.sampled_from((None, 0, 1, 2))),
+        target=draw(st.sampled_from(("adjacent", "adjacent", "most_active"))),
     )
 
 
 @st.composite
-def roots_and_policies(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS, *, positive: bool = False) -> Any:
+def roots_and_policies(
+    draw: st.DrawFn, kinds: tuple[str, ...] = KINDS, *, positive: bool = False, calm: bool = False
+) -> Any:
     kind = draw(st.sampled_from(kinds))
-    root = draw(roots(expiries_known=kind in ("calendar", "databento_c"), positive=positive))
+    root = draw(roots(expiries_known=kind in ("calendar", "databento_c"), positive=positive, calm=calm))
     return root, draw(policies(root, (kind,)))
 
 
@@ -192,21 +198,30 @@ def rule_of(root: Root, policy: RollPolicy) -> Any:
     """The policy in the twin's words. Weekdays stand in for an exchange calendar."""
     months = policy.eligible_months
     eligible = None if months is None else {c for c in root.bars if c.month_code in months}
-    roll_day = {}
+    roll_day, leave = {}, {}
     for contract, last in root.last_trade.items():
-        day = last
-        while day.weekday() >= 5:
-            day -= timedelta(days=1)
-        for _ in range(policy.offset if policy.kind == "calendar" else 0):
-            day = TWIN.weekday_before(day)
-        roll_day[contract] = day
+        roll_day[contract] = weekdays_before(last, policy.offset if policy.kind == "calendar" else 0)
+        if policy.guard_sessions is not None and policy.kind != "schedule":
+            leave[contract] = weekdays_before(last, policy.guard_sessions + 1)
     by_name = {c.name: c for c in root.bars if eligible is None or c in eligible}
     schedule = [
         (entry.roll_date, by_name.get(entry.from_contract or ""), by_name[entry.to_contract])
         for entry in policy.schedule
         if entry.to_contract in by_name
     ]
-    return TWIN.Rule(policy.kind, policy.consecutive_days, policy.timing, eligible, root.last_trade, roll_day, schedule)
+    return TWIN.Rule(
+        policy.kind, policy.consecutive_days, policy.timing, eligible, root.last_trade, roll_day, schedule, leave,
+        policy.target == "most_active",
+    )  # fmt: skip
+
+
+def weekdays_before(day: date, count: int) -> date:
+    """The weekday `count` weekdays before the last one on or before a day."""
+    while day.weekday() >= 5:
+        day -= timedelta(days=1)
+    for _ in range(count):
+        day = TWIN.weekday_before(day)
+    return day
 
 
 @EXAMPLES
@@ -305,6 +320,59 @@ def only_rolls_with_bars(root: Root, policy: RollPolicy) -> RollPolicy:
 
 
 @EXAMPLES
+@given(roots_and_policies(tuple(kind for kind in KINDS if kind != "schedule")))
+def test_the_guard_is_never_violated(case: Any) -> None:
+    """No bar is used within the guard's sessions of a contract's end while a later contract could have been held."""
+    root, policy = case
+    assume(policy.guard_sessions is not None)
+    series = built(root, policy)
+    by_name = {contract.name: contract for contract in root.bars}
+    eligible = [c for c in root.bars if policy.eligible_months is None or c.month_code in policy.eligible_months]
+    ends = {c: weekdays_before(day, policy.guard_sessions) for c, day in root.last_trade.items()}
+    for row in series.frame.iter_rows(named=True):
+        day, contract = row["session"], by_name[row["contract"]]
+        if contract not in ends or day < ends[contract]:
+            continue
+        # The session before was the last on which the next contract could be chosen.
+        before = max((d for d in root.sessions if d < day), default=None)
+        if before is None or before < series.frame["session"][0]:
+            continue
+        later = [c for c in eligible if c > contract and min(root.bars[c]) <= before]
+        assert all(c in ends and day >= ends[c] for c in later)
+
+
+@EXAMPLES
+@given(roots_and_policies(tuple(kind for kind in KINDS if not kind.startswith("databento")), calm=True), st.data())
+def test_no_gap_is_taken_from_a_bad_close(case: Any, data: st.DataObject) -> None:
+    """Closes that cannot be prices are listed, and gaps are those of a root in which they are missing."""
+    root, policy = case
+    places = [(c, day) for c, bars in root.bars.items() for day in sorted(bars)[3:]]
+    assume(places)
+    chosen = data.draw(st.lists(st.sampled_from(places), max_size=6, unique=True))
+    bars = {c: {day: dict(bar) for day, bar in own.items()} for c, own in root.bars.items()}
+    # Five or more in a row that agree would be a level of their own.
+    chosen = [at for n, at in enumerate(chosen) if sum(other[0] == at[0] for other in chosen[:n]) < 4]
+    for contract, day in chosen:
+        wrong = bars[contract][day]["close"] * data.draw(st.sampled_from((0, 100, 0.01, -1)))
+        bars[contract][day] |= {"open": wrong, "high": wrong, "low": wrong, "close": wrong}
+    spoilt = replace(root, bars=bars)
+    series = built(spoilt, policy)
+    eligible = {c for c in root.bars if policy.eligible_months is None or c.month_code in policy.eligible_months}
+    listed = [(bad.contract, bad.session.isoformat()) for bad in series.bad_closes]
+    several = {c for c, _ in chosen if sum(other == c for other, _ in chosen) > 1}
+    for contract, day in chosen:
+        if contract in eligible and contract not in several:
+            assert (contract.name, day.isoformat()) in listed
+    assert {name for name, _ in listed} <= {contract.name for contract, _ in chosen}
+    twin = TWIN.Walk(bars, rule_of(spoilt, policy))
+    twin.bad = {(next(c for c in bars if c.name == name), date.fromisoformat(at)) for name, at in listed}
+    walk, _ = twin.run()
+    assert [(r.gap_session, r.from_close, r.to_close, r.concurrent) for r in series.rolls] == [
+        (r["gap_session"], *r["closes"], r["concurrent"]) for r in walk.rolls
+    ]
+
+
+@EXAMPLES
 @given(roots_and_policies())
 def test_contracts_never_go_back(case: Any) -> None:
     root, policy = case
@@ -328,6 +396,8 @@ def test_a_confirmed_roll_is_known_before_it_is_in_force(case: Any) -> None:
         if roll.reason == "contract_ended":
             assert roll.known_at == roll.roll_date or len(series.rolls) > 1
             assert roll.gap_session < roll.known_at <= roll.roll_date
+        elif roll.reason == "guard":
+            assert roll.gap_session <= roll.known_at <= roll.roll_date
         elif policy.timing == "next_session":
             assert roll.known_at < roll.roll_date
         else:
@@ -395,7 +465,8 @@ def test_both_timings_give_the_same_adjusted_closes(case: Any) -> None:
     assume(later.pending_roll is None and at_once.pending_roll is None)
     both = later.frame.join(at_once.frame, on="session", how="inner", suffix="_at_once")
     assert both.height == later.frame.height
-    assert all(roll.concurrent for roll in later.rolls if roll.reason != "contract_ended") or policy.kind == "calendar"
+    confirmed = [roll for roll in later.rolls if roll.reason not in ("contract_ended", "guard", "calendar")]
+    assert all(roll.concurrent for roll in confirmed)
     if all(roll.concurrent for roll in later.rolls) and policy.kind != "calendar":
         assert both["close"].equals(both["close_at_once"], check_names=False)
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ctl import demo
 from ctl.demo import injection
 from ctl.demo.draws import Draws
+from ctl.demo.listing import trading_days
 from ctl.demo.quotes import quotes
 from ctl.demo.rawbars import raw_bars
 from ctl.demo.reference import continuous
 from ctl.demo.spec import FutureSpec, ReferenceCauses, RollRule
 from ctl.errors import UsageError
-from ctl.sessions import sessions_between
 
 MARKET = demo.default_market()
 CALENDAR_DAYS = (MARKET.last - MARKET.first).days
@@ -37,7 +37,7 @@ def spans(draw: st.DrawFn) -> tuple[date, date]:
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, spec=roots, span=spans())
 def test_bars_are_sound_and_unique(seed: int, spec: FutureSpec, span: tuple[date, date]) -> None:
-    known = quotes(spec, sessions_between(spec.calendar, *span), seed)
+    known = quotes(spec, trading_days(spec.calendar, *span), seed)
     bars = raw_bars(spec, known)
     assert (bars.high >= np.maximum(bars.open, bars.close)).all()
     assert (bars.low <= np.minimum(bars.open, bars.close)).all()
@@ -56,13 +56,14 @@ def test_the_adjusted_reference_earns_what_a_holder_earned(
     seed: int, spec: FutureSpec, span: tuple[date, date], days: int
 ) -> None:
     """Every change of the adjusted series is one contract's own: the old one's up to the gap session."""
-    known = quotes(spec, sessions_between(spec.calendar, *span), seed)
+    known = quotes(spec, trading_days(spec.calendar, *span), seed)
     series = continuous(known, RollRule("volume", days), ReferenceCauses())
     adjusted = series.close + series.offset
-    close, rows = known.exchange.close, known.rows
+    close = known.exchange.close
+    days = np.flatnonzero(known.calendar.is_session)
     for t in range(1, series.sessions.size):
-        held = int(series.contract[t])
-        assert adjusted[t] - adjusted[t - 1] == close[rows.at(held, t)] - close[rows.at(held, t - 1)]
+        earlier, later = known.rows.on(int(series.contract[t]), days[t - 1 : t + 1])
+        assert adjusted[t] - adjusted[t - 1] == close[later] - close[earlier]
     assert (np.diff(series.contract) >= 0).all()
 
 
@@ -102,10 +103,10 @@ def test_a_longer_draw_begins_with_the_shorter_one(seed: int, label: str, short:
 @given(seed=seeds, spec=roots)
 def test_settlement_closes_are_the_exchange_bars_whatever_the_seed(seed: int, spec: FutureSpec) -> None:
     settled = replace(spec, canonical=replace(spec.canonical, close="settlement"))
-    known = quotes(settled, sessions_between(spec.calendar, date(2021, 1, 4), date(2021, 12, 30)), seed)
+    known = quotes(settled, trading_days(spec.calendar, date(2021, 1, 4), date(2021, 12, 30)), seed)
     bars = raw_bars(settled, known)
     outright = bars.take(np.flatnonzero(bars.is_spread == 0))
-    at = np.searchsorted(known.sessions, outright.day.astype("M8[D]"))
-    assert (known.sessions[at] == outright.day).all()
+    assert np.isin(outright.day, known.calendar.sessions).all()
+    at = np.searchsorted(known.calendar.days, outright.day.astype("M8[D]"))
     rows = [known.rows.at(int(c), int(t)) for c, t in zip(outright.contract, at, strict=True)]
     assert (outright.close == known.exchange.close[rows] * round(spec.tick * 1e9)).all()

@@ -178,7 +178,7 @@ def test_patterns_are_spread_in_order_and_may_not_match_nothing(tmp_path: Path):
         ({"months": "AB"}, "no delivery months"),
         ({"months": ""}, "no delivery months"),
         ({"policy": "schedule"}, "go together"),
-        ({"policy": "calendar", "anchor": "fixed_day"}, "needs fixed_day"),
+        ({"policy": "calendar", "anchor": "fixed_day"}, "needs --fixed-day"),
     ],
 )
 def test_build_refuses_options_that_do_not_fit(es, options, text: str):

@@ -9,7 +9,15 @@ from typing import Annotated, Literal, Optional
 import typer
 
 from ctl.model.bars import BarsChoice, ClosesChoice, SeriesChoice
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
+from ctl.model.rolls import (
+    GUARD_SESSIONS,
+    Adjustment,
+    CalendarAnchor,
+    PolicyKind,
+    RollPolicy,
+    RollTarget,
+    Timing,
+)
 from ctl.model.run import NotifyMode
 
 app = typer.Typer(
@@ -104,6 +112,20 @@ FixedDay = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
 ]
+Guard = Annotated[
+    str,
+    typer.Option(
+        "--guard",
+        metavar="N|none",
+        help="Sessions before last trade or first notice from which the next contract is used at the latest.",
+    ),
+]
+Target = Annotated[
+    RollTarget, typer.Option("--target", help="Contract that a roll leads to: the next eligible, or the most active.")
+]
+BridgeHoles = Annotated[
+    bool, typer.Option("--bridge-holes", help="Join what lies before a hole of more than 20 sessions in the data.")
+]
 Schedule = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(
@@ -191,6 +213,9 @@ def build(
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
+    guard: Guard = str(GUARD_SESSIONS),
+    target: Target = "adjacent",
+    bridge_holes: BridgeHoles = False,
     bars: BarsOption = None,
     closes: ClosesOption = None,
     publisher: Publisher = None,
@@ -213,7 +238,22 @@ def build(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            RollPolicy(
+                policy,
+                days,
+                months,
+                timing,
+                adjust,
+                anchor,
+                offset,
+                fixed_day,
+                target=target,
+                bridge_holes=bridge_holes,
+            ),
+            guard,
+            schedule,
+        )
         code = plain_commands.build(
             contracts,
             root,
@@ -229,6 +269,35 @@ def build(
         _require_workspace_options(context, frozenset({"symbols", "bars", "closes", "csv", "workspace", "json"}))
         code = workspace_commands.build(workspace, symbols or [], bars=bars, closes=closes, csv=csv, json=json)
     raise typer.Exit(code)
+
+
+@app.command()
+def contracts(
+    symbol: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[ROOT]", help="A root or symbol of the workspace. Not with --contracts."),
+    ] = None,
+    contracts: Contracts = None,
+    root: Root = None,
+    publisher: Publisher = None,
+    mapping: Mapping = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """List a root's contracts: first and last bar, last trade date and first notice day, each with its source.
+
+    On plain files: [cyan]ctl contracts --contracts HG*.csv --root HG[/cyan]
+    """
+    from ctl.cli import contracts_command
+    from ctl.errors import UsageError
+
+    if contracts and symbol is not None:
+        raise UsageError(f"ROOT and --contracts do not go together; found {symbol!r} beside --contracts")
+    raise typer.Exit(
+        contracts_command.contracts(
+            workspace, symbol, contracts or [], root, publisher=publisher, mapping=mapping, json=json
+        )
+    )
 
 
 @app.command()
@@ -264,6 +333,9 @@ def certify(
     offset: Offset = 0,
     fixed_day: FixedDay = None,
     schedule: Schedule = None,
+    guard: Guard = str(GUARD_SESSIONS),
+    target: Target = "adjacent",
+    bridge_holes: BridgeHoles = False,
     bars: BarsOption = None,
     closes: ClosesOption = None,
     publisher: Publisher = None,
@@ -322,7 +394,22 @@ def certify(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+        roll = plain_commands.roll_policy(
+            RollPolicy(
+                policy,
+                days,
+                months,
+                timing,
+                adjust,
+                anchor,
+                offset,
+                fixed_day,
+                target=target,
+                bridge_holes=bridge_holes,
+            ),
+            guard,
+            schedule,
+        )
         code = plain_commands.certify(
             contracts, root, roll, series=SeriesChoice(bars or "daily", closes or "last_trade"),
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
@@ -344,6 +431,22 @@ def certify(
             json=json,
         )
     raise typer.Exit(code)
+
+
+@app.command()
+def mapping(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")
+    ],
+    json: Json = False,
+) -> None:
+    """Propose a mapping for a file whose header is not known, and show the first rows that it reads.
+
+    Example: [cyan]ctl mapping GCJ24.csv > barchart.toml[/cyan]
+    """
+    from ctl.cli import plain_commands
+
+    raise typer.Exit(plain_commands.mapping(file, json=json))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock
+from ctl.model.bars import PLAIN_BASES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ctl.errors import ProfileError
+    from ctl.model.bars import SeriesMeta
     from ctl.model.orders import Order, OrderSheet, RiskState
     from ctl.model.paper import PaperReport
     from ctl.model.run import OpsLog, RunSummary
@@ -31,6 +33,13 @@ SIMULATED: Final = "simulated market: no number here comes from an exchange"
 def print_json(document: Any) -> None:
     """One JSON document on stdout, keys in the document's order."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_notes(meta: SeriesMeta) -> None:
+    """What a reader left out, assumed or noticed, on stderr; that ctl's own plain tables state no bases goes unsaid."""
+    for note in meta.notes:
+        if note != PLAIN_BASES:
+            print(f"note: {' '.join(note.split())}", file=sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -107,8 +116,10 @@ def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *,
     """One built series: its range, its rolls, what the builder warns of."""
     rolls = manifest["rolls"]
     state = "unchanged, not built again" if unchanged else "built"
+    forced = manifest["counts"].get("guard_rolls", 0)
+    by_guard = f" ({forced} forced by the guard)" if forced else ""
     print(
-        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls, "
+        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls{by_guard}, "
         f"{manifest['session_basis']} / {manifest['close_basis']}"
     )
     for warning in manifest.get("warnings", []):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import ctl
-from ctl import __version__, store
+from ctl import __version__, ingest, store
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
@@ -16,36 +18,20 @@ from ctl.flows.series import write_series, write_together
 from ctl.model.bars import SeriesChoice
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, Timing
+from ctl.model.rolls import RollPolicy
 from ctl.model.trades import StrategyResult, Timeframe
 
+_GUARD_DIGITS: Final = 3
 
-def roll_policy(
-    policy: PolicyKind,
-    days: int,
-    months: str | None,
-    timing: Timing,
-    adjust: Adjustment,
-    anchor: CalendarAnchor,
-    offset: int,
-    fixed_day: int | None,
-    schedule: Path | None,
-) -> RollPolicy:
+
+def roll_policy(options: RollPolicy, guard: str, schedule: Path | None) -> RollPolicy:
     """The roll policy of the options; what is to be said of the schedule's manifest is said on stderr."""
     rolls, notes = plain.read_schedule(schedule) if schedule is not None else ((), ())
     for note in notes:
         output.warn(note)
-    return plain.roll_policy(
-        policy,
-        days,
-        months,
-        timing,
-        adjust,
-        anchor,
-        offset,
-        fixed_day,
-        rolls,
-    )
+    if guard != "none" and not (guard.isascii() and guard.isdigit() and len(guard) <= _GUARD_DIGITS):
+        raise UsageError("--guard is no number of sessions", found=repr(guard), expected="0 to 60, or none")
+    return plain.roll_policy(replace(options, schedule=rolls, guard_sessions=None if guard == "none" else int(guard)))
 
 
 def build(
@@ -65,6 +51,7 @@ def build(
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
     name = _require_root(root)
     bars = plain.load_contracts(contracts, name, publisher=publisher, mapping=mapping, series=series)
+    output.print_notes(bars.meta)
     built = plain.build(bars, policy)
     manifest = document(RollManifest.of(built, package_version=__version__))
     written = write_series(out, name, built, manifest, csv=csv) if out is not None else []
@@ -107,6 +94,7 @@ def certify(
     bars = plain.load_contracts(
         contracts, name, publisher=publisher, mapping=mapping, as_of=until, series=series, calendar=calendar
     )
+    output.print_notes(bars.meta)
     certificate = ctl.certify(
         bars,
         plain.build(bars, policy, calendar) if bars.roots == (name,) else None,
@@ -149,7 +137,9 @@ def backtest(
     json: bool,
 ) -> int:
     """Run B1 over one plain series; `out` takes the document, the trades and the triggers."""
-    series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping)
+    known = None if calendar == "none" else calendar
+    series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping, calendar=known)
+    output.print_notes(series.meta)
     name = symbol or path.name.split(".")[0]
     result, notes = plain.backtest(
         plain.strategy_named("b1", parameters(param), timeframe, unregistered=unregistered),
@@ -176,6 +166,24 @@ def backtest(
         output.print_json(result.document())
     else:
         output.print_backtest(result)
+    return EXIT_OK
+
+
+def mapping(path: Path, *, json: bool) -> int:
+    """Print the mapping proposed for a file as TOML, and the first rows that it reads."""
+    proposal, bars = ingest.proposed_mapping(path)
+    rows = [] if bars is None else bars.frame.head(5).rows(named=True)
+    first = [{name: str(value) for name, value in row.items() if value is not None} for row in rows]
+    if json:
+        output.print_json({"kind": "mapping", "file": path.name, "mapping": proposal, "first_rows": first})
+        return EXIT_OK
+    print(proposal)
+    if bars is None:
+        print(f"# fill in what stands for ?, then: --mapping {path.stem}.toml")
+        return EXIT_OK
+    for row in first:
+        print("# " + "  ".join(row.values()))
+    output.print_notes(bars.meta)
     return EXIT_OK
 
 

@@ -120,7 +120,7 @@ def certify(
     """
     from ctl.flows import pipeline, portfolio
 
-    workspace, until = open_workspace(workspace_path), day(as_of)
+    workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
     profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
@@ -131,7 +131,7 @@ def certify(
         try:
             series = series_choice(settings, bars, closes)
             certified = portfolio.certify_symbol(
-                workspace, symbol, settings, acceptance=policy, series=series, as_of=until
+                workspace, symbol, settings, acceptance=policy, series=series, as_of=until, now=instant
             )
         except CtlError as error:
             if len(chosen) == 1:

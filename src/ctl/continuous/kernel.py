@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, adjacent, bar_on
+from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, bar_on, leader, successor
 from ctl.kernels import kernel, part
 
 POLICY_ROLL: Final = 0  # the policy's own rule
 ENDED_ROLL: Final = 1  # the active contract ended
+GUARD_ROLL: Final = 2  # it may be held no longer
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -40,9 +41,10 @@ class Path(NamedTuple):
     begins, m where it never does.
     Per roll, in order: from_contract, to_contract; force, the session from which the new contract is used; known,
     the session whose close made it knowable; gap_day, the day number at or before which the gap session lies;
-    reason, POLICY_ROLL or ENDED_ROLL; confirming: int64[rolls, consecutive_days], the sessions that confirmed, -1
-    where the rule has none.
-    pending_to, pending_known: a roll known and not in force at the end, -1 where there is none; it leaves `active`.
+    reason, POLICY_ROLL, ENDED_ROLL or GUARD_ROLL; confirming: int64[rolls, consecutive_days], the sessions that
+    confirmed, -1 where the rule has none.
+    pending_to, pending_known, pending_reason: a roll known and not in force at the end, -1 where there is none; it
+    leaves `active`.
     unconfirmed: sessions whose crossing lasted long enough and failed only the second part of the rule.
     """
 
@@ -58,6 +60,7 @@ class Path(NamedTuple):
     active: int
     pending_to: int
     pending_known: int
+    pending_reason: int
     unconfirmed: int
 
 
@@ -119,6 +122,7 @@ def _walk(
     oldest = 0  # the first contract that may still have a bar
     rolls = 0
 
+    pending_why = POLICY_ROLL
     begin, active, candidate, run, missing, unconfirmed = sessions, -1, -1, 0, 0, 0
     pending, pending_known, reached = -1, -1, -1  # reached: the last entry of the schedule that is due
 
@@ -146,13 +150,16 @@ def _walk(
                         continue
                     active = holder
             if active < 0:
-                most = np.int64(-2)
-                for c in range(oldest, contracts):
-                    row = bar_on(tape, c, day)
-                    if row >= 0 and day <= last_trade[c] and tape.volume[row] > most:
-                        most, active = tape.volume[row], c
-                        if nearest_first:
-                            break
+                for until in (tape.leave_day, last_trade):  # one that may still be held, else one that trades
+                    most = np.int64(-2)
+                    for c in range(oldest, contracts):
+                        row = bar_on(tape, c, day)
+                        if row >= 0 and day <= until[c] and day <= last_trade[c] and tape.volume[row] > most:
+                            most, active = tape.volume[row], c
+                            if nearest_first:
+                                break
+                    if active >= 0:
+                        break
                 if active < 0:
                     continue
             begin = i
@@ -171,11 +178,12 @@ def _walk(
                 active, missing = target, 0
 
         # A roll day without a bar of any contract: the next session is the first to know.
-        elif tape.roll_day[active] < day:
-            other = adjacent(tape, active, session[i - 1])
+        elif min(tape.roll_day[active], tape.leave_day[active]) < day:
+            other = successor(tape, tape.volume, active, session[i - 1])
             if other >= 0:
                 roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
-                roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day - 1, POLICY_ROLL
+                roll[rolls, 3], roll[rolls, 4] = i, day - 1
+                roll[rolls, 5] = POLICY_ROLL if tape.roll_day[active] < day else GUARD_ROLL
                 rolls += 1
                 active, missing = other, 0
 
@@ -194,18 +202,22 @@ def _walk(
             holder = schedule_to[reached] if reached >= 0 else schedule_from[0]
             waits = holder > active or (holder == active and reached + 1 < len(schedule_day))
         if past or (missing >= 2 and not waits):
-            for c in range(active + 1, contracts):
-                if day <= last_trade[c] and bar_on(tape, c, day) >= 0:
-                    roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, c, i
-                    roll[rolls, 3], roll[rolls, 5] = i, ENDED_ROLL
-                    roll[rolls, 4] = min(day - 1, last_trade[active])
-                    rolls += 1
-                    active, missing = c, 0
-                    row = bar_on(tape, c, day)
-                    break
+            other = leader(tape, tape.volume, active + 1, day, True) if tape.most_active else NO_CONTRACT
+            for until in (tape.leave_day, last_trade):
+                for c in range(active + 1, contracts):
+                    if other < 0 and day <= until[c] and day <= last_trade[c] and bar_on(tape, c, day) >= 0:
+                        other = c
+            if other >= 0:
+                roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
+                roll[rolls, 3], roll[rolls, 5] = i, ENDED_ROLL
+                roll[rolls, 4] = min(day - 1, last_trade[active])
+                rolls += 1
+                active, missing = other, 0
+                row = bar_on(tape, other, day)
         used[i] = row
 
         # Does this close confirm a roll? A run of sessions belongs to one pair of contracts.
+        chosen, why = NO_CONTRACT, POLICY_ROLL
         new, firm = confirm(tape, day, active, row, oldest)
         if new == NO_CONTRACT:
             run = 0
@@ -217,16 +229,21 @@ def _walk(
             if run >= needed and not firm:
                 unconfirmed += 1
             elif run >= needed:
-                pending, pending_known = new, i
-                new_row = bar_on(tape, new, day)
-                at_once = same_session and new_row >= 0
-                roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, new, i if at_once else i + 1
-                roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day, POLICY_ROLL
+                chosen = new
+        if chosen < 0 and tape.leave_day[active] <= day:
+            chosen, why = successor(tape, tape.volume, active, day), GUARD_ROLL
+        if chosen >= 0:
+            pending, pending_known = chosen, i
+            new_row = bar_on(tape, chosen, day)
+            at_once = same_session and new_row >= 0
+            roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, chosen, i if at_once else i + 1
+            roll[rolls, 3], roll[rolls, 4], roll[rolls, 5] = i, day, why
+            if why == POLICY_ROLL:
                 for k in range(consecutive_days):
                     confirming[rolls, k] = recent[(run + k) % needed]
-                rolls += 1
-                if at_once:
-                    used[i] = new_row
+            rolls += 1
+            if at_once:
+                used[i] = new_row
 
     if planned and active >= 0:
         # An entry is known once the session before its day is over.
@@ -239,12 +256,13 @@ def _walk(
                 pending_known -= 1
     elif pending >= 0 and roll[rolls - 1, 2] >= sessions:
         rolls -= 1  # still pending: not a roll yet
+        pending_why = roll[rolls, 5]
         active = roll[rolls, 0]
     else:
         if pending >= 0:
             active = pending
         pending, pending_known = -1, -1
-    return begin, rolls, active, pending, pending_known, unconfirmed
+    return begin, rolls, active, pending, pending_known, pending_why, unconfirmed
 
 
 def roll_path(
@@ -261,6 +279,8 @@ def roll_path(
     nearest_first: bool = False,
     last_trade: Int32s | None = None,
     roll_day: Int32s | None = None,
+    leave_day: Int32s | None = None,
+    most_active: bool = False,
     schedule: tuple[Int32s, Int32s, Int64s, Int64s] | None = None,
 ) -> Path:
     """Choose the contract of every session.
@@ -271,7 +291,8 @@ def roll_path(
     contract, ascending within one; first_row, end_row: int64[c], the half-open rows of the eligible contracts in
     expiry order, none empty (other rows are not looked at).
     sessions: from `sessions_of`. nearest_first: begin on the nearest contract, not on the one with most volume.
-    last_trade, roll_day: int32[c], UNKNOWN_DAY where unknown; roll_day is the session that confirms a known roll.
+    last_trade, roll_day, leave_day: int32[c], UNKNOWN_DAY where unknown; at the close of roll_day the policy leaves a
+    contract, at that of leave_day the guard does. most_active: see `ctl.continuous.tape.Tape`.
     schedule: int32[s] first day on the new contract, int32[s] the session before it, int64[s] old contract (-1
     where not stated), int64[s] new contract; ascending by day. Its rolls are followed without a confirming close.
     """
@@ -289,8 +310,10 @@ def roll_path(
         _fixed(first_day),
         _fixed(np.minimum.accumulate(first_day[::-1])[::-1].copy()),
         _fixed(unknown if roll_day is None else roll_day),
+        _fixed(unknown if leave_day is None else leave_day),
+        most_active,
     )  # fmt: skip
-    first, rolls, active, pending, pending_known, unconfirmed = _walk(
+    first, rolls, active, pending, pending_known, pending_why, unconfirmed = _walk(
         confirm,
         tape,
         same_session,
@@ -319,6 +342,7 @@ def roll_path(
         active=int(active),
         pending_to=int(pending),
         pending_known=int(pending_known),
+        pending_reason=int(pending_why),
         unconfirmed=int(unconfirmed),
     )
 
@@ -362,6 +386,7 @@ def _rows_of_rolls(
     days: Any,
     first_row: Any,
     end_row: Any,
+    bad: Any,
     session: Any,
     row_used: Any,
     roll: Any,
@@ -380,8 +405,8 @@ def _rows_of_rolls(
 
         # The latest session with both closes.
         a, b = old_last, new_last
-        while a >= first_row[old] and b >= first_row[new] and days[a] != days[b]:
-            if days[a] > days[b]:
+        while a >= first_row[old] and b >= first_row[new] and (days[a] != days[b] or bad[a] or bad[b]):
+            if days[a] > days[b] or (days[a] == days[b] and bad[a]):
                 a -= 1
             else:
                 b -= 1
@@ -390,11 +415,13 @@ def _rows_of_rolls(
         else:
             # None: the old contract's last close, and the new one's close nearest to it.
             a = max(old_last, first_row[old])
+            while a > first_row[old] and bad[a]:
+                a -= 1
             b = first_row[new]
             for row in range(first_row[new], end_row[new]):
                 if days[row] > session[force]:
                     break
-                if abs(days[row] - days[a]) < abs(days[b] - days[a]):
+                if bad[b] or (not bad[row] and abs(days[row] - days[a]) < abs(days[b] - days[a])):
                     b = row
         gap[r, 0], gap[r, 1] = a, b
 
@@ -424,10 +451,13 @@ def _rows_of_rolls(
                 break
 
 
-def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, sessions: Sessions) -> RollRows:
+def rows_of_rolls(
+    path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, bad: Bools, sessions: Sessions
+) -> RollRows:
     """Find the closes of each roll's gap and the volumes it states; arguments as in `roll_path`.
 
-    The gap session is the latest up to the path's gap_day on which both contracts have a bar. Where there is none:
+    bad: bool[n], closes that count as missing. The gap session is the latest up to the path's gap_day on which both
+    contracts have a close. Where there is none:
     the old contract's last close up to then and of the new one's, up to the session from which it is used, the
     nearest in time (the earlier of two equally near).
     """
@@ -441,7 +471,7 @@ def rows_of_rolls(path: Path, days: Int32s, first_row: Int64s, end_row: Int64s, 
         used=np.full(rolls, -1, dtype=np.int64),
     )
     roll = np.stack(columns, axis=1)
-    _rows_of_rolls(days, first_row, end_row, sessions.days, path.row, roll, path.confirming, *found)
+    _rows_of_rolls(days, first_row, end_row, bad, sessions.days, path.row, roll, path.confirming, *found)
     return found
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from ctl.continuous import kernel
+from ctl.continuous import checks, kernel
 from ctl.continuous.policy import day_of
 from ctl.errors import DataError
 from ctl.model.bars import CONTRACT_COLUMNS
@@ -30,7 +30,9 @@ class Layout:
 
     frame: the rows, columns CONTRACT_COLUMNS; days, volume, interest: the same rows as arrays (missing: -1).
     contracts, first_row, end_row: the eligible contracts in expiry order and their half-open rows.
-    sessions: of every contract of the root, eligible or not. counts: what was left out, by reason.
+    sessions: of every contract of the root, eligible or not. counts: what was left out, by reason. holes: where no
+    contract of the root has a bar for long; the rows begin after the last one, but where holes are bridged.
+    bad, torn: bool[n], closes that cannot be a price, and other bars with such a price; eligible contracts alone.
     """
 
     root: str
@@ -43,12 +45,23 @@ class Layout:
     end_row: npt.NDArray[np.int64]
     sessions: kernel.Sessions
     counts: dict[str, int]
+    holes: list[checks.Hole]
+    bad: npt.NDArray[np.bool_]
+    torn: npt.NDArray[np.bool_]
 
 
-def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -> Layout:
+def lay_out(
+    bars: ContractBars,
+    eligible_months: str | None,
+    root: str | None,
+    *,
+    bridge_holes: bool = False,
+    calendar: npt.NDArray[np.int32] | None = None,
+) -> Layout:
     """Check the bars of one root and take them apart.
 
-    root: which root to take where the bars hold several; None where they hold one.
+    root: which root to take where the bars hold several; None where they hold one. calendar: day numbers of the
+    exchange's sessions, on which the length of a hole is counted.
     Raises DataError where there is nothing to build from, or bars that no builder may see: several roots and none
     named, sessions out of order or twice, weekend dates, prices that are not finite, negative volume.
     """
@@ -86,6 +99,17 @@ def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -
     days = frame["session"].cast(pl.Int32).to_numpy()
     sessions = kernel.sessions_of(days, first_row, end_row, eligible)
     _check_sessions(frame, days, sessions, root)
+    holes = checks.holes(sessions.days, calendar)
+    if holes and not bridge_holes:
+        after = bars.frame.filter(pl.col("session") >= day_of(holes[-1].first_after))
+        left = set(after["contract"].unique())
+        kept = replace(bars, frame=after, contracts=tuple(each for each in bars.contracts if each.name in left))
+        whole = lay_out(kept, eligible_months, root, calendar=calendar)
+        before = frame.height - whole.frame.height
+        return replace(whole, holes=holes, counts={**counts, **whole.counts, "bars_before_a_hole": before})
+    open_, high, low, close = (frame[name].to_numpy() for name in ("open", "high", "low", "close"))
+    bad = checks.bad_closes(close, low, high, first_row[eligible], end_row[eligible])
+    torn = checks.torn_bars((open_, high, low, close), first_row[eligible], end_row[eligible])
     return Layout(
         root=root,
         frame=frame,
@@ -97,6 +121,9 @@ def lay_out(bars: ContractBars, eligible_months: str | None, root: str | None) -
         end_row=end_row[eligible],
         sessions=sessions,
         counts=counts,
+        holes=holes,
+        bad=bad,
+        torn=torn & ~bad,
     )
 
 

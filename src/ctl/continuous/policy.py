@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from ctl.continuous.policies import rule_of
+from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError, UsageError
 from ctl.model.contracts import MONTH_CODES, Contract
-from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, RollPolicy, ScheduledRoll, Timing
+from ctl.model.rolls import (
+    GUARD_SESSIONS,
+    MOST_GUARD_SESSIONS,
+    Adjustment,
+    CalendarAnchor,
+    PolicyKind,
+    RollPolicy,
+    RollTarget,
+    ScheduledRoll,
+    Timing,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ctl.continuous.policies import Need
+    from ctl.continuous.policies import Need, RollRule
     from ctl.model.bars import ContractTerms
 
-    Days = npt.NDArray[np.datetime64]
+    Int32s = npt.NDArray[np.int32]
+    Bools = npt.NDArray[np.bool_]
+
+Term = Literal["last_trade", "first_notice", "end"]
 
 _EPOCH: Final = date(1970, 1, 1)
+_WEEKEND_FROM: Final = 5  # Saturday, with Monday = 0
 
 
 def day_number(day: date) -> int:
@@ -41,6 +56,7 @@ def check(policy: RollPolicy) -> None:
         ("timing", policy.timing, get_args(Timing)),
         ("adjustment", policy.adjustment, get_args(Adjustment)),
         ("anchor", policy.anchor, get_args(CalendarAnchor)),
+        ("target", policy.target, get_args(RollTarget)),
     ):
         if value not in allowed:
             raise UsageError(f"unknown {name}", found=repr(value), expected=", ".join(allowed))
@@ -55,6 +71,13 @@ def check(policy: RollPolicy) -> None:
             "eligible months are delivery month letters",
             found=repr(policy.eligible_months),
             expected=f"letters of {MONTH_CODES}, for example HMUZ",
+        )
+    if policy.guard_sessions is not None and not 0 <= policy.guard_sessions <= MOST_GUARD_SESSIONS:
+        raise UsageError(
+            "guard sessions of a roll policy out of range",
+            found=str(policy.guard_sessions),
+            expected=f"0 to {MOST_GUARD_SESSIONS}, or none",
+            remedy="--guard, guard_sessions in a profile",
         )
     if policy.offset < 0:
         raise UsageError("offset of a calendar policy is negative", found=str(policy.offset), expected="0 or more")
@@ -78,66 +101,105 @@ def names_days(needs: Collection[Need]) -> bool:
     return "anchor" in needs or "expiry" in needs
 
 
-class RollCalendar:
-    """Sessions before a day, for rolls that are known in advance.
+def sessions_before(days: Int32s, offset: int, calendar: Int32s | None) -> tuple[Int32s, Bools]:
+    """Per day the session `offset` sessions before the last session on or before it, and whether a weekday stood in.
 
-    Counted on the exchange's calendar where one is given (datetime64[D], ascending); outside its range, and without
-    one, every weekday counts. `assumed` tells whether a weekday had to stand in for a session.
+    days: int32[c], day numbers, UNKNOWN_DAY where unknown, which stays. calendar: the exchange's sessions, ascending;
+    outside its range, and without one, every weekday counts.
     """
+    known = days != UNKNOWN_DAY
+    found, assumed = days.copy(), np.zeros(len(days), dtype=np.bool_)
+    if not known.any():
+        return found, assumed
+    margin = 2 * offset + 21  # more calendar days than that many sessions can span
+    span = np.arange(int(days[known].min()) - margin, int(days[known].max()) + 1, dtype=np.int32)
+    counted = span[(span + 3) % 7 < _WEEKEND_FROM]
+    if calendar is not None and len(calendar):
+        inside = calendar[(calendar >= span[0]) & (calendar <= span[-1])]
+        counted = np.concatenate([counted[counted < calendar[0]], inside, counted[counted > calendar[-1]]])
+    last = np.searchsorted(counted, days[known], side="right") - 1
+    found[known] = counted[last - offset]
+    if calendar is None or not len(calendar):
+        assumed[known] = True
+    else:
+        assumed[known] = (found[known] < calendar[0]) | (counted[last] > calendar[-1])
+    return found, assumed
 
-    def __init__(self, sessions: Days | None) -> None:
-        self._given = np.empty(0, dtype="datetime64[D]") if sessions is None else sessions.astype("datetime64[D]")
-        self.assumed = False
 
-    def before(self, day: date, offset: int) -> date:
-        """The session `offset` sessions before the last session on or before `day`."""
-        margin = 2 * offset + 21  # more calendar days than that many sessions can span
-        span = np.arange(np.datetime64(day, "D") - margin, np.datetime64(day, "D") + 1)
-        weekdays = span[np.is_busday(span)]
-        if len(self._given):
-            first, last = self._given[0], self._given[-1]
-            inside = self._given[(self._given >= span[0]) & (self._given <= span[-1])]
-            weekdays = np.concatenate([weekdays[weekdays < first], inside, weekdays[weekdays > last]])
-        counted = weekdays[-1 - offset :]
-        self.assumed |= not len(self._given) or bool(counted[0] < self._given[0] or counted[-1] > self._given[-1])
-        return _date(counted[0])
-
-
-def roll_days(
-    contracts: Sequence[Contract],
-    terms: Mapping[str, ContractTerms],
-    policy: RollPolicy,
-    needs: Collection[Need],
-    calendar: RollCalendar,
-) -> list[date | None]:
-    """Per contract the session that confirms its roll on a day known in advance; None where the anchor is unknown."""
-    anchor, offset = ("expiry", 0) if "expiry" in needs else (policy.anchor, policy.offset)
-    days: list[date | None] = []
-    for contract in contracts:
+def term_days(contracts: Sequence[Contract], terms: Mapping[str, ContractTerms], what: Term) -> Int32s:
+    """int32[c]: a day of each contract's terms, UNKNOWN_DAY where nobody states it; `end` is the earliest of them."""
+    days = np.full(len(contracts), UNKNOWN_DAY, dtype=np.int32)
+    for index, contract in enumerate(contracts if terms else ()):
         known = terms.get(contract.name)
-        if anchor == "fixed_day":
-            day: date | None = _day_of_month(contract, policy.fixed_day or 1)
-        elif known is None:
-            day = None
-        else:
-            day = known.last_trade if anchor == "expiry" else known.first_notice
-        days.append(None if day is None else calendar.before(day, offset))
+        if known is None:
+            continue
+        stated = {"last_trade": [known.last_trade], "first_notice": [known.first_notice]}
+        for day in stated.get(what, [known.last_trade, known.first_notice]):
+            if day is not None:
+                days[index] = min(days[index], day_number(day))
     return days
 
 
-def require_roll_days(
-    names: Sequence[str], days: Sequence[date | None], policy: RollPolicy, needs: Collection[Need], root: str
-) -> None:
-    """Raise DataError where a contract that was held states no anchor day: its last bar is no substitute."""
-    silent = [name for name, day in zip(names, days, strict=True) if day is None]
+def anchor_days(
+    contracts: Sequence[Contract], terms: Mapping[str, ContractTerms], policy: RollPolicy, needs: Collection[Need]
+) -> Int32s:
+    """int32[c]: the day from which a policy counts back, UNKNOWN_DAY where nobody states it."""
+    if "anchor" in needs and policy.anchor == "fixed_day":
+        return np.array([day_number(_day_of_month(each, policy.fixed_day or 1)) for each in contracts], dtype=np.int32)
+    first_notice = "anchor" in needs and policy.anchor == "first_notice"
+    return term_days(contracts, terms, "first_notice" if first_notice else "last_trade")
+
+
+class NamedDays(NamedTuple):
+    """Days of each contract that are known in advance: int32[c], UNKNOWN_DAY where they are not.
+
+    last_trade. roll: at its close the policy leaves the contract. leave: at its close the guard does. latest: the
+    session on which the next contract is in force at the latest, with the guard's own sessions where it is off.
+    assumed: bool[c], a weekday stood in for a session.
+    """
+
+    last_trade: Int32s
+    roll: Int32s
+    leave: Int32s
+    latest: Int32s
+    assumed: Bools
+
+
+def named_days(
+    contracts: Sequence[Contract],
+    terms: Mapping[str, ContractTerms],
+    policy: RollPolicy,
+    rule: RollRule,
+    calendar: Int32s | None,
+) -> NamedDays:
+    """The days that terms, policy and guard name for each contract; arguments as in `sessions_before`."""
+    unknown = np.full(len(contracts), UNKNOWN_DAY, dtype=np.int32)
+    roll, assumed = unknown, np.zeros(len(contracts), dtype=np.bool_)
+    if names_days(rule.needs):
+        offset = policy.offset if "anchor" in rule.needs else 0
+        roll, assumed = sessions_before(anchor_days(contracts, terms, policy, rule.needs), offset, calendar)
+    end = term_days(contracts, terms, "end")
+    guard = None if "schedule" in rule.needs else policy.guard_sessions
+    latest, _ = sessions_before(end, GUARD_SESSIONS if guard is None else guard, calendar)
+    leave = unknown
+    if guard is not None:
+        leave, also = sessions_before(end, guard + 1, calendar)
+        assumed = assumed | also
+    return NamedDays(term_days(contracts, terms, "last_trade"), roll, leave, latest, assumed)
+
+
+def require_roll_days(silent: Sequence[str], policy: RollPolicy, needs: Collection[Need], root: str) -> None:
+    """Raise DataError where contracts that were held state no anchor day: a last bar is no substitute."""
     if silent:
-        anchor = "expiry" if "expiry" in needs else policy.anchor
-        what = "first notice day" if anchor == "first_notice" else "last trade date"
+        first_notice = "anchor" in needs and policy.anchor == "first_notice"
+        what = "first notice day" if first_notice else "last trade date"
         raise DataError(
             f"policy {policy.kind} needs the {what} of every contract of {root} that it holds",
             found=f"none for {', '.join(silent[:5])}{' and others' if len(silent) > 5 else ''}",
-            expected=f"a {what} stated by the vendor: a last bar is known only afterwards",
-            remedy="supply definition records or a last trade column, or use --policy volume",
+            expected=f"a {what} from a definition record, a column or the exchange's rule for {root}",
+            remedy="use --anchor expiry where no notice is given before the last trade"
+            if first_notice
+            else "supply definition records or a last trade column, or use --policy volume",
             code="UNKNOWN_EXPIRY",
         )
 
@@ -152,7 +214,3 @@ def _day_of_month(contract: Contract, day: int) -> date:
     following = date(contract.year + contract.month // 12, contract.month % 12 + 1, 1)
     last = following - timedelta(days=1)
     return last.replace(day=min(day, last.day))
-
-
-def _date(day: np.datetime64) -> date:
-    return day_of(int(day.astype("datetime64[D]").astype(np.int64)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,20 +12,20 @@ import polars as pl
 from ctl.continuous import adjust, kernel
 from ctl.continuous import policy as roll_policy
 from ctl.continuous.layout import Layout, lay_out
+from ctl.continuous.notices import bad_closes, held_counts, notices, require_that_the_rule_applies
 from ctl.continuous.policies import rule_of
-from ctl.continuous.policy import day_number, day_of
+from ctl.continuous.policy import day_number, day_of, named_days
 from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
 from ctl.model.bars import SERIES_COLUMNS
 from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy.typing as npt
 
     from ctl.continuous.policies import RollRule
-    from ctl.model.bars import ContractBars, ContractTerms
+    from ctl.continuous.policy import NamedDays
+    from ctl.model.bars import ContractBars
     from ctl.model.rolls import RollReason
 
 
@@ -39,31 +39,29 @@ def build(
     """Build the continuous series of one root; see `ctl.continuous.build`."""
     roll_policy.check(policy)
     rule = rule_of(policy.kind)
-    layout = lay_out(bars, policy.eligible_months, root)
+    calendar = None if calendar_sessions is None else calendar_sessions.astype("datetime64[D]").astype(np.int32)
+    layout = lay_out(bars, policy.eligible_months, root, bridge_holes=policy.bridge_holes, calendar=calendar)
     warnings = _serial_months(layout, policy)
     _require_measure(layout, policy, rule)
 
-    calendar = roll_policy.RollCalendar(calendar_sessions)
-    path, days = _choose(layout, bars.terms, policy, rule, calendar, warnings)
+    days = named_days(layout.contracts, bars.terms, policy, rule, calendar)
+    path = _choose(layout, policy, rule, days, calendar, warnings)
     if not (path.row >= 0).any():
         raise DataError(
             f"no session on which a contract of {layout.root} can be held",
             expected="a bar of an eligible contract on or before its last trade date",
             code="NO_ELIGIBLE_CONTRACT",
         )
+    held = np.append(path.from_contract, path.active)
     if roll_policy.names_days(rule.needs):
-        held = _held(path)
-        roll_policy.require_roll_days(
-            [layout.contracts[index].name for index in held],
-            [days[index] for index in held],
-            policy,
-            rule.needs,
-            layout.root,
-        )
-    if calendar.assumed:
-        warnings.append("roll days outside the exchange calendar given were counted on weekdays")
+        silent = [layout.contracts[index].name for index in held if days.roll[index] == UNKNOWN_DAY]
+        roll_policy.require_roll_days(silent, policy, rule.needs, layout.root)
+        require_that_the_rule_applies(layout, path, days, policy)
+    if days.assumed[held].any():
+        where = "outside the exchange calendar" if calendar is not None else "because no exchange calendar is given"
+        warnings.append(f"days that are named in advance were counted on weekdays, {where}")
 
-    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.sessions)
+    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.bad, layout.sessions)
     in_force, pending = _settle(layout, path, rule)
     kept = np.flatnonzero(path.row >= 0)
     rows = path.row[kept]
@@ -87,39 +85,37 @@ def build(
         "unconfirmed_crossovers": path.unconfirmed,
         "non_concurrent_gaps": int((~behind.concurrent[:in_force]).sum()),
         "dropped_instruments": bars.meta.counts.get("instruments_dropped", 0),
+        "bad_closes": int(layout.bad.sum()),
+        **held_counts(layout, path, days, in_force),
         **layout.counts,
-        **_against_calendar(layout, path.first, calendar_sessions),
+        **_against_calendar(layout, path.first, calendar),
     }
     if path.row[-1] < 0:
         ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])
         warnings.append(f"the series ends on {ended}: up to {last} the contract held has no usable bar")
+    told = notices(layout, path, days, policy, rule, counts)
+    warnings += map(str, told)
     meta = replace(
         bars.meta,
         root=layout.root,
         notes=(*bars.meta.notes, *warnings),
         counts={**bars.meta.counts, "skipped_sessions": counts["skipped_sessions"]},
     )
-    return ContinuousSeries(frame, meta, policy, rolls, pending, counts, tuple(warnings))
+    return ContinuousSeries(
+        frame, meta, policy, rolls, pending, counts, tuple(warnings), tuple(told), bad_closes(layout)
+    )
 
 
 def _choose(
     layout: Layout,
-    terms: Mapping[str, ContractTerms],
     policy: RollPolicy,
     rule: RollRule,
-    calendar: roll_policy.RollCalendar,
+    days: NamedDays,
+    calendar: npt.NDArray[np.int32] | None,
     warnings: list[str],
-) -> tuple[kernel.Path, list[Any]]:
-    """Walk the sessions under a policy. The second value: the session that confirms each contract's roll, if known."""
-    last_trade = np.full(len(layout.contracts), UNKNOWN_DAY, dtype=np.int32)
-    for index, contract in enumerate(layout.contracts):
-        stated = terms.get(contract.name)
-        if stated is not None and stated.last_trade is not None:
-            last_trade[index] = day_number(stated.last_trade)
-    days: list[Any] = [None] * len(layout.contracts)
-    if roll_policy.names_days(rule.needs):
-        days = list(roll_policy.roll_days(layout.contracts, terms, policy, rule.needs, calendar))
-    path = kernel.roll_path(
+) -> kernel.Path:
+    """Walk the sessions under a policy."""
+    return kernel.roll_path(
         confirm=rule.confirm,
         days=layout.days,
         volume=layout.volume,
@@ -130,15 +126,16 @@ def _choose(
         consecutive_days=policy.consecutive_days if "consecutive_days" in rule.needs else 0,
         same_session=policy.timing == "same_session",
         nearest_first="expiry" in rule.needs,
-        last_trade=last_trade,
-        roll_day=np.array([UNKNOWN_DAY if day is None else day_number(day) for day in days], dtype=np.int32),
+        last_trade=days.last_trade,
+        roll_day=days.roll,
+        leave_day=days.leave,
+        most_active=policy.target == "most_active",
         schedule=_schedule(layout, policy, calendar, warnings) if "schedule" in rule.needs else None,
     )
-    return path, days
 
 
 def _schedule(
-    layout: Layout, policy: RollPolicy, calendar: roll_policy.RollCalendar, warnings: list[str]
+    layout: Layout, policy: RollPolicy, calendar: npt.NDArray[np.int32] | None, warnings: list[str]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The scheduled rolls whose new contract is among the bars, as arrays."""
     index = {contract.name: position for position, contract in enumerate(layout.contracts)}
@@ -155,21 +152,13 @@ def _schedule(
     if len(known) < len(planned):
         absent = [roll.to_contract for roll in planned if roll.to_contract not in index]
         warnings.append(f"{len(absent)} scheduled rolls lead to contracts without bars: {', '.join(absent[:5])}")
+    first = np.array([day_number(roll.roll_date) for roll in known], dtype=np.int32)
     return (
-        np.array([day_number(roll.roll_date) for roll in known], dtype=np.int32),
-        np.array([day_number(_day_before(calendar, roll)) for roll in known], dtype=np.int32),
+        first,
+        roll_policy.sessions_before(first - np.int32(1), 0, calendar)[0],
         np.array([index.get(roll.from_contract or "", -1) for roll in known], dtype=np.int64),
         np.array([index[roll.to_contract] for roll in known], dtype=np.int64),
     )
-
-
-def _day_before(calendar: roll_policy.RollCalendar, roll: Any) -> Any:
-    return calendar.before(day_of(day_number(roll.roll_date) - 1), 0)
-
-
-def _held(path: kernel.Path) -> list[int]:
-    """The contracts that were active at some time, in order, but for a last one without a successor to roll to."""
-    return [int(index) for index in path.from_contract] + [path.active]
 
 
 def _settle(layout: Layout, path: kernel.Path, rule: RollRule) -> tuple[int, PendingRoll | None]:
@@ -184,7 +173,9 @@ def _settle(layout: Layout, path: kernel.Path, rule: RollRule) -> tuple[int, Pen
         reason = _reason(int(path.reason[in_force]), rule)
         return in_force, _pending(layout, old, new, int(path.known[in_force]), reason)
     if path.pending_to >= 0:
-        return in_force, _pending(layout, path.active, path.pending_to, path.pending_known, rule.reason)
+        return in_force, _pending(
+            layout, path.active, path.pending_to, path.pending_known, _reason(path.pending_reason, rule)
+        )
     return in_force, None
 
 
@@ -198,7 +189,8 @@ def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason)
 
 
 def _reason(code: int, rule: RollRule) -> RollReason:
-    return "contract_ended" if code == kernel.ENDED_ROLL else rule.reason
+    forced: dict[int, RollReason] = {kernel.ENDED_ROLL: "contract_ended", kernel.GUARD_ROLL: "guard"}
+    return forced.get(code, rule.reason)
 
 
 def _rolls(
@@ -289,15 +281,12 @@ def _require_measure(layout: Layout, policy: RollPolicy, rule: RollRule) -> None
             )
 
 
-def _against_calendar(
-    layout: Layout, first: int, calendar_sessions: npt.NDArray[np.datetime64] | None
-) -> dict[str, int]:
+def _against_calendar(layout: Layout, first: int, calendar: npt.NDArray[np.int32] | None) -> dict[str, int]:
     """Sessions of the bars that the calendar lacks, and sessions of the calendar between them that have no bar."""
-    if calendar_sessions is None:
+    if calendar is None:
         return {}
-    own = layout.sessions.days[first:].astype(np.int64)
-    stated = calendar_sessions.astype("datetime64[D]").astype(np.int64)
-    stated = stated[(stated >= own[0]) & (stated <= own[-1])]
+    own = layout.sessions.days[first:]
+    stated = calendar[(calendar >= own[0]) & (calendar <= own[-1])]
     return {
         "sessions_off_calendar": int((~np.isin(own, stated)).sum()),
         "calendar_sessions_missing": int((~np.isin(stated, own)).sum()),

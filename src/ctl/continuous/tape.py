@@ -25,7 +25,9 @@ class Tape(NamedTuple):
     days: int32[n]; volume, interest: int64[n], -1 where missing; first_row, end_row: int64[c], half-open rows.
     cursor: int64[c], where the last look-up in each contract ended. first_day: int64[c], the day of a contract's first
     bar; none_before: int64[c], the day before which neither the contract nor a later one has a bar.
-    roll_day: int32[c], the day at whose close the contract is left, UNKNOWN_DAY where no rule names one.
+    roll_day: int32[c], the day at whose close the policy leaves the contract, UNKNOWN_DAY where it names none.
+    leave_day: int32[c], the day at whose close anybody has to leave it (the guard), UNKNOWN_DAY where none is known.
+    most_active: whether rolls lead to the contract with the largest measure of those to come, not to the adjacent one.
     """
 
     days: Any
@@ -37,12 +39,16 @@ class Tape(NamedTuple):
     first_day: Any
     none_before: Any
     roll_day: Any
+    leave_day: Any
+    most_active: bool
 
 
 _INT32S: Final = types.Array(types.int32, 1, "C", readonly=True)
 _INT64S: Final = types.Array(types.int64, 1, "C", readonly=True)
 _CURSOR: Final = types.Array(types.int64, 1, "C")
-_TAPE: Final = types.NamedTuple((_INT32S, _INT64S, _INT64S, _INT64S, _INT64S, _CURSOR, _INT64S, _INT64S, _INT32S), Tape)
+_TAPE: Final = types.NamedTuple(
+    (_INT32S, _INT64S, _INT64S, _INT64S, _INT64S, _CURSOR, _INT64S, _INT64S, _INT32S, _INT32S, types.boolean), Tape
+)
 _ANSWER: Final = types.UniTuple(types.int64, 2)
 
 # A rule: (tape, day, active, row, oldest) -> (contract, firm). active: the contract held; row: its bar on that day, -1
@@ -77,20 +83,25 @@ def bar_on(tape: Any, contract: int, day: int) -> int:
 
 @part
 def adjacent(tape: Any, contract: int, day: int) -> int:
-    """The next contract that is listed (has had a bar) by a day; NO_CONTRACT without one."""
+    """The next contract that is listed (has had a bar) by a day and may be held after it; NO_CONTRACT without one."""
     for other in range(contract + 1, len(tape.first_day)):
-        if tape.first_day[other] <= day:
+        if tape.first_day[other] <= day and tape.leave_day[other] > day:
             return other
     return NO_CONTRACT
 
 
 @part
-def leader(tape: Any, measure: Any, first: int, day: int) -> int:
-    """The contract from `first` on with the largest measure of a day (ties: the earliest); NO_CONTRACT without one."""
+def leader(tape: Any, measure: Any, first: int, day: int, only_holdable: bool) -> int:
+    """The contract from `first` on with the largest measure of a day (ties: the earliest); NO_CONTRACT without one.
+
+    only_holdable: of those that may be held after the day.
+    """
     most, found = -1, NO_CONTRACT
     for contract in range(first, len(tape.end_row)):
         if tape.none_before[contract] > day:
             break
+        if only_holdable and tape.leave_day[contract] <= day:
+            continue
         row = bar_on(tape, contract, day)
         if row >= 0 and measure[row] > most:
             most, found = measure[row], contract
@@ -98,9 +109,19 @@ def leader(tape: Any, measure: Any, first: int, day: int) -> int:
 
 
 @part
+def successor(tape: Any, measure: Any, active: int, day: int) -> int:
+    """The contract that a roll of this day leads to; NO_CONTRACT without one."""
+    if tape.most_active:
+        other = leader(tape, measure, active + 1, day, True)
+        if other >= 0:
+            return other
+    return adjacent(tape, active, day)
+
+
+@part
 def crossing(tape: Any, measure: Any, day: int, active: int, row: int) -> int:
-    """The adjacent contract where its measure exceeds the active one's; NO_CONTRACT or UNDECIDED where it does not."""
-    other = adjacent(tape, active, day)
+    """The next contract where its measure exceeds the active one's; NO_CONTRACT or UNDECIDED where it does not."""
+    other = successor(tape, measure, active, day)
     if other < 0:
         return NO_CONTRACT
     other_row = bar_on(tape, other, day)

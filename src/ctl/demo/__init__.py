@@ -26,7 +26,7 @@ def default_market() -> MarketSpec:
 
 
 def clean_market() -> MarketSpec:
-    """The same market without a vendor defect and with settlement closes on both sides: the vendors agree."""
+    """The same market without a vendor defect, with settlement closes and the same volumes: the vendors agree."""
     from ctl.demo import scenario
 
     return scenario.clean_market()

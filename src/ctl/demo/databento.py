@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ctl.demo.draws import Draws
 from ctl.demo.hourly import hourly
 from ctl.demo.instruments import instrument_ids, instruments, symbols
-from ctl.demo.rawbars import NANOS, delivered_rows, raw_bars
+from ctl.demo.rawbars import NANOS, delivered_rows, last_day, raw_bars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,16 +49,16 @@ _REVISED_SHARE: Final = 0.02
 
 def files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
     """File name -> bytes of one root's folder."""
-    last = quotes.sessions.size - 1 - spec.canonical.sessions_short
+    last = last_day(quotes, spec.canonical)
     bars = raw_bars(spec, quotes)
-    span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
+    span = f"{stamp(quotes.calendar.days[0])}-{stamp(quotes.calendar.days[last])}"
     outrights, spreads = symbols(spec.root, quotes)
     stem = f"{spec.venue}-{span}"
     if spec.files == "dbn":
-        listed = instruments(spec.root, quotes, last)
+        listed, days = instruments(spec.root, quotes, last), quotes.calendar.days
         encoded = {
-            "ohlcv-1d": _dbn(spec, "ohlcv-1d", quotes.sessions, last, listed, _ohlcv(bars)),
-            "definition": _dbn(spec, "definition", quotes.sessions, last, listed, _definitions(spec, quotes, listed)),
+            "ohlcv-1d": _dbn(spec, "ohlcv-1d", days, last, listed, _ohlcv(bars)),
+            "definition": _dbn(spec, "definition", days, last, listed, _definitions(spec, quotes, listed)),
         }
         return {f"{stem}.{schema}.dbn.zst": compress(data) for schema, data in encoded.items()}
     names = np.array(outrights + spreads)
@@ -78,16 +78,16 @@ def files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
 
 def statistics_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
     """File name -> bytes: the exchange's settlements of every outright, as DBN."""
-    last = quotes.sessions.size - 1 - spec.canonical.sessions_short
+    last = last_day(quotes, spec.canonical)
     listed = [each for each in instruments(spec.root, quotes, last) if not each.is_spread]
-    data = _dbn(spec, "statistics", quotes.sessions, last, listed, _settlements(spec, quotes, seed))
-    span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
+    data = _dbn(spec, "statistics", quotes.calendar.days, last, listed, _settlements(spec, quotes, seed))
+    span = f"{stamp(quotes.calendar.days[0])}-{stamp(quotes.calendar.days[last])}"
     return {f"{spec.venue}-{span}.statistics.dbn.zst": compress(data)}
 
 
 def hourly_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes]:
     """File name -> bytes: hourly bars of the liquid outrights, as DBN."""
-    last = quotes.sessions.size - 1 - spec.canonical.sessions_short
+    last = last_day(quotes, spec.canonical)
     listed = [each for each in instruments(spec.root, quotes, last) if not each.is_spread]
     bars = hourly(spec, quotes, seed)
     records = _records(dbn.OHLCVMsg, bars.day.size, _OHLCV_1H)
@@ -96,8 +96,8 @@ def hourly_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes
     for name in ("open", "high", "low", "close"):
         records[name] = getattr(bars, name) * round(spec.tick * NANOS) * spec.canonical.price_scale
     records["volume"] = bars.volume
-    data = _dbn(spec, "ohlcv-1h", quotes.sessions, last, listed, records)
-    span = f"{stamp(quotes.sessions[0])}-{stamp(quotes.sessions[last])}"
+    data = _dbn(spec, "ohlcv-1h", quotes.calendar.days, last, listed, records)
+    span = f"{stamp(quotes.calendar.days[0])}-{stamp(quotes.calendar.days[last])}"
     return {f"{spec.venue}-{span}.ohlcv-1h.dbn.zst": compress(data)}
 
 
@@ -124,9 +124,7 @@ class _Mapping:
     intervals: Sequence[_Interval]
 
 
-def _dbn(
-    spec: FutureSpec, schema: str, sessions: Days, last: int, listed: Sequence[Instrument], records: Records
-) -> bytes:
+def _dbn(spec: FutureSpec, schema: str, days: Days, last: int, listed: Sequence[Instrument], records: Records) -> bytes:
     """A DBN document asked for by parent symbol: metadata with dated symbol mappings, then the records."""
     mappings: list[Any] = [
         _Mapping(
@@ -140,8 +138,8 @@ def _dbn(
     ]
     metadata = dbn.Metadata(
         dataset=DATASET,
-        start=int(_nanos(sessions[:1])[0]),
-        end=int(_nanos(sessions[last : last + 1] + 1)[0]),
+        start=int(_nanos(days[:1])[0]),
+        end=int(_nanos(days[last : last + 1] + 1)[0]),
         stype_in=dbn.SType.from_str("parent"),
         stype_out=dbn.SType.from_str("instrument_id"),
         schema=dbn.Schema.from_str(schema),
@@ -193,7 +191,7 @@ def _definitions(spec: FutureSpec, quotes: Quotes, listed: Sequence[Instrument])
     records["instrument_id"] = [row[1] for row in rows]
     records["raw_symbol"] = np.array([row[2].encode() for row in rows])
     records["expiration"] = _nanos(quotes.listing.expiry[contract]) + int(last_trade_hour * HOUR_NANOS)
-    records["activation"] = _nanos(quotes.sessions[quotes.listing.first[contract]])
+    records["activation"] = _nanos(quotes.calendar.days[quotes.listing.first[contract]])
     records["maturity_year"] = [contracts[k].year for k in contract]
     records["maturity_month"] = [contracts[k].month for k in contract]
     records["min_price_increment"] = round(spec.tick * NANOS) * spec.canonical.price_scale
@@ -231,7 +229,7 @@ def _settlements(spec: FutureSpec, quotes: Quotes, seed: int) -> Records:
     row = np.concatenate([rows[revised], rows])
     ticks = quotes.exchange.close[row] + np.concatenate([beside[revised], np.zeros(rows.size, dtype=np.int64)])
     final = np.arange(row.size) >= int(np.count_nonzero(revised))
-    day = quotes.sessions[quotes.rows.session[row]]
+    day = quotes.calendar.days[quotes.rows.day[row]]
     contract = quotes.rows.contract[row]
     ids = instrument_ids(spec.root, contract, np.zeros_like(contract), day)
     published = _nanos(day) + np.where(final, 22, 20) * HOUR_NANOS

@@ -14,12 +14,13 @@ from ctl.sessions import closes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctl.demo.listing import Days, Index
-    from ctl.demo.quotes import Mask, Quotes
+    from ctl.demo.listing import Days, Index, Mask
+    from ctl.demo.quotes import Quotes
     from ctl.demo.spec import FutureSpec
 
 MIN_VOLUME: Final = 500
 _HOURS: Final = 24
+_HALTED_HOURS: Final = 5
 # Hours from the local clock to UTC in summer; both places change their clocks on the same days.
 _SUMMER_OFFSET: Final = {"America/New_York": 4, "America/Chicago": 5}
 _HOUR_NANOS: Final = 3_600_000_000_000
@@ -54,14 +55,18 @@ def hourly(spec: FutureSpec, quotes: Quotes, seed: int) -> HourlyBars:
 
 def _weekday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -> HourlyBars:
     parts, bars = quotes.stretches, quotes.utc
-    days = quotes.sessions[quotes.rows.session[rows]]
+    days = quotes.calendar.days[quotes.rows.day[rows]]
     settles, reopens = _clock(spec, days)
     # Globex closes an hour before it reopens, earlier before some holidays; the last hour follows the settlement.
-    closes = (closes_of(spec.calendar, days) - days.astype("M8[ns]")).astype(np.int64)
-    ends = -(-closes // _HOUR_NANOS)
+    # On a holiday itself it is halted at noon.
+    is_session = quotes.calendar.is_session[quotes.rows.day[rows]]
+    settled = days[is_session]
+    closes = (closes_of(spec.calendar, settled) - settled.astype("M8[ns]")).astype(np.int64)
+    ends = reopens - _HALTED_HOURS
+    ends[is_session] = -(-closes // _HOUR_NANOS)
     settles = np.minimum(settles, ends - 1)
     midnight = np.zeros_like(settles)
-    settle, after = quotes.exchange.close[rows], parts.after_close[rows]
+    settle, after = parts.day_close[rows], parts.after_close[rows]
     until = np.where(parts.has_evening[rows], _HOURS, reopens)
     day = _fill(draws, midnight, settles, bars.open[rows], settle, parts.day_high[rows], parts.day_low[rows])
     late = _fill(draws, settles, ends, settle, after, parts.after_high[rows], parts.after_low[rows])
@@ -76,7 +81,7 @@ def _weekday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -
 
 def _sunday_bars(spec: FutureSpec, quotes: Quotes, rows: Index, draws: Draws) -> HourlyBars:
     bars = quotes.sunday
-    days = quotes.sessions[quotes.rows.session[rows]] - 1
+    days = quotes.calendar.days[quotes.rows.day[rows]] - 1
     _, reopens = _clock(spec, days)
     until = np.full_like(reopens, _HOURS)
     evening = _fill(draws, reopens, until, bars.open[rows], bars.close[rows], bars.high[rows], bars.low[rows])

@@ -38,7 +38,7 @@ _UNADJUSTED_FROM: Final = {
     "ES": date(2024, 2, 1), "CL": date(2022, 3, 1), "PL": date(2025, 9, 1), "PA": date(2021, 2, 1),
 }  # fmt: skip
 _RESTATED_ON: Final = date(2024, 5, 15)
-_MISSING_ON: Final = date(2023, 8, 16)
+_MISSING_ON: Final = date(2023, 8, 2)
 _STALE_SESSIONS: Final = 30
 _EARLY_SESSIONS: Final = 12
 _UNIT: Final = 100

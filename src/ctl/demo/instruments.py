@@ -55,10 +55,10 @@ def instrument_ids(root: str, contract: Index, is_spread: Index, day: Days) -> I
 
 
 def instruments(root: str, quotes: Quotes, last: int) -> tuple[Instrument, ...]:
-    """Every outright and spread listed up to session index `last`, with the days on which it bears each id."""
+    """Every outright and spread listed up to day index `last`, with the days on which it bears each id."""
     # A contract listed on a Monday already trades on the Sunday evening before.
-    first_day = np.maximum(quotes.sessions[quotes.listing.first] - 1, quotes.sessions[0])
-    last_day = quotes.sessions[np.minimum(quotes.listing.last, last)]
+    first_day = np.maximum(quotes.calendar.days[quotes.listing.first] - 1, quotes.calendar.days[0])
+    last_day = quotes.calendar.days[np.minimum(quotes.listing.last, last)]
     result = []
     for is_spread, names in enumerate(symbols(root, quotes)):
         for k, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Which contracts exist, when they are listed and when they expire."""
+"""Which days a market trades on, which contracts exist, when they are listed and when they expire."""
 
 from __future__ import annotations
 
@@ -8,21 +8,46 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ctl import sessions
 from ctl.model.contracts import MONTH_CODES, Contract
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from ctl.demo.spec import FutureSpec
 
 Days = NDArray[np.datetime64]
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDays:
+    """Days with trading: the sessions, and the holidays between them whose trades count to the session after them."""
+
+    days: Days
+    is_session: Mask
+
+    @property
+    def sessions(self) -> Days:
+        """The days that are sessions."""
+        return self.days[self.is_session]
+
+
+def trading_days(calendar: str, first: date, last: date) -> TradingDays:
+    """The days with trading from `first` to `last`, both inclusive; the last one is a session."""
+    settled = sessions.sessions_between(calendar, first, last)
+    holidays = sessions.counted_to_next(calendar, first, last)
+    days = np.union1d(settled, holidays[holidays < settled[-1]])
+    return TradingDays(days, np.isin(days, settled))
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Contracts in expiry order. Arrays have one value per contract.
 
-    first, last: indices into the sessions, inclusive, clipped to the data; `last` is the last trade.
-    expiry_index: index of the expiry among the sessions continued by weekdays, so it may lie beyond the data.
+    first, last: indices into the trading days, inclusive, clipped to the data; `last` is the last trade, a session.
+    expiry_index: index of the expiry among the trading days continued by weekdays, so it may lie beyond the data.
     """
 
     contracts: tuple[Contract, ...]
@@ -32,19 +57,21 @@ class Listing:
     last: Index
 
 
-def listing(spec: FutureSpec, sessions: Days) -> Listing:
-    """The contracts of a root that trade on at least one of the sessions."""
-    horizon = _with_weekdays(sessions)
-    start = sessions[0].astype("M8[M]")
-    stop = sessions[-1].astype("M8[M]") + np.timedelta64(spec.listed_months + 3, "M")
+def listing(spec: FutureSpec, calendar: TradingDays) -> Listing:
+    """The contracts of a root that trade on at least one of the days. Rules of expiry count sessions."""
+    days = calendar.days
+    horizon = _with_weekdays(calendar.sessions)
+    start = days[0].astype("M8[M]")
+    stop = days[-1].astype("M8[M]") + np.timedelta64(spec.listed_months + 3, "M")
     delivery = np.arange(start, stop)
     month = delivery.astype(np.int64) % 12
     delivery = delivery[np.isin(month, [MONTH_CODES.index(code) for code in spec.months])]
-    expiry_index = _expiry_index(spec, delivery, horizon)
-    expiry = horizon[np.clip(expiry_index, 0, horizon.size - 1)]
+    found = _expiry_index(spec, delivery, horizon)
+    expiry = horizon[np.clip(found, 0, horizon.size - 1)]
+    expiry_index = np.where(found < 0, -1, np.searchsorted(_with_weekdays(days), expiry))
     listed = (expiry.astype("M8[M]") - np.timedelta64(spec.listed_months, "M")).astype("M8[D]") + 20
-    first = np.searchsorted(sessions, listed)
-    alive = (expiry_index >= 1) & (first < sessions.size - 1)
+    first = np.searchsorted(days, listed)
+    alive = (expiry_index >= 1) & (first < days.size - 1)
     months_since_zero = delivery.astype(np.int64) + 1970 * 12
     contracts = tuple(
         Contract(int(key) // 12, int(key) % 12 + 1, spec.root)
@@ -56,14 +83,14 @@ def listing(spec: FutureSpec, sessions: Days) -> Listing:
         expiry[alive],
         expiry_index[alive],
         first[alive].astype(np.int64),
-        np.minimum(expiry_index[alive], sessions.size - 1),
+        np.minimum(expiry_index[alive], days.size - 1),
     )
 
 
-def _with_weekdays(sessions: Days) -> Days:
-    """The sessions, continued by three years of weekdays: exchanges publish no holidays that far ahead."""
-    beyond = np.arange(sessions[-1] + 1, sessions[-1] + 3 * 366)
-    return np.concatenate([sessions, beyond[np.is_busday(beyond)]])
+def _with_weekdays(days: Days) -> Days:
+    """The days, continued by three years of weekdays: exchanges publish no holidays that far ahead."""
+    beyond = np.arange(days[-1] + 1, days[-1] + 3 * 366)
+    return np.concatenate([days, beyond[np.is_busday(beyond)]])
 
 
 def _expiry_index(spec: FutureSpec, delivery: Days, horizon: Days) -> Index:

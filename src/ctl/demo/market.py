@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from ctl import sessions
 from ctl.demo import databento, equities, norgate, tradestation, workspace
+from ctl.demo.listing import trading_days
 from ctl.demo.quotes import Quotes, quotes
 from ctl.demo.reference import continuous
 from ctl.demo.spec import ReferenceCauses, RollRule
 
 if TYPE_CHECKING:
-    from ctl.demo.listing import Days
+    from ctl.demo.listing import TradingDays
     from ctl.demo.spec import FutureSpec, MarketSpec
 
 _SECOND_RULE: Final = RollRule("volume", 1)
@@ -24,8 +24,8 @@ def render(market: MarketSpec) -> dict[str, bytes]:
     """Path relative to the workspace -> bytes of every raw file and of ctl.toml, sorted by path."""
 
     @cache
-    def days(calendar: str) -> Days:
-        return sessions.sessions_between(calendar, market.first, market.last)
+    def days(calendar: str) -> TradingDays:
+        return trading_days(calendar, market.first, market.last)
 
     @cache
     def simulated(root: str) -> Quotes:
@@ -62,7 +62,7 @@ def render(market: MarketSpec) -> dict[str, bytes]:
         second = continuous(known, _SECOND_RULE, ReferenceCauses())
         put(workspace.SECOND_REFERENCE, norgate.future_files(future, known, second))
     for equity in market.equities:
-        bars = equities.simulate(equity, days(equity.calendar), market.seed)
+        bars = equities.simulate(equity, days(equity.calendar).sessions, market.seed)
         put(f"{workspace.CANONICAL}/{equity.symbol}", equities.canonical_files(equity, bars))
         put(workspace.REFERENCE, equities.reference_files(equity, bars))
         put(workspace.SECOND_REFERENCE, norgate.equity_files(equity, bars))

@@ -1,17 +1,17 @@
 """The latent price of a root: where it stands at each boundary that a vendor's bar may have.
 
-A trade date d of Globex, in order:
+A trading day d of Globex, in order:
     reopen      17:00 Chicago on the evening before (Sunday for a Monday)
     midnight    00:00 UTC, where the UTC day d begins
-    settle      the exchange settles
-    after       the session ends, an hour or more later
-Between `after` and the next `midnight` lies the evening that the UTC day d still holds and session d does not.
+    settle      the exchange settles; on a holiday, whose shorter hours count to the next session, it does not
+    after       trading ends, an hour or more later
+Between `after` and the next `midnight` lies the evening that the UTC day d still holds and trading day d does not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 from ctl.demo.draws import Draws, Floats, bridge_extremes
 
 if TYPE_CHECKING:
-    from ctl.demo.listing import Days
+    from ctl.demo.listing import Days, TradingDays
     from ctl.demo.spec import Curve, PriceSpec
 
 Flags = NDArray[np.bool_]
 
+_HOLIDAY_MOVE: Final = 0.5
+"""Standard deviation of a holiday's shorter hours as a fraction of a session's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extremes:
-    """Log high and low of one stretch, one value per session."""
+    """Log high and low of one stretch, one value per trading day."""
 
     high: Floats
     low: Floats
@@ -35,9 +38,9 @@ class Extremes:
 
 @dataclass(frozen=True, slots=True)
 class LatentPath:
-    """Log prices per session d, for a contract of zero time to delivery.
+    """Log prices per trading day d, for a contract of zero time to delivery.
 
-    contiguous: the next session is the next calendar day, so its evening lies in this UTC day.
+    contiguous: the next trading day is the next calendar day, so its evening lies in this UTC day.
     sunday: the evening before d is a Sunday's and makes a bar of its own.
     evening, day, after: reopen -> midnight, midnight -> settle, settle -> after.
     """
@@ -58,36 +61,35 @@ class LatentPath:
     sunday: Flags
 
 
-def curve(points: Curve, sessions: Days) -> Floats:
-    """Linear interpolation of a curve's points at the sessions."""
+def curve(points: Curve, on: Days) -> Floats:
+    """Linear interpolation of a curve's points on days."""
     days = np.array([day for day, _ in points], dtype="M8[D]").astype(np.float64)
-    values: Floats = np.interp(
-        sessions.astype("M8[D]").astype(np.float64), days, np.array([value for _, value in points])
-    )
+    values: Floats = np.interp(on.astype("M8[D]").astype(np.float64), days, np.array([value for _, value in points]))
     return values
 
 
-def pinned(walk: Floats, points: Curve, sessions: Days) -> Floats:
+def pinned(walk: Floats, points: Curve, on: Days) -> Floats:
     """A correction that, added to `walk`, makes it start on the curve and pass through its points."""
     days = np.array([day for day, _ in points], dtype="M8[D]")
-    inside = (days > sessions[0]) & (days <= sessions[-1])
-    at = np.append(0, np.searchsorted(sessions, days[inside]))
-    values = np.append(curve(points, sessions[:1]), np.array([value for _, value in points])[inside])
-    index = np.arange(sessions.size, dtype=np.float64)
+    inside = (days > on[0]) & (days <= on[-1])
+    at = np.append(0, np.searchsorted(on, days[inside]))
+    values = np.append(curve(points, on[:1]), np.array([value for _, value in points])[inside])
+    index = np.arange(on.size, dtype=np.float64)
     correction: Floats = np.interp(index, at.astype(np.float64), values - walk[at])
     return correction
 
 
-def latent_path(spec: PriceSpec, sessions: Days, seed: int, label: str) -> LatentPath:
-    """Simulate one root's path over the sessions (datetime64[D], ascending)."""
-    count = sessions.size
-    distance = np.diff(sessions).astype(np.int64)
+def latent_path(spec: PriceSpec, calendar: TradingDays, seed: int, label: str) -> LatentPath:
+    """Simulate one root's path over the trading days."""
+    days = calendar.days
+    count = days.size
+    distance = np.diff(days).astype(np.int64)
     contiguous = np.append(distance == 1, False)
-    weekday = (sessions.astype("M8[D]").astype(np.int64) + 3) % 7
+    weekday = (days.astype("M8[D]").astype(np.int64) + 3) % 7
     follows_gap = np.append(False, distance > 1)
     sunday = follows_gap & (weekday == 0)
 
-    volatility = curve(spec.volatility, sessions) * _clusters(Draws(seed, label, "volatility"), count)
+    volatility = curve(spec.volatility, days) * _clusters(Draws(seed, label, "volatility"), count)
     news = Draws(seed, label, "late news")
     late_news = (news.uniform(count) < spec.late_news_share) & contiguous
     scale = np.where(late_news, spec.late_news, spec.evening) * np.where(contiguous, 1.0, 0.35)
@@ -98,7 +100,8 @@ def latent_path(spec: PriceSpec, sessions: Days, seed: int, label: str) -> Laten
     weekend = np.where(follows_gap, weekend_deviation * Draws(seed, label, "weekend").normal(count), 0.0)
     sunday_deviation = volatility * 0.12
     sunday_move = np.where(follows_gap, sunday_deviation * Draws(seed, label, "sunday").normal(count), 0.0)
-    day_deviation = volatility * np.sqrt(1.0 - spec.evening**2 - 0.02)
+    hours = np.where(calendar.is_session, 1.0, _HOLIDAY_MOVE)
+    day_deviation = volatility * hours * np.sqrt(1.0 - spec.evening**2 - 0.02)
     day_move = day_deviation * Draws(seed, label, "day").normal(count)
 
     change = day_move + weekend + sunday_move
@@ -106,9 +109,9 @@ def latent_path(spec: PriceSpec, sessions: Days, seed: int, label: str) -> Laten
     change[0] = 0.0
     walk = np.cumsum(change)
     levels: Curve = tuple((day, float(np.log(value))) for day, value in spec.level)
-    settle = walk + pinned(walk, levels, sessions)
+    settle = walk + pinned(walk, levels, days)
 
-    # The last session is followed by nothing, so its UTC day ends with it.
+    # The last day is followed by nothing, so its UTC day ends with it.
     after = settle + evening_move * np.where(contiguous, reopened, 1.0)
     utc_close = settle + evening_move
     previous_after = np.append(settle[0], after[:-1])
@@ -124,7 +127,7 @@ def latent_path(spec: PriceSpec, sessions: Days, seed: int, label: str) -> Laten
     after_hours = Extremes(*bridge_extremes(ranges, settle, after, evening_deviation * 0.7))
 
     carry_walk = np.cumsum(spec.carry_noise * Draws(seed, label, "carry").normal(count))
-    carry = carry_walk + pinned(carry_walk, spec.carry, sessions)
+    carry = carry_walk + pinned(carry_walk, spec.carry, days)
     carry_evening = spec.carry_evening_noise * Draws(seed, label, "carry evening").normal(count)
     loud = np.where(late_news, 3.0, 1.0)
     return LatentPath(

@@ -12,8 +12,8 @@ from ctl.demo.instruments import instrument_ids
 if TYPE_CHECKING:
     from datetime import date
 
-    from ctl.demo.listing import Days, Index
-    from ctl.demo.quotes import Bars, Mask, Quotes
+    from ctl.demo.listing import Days, Index, Mask
+    from ctl.demo.quotes import Bars, Quotes
     from ctl.demo.spec import CanonicalCauses, FutureSpec
 
 NANOS: Final = 1_000_000_000
@@ -48,12 +48,23 @@ def session_index(sessions: Days, day: date) -> int:
     return min(int(np.searchsorted(sessions, np.datetime64(day))), sessions.size - 1)
 
 
+def last_day(quotes: Quotes, causes: CanonicalCauses) -> int:
+    """Index of the trading day, a session, with which the files end."""
+    return int(np.flatnonzero(quotes.calendar.is_session)[-1 - causes.sessions_short])
+
+
 def delivered_rows(quotes: Quotes, causes: CanonicalCauses) -> Mask:
-    """Which rows (contract, session) are in the files at all."""
-    kept = quotes.rows.session < quotes.sessions.size - causes.sessions_short
+    """Which rows (contract, trading day) are in the files at all."""
+    kept = quotes.rows.day <= last_day(quotes, causes)
     for day in causes.missing:
-        kept &= quotes.rows.session != session_index(quotes.sessions, day)
+        kept &= quotes.rows.day != _first_session(quotes, day)
     return kept
+
+
+def _first_session(quotes: Quotes, day: date) -> int:
+    """Index among the trading days of the first session on or after a day."""
+    sessions = np.flatnonzero(quotes.calendar.is_session)
+    return int(sessions[session_index(quotes.calendar.sessions, day)])
 
 
 def raw_bars(spec: FutureSpec, quotes: Quotes) -> RawBars:
@@ -75,7 +86,7 @@ def raw_bars(spec: FutureSpec, quotes: Quotes) -> RawBars:
 
 
 def _outrights(quotes: Quotes, bars: Bars, chosen: Index, days_later: int, scale: int) -> RawBars:
-    day = quotes.sessions[quotes.rows.session[chosen]] + days_later
+    day = quotes.calendar.days[quotes.rows.day[chosen]] + days_later
     zeros = np.zeros(chosen.size, dtype=np.int64)
     return RawBars(
         day, quotes.rows.contract[chosen], zeros, zeros, bars.open[chosen] * scale, bars.high[chosen] * scale,
@@ -87,7 +98,7 @@ def _restated(quotes: Quotes, bars: Bars, causes: CanonicalCauses) -> Bars:
     """The bars, with the most active contract's close raised on each restated session."""
     close, high = bars.close.copy(), bars.high.copy()
     for day in causes.restated:
-        on_day = np.flatnonzero(quotes.rows.session == session_index(quotes.sessions, day))
+        on_day = np.flatnonzero(quotes.rows.day == _first_session(quotes, day))
         row = on_day[np.argmax(bars.volume[on_day])]
         close[row] += round(int(close[row]) * RESTATED_BY / 1000)
         high[row] = max(high[row], close[row])
@@ -95,10 +106,10 @@ def _restated(quotes: Quotes, bars: Bars, causes: CanonicalCauses) -> Bars:
 
 
 def _spreads(quotes: Quotes, bars: Bars, kept: Mask, scale: int) -> RawBars:
-    """Calendar spreads of adjacent contracts on the sessions on which both legs are active."""
+    """Calendar spreads of adjacent contracts on the days on which both legs are active."""
     rows = quotes.rows
     following = np.minimum(rows.contract + 1, rows.start.size - 2)
-    far = rows.start[following] + rows.session - rows.session[rows.start[following]]
+    far = rows.start[following] + rows.day - rows.day[rows.start[following]]
     listed = (following > rows.contract) & (far >= rows.start[following]) & (far < rows.start[following + 1])
     far = np.where(listed, far, 0)
     smaller, larger = np.minimum(bars.volume, bars.volume[far]), np.maximum(bars.volume, bars.volume[far])
@@ -108,6 +119,6 @@ def _spreads(quotes: Quotes, bars: Bars, kept: Mask, scale: int) -> RawBars:
     high, low = np.maximum(opened, closed) + 1, np.minimum(opened, closed) - 1
     ones = np.ones(near.size, dtype=np.int64)
     return RawBars(
-        quotes.sessions[rows.session[near]], rows.contract[near], ones, ones,
+        quotes.calendar.days[rows.day[near]], rows.contract[near], ones, ones,
         opened * scale, high * scale, low * scale, closed * scale, smaller[near] // 3 + 1,
     )  # fmt: skip

@@ -46,16 +46,17 @@ class Continuous:
 
 def continuous(quotes: Quotes, rule: RollRule, causes: ReferenceCauses) -> Continuous:
     """Build the series, defects included."""
-    sessions = quotes.sessions
+    sessions = quotes.calendar.sessions
+    days = np.flatnonzero(quotes.calendar.is_session)
     rows = quotes.rows
-    first, rolls = _rolls(quotes, rule)
+    first, rolls = _rolls(quotes, rule, days)
     held = np.zeros(sessions.size, dtype=np.int64)
     held[0] = first
     for roll in rolls:
         if roll.gap_session + 1 < sessions.size:
             held[roll.gap_session + 1] = roll.to_contract - roll.from_contract
     held = np.cumsum(held)
-    row = rows.start[held] + np.arange(sessions.size) - rows.session[rows.start[held]]
+    row = rows.start[held] + days - rows.day[rows.start[held]]
 
     left_out = {_roll_on_or_after(rolls, sessions, day) for day in causes.unadjusted}
     step = np.zeros(sessions.size + 1, dtype=np.int64)
@@ -85,33 +86,38 @@ def _roll_on_or_after(rolls: Sequence[TrueRoll], sessions: Days, day: date) -> i
     return min(int(np.searchsorted(dates, np.datetime64(day))), len(rolls) - 1)
 
 
-def _rolls(quotes: Quotes, rule: RollRule) -> tuple[int, tuple[TrueRoll, ...]]:
-    """Walk the chain of contracts. Returns the first held, the most active one of the first session, and the rolls."""
+def _rolls(quotes: Quotes, rule: RollRule, days: Index) -> tuple[int, tuple[TrueRoll, ...]]:
+    """Walk the chain of contracts. Returns the first held, the most active one of the first session, and the rolls.
+
+    days: which trading days are sessions.
+    """
     listing, rows = quotes.listing, quotes.rows
     volume, close = quotes.reported_volume, quotes.exchange.close
-    count = quotes.sessions.size
-    opening = np.flatnonzero(rows.session == 0)
+    count = days.size
+    listed, last = np.searchsorted(days, listing.first), np.searchsorted(days, listing.last)
+    beyond = np.maximum(listing.expiry_index - quotes.calendar.days.size, 0)
+    expiry = np.searchsorted(days, listing.expiry_index) + beyond
+    opening = np.flatnonzero(rows.day == days[0])
     first = held = int(rows.contract[opening[np.argmax(volume[opening])]])
     since = 0
     rolls = []
     while held + 1 < len(listing.contracts):
-        start = max(since, int(listing.first[held + 1]))
-        stop = int(listing.last[held])
+        start = max(since, int(listed[held + 1]))
+        stop = int(last[held])
         if rule.kind == "before_expiry":
-            at = int(listing.expiry_index[held]) - rule.sessions
+            at = int(expiry[held]) - rule.sessions
             if at > stop:
                 break
             at = max(at, start)
         else:
-            mine = slice(rows.at(held, start), rows.at(held, stop) + 1)
-            following = slice(rows.at(held + 1, start), rows.at(held + 1, stop) + 1)
-            ahead = volume[following] > volume[mine]
+            both = days[start : stop + 1]
+            ahead = volume[rows.on(held + 1, both)] > volume[rows.on(held, both)]
             run = np.convolve(ahead, np.ones(rule.sessions, dtype=np.int64))[: ahead.size] >= rule.sessions
             # A contract that no volume left is left on its last trade.
             at = start + int(np.argmax(run)) if run.any() else stop
         if at + 1 >= count:
             break
-        gap = int(close[rows.at(held + 1, at)] - close[rows.at(held, at)])
+        gap = int(close[rows.at(held + 1, int(days[at]))] - close[rows.at(held, int(days[at]))])
         rolls.append(TrueRoll(at, held, held + 1, gap))
         held += 1
         since = at + 1

@@ -66,7 +66,9 @@ _ES: Final = FutureSpec(
         late_news=0.62,
         late_news_share=0.12,
     ),
-    liquidity=LiquiditySpec(volume=1_650_000, migration_sessions=6, deferred=(0.012, 0.0012, 0.0002)),
+    liquidity=LiquiditySpec(
+        volume=1_650_000, migration_sessions=7, deferred=(0.012, 0.0012, 0.0002), reporting_noise=0.05
+    ),
     rule=RollRule("volume", 2),
     files="dbn",
     hourly=True,
@@ -121,7 +123,7 @@ _CL: Final = FutureSpec(
         late_news_share=0.05,
     ),
     liquidity=LiquiditySpec(
-        volume=640_000, migration_sessions=4, migration_jitter=1, deferred_blocks=0.06,
+        volume=640_000, migration_sessions=7, migration_jitter=1, deferred_blocks=0.06,
         deferred=(0.17, 0.08, 0.05, 0.035, 0.03, 0.022, 0.018, 0.012, 0.010, 0.008, 0.007),
     ),
     rule=RollRule("volume", 2),
@@ -160,7 +162,7 @@ _PL: Final = FutureSpec(
         ),
         carry=(
             ("2018-01-02", 0.026), ("2019-08-01", 0.024), ("2020-06-01", 0.020), ("2021-12-01", 0.019),
-            ("2022-12-01", 0.042), ("2023-09-01", 0.050), ("2024-09-01", 0.044), ("2025-06-01", 0.030),
+            ("2022-12-01", 0.055), ("2023-09-01", 0.050), ("2024-09-01", 0.044), ("2025-06-01", 0.030),
             ("2026-02-27", 0.028),
         ),
         carry_noise=0.0003,
@@ -170,9 +172,9 @@ _PL: Final = FutureSpec(
         late_news_share=0.05,
     ),
     liquidity=LiquiditySpec(
-        volume=21_000, migration_sessions=22, migration_jitter=1, deferred=(0.03, 0.006, 0.002), staleness=0.10
+        volume=21_000, migration_sessions=28, migration_jitter=1, deferred=(0.03, 0.006, 0.002), staleness=0.10
     ),
-    rule=RollRule("before_expiry", 20),
+    rule=RollRule("before_expiry", 26),
     calendar="CMEGlobex_Metals",
     files="dbn",
     hourly=True,
@@ -216,7 +218,7 @@ _PA: Final = FutureSpec(
         late_news_share=0.05,
     ),
     liquidity=LiquiditySpec(
-        volume=4_200, migration_sessions=24, migration_jitter=1, deferred=(0.03, 0.006), staleness=0.12
+        volume=4_200, migration_sessions=28, migration_jitter=1, deferred=(0.03, 0.006), staleness=0.12
     ),
     rule=RollRule("volume", 2),
     calendar="CMEGlobex_Metals",
@@ -281,10 +283,15 @@ def default_market() -> MarketSpec:
 
 
 def clean_market() -> MarketSpec:
-    """The same prices, without a reference defect and with settlement closes at the system of record."""
+    """The same prices and volumes, without a reference defect, with settlement closes at the system of record."""
     market = default_market()
     futures = tuple(
-        replace(future, canonical=replace(future.canonical, close="settlement"), reference=ReferenceCauses())
+        replace(
+            future,
+            canonical=replace(future.canonical, close="settlement"),
+            reference=ReferenceCauses(),
+            liquidity=replace(future.liquidity, reporting_noise=0.0),
+        )
         for future in market.futures
     )
     equities = tuple(replace(e, canonical=replace(e.canonical, close="settlement")) for e in market.equities)

@@ -37,7 +37,7 @@ def contract_files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
     bars = quotes.exchange
     rows = np.flatnonzero(bars.traded)
     names = np.array([contract.name for contract in quotes.listing.contracts])
-    sessions = quotes.sessions[quotes.rows.session[rows]]
+    sessions = quotes.calendar.days[quotes.rows.day[rows]]
     frame = pl.DataFrame(
         {
             "Symbol": names[quotes.rows.contract[rows]],
@@ -48,7 +48,7 @@ def contract_files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
         }
     )
     text = frame.write_csv(float_precision=decimals_of(spec.tick), line_terminator="\r\n").encode()
-    span = f"{stamp(quotes.sessions[0])}_{stamp(quotes.sessions[-1])}"
+    span = f"{stamp(quotes.calendar.days[0])}_{stamp(quotes.calendar.days[-1])}"
     return {f"TS_{spec.root}_CONTRACTS_1D_{span}.csv.zst": compress(text)}
 
 

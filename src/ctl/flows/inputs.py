@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +116,12 @@ def read_symbol(
     as_of: date | None = None,
     with_reference: bool = True,
     with_alternatives: bool = False,
+    now: datetime | None = None,
 ) -> SymbolInputs:
     """Read one symbol of the workspace.
 
-    policy, reference, series: the profile's, before the workspace's own. as_of: sessions after it are left out.
+    policy, reference, series: the profile's, before the workspace's own. as_of: sessions after it are left out. now:
+    the instant of the command, at which a session must be over to count; None: the files alone tell.
     with_alternatives: what a certificate tells beside its decision as well: settlements, session-true bars and the
     reference's contract bars. What is wrong with those is kept in their place, it keeps nothing else from being read.
     Raises WorkspaceError or InputError for files that are missing or cannot be read.
@@ -130,13 +132,13 @@ def read_symbol(
     contracts: ContractBars | None = None
     equity: DailySeries | None = None
     if config.asset_class == "future":
-        contracts = _contracts(workspace, config, vendor, instruments)
+        contracts = _contracts(workspace, config, vendor, instruments, now)
     elif series != AS_DELIVERED:
         raise WorkspaceError(
             f"series of {symbol}: an equity is traded on its daily bars", found=series.name, expected="no series key"
         )
     else:
-        equity = series_up_to(_equity(config, vendor, instruments), as_of)
+        equity = series_up_to(_equity(config, vendor, instruments, now), as_of)
     named = reference or config.reference
     other: Reference | None = None
     if with_reference and named is not None:
@@ -147,16 +149,16 @@ def read_symbol(
                 found=named,
                 expected=f"one of {', '.join(workspace.vendors)}",
             )
-        other = _reference(config, workspace.vendors[named], instruments)
+        other = _reference(config, workspace.vendors[named], instruments, now)
         if with_alternatives and contracts is not None:
-            other = replace(other, contracts=_reference_contracts(workspace, config, named, instruments))
+            other = replace(other, contracts=_reference_contracts(workspace, config, named, instruments, now))
         other = reference_up_to(other, as_of)
     daily, settlements, session_bars = contracts, None, None
     if daily is not None:
         if with_alternatives or series.closes == "settlement":
             settlements = _settlements(workspace, config, vendor, instruments)
         if with_alternatives or series.bars == "session":
-            session_bars = _session_bars(workspace, config, vendor, instruments)
+            session_bars = _session_bars(workspace, config, vendor, instruments, now)
         contracts = up_to(contracts_of(series, daily, settlements, session_bars), as_of)
         daily = up_to(daily, as_of)
     return SymbolInputs(
@@ -175,22 +177,25 @@ def read_symbol(
     )
 
 
-def read_contracts(workspace: Workspace, symbol: str, as_of: date | None = None) -> ContractBars:
-    """The contracts alone of one future of the workspace."""
+def read_contracts(
+    workspace: Workspace, symbol: str, as_of: date | None = None, now: datetime | None = None
+) -> ContractBars:
+    """The contracts alone of one future of the workspace; as_of, now: as for `read_symbol`."""
     config = workspace.symbol(symbol)
     vendor = workspace.vendors[config.canonical]
-    return up_to(_contracts(workspace, config, vendor, ingest.load_instruments()), as_of)
+    return up_to(_contracts(workspace, config, vendor, ingest.load_instruments(), now), as_of)
 
 
 class ReadOnce:
-    """A workspace's files, each read at most once; what is asked as of a date is cut from what was read.
+    """A workspace's files at an instant, each read at most once; what is asked as of a date is cut from what was read.
 
     Its methods are the functions of this module with the workspace left out. An error is kept as well: what
     could not be read once is not tried again.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, now: datetime | None = None) -> None:
         self._workspace = workspace
+        self._now = now
         self._read: dict[Any, Any] = {}
 
     def read_symbol(
@@ -215,13 +220,16 @@ class ReadOnce:
                 series=series,
                 with_reference=with_reference,
                 with_alternatives=with_alternatives,
+                now=self._now,
             ),
         )
         return inputs_up_to(held, as_of)
 
     def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
         """`read_contracts` of the workspace."""
-        held: ContractBars = self._once(("contracts", symbol), lambda: read_contracts(self._workspace, symbol))
+        held: ContractBars = self._once(
+            ("contracts", symbol), lambda: read_contracts(self._workspace, symbol, None, self._now)
+        )
         return up_to(held, as_of)
 
     def _once(self, key: Any, read: Callable[[], Any]) -> Any:
@@ -310,7 +318,7 @@ def _frame_up_to(frame: pl.DataFrame, as_of: date, what: str) -> pl.DataFrame:
 
 
 def _contracts(
-    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
+    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
 ) -> ContractBars:
     folder = workspace.vendor_folder(vendor.name, config.symbol)
     if not folder.is_dir():
@@ -321,6 +329,8 @@ def _contracts(
         instruments=instruments,
         mapping=_mapping(vendor),
         publisher=vendor.publisher,
+        calendar=config.calendar,
+        now=now,
     )
 
 
@@ -334,25 +344,36 @@ def _settlements(
 
 
 def _session_bars(
-    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
+    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
 ) -> ContractBars | CtlError | None:
     def read(folder: Path) -> ContractBars:
         return ingest.read_session_bars(
-            [folder], config.root, calendar=config.calendar, instruments=instruments, publisher=vendor.publisher
+            [folder],
+            config.root,
+            calendar=config.calendar,
+            instruments=instruments,
+            publisher=vendor.publisher,
+            now=now,
         )
 
     return _beside(workspace, config, vendor, vendor.intraday, "intraday", read)
 
 
 def _reference_contracts(
-    workspace: Workspace, config: SymbolConfig, named: str, instruments: Instruments
+    workspace: Workspace, config: SymbolConfig, named: str, instruments: Instruments, now: datetime | None
 ) -> ContractBars | CtlError | None:
     vendor = workspace.vendors[named]
 
     def read(folder: Path) -> ContractBars:
         mapping = _named(vendor.contracts_mapping, vendor.name)
         bars = ingest.read_contracts(
-            [folder], config.root, instruments=instruments, mapping=mapping, publisher=vendor.publisher
+            [folder],
+            config.root,
+            instruments=instruments,
+            mapping=mapping,
+            publisher=vendor.publisher,
+            calendar=config.calendar,
+            now=now,
         )
         return replace(bars, meta=replace(bars.meta, vendor=vendor.name))
 
@@ -393,7 +414,7 @@ def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
     return InputError(what or "", where=where, found=found, expected=expected, remedy=remedy, code=error.code)
 
 
-def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> DailySeries:
+def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> DailySeries:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
     _, path = _files(config, vendor, called)
     series = ingest.read_series(
@@ -402,6 +423,8 @@ def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
         instruments=instruments,
         mapping=_mapping(vendor),
         publisher=vendor.publisher,
+        calendar=config.calendar,
+        now=now,
     )
     if vendor.format == "databento":
         # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
@@ -409,7 +432,7 @@ def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
     return series
 
 
-def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments) -> Reference:
+def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> Reference:
     called = config.vendor_symbols.get(vendor.name, config.symbol)
     files, _ = _files(config, vendor, called)
     read = ingest.read_reference(
@@ -419,6 +442,8 @@ def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instrume
         instruments=instruments,
         mapping=_mapping(vendor),
         vendor=vendor.name,
+        calendar=config.calendar,
+        now=now,
     )
     if not files.notes:
         return read

@@ -80,7 +80,7 @@ def plan(workspace: Workspace, *, instant: datetime) -> Planned:
     """
     data = _profile_bytes(workspace)
     profile = operating_profile.load(data, workspace.relative(workspace.profile_path), require_lock=False)
-    files = ReadOnce(workspace)
+    files = ReadOnce(workspace, instant)
     gated = portfolio.gate(workspace, profile, instant=instant, files=files)
     inputs = tuple(
         _input_difference(profile, symbol, gated.certified.get(symbol)) for symbol in profile.gating_universe

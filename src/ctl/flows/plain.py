@@ -6,7 +6,7 @@ import glob
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -25,11 +25,9 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
     from ctl.ingest.frames import Frame
-    from ctl.ingest.source import RawFile
     from ctl.model.certificate import Certificate
     from ctl.model.csv_mapping import CsvMapping
     from ctl.model.reference import Reference
-    from ctl.model.rolls import Adjustment, CalendarAnchor, PolicyKind, Timing
     from ctl.model.trades import Timeframe
     from ctl.strategy.protocol import Result, Strategy
 
@@ -43,33 +41,42 @@ _COARSEST_TICK: Final = 1e6
 
 
 def load_contracts(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     root: str,
     *,
     publisher: int | None = None,
     mapping: str | Path | None = None,
-    as_of: date | None = None,
-    series: SeriesChoice = AS_DELIVERED,
     calendar: str | None = None,
+    as_of: date | None = None,
+    now: datetime | None = None,
+    series: SeriesChoice = AS_DELIVERED,
 ) -> ContractBars:
     """Bars of a root's contracts, of the chosen series; see `ctl.load`. calendar: whose sessions intraday bars make."""
     if not is_root(root):
         raise UsageError("the root is no root", found=repr(root[:40]), expected="up to 6 capitals and digits: ES")
     instruments = ingest.load_instruments()
+    instant = now or clock.now()
     if series == AS_DELIVERED:
         bars = ingest.read_contracts(
-            _sources(files), root, instruments=instruments, mapping=_mapping(mapping), publisher=publisher
+            _sources(files),
+            root,
+            instruments=instruments,
+            mapping=_mapping(mapping),
+            publisher=publisher,
+            calendar=calendar,
+            now=instant,
         )
     else:
-        bars = _chosen_bars(_sources(files), root, series, calendar, publisher=publisher, mapping=mapping)
+        bars = _chosen_bars(_sources(files), root, series, calendar, instant, publisher=publisher, mapping=mapping)
     return inputs.up_to(bars, as_of)
 
 
 def _chosen_bars(
-    files: Sequence[Path | RawFile],
+    files: Sequence[Any],
     root: str,
     series: SeriesChoice,
     calendar: str | None,
+    instant: datetime,
     *,
     publisher: int | None,
     mapping: str | Path | None,
@@ -86,7 +93,7 @@ def _chosen_bars(
         if named is None:
             raise UsageError("intraday bars make sessions by a calendar", remedy="name it with --calendar, e.g. CMES")
         session_bars = ingest.read_session_bars(
-            kinds["intraday"], root, calendar=named, instruments=instruments, publisher=publisher
+            kinds["intraday"], root, calendar=named, instruments=instruments, publisher=publisher, now=instant
         )
     if kinds["daily"]:
         daily = ingest.read_contracts(
@@ -95,6 +102,8 @@ def _chosen_bars(
             instruments=instruments,
             mapping=_mapping(mapping),
             publisher=publisher,
+            calendar=calendar,
+            now=instant,
         )
     known_bars = daily or session_bars or settlements
     if known_bars is None or (daily is None and series.bars == "daily"):
@@ -106,12 +115,14 @@ def _chosen_bars(
 
 
 def load_series(
-    files: str | Path | Frame | Sequence[str | Path],
+    files: str | Path | Frame | Sequence[str | Path | Frame],
     symbol: str | None = None,
     *,
     publisher: int | None = None,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> DailySeries:
     """One daily series, adjusted where its file states rolls; see `ctl.load`."""
     if symbol is not None and not is_safe_name(symbol):
@@ -128,6 +139,8 @@ def load_series(
         instruments=ingest.load_instruments(),
         mapping=_mapping(mapping),
         publisher=publisher,
+        calendar=calendar,
+        now=now or clock.now(),
     )
     series = reference.adjusted or reference.unadjusted
     if series is None:
@@ -141,6 +154,8 @@ def load_reference(
     unadjusted: str | Path | Frame | None,
     *,
     mapping: str | Path | None = None,
+    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> Reference:
     """A reference vendor's series. Raises UsageError where neither is named."""
     if adjusted is None and unadjusted is None:
@@ -151,6 +166,8 @@ def load_reference(
         unadjusted=None if unadjusted is None else _source(unadjusted),
         instruments=ingest.load_instruments(),
         mapping=_mapping(mapping),
+        calendar=calendar,
+        now=now or clock.now(),
     )
 
 
@@ -166,21 +183,24 @@ def contracts_of(bars: ContractBars | Frame, root: str | None) -> ContractBars:
 
 
 def series_of(
-    series: ContinuousSeries | DailySeries | str | Path | Frame,
+    series: ContinuousSeries | DailySeries | str | Path | Frame, calendar: str | None = None
 ) -> tuple[ContinuousSeries | DailySeries, str]:
     """A series as it is, or that of a file or frame; and what it is called."""
     if isinstance(series, ContinuousSeries | DailySeries):
         return series, series.meta.root
-    loaded = load_series(series)
+    loaded = load_series(series, calendar=calendar)
     return loaded, Path(series).name.split(".")[0] if isinstance(series, str | Path) else loaded.meta.root
 
 
-def _sources(files: str | Path | Frame | Sequence[str | Path]) -> list[Path | RawFile]:
-    """The files that paths and patterns name, each pattern's in order of name; of a frame the file it would be."""
+def _sources(files: str | Path | Frame | Sequence[str | Path | Frame]) -> list[Path | Frame]:
+    """The files that paths and patterns name, each pattern's in order of name; frames as they are."""
     if ingest.is_frame(files):
-        return [ingest.as_file(files)]
-    sources: list[Path | RawFile] = []
-    for item in [files] if isinstance(files, str | Path) else cast("Sequence[str | Path]", files):
+        return [files]
+    sources: list[Path | Frame] = []
+    for item in [files] if isinstance(files, str | Path) else cast("Sequence[str | Path | Frame]", files):
+        if not isinstance(item, str | Path):
+            sources.append(item)
+            continue
         text = str(item)
         if Path(text).exists() or not glob.has_magic(text):
             sources.append(Path(text))
@@ -192,8 +212,8 @@ def _sources(files: str | Path | Frame | Sequence[str | Path]) -> list[Path | Ra
     return sources
 
 
-def _source(file: str | Path | Frame) -> Path | RawFile:
-    return Path(file) if isinstance(file, str | Path) else ingest.as_file(file)
+def _source(file: str | Path | Frame) -> Path | Frame:
+    return Path(file) if isinstance(file, str) else file
 
 
 def _mapping(mapping: str | Path | None) -> CsvMapping | None:
@@ -204,36 +224,29 @@ def _mapping(mapping: str | Path | None) -> CsvMapping | None:
 
 
 def build(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
-    """The series of one root; the root's liquid cycle stands in where the policy names no months."""
-    root = bars.meta.root
+    """The series of one root; its liquid cycle and its calendar stand in where no months and no calendar are named."""
+    root, instruments = bars.meta.root, ingest.load_instruments()
     require_root(bars, root, ", ".join(source.name for source in bars.meta.sources[:3]))
-    return build_series(bars, inputs.with_cycle(policy, root, ingest.load_instruments()), calendar)
+    known = instruments.get(root)
+    calendar = calendar or (known.calendar if known is not None else None)
+    return build_series(bars, inputs.with_cycle(policy, root, instruments), calendar)
 
 
-def roll_policy(
-    policy: PolicyKind,
-    days: int,
-    months: str | None,
-    timing: Timing,
-    adjust: Adjustment,
-    anchor: CalendarAnchor,
-    offset: int,
-    fixed_day: int | None,
-    schedule: tuple[ScheduledRoll, ...],
-) -> RollPolicy:
-    """The roll policy that the options spell. Raises UsageError for options that do not fit together."""
+def roll_policy(options: RollPolicy) -> RollPolicy:
+    """The roll policy that options spell, months in delivery order. Raises UsageError for options that do not fit."""
+    months = options.eligible_months
     if months is not None:
         months = months.upper()
         if not months or set(months) - set(MONTH_CODES):
             raise UsageError(
-                "months names no delivery months", found=repr(months), expected=f"letters of {MONTH_CODES}"
+                "--months names no delivery months", found=repr(months), expected=f"letters of {MONTH_CODES}"
             )
         months = "".join(sorted(set(months)))
-    if (policy == "schedule") != bool(schedule):
-        raise UsageError("policy schedule and a schedule to follow go together")
-    if anchor == "fixed_day" and fixed_day is None:
-        raise UsageError("anchor fixed_day needs fixed_day, a day of the month")
-    return RollPolicy(policy, days, months, timing, adjust, anchor, offset, fixed_day, schedule)
+    if (options.kind == "schedule") != bool(options.schedule):
+        raise UsageError("--policy schedule and a schedule to follow (--schedule) go together")
+    if options.anchor == "fixed_day" and options.fixed_day is None:
+        raise UsageError("--anchor fixed_day needs --fixed-day, a day of the month")
+    return replace(options, eligible_months=months)
 
 
 def scheduled_rolls(schedule: str | Path | Sequence[ScheduledRoll] | None) -> tuple[ScheduledRoll, ...]:

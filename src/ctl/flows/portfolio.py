@@ -53,13 +53,14 @@ def certify_symbol(
     series: SeriesChoice | None = None,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
+    now: datetime | None = None,
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
-    series: in place of the settings' own. files: what was read of the workspace before; by default it is read now.
-    Where L0 fails, the workspace's other roots are read too, so that a mix-up can be named.
+    series: in place of the settings' own. files: what was read of the workspace before; by default it is read for a
+    command of the instant `now`. Where L0 fails, the workspace's other roots are read too, to name a mix-up.
     """
-    config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace)
+    config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace, now)
     if settings is not None and settings.asset_class != config.asset_class:
         raise ProfileError(
             f"{symbol} is another asset class in the profile",
@@ -187,7 +188,7 @@ def gate(
     for symbol in profile.gating_universe:
         settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
         try:
-            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files)
+            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
             if profile.max_staleness_sessions is not None:
                 calendar = workspace.symbol(symbol).calendar
                 staleness[symbol] = _staleness(made.inputs, calendar, as_of or instant.date())

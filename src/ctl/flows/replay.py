@@ -45,7 +45,7 @@ def replay(
     The weeks are those of the first gating symbol's calendar; a week whose last session lies after `last`, or after
     the last session on disk, is left out. Raises DataError where no week is left.
     """
-    files = ReadOnce(workspace)
+    files = ReadOnce(workspace, instant)
     through = _through(files, profile, last)
     weeks = []
     for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):

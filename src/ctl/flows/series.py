@@ -48,8 +48,8 @@ def exchange_sessions(frame: pl.DataFrame, calendar: str | None, until: date | N
 
 def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """The continuous series of one root's contracts."""
-    expiries = [terms.last_trade for terms in bars.terms.values() if terms.last_trade is not None]
-    until = max(expiries, default=None) if policy.kind in ("calendar", "databento_c") else None
+    known = (day for terms in bars.terms.values() for day in (terms.last_trade, terms.first_notice) if day is not None)
+    until = max(known, default=None)
     return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
 
 

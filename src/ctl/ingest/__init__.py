@@ -5,13 +5,14 @@ found and what was expected; a partly readable file yields nothing. Vendors are 
 """
 
 from ctl.ingest.actions import read as read_actions
-from ctl.ingest.frames import as_file, is_frame
+from ctl.ingest.frames import is_frame
 from ctl.ingest.instrument_data import load as load_instruments
 from ctl.ingest.kinds import by_kind
 from ctl.ingest.mapping import named_or_at as mapping_named_or_at
 from ctl.ingest.mapping import packaged as named_mapping
 from ctl.ingest.readers import (
     find_files,
+    proposed_mapping,
     read_contracts,
     read_reference,
     read_series,
@@ -21,13 +22,13 @@ from ctl.ingest.readers import (
 from ctl.ingest.settled import settled
 
 __all__ = [
-    "as_file",
     "by_kind",
     "find_files",
     "is_frame",
     "load_instruments",
     "mapping_named_or_at",
     "named_mapping",
+    "proposed_mapping",
     "read_actions",
     "read_contracts",
     "read_reference",

@@ -1,21 +1,24 @@
-"""From the rows of files to canonical bars: spreads dropped, weekends folded, decades resolved, order checked.
+"""From the rows of files to canonical bars: unfinished ones and spreads dropped, days that are no sessions folded.
 
 Rows travel as numpy columns (`Rows`) and become one polars frame at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from typing import TYPE_CHECKING, Final
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 import polars as pl
 
-from ctl.errors import InputError
-from ctl.ingest.rows import FileBars, Rows, as_date
+from ctl import sessions
+from ctl.errors import DataError, InputError
+from ctl.ingest import finished
+from ctl.ingest.rows import PRICES, FileBars, Rows, as_date
 from ctl.ingest.symbols import kind_of
+from ctl.ingest.terms import complete
 from ctl.model.bars import (
     CONTRACT_COLUMNS,
     SERIES_COLUMNS,
@@ -35,26 +38,49 @@ HOLE_DAYS: Final = 366
 """A symbol silent for longer is another decade's contract when it trades again."""
 
 FOLD_REACH: Final = 5
-"""A weekend bar folds into the root's next session within this many days, else into the next weekday."""
+"""The bar of a weekend or a holiday folds into the root's next session within this many days, else into a weekday."""
+
+_FAR_FROM_ZERO: Final = 20
+"""Days' changes that separate a price from zero for a zero beside it to be a missing one."""
+
+_SEVEN_DAY_FROM: Final = 20
+"""A market of which fewer weekend days are known is not said to trade on them."""
+
+_AFTER_DELIVERY: Final = {"SR3": 3}
+"""Months by which trading goes on after the month that the symbol names: that of SOFR is where its quarter begins."""
 
 _LARGEST_TABLE: Final = 1 << 26
 """Entries of the largest table of flags: 64 MiB. A hundred roots over a century need 4 million."""
 
 
-def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Instruments) -> ContractBars:
+def contract_bars(
+    files: Sequence[FileBars],
+    root: str | None,
+    instruments: Instruments,
+    calendar: str | None = None,
+    now: datetime | None = None,
+) -> ContractBars:
     """Bars per contract of all `files` together.
 
-    Outrights of every root are kept, everything else is dropped and counted. Raises InputError where nothing
-    remains, where a (session, contract) repeats, and where the files disagree on vendor or bases.
+    Outrights are kept, of a file that holds any of `root` those of that root alone; everything else is dropped and
+    counted. Unfinished sessions and stubs are left out, counted and named.
+    calendar: the root's; None: that of the reference data. now: the instant of the command; None: nothing is bounded
+    by it. Raises InputError where nothing remains, where a (session, contract) repeats, and where the files disagree
+    on vendor or bases.
     """
+    known = instruments.get(root or "")
+    calendar = calendar or (known.calendar if known else None)
+    files = [_of_root(finished.without_unfinished(file, calendar, now), root) for file in files]
     with_bars = [file for file in files if file.bars]
     if not with_bars:
         raise InputError(
             "no daily bars",
-            where=", ".join(file.file.name for file in files) or None,
-            expected="at least one data file",
+            where=", ".join(file.file.name for file in files[:5]) or None,
+            expected="at least one data file with records",
         )
     _same_bases(with_bars)
+    if not any(len(file.rows) or file.dropped for file in with_bars):
+        _refuse_nothing_finished(with_bars)
     counts: dict[str, int] = {}
     for file in files:
         for reason, number in file.counts.items():
@@ -64,43 +90,62 @@ def contract_bars(files: Sequence[FileBars], root: str | None, instruments: Inst
     for file in files:
         for symbol, stated in file.years.items():
             years[symbol] = tuple(sorted({*years.get(symbol, ()), *stated}))
+    notes = list(dict.fromkeys(note for file in files for note in file.notes))
     index = _by_symbol_and_day(merged, _outrights(merged, counts, with_bars))
-    index, codes, contracts, part_of = _resolve(merged, index, years)
+    index, codes, contracts, part_of = _resolve(merged, index, years, _last_trades(files))
     day = merged.day[index]
     _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
-    rows = _fold_weekends(merged, index, codes, day, counts, [contract.root for contract in contracts])
-    count_inconsistent(rows, counts)
-    terms: dict[str, ContractTerms] = {}
+    roots = [contract.root for contract in contracts]
+    calendars = {name: calendar or _calendar_of(name, instruments) for name in set(roots)}
+    rows = _fold(merged, index, codes, day, counts, roots, notes, calendar, calendars)
+    if not len(rows):
+        _refuse_nothing_finished([replace(with_bars[0], notes=tuple(notes))])
+    _note_impossible(rows, [contract.name for contract in contracts], counts, notes)
+    if thin := finished.thin_last_session(rows, tuple(with_bars)):
+        notes.append(thin)
+    told: dict[str, ContractTerms] = {}
     for file in files:
         for term in file.terms.values():
             for contract in _meant(term, part_of):
-                terms[contract.name] = replace(term, contract=contract.name)
-    notes = list(dict.fromkeys(note for file in files for note in file.notes))
+                told[contract.name] = replace(term, contract=contract.name)
+    terms = complete(contracts, told, instruments)
     chosen = _root(root, rows, contracts, notes)
     frame = _frame(rows, [contract.name for contract in contracts]).select(CONTRACT_COLUMNS)
     meta = _meta(files, with_bars[0], chosen, instruments, counts, notes)
-    return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=dict(sorted(terms.items())))
+    return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=terms)
 
 
-def daily_series(file: FileBars, symbol: str, instruments: Instruments) -> DailySeries:
+def daily_series(
+    file: FileBars,
+    symbol: str,
+    instruments: Instruments,
+    calendar: str | None = None,
+    now: datetime | None = None,
+) -> DailySeries:
     """One bar per session of a file that holds one series.
 
-    Raises InputError for sessions that repeat or do not ascend (descend, where the format says so), and for a
-    missing close.
+    Unfinished sessions and stubs are left out, bars of weekends folded, all of them counted; calendar and now as for
+    `contract_bars`. Raises InputError for sessions that repeat or do not ascend (descend, where the format says so),
+    for a missing close, and where nothing remains.
     """
     if not len(file.rows):
         raise InputError("no daily bars", where=file.file.name, expected="one bar per session")
-    counts = dict(file.counts)
+    known = instruments.get(symbol)
+    calendar = calendar or (known.calendar if known else None)
+    file = finished.without_unfinished(file, calendar, now)
+    if not len(file.rows):
+        _refuse_nothing_finished([file])
+    counts, notes = dict(file.counts), list(file.notes)
     rows, contract, adjustment, descending = file.rows, file.contract, file.adjustment, file.descending
     if descending:
         back = np.arange(len(rows) - 1, -1, -1)
-        rows = rows.take(back)
+        rows = replace(rows, line=rows.lines()).take(back)
         contract = None if contract is None else contract[back]
         adjustment = None if adjustment is None else adjustment[back]
     step = np.flatnonzero(np.diff(rows.day) <= 0)
     if len(step):
         at = int(step[0])
-        line = file.rows.line_of(len(rows) - 1 - at if descending else at + 1)
+        line = rows.line_of(at if descending else at + 1)
         repeated = rows.day[at] == rows.day[at + 1]
         raise InputError(
             f"row {line}, column 'session': {'a session repeats' if repeated else 'sessions are not in order'}",
@@ -112,20 +157,28 @@ def daily_series(file: FileBars, symbol: str, instruments: Instruments) -> Daily
     if len(missing):
         at = int(missing[0])
         raise InputError(
-            f"row {file.rows.line_of(len(rows) - 1 - at if descending else at)}, column 'close': empty",
+            f"row {rows.line_of(at)}, column 'close': empty",
             where=file.file.name,
             expected="a close per session",
         )
-    if file.session_basis == "utc_day":
-        only = np.zeros_like(rows.symbol)
-        rows = _fold_weekends(rows, np.arange(len(rows), dtype=np.intp), only, rows.day, counts, [symbol])
-        contract = adjustment = None
-    count_inconsistent(rows, counts)
+    before, only = rows.day, np.zeros_like(rows.symbol)
+    # An exchange's own session bars bear trade dates; UTC days do not.
+    counted = (calendar or _calendar_of(symbol, instruments)) if file.session_basis == "utc_day" else None
+    every = np.arange(len(rows), dtype=np.intp)
+    rows = _fold(rows, every, only, before, counts, [symbol], notes, calendar, {symbol: counted})
+    if not len(rows):
+        _refuse_nothing_finished([replace(file, notes=tuple(notes))])
+    ends = np.searchsorted(before, rows.day, side="right") - 1  # the last bar that went into each session
+    contract = None if contract is None else contract[ends]
+    adjustment = None if adjustment is None else adjustment[ends]
+    _note_impossible(rows, [symbol], counts, notes)
+    if thin := finished.thin_last_session(rows, (file,)):
+        notes.append(thin)
     held, names = _held(rows, contract, file.file.name)
     frame = _frame(replace(rows, symbol=held), names).with_columns(
         pl.Series("adjustment", np.zeros(len(rows)) if adjustment is None else adjustment, dtype=pl.Float64)
     )
-    meta = _meta([file], file, symbol, instruments, counts, list(file.notes))
+    meta = _meta([file], file, symbol, instruments, counts, notes)
     return DailySeries(frame=frame.select(SERIES_COLUMNS), meta=meta)
 
 
@@ -145,14 +198,69 @@ def _held(rows: Rows, contract: NDArray[np.int32] | None, name: str) -> tuple[ND
     return held, list(number)
 
 
-def count_inconsistent(rows: Rows, counts: dict[str, int]) -> None:
-    """Count bars whose high or low does not hold the other prices; they are kept as they are."""
-    bad = rows.high < rows.low
-    for price in (rows.open, rows.close):
-        bad |= (rows.high < price) | (rows.low > price)
-    inconsistent = int(np.count_nonzero(bad))
-    if inconsistent:
+def _note_impossible(rows: Rows, names: Sequence[str], counts: dict[str, int], notes: list[str]) -> None:
+    """Count and name bars that cannot be: a high below a low or an open, a low above one, a zero among prices.
+
+    They are kept as they are. A close outside high and low is counted with them and named apart, for a settlement may
+    lie there. names: by symbol number.
+    """
+    upper, lower = np.fmax(rows.open, rows.close), np.fmin(rows.open, rows.close)
+    if not ((upper > rows.high) | (lower < rows.low)).any() and not np.fmin.reduce(lower, initial=np.inf) <= 0.0:
+        return  # as of nearly every file: no zero either, for none lies below the lower of open and close
+    bad = (rows.high < rows.low) | (rows.high < rows.open) | (rows.low > rows.open)
+    outside = (rows.high < rows.close) | (rows.low > rows.close)
+    if inconsistent := int(np.count_nonzero(bad | outside)):
         counts["inconsistent_bars"] = inconsistent
+    zero = _missing_as_zero(rows)
+    if zeros := int(np.count_nonzero(zero)):
+        counts["zero_price_bars"] = zeros
+        bad |= zero
+    for code, found, what in (
+        ("IMPOSSIBLE_BARS", bad, "kept as they are"),
+        ("CLOSES_OUTSIDE_RANGE", outside & ~bad, "as settlements may be, low or high against close"),
+    ):
+        if found.any():
+            at = int(found.argmax())
+            shown = ", ".join(f"{getattr(rows, name)[at]:g}" for name in PRICES)
+            notes.append(
+                f"{code}: {int(np.count_nonzero(found))}, the first {names[max(int(rows.symbol[at]), 0)]} on "
+                f"{as_date(int(rows.day[at]))}: open, high, low, close {shown}; {what}"
+            )
+
+
+def _missing_as_zero(rows: Rows) -> NDArray[np.bool_]:
+    """Which bars hold a zero where the closes beside them lie far from zero, measured in the usual change of a day.
+
+    rows: by symbol, then day.
+    """
+    zero = np.zeros(len(rows), dtype=np.bool_)
+    for name in PRICES:
+        zero |= getattr(rows, name) == 0.0
+    if not zero.any():
+        return zero
+    sound = np.flatnonzero(~zero & ~np.isnan(rows.close))
+    if len(sound) < 2:
+        return np.zeros_like(zero)
+    same = rows.symbol[sound[1:]] == rows.symbol[sound[:-1]]
+    usual = float(np.median(np.abs(np.diff(rows.close[sound])[same]))) if same.any() else np.inf
+    at = np.flatnonzero(zero)
+    after = np.minimum(np.searchsorted(sound, at), len(sound) - 1)
+    near = np.full(len(at), np.inf)
+    for beside in (sound[np.maximum(after - 1, 0)], sound[after]):
+        level = np.where(rows.symbol[beside] == rows.symbol[at], np.abs(rows.close[beside]), np.inf)
+        near = np.minimum(near, level)
+    zero[at] = np.isfinite(near) & (near > _FAR_FROM_ZERO * usual)
+    return zero
+
+
+def _refuse_nothing_finished(files: Sequence[FileBars]) -> NoReturn:
+    told = [note for file in files for note in file.notes]
+    raise InputError(
+        "no finished session",
+        where=", ".join(file.file.name for file in files[:3]),
+        found="; ".join(told[:3]) or None,
+        expected="a session that is over where the data end",
+    )
 
 
 class _Origin:
@@ -219,9 +327,30 @@ def _merge(parts: Sequence[Rows]) -> Rows:
     )
 
 
+def _of_root(file: FileBars, root: str | None) -> FileBars:
+    """The file without the contracts of other roots, which are counted by root, where it holds any of `root`.
+
+    A file with none of them is kept as it is: that is a mix-up, for the certificate to name.
+    """
+    roots = [_root_of(symbol) for symbol in file.rows.symbols]
+    if root not in roots or len(set(roots) - {None}) == 1:
+        return file
+    bars = np.bincount(file.rows.symbol, minlength=len(roots)).tolist()
+    if not any(number for each, number in zip(roots, bars, strict=True) if each == root):
+        return file
+    counts = dict(file.counts)
+    for each, number in zip(roots, bars, strict=True):
+        if number and each not in (None, root):
+            counts[f"bars_of_{each}_dropped"] = counts.get(f"bars_of_{each}_dropped", 0) + number
+    keep = np.array([each in (None, root) for each in roots], dtype=np.bool_)[file.rows.symbol]
+    day = file.rows.day
+    extent = file.extent or (len(day), int(day.min()), int(day.max()))
+    return file if keep.all() else replace(finished.kept_rows(file, keep), counts=counts, extent=extent)
+
+
 def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) -> NDArray[np.intp]:
     """The positions of the bars of outrights; the others are counted, with those that the readers left out."""
-    keep = np.array([parse_symbol(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
+    keep = np.array([_root_of(symbol) is not None for symbol in rows.symbols], dtype=np.bool_)
     index = np.arange(len(rows), dtype=np.intp)
     dropped: dict[str, int] = {}
     for file in files:
@@ -248,6 +377,11 @@ def _outrights(rows: Rows, counts: dict[str, int], files: Sequence[FileBars]) ->
             expected="symbols like ESH5 or ESH25",
         )
     return index
+
+
+def _root_of(symbol: str) -> str | None:
+    parsed = parse_symbol(symbol)
+    return None if parsed is None else parsed.root
 
 
 def _by_symbol_and_day(rows: Rows, index: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -282,32 +416,58 @@ def _refuse_repeats(
         )
 
 
-def _fold_weekends(
+def _fold(
     rows: Rows,
     index: NDArray[np.intp],
     symbol: NDArray[np.int32],
     day: NDArray[np.int32],
     counts: dict[str, int],
     roots: Sequence[str],
+    notes: list[str],
+    calendar: str | None,
+    holidays: Mapping[str, str | None],
 ) -> Rows:
-    """The rows at `index`, weekend-dated bars merged into the next session of their root.
+    """The rows at `index`, bars of days that are no sessions of their own merged into the next session of their root.
 
+    Those days are weekends, and holidays whose trades the root's exchange counts to the next trade date.
     symbol, day: of every row at `index`, in this order, days unique per symbol. roots: the root of every symbol
-    number. A session of a root is a weekday with a bar of any of its symbols.
+    number. A session of a root is any other day with a bar of any of its symbols; a weekend day is one where `calendar`
+    says so, or where the bars show a market that trades on it. holidays: by root the calendar that names those that
+    count to the next trade date; None: none do. A bar without a session soon after it is a stub: it is left out,
+    counted and named.
     """
-    weekend = (day + 3) % 7 >= 5
-    if not weekend.any():
-        return rows.take(index, day, symbol)
-    at = np.flatnonzero(weekend)
-    counts["weekend_bars_folded"] = len(at)
     numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
     first = int(day.min())
     span = int(day.max()) - first + 1 + FOLD_REACH  # the next root's first session is out of reach
-    key = np.array([numbers[name] * span - first for name in roots], dtype=np.int64)[symbol] + day
-    sessions = _distinct(key[~weekend], len(numbers) * span)
-    following = np.append(sessions, np.iinfo(np.int64).max)[np.searchsorted(sessions, key[at])] - key[at]
+    key: NDArray[np.int64] | NDArray[np.int32] = day - np.int32(first)
+    if len(numbers) > 1:
+        key = np.array([numbers[name] * span for name in roots], dtype=np.int64)[symbol] + key
+    weekend = (day + 3) % 7 >= 5
+    if weekend.any():
+        weekend &= ~_trades_on_weekends(day, weekend, calendar, notes)
+    folds = weekend | _holidays(numbers, first, span, holidays).take(key)
+    if not folds.any():
+        return rows.take(index, day, symbol)
+    at = np.flatnonzero(folds)
+    ordinary = _distinct(key[~folds], len(numbers) * span)
+    following = np.append(ordinary, np.iinfo(np.int64).max)[np.searchsorted(ordinary, key[at])] - key[at]
+    stub = following > FOLD_REACH
+    if stub.any():
+        days = np.unique(day[at[stub]])
+        counts["stubs_dropped"] = int(np.count_nonzero(stub))
+        shown = ", ".join(str(as_date(int(each))) for each in days[-3:])
+        notes.append(f"STUB: {shown} left out: the session that follows has no bar")
+    for reason, of_kind in (("weekend_bars_folded", weekend[at]), ("holiday_bars_folded", ~weekend[at])):
+        if number := int(np.count_nonzero(of_kind & ~stub)):
+            counts[reason] = number
     day = day.copy()
-    day[at] += np.where(following <= FOLD_REACH, following, 7 - (day[at] + 3) % 7).astype(np.int32)
+    day[at[~stub]] += following[~stub].astype(np.int32)
+    if stub.any():
+        left = np.ones(len(day), dtype=np.bool_)
+        left[at[stub]] = False
+        index, day, symbol = index[left], day[left], symbol[left]
+        if not len(index):
+            return rows.take(index, day, symbol)
     starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1]))))
     ends = np.append(starts[1:], len(index))
     folded = rows.take(index[starts], day[starts], symbol[starts])
@@ -316,10 +476,54 @@ def _fold_weekends(
     return folded
 
 
-def _distinct(keys: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+def _calendar_of(root: str, instruments: Instruments) -> str | None:
+    known = instruments.get(root)
+    return None if known is None else known.calendar
+
+
+def _holidays(
+    numbers: Mapping[str, int], first: int, span: int, calendars: Mapping[str, str | None]
+) -> NDArray[np.bool_]:
+    """Per root number and day (number * span + day - first) whether its trades count to the next trade date."""
+    flags = np.zeros(len(numbers) * span, dtype=np.bool_)
+    for root, number in numbers.items():
+        calendar = calendars.get(root)
+        if calendar is not None and calendar != "none":
+            counted = sessions.counted_to_next(calendar, as_date(first), as_date(first + span - 1))
+            flags[counted.astype(np.int64) - first + number * span] = True
+    return flags
+
+
+def _trades_on_weekends(
+    day: NDArray[np.int32], weekend: NDArray[np.bool_], calendar: str | None, notes: list[str]
+) -> NDArray[np.bool_]:
+    """Which weekend-dated bars are of sessions of their own."""
+    if calendar is not None and calendar != "none":
+        days = np.unique(day[weekend])
+        try:
+            listed = sessions.sessions_between(calendar, as_date(int(days[0])), as_date(int(days[-1])))
+        except DataError:  # beyond what the calendar covers: the bars tell
+            listed = np.empty(0, dtype="datetime64[D]")
+        else:
+            return np.isin(day, days[np.isin(days, listed.astype(np.int64))])
+    # How many days of each kind there are, Monday first: an exchange that opens on Saturdays does so on most of them.
+    distinct = np.unique(day)
+    number = np.bincount((distinct + 3) % 7, minlength=7)
+    usual = number[:5].max()
+    saturdays = number[5] >= max(_SEVEN_DAY_FROM, usual / 2)
+    sundays = number[6] >= max(_SEVEN_DAY_FROM, usual / 2) and (saturdays or number[4] == 0)
+    if saturdays or sundays:
+        kept = " and ".join(name for name, open_ in (("Saturdays", saturdays), ("Sundays", sundays)) if open_)
+        notes.append(f"{kept} are sessions of their own here: most of them have a bar; a calendar would tell")
+    weekday = (day + 3) % 7
+    own: NDArray[np.bool_] = ((weekday == 5) & saturdays) | ((weekday == 6) & sundays)
+    return own
+
+
+def _distinct(keys: NDArray[np.int64] | NDArray[np.int32], end: int) -> NDArray[np.int64]:
     """The distinct numbers among `keys`, all in [0, end), ascending; by a table of flags where it can be small."""
     if end > _LARGEST_TABLE:
-        return np.unique(keys)
+        return np.unique(keys).astype(np.int64)
     seen = np.zeros(end, dtype=np.bool_)
     seen[keys] = True
     return np.flatnonzero(seen)
@@ -341,7 +545,7 @@ def _merge_into(
     lead, end = index[starts], index[last]
     opening, high, low, close = rows.open[lead], rows.high[lead], rows.low[lead], rows.close[end]
     volume, unknown = rows.volume[lead], None if rows.volume_null is None else rows.volume_null[lead]
-    for step in range(1, int((last - starts).max(initial=0)) + 1):  # at most Saturday, Sunday and the session itself
+    for step in range(1, int((last - starts).max(initial=0)) + 1):  # a holiday after a weekend at most
         more, before = index[np.minimum(starts + step, last)], index[np.maximum(last - step, starts)]
         opening = np.where(np.isnan(opening), rows.open[more], opening)
         close = np.where(np.isnan(close), rows.close[before], close)
@@ -360,34 +564,103 @@ def _merge_into(
 
 
 def _resolve(
-    rows: Rows, index: NDArray[np.intp], years: Mapping[str, tuple[int, ...]]
+    rows: Rows, index: NDArray[np.intp], years: Mapping[str, tuple[int, ...]], ends: Mapping[str, tuple[int, ...]]
 ) -> tuple[NDArray[np.intp], NDArray[np.int32], tuple[Contract, ...], dict[str, list[Contract]]]:
     """Name every run of bars by its contract.
 
-    index: positions in (symbol, day) order; years: delivery years that definitions state. Returns the positions in
+    index: positions in (symbol, day) order; years: delivery years that definitions state; ends: last trade dates of
+    each symbol that are stated. A symbol that names another contract ten years on, at a hole or without one, is told
+    apart (`_reused`). Returns the positions in
     (expiry, session) order, the contract number of each, the contracts in expiry order, and those of every symbol.
     """
     symbol, day = rows.symbol[index], rows.day[index]
     starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (np.diff(day) > HOLE_DAYS))))
-    ends = np.append(starts[1:], len(index))
+    stops = np.append(starts[1:], len(index))
+    again = [
+        cut
+        for code, start, stop in zip(symbol[starts].tolist(), starts.tolist(), stops.tolist(), strict=True)
+        for cut in _reused(rows, index[start:stop], start, rows.symbols[code], ends.get(rows.symbols[code], ()))
+    ]
+    if again:
+        starts = np.union1d(starts, np.array(again, dtype=np.intp))
+        stops = np.append(starts[1:], len(index))
+    reused = set(again)
     named: list[Contract] = []
     part_of: dict[str, list[Contract]] = {}
-    for code, last_day in zip(symbol[starts].tolist(), day[ends - 1].tolist(), strict=True):
+    for at, code, last_day in zip(starts.tolist(), symbol[starts].tolist(), day[stops - 1].tolist(), strict=True):
         text = rows.symbols[code]
         contract = _contract(text, as_date(last_day), years.get(text, ()), None)
+        if at in reused:
+            contract = replace(contract, year=named[-1].year + 10)
         named.append(contract)
         part_of.setdefault(text, []).append(contract)
     contracts = tuple(sorted(set(named)))
     number = {contract: at for at, contract in enumerate(contracts)}
     part_number = np.array([number[contract] for contract in named], dtype=np.int32)
     order = np.lexsort((day[starts], part_number))
-    sizes = (ends - starts)[order]
-    index = np.concatenate([index[a:b] for a, b in zip(starts[order].tolist(), ends[order].tolist(), strict=True)])
+    sizes = (stops - starts)[order]
+    index = np.concatenate([index[a:b] for a, b in zip(starts[order].tolist(), stops[order].tolist(), strict=True)])
     numbers = np.repeat(part_number[order], sizes)
     if len(contracts) < len(named):  # one contract in several parts, or under two spellings
-        again = np.lexsort((index, rows.day[index], numbers))
-        index, numbers = index[again], numbers[again]
+        in_order = np.lexsort((index, rows.day[index], numbers))
+        index, numbers = index[in_order], numbers[in_order]
     return index, numbers, contracts, part_of
+
+
+def _reused(rows: Rows, index: NDArray[np.intp], start: int, symbol: str, ends: Sequence[int]) -> Iterator[int]:
+    """Where, in positions from `start`, the bars of one symbol go over to the contract of ten years later.
+
+    index: the bars, by day. A symbol of one digit with bars before the end of a delivery month that it can name and
+    more than a month after it is two contracts. Where the first one's last trade date is stated, the second begins
+    after it; else where the two sides differ most around the delivery: in the days between them, in what traded and
+    in price.
+    """
+    parsed = parse_symbol(symbol)
+    if parsed is None or parsed.year_digits != 1:
+        return
+    day = rows.day[index]
+    first, last = as_date(int(day[0])), as_date(int(day[-1]))
+    lag = _AFTER_DELIVERY.get(parsed.root, 0)
+    year = first.year + (parsed.year - first.year) % 10
+    year -= 10 if year > first.year else 0
+    for each in range(year, last.year + 1, 10):
+        month = each * 12 + parsed.month - 1 + lag
+        begins, over = (_first_of(month - 2 - lag), _first_of(month + 2))
+        stated = [end for end in ends if begins - 62 <= end < over]
+        if stated:
+            cut = int(np.searchsorted(day, stated[0], side="right"))
+        else:
+            if day[0] >= _first_of(month + 1) or day[-1] < over:
+                continue
+            low, high = (int(at) for at in np.searchsorted(day, [begins, over]))
+            cut = max(range(max(low, 1), high + 1), key=lambda at: _break(rows, index, day, at))
+        if 0 < cut < len(day):
+            yield start + cut
+
+
+def _first_of(month: int) -> int:
+    """The first day of a month (months since year 0), as days since 1970-01-01."""
+    return (date(month // 12, month % 12 + 1, 1) - date(1970, 1, 1)).days
+
+
+def _break(rows: Rows, index: NDArray[np.intp], day: NDArray[np.int32], at: int) -> float:
+    """How much the bars before position `at` differ from those from it on."""
+    before, after = index[max(at - 5, 0) : at], index[at : at + 5]
+    apart = float(np.log(day[at] - day[at - 1]))
+    traded = abs(float(np.mean(np.log1p(rows.volume[before])) - np.mean(np.log1p(rows.volume[after]))))
+    one, two = rows.close[before[-1]], rows.close[after[0]]
+    price = abs(float(np.log(two / one))) if one > 0 < two else 0.0
+    return apart + traded + 20.0 * price
+
+
+def _last_trades(files: Sequence[FileBars]) -> dict[str, tuple[int, ...]]:
+    """Last trade dates that files state, as days since 1970-01-01, by symbol as the files write it."""
+    stated: dict[str, set[int]] = {}
+    for file in files:
+        for term in file.terms.values():
+            if term.last_trade is not None:
+                stated.setdefault(term.contract, set()).add((term.last_trade - date(1970, 1, 1)).days)
+    return {symbol: tuple(sorted(days)) for symbol, days in stated.items()}
 
 
 def _contract(symbol: str, last_bar: date, stated: Sequence[int], where: str | None) -> Contract:
@@ -400,11 +673,14 @@ def _contract(symbol: str, last_bar: date, stated: Sequence[int], where: str | N
             found=repr(symbol),
             expected="a contract like ESH25",
         )
-    earliest = last_bar.year * 12 + last_bar.month - 2
+    lag = _AFTER_DELIVERY.get(parsed.root, 0)
+    earliest = last_bar.year * 12 + last_bar.month - 2 - lag
     for year in stated:
         if year * 12 + parsed.month - 1 >= earliest:
             return Contract(year, parsed.month, parsed.root)
-    return Contract(resolve_year(parsed, last_bar), parsed.month, parsed.root)
+    month = earliest + 1
+    near = last_bar if not lag else date(month // 12, month % 12 + 1, 1)
+    return Contract(resolve_year(parsed, near), parsed.month, parsed.root)
 
 
 def _meant(term: ContractTerms, part_of: Mapping[str, list[Contract]]) -> list[Contract]:

@@ -10,13 +10,14 @@ from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ctl import strict_files
 from ctl.errors import InputError
 from ctl.ingest import guard
+from ctl.model import day_rules
 from ctl.model.contracts import MONTH_CODES
-from ctl.model.instruments import Instrument, Instruments
+from ctl.model.instruments import NO_NOTICE, UNKNOWN_DAY, Instrument, Instruments, TermRule
 from ctl.strict_files import Rule, Strict, expected, shown
 
 if TYPE_CHECKING:
@@ -25,6 +26,32 @@ if TYPE_CHECKING:
 _REQUIRED: Final = ("exchange", "calendar", "currency", "quote_unit", "tick", "point_value")
 _ROOT: Final = re.compile(r"[A-Z0-9]{1,6}")
 _MONTHS: Final = f"month letters of {MONTH_CODES} in order"
+
+
+class TermRuleKeys(Strict):
+    """`[[terms.<NAME>]]`: how a root's last trade and first notice days follow from its delivery month."""
+
+    last_trade: str = Field(description=f"{day_rules.WORDS}; or unknown")
+    first_notice: str = Field(description=f"{day_rules.WORDS}; or none, or after last trade")
+    source: str = Field(min_length=1, description="where the rule stands, or how it was checked")
+    from_: str = Field("0000-01", alias="from", pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="a month, YYYY-MM")
+    calendar: str | None = Field(None, min_length=1, description="the name of an exchange calendar")
+
+    @field_validator("last_trade", "first_notice")
+    @classmethod
+    def _names_a_day(cls, words: str, info: ValidationInfo) -> str:
+        if words not in (NO_NOTICE if info.field_name == "first_notice" else UNKNOWN_DAY):
+            try:
+                day_rules.parse(words)
+            except ValueError:
+                raise expected(day_rules.WORDS) from None
+        return words
+
+    def made(self) -> TermRule:
+        """The rule."""
+        year, month = self.from_.split("-")
+        since = int(year) * 12 + int(month) - 1 if self.from_ != "0000-01" else 0
+        return TermRule(self.last_trade, self.first_notice, self.source, since, self.calendar)
 
 
 class InstrumentKeys(Strict):
@@ -38,6 +65,7 @@ class InstrumentKeys(Strict):
     tick: float = Field(0, ge=1e-9, le=1e6, description="a number above 0 (1e-9 to 1e6)")
     point_value: float = Field(0, gt=0, le=1e9, description="a number above 0 (at most 1e9)")
     liquid_months: str | None = Field(None, description=_MONTHS)
+    terms: str | None = Field(None, description="the name of rules for last trade and first notice")
 
     @field_validator("liquid_months")
     @classmethod
@@ -51,6 +79,7 @@ class InstrumentsKeys(Strict):
     """The file."""
 
     schema_version: int = Field(1, ge=1, le=1, description="1")
+    terms: dict[str, list[TermRuleKeys]] = Field({}, description="tables of rules by name")
     instruments: dict[str, InstrumentKeys] = Field({}, description="a table of instruments by root")
     aliases: dict[str, str] = Field({}, description="a table of root = listed root")
 
@@ -61,7 +90,8 @@ class InstrumentsKeys(Strict):
             given = keys.model_dump(exclude_unset=True)
             entries[root] = replace(entries[root], **given) if root in entries else Instrument(root=root, **given)
         aliases = {**known.aliases, **self.aliases}
-        return Instruments(dict(sorted(entries.items())), dict(sorted(aliases.items())))
+        terms = {**known.terms, **{name: tuple(rule.made() for rule in rules) for name, rules in self.terms.items()}}
+        return Instruments(dict(sorted(entries.items())), dict(sorted(aliases.items())), terms)
 
 
 def load(override: Path | None = None) -> Instruments:
@@ -96,6 +126,17 @@ def _contradictions(known: Instruments, raw: Mapping[str, Any]) -> Iterator[Rule
             for name in _REQUIRED:
                 if name not in table:
                     yield ("instruments", root, name), "nothing", "a value, because the package does not list this root"
+    given = raw.get("terms")
+    named = {**known.terms, **(given if isinstance(given, dict) else {})}
+    for root, table in tables["instruments"].items():
+        if isinstance(table, dict) and table.get("terms", "") not in {"", *named}:
+            yield ("instruments", root, "terms"), shown(table["terms"]), f"one of {', '.join(sorted(named))}"
+    for name, rules in named.items():
+        starts = (
+            [str(rule.get("from", "")) for rule in rules if isinstance(rule, dict)] if name not in known.terms else []
+        )
+        if starts != sorted(set(starts)):
+            yield ("terms", name), ", ".join(starts), "rules in the order of `from`, each month once"
     for alias, target in tables["aliases"].items():
         if isinstance(target, str) and target not in {*known.entries, *tables["instruments"]}:
             yield ("aliases", alias), shown(target), "a listed root"

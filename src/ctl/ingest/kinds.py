@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from ctl.ingest.readers import expand
-from ctl.ingest.source import RawFile
+from ctl.errors import UsageError
+from ctl.ingest.readers import Given, expand
 from ctl.ingest.vendor import opened
 from ctl.ingest.vendors import databento
 
@@ -16,17 +16,23 @@ Kind = Literal["daily", "definition", "intraday", "statistics"]
 _OF_RTYPE: Final[dict[str, Kind]] = {"33": "intraday", "34": "intraday", "24": "statistics", "19": "definition"}
 
 
-def by_kind(paths: Sequence[Path | RawFile]) -> dict[Kind, list[Path]]:
+def by_kind(given: Sequence[Given]) -> dict[Kind, list[Path]]:
     """The files meant, folders opened, by what they hold; what is not Databento's is daily."""
     sorted_files: dict[Kind, list[Path]] = {kind: [] for kind in get_args(Kind)}
-    for path, _ in expand([path for path in paths if isinstance(path, Path)]):
-        if isinstance(path, Path):
-            sorted_files[_kind(path)].append(path)
+    for path, _ in expand(given):
+        if not isinstance(path, Path):
+            raise UsageError(
+                "a frame holds daily bars alone", expected="files, where other bars or closes are asked for"
+            )
+        sorted_files[_kind(path)].append(path)
     return sorted_files
 
 
 def _kind(path: Path) -> Kind:
-    file = opened(path)
+    files = opened(path)
+    if len(files) != 1:
+        return "daily"
+    file = files[0]
     if databento.is_dbn(file):
         from ctl.ingest.vendors.databento import dbn, session_bars, settlements
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -26,15 +27,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import polars as pl
 
 from ctl import strict_files
 from ctl.errors import InputError
-from ctl.ingest import guard
+from ctl.ingest import cells, guard, headers
 from ctl.ingest import table as tables
-from ctl.ingest.rows import PRICES, FileBars, as_date
-from ctl.ingest.symbols import EXPECTED, coded, is_symbol
-from ctl.model.bars import ContractTerms
-from ctl.model.contracts import MONTH_CODES
+from ctl.ingest.rows import PRICES, FileBars, NoRecords, as_date
+from ctl.ingest.symbols import EXPECTED, coded, is_symbol, spelled
+from ctl.ingest.terms import stated_in_columns
+from ctl.model.contracts import MONTH_CODES, parse_symbol
 from ctl.model.csv_mapping import CsvMapping, MappingKeys
 from ctl.model.rolls import ReferenceRoll
 
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
     from ctl.ingest.table import Table
     from ctl.ingest.vendor import Opened, Wanted
 
-PACKAGED: Final = ("bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean")
-_DATES_FROM: Final = -62_091
+PACKAGED: Final = (
+    "bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean", "lean_equity", "pysystemtrade",
+    "pysystemtrade_contract", "yahoo", "stooq", "investing", "barchart", "tradingview",
+)  # fmt: skip
 
 
 @cache
@@ -57,7 +61,7 @@ def packaged(name: str) -> CsvMapping:
     return MappingKeys.model_validate(tomllib.loads(text)).named(name)
 
 
-def recognised(file: Opened, names: Sequence[str] = PACKAGED) -> CsvMapping | None:
+def recognised(file: Opened, names: Sequence[str]) -> CsvMapping | None:
     """The packaged mapping whose format a header shows; of a file without one, its name and first cells."""
     for name in names:
         mapping = packaged(name)
@@ -68,14 +72,55 @@ def recognised(file: Opened, names: Sequence[str] = PACKAGED) -> CsvMapping | No
     return None
 
 
-def read_recognised(file: Opened, wanted: Wanted, names: Sequence[str] = PACKAGED) -> FileBars:
+def read_recognised(file: Opened, wanted: Wanted, names: Sequence[str]) -> FileBars:
     """Bars through the mapping that the caller names, else the packaged one that is recognised."""
     mapping = wanted.mapping or recognised(file, names)
     if mapping is None:
         raise InputError("no mapping fits", where=file.raw.name, found=", ".join(file.columns)[:120])
-    columns = None if mapping.header else position_names(len(tables.header_of(file.text, mapping.separator)))
-    table = tables.parse(file.raw, file.text, separator=mapping.separator, columns=columns)
-    return read(table, mapping, as_series=wanted.as_series, root=wanted.symbol)
+    return read_through(file, mapping, wanted)
+
+
+def read_through(file: Opened, mapping: CsvMapping, wanted: Wanted) -> FileBars:
+    """Bars of a file through a mapping; where that says so, what it leaves open is told from the cells."""
+    table, mapping = taken_apart(file, mapping, wanted.symbol)
+    return read(table, mapping, as_series=wanted.as_series, root=wanted.symbol, calendar=wanted.calendar)
+
+
+def taken_apart(file: Opened, mapping: CsvMapping, root: str | None = None) -> tuple[Table, CsvMapping]:
+    """The table of a file, and the mapping without anything left open."""
+    if mapping.detect and file.frame is None:
+        header = headers.find(file)
+        if header is not None:
+            mapping = mapping.model_copy(update={"separator": header.separator, "header_lines": header.lines})
+        footer, short = headers.ends(
+            file.text, mapping.separator, mapping.header_lines, len(header.names if header else mapping.columns)
+        )
+        mapping = mapping.model_copy(update={"footer_lines": footer, "short_rows": short})
+    if file.frame is not None:
+        table = file.table(names=header_names(file, mapping))
+    else:
+        table = tables.parse(
+            file.raw, file.text, separator=mapping.separator,
+            columns=None if mapping.header else position_names(len(tables.header_of(file.text, mapping.separator))),
+            names=header_names(file, mapping) if mapping.header else None,
+            header_lines=mapping.header_lines, footer_lines=mapping.footer_lines, short_rows=mapping.short_rows,
+        )  # fmt: skip
+    if mapping.detect:
+        columns = {key: column for key, column in mapping.columns.items() if str(column) in table.columns}
+        group = columns.get("contract") or columns.get("symbol")
+        groups = (
+            None if group is None else table.text(str(group)).rank("dense").fill_null(0).to_numpy().astype(np.int32)
+        )
+        found = mapping.model_copy(update={"columns": columns})
+        mapping = cells.with_dates(table, cells.with_numbers(table, found), groups)
+        mapping = mapping.model_copy(update={"detect": False})
+    return table, mapping
+
+
+def header_names(file: Opened, mapping: CsvMapping) -> tuple[str, ...] | None:
+    """The names that a header of several lines or without a name for its index means; None: those of its last line."""
+    header = headers.find(file, strict=mapping.detect) if mapping.header else None
+    return header.names if header and (mapping.detect or header.lines == mapping.header_lines) else None
 
 
 def _reads(mapping: CsvMapping, cells: tuple[str, ...]) -> bool:
@@ -106,11 +151,13 @@ def position_names(width: int) -> tuple[str, ...]:
     return tuple(str(position) for position in range(1, width + 1))
 
 
-def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None = None) -> FileBars:
+def read(
+    table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None = None, calendar: str | None = None
+) -> FileBars:
     """Bars of a file through its mapping; `root` where neither the file nor its name tells it.
 
-    Raises InputError as `Table` does, for columns that the mapping names and the file lacks, and where prices are
-    multiplied by a point value that the mapping does not list.
+    calendar: whose trade dates instants belong to. Raises InputError as `Table` does, for columns that the mapping
+    names and the file lacks, and where prices are multiplied by a point value that the mapping does not list.
     """
     columns: dict[str, str] = {key: str(column) for key, column in mapping.columns.items()}
     for key, column in tuple(columns.items()):
@@ -125,6 +172,15 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
                 found=", ".join(table.columns)[:200],
                 expected=f"the columns of mapping {mapping.name!r}",
             )
+    counts: dict[str, int] = {}
+    if mapping.footer_lines:
+        counts["lines_of_text_ignored"] = mapping.footer_lines
+    table = cells.cleaned(table, mapping)
+    line = table.lines()
+    kept = _chosen(table, mapping, columns, counts, root, as_series=as_series)
+    if kept is not None:
+        table, line = replace(table, frame=table.frame.filter(kept)), line[kept.to_numpy()]
+    notes = _notes(table, mapping, columns)
     told = _from_name(mapping.name_pattern, table.file.stem)
     root = told.get("root", "").upper() or root
     symbols, codes = _contracts(table, mapping, columns, told, root)
@@ -135,11 +191,13 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         for name in PRICES
         if name in columns
     }
-    day = table.days(columns["session"], mapping.date_format)
+    day = cells.session_days(table, columns["session"], mapping.date_format, calendar, notes)
     volume, interest = (
         table.integers(columns[name]) if name in columns else None for name in ("volume", "open_interest")
     )
     rows = table.rows(day, prices, volume, interest, symbols, codes)
+    if kept is not None:
+        rows = replace(rows, line=line)
     adjustment = None
     if "adjustment" in columns:
         adjustment = table.floats(columns["adjustment"]) / divisor
@@ -150,7 +208,9 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         mapping.session_basis,
         mapping.close_basis,
         mapping.adjustment_basis,
-        terms=_terms(table, mapping, columns, symbols, codes),
+        counts=counts,
+        notes=tuple(notes),
+        terms=stated_in_columns(table, columns, mapping.date_format, symbols, codes),
         quote_units=mapping.quote_units,
         contract=codes if as_series and symbols else None,
         adjustment=adjustment,
@@ -158,6 +218,58 @@ def read(table: Table, mapping: CsvMapping, *, as_series: bool, root: str | None
         descending=mapping.descending,
         rolls=_rolls(table, columns, day, divisor, root),
     )
+
+
+def _chosen(
+    table: Table,
+    mapping: CsvMapping,
+    columns: Mapping[str, str],
+    counts: dict[str, int],
+    symbol: str | None,
+    *,
+    as_series: bool,
+) -> pl.Series | None:
+    """The rows that are bars of the symbol: those of others and those without a price are counted; None: all."""
+    kept = pl.Series([True]).extend_constant(True, len(table) - 1)
+    if as_series and "symbol" in columns and "contract" not in columns:
+        present = table.text(columns["symbol"]).str.strip_chars()
+        names = present.unique().drop_nulls().to_list()
+        if symbol is not None and symbol in names:
+            kept = (present == symbol).fill_null(value=False)
+            if not kept.all():
+                counts["other_symbols_dropped"] = len(kept) - int(kept.sum())
+        elif len(names) > 1:
+            raise InputError(
+                "several symbols in one file", where=table.file.name, found=", ".join(sorted(names)[:8]),
+                expected=symbol or "one series", remedy="choose one with --symbol",
+            )  # fmt: skip
+    if mapping.daily_time:
+        daily = table.text(columns["session"]).str.contains(mapping.daily_time, literal=True).fill_null(value=False)
+        if not daily.all() and daily.any():
+            counts["rows_of_the_day_dropped"] = len(daily) - int(daily.sum())
+            kept &= daily
+    if mapping.nulls:
+        prices = [columns[name] for name in PRICES if name in columns]
+        empty = table.frame.select(pl.all_horizontal(pl.col(prices).is_null())).to_series() & kept
+        if empty.any():
+            counts["rows_without_prices_dropped"] = int(empty.sum())
+            kept &= ~empty
+    if kept.all():
+        return None
+    if not kept.any():
+        raise NoRecords("no row has a price", where=table.file.name, expected="at least one bar")
+    return kept
+
+
+def _notes(table: Table, mapping: CsvMapping, columns: Mapping[str, str]) -> list[str]:
+    """What was assumed, and what was not used."""
+    notes = []
+    if mapping.assumed:
+        notes.append(f"assumed {', '.join(mapping.assumed)}: neither the file nor mapping {mapping.name!r} says so")
+    unused = [name for name in table.columns if name not in columns.values()]
+    if unused and mapping.name in ("csv", "tradestation"):
+        notes.append(f"columns not used: {', '.join(unused)[:200]}")
+    return notes
 
 
 def _from_name(pattern: str, stem: str) -> dict[str, str]:
@@ -175,14 +287,17 @@ def _contracts(
 ) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """The contract of every row: from its column, a delivery month, or the file's name; -1 where none tells."""
     none = np.full(len(table), -1, dtype=np.int32)
-    if "contract" in columns:
-        return coded(table, columns["contract"], mapping.contract_suffix, contracts=True)
-    if "delivery_month" in columns:
+    named = columns.get("contract") or columns.get("symbol")
+    by_month = named is not None and table.text(named).str.contains(r"^(19|20)\d{4}(00)?$").all()
+    if named is not None and not by_month and ("contract" in columns or _are_contracts(table, named)):
+        return coded(table, named, mapping.contract_suffix, contracts=True)
+    column = columns.get("delivery_month") or (named if by_month else None)
+    if column is not None:
         if root is None:
             return (), none
-        column = columns["delivery_month"]
         months = table.integers(column)
-        distinct, codes = np.unique(months.values, return_inverse=True)
+        values = np.where(months.values >= 10**7, months.values // 100, months.values)  # as 20240300
+        distinct, codes = np.unique(values, return_inverse=True)
         names = [_delivery(root, int(month)) for month in distinct]
         for at, (name, month) in enumerate(zip(names, distinct.tolist(), strict=True)):
             if name is None and month != 0:
@@ -191,6 +306,9 @@ def _contracts(
         number[[at for at, name in enumerate(names) if name is None]] = -1
         return tuple(name for name in names if name), number[codes].astype(np.int32)
     name = told.get("contract", "").upper() or None
+    if name is None and not told and not mapping.name_pattern:
+        outrights = [part for part in re.split(r"[^A-Z0-9]+", table.file.stem.upper()) if parse_symbol(part)]
+        name = outrights[0] if len(outrights) == 1 else None
     if name is None and root is not None and "yyyymm" in told:
         name = _delivery(root, int(told["yyyymm"]))
     if name is None:
@@ -198,6 +316,11 @@ def _contracts(
     if not is_symbol(name):
         raise InputError("the file's name is no contract", where=table.file.name, expected=EXPECTED)
     return (name,), np.zeros(len(table), dtype=np.int32)
+
+
+def _are_contracts(table: Table, column: str) -> bool:
+    """Whether every symbol of a column is an outright."""
+    return all(parse_symbol(spelled(text)) for text in table.text(column).drop_nulls().unique().to_list())
 
 
 def _delivery(root: str, yyyymm: int) -> str | None:
@@ -218,22 +341,6 @@ def _divisor(table: Table, mapping: CsvMapping, root: str | None) -> float:
             remedy="name the root, or the file after it" if root is None else None,
         )
     return value * mapping.price_divisor
-
-
-def _terms(
-    table: Table,
-    mapping: CsvMapping,
-    columns: Mapping[str, str],
-    symbols: tuple[str, ...],
-    codes: NDArray[np.int32],
-) -> dict[str, ContractTerms]:
-    """Last trade dates by symbol, as the latest row states them."""
-    if "last_trade" not in columns or not symbols:
-        return {}
-    dates = table.days(columns["last_trade"], mapping.date_format, nullable=True)
-    stated = np.flatnonzero((dates >= _DATES_FROM) & (codes >= 0))
-    latest = dict(zip(codes[stated].tolist(), dates[stated].tolist(), strict=True))
-    return {symbols[code]: ContractTerms(symbols[code], last_trade=as_date(day)) for code, day in latest.items()}
 
 
 def _rolls(

@@ -3,68 +3,85 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest import source, table, vendors
+from ctl.ingest import headers, source, table, vendors
 from ctl.ingest.bars import contract_bars, daily_series
-from ctl.ingest.mapping import PACKAGED
-from ctl.ingest.rows import FileBars, OtherSchema
+from ctl.ingest.instrument_data import load as load_instruments
+from ctl.ingest.proposal import mapping_proposal
+from ctl.ingest.rows import FileBars, NoRecords, OtherSchema, no_rows
 from ctl.ingest.symbols import require_symbol
 from ctl.ingest.vendor import Opened, SeriesFiles, Wanted, opened
-from ctl.ingest.vendors import databento, mapped
+from ctl.ingest.vendors import common, databento, mapped
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.csv_mapping import CsvMapping
 from ctl.model.instruments import Instruments
 from ctl.model.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from ctl.ingest.source import RawFile
-
 _Read = TypeVar("_Read")
+Given = Path | Any
+"""A path, or a polars or pandas frame."""
 
-_EXTENSIONS: Final = (".csv", ".txt", ".dbn", ".parquet", ".csv.gz", ".txt.gz", ".csv.zst", ".txt.zst", ".dbn.zst")
-_FORMATS: Final = (
-    "Databento ohlcv-1d, TradeStation daily, ctl's plain contracts (session,contract,open,high,low,close,volume) "
-    "or series (session,open,high,low,close,volume), "
-) + ", ".join(name for name in PACKAGED if name != "lean")
-
-_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_KINDS: Final = ("csv", "txt", "dbn", "parquet", "json")
+_EXTENSIONS: Final = (*(f".{kind}{packing}" for kind in _KINDS for packing in ("", ".gz", ".zst")), ".zip")
 
 
 def read_contracts(
-    paths: Sequence[Path | RawFile],
+    paths: Sequence[Given],
     root: str | None,
     *,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
+    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> ContractBars:
-    """Daily bars per contract from any known format; a folder stands for the data files in it.
+    """Daily bars per contract from any known format; a folder stands for the data files in it, a frame for itself.
 
-    Every outright found is kept, whatever its root (the caller compares `.roots`); spreads, options and
-    user-defined instruments are dropped and counted. Weekend-dated bars are folded into the next session of their
-    root. `publisher` chooses among Databento's venues. Raises InputError.
+    Of a file that holds any of `root` its outrights are kept, of every other one all outrights (the caller compares
+    `.roots`). Spreads, options, user-defined instruments and the rest are dropped and counted.
+    Weekend-dated bars are folded into the next session of their root. Sessions that are not over where a file ends or
+    at the instant `now`, and stubs, are left out, counted and named. `publisher` chooses among Databento's venues.
+    calendar: the root's; None: the one that the reference data name. Raises InputError.
     """
     if root is not None:
         require_symbol(root, what="root")
     files: list[FileBars] = []
     unused: list[str] = []
-    for path, named in expand(paths):
+    wanted = Wanted(False, root, publisher, mapping, _calendar(calendar, root, instruments))
+    for file, named in _files(paths):
         try:
-            files.append(_read(path, Wanted(False, root, publisher, mapping)))
+            files.append(_read(file, wanted))
+        except NoRecords as error:
+            files.append(_empty(file, error))
         except OtherSchema as error:
             if named:
                 raise
-            unused.append(f"{path.name} not used: {error.found}")
-    return _noted(contract_bars(files, root, instruments), unused)
+            unused.append(f"{file.raw.name} not used: {error.found}")
+    return _noted(contract_bars(files, root, instruments, calendar, now), unused)
+
+
+def _empty(file: Opened, error: NoRecords) -> FileBars:
+    """A file without a record: of a contract that did not trade."""
+    return FileBars(
+        replace(file.raw, content=b""), no_rows(), "", "exchange_session", "settlement", bars=False,
+        counts={"empty_files": 1}, notes=(f"{file.raw.name}: {error.what}",),
+    )  # fmt: skip
+
+
+def _calendar(calendar: str | None, name: str | None, instruments: Instruments) -> str | None:
+    known = instruments.get(name or "")
+    return calendar or (known.calendar if known else None)
 
 
 def read_settlements(
@@ -82,7 +99,13 @@ def read_settlements(
 
 
 def read_session_bars(
-    paths: Sequence[Path], root: str | None, *, calendar: str, instruments: Instruments, publisher: int | None = None
+    paths: Sequence[Path],
+    root: str | None,
+    *,
+    calendar: str,
+    instruments: Instruments,
+    publisher: int | None = None,
+    now: datetime | None = None,
 ) -> ContractBars:
     """Daily bars per contract over the exchange's trade dates, from Databento `ohlcv-1h` or `ohlcv-1m` files.
 
@@ -93,7 +116,7 @@ def read_session_bars(
 
     expected = " or ".join(session_bars.SCHEMAS)
     found, unused = _each(paths, root, publisher, session_bars.read_dbn, session_bars.read_csv, expected)
-    return _noted(session_bars.aggregate(found, root, calendar, instruments), unused)
+    return _noted(session_bars.aggregate(found, root, calendar, instruments, now), unused)
 
 
 def _each(
@@ -109,17 +132,18 @@ def _each(
         require_symbol(root, what="root")
     found: list[_Read] = []
     unused: list[str] = []
-    for path, named in expand(paths):
-        file = opened(path)
+    for file, named in _files(paths):
         try:
             if databento.is_dbn(file):
                 found.append(of_dbn(file.raw, publisher))
             else:
                 found.append(of_csv(databento.cells(file, expected), publisher))
+        except NoRecords as error:
+            unused.append(f"{file.raw.name}: {error.what}")
         except OtherSchema as error:
             if named:
                 raise
-            unused.append(f"{path.name} not used: {error.found}")
+            unused.append(f"{file.raw.name} not used: {error.found}")
     if not found:
         raise InputError(f"no {expected} files", where=str(paths[0]), found="; ".join(unused), expected=expected)
     return found, unused
@@ -130,33 +154,45 @@ def _noted(bars: ContractBars, notes: Sequence[str]) -> ContractBars:
 
 
 def read_series(
-    path: Path | RawFile,
+    path: Given,
     *,
     symbol: str | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
+    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> DailySeries:
     """One bar per session of one equity or continuous series; of a Databento file the bars of `symbol`.
 
-    symbol None: the only one that the file holds. Raises InputError, also for sessions that repeat or do not ascend.
+    symbol None: the only one that the file holds. calendar, now: as for `read_contracts`. Raises InputError, also for
+    sessions that repeat or do not ascend.
     """
-    return _series(path, symbol, instruments, mapping, publisher)[0]
+    return _series(path, symbol, instruments, mapping, publisher, calendar, now)[0]
 
 
 def _series(
-    path: Path | RawFile,
+    path: Given,
     symbol: str | None,
     instruments: Instruments,
     mapping: CsvMapping | None,
     publisher: int | None,
+    calendar: str | None,
+    now: datetime | None,
 ) -> tuple[DailySeries, FileBars, str]:
     """The series of a file, what the file holds, and the symbol: the one asked for, else the only one."""
     if symbol is not None:
         require_symbol(symbol)
-    bars = _read(path, Wanted(True, symbol, publisher, mapping))
+    files = opened(path)
+    if len(files) > 1:
+        raise InputError(
+            "several files in the archive", where=str(path), found=", ".join(each.raw.member for each in files[:5]),
+            expected="one series",
+        )  # fmt: skip
+    wanted = Wanted(True, symbol, publisher, mapping, _calendar(calendar, symbol, instruments))
+    bars = _read(files[0], wanted)
     name = symbol or _only_symbol(bars)
-    return daily_series(bars, name, instruments), bars, name
+    return daily_series(bars, name, instruments, calendar, now), bars, name
 
 
 def _only_symbol(bars: FileBars) -> str:
@@ -170,7 +206,7 @@ def _only_symbol(bars: FileBars) -> str:
             where=bars.file.name,
             found=", ".join(present[:8]) + (", ..." if len(present) > 8 else ""),
             expected="one series",
-            remedy="choose one with symbol",
+            remedy=f"choose one, as --symbol {present[0]}",
         )
     return present[0] if present else bars.file.stem
 
@@ -178,12 +214,14 @@ def _only_symbol(bars: FileBars) -> str:
 def read_reference(
     *,
     symbol: str | None,
-    adjusted: Path | RawFile | None,
-    unadjusted: Path | RawFile | None,
+    adjusted: Given | None,
+    unadjusted: Given | None,
     instruments: Instruments,
     mapping: CsvMapping | None = None,
     publisher: int | None = None,
     vendor: str | None = None,
+    calendar: str | None = None,
+    now: datetime | None = None,
 ) -> Reference:
     """A reference vendor's continuous series; symbol None: whatever the file holds.
 
@@ -196,13 +234,13 @@ def read_reference(
     for kind, path in (("unadjusted", unadjusted), ("adjusted", adjusted)):
         if path is None:
             continue
-        series, read, name = _series(path, symbol, instruments, mapping, publisher)
+        series, read, name = _series(path, symbol, instruments, mapping, publisher, calendar, now)
         if read.rolls:
             # Such a file is unadjusted under whichever name it was given.
             rolled, kind = read, "unadjusted"  # noqa: PLW2901
         found[kind] = series
     if rolled is not None and found["adjusted"] is None:
-        found["adjusted"] = daily_series(_back_adjusted(rolled), name, instruments)
+        found["adjusted"] = daily_series(_back_adjusted(rolled), name, instruments, calendar, now)
     given = found["unadjusted"] or found["adjusted"]
     if given is None:
         raise InputError(
@@ -242,9 +280,17 @@ def _back_adjusted(bars: FileBars) -> FileBars:
     )
 
 
-def expand(paths: Sequence[Path | RawFile]) -> list[tuple[Path | RawFile, bool]]:
+def _files(paths: Sequence[Given]) -> Iterator[tuple[Opened, bool]]:
+    """The files meant, one after the other, and whether each was named itself, alone."""
+    for path, named in expand(paths):
+        files = opened(path)
+        for file in files:
+            yield file, named and len(files) == 1
+
+
+def expand(paths: Sequence[Given]) -> list[tuple[Given, bool]]:
     """The files meant, and whether each was named itself: a folder stands for its data files, hidden ones aside."""
-    expanded: list[tuple[Path | RawFile, bool]] = []
+    expanded: list[tuple[Given, bool]] = []
     for path in paths:
         if not isinstance(path, Path):
             expanded.append((path, True))
@@ -265,9 +311,8 @@ def expand(paths: Sequence[Path | RawFile]) -> list[tuple[Path | RawFile, bool]]
     return expanded
 
 
-def _read(path: Path | RawFile, wanted: Wanted) -> FileBars:
+def _read(file: Opened, wanted: Wanted) -> FileBars:
     """What a file holds, by the vendor that recognises it; text through the caller's mapping where there is one."""
-    file = opened(path)
     vendor = mapped if wanted.mapping is not None and file.text else vendors.of_file(file)
     if vendor is None:
         raise _unknown(file)
@@ -282,14 +327,16 @@ def _read(path: Path | RawFile, wanted: Wanted) -> FileBars:
 
 
 def _unknown(file: Opened) -> InputError:
-    columns = file.columns
-    other = next((name for mark, name in _SEPARATORS.items() if mark in columns[0]), None) if columns else None
+    if file.frame is not None and file.raw.size and file.raw.content and not file.raw.starts_with(source.PARQUET_MAGIC):
+        found = ", ".join(file.columns)[:120]
+        return OtherSchema("no bars", where=file.raw.name, found=found, expected="columns that mean a date and a close")
+    proposal = "; ".join(line for line in mapping_proposal(file).splitlines() if line and not line.startswith("#"))
     return InputError(
         "row 1: no known header",
         where=file.raw.name,
-        found=repr(", ".join(columns)[:120]) + (f", separated by {other}" if other else ""),
-        expected=("cells separated by commas: " if other else "") + _FORMATS,
-        remedy="name a mapping",
+        found=repr(", ".join(file.columns)[:200]) if file.columns else "no columns",
+        expected="columns that mean a date and a close, or a known vendor's",
+        remedy=f"name a mapping, such as {proposal}",
     )
 
 
@@ -299,3 +346,23 @@ def find_files(form: str, folder: Path, symbol: str) -> SeriesFiles:
     Raises InputError for an unknown format, an unusable folder, and where the choice is open.
     """
     return vendors.of_format(form).find_files(folder, symbol)
+
+
+def proposed_mapping(path: Path) -> tuple[str, DailySeries | ContractBars | None]:
+    """The mapping proposed for a file, as TOML, and what it reads by that; None where it leaves something open.
+
+    Of a file without a header that is known, `?` stands for what a person must fill in. Raises InputError for a file
+    that is no table.
+    """
+    file = opened(path)[0]
+    if not file.text and file.frame is None:
+        raise InputError("no table: it is read without a mapping", where=file.raw.name, expected="CSV, JSON or Parquet")
+    text = mapping_proposal(file)
+    if headers.find(file) is None:
+        return text, None
+    instruments = load_instruments()
+    wanted = Wanted(False)
+    bars = common.read(file, wanted)
+    if len(bars.rows) and int(bars.rows.symbol.min()) >= 0:
+        return text, contract_bars([bars], None, instruments)
+    return text, daily_series(common.read(file, Wanted(True)), _only_symbol(bars), instruments)

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ReferenceRoll
 
 PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
+COUNTS: Final[tuple[str, ...]] = ("volume", "open_interest")
 _EPOCH: Final = date(1970, 1, 1)
 
 
 class OtherSchema(InputError):
     """A sound file of records that are neither daily bars nor definitions."""
+
+
+class NoRecords(InputError):
+    """A sound file without a single record: of a contract that did not trade, or of no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ class Rows:
             line=None if self.line is None else self.line[at],
         )
 
+    def lines(self) -> NDArray[np.int64]:
+        """The row of the file that every bar stands on."""
+        return np.arange(self.first_line, self.first_line + len(self)) if self.line is None else self.line
+
     def line_of(self, at: int) -> int:
         """The row of the file that bar `at` stands on."""
         return self.first_line + at if self.line is None else int(self.line[at])
@@ -114,7 +123,9 @@ class FileBars:
     root: str | None = None
     """What the file's name says of a series, where a mapping reads it."""
     bars: bool = True
-    """False for files that hold terms only."""
+    """False for files that hold terms only, or nothing."""
+    end: int | None = None
+    """Up to where the file says that its data reach, exclusive: ns since 1970-01-01 UTC; None where it does not."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Bars that `rows` is without, by symbol: a reader that is asked for contracts leaves out what is no outright."""
     extent: tuple[int, int, int] | None = None

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -30,6 +33,9 @@ MAX_RATIO: Final = 250
 _BLOCK: Final = 1 << 20
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZIP_MAGIC: Final = b"PK\x03\x04"
+_HIDDEN: Final = re.compile(r"(^|/)(\.|__MACOSX/)")
+_MOST_MEMBERS: Final = 10_000
 DBN_MAGIC: Final = b"DBN"
 PARQUET_MAGIC: Final = b"PAR1"
 _MAX_WINDOW: Final = 1 << 27
@@ -42,12 +48,18 @@ _ZSTD_BLOCK: Final = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """One file's decompressed content; size and sha256 are of the file as it lies on disk."""
+    """One file's decompressed content; size, sha256 and written are of the file as it lies on disk.
+
+    written: when it was last written, ns since 1970-01-01 UTC; None where there is no file. member: which file of an
+    archive the content is.
+    """
 
     path: Path
     content: bytes | memoryview
     sha256: str
     size: int
+    written: int | None = None
+    member: str = ""
 
     @property
     def data(self) -> bytes:
@@ -60,14 +72,14 @@ class RawFile:
 
     @property
     def name(self) -> str:
-        """File name without its folder."""
-        return self.path.name
+        """File name without its folder; of a file in an archive, behind the archive's."""
+        return f"{self.path.name}/{self.member}" if self.member else self.path.name
 
     @property
     def stem(self) -> str:
         """File name without folder and without any of the extensions that readers know."""
-        stem = self.path.name
-        for suffix in (".zst", ".gz", ".csv", ".txt", ".dbn", ".parquet"):
+        stem = Path(self.member or self.path.name).name
+        for suffix in (".zst", ".gz", ".csv", ".txt", ".json", ".dbn", ".parquet"):
             if stem.lower().endswith(suffix):
                 stem = stem[: -len(suffix)]
         return stem
@@ -79,8 +91,52 @@ def load(path: Path) -> RawFile:
     Raises InputError: missing, not a regular file, empty, over MAX_BYTES, expanding beyond MAX_RATIO, damaged
     compression, or content that starts with NUL bytes.
     """
+    files = load_all(path)
+    if len(files) > 1:
+        raise InputError(
+            "several files in the archive", where=str(path), found=", ".join(file.member for file in files[:5]),
+            expected="one",
+        )  # fmt: skip
+    return files[0]
+
+
+def load_all(path: Path) -> tuple[RawFile, ...]:
+    """`load`, where a zip archive gives each of its files, in the order of their names."""
     with guard.opened(path, MAX_BYTES) as handle:
-        return _load(path, handle)
+        written = os.fstat(handle.fileno()).st_mtime_ns
+        if handle.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+            return _members(path, handle, written)
+        handle.seek(0)
+        return (replace(_load(path, handle), written=written),)
+
+
+def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
+    """The files of a zip archive; hidden ones and those of the system that packed it aside."""
+    where = str(path)
+    size = os.fstat(handle.fileno()).st_size
+    handle.seek(0)
+    digest = hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]  # a file is what it takes
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            inside = [item for item in archive.infolist() if not item.is_dir() and not _HIDDEN.search(item.filename)]
+            stated = sum(item.file_size for item in inside)
+            if stated > _most_content(size):
+                raise InputError(
+                    "the archive expands too far", where=where, found=f"{stated} bytes from {size}",
+                    expected=f"at most {MAX_RATIO} times its size and {MAX_BYTES} bytes",
+                )  # fmt: skip
+            if not stated or len(inside) > _MOST_MEMBERS:
+                raise InputError(
+                    "no usable archive", where=where, found=f"{len(inside)} files", expected=f"1 to {_MOST_MEMBERS}"
+                )
+            files = []
+            for item in sorted(inside, key=lambda item: item.filename):
+                with archive.open(item) as member:
+                    content = member.read(item.file_size + 1)
+                files.append(RawFile(path, content, digest, size, written, item.filename))
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
+        raise InputError("damaged or encrypted zip archive", where=where, found=str(error)[:200]) from error
+    return tuple(files)
 
 
 def _load(path: Path, handle: BinaryIO) -> RawFile:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from ctl.ingest.table import Table
 
-_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+\-]{0,70}|UD:[A-Za-z0-9 :._+\-$#@*]{1,67}")
+_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+!\-]{0,70}|UD:[A-Za-z0-9 :._+\-$#@*]{1,67}")
 _YEAR_TWICE: Final = re.compile(r"(?P<head>.+[FGHJKMNQUVXZ])(?P<year>\d) (?P<decade>\d)(?P=year)")
+_ICE: Final = re.compile(r"(?P<root>[A-Z0-9]{1,6}) +FM(?P<month>[FGHJKMNQUVXZ])00(?P<year>\d{2})!")
+"""An ICE future of a month at Databento: root, type, month, day (00: the whole month), year."""
 _CONTINUOUS: Final = re.compile(r"[A-Z0-9]{1,6}\.[cnv]\.\d{1,2}")
 _OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
 EXPECTED: Final = "a symbol of letters, digits, blanks and : . _ + -"
@@ -49,12 +51,14 @@ def kind_of(symbol: str) -> str:
 
 
 def spelled(text: str, suffix: str = "") -> str:
-    """A symbol without blanks around it and `suffix`, the year written once.
+    """A symbol without blanks around it and `suffix`, the year written once, ICE's as everybody writes them.
 
     Where a one-digit year would name two decades' contracts, Bloomberg writes the year of the older one twice:
-    `HGJ8 08` is HGJ08.
+    `HGJ8 08` is HGJ08. `BRN FMJ0024!` is BRNJ24.
     """
     name = text.strip().removesuffix(suffix).strip()
+    if ice := _ICE.fullmatch(name):
+        return f"{ice['root']}{ice['month']}{ice['year']}"
     twice = _YEAR_TWICE.fullmatch(name)
     return f"{twice['head']}{twice['decade']}{twice['year']}" if twice else name
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import PRICES, Rows
+from ctl.ingest.rows import PRICES, NoRecords, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -248,6 +248,19 @@ def header_of(text: bytes, separator: str = ",") -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)
 
 
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Column names of which each occurs once: an empty one becomes its place, those that repeat get theirs added.
+
+    So a column of row numbers, and two of one name that nobody asks for, do not matter, and one that is asked for
+    is not there.
+    """
+    several = {name for name in names if names.count(name) > 1}
+    return tuple(
+        f"column {at}" if not name else f"{name} ({at})" if name in several else name
+        for at, name in enumerate(names, start=1)
+    )
+
+
 def require_columns(file: RawFile, columns: Sequence[str], required: Sequence[str]) -> None:
     """Raise InputError for the first of the `required` columns that is not there."""
     missing = [name for name in required if name not in columns]
@@ -268,26 +281,39 @@ def parse(
     columns: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     required: Sequence[str] = (),
+    header_lines: int = 1,
+    footer_lines: int = 0,
+    short_rows: bool = False,
 ) -> Table:
     """Take a text apart into cells. `columns` names them where the file has no header, `names` anew where it has one.
 
-    Raises InputError where one of the `required` columns is missing, for a header with empty or repeated names, a
-    row with another number of cells, a quotation mark inside a cell, a blank line between rows, and for a file
-    without rows.
+    header_lines: lines above the first row, the last of them with the names. footer_lines: lines after the last row.
+    short_rows: a row may lack its last cells, which are then empty.
+    Raises InputError where one of the `required` columns is missing, for a header of too many columns, a row with
+    another number of cells, a quotation mark inside a cell, a blank line between rows; NoRecords for a file without
+    rows.
     """
     first_line, start, stop = 1, 0, len(text)
     while stop and text[stop - 1] in b"\r\n ":
         stop -= 1
     if columns is None:
-        columns = header_of(text, separator) if names is None else names
-        start = text.find(_newline) + 1 or stop
-        first_line = 2
+        for _ in range(header_lines):
+            header, start = start, text.find(_newline, start) + 1 or stop
+        columns = distinct(header_of(text[header:start], separator) if names is None else names)
+        first_line = 1 + header_lines
+    for _ in range(footer_lines):
+        stop = max(text.rfind(_newline, start, stop), start)
+        while stop > start and text[stop - 1] in b"\r\n ":
+            stop -= 1
     body = text[start:stop]  # the only copy: files may be large
-    _check_names(file, columns)
+    if not columns or len(columns) > MAX_COLUMNS:
+        raise InputError("row 1: not a header", where=file.name, found=f"{len(columns)} columns")
     require_columns(file, columns, required)
     if not body:
-        raise InputError("no data rows", where=file.name, expected="a header and at least one row")
-    lines, quoted = _check_cells(file, body, len(columns), separator, first_line)
+        raise NoRecords("no data rows", where=file.name, expected="a header and at least one row")
+    lines, quoted = _check_cells(file, body, len(columns), separator, first_line, short_rows=short_rows)
+    if short_rows:
+        body = _filled_up(body, len(columns), separator)
     with decoding(file.name):
         frame = pl.read_csv(
             body,
@@ -306,22 +332,9 @@ def parse(
     return Table(file, tuple(columns), frame, first_line)
 
 
-def _check_names(file: RawFile, columns: Sequence[str]) -> None:
-    if not columns or len(columns) > MAX_COLUMNS:
-        raise InputError("row 1: not a header", where=file.name, found=f"{len(columns)} columns")
-    seen: set[str] = set()
-    for position, name in enumerate(columns, start=1):
-        if name in seen or not name:
-            raise InputError(
-                f"row 1: column {position} has {'no name' if not name else 'the name of another one'}",
-                where=file.name,
-                found=repr(name[:60]),
-                expected="distinct column names",
-            )
-        seen.add(name)
-
-
-def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_line: int) -> tuple[int, bool]:
+def _check_cells(
+    file: RawFile, body: bytes, width: int, separator: str, first_line: int, *, short_rows: bool
+) -> tuple[int, bool]:
     """Check that every line has `width` cells; the number of lines, and whether any cell is quoted."""
     buffer = np.frombuffer(body, dtype=np.uint8)
     ends = np.append(np.flatnonzero(buffer == _NEWLINE), len(buffer))
@@ -340,7 +353,7 @@ def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_l
         separators &= ~_inside_quotes(file, buffer, ends, ord(separator), first_line)
     at = np.flatnonzero(separators)
     cells = np.diff(np.searchsorted(at, ends), prepend=0) + 1
-    wrong = np.flatnonzero(cells != width)
+    wrong = np.flatnonzero((cells > width) | (cells < 2) if short_rows else cells != width)
     if len(wrong):
         line = int(wrong[0])
         start = 0 if line == 0 else int(ends[line - 1]) + 1
@@ -352,6 +365,13 @@ def _check_cells(file: RawFile, body: bytes, width: int, separator: str, first_l
             expected=f"{width} columns",
         )
     return len(ends), quoted
+
+
+def _filled_up(body: bytes, width: int, separator: str) -> bytes:
+    """The rows with the cells that they lack at their ends, empty."""
+    mark = separator.encode()
+    rows = [line.rstrip(b"\r") for line in body.split(_newline)]
+    return _newline.join(row + mark * (width - len(header_of(row, separator))) for row in rows)
 
 
 def _inside_quotes(

@@ -21,6 +21,7 @@ SessionBasis = Literal["exchange_session", "utc_day"]
 CloseBasis = Literal["settlement", "last_trade"]
 AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
 
+PLAIN_BASES: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
 BarsChoice = Literal["daily", "session"]
 ClosesChoice = Literal["last_trade", "settlement"]
 

@@ -24,8 +24,10 @@ class ColumnKeys(Strict):
 
     session: Column
     contract: Column | None = None
+    symbol: Column | None = None
     delivery_month: Column | None = None
     last_trade: Column | None = None
+    first_notice: Column | None = None
     open: Column | None = None
     high: Column | None = None
     low: Column | None = None
@@ -50,6 +52,13 @@ class MappingKeys(Strict):
     contract column. name_pattern: what the file's name (without extension) tells, with `{root}`, `{contract}`,
     `{yyyymm}` and `*`. quote_units: by root, where they differ from the instrument reference data. descending: rows
     stand newest first. optional: canonical fields whose columns a file may lack.
+    date_format may also be `unix` (seconds or finer since 1970) or `iso` (dates, or instants with their zone).
+    header_lines, footer_lines: lines above the first row (the last of them holds the names) and after the last one.
+    short_rows: a row may lack its last cells. decimal: the decimal mark; strip: characters to leave out of numbers,
+    such as `$` and the mark of thousands; suffixes: numbers may end in K, M or B. nulls: words that stand for no
+    value; where any is named, a row without a single price is left out and counted. daily_time: the time of day at
+    which daily bars stand among others, which are counted and left out. detect: what of the layout, the numbers and
+    the dates is told from the file's cells.
     """
 
     vendor: str = Field("", description="the vendor's name; that of the mapping where it is not given")
@@ -70,6 +79,15 @@ class MappingKeys(Strict):
     name_pattern: str = Field("", description="text with {root}, {contract}, {yyyymm} and *")
     descending: bool = Field(False, description="true or false")
     optional: tuple[str, ...] = Field((), strict=False, description="a list of canonical fields")
+    header_lines: int = Field(1, ge=1, le=1000, description="a number of lines from 1")
+    footer_lines: int = Field(0, ge=0, le=1000, description="a number of lines")
+    short_rows: bool = Field(False, description="true or false")
+    decimal: str = Field(".", pattern=r"^[.,]$", description="a point or a comma")
+    strip: str = Field("", max_length=16, description="characters, such as $,")
+    suffixes: bool = Field(False, description="true or false")
+    nulls: tuple[str, ...] = Field((), strict=False, description="a list of words")
+    daily_time: str = Field("", pattern=r"^(\d\d:\d\d(:\d\d)?)?$", description="a time of day, such as 23:00:00")
+    detect: bool = Field(False, description="true or false")
 
     @field_validator("columns")
     @classmethod
@@ -82,14 +100,17 @@ class MappingKeys(Strict):
         return columns
 
     def named(self, name: str) -> CsvMapping:
-        """The mapping under its name."""
-        return CsvMapping.model_construct(**{**dict(self), "vendor": self.vendor or name}, name=name)
+        """The mapping under its name, and which bases it leaves to be assumed."""
+        unsaid = (("session_basis", "exchange sessions"), ("close_basis", "settlement"))
+        assumed = tuple(words for key, words in unsaid if key not in self.model_fields_set)
+        return CsvMapping.model_construct(**{**dict(self), "vendor": self.vendor or name}, name=name, assumed=assumed)
 
 
 class CsvMapping(MappingKeys):
-    """A mapping, by its name."""
+    """A mapping, by its name. assumed: bases that nobody stated."""
 
     name: str
+    assumed: tuple[str, ...] = ()
 
     @property
     def has_contracts(self) -> bool:

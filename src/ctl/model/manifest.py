@@ -11,12 +11,14 @@ from ctl.model import documents
 from ctl.model.bars import CloseBasis, SessionBasis, SourceFile
 from ctl.model.rolls import (
     Adjustment,
+    BadClose,
     CalendarAnchor,
     ContinuousSeries,
     PendingRoll,
     PolicyKind,
     Roll,
     RollPolicy,
+    RollTarget,
     ScheduledRoll,
     Timing,
 )
@@ -34,6 +36,9 @@ class RollOptions:
     offset: int
     fixed_day: int | None
     schedule: tuple[ScheduledRoll, ...]
+    guard_sessions: int | None
+    target: RollTarget
+    bridge_holes: bool
 
     @classmethod
     def of(cls, policy: RollPolicy) -> RollOptions:
@@ -62,6 +67,7 @@ class RollManifest:
     inputs: tuple[SourceFile, ...]
     counts: Mapping[str, int]
     warnings: tuple[str, ...]
+    bad_closes: tuple[BadClose, ...]
     package_version: str
     pending_roll: PendingRoll | None
     rolls: tuple[Roll, ...]
@@ -83,6 +89,7 @@ class RollManifest:
             inputs=meta.sources,
             counts=series.counts,
             warnings=series.warnings,
+            bad_closes=series.bad_closes,
             package_version=package_version,
             pending_roll=series.pending_roll,
             rolls=series.rolls,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.model.bars import series_facts
 from ctl.model.display import Card, Tabular
@@ -20,7 +20,14 @@ PolicyKind = Literal["volume", "open_interest", "calendar", "schedule", "databen
 Timing = Literal["next_session", "same_session"]
 Adjustment = Literal["difference", "ratio", "none"]
 CalendarAnchor = Literal["expiry", "first_notice", "fixed_day"]
-RollReason = PolicyKind | Literal["rank", "contract_ended"]
+RollTarget = Literal["adjacent", "most_active"]
+RollReason = PolicyKind | Literal["rank", "guard", "contract_ended"]
+NoticeCode = Literal[
+    "DATA_HOLE", "BAD_CLOSE", "BAD_BAR", "THIN_CONTRACT", "HELD_TO_THE_END", "TERMS_UNKNOWN", "RULE_NEVER_FIRST"
+]  # fmt: skip
+
+GUARD_SESSIONS: Final = 2  # sessions before last trade or first notice from which a contract is held no more
+MOST_GUARD_SESSIONS: Final = 60
 RollSource = Literal["fingerprint", "contract_column", "spread_step", "stated", "canonical"]
 
 
@@ -35,7 +42,12 @@ class ScheduledRoll:
 
 @dataclass(frozen=True, slots=True)
 class RollPolicy:
-    """How a continuous series chooses its contract. `eligible_months` None means every month present."""
+    """How a continuous series chooses its contract.
+
+    eligible_months: None means every month present. guard_sessions: how many sessions before the earlier of last trade
+    and first notice the next contract is in force at the latest; None: no limit. target: the contract that a roll
+    leads to. bridge_holes: join what lies before a hole in the data instead of beginning after it.
+    """
 
     kind: PolicyKind = "volume"
     consecutive_days: int = 2
@@ -46,6 +58,9 @@ class RollPolicy:
     offset: int = 0
     fixed_day: int | None = None
     schedule: tuple[ScheduledRoll, ...] = ()
+    guard_sessions: int | None = GUARD_SESSIONS
+    target: RollTarget = "adjacent"
+    bridge_holes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +99,32 @@ class PendingRoll:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What the builder has to say of the bars or of its own rolls."""
+
+    code: NoticeCode
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class BadClose:
+    """A close that cannot be a price of its contract there: no gap is taken from it."""
+
+    session: date
+    contract: str
+    close: float
+
+
+@dataclass(frozen=True, slots=True)
 class ContinuousSeries(Tabular):
     """An adjusted daily series, its unadjusted twin and its rolls.
 
     frame: columns of SERIES_COLUMNS and close_unadjusted.
-    counts: by reason, what was dropped or could not be decided on the way. warnings: what a reader should know.
+    counts: by reason, what was dropped or could not be decided on the way. warnings: what a reader should know; those
+    with a code are notices too. bad_closes: what no gap is taken from.
     """
 
     frame: pl.DataFrame
@@ -98,6 +134,8 @@ class ContinuousSeries(Tabular):
     pending_roll: PendingRoll | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    bad_closes: tuple[BadClose, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
         """One row per session: SERIES_COLUMNS and close_unadjusted."""

@@ -7,6 +7,7 @@ from typing import Any
 from ctl import operating_profile, store
 from ctl.model import manifest
 from ctl.model.certificate import certificate_schema
+from ctl.model.contract_list import ContractList
 from ctl.model.documents import DIALECT, json_schema
 from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.orders import NextOpenOrders
@@ -28,6 +29,7 @@ def schemas() -> dict[str, bytes]:
         "lock_v1": (Locked, "A lock that was put in force"),
         "profile_difference_v1": (ProfileDifference, "Difference of two profiles"),
         "replay_v1": (Replay, "The gate as of past weeks"),
+        "contracts_v1": (ContractList, "Contracts with their terms"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
     }
     found: dict[str, Any] = {name: json_schema(record, title) for name, (record, title) in records.items()}

@@ -211,7 +211,7 @@ def _contract_bars(
     active = np.minimum(active, market.contracts - 1)
     contract, session = np.nonzero((at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing)
     close = our_closes[contract, session]
-    volume = np.where(contract == active[session], 10_000, 1_000 // (1 + np.abs(contract - active[session])))
+    volume = np.where(contract == active[session], 10_000, 2_000 // (1 + np.abs(contract - active[session])))
     columns = _bars(close, session, contract)
     names = pl.Series("contract", [contract.name for contract in contracts])
     frame = pl.DataFrame(

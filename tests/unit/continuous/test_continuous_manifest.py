@@ -61,7 +61,8 @@ def test_the_manifest_is_complete() -> None:
         "vendor": "hand",
         "policy": {
             "kind": "volume", "consecutive_days": 2, "eligible_months": "HMUZ", "timing": "next_session",
-            "anchor": "expiry", "offset": 0, "fixed_day": None, "schedule": [],
+            "anchor": "expiry", "offset": 0, "fixed_day": None, "schedule": [], "guard_sessions": 2,
+            "target": "adjacent", "bridge_holes": False,
         },
         "adjustment": "difference",
         "close_basis": "settlement",
@@ -76,9 +77,11 @@ def test_the_manifest_is_complete() -> None:
         ],
         "counts": {
             "sessions": 4, "rolls": 1, "skipped_sessions": 0, "unconfirmed_crossovers": 0, "non_concurrent_gaps": 0,
-            "dropped_instruments": 0, "ineligible_contracts": 0,
+            "dropped_instruments": 0, "bad_closes": 0, "guard_rolls": 0, "sessions_held_near_the_end": 0,
+            "rolls_after_last_trade": 0, "ineligible_contracts": 0,
         },
-        "warnings": [],
+        "warnings": [str(notice) for notice in series().notices],
+        "bad_closes": [],
         "pending_roll": None,
         "rolls": [
             {

@@ -14,7 +14,7 @@ import pytest
 from ctl import demo
 from ctl.demo.draws import Draws, bridge_extremes
 from ctl.demo.hourly import hourly
-from ctl.demo.listing import listing
+from ctl.demo.listing import TradingDays, listing, trading_days
 from ctl.demo.quotes import Quotes, quotes
 from ctl.demo.rawbars import raw_bars
 from ctl.demo.reference import continuous
@@ -25,13 +25,14 @@ MARKET = demo.default_market()
 ROOTS = [future.root for future in MARKET.futures]
 
 
-def sessions_of(root: str) -> np.ndarray:
-    return sessions_between(MARKET.future(root).calendar, MARKET.first, MARKET.last)
+@cache
+def days_of(root: str) -> TradingDays:
+    return trading_days(MARKET.future(root).calendar, MARKET.first, MARKET.last)
 
 
 @cache
 def simulated(root: str) -> Quotes:
-    return quotes(MARKET.future(root), sessions_of(root), MARKET.seed)
+    return quotes(MARKET.future(root), days_of(root), MARKET.seed)
 
 
 def replaced_price(root: str, **changes: float) -> FutureSpec:
@@ -56,16 +57,16 @@ def replaced_price(root: str, **changes: float) -> FutureSpec:
 )
 def test_contracts_expire_by_the_exchanges_rules(contract: str, expiry: date) -> None:
     root = contract[:2]
-    listed = listing(MARKET.future(root), sessions_of(root))
+    listed = listing(MARKET.future(root), days_of(root))
     at = [c.name for c in listed.contracts].index(contract)
     assert listed.expiry[at].item() == expiry
-    assert listed.last[at] == np.searchsorted(sessions_of(root), np.datetime64(expiry))
+    assert listed.last[at] == np.searchsorted(days_of(root).days, np.datetime64(expiry))
 
 
 def test_a_contract_that_outlives_the_data_ends_with_the_data() -> None:
-    listed = listing(MARKET.future("ES"), sessions_of("ES"))
+    listed = listing(MARKET.future("ES"), days_of("ES"))
     assert [c.name for c in listed.contracts if c.year == 2026] == ["ESH26", "ESM26", "ESU26", "ESZ26"]
-    assert listed.last[-1] == sessions_of("ES").size - 1
+    assert listed.last[-1] == days_of("ES").days.size - 1
     assert listed.expiry_index[-1] > listed.last[-1]
 
 
@@ -97,14 +98,14 @@ def test_without_an_evening_both_vendors_close_together() -> None:
     """The difference of the closes is the hours between settlement and 00:00 UTC, and nothing else."""
     quiet = replaced_price("ES", evening=0.0, late_news=0.0, carry_evening_noise=0.0)
     spec = replace(quiet, liquidity=replace(quiet.liquidity, bounce_ticks=0))
-    known = quotes(spec, sessions_of("ES"), MARKET.seed)
+    known = quotes(spec, days_of("ES"), MARKET.seed)
     liquid = known.exchange.volume >= 2000
     assert (known.utc.close[liquid] == known.exchange.close[liquid]).all()
 
 
 def test_the_difference_of_the_closes_grows_with_the_evening() -> None:
     def mean_difference(evening: float, late_news: float) -> float:
-        known = quotes(replaced_price("ES", evening=evening, late_news=late_news), sessions_of("ES"), MARKET.seed)
+        known = quotes(replaced_price("ES", evening=evening, late_news=late_news), days_of("ES"), MARKET.seed)
         liquid = known.exchange.volume >= 100_000
         return float(np.abs(known.utc.close - known.exchange.close)[liquid].mean())
 
@@ -131,6 +132,42 @@ def test_sunday_bars_lie_on_sundays_and_continue_into_the_session() -> None:
         opened[int(d.astype(int)) + 1, int(c)] == int(price)
         for d, c, price in zip(sunday.day, sunday.contract, sunday.close, strict=True)
     )
+
+
+def test_a_holidays_hours_count_to_the_next_session() -> None:
+    """Thanksgiving 2024: a thin bar of its own at the system of record, part of Friday's session at the exchange."""
+    spec, known = MARKET.future("ES"), simulated("ES")
+    names = [contract.name for contract in known.listing.contracts]
+    thursday = int(np.searchsorted(known.calendar.days, np.datetime64("2024-11-28")))
+    row = known.rows.at(names.index("ESZ24"), thursday)
+    assert known.calendar.days[thursday + 1] == np.datetime64("2024-11-29")
+    assert not known.calendar.is_session[thursday]
+    assert 0 < known.utc.volume[row] < 0.5 * known.utc.volume[row - 1]
+
+    exchange, utc, parts = known.exchange, known.utc, known.stretches
+    assert (exchange.volume[row], exchange.traded[row], known.reported_volume[row]) == (0, False, 0)
+    # The session begins in Wednesday's evening, the last hours of whose UTC day are its first.
+    assert exchange.open[row + 1] == parts.evening_open[row - 1]
+    # All but the hours after Friday's settlement: two UTC days' bars, Wednesday's evening, without Friday's.
+    assert exchange.high[row + 1] >= max(parts.day_high[row], parts.after_high[row], parts.evening_high[row - 1])
+    assert exchange.low[row + 1] <= min(parts.day_low[row], parts.after_low[row], parts.evening_low[row - 1])
+    both = utc.volume[row] + utc.volume[row + 1] + parts.evening_volume[row - 1] - parts.evening_volume[row + 1]
+    assert exchange.volume[row + 1] == both
+
+    for series in (continuous(known, spec.rule, ReferenceCauses()), continuous(known, RollRule(), ReferenceCauses())):
+        assert np.datetime64("2024-11-28") not in series.sessions
+        assert series.sessions.tolist() == known.calendar.sessions.tolist()
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_trading_days_are_the_sessions_and_54_holidays(root: str) -> None:
+    """Seven holidays a year, eight years and two of 2026, less the four Junes before Juneteenth was one."""
+    calendar = days_of(root)
+    assert np.count_nonzero(~calendar.is_session) == 8 * 7 + 2 - 4
+    volume = simulated(root).exchange.volume
+    assert (volume[~calendar.is_session[simulated(root).rows.day]] == 0).all()
+    counted = raw_bars(MARKET.future(root), simulated(root))
+    assert np.isin(calendar.days[~calendar.is_session], counted.day).all()
 
 
 def test_instrument_ids_are_unique_within_a_day_and_reused_over_time() -> None:
@@ -186,11 +223,13 @@ def test_reference_rolls_two_sessions_into_the_crossing() -> None:
     known = simulated("CL")
     series = continuous(known, RollRule("volume", 2), ReferenceCauses())
     volume, rows = known.reported_volume, known.rows
+    days = np.flatnonzero(known.calendar.is_session)
     assert len(series.rolls) > 90
     since = 0
     for roll in series.rolls:
         held, following = roll.from_contract, roll.to_contract
-        lead = [volume[rows.at(following, t)] > volume[rows.at(held, t)] for t in range(since, roll.gap_session + 1)]
+        until = days[since : roll.gap_session + 1]
+        lead = (volume[rows.on(following, until)] > volume[rows.on(held, until)]).tolist()
         assert lead[-2:] == [True, True]
         assert not any(a and b for a, b in itertools.pairwise(lead[:-1]))
         assert series.contract[roll.gap_session] == held
@@ -201,8 +240,10 @@ def test_reference_rolls_two_sessions_into_the_crossing() -> None:
 def test_reference_before_expiry_rolls_that_many_sessions_before_the_last_trade() -> None:
     known = simulated("PL")
     series = continuous(known, RollRule("before_expiry", 20), ReferenceCauses())
+    assert len(series.rolls) > 30
     for roll in series.rolls:
-        assert known.listing.expiry_index[roll.from_contract] - roll.gap_session == 20
+        expiry = known.listing.expiry[roll.from_contract]
+        assert np.searchsorted(known.calendar.sessions, expiry) - roll.gap_session == 20
 
 
 def test_missing_and_misprinted_sessions_of_the_reference() -> None:

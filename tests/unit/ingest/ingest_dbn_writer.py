@@ -15,6 +15,7 @@ def dbn_bytes(
     """A DBN file.
 
     bars: (day, instrument_id, open, high, low, close in 1e-9, volume[, publisher]); mappings: (symbol, first, end, id).
+    end: a day, or ns since 1970.
     """
     import databento_dbn as dbn
 
@@ -33,7 +34,7 @@ def dbn_bytes(
         partial=lacking.get("partial", []),
         not_found=lacking.get("not_found", []),
         mappings=[SimpleNamespace(raw_symbol=name, intervals=found) for name, found in grouped.items()],
-        end=nanoseconds(end or max(days) + timedelta(days=1)),
+        end=end if isinstance(end, int) else nanoseconds(end or max(days) + timedelta(days=1)),
         limit=lacking.get("limit"),
         ts_out=False,
         version=version,

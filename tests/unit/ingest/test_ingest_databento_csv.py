@@ -87,9 +87,10 @@ def test_parent_file_drops_what_is_no_outright(write, instruments):
     text = HEADER + row("2025-01-06") + row("2025-01-06", "ESH5-ESM5") + row("2025-01-06", "UD:1V: VT 123")
     text += row("2025-01-06", "ESH5 P4000") + row("2025-01-07", "ESH5-ESM5") + row("2025-01-06", "NQH5")
     bars = read_contracts([write("ES.FUT.csv", text)], "ES", instruments=instruments)
-    assert bars.roots == ("ES", "NQ")
+    assert bars.roots == ("ES",)
     assert dict(bars.meta.counts) == {
-        "instruments_dropped": 3, "options_dropped": 1, "spreads_dropped": 2, "user_defined_dropped": 1,
+        "bars_of_NQ_dropped": 1, "instruments_dropped": 3, "options_dropped": 1, "spreads_dropped": 2,
+        "user_defined_dropped": 1,
     }  # fmt: skip
 
 
@@ -171,16 +172,22 @@ class TestWeekends:
         bars = read_contracts([write("a.csv", text)], "ES", instruments=instruments)
         assert bars.frame.select("session", "volume").rows() == [(date(2025, 1, 3), 7), (date(2025, 1, 7), 9)]
 
-    def test_the_last_sunday_becomes_the_coming_monday(self, write, instruments):
+    def test_a_last_sunday_without_its_monday_is_a_stub(self, write, instruments):
         bars = read_contracts(
             [write("a.csv", HEADER + row("2025-01-03") + row("2025-01-05"))], "ES", instruments=instruments
         )
-        assert bars.frame["session"].to_list() == [date(2025, 1, 3), date(2025, 1, 6)]
+        assert bars.frame["session"].to_list() == [date(2025, 1, 3)]
+        assert dict(bars.meta.counts) == {"stubs_dropped": 1}
+        assert [note.partition(":")[0] for note in bars.meta.notes] == ["STUB"]
+
+    def test_a_file_of_stubs_alone_is_refused(self, write, instruments):
+        with pytest.raises(InputError, match=r"no finished session.*STUB: 2025-01-05"):
+            read_contracts([write("a.csv", HEADER + row("2025-01-05"))], "ES", instruments=instruments)
 
     def test_another_roots_monday_does_not_count(self, write, instruments):
         text = HEADER + row("2025-01-05") + row("2025-01-07") + row("2025-01-06", "NQH5")
         bars = read_contracts([write("a.csv", text)], "ES", instruments=instruments)
-        assert closes(bars) == [("2025-01-07", "ESH25", 102.0), ("2025-01-06", "NQH25", 102.0)]
+        assert closes(bars) == [("2025-01-07", "ESH25", 102.0)]
 
     def test_series_are_folded_too(self, write, instruments):
         path = write("a.csv", HEADER + row("2025-01-05", "X", v="1") + row("2025-01-06", "X"))

@@ -196,10 +196,17 @@ def test_definition_layouts_cover_every_version():
 
 
 def test_what_the_vendor_says_is_lacking_is_noted(write, instruments):
-    data = dbn_bytes([bar(MON, 7)], [("ESH4", *ALL, 7)], limit=1, not_found=["ESX4"], partial=["ESH4"])
+    """The last day of a download that its limit cut is not a day."""
+    data = dbn_bytes(
+        [bar(date(2024, 1, 5), 7), bar(MON, 7)], [("ESH4", *ALL, 7)], limit=2, not_found=["ESX4"], partial=["ESH4"]
+    )
     bars = read_contracts([write("x.dbn", data)], "ES", instruments=instruments)
-    assert bars.meta.notes == (
-        "x.dbn: the download ended at its limit of 1 records",
+    assert bars.meta.notes[:3] == (
+        "x.dbn: the download ended at its limit of 2 records",
         "x.dbn: symbols not found: ESX4",
         "x.dbn: symbols found on some days only: ESH4",
     )
+    assert bars.meta.notes[3].startswith("UNFINISHED_SESSION: x.dbn: 2024-01-08 left out")
+    assert bars.frame["session"].to_list() == [date(2024, 1, 5)]
+    assert dict(bars.meta.counts) == {"unfinished_sessions_dropped": 1}
+    assert bars.meta.sources[0].rows == 2  # what the file holds

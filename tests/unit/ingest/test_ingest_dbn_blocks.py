@@ -123,7 +123,8 @@ def test_the_last_saturday_of_a_root_does_not_fold_into_the_first_session_of_the
     bars = read_contracts(
         [write("x.dbn", dbn_bytes(records, [*SYMBOLS, ("NQH4", *ALL, 10)]))], None, instruments=instruments
     )
-    assert bars.frame.select("session", "contract").rows() == [(MON, "ESH24"), (FRI, "NQH24")]
+    assert bars.frame.select("session", "contract").rows() == [(FRI, "NQH24")]
+    assert dict(bars.meta.counts) == {"stubs_dropped": 1}
 
 
 def streamed(data: bytes, checksum: bool = True) -> bytes:

@@ -10,6 +10,9 @@ from ingest_dbn_records import as_csv, document, nanos
 
 from ctl import ingest
 from ctl.errors import InputError, UsageError
+from ctl.ingest import source
+from ctl.ingest.vendors.databento import session_bars
+from ctl.ingest.vendors.databento.dbn import prices_of
 
 G = 1_000_000_000
 ALWAYS = (date(2000, 1, 1), date(2030, 1, 1))
@@ -117,7 +120,7 @@ def test_a_session_that_the_files_do_not_finish_is_left_out(write, instruments):
     assert found.meta.counts == {"unfinished_sessions_dropped": 1}
     assert [source.name for source in found.meta.sources] == ["b.dbn", "a.dbn"]
     alone = bars("ohlcv-1h", "2024-03-13 00:00", "2024-03-14 00:00", [("2024-03-13 22:00", 7, 50, 50, 50, 50, 8)])
-    with pytest.raises(InputError, match="no complete session"):
+    with pytest.raises(InputError, match=r"no finished session.*data end at 2024-03-14 00:00 UTC"):
         read([write("c.dbn", alone)], instruments)
 
 
@@ -156,7 +159,13 @@ def test_what_cannot_be_one_set_is_refused(write, instruments):
     ],
 )
 def test_genuine_intraday_bars(shared, instruments, schema, expected):
-    found = read([shared / "databento" / "GLBX.MDP3" / f"test_data.{schema}.dbn.zst"], instruments)
-    assert rows(found) == [expected]
-    assert found.frame["contract"].to_list() == ["ESH21"]
-    assert any("limit of 4 records" in note for note in found.meta.notes)
+    """They end at their limit, four intervals after midnight: what they hold is read, no session of it is finished."""
+    path = shared / "databento" / "GLBX.MDP3" / f"test_data.{schema}.dbn.zst"
+    found = session_bars.read_dbn(source.load(path), None)
+    units = {name: prices_of(values) for name, values in found.prices.items()}
+    assert found.symbols == ("ESH1",)
+    assert (
+        units["open"][0], units["high"].max(), units["low"].min(), units["close"][-1], found.volume.sum()
+    ) == expected[1:]  # fmt: skip
+    with pytest.raises(InputError, match=r"no finished session.*limit of 4 records.*2020-12-28 left out"):
+        read([path], instruments)

@@ -163,7 +163,8 @@ def check_reference_match(
 
 def check_terms(request: CertifyRequest) -> Finding:
     """Check 4: the vendor's definition records agree with what was asked for. Informs; does not gate."""
-    terms = request.contracts.terms if request.contracts is not None else {}
+    held = request.contracts.terms if request.contracts is not None else {}
+    terms = {name: term for name, term in held.items() if term.stated}
     if request.contracts is None or not terms:
         return finding("definition", "NOT_RUN", "no definition records")
     last_bars = _last_bars(request.contracts)

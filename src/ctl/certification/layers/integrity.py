@@ -13,13 +13,14 @@ from ctl.certification.tolerance import exceeds
 from ctl.errors import CtlError
 from ctl.kernels import kernel
 from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from ctl.certification.contract_bars import ContractBarArrays
     from ctl.certification.request import CertifyRequest
     from ctl.certification.series_arrays import CanonicalArrays
     from ctl.certification.window import OurSide
-    from ctl.model.bars import ContractBars
+    from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.findings import Status
 
 Days = npt.NDArray[np.datetime64]
@@ -36,6 +37,7 @@ STALE_SESSIONS: Final = 5
 PARITY_TICKS: Final = 1.0
 PARITY_VOLUME: Final = 0.005
 PARITY_LEAST_SHARE: Final = 0.99
+TOLD: Final = ("DATA_HOLE", "BAD_CLOSE", "THIN_CONTRACT", "HELD_TO_THE_END")
 
 
 def check(request: CertifyRequest, ours: OurSide | NotRun) -> LayerResult[None]:
@@ -55,11 +57,19 @@ def check(request: CertifyRequest, ours: OurSide | NotRun) -> LayerResult[None]:
         check_spikes(bars, request.tick),
         check_stale(bars, ours.canonical),
         check_parity(request.contracts, reference_contracts, request.tick),
+        *check_series(request.canonical),
     ]
     status = worst_status(made.status for made in findings)
     told = [f"{made.check}: {made.text}" for made in findings if made.status in {"WATCH", "FAIL", "ERROR"}]
     text = "; ".join(told) or f"{bars.day.size} bars of {len(bars.names)} contracts"
     return LayerResult.of(LAYER, status, text, findings, measured=None)
+
+
+def check_series(series: ContinuousSeries | DailySeries | None) -> list[Finding]:
+    """What the builder of our series found in the contracts that it holds."""
+    if not isinstance(series, ContinuousSeries):
+        return []
+    return [finding("series", "WATCH", notice.text, notice.code) for notice in series.notices if notice.code in TOLD]
 
 
 def check_bars(bars: ContractBarArrays) -> Finding:

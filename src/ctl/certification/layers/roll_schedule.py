@@ -151,6 +151,7 @@ def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
         finding("schedule", figures.policy_status, text, evidence={"strict_status": figures.strict_status}),
         *check_indistinguishable(window),
         *check_unattributed(window),
+        *check_forced(window, alignment),
         *([check_rule(window)] if rule_mismatch else []),
     ]
     status = worst_status(made.status for made in findings)
@@ -174,6 +175,24 @@ def check_indistinguishable(window: Window) -> list[Finding]:
     text += f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else ""
     evidence = {"stretches": inside}
     return [finding("indistinguishable_contracts", "WATCH", text, INDISTINGUISHABLE_CONTRACTS, evidence=evidence)]
+
+
+def check_forced(window: Window, alignment: RollAlignment) -> list[Finding]:
+    """How many of our rolls the guard forced before last trade or first notice, and how many of those stand alone."""
+    series = window.canonical
+    if not isinstance(series, ContinuousSeries):
+        return []
+    forced = {roll.roll_date for roll in series.rolls if roll.reason == "guard"}
+    ours = [roll.roll_date for roll in window.canonical_rolls]
+    alone = sum(ours[index] in forced for index in alignment.unmatched_canonical)
+    count = sum(day in forced for day in ours)
+    if not count:
+        return []
+    text = (
+        f"{count} of our {counted(len(ours), 'roll')} forced by the guard before last trade or first notice, "
+        f"{alone} of the {len(alignment.unmatched_canonical)} without a partner among them"
+    )
+    return [finding("forced_rolls", "PASS", text, value=float(count), unit="rolls", evidence={"unmatched": alone})]
 
 
 def _apart(stretch: IndistinguishableStretch) -> str:

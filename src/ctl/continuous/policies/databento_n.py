@@ -16,5 +16,5 @@ reason: Final[RollReason] = "rank"
 
 @rule
 def confirm(tape: Any, day: int, active: int, _row: int, oldest: int) -> tuple[int, int]:
-    first = leader(tape, tape.interest, oldest, day)
+    first = leader(tape, tape.interest, oldest, day, True)
     return (first if first > active else NO_CONTRACT), 1

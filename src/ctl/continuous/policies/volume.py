@@ -26,5 +26,5 @@ def confirm(tape: Any, day: int, active: int, row: int, oldest: int) -> tuple[in
     other_row = bar_on(tape, other, day)
     if tape.interest[row] >= 0 and tape.interest[other_row] > tape.interest[row]:
         return other, 1
-    most = bar_on(tape, leader(tape, tape.volume, oldest, day), day)
+    most = bar_on(tape, leader(tape, tape.volume, oldest, day, False), day)
     return other, int(tape.volume[other_row] >= tape.volume[most])

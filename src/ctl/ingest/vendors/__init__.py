@@ -9,14 +9,16 @@ from typing import Final
 
 from ctl.errors import InputError
 from ctl.ingest.vendor import Opened, Vendor
-from ctl.ingest.vendors import canonical, databento, mapped, norgate, tradestation
+from ctl.ingest.vendors import canonical, common, databento, lean, mapped, norgate, tradestation
 
 VENDORS: Final[tuple[Vendor, ...]] = (
     databento,
     tradestation,
     canonical,
     norgate,
+    lean,
     mapped,
+    common,
 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ctl.ingest import mapping
-from ctl.ingest.vendor import SeriesFiles, one_file
+from ctl.ingest import headers, mapping
+from ctl.ingest.vendor import SeriesFiles, of_symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +18,9 @@ _MAPPINGS: Final = ("norgate", "norgate_equity")
 
 
 def recognises(file: Opened) -> bool:
-    """By its header."""
-    return mapping.recognised(file, _MAPPINGS) is not None
+    """By its header, which names no symbol: a file is of one."""
+    named = headers.meanings(file.columns).keys() & {"contract", "symbol"}
+    return not named and mapping.recognised(file, _MAPPINGS) is not None
 
 
 def read(file: Opened, wanted: Wanted) -> FileBars:
@@ -28,5 +29,5 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
 
 
 def find_files(folder: Path, symbol: str) -> SeriesFiles:
-    """`NG_<SYM>_1D_<...>`, as an unadjusted series."""
-    return one_file(folder, symbol, f"NG_{symbol}_1D_*")
+    """`NG_<SYM>_<...>`, as an unadjusted series."""
+    return of_symbol(folder, symbol, "NG")

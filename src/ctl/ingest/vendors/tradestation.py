@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ctl.errors import InputError
-from ctl.ingest import table
 from ctl.ingest.rows import PRICES, FileBars, as_date
 from ctl.ingest.symbols import require_symbol
 from ctl.ingest.vendor import SeriesFiles, Wanted, opened
@@ -36,7 +35,7 @@ def recognises(file: Opened) -> bool:
 
 def read(file: Opened, wanted: Wanted) -> FileBars:
     """Bars of one daily export. Raises InputError as `Table` does, and for an intraday export."""
-    cells = table.parse(file.raw, file.text)
+    cells = file.table()
     names = tuple(name.lower() for name in cells.columns)
     if names != _DAILY:
         what = "an intraday export" if names == _INTRADAY else "not a daily export"
@@ -93,4 +92,5 @@ def _newest(paths: list[Path], pattern: str, notes: list[str]) -> Path | None:
 
 def last_session(path: Path) -> date:
     """The last session of a daily export."""
-    return as_date(int(read(opened(path), Wanted(as_series=True)).rows.day.max()))
+    (file,) = opened(path)
+    return as_date(int(read(file, Wanted(as_series=True)).rows.day.max()))

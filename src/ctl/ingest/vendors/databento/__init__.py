@@ -1,4 +1,4 @@
-"""Databento: DBN and CSV of the schemas `ohlcv-1d`, `ohlcv-1h`, `ohlcv-1m`, `statistics` and `definition`.
+"""Databento: DBN, CSV, JSON and Parquet of `ohlcv-1d`, `ohlcv-1h`, `ohlcv-1m`, `statistics`; DBN of `definition`.
 
 Bars of UTC days that close at the last trade. One file per contract, per day or per parent.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ctl.errors import InputError
-from ctl.ingest import source, table
+from ctl.ingest import source
 from ctl.ingest.rows import OtherSchema
 from ctl.ingest.vendor import of_symbol
 from ctl.ingest.vendors.databento import text
@@ -22,7 +22,7 @@ FORMAT: Final = "databento"
 
 
 def recognises(file: Opened) -> bool:
-    """DBN by its first bytes, CSV by its header; also the symbology file that comes beside a download."""
+    """DBN by its first bytes, the others by their columns; also the symbology file that comes beside a download."""
     return is_dbn(file) or text.recognises(file.columns) or text.is_symbology(file.columns)
 
 
@@ -50,7 +50,7 @@ def cells(file: Opened, schema: str, required: tuple[str, ...] = ()) -> Table:
     if not text.recognises(file.columns):
         found = ", ".join(file.columns)[:120]
         raise InputError("no Databento file", where=file.raw.name, found=found, expected="DBN or CSV")
-    return table.parse(file.raw, file.text, required=required)
+    return file.table(required)
 
 
 find_files: Final = of_symbol

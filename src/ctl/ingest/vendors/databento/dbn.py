@@ -17,8 +17,8 @@ import numpy as np
 
 from ctl.errors import InputError
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date, no_rows
-from ctl.ingest.symbols import is_symbol, meant
+from ctl.ingest.rows import PRICES, FileBars, NoRecords, OtherSchema, Rows, as_date, no_rows
+from ctl.ingest.symbols import is_symbol, meant, spelled
 from ctl.ingest.table import MAX_COUNT
 from ctl.ingest.vendors.databento.publishers import choose_publisher
 from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
@@ -88,9 +88,10 @@ def read(
     if schema != "ohlcv-1d":
         raise OtherSchema("another schema", where=file.name, found=schema, expected="ohlcv-1d or definition")
     records = _where_they_lie(file, body, databento_dbn.OHLCVMsg._dtypes, bool(metadata.ts_out))
+    end = end_of(metadata, records)
     symbols, intervals = mappings_of(file, metadata)
     lookup = Lookup(file, intervals)
-    named = None if symbol is None else meant(symbols, symbol)
+    named = None if symbol is None else meant(symbols, spelled(symbol))
     wanted = np.ones(len(symbols), dtype=np.bool_)
     if symbol is not None:
         wanted = np.array([each == named for each in symbols], dtype=np.bool_)
@@ -114,7 +115,7 @@ def read(
     read_out = replace(file, content=b"")  # the memory is free for what becomes of the bars
     return FileBars(
         read_out, rows, VENDOR, "utc_day", "last_trade", counts=counts,
-        notes=vendor_notes(file, metadata, len(records)), dropped=dropped, extent=extent,
+        notes=vendor_notes(file, metadata, len(records)), dropped=dropped, extent=extent, end=end,
     )  # fmt: skip
 
 
@@ -200,6 +201,17 @@ def _chosen(
     return rows, dropped, (len(day), int(day.min()), int(day.max()))
 
 
+def end_of(metadata: Any, records: NDArray[np.void]) -> int | None:
+    """Up to where the data of a file reach, exclusive, in ns since 1970-01-01 UTC; None where it does not say.
+
+    Where the request's limit was reached, what the last records' instant brought may be cut: they reach up to it.
+    """
+    if metadata.limit and len(records) >= int(metadata.limit):
+        return int(min(records["ts_event"].max(), INT64_MAX))
+    end = metadata.end
+    return None if not end or int(end) >= _UINT64_MAX else min(int(end), INT64_MAX)
+
+
 def vendor_notes(file: RawFile, metadata: Any, records: int) -> tuple[str, ...]:
     """What the vendor says that the file lacks."""
     notes: list[str] = []
@@ -256,7 +268,7 @@ def _where_they_lie(
             expected=f"records of {layout.itemsize} bytes",
         )
     if not whole:
-        raise InputError("no records", where=file.name, expected="at least one record")
+        raise NoRecords("no records", where=file.name, expected="at least one record")
     return np.frombuffer(body, dtype=layout)
 
 
@@ -329,7 +341,7 @@ def mappings_of(file: RawFile, metadata: Any) -> tuple[tuple[str, ...], Interval
                 text, ident = (interval["symbol"], name) if by_id else (name, interval["symbol"])
                 first, end = interval["start_date"], interval["end_date"]
                 if text and ident and first < end:
-                    found.append((int(ident), (first - _EPOCH).days, (end - _EPOCH).days, str(text)))
+                    found.append((int(ident), (first - _EPOCH).days, (end - _EPOCH).days, spelled(str(text))))
     found = sorted(set(found))
     for one, two in pairwise(found):
         if one[0] == two[0] and two[1] < one[2]:
@@ -423,7 +435,7 @@ def _definitions(file: RawFile, version: int, body: memoryview, metadata: Any) -
     dropped = 0
     order = np.argsort(records["ts_recv"], kind="stable")
     for record in records[order]:
-        symbol = _text(record["raw_symbol"], file)
+        symbol = spelled(_text(record["raw_symbol"], file))
         if bytes(record["instrument_class"]) != b"F" or parse_symbol(symbol) is None:
             dropped += 1
             continue
@@ -437,6 +449,7 @@ def _definitions(file: RawFile, version: int, body: memoryview, metadata: Any) -
         terms[key] = ContractTerms(
             contract=symbol,
             last_trade=last_trade,
+            last_trade_source="unknown" if last_trade is None else "definition",
             tick=None if increment in (0, INT64_MAX) else increment / UNIT,
             currency=_text(record["currency"], file) or None,
             asset=_text(record["asset"], file) or None,

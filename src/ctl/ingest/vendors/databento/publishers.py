@@ -51,7 +51,7 @@ def choose_publisher(
             where=name,
             found=f"publishers {listed}",
             expected="one publisher",
-            remedy="choose one with publisher",
+            remedy=f"choose one, as --publisher {present[0]}",
         )
     return None
 
@@ -69,7 +69,7 @@ def single_publisher(
         if len(present) > 1:
             raise InputError(
                 "several publishers", where=name, found=f"publishers {listed}", expected="one publisher",
-                remedy="choose one with publisher",
+                remedy=f"choose one, as --publisher {present[0]}",
             )  # fmt: skip
         return np.ones(len(publishers), dtype=np.bool_)
     kept: NDArray[np.bool_] = publishers == publisher

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import databento_dbn
@@ -15,6 +16,7 @@ import numpy as np
 
 from ctl import sessions
 from ctl.errors import InputError
+from ctl.ingest import finished
 from ctl.ingest.bars import contract_bars
 from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT, require_columns
@@ -40,7 +42,8 @@ class Intervals:
     """The intraday bars of one file, in file order.
 
     symbol: index into `symbols`. start: ns since 1970-01-01 UTC at which the interval begins; step: its length.
-    end: up to where the file reaches, exclusive. prices: open, high, low, close in units of 1e-9.
+    end: up to where the file reaches, exclusive; stated: whether it says so itself. prices: open, high, low, close in
+    units of 1e-9.
     """
 
     file: RawFile
@@ -53,6 +56,7 @@ class Intervals:
     volume: NDArray[np.int64]
     counts: Mapping[str, int]
     notes: tuple[str, ...]
+    stated: bool = False
 
 
 def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
@@ -71,7 +75,8 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
     counts: dict[str, int] = {}
     kept = single_publisher(records["publisher_id"], publisher, file.name, counts)
     records = records if kept.all() else records[kept]
-    start, end = _starts(file, records["ts_event"], step, metadata)
+    cut = dbn.end_of(metadata, records)
+    start, end = _starts(file, records["ts_event"], step, metadata, cut)
     symbols, mapped = dbn.mappings_of(file, metadata)
     day = (start // NANOSECONDS_PER_DAY).astype(np.int32)
     symbol = dbn.Lookup(file, mapped).at(records["instrument_id"], day)
@@ -86,11 +91,15 @@ def read_dbn(file: RawFile, publisher: int | None) -> Intervals:
             f"record {int(volume.argmax()) + 1}: implausible volume", where=file.name, found=str(int(volume.max())),
             expected=f"at most {MAX_COUNT}",
         )  # fmt: skip
-    return Intervals(file, schema, symbols, symbol, start, end, prices, volume.astype(np.int64), counts, notes)
+    return Intervals(
+        file, schema, symbols, symbol, start, end, prices, volume.astype(np.int64), counts, notes, cut is not None
+    )
 
 
-def _starts(file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any) -> tuple[NDArray[np.int64], int]:
-    """Where the intervals begin, and up to where the file reaches (exclusive)."""
+def _starts(
+    file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any, cut: int | None
+) -> tuple[NDArray[np.int64], int]:
+    """Where the intervals begin, and up to where the file reaches (exclusive): `cut` where it is known."""
     end = min(int(metadata.end or INT64_MAX), _LATEST)
     begin = int(metadata.start or 0)
     start = np.minimum(moments, INT64_MAX).astype(np.int64)
@@ -101,7 +110,7 @@ def _starts(file: RawFile, moments: NDArray[np.uint64], step: int, metadata: Any
         if wrong.any():
             at = int(wrong.argmax())
             raise InputError(f"record {at + 1}: {what}", where=file.name, found=str(int(start[at])), expected=expected)
-    return start, int(start.max()) + step if end == _LATEST else end
+    return start, int(start.max()) + step if cut is None else min(cut, _LATEST)
 
 
 def read_csv(table: Table, publisher: int | None) -> Intervals:
@@ -132,12 +141,18 @@ def read_csv(table: Table, publisher: int | None) -> Intervals:
     return Intervals(table.file, schema, symbols, codes[kept], start[kept], end, prices, volume, counts, ())
 
 
-def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instruments: Instruments) -> ContractBars:
+def aggregate(
+    files: Sequence[Intervals],
+    root: str | None,
+    calendar: str,
+    instruments: Instruments,
+    now: datetime | None = None,
+) -> ContractBars:
     """Daily bars per contract: the first open, the highest high, the lowest low, the last close, all of the volume.
 
-    A session that closes after the files end would close too early: it is left out and counted. The first session
-    of a file may lack the evening before it. Raises InputError for files of two schemas, for an interval that
-    occurs twice and where no session is complete; DataError for what the calendar does not cover.
+    A session that closes after a contract's files end, or after `now`, would close too early: it is left out, counted
+    and named. The first session of a file may lack the evening before it. Raises InputError for files of two schemas,
+    for an interval that occurs twice and where no session is finished; DataError for what the calendar does not cover.
     """
     schemas = sorted({file.schema for file in files})
     if len(schemas) > 1:
@@ -153,9 +168,11 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
         [np.array([number[name] for name in file.symbols], dtype=np.int32)[file.symbol] for file in files]
     )
     start = np.concatenate([file.start for file in files])
-    day, unfinished = _trade_dates(start, max(file.end for file in files), calendar)
+    ends = _ends(files, number, now)
+    day, unfinished = _trade_dates(start, ends, calendar)
+    unfinished = unfinished[symbol]
     order = _by_symbol_and_start(symbol, start, len(symbols))
-    symbol, start, day = symbol[order], start[order], day[order]
+    symbol, start, day, unfinished = symbol[order], start[order], day[order], unfinished[order]
     repeated = np.flatnonzero((symbol[1:] == symbol[:-1]) & (start[1:] == start[:-1]))
     if len(repeated):
         at = int(repeated[0])
@@ -165,12 +182,20 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
             expected="one bar per contract and interval",
         )
     whole = day < unfinished
-    counts = {"unfinished_sessions_dropped": len(np.unique(day[~whole]))} if not whole.all() else {}
+    notes = [note for file in files for note in file.notes]
+    counts = {}
+    if not whole.all():
+        left = np.unique(day[~whole])
+        counts["unfinished_sessions_dropped"] = len(left)
+        shown = ", ".join(str(as_date(int(each))) for each in left[:3]) + (", ..." if len(left) > 3 else "")
+        notes.append(f"UNFINISHED_SESSION: {shown} left out: the data end at {finished.instant_text(int(ends.max()))}")
     for file in files:
         for reason, count in file.counts.items():
             counts[reason] = counts.get(reason, 0) + count
     if not whole.any():
-        raise InputError("no complete session", where=files[0].file.name, expected=f"a session of {calendar}")
+        raise InputError(
+            "no finished session", where=files[0].file.name, found="; ".join(notes), expected=f"a session of {calendar}"
+        )
     order, symbol, day = order[whole], symbol[whole], day[whole]
     first = np.flatnonzero(np.append(True, (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1])))
     last = np.append(first[1:], len(day)) - 1
@@ -182,18 +207,37 @@ def aggregate(files: Sequence[Intervals], root: str | None, calendar: str, instr
         dbn.prices_of(np.maximum.reduceat(highs, first)), dbn.prices_of(np.minimum.reduceat(lows, first)),
         dbn.prices_of(closes[last]), np.add.reduceat(volume, first), None, None, None,
     )  # fmt: skip
-    notes = tuple(note for file in files for note in file.notes)
-    made = FileBars(files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=notes)
-    bars = contract_bars([made], root, instruments)
+    made = FileBars(
+        files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=tuple(notes), end=_LATEST
+    )
+    bars = contract_bars([made], root, instruments, calendar)
     return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
 
 
-def _trade_dates(start: NDArray[np.int64], end: int, calendar: str) -> tuple[NDArray[np.int32], int]:
-    """The trade date of every interval, and the first that is not over where the files end, as days since 1970."""
+def _ends(files: Sequence[Intervals], number: Mapping[str, int], now: datetime | None) -> NDArray[np.int64]:
+    """Up to where the data of every symbol count, in ns since 1970-01-01 UTC.
+
+    That is what its files state, at most; files that state nothing are taken to end together, with the last interval
+    of them all, no later than they were written.
+    """
+    known = [min(file.end, file.file.written or _LATEST) for file in files if not file.stated]
+    together = max(known, default=0)
+    ends = np.zeros(len(number), dtype=np.int64)
+    for file in files:
+        at = [number[symbol] for symbol in file.symbols]
+        ends[at] = np.maximum(ends[at], file.end if file.stated else together)
+    return ends if now is None else np.minimum(ends, finished.nanoseconds(now))
+
+
+def _trade_dates(
+    start: NDArray[np.int64], ends: NDArray[np.int64], calendar: str
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The trade date of every interval, and the first that is not over at every end, as days since 1970."""
     changes = np.append(True, start[1:] != start[:-1])
-    distinct = np.append(start[changes], end).astype("datetime64[ns]")
+    distinct = np.append(start[changes], ends).astype("datetime64[ns]")
     dates = sessions.trade_dates(calendar, distinct).astype(np.int64).astype(np.int32)
-    return dates[np.cumsum(changes, dtype=np.int32) - 1], int(dates[-1])
+    first = len(distinct) - len(ends)
+    return dates[np.cumsum(changes, dtype=np.int32) - 1], dates[first:]
 
 
 def _by_symbol_and_start(symbol: NDArray[np.int32], start: NDArray[np.int64], symbols: int) -> NDArray[np.intp]:

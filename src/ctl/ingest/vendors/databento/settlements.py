@@ -172,7 +172,9 @@ def latest(files: Sequence[Publications], root: str | None, instruments: Instrum
         None, None,
     )  # fmt: skip
     notes = tuple(note for file in files for note in file.notes)
-    whole = FileBars(files[0].file, rows, VENDOR, "exchange_session", "settlement", counts=counts, notes=notes)
+    whole = FileBars(
+        files[0].file, rows, VENDOR, "exchange_session", "settlement", counts=counts, notes=notes, end=INT64_MAX
+    )
     bars = contract_bars([whole], root, instruments)
     return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
 

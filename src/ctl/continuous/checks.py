@@ -1,0 +1,229 @@
+"""What is wrong with the bars or with the contracts held: impossible closes, holes, contracts that hardly trade."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from ctl.kernels import kernel, part
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ctl.continuous.kernel import Bools, Int32s, Int64s, Path, Sessions
+    from ctl.model.contracts import Contract
+
+    Floats = npt.NDArray[np.float64]
+
+MOST_FACTOR: Final = 5.0  # a close farther off than this from those before it is no price
+MOST_STEPS: Final = 3.0  # but for one that is no larger a step than so many of the largest of late
+NEW_LEVEL: Final = 5  # so many such closes in a row that agree are a level of their own
+LONGEST_HOLE: Final = 20  # sessions
+THIN_SHARE: Final = 0.1  # of the most active contract's volume
+THIN_SESSIONS: Final = 0.02  # share of sessions
+
+_LOOK_BACK: Final = 10  # good closes whose changes say what is usual
+_NEAR: Final = 5  # bars in which a negative close finds others that bear it out
+_WEEKEND_FROM: Final = 5  # Saturday, with Monday = 0
+
+
+@part
+def _far(close: float, other: float) -> bool:
+    """Whether two closes of one contract lie apart by more than the factor, or on two sides of zero."""
+    if close == 0.0 or other == 0.0:
+        return close != other
+    ratio = close / other
+    return ratio > MOST_FACTOR or ratio < 1.0 / MOST_FACTOR
+
+
+@part
+def _usual_step(close: Any, bad: Any, first: int, row: int, level: float) -> bool:
+    """Whether a close lies no farther from the last good one than the good ones before moved: as where prices hover at
+    zero, and a factor says nothing.
+    """
+    largest, seen, at, after = 0.0, 0, row - 1, level
+    while at >= first and seen < _LOOK_BACK:
+        if not bad[at]:
+            largest = max(largest, abs(after - close[at]))
+            after = close[at]
+            seen += 1
+        at -= 1
+    return bool(abs(close[row] - level) <= MOST_STEPS * largest)
+
+
+@part
+def _borne_out(low: Any, high: Any, close: Any, first: int, end: int, row: int, level: float) -> bool:
+    """Whether a close across zero is a price: its own bar reaches both sides, or a near bar lies on its side too."""
+    if low[row] < high[row] and _reaches(low[row], high[row], level):
+        return not _far(abs(close[row]), abs(level)) or not _far(high[row], level) or not _far(low[row], level)
+    for other in range(max(first, row - _NEAR), min(end, row + _NEAR + 1)):
+        if other != row and (close[other] * level < 0.0 or (level > 0.0 > low[other]) or (level < 0.0 < high[other])):
+            return True
+    return False
+
+
+@part
+def _reaches(low: float, high: float, level: float) -> bool:
+    return high > 0.0 if level > 0.0 else low < 0.0
+
+
+@kernel
+def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad: Any) -> int:
+    marked = 0
+    for contract in range(len(first_row)):
+        first, end = first_row[contract], end_row[contract]
+        if end - first < 2:
+            continue
+        level = close[first]
+        # The first close has none before it: those after it judge it.
+        second, third = close[first + 1], close[min(first + 2, end - 1)]
+        agree = second != 0.0 and not _far(second, third) and abs(level - second) > MOST_STEPS * abs(second - third)
+        if end - first > 2 and agree and _far(level, second) and _far(level, third):
+            bad[first] = True
+            marked += 1
+            level = second
+        since = first  # the first of the closes in a row that are far off and agree with one another
+        run = 0
+        for row in range(first + 1, end):
+            value = close[row]
+            if not _far(value, level) or _usual_step(close, bad, first, row, level):
+                level, run = value, 0
+                continue
+            if value * level < 0.0 and _borne_out(low, high, close, first, end, row, level):
+                level, run = value, 0
+                continue
+            if run == 0 or _far(value, close[row - 1]):
+                since, run = row, 0
+            run += 1
+            bad[row] = True
+            marked += 1
+            if run >= NEW_LEVEL and value != 0.0:
+                for again in range(since, row + 1):
+                    bad[again] = False
+                marked -= run
+                level, run = value, 0
+    return marked
+
+
+def bad_closes(close: Floats, low: Floats, high: Floats, first_row: Int64s, end_row: Int64s) -> Bools:
+    """bool[n]: closes that cannot be a price of their contract there.
+
+    A close is judged by the last good one before it: zero where that is not, off it by a factor above MOST_FACTOR, or
+    across zero with no other bar that bears it out. NEW_LEVEL such closes in a row that agree are a new level. So later
+    bars do not decide what was known on a session, but for the first close of a contract, for closes across zero and
+    for a new level. low, high: NaN where missing.
+    """
+    bad = np.zeros(len(close), dtype=np.bool_)
+    _mark_bad(close, low, high, first_row, end_row, bad)
+    return bad
+
+
+@kernel
+def _mark_torn(open_: Any, high: Any, low: Any, close: Any, first_row: Any, end_row: Any, torn: Any) -> None:
+    for contract in range(len(first_row)):
+        for row in range(first_row[contract], end_row[contract]):
+            value = close[row]
+            wide = MOST_FACTOR * value
+            if value > 0.0 and not (
+                MOST_FACTOR * low[row] < value
+                or high[row] > wide
+                or open_[row] > wide
+                or MOST_FACTOR * open_[row] < value
+            ):
+                continue
+            for price in (open_[row], high[row], low[row]):
+                # Beyond zero a price says nothing of a factor; NaN compares as nothing.
+                ratio = price / value if value != 0.0 else 1.0
+                if ratio == 0.0 or ratio > MOST_FACTOR or 0.0 < ratio < 1.0 / MOST_FACTOR:
+                    torn[row] = True
+
+
+def torn_bars(prices: tuple[Floats, Floats, Floats, Floats], first_row: Int64s, end_row: Int64s) -> Bools:
+    """bool[n]: bars whose open, high or low is zero where the close is not, or off it by a factor above MOST_FACTOR.
+
+    prices: open, high, low, close, NaN where missing.
+    """
+    torn = np.zeros(len(prices[3]), dtype=np.bool_)
+    _mark_torn(*prices, first_row, end_row, torn)
+    return torn
+
+
+class Hole(NamedTuple):
+    """A run of sessions without a bar of any contract of the root, more than LONGEST_HOLE; days are day numbers."""
+
+    last_before: int
+    first_after: int
+    sessions: int
+
+
+def holes(days: Int32s, calendar: Int32s | None) -> list[Hole]:
+    """The holes between ascending days. calendar: the exchange's sessions; where it does not reach, weekdays count."""
+    if len(days) < 2:
+        return []
+    wide = np.flatnonzero(np.diff(days) > LONGEST_HOLE)
+    found = []
+    for at in wide.tolist():
+        last, following = int(days[at]), int(days[at + 1])
+        between = np.arange(last + 1, following)
+        weekdays = between[(between + 3) % 7 < _WEEKEND_FROM]
+        if calendar is not None and len(calendar):
+            known = calendar[(calendar > last) & (calendar < following)]
+            weekdays = np.concatenate([weekdays[(weekdays < calendar[0]) | (weekdays > calendar[-1])], known])
+        if len(weekdays) > LONGEST_HOLE:
+            found.append(Hole(last, following, len(weekdays)))
+    return found
+
+
+@kernel
+def _most_active(days: Any, volume: Any, first_row: Any, end_row: Any, low: int, most: Any, leader: Any) -> None:
+    for contract in range(len(first_row)):
+        for row in range(first_row[contract], end_row[contract]):
+            at = days[row] - low
+            if at >= 0 and volume[row] > most[at]:
+                most[at], leader[at] = volume[row], contract
+
+
+class Thin(NamedTuple):
+    """How often the contract held hardly trades. thin, known: sessions; passed_over: contracts, as indices, that never
+    led in volume although a later one did while they traded.
+    """
+
+    thin: int
+    known: int
+    passed_over: list[int]
+
+    @property
+    def too_often(self) -> bool:
+        """Whether it is a finding."""
+        return self.thin > THIN_SESSIONS * self.known
+
+
+def thin_contracts(
+    path: Path, days: Int32s, volume: Int64s, first_row: Int64s, end_row: Int64s, sessions: Sessions
+) -> Thin:
+    """Compare the volume of the contract held with the most active one's; arguments as in `kernel.roll_path`."""
+    low = int(sessions.days[path.first])
+    most = np.full(int(sessions.days[-1]) - low + 1, -1, dtype=np.int64)
+    leader = np.full(len(most), -1, dtype=np.int32)
+    _most_active(days, volume, first_row, end_row, low, most, leader)
+    rows = path.row[path.row >= 0]
+    own, largest = volume[rows], most[days[rows] - low]
+    known = own >= 0
+    thin = int((known & (own < THIN_SHARE * largest)).sum())
+    found = Thin(thin, int(known.sum()), [])
+    if not found.too_often:
+        return found
+    led = np.unique(leader[leader >= 0])
+    furthest = np.maximum.accumulate(leader)
+    last = np.clip(days[end_row - 1] - low, 0, len(most) - 1)
+    passed = np.setdiff1d(np.flatnonzero(furthest[last] > np.arange(len(first_row))), led)
+    return found._replace(passed_over=passed[passed > led[0]].tolist() if len(led) else [])
+
+
+def months_to_leave_out(contracts: tuple[Contract, ...], passed_over: list[int]) -> str:
+    """The delivery months most of whose contracts were passed over, as letters in delivery order."""
+    span = contracts[min(passed_over) : max(passed_over) + 1] if passed_over else ()
+    passed = [contracts[index].month_code for index in passed_over]
+    listed = [contract.month_code for contract in span]
+    return "".join(sorted(code for code in set(passed) if 2 * passed.count(code) > listed.count(code)))

@@ -1,0 +1,343 @@
+"""What the cells of a table say about how they are written: numbers and dates, told from whole columns.
+
+Nothing is guessed: where two readings of a column remain, the file is refused with both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from ctl import sessions
+from ctl.errors import DataError, InputError
+from ctl.ingest.finished import DAY
+from ctl.ingest.rows import COUNTS, PRICES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ctl.ingest.table import Table
+    from ctl.model.csv_mapping import CsvMapping
+
+NULLS: Final = ("null", "nan", "na", "n/a", "#n/a", "none", "nat", "-", "--")
+"""Words that vendors and tools write where there is no number."""
+
+_SUFFIXES: Final = {"k": 1e3, "m": 1e6, "b": 1e9}
+_SIGNS: Final = "$€£"
+_TIME: Final = (
+    r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp][Mm]))?(?: ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
+)
+_UNIX: Final = r"^\d{9,19}(?:\.0+)?$"
+_DATES: Final = (
+    (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
+    (r"\d{8}", ("%Y%m%d",)),
+    (r"\d{4}/\d{1,2}/\d{1,2}", ("%Y/%m/%d",)),
+    (r"\d{4}\.\d{1,2}\.\d{1,2}", ("%Y.%m.%d",)),
+    (r"\d{1,2}/\d{1,2}/\d{4}", ("%m/%d/%Y", "%d/%m/%Y")),
+    (r"\d{1,2}-\d{1,2}-\d{4}", ("%m-%d-%Y", "%d-%m-%Y")),
+    (r"\d{1,2}\.\d{1,2}\.\d{4}", ("%d.%m.%Y",)),
+    (r"\d{1,2}/\d{1,2}/\d{2}", ("%m/%d/%y", "%d/%m/%y")),
+    (r"\d{1,2}-\d{1,2}-\d{2}", ("%m-%d-%y", "%d-%m-%y")),
+    (r"\d{1,2}\.\d{1,2}\.\d{2}", ("%d.%m.%y",)),
+    (r"\d{1,2}-[A-Za-z]{3}-\d{4}", ("%d-%b-%Y",)),
+    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y",)),
+    (r"\d{1,2} [A-Za-z]{3} \d{4}", ("%d %b %Y",)),
+    (r"[A-Za-z]{3} \d{1,2}, \d{4}", ("%b %d, %Y",)),
+    (r"[A-Za-z]{4,9} \d{1,2}, \d{4}", ("%B %d, %Y",)),
+    (r"\d{1,2} [A-Za-z]{4,9} \d{4}", ("%d %B %Y",)),
+)
+_DAILY_STEP: Final = 4
+"""Bars a day apart, over a weekend or a holiday at most."""
+
+_ENOUGH_STEPS: Final = 4
+"""From fewer a rhythm cannot be told."""
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def with_numbers(table: Table, mapping: CsvMapping) -> CsvMapping:
+    """The mapping with the notation of its numbers. Raises InputError where two readings remain."""
+    used, counts = _columns(mapping, PRICES), _columns(mapping, COUNTS)
+    nulls: dict[str, None] = {}
+    odd: list[str] = []
+    for column in (*used, *counts):
+        cells = table.text(column)
+        if cells.cast(pl.Float64, strict=False).null_count() == cells.null_count() and not _words(cells):
+            if column in used and cells.null_count():
+                nulls.setdefault("", None)
+            continue
+        for text in cells.drop_nulls().unique(maintain_order=True).to_list():
+            if text.strip().lower() in NULLS:
+                nulls.setdefault(text.strip(), None)
+            elif column in used:
+                odd.append(text.strip())
+            elif text.strip()[-1:].lower() in _SUFFIXES:
+                mapping = mapping.model_copy(update={"suffixes": True})
+                odd.append(text.strip()[:-1])
+            else:
+                odd.append(text.strip())
+        if column in used and cells.null_count():
+            nulls.setdefault("", None)
+    decimal, strip = _notation(table, odd, mapping.separator)
+    return mapping.model_copy(update={"nulls": tuple(nulls), "decimal": decimal, "strip": strip})
+
+
+def _columns(mapping: CsvMapping, fields: Sequence[str]) -> list[str]:
+    stated: dict[str, str | int] = dict(mapping.columns.items())
+    return [str(stated[field]) for field in fields if field in stated]
+
+
+def _words(cells: pl.Series) -> bool:
+    """Whether a column of numbers holds words that a cast takes for numbers, such as NaN."""
+    return bool(cells.str.contains(r"(?i)[a-df-z]").any())
+
+
+def _notation(table: Table, texts: Sequence[str], separator: str) -> tuple[str, str]:
+    """The decimal mark, and the characters to leave out of numbers."""
+    cells = pl.Series(texts, dtype=pl.String)
+    signs = "".join(sign for sign in _SIGNS if cells.str.contains(sign, literal=True).any())
+    bare = cells.str.replace_all(f"[{_SIGNS}]", "")
+    if not bare.str.contains(",", literal=True).any():
+        return ".", signs
+    grouped = bare.str.contains(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$|^-?\d+(\.\d+)?$").all()
+    comma = bare.str.contains(r"^-?\d{1,3}(\.\d{3})+(,\d+)?$|^-?\d+(,\d+)?$").all()
+    if grouped and comma:  # `1,234` throughout: where commas separate cells they are not the decimal mark
+        comma, grouped = separator != ",", separator == ","
+    if comma:
+        return ",", f"{signs}."
+    if grouped:
+        return ".", f"{signs},"
+    with_comma = next((text for text in texts if "," in text), "")
+    raise InputError(
+        "numbers are written in two ways", where=table.file.name, found=repr(with_comma[:40]),
+        expected="one decimal mark and one mark of thousands",
+        remedy="name a mapping with decimal and strip",
+    )  # fmt: skip
+
+
+def cleaned(table: Table, mapping: CsvMapping) -> Table:
+    """The table with the numbers that a mapping reads in plain notation; what cannot be read stays as it stands."""
+    if not (mapping.nulls or mapping.strip or mapping.suffixes or mapping.decimal != "."):
+        return table
+    numbers = _columns(mapping, (*PRICES, *COUNTS))
+    words = [word.lower() for word in mapping.nulls]
+    changed = []
+    for column in numbers:
+        cells = table.text(column)
+        text = cells.str.strip_chars()
+        if mapping.strip:
+            text = text.str.replace_all("[" + "".join(f"\\{sign}" for sign in mapping.strip) + "]", "")
+        if mapping.decimal != ".":
+            text = text.str.replace(mapping.decimal, ".", literal=True)
+        if mapping.suffixes:
+            text = _multiplied(text)
+        null = cells.str.strip_chars().str.to_lowercase().is_in(words)
+        good = text.cast(pl.Float64, strict=False).is_not_null()
+        frame = pl.DataFrame({"cells": cells, "text": text, "null": null, "good": good})
+        changed.append(
+            frame.select(
+                pl.when("null").then(None).when("good").then("text").otherwise("cells").alias(column)
+            ).to_series()
+        )
+    return replace(table, frame=table.frame.with_columns(changed))
+
+
+def _multiplied(cells: pl.Series) -> pl.Series:
+    """Numbers with K, M or B behind them as whole numbers."""
+    number = cells.str.slice(0, cells.str.len_chars() - 1).cast(pl.Float64, strict=False)
+    for sign, factor in _SUFFIXES.items():
+        scaled = (number * factor).round().cast(pl.Int64, strict=False).cast(pl.String)
+        ends = cells.str.to_lowercase().str.ends_with(sign) & number.is_not_null()
+        cells = pl.select(pl.when(ends).then(scaled).otherwise(cells)).to_series()
+    return cells
+
+
+# ---------------------------------------------------------------- dates
+
+
+def with_dates(table: Table, mapping: CsvMapping, groups: NDArray[np.int32] | None) -> CsvMapping:
+    """The mapping with the format of its dates, and with the order of its rows.
+
+    groups: a number per row, of the contract or symbol it is of; bars of one come in order. Raises InputError where
+    no format fits the whole column, and where two do.
+    """
+    column = str(mapping.columns["session"])
+    cells = table.text(column)
+    if cells.null_count():
+        table.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected="a date")
+    text = cells.str.strip_chars()
+    if text.str.contains(_UNIX).all() and not text.str.contains(r"^\d{8}$").any():
+        return _ordered(mapping, "unix", _unix(text) // DAY, groups)
+    shapes = [(pattern, formats) for pattern, formats in _DATES if text.str.contains(f"^{pattern}{_TIME}$").all()]
+    if not shapes:
+        fits = {pattern: text.str.contains(f"^{pattern}{_TIME}$") for pattern, _ in _DATES}
+        usual = max(fits.values(), key=lambda each: (int(each.sum()), bool(each[0])))
+        what = "not a date like the others" if usual.any() else "not a date"
+        table.fail(int((~usual).arg_max() or 0), column, what, expected="dates in one form")
+    pattern, formats = shapes[0]
+    day = text.str.extract(f"^({pattern})", 1)
+    found: dict[str, NDArray[np.int64]] = {}
+    for form in formats:
+        dates = day.str.to_date(form, strict=False)
+        if not dates.null_count():
+            found[form] = dates.to_physical().to_numpy().astype(np.int64)
+    if not found:
+        dates = day.str.to_date(formats[0], strict=False)
+        table.fail(int(dates.is_null().arg_max() or 0), column, "not a date", expected=f"a date as {formats[0]}")
+    chosen = _decided(table, column, found, groups)
+    timed = day.str.len_chars() != text.str.len_chars()
+    if not timed.any():
+        return _ordered(mapping, chosen, found[chosen], groups)
+    return _ordered(mapping, "iso" if chosen == "%Y-%m-%d" else f"{chosen} and a time", found[chosen], groups)
+
+
+def _decided(table: Table, column: str, found: dict[str, NDArray[np.int64]], groups: NDArray[np.int32] | None) -> str:
+    """The one format that makes the column days in order; of two, the one without weekends, or of daily steps."""
+    left = dict(found)
+    for fits in (_in_order, _no_weekend, _daily):
+        if len(left) > 1:
+            passing = {form: days for form, days in left.items() if fits(days, groups)}
+            if not passing and fits is _in_order:
+                left = {}
+                break
+            left = passing or left
+    if len(left) == 1:
+        return next(iter(left))
+    raise InputError(
+        f"column {column!r}: day and month cannot be told apart",
+        where=table.file.name,
+        found=", ".join(repr(text) for text in table.text(column)[:3].to_list()),
+        expected="dates of which one reading alone is in order",
+        remedy=f"name a mapping with date_format {' or '.join(found)}",
+    )
+
+
+def _steps(days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> NDArray[np.int64]:
+    if groups is None:
+        return np.diff(days)
+    order = np.argsort(groups, kind="stable")
+    same = np.diff(groups[order]) == 0
+    steps: NDArray[np.int64] = np.diff(days[order])[same]
+    return steps
+
+
+def _in_order(days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> bool:
+    steps = _steps(days, groups)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _no_weekend(days: NDArray[np.int64], _groups: NDArray[np.int32] | None) -> bool:
+    return bool(((days + 3) % 7 < 5).all())
+
+
+def _daily(days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> bool:
+    steps = np.abs(_steps(days, groups))
+    return len(steps) >= _ENOUGH_STEPS and float(np.median(steps)) <= _DAILY_STEP
+
+
+def _ordered(mapping: CsvMapping, form: str, days: NDArray[np.int64], groups: NDArray[np.int32] | None) -> CsvMapping:
+    steps = _steps(days, groups)
+    descending = bool(len(steps)) and bool((steps < 0).all())
+    return mapping.model_copy(update={"date_format": form, "descending": descending})
+
+
+def session_days(table: Table, column: str, form: str, calendar: str | None, notes: list[str]) -> NDArray[np.int32]:
+    """The sessions of a column, as days since 1970-01-01.
+
+    form: a strftime format, `unix`, `iso`, or a format `and a time`. An instant belongs to the trade date of
+    `calendar`; without one to its own date, or to the weekday after it where the column shows that bars begin in the
+    evening before. A time without a zone is that of the bar's day. What was assumed is added to `notes`.
+    """
+    if form not in ("unix", "iso") and not form.endswith(" and a time"):
+        return table.days(column, form)
+    text = table.text(column).str.strip_chars()
+    if text.null_count():
+        table.fail(int(text.is_null().arg_max() or 0), column, "empty", expected="a date or an instant")
+    if form == "unix":
+        if not text.str.contains(_UNIX).all():
+            at = int((~text.str.contains(_UNIX)).arg_max() or 0)
+            table.fail(at, column, "not an instant", expected="seconds since 1970")
+        return _of_instants(table, column, _unix(text), calendar, notes)
+    date_form = "%Y-%m-%d" if form == "iso" else form.removesuffix(" and a time")
+    pattern = next(shape for shape, forms in _DATES if date_form in forms)
+    parts = text.str.extract_groups(f"^({pattern}){_TIME}$").struct.unnest()
+    day, hour, minute, second, half, zone = parts.get_columns()
+    dates = day.str.to_date(date_form, strict=False)
+    if dates.null_count():
+        table.fail(
+            int(dates.is_null().arg_max() or 0), column, "not a date", expected=f"{date_form}, with or without a time"
+        )
+    days = dates.to_physical().to_numpy().astype(np.int64)
+    late = (half.str.to_lowercase() == "pm").fill_null(value=False).cast(pl.Int64)
+    hours = hour.cast(pl.Int64).fill_null(0)
+    hours = pl.select(pl.when(half.is_not_null()).then(hours % 12 + 12 * late).otherwise(hours)).to_series()
+    seconds = (hours * 3600 + minute.cast(pl.Int64).fill_null(0) * 60 + second.cast(pl.Int64).fill_null(0)).to_numpy()
+    if zone.null_count() == 0 and (seconds != 0).any():
+        return _of_instants(table, column, (days * 86_400 + seconds - _offset(zone)) * 1_000_000_000, calendar, notes)
+    if zone.null_count() not in (0, len(zone)):
+        table.fail(int(zone.is_null().arg_max() or 0), column, "no zone, as other rows have one", expected="an instant")
+    if (seconds != 0).any() and _begins_in_the_evening(days):
+        notes.append(
+            f"{column}: bars begin in the evening of the day before, on Sundays too: the weekday after is taken"
+        )
+        days = _next_weekday(days)
+    return days.astype(np.int32)
+
+
+def _unix(text: pl.Series) -> NDArray[np.int64]:
+    """Instants in ns of a column of seconds, or of thousandths, millionths, billionths of one."""
+    number = text.str.replace(r"\.0+$", "").cast(pl.Int64).to_numpy()
+    size = int(np.abs(number).max())
+    factor = next(
+        each for each, most in ((10**9, 10**11), (10**6, 10**14), (10**3, 10**17), (1, 10**20)) if size < most
+    )
+    scaled: NDArray[np.int64] = number * factor
+    return scaled
+
+
+def _offset(zone: pl.Series) -> NDArray[np.int64]:
+    """Seconds that a zone is ahead of UTC."""
+    parts = zone.str.extract_groups(r"^([+-])(\d{2}):?(\d{2})$").struct.unnest()
+    sign, hours, minutes = parts.get_columns()
+    size = (hours.cast(pl.Int64) * 3600 + minutes.cast(pl.Int64) * 60).fill_null(0).to_numpy()
+    return np.where((sign == "-").fill_null(value=False).to_numpy(), -size, size)
+
+
+def _of_instants(
+    table: Table, column: str, instants: NDArray[np.int64], calendar: str | None, notes: list[str]
+) -> NDArray[np.int32]:
+    days = instants // DAY
+    if (instants == days * DAY).all():
+        return days.astype(np.int32)  # midnights are dates
+    if calendar is not None and calendar != "none":
+        try:
+            trade = sessions.trade_dates(calendar, instants.astype("datetime64[ns]"))
+        except DataError as error:
+            raise InputError(f"column {column!r}: {error.what}", where=table.file.name, found=error.found) from error
+        return trade.astype(np.int64).astype(np.int32)
+    if _begins_in_the_evening(days):
+        days = _next_weekday(days)
+        notes.append(
+            f"{column}: instants without a calendar: bars begin in the evening before their session (UTC), the weekday "
+            "after is assumed; --calendar tells"
+        )
+    else:
+        notes.append(f"{column}: instants without a calendar: the UTC day is assumed; --calendar tells")
+    return days.astype(np.int32)
+
+
+def _begins_in_the_evening(days: NDArray[np.int64]) -> bool:
+    """Whether the dates of bars are those of the evening before: there are Sundays and no Fridays."""
+    weekday = (days + 3) % 7
+    return bool((weekday == 6).any() and not (weekday == 4).any())
+
+
+def _next_weekday(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    following = days + 1
+    weekday = (following + 3) % 7
+    return np.where(weekday >= 5, following + 7 - weekday, following)
