@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ctl.gatekeeper import GateDecision
     from ctl.ingest.frames import Frame
-    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.bars import BarsChoice, ClosesChoice, ContractBars, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import (
         Adjustment,
@@ -52,6 +52,8 @@ def load(
     mapping: str | Path | None = None,
     calendar: str | None = None,
     as_of: date | None = None,
+    bars: BarsChoice = "daily",
+    closes: ClosesChoice = "last_trade",
     now: datetime | None = None,
 ) -> ContractBars: ...
 @overload
@@ -75,6 +77,8 @@ def load(
     mapping: str | Path | None = None,
     calendar: str | None = None,
     as_of: date | None = None,
+    bars: BarsChoice = "daily",
+    closes: ClosesChoice = "last_trade",
     now: datetime | None = None,
 ) -> ContractBars | DailySeries:
     """Daily bars of any known format: with `root` those of its contracts, without one a single series.
@@ -82,19 +86,22 @@ def load(
     files: paths, folders or patterns such as `HG*.csv`, or a frame. symbol, publisher: which of a Databento file that
     holds several. mapping: how to read a CSV whose header is not known, a packaged mapping's name or a TOML file.
     calendar: the exchange's, whose sessions instants belong to; None: the root's own where that is known. as_of:
-    sessions after it are left out (inclusive). now: an aware instant; a session that is not over by then is left out,
+    sessions after it are left out (inclusive). bars, closes: of a root, the series that is meant where the files hold
+    intraday bars and statistics as well. now: an aware instant; a session that is not over by then is left out,
     counted and named (None: the clock's). A file without any contract of the root gives those that it holds: `build`
     refuses them, `certify` names them. Raises InputError for files that are missing or cannot be read.
     """
     from ctl.flows import plain
+    from ctl.model.bars import SeriesChoice
 
     if root is None:
         return plain.load_series(
             files, symbol, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now
         )
     return plain.load_contracts(
-        files, root, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now
-    )
+        files, root, publisher=publisher, mapping=mapping, calendar=calendar, as_of=as_of, now=now,
+        series=SeriesChoice(bars, closes),
+    )  # fmt: skip
 
 
 def build(
@@ -198,23 +205,28 @@ def backtest(
     timeframe: Timeframe = "daily",
     calendar: str | None = None,
     strategy: str = "b1",
+    actions: str | Path | None = None,
+    drop_bad_bars: bool = False,
 ) -> Result:
     """Run a strategy over one series, or over the series of a file or a frame.
 
     symbol: as the results name it; None is the root or the file's name. slippage per side and tick in price units.
     parameters: by name, in their registered ranges unless `unregistered`. lots: per trade. timeframe: of the bars
     that decide, weekly ones being made of the daily. calendar: what ends a week (None: ISO weeks). strategy: a name
-    of `ctl.strategy.registry`.
+    of `ctl.strategy.registry`. actions: the file of a share's splits and dividends. drop_bad_bars: impossible bars
+    are left out; what is to be said of bars is a warning.
     Raises UsageError for arguments that cannot be used, DataError for bars that cannot be run on.
     """
+    import warnings
+
     from ctl.flows import plain
-    from ctl.flows.backtest import run_strategy
 
     chosen = plain.strategy_named(strategy, parameters, timeframe, unregistered=unregistered)
     held, name = plain.series_of(series, calendar)
-    if tick is not None:
-        plain.require_tick(tick)
-    return run_strategy(
-        chosen, held, symbol or name,
-        timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots, calendar=calendar,
+    result, notes = plain.backtest(
+        chosen, held, symbol or name, actions=actions, drop_bad_bars=drop_bad_bars,
+        timeframe=timeframe, slippage=slippage, tick=tick, lots=lots, calendar=calendar,
     )  # fmt: skip
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return result

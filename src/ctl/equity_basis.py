@@ -235,7 +235,8 @@ class Alignment:
     canonical, reference: on `common` where that is not None, else as they were given. canonical_basis,
     reference_basis: what they were given in; None where it is not told. refusal: code and text of why they cannot be
     compared; None where they can, also where both are adjusted alike and nothing tells in which basis. later: what was
-    done about actions after the last session, as it reads behind the text; empty where nothing was.
+    done about actions after the last session, as it reads behind the text; empty where nothing was. residuals: of each
+    action its session, `split` or `dividend`, and the step in log price that it leaves between canonical and reference.
     """
 
     canonical: DailySeries
@@ -249,6 +250,7 @@ class Alignment:
     own: Inference
     pair: Inference
     later: str = ""
+    residuals: tuple[tuple[date, str, float], ...] = ()
 
     @property
     def text(self) -> str:
@@ -310,7 +312,22 @@ def align(
     formula: Formula | None = None
     if common is not None and (held, other) != (common, common):
         formula, first, second = _nearest_formula(first, second, common, actions)
-    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair, later)
+    left = _residuals(first, second, actions)
+    return Alignment(first, second, held, other, common, formula, refusal, tuple(notes), own, pair, later, left)
+
+
+def _residuals(
+    canonical: DailySeries, reference: DailySeries, actions: CorporateActions
+) -> tuple[tuple[date, str, float], ...]:
+    """What each action leaves between two series: the step of their log ratio over its ex-date."""
+    sessions, level = _levels(canonical, reference)
+    events = events_within(sessions, actions)
+    return tuple(
+        (sessions[at].astype(object), "split" if split else "dividend", float(step))
+        for at, split, step in zip(
+            events.at.tolist(), events.split.tolist(), _steps(level, events.at).tolist(), strict=True
+        )
+    )
 
 
 def _without_later_actions(
@@ -472,7 +489,8 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
 
     The price: the open, else the close, within 8 % of 1/n or n (n = 3/2, 2, 3, ..., 50). The volume of the day: that of
     the 20 sessions before times the ratio, within a factor of 5 below and 2.5 above (halved by news, a share trades ten
-    times as much); where volumes are unknown the price must be within 2 %.
+    times as much); where volumes are unknown the price must be within 2 %. The step must be 8 deviations of the changes
+    of the 60 sessions before.
     """
     frame = series.frame.filter(series.frame["close"].is_finite() & (series.frame["close"] > 0.0))
     if frame.height < 2:
@@ -480,6 +498,7 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
     close = frame["close"].to_numpy()
     opened = frame["open"].fill_null(float("nan")).fill_nan(None).fill_null(frame["close"]).to_numpy()
     log_step = np.log(np.where(opened[1:] > 0.0, opened[1:], close[1:]) / close[:-1])
+    log_change = np.diff(np.log(close))
     for row in np.flatnonzero(np.abs(log_step) >= _LOG_RATIOS[0] - _PRICE_NEAR):
         size = abs(float(log_step[row]))
         nearest = int(np.argmin(np.abs(_LOG_RATIOS - size)))
@@ -487,6 +506,9 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
         if distance > _PRICE_NEAR:
             continue
         ratio = float(_RATIOS[nearest]) if log_step[row] < 0.0 else 1.0 / float(_RATIOS[nearest])
+        moves = log_change[max(0, int(row) - _MOVES) : row]
+        if moves.size and size < _SPLIT_MOVES * _deviation(moves):
+            continue  # where prices move so much every day, a difference-adjusted price near zero does
         before = frame["volume"].slice(max(0, int(row) + 1 - _VOLUME_SESSIONS), min(_VOLUME_SESSIONS, int(row) + 1))
         usual, day = before.drop_nulls().median(), frame["volume"][int(row) + 1]
         if isinstance(usual, float) and usual > 0.0 and day:
@@ -502,6 +524,8 @@ _LOG_RATIOS: Final = np.log(_RATIOS)
 _PRICE_NEAR: Final = 0.08
 _PRICE_NEAR_ALONE: Final = 0.02
 _VOLUME_SESSIONS: Final = 20
+_MOVES: Final = 60
+_SPLIT_MOVES: Final = 8.0
 _VOLUME_LEAST: Final = 0.2
 _VOLUME_MOST: Final = 2.5
 

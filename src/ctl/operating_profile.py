@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from ctl import digests, strict_files
 from ctl.errors import ProfileError
+from ctl.model.bars import AS_DELIVERED, BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.documents import document
 from ctl.model.findings import Recommendation
 from ctl.model.lock import ProfileChange
@@ -131,6 +132,17 @@ class RollPolicyKeys(Strict):
         return RollPolicy(kind=keys.pop("policy"), guard_sessions=None if guard == "none" else guard, **keys)
 
 
+class SeriesKeys(Strict):
+    """`symbol_settings.<SYM>.series`."""
+
+    bars: BarsChoice = Field("daily", description="daily or session")
+    closes: ClosesChoice = Field("last_trade", description="last_trade or settlement")
+
+    def made(self) -> SeriesChoice:
+        """The choice as the rest of the program sees it."""
+        return SeriesChoice(**self.model_dump())
+
+
 class SymbolSettings(Strict):
     """What the profile locks of one symbol. `expected_status` is None only for non-gating symbols.
 
@@ -148,6 +160,9 @@ class SymbolSettings(Strict):
     expected_status: ExpectedStatus | None = Field(None, description=_STATUSES)
     roll_policy: Annotated[RollPolicy, ReadAs(RollPolicyKeys, RollPolicyKeys.made)] = Field(
         RollPolicy(), description="a mapping with policy, consecutive_days, eligible_months, timing, adjustment"
+    )
+    series: Annotated[SeriesChoice, ReadAs(SeriesKeys, SeriesKeys.made)] = Field(
+        AS_DELIVERED, description="a mapping with bars and closes"
     )
     reference: SafeName | None = Field(None, description=f"the name of a vendor: {SAFE_NAME_TEXT}")
     notes: Text = ""
@@ -337,6 +352,10 @@ def _contradictions(raw: dict[str, Any], *, require_lock: bool) -> Iterator[Rule
             yield path, f"{shown(name)} without settings", f"an entry symbol_settings.{name}"
         elif isinstance(settings[name], dict) and settings[name].get("expected_status") is None:
             yield ("symbol_settings", name, "expected_status"), "nothing", _STATUSES
+    shares = [name for _, name in gating if _mapping(settings, name).get("asset_class") == "equity"]
+    if shares and raw.get("portfolio_scope") == "futures_only":
+        wanted = "another scope, such as futures_and_equities"
+        yield ("portfolio_scope",), f"futures_only, and {shares[0]} is an equity of gating_universe", wanted
     for name in settings:
         if name not in known:
             wanted = "a symbol of gating_universe or non_gating_symbols"

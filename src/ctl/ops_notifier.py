@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -76,6 +76,15 @@ def symbol_failure(occasion: Occasion, failures: Mapping[str, str], *, recommend
     lines = [f"{symbol}: {_one_line(reason)}" for symbol, reason in failures.items()]
     meta = occasion.meta("symbol_failure", recommendation=recommendation, symbols=list(failures))
     return Message("symbol_failure", "warn", "\n".join([head, *lines]), meta)
+
+
+def with_alerts(message: Message, alerts: Sequence[str]) -> Message:
+    """The message of a completed run with what a person must look at in its orders; as it is where there is nothing."""
+    if not alerts:
+        return message
+    text = message.text.replace(_TAGS[message.level], _TAGS["alert"], 1)
+    lines = [text, *(_one_line(alert) for alert in alerts)]
+    return replace(message, level="alert", text="\n".join(lines), meta={**message.meta, "alerts": len(alerts)})
 
 
 def gate_failure(

@@ -19,6 +19,7 @@ from ctl.errors import CtlError, DataError, GateRefused
 from ctl.flows import next_open, portfolio
 from ctl.flows.portfolio import Certified, SymbolOutcome
 from ctl.gatekeeper import GateDecision, GatePass, require_pass
+from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
 from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, TradesFile
 from ctl.model.trades import Timeframe
@@ -161,6 +162,7 @@ def _entry(
         slippage_per_side=slippage,
         slippage_source="profile" if settings is not None else "one tick of the workspace",
         certificate_sha256=certificates.get(symbol),
+        series=settings.series if settings is not None else AS_DELIVERED,
     )
 
 
@@ -244,7 +246,7 @@ def summarise(
     sheet, risk = None, None
     if executed and strategy == registry.DEFAULT:
         missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
-        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing)
+        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing, instant=instant)
     return RunSummary(
         timestamp=instant,
         cycle_id=plan.cycle_id,

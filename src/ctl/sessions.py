@@ -147,6 +147,34 @@ def previous_session(calendar: str, day: date) -> date:
     return _date(int(days[index]))
 
 
+@lru_cache(maxsize=64)
+def opening(calendar: str, session: date) -> datetime:
+    """The aware UTC instant at which the trading of a session begins: of Globex's Monday, Sunday 17:00 Chicago.
+
+    It is the library's first opening after the close of the session before. Raises DataError for a day that is no
+    session, and where the library has no opening there.
+    """
+    before = previous_session(calendar, session)
+    closed = closes_of(calendar, np.array([before, session], dtype="datetime64[D]"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if _library(calendar) == _LIBRARIES[0]:
+            import exchange_calendars
+
+            begin, end = before.isoformat(), (session + timedelta(days=7)).isoformat()
+            opens = exchange_calendars.get_calendar(calendar, start=begin, end=end).opens
+        else:
+            import pandas_market_calendars
+
+            opens = pandas_market_calendars.get_calendar(calendar).schedule(before, session)["market_open"]
+    instants = opens.dt.tz_convert(None).to_numpy().astype("datetime64[ns]")
+    after = instants[(instants >= closed[0]) & (instants < closed[1])]
+    if not after.size:
+        raise DataError(f"calendar {calendar} knows no opening of {session}", code="CALENDAR_RANGE")
+    opened: datetime = after.min().astype("datetime64[us]").item()
+    return opened.replace(tzinfo=UTC)
+
+
 def trade_date(calendar: str, instant: datetime) -> date:
     """The session that an instant trades for: the first one that closes after it.
 

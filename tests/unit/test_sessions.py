@@ -309,3 +309,21 @@ def test_closes_in_summer_in_winter_and_before_a_holiday() -> None:
     assert sessions.closes_of("XNYS", days[:0]).size == 0
     with pytest.raises(DataError, match="2024-07-04 is no session of calendar XNYS"):
         sessions.closes_of("XNYS", np.array(["2024-07-04"], dtype="datetime64[D]"))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "session", "opened"),
+    [
+        ("CMES", date(2026, 3, 2), datetime(2026, 3, 1, 23, tzinfo=UTC)),  # Sunday 17:00 Chicago, in winter
+        ("CMES", date(2026, 3, 9), datetime(2026, 3, 8, 22, tzinfo=UTC)),  # and on the day the clocks change
+        ("CMEGlobex_Energy", date(2026, 2, 20), datetime(2026, 2, 19, 23, tzinfo=UTC)),
+        ("XNYS", date(2026, 3, 2), datetime(2026, 3, 2, 14, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_session_opens_when_the_exchange_says(calendar: str, session: date, opened: datetime) -> None:
+    assert sessions.opening(calendar, session) == opened
+
+
+def test_a_day_without_a_session_has_no_opening() -> None:
+    with pytest.raises(DataError):
+        sessions.opening("CMES", date(2026, 3, 1))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ctl.certification.request import CertifyRequest, EquityBasis
+from ctl.certification.request import CertifyRequest, EquityBasis, Recovered
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
 
-__all__ = ["CertifyRequest", "EquityBasis", "certify", "limits_document"]
+__all__ = ["CertifyRequest", "EquityBasis", "Recovered", "certify", "limits_document"]
 
 
 def certify(request: CertifyRequest) -> Certificate:

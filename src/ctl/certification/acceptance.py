@@ -46,6 +46,22 @@ class LimitsV2:
     max_off_grid_share: float = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class LimitsE1:
+    """Policy e1, of shares. Every limit is inclusive; deviations and residuals are fractions of the price."""
+
+    min_shared_sessions: int = 500
+    max_action_residual: float = 0.005
+    accept_mean_deviation: float = 0.001
+    accept_max_deviation: float = 0.02
+    watch_mean_deviation: float = 0.005
+    watch_max_deviation: float = 0.05
+    min_change_correlation: float = 0.90
+    max_median_level_difference: float = 0.05
+    max_off_grid_share: float = 0.01
+
+
+LIMITS_E1: Final = LimitsE1()
 LIMITS_V1: Final = LimitsV1()
 LIMITS_V2: Final = LimitsV2()
 
@@ -106,6 +122,29 @@ def evaluate(measures: Measures, *, quote_unit: str, policy: str = "v1") -> tupl
     return worst(reasons), tuple(reasons)
 
 
+def evaluate_share(shared_sessions: int, mean_deviation: float, max_deviation: float) -> tuple[Reason, ...]:
+    """Every breach of policy e1 by a share's closes, REJECT first."""
+    limits = LIMITS_E1
+    reasons: list[Reason] = []
+    if shared_sessions < limits.min_shared_sessions:
+        reasons.append(
+            _fewer("INSUFFICIENT_OVERLAP", "shared sessions", shared_sessions, limits.min_shared_sessions, "sessions")
+        )
+    for code, name, value, accept, watch in (
+        ("MEAN_DEVIATION", "mean deviation", mean_deviation,
+         limits.accept_mean_deviation, limits.watch_mean_deviation),
+        ("MAX_DEVIATION", "largest deviation", max_deviation, limits.accept_max_deviation, limits.watch_max_deviation),
+    ):  # fmt: skip
+        severity: Severity = "REJECT" if exceeds(value, watch) else "WATCH"
+        limit = watch if severity == "REJECT" else accept
+        if exceeds(value, limit):
+            left, right = compared(100.0 * value, 100.0 * limit)
+            text = f"{name} {left} % > {right} % of price"
+            reasons.append(Reason(code, severity, text, value, limit, "fraction of price"))
+    reasons.sort(key=lambda reason: reason.severity != "REJECT")
+    return tuple(reasons)
+
+
 def refuses_rolls(n_paired: int, unmatched_canonical: int, unmatched_reference: int) -> bool:
     """Whether the counts of two roll schedules alone mean REJECT; the limits are both policies'."""
     sessions = LIMITS_V1.min_shared_sessions
@@ -124,7 +163,11 @@ def worst(reasons: list[Reason] | tuple[Reason, ...]) -> Decision:
 
 def limits_document(policy: str) -> dict[str, Any]:
     """The limits of a policy, JSON-ready: what the profile's `thresholds` digest is taken of."""
-    return {"policy": policy, "limits": asdict(_limits(policy))}
+    return {"policy": policy, "limits": asdict(_limits_of(policy))}
+
+
+def _limits_of(policy: str) -> LimitsV1 | LimitsV2 | LimitsE1:
+    return LIMITS_E1 if policy == "e1" else _limits(policy)
 
 
 def _limits(policy: str) -> LimitsV1 | LimitsV2:
@@ -134,7 +177,7 @@ def _limits(policy: str) -> LimitsV1 | LimitsV2:
             return LIMITS_V1
         case "v2":
             return LIMITS_V2
-    raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2")
+    raise DataError("unknown acceptance policy", found=repr(policy), expected="v1 or v2; e1 of shares")
 
 
 def _counts(measures: Measures, limits: LimitsV1 | LimitsV2) -> list[Reason]:

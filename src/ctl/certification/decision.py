@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
 from ctl.certification.layers import identity
-from ctl.certification.window import INSUFFICIENT_OVERLAP, both_sides
+from ctl.certification.overlap import INSUFFICIENT_OVERLAP
+from ctl.certification.window import both_sides
+from ctl.model.certificate import DeviationFigures
 from ctl.model.findings import NotRun, Reason
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ def decide(examination: Examination, rebuilt: JudgedSeries | NotComputed) -> tup
 
     rebuilt: our contracts built on the reference's rolls, whose verdict policy v2 reads.
     """
+    if examination.request.acceptance_policy == "e1":
+        return _decide_share(examination)
     if examination.identity.status == "FAIL":
         return "REJECT", _identity_reasons(examination)
     request, sides = examination.request, both_sides(examination.request)
@@ -48,6 +52,35 @@ def decide(examination: Examination, rebuilt: JudgedSeries | NotComputed) -> tup
         measured = {INSUFFICIENT_OVERLAP, *_codes_measured(examination)}
         reasons = tuple(reason for reason in reasons if reason.code in measured)
     return decision, reasons
+
+
+def _decide_share(examination: Examination) -> tuple[Decision, tuple[Reason, ...]]:
+    """Policy e1: what identity and actions refuse, then what did not run, then the deviations."""
+    failed = [check for check in examination.identity.findings if check.status == "FAIL"]
+    refused = tuple(
+        Reason(
+            "ACTION_UNEXPLAINED" if check.check in ("actions", "adjustment_basis") else "IDENTITY_MISMATCH",
+            "REJECT", check.text, check.value, check.limit, check.unit,
+        )
+        for check in failed
+    )  # fmt: skip
+    sides = both_sides(examination.request)
+    if isinstance(sides, NotRun) and not refused:
+        code = "CANONICAL_MISSING" if examination.request.canonical is None else "REFERENCE_MISSING"
+        return "ERROR", (Reason(code, "ERROR", f"{sides.reason}: nothing to compare"),)
+    figures, window = examination.drift.report.values, examination.window
+    if isinstance(figures, DeviationFigures) and not isinstance(window, NotRun):
+        shared = int(window.overlap.sessions.size)
+        reasons = acceptance.evaluate_share(shared, figures.mean_deviation, figures.max_deviation)
+        if refused or examination.identity.report.ran:
+            return acceptance.worst((*refused, *reasons)), (*refused, *reasons)
+    if refused:
+        return "REJECT", refused
+    unfit = [layer for layer in (examination.identity, examination.drift) if not layer.report.ran]
+    return "ERROR", tuple(
+        Reason(f"{layer.layer}_{layer.status}", "ERROR", f"{layer.layer} {layer.report.title}: {layer.text}")
+        for layer in unfit
+    )
 
 
 def _too_short(examination: Examination, shared_sessions: int) -> bool:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from ctl.certification import equity
 from ctl.certification.attempt import attempt
 from ctl.certification.layers import drift, functional, identity, integrity, prints, roll_gaps, roll_schedule
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.log_points import LogPoints, adjusted_by_ratio, in_log_points
 from ctl.certification.measures import take_measures
-from ctl.certification.window import build_window, read_our_side, read_reference
+from ctl.certification.our_side import read_our_side
+from ctl.certification.window import build_window, read_reference
 from ctl.model.certificate import JudgedSeries
 from ctl.model.findings import LayerResult, NotRun
 
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
     from ctl.certification.layers.functional import FunctionalParity
     from ctl.certification.layers.roll_gaps import RollGaps
     from ctl.certification.layers.roll_schedule import RollSchedules
+    from ctl.certification.our_side import OurSide
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.request import CertifyRequest
-    from ctl.certification.window import OurSide, Window
+    from ctl.certification.window import Window
     from ctl.model.certificate import NotComputed
     from ctl.model.findings import Finding, LayerName
 
@@ -71,7 +74,11 @@ class Examination:
 
 
 def examine(request: CertifyRequest) -> Examination:
-    """What layers L0 to L5 find; after a failed L0 the others are NOT_RUN."""
+    """What layers L0 to L5 find; after a failed L0 the others are NOT_RUN, but for a share's."""
+    if request.acceptance_policy == "e1":
+        our_side, shared, found = equity.layers(request)
+        recovered_too = shared if isinstance(shared, NotRun) else shared.recovered
+        return Examination(request, our_side, recovered_too, shared, *found)
     ours = attempt(partial(read_our_side, request))
     checks = _then(ours, lambda ours: identity.check_ours(request, ours))
     compared = checks if isinstance(checks, NotRun) else IDENTITY_FAILED if identity.gate_failed(checks) else ours
@@ -92,7 +99,7 @@ def examine(request: CertifyRequest) -> Examination:
     explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment, isolated))
     return Examination(
         request, ours, recovered, window, first, raw_data, schedule, gaps, explained,
-        functional=_layer("L5", partial(_functional, request, recovered, explained.measured)),
+        functional=_layer("L5", partial(_functional, request, window, explained.measured)),
     )  # fmt: skip
 
 
@@ -120,14 +127,15 @@ def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> 
 
 
 def _functional(
-    request: CertifyRequest, recovered: RecoveredReference | NotRun, explained: ExplainedDrift | NotRun
+    request: CertifyRequest, window: Window | NotRun, explained: ExplainedDrift | NotRun
 ) -> LayerResult[FunctionalParity]:
-    for refused in (recovered, explained):
-        # What the earlier layers refuse to compare, the strategy is not compared on either.
-        if isinstance(refused, NotRun) and refused.code is not None and not refused.failed:
-            return LayerResult.absent("L5", refused)
+    # What the earlier layers could not or would not compare, the strategy is not compared on either.
+    if isinstance(window, NotRun):
+        return LayerResult.absent("L5", window)
+    if isinstance(explained, NotRun) and explained.code is not None and not explained.failed:
+        return LayerResult.absent("L5", explained)
     ledger = explained if isinstance(explained, NotRun) else explained.ledger
-    return functional.check(functional.strategy_input(request, recovered), ledger)
+    return functional.check(functional.strategy_input(request, window.recovered), ledger)
 
 
 def _then(value: Value | NotRun, work: Callable[[Value], Result | NotRun]) -> Result | NotRun:

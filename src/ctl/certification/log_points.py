@@ -20,8 +20,8 @@ from ctl.model.rolls import ContinuousSeries
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ctl.certification.our_side import OurSide
     from ctl.certification.request import CertifyRequest
-    from ctl.certification.window import OurSide
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from ctl.certification.window import Overlap
+    from ctl.certification.overlap import Overlap
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 Recovered = Callable[["npt.NDArray[np.datetime64]", "npt.NDArray[np.float64]"], "FunctionalInput | None"]
+RunOn = Callable[["ContinuousSeries"], "tuple[FunctionalInput | None, Recovered | None]"]
 Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
 
 
@@ -29,7 +31,8 @@ class EquityBasis:
 
     text: the bases and the common one. refusal: code and text where there is no common basis: nothing is compared.
     notes: where a series is not in the basis that it states. closes: the canonical closes as read (n), whose tick
-    grid is the exchange's. document: the evidence, JSON-ready.
+    grid is the exchange's. residuals: of each action its session, whether a split or a dividend, and the log price that
+    it leaves between both sides on the common basis. document: the evidence, JSON-ready.
     """
 
     text: str
@@ -37,6 +40,7 @@ class EquityBasis:
     notes: tuple[str, ...]
     closes: npt.NDArray[np.float64]
     document: Mapping[str, Any]
+    residuals: tuple[tuple[date, str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class CertifyRequest:
     rebuild: builds our contracts on a given schedule (first session on each new contract).
     functional: triggers and trades of the strategy on both sides, made by the caller. run_on_recovered: makes them once
     the reference is recovered, where it ships its adjusted series alone: from its sessions and what each adjusted
-    price carries above the contract's own, on which the strategy's percentages rest.
+    price carries above the contract's own, on which the strategy's percentages rest. run_on: both of another series of
+    ours, so that every series that is judged has its own L5.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
     alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision;
@@ -72,6 +77,7 @@ class CertifyRequest:
     rebuild: Rebuild | None = None
     functional: FunctionalInput | None = None
     run_on_recovered: Recovered | None = None
+    run_on: RunOn | None = None
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False
@@ -85,3 +91,5 @@ class CertifyRequest:
             raise DataError("tick is not positive", where=where, found=repr(self.tick), expected="a price step > 0")
         if self.max_day_delta < 0:
             raise DataError("max_day_delta is negative", where=where, found=str(self.max_day_delta), expected=">= 0")
+        if self.acceptance_policy == "e1" and self.contracts is not None:
+            raise DataError("policy e1 judges shares", where=where, found="contracts", expected="v1 or v2")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
+from ctl.model.bars import BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.rolls import (
     GUARD_SESSIONS,
     Adjustment,
@@ -133,6 +134,16 @@ Schedule = Annotated[
 ]
 
 
+BarsOption = Annotated[
+    Optional[BarsChoice],  # noqa: UP045
+    typer.Option("--bars", help="Daily bars as the vendor makes them, or exchange sessions of its intraday ones."),
+]
+ClosesOption = Annotated[
+    Optional[ClosesChoice],  # noqa: UP045
+    typer.Option("--closes", help="Closes as the bars have them, or settlements of the vendor's statistics."),
+]
+
+
 def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
     return "weekly" if chosen is Timeframe.weekly else "daily"
 
@@ -205,6 +216,8 @@ def build(
     guard: Guard = str(GUARD_SESSIONS),
     target: Target = "adjacent",
     bridge_holes: BridgeHoles = False,
+    bars: BarsOption = None,
+    closes: ClosesOption = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
     out: Annotated[
@@ -242,11 +255,19 @@ def build(
             schedule,
         )
         code = plain_commands.build(
-            contracts, root, roll, out, publisher=publisher, mapping=mapping, csv=csv, json=json
+            contracts,
+            root,
+            roll,
+            out,
+            series=SeriesChoice(bars or "daily", closes or "last_trade"),
+            publisher=publisher,
+            mapping=mapping,
+            csv=csv,
+            json=json,
         )
     else:
-        _require_workspace_options(context, frozenset({"symbols", "csv", "workspace", "json"}))
-        code = workspace_commands.build(workspace, symbols or [], csv=csv, json=json)
+        _require_workspace_options(context, frozenset({"symbols", "bars", "closes", "csv", "workspace", "json"}))
+        code = workspace_commands.build(workspace, symbols or [], bars=bars, closes=closes, csv=csv, json=json)
     raise typer.Exit(code)
 
 
@@ -315,6 +336,8 @@ def certify(
     guard: Guard = str(GUARD_SESSIONS),
     target: Target = "adjacent",
     bridge_holes: BridgeHoles = False,
+    bars: BarsOption = None,
+    closes: ClosesOption = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
     reference_mapping: Annotated[
@@ -388,17 +411,24 @@ def certify(
             schedule,
         )
         code = plain_commands.certify(
-            contracts, root, roll,
+            contracts, root, roll, series=SeriesChoice(bars or "daily", closes or "last_trade"),
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
             mapping=mapping, reference_mapping=reference_mapping,
             quote_unit=quote_unit, calendar=calendar, acceptance=acceptance or Acceptance.v1,
             out=out, as_of=as_of, explain=explain, json=json,
         )  # fmt: skip
     else:
-        allowed = frozenset({"symbols", "acceptance", "as_of", "explain", "workspace", "json"})
+        allowed = frozenset({"symbols", "acceptance", "bars", "closes", "as_of", "explain", "workspace", "json"})
         _require_workspace_options(context, allowed)
         code = workspace_commands.certify(
-            workspace, symbols or [], acceptance=acceptance, as_of=as_of, explain=explain, json=json
+            workspace,
+            symbols or [],
+            acceptance=acceptance,
+            bars=bars,
+            closes=closes,
+            as_of=as_of,
+            explain=explain,
+            json=json,
         )
     raise typer.Exit(code)
 
@@ -444,6 +474,26 @@ def backtest(
     calendar: Annotated[
         str, typer.Option("--calendar", help="Exchange calendar that ends weeks and months: XNYS, CMES, ... or none.")
     ] = "none",
+    actions: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--actions", exists=True, dir_okay=False, readable=False, help="Splits and dividends of a share."),
+    ] = None,
+    drop_bad_bars: Annotated[
+        bool,
+        typer.Option("--drop-bad-bars", help="Leave out bars that cannot be, and say how many, instead of refusing."),
+    ] = False,
+    first: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="DATE", help="Use only sessions from this date on (YYYY-MM-DD, inclusive)."),
+    ] = None,
+    last: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--to", metavar="DATE", help="Use only sessions up to this date (inclusive)."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", help="Folder for the document, the trades and the triggers."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run B1 over one series of daily bars and show its triggers, trades and metrics.
@@ -465,6 +515,11 @@ def backtest(
             lots=lots,
             timeframe=_timeframe(timeframe),
             calendar=calendar,
+            actions=actions,
+            drop_bad_bars=drop_bad_bars,
+            first=first,
+            last=last,
+            out=out,
             json=json,
         )
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl.cli import output
 from ctl.cli.output import number
-from ctl.model.certificate import JudgedSeries, ParityFigures
+from ctl.model.certificate import DeviationFigures, JudgedSeries, ParityFigures
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _NO_DRIFT_TICKS: Final = 1e-6
 _CAUSES_SHOWN: Final = 3
 
 _ALTERNATIVES: Final = {
+    "daily": "the vendor's daily bars",
     "settlement": "settlement closes",
     "session": "session-true bars",
     "session_settlement": "session-true bars and settlement closes",
@@ -62,6 +63,12 @@ def _figures(certificate: Certificate) -> Iterator[str]:
     overlap = certificate.overlap
     if overlap is not None:
         rolls = "rolls not compared"
+        deviation = certificate.layers.L4.values
+        if isinstance(deviation, DeviationFigures):
+            rolls = (
+                f"closes {100 * deviation.mean_deviation:.3f} % apart on average, at most "
+                f"{100 * deviation.max_deviation:.2f} % on {deviation.max_deviation_session}"
+            )
         if certificate.n_paired is not None:
             rolls = (
                 f"rolls {certificate.n_canonical} against {certificate.n_reference}, {certificate.n_paired} paired "
@@ -69,7 +76,7 @@ def _figures(certificate: Certificate) -> Iterator[str]:
             )
         span = f"{overlap.first_session} to {overlap.last_session}"
         yield f"{overlap.shared_sessions} shared sessions {span}; {rolls}"
-    if certificate.mean_drift is not None:
+    if certificate.mean_drift is not None and certificate.ledger is not None:
         yield (
             f"gap difference mean {number(certificate.mean_gap_diff)} max {number(certificate.max_gap_diff)}; "
             f"drift mean {number(certificate.mean_drift)} max {number(certificate.max_drift)} "
@@ -93,7 +100,8 @@ def _explain(certificate: Certificate) -> None:
             )
         for line in _alternative_lines(certificate, certificate.counterfactuals.alternatives):
             print(line)
-    print(f"What would change the verdict: {_flip_text(certificate)}")
+    if certificate.acceptance.policy != "e1":
+        print(f"What would change the verdict: {_flip_text(certificate)}")
     basis = certificate.layers.L0.finding("adjustment_basis")
     if basis is not None:
         print(f"Adjustment basis: {basis.text}")
@@ -167,7 +175,12 @@ def _alternative_lines(
             continue
         ran += 1
         as_built = f"{number(certificate.mean_drift)} as built, {certificate.quote_unit}"
-        yield f"With {label}: {item.decision}, mean drift {number(item.mean_drift)} ({as_built})"
+        traded = item.functional.text
+        if item.functional.figures is not None:
+            figures = item.functional.figures
+            traded = f"{counted(item.functional.trades or 0, 'trade')}, {figures.canonical_total_r:+.2f} R"
+            traded += f" against {figures.reference_total_r:+.2f}"
+        yield f"With {label}: {item.decision}, mean drift {number(item.mean_drift)} ({as_built}); {traded}"
         if _BETTER.index(item.decision) > _BETTER.index(certificate.decision):
             better.append((name, item))
     if better:

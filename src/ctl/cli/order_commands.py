@@ -46,9 +46,6 @@ def orders(
         if not errors:
             print("ctl orders: no symbol was run that orders are made of", file=sys.stderr)
         return EXIT_ERROR
-    passed = sorted({order.session for order in sheet.orders if order.session < instant.date()})
-    if passed:
-        print(f"ctl orders: the open of {passed[0]} has passed: the data end before it", file=sys.stderr)
     if csv is not None:
         from ctl import store
 

@@ -182,6 +182,8 @@ def print_run(summary: RunSummary, summary_path: str | None) -> None:
     for item in summary.symbol_run_results:
         if item.status != "EXECUTED":
             print(f"{item.symbol}: {item.status}" + (f" ({item.reason})" if item.reason else ""))
+        for note in item.extra.get("notes", []):
+            print(f"{item.symbol}: {note}")
         for trade in item.extra.get("open", []):
             print(
                 f"{item.symbol}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
@@ -198,6 +200,8 @@ def print_run(summary: RunSummary, summary_path: str | None) -> None:
 def print_orders(sheet: OrderSheet, risk: RiskState | None) -> None:
     """The orders for the next open, what holds beyond them, and the risk budget."""
     print()
+    for text in sheet.alerts:
+        print(f"ALERT {text}")
     if not sheet.orders:
         print("Orders for the next open: none")
     for session in sorted({order.session for order in sheet.orders}):

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Final
 
 import ctl
-from ctl import __version__, ingest
+from ctl import __version__, ingest, store
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline, plain
-from ctl.flows.series import write_series
+from ctl.flows.series import write_series, write_together
+from ctl.model.bars import SeriesChoice
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
 from ctl.model.rolls import RollPolicy
-from ctl.model.trades import Timeframe
+from ctl.model.trades import StrategyResult, Timeframe
 
 _GUARD_DIGITS: Final = 3
 
@@ -39,6 +40,7 @@ def build(
     policy: RollPolicy,
     out: Path | None,
     *,
+    series: SeriesChoice,
     publisher: int | None,
     mapping: str | None,
     csv: bool,
@@ -48,11 +50,11 @@ def build(
     if out is None and not json:
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
     name = _require_root(root)
-    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping)
+    bars = plain.load_contracts(contracts, name, publisher=publisher, mapping=mapping, series=series)
     output.print_notes(bars.meta)
-    series = plain.build(bars, policy)
-    manifest = document(RollManifest.of(series, package_version=__version__))
-    written = write_series(out, name, series, manifest, csv=csv) if out is not None else []
+    built = plain.build(bars, policy)
+    manifest = document(RollManifest.of(built, package_version=__version__))
+    written = write_series(out, name, built, manifest, csv=csv) if out is not None else []
     if json:
         output.print_json(manifest)
     else:
@@ -65,6 +67,7 @@ def certify(
     root: str | None,
     policy: RollPolicy,
     *,
+    series: SeriesChoice,
     tick: float | None,
     max_day_delta: int | None,
     adjusted: Path | None,
@@ -88,7 +91,9 @@ def certify(
         )
     until, name = day(as_of), _require_root(root)
     plain.require_tick(tick)
-    bars = ctl.load(contracts, root=name, publisher=publisher, mapping=mapping, calendar=calendar, as_of=until)
+    bars = plain.load_contracts(
+        contracts, name, publisher=publisher, mapping=mapping, as_of=until, series=series, calendar=calendar
+    )
     output.print_notes(bars.meta)
     certificate = ctl.certify(
         bars,
@@ -124,25 +129,39 @@ def backtest(
     lots: int,
     timeframe: Timeframe,
     calendar: str,
+    actions: Path | None,
+    drop_bad_bars: bool,
+    first: str | None,
+    last: str | None,
+    out: Path | None,
     json: bool,
 ) -> int:
-    """Run B1 over one plain series."""
-    if tick is not None:
-        plain.require_tick(tick)
+    """Run B1 over one plain series; `out` takes the document, the trades and the triggers."""
     known = None if calendar == "none" else calendar
     series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping, calendar=known)
     output.print_notes(series.meta)
-    result = ctl.backtest(
-        series,
-        symbol=symbol or path.name.split(".")[0],
+    name = symbol or path.name.split(".")[0]
+    result, notes = plain.backtest(
+        plain.strategy_named("b1", parameters(param), timeframe, unregistered=unregistered),
+        plain.between(series, day(first, "--from"), day(last, "--to")),
+        name,
+        actions=actions,
+        drop_bad_bars=drop_bad_bars,
+        timeframe=timeframe,
         slippage=slippage,
         tick=tick,
-        parameters=parameters(param),
-        unregistered=unregistered,
         lots=lots,
-        timeframe=timeframe,
         calendar=calendar,
     )
+    for note in notes:
+        output.warn(note)
+    if out is not None and isinstance(result, StrategyResult):
+        files = {
+            f"{name}_trades.csv": result.to_polars().write_csv().encode(),
+            f"{name}_triggers.csv": result.triggers_frame().write_csv().encode(),
+            f"{name}_backtest.json": store.json_bytes(result.document()),
+        }
+        write_together(out, files)
     if json:
         output.print_json(result.document())
     else:

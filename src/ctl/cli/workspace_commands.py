@@ -13,13 +13,15 @@ from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ctl.gatekeeper import GateDecision
-    from ctl.operating_profile import OperatingProfile
+    from ctl.model.bars import BarsChoice, ClosesChoice
+    from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.ops.weekly import WeeklyOptions
     from ctl.run_orchestrator import RunOptions
     from ctl.store import Workspace
@@ -58,7 +60,23 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
     return EXIT_OK
 
 
-def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, json: bool) -> int:
+def series_choice(
+    settings: SymbolSettings | None, bars: BarsChoice | None, closes: ClosesChoice | None
+) -> SeriesChoice:
+    """The series that a symbol is traded on, with what the command line says otherwise."""
+    locked = settings.series if settings else AS_DELIVERED
+    return SeriesChoice(bars or locked.bars, closes or locked.closes)
+
+
+def build(
+    workspace_path: Path | None,
+    symbols: Sequence[str],
+    *,
+    bars: BarsChoice | None,
+    closes: ClosesChoice | None,
+    csv: bool,
+    json: bool,
+) -> int:
     """Build the workspace's continuous series; what is unchanged is not built again."""
     from ctl.flows import build
 
@@ -69,7 +87,13 @@ def build(workspace_path: Path | None, symbols: Sequence[str], *, csv: bool, jso
     documents: list[dict[str, Any]] = []
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
-        built = build.build_symbol(workspace, symbol, settings.roll_policy if settings else None, csv=csv)
+        built = build.build_symbol(
+            workspace,
+            symbol,
+            settings.roll_policy if settings else None,
+            series_choice(settings, bars, closes),
+            csv=csv,
+        )
         documents.append(built.manifest)
         if not json:
             files = [workspace.relative(path) for path in built.files]
@@ -84,6 +108,8 @@ def certify(
     symbols: Sequence[str],
     *,
     acceptance: str | None,
+    bars: BarsChoice | None,
+    closes: ClosesChoice | None,
     as_of: str | None,
     explain: bool,
     json: bool,
@@ -103,8 +129,9 @@ def certify(
         locked = profile.acceptance_policy if profile else "v1"
         policy = acceptance or locked
         try:
+            series = series_choice(settings, bars, closes)
             certified = portfolio.certify_symbol(
-                workspace, symbol, settings, acceptance=policy, as_of=until, now=instant
+                workspace, symbol, settings, acceptance=policy, series=series, as_of=until, now=instant
             )
         except CtlError as error:
             if len(chosen) == 1:
@@ -113,7 +140,7 @@ def certify(
             failed = True
             continue
         certificate, files = certified.certificate, []
-        if until is None and policy == locked:
+        if until is None and policy == locked and series == series_choice(settings, None, None):
             files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
         documents[symbol] = dict(certificate.document)
         if not json:

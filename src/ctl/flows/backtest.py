@@ -2,25 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from ctl import sessions
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
 from ctl.model.rolls import ContinuousSeries
+from ctl.model.trades import StrategyResult
 
 if TYPE_CHECKING:
-    from ctl.model.trades import StrategyResult, Timeframe
+    import polars as pl
+
+    from ctl.model.trades import Timeframe
     from ctl.sessions import Days
     from ctl.strategy.b1 import B1Parameters, StrategyBars
     from ctl.strategy.bars import Floats
     from ctl.strategy.protocol import Result, Strategy
 
 
+_SATURDAY: Final = 6  # of the week in polars, Monday being 1
+
+
 def session_days(series: DailySeries | ContinuousSeries) -> Days:
     """The sessions of a series as numpy days, ascending."""
     return series.frame["session"].to_numpy().astype("datetime64[D]", copy=False)
+
+
+def usable_bars(
+    series: DailySeries | ContinuousSeries, *, calendar: str | None = None, drop: bool = False
+) -> tuple[DailySeries | ContinuousSeries, tuple[str, ...]]:
+    """A series without bars that cannot be, and what is to be said of it.
+
+    Those are dated on a weekend (but for a session of the calendar), have a high below the low, an open or a close
+    outside them, or a zero among prices above zero. A close outside them is only told where closes are settlements.
+    drop: they are left out and counted. Raises DataError with the first of them, BAD_BARS, unless they are dropped.
+    """
+    judged = _judged(series, calendar)
+    bad = judged.filter(judged["kind"].is_not_null())
+    notes = _settlements_outside(judged)
+    if bad.is_empty():
+        return series, notes
+    if not drop:
+        rows = [f"{row['kind']}: {_bar(bad[index])}" for index, row in enumerate(bad.head(5).iter_rows(named=True))]
+        raise DataError(
+            f"{bad.height} impossible bars",
+            where=series.meta.root or None,
+            found="; ".join(rows),
+            expected="bars of finished sessions, each with low <= open, close <= high",
+            remedy="mend the file, or leave them out with --drop-bad-bars",
+            code="BAD_BARS",
+        )
+    kept = series.frame.filter(judged["kind"].is_null())
+    if kept.is_empty():
+        raise DataError("every bar is impossible", where=series.meta.root or None, code="BAD_BARS")
+    return replace(series, frame=kept), (*notes, f"{_counted(bad)} left out")
+
+
+def bar_notes(series: DailySeries | ContinuousSeries, *, calendar: str | None) -> tuple[str, ...]:
+    """What is to be said of bars that are traded on although they cannot be; see `usable_bars`."""
+    judged = _judged(series, calendar)
+    bad = judged.filter(judged["kind"].is_not_null())
+    return () if bad.is_empty() else (f"{_counted(bad)} traded on",)
+
+
+def _judged(series: DailySeries | ContinuousSeries, calendar: str | None) -> pl.DataFrame:
+    """Each bar with the kind of its fault (null: none), and whether a settlement lies outside its range."""
+    import polars as pl
+
+    frame, column = series.frame, pl.col
+    outside = (column("close") > column("high")) | (column("close") < column("low"))
+    settled = series.meta.close_basis == "settlement"
+    prices = pl.concat_list("open", "high", "low", "close")
+    above_zero = bool((frame.select(prices.list.min().min()).item() or 0.0) >= 0.0)
+    weekend = frame.filter(column("session").dt.weekday() >= _SATURDAY)["session"]
+    first, last = weekend.min(), weekend.max()
+    open_days: list[date] = []
+    if calendar is not None and calendar != "none" and isinstance(first, date) and isinstance(last, date):
+        open_days = sessions.sessions_between(calendar, first, last).tolist()
+    kinds = {
+        "high below low": column("high") < column("low"),
+        "open outside high and low": (column("open") > column("high")) | (column("open") < column("low")),
+        "close outside high and low": outside & pl.lit(not settled),
+        "zero among prices above zero": prices.list.contains(0.0) & pl.lit(above_zero),
+        "dated on a weekend": column("session").is_in(weekend.implode())
+        & ~column("session").is_in(pl.Series(open_days, dtype=pl.Date).implode()),
+    }
+    return frame.select(
+        "session", "open", "high", "low", "close",
+        kind=pl.coalesce(*(pl.when(bad).then(pl.lit(name)) for name, bad in kinds.items())),
+        outside=outside & pl.lit(settled),
+    )  # fmt: skip
+
+
+def _settlements_outside(judged: pl.DataFrame) -> tuple[str, ...]:
+    beyond = judged.filter("outside")
+    if beyond.is_empty():
+        return ()
+    text = f"{beyond.height} closes lie outside their bar's high and low, taken for settlements; first {_bar(beyond)}"
+    return (text,)
+
+
+def _counted(bad: pl.DataFrame) -> str:
+    counts = ", ".join(f"{n} {kind}" for kind, n in bad.group_by("kind", maintain_order=True).len().iter_rows())
+    return f"{bad.height} impossible bars ({counts}; first {_bar(bad)})"
+
+
+def _bar(bars: pl.DataFrame) -> str:
+    row = bars.row(0, named=True)
+    prices = " ".join("-" if row[key] is None else f"{row[key]:.10g}" for key in ("open", "high", "low", "close"))
+    return f"{row['session']} {prices}"
+
+
+def warm_up_note(result: Result) -> str | None:
+    """What is to be said of a series that ends before its warm-up: nothing could trigger."""
+    if not isinstance(result, StrategyResult) or result.evaluated_bars > 0:
+        return None
+    return f"{result.symbol}: nothing could trigger: {result.bar_count} bars, all of them warm-up"
 
 
 def strategy_bars(
@@ -50,6 +152,52 @@ def strategy_bars(
         month_key=sessions.month_keys(days),
         week_complete=sessions.week_is_complete(calendar, last),
     )
+
+
+def with_contracts(
+    rows: Sequence[Mapping[str, Any]],
+    series: DailySeries | ContinuousSeries,
+    *,
+    calendar: str | None,
+    timeframe: Timeframe,
+    unadjusted: DailySeries | None = None,
+) -> list[dict[str, Any]]:
+    """Documents of trades with the contract and its own price beside each adjusted entry and exit price.
+
+    They are of the session that filled: of weekly bars the week's first where the fill is its open, else its last.
+    unadjusted: a share's prices as they were printed; of one that is not known so, the raw price is None. What is no
+    trade with sessions and prices stays as it is.
+    """
+    days = session_days(series)
+    contracts, carried = series.frame["contract"].to_list(), series.frame["adjustment"].to_list()
+    raw_close: dict[date, float] = {}
+    if unadjusted is not None and unadjusted.meta.adjustment_basis == "raw":
+        raw_close = dict(zip(unadjusted.frame["session"], unadjusted.frame["close"], strict=True))
+    closes = series.frame["close"].to_list()
+    share = series.meta.adjustment_basis is not None
+    keys = sessions.week_keys(calendar, days) if timeframe == "weekly" else None
+
+    def filled(day: date, at_open: bool) -> int:
+        row = int(days.searchsorted(np.datetime64(day, "D")))
+        return int(keys.searchsorted(keys[row])) if keys is not None and at_open else row
+
+    def raw(row: int, price: float) -> float | None:
+        if not share:
+            return float(round(price - carried[row], 10))
+        close = raw_close.get(date.fromisoformat(str(days[row])))
+        return None if close is None else float(round(price * close / closes[row], 10))
+
+    made = []
+    for trade in rows:
+        found = dict(trade)
+        for end, at_open in (("entry", True), ("exit", trade.get("exit_reason") == "Stop")):
+            day, price = trade.get(f"{end}_session"), trade.get(f"{end}_price")
+            if day is None or price is None:
+                continue
+            row = filled(date.fromisoformat(str(day)), at_open)
+            found |= {f"{end}_contract": contracts[row], f"{end}_raw_price": raw(row, price)}
+        made.append(found)
+    return made
 
 
 def run_strategy(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctl import ingest
 from ctl.errors import CtlError, InputError, WorkspaceError
-from ctl.model.bars import AdjustmentBasis, ContractBars, DailySeries, SeriesMeta
+from ctl.model.bars import AS_DELIVERED, AdjustmentBasis, ContractBars, DailySeries, SeriesChoice, SeriesMeta
 from ctl.model.csv_mapping import NamedMapping
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 class SymbolInputs:
     """What the files of one symbol hold, up to the as-of session.
 
-    A future has `contracts` and a roll `policy`, an equity its own bars as `equity`, where they are known its
-    `actions`, and the `common_basis` on which its vendors are meant to be compared. settlements, session_bars:
-    what else the system of record says of a future's contracts; None where its vendor names no such folder, an
-    error where the files in it are missing or cannot be read.
+    A future has `contracts`, the bars of the `series` that it is traded on, and a roll `policy`; an equity its own bars
+    as `equity`, where they are known its `actions`, and the `common_basis` on which its vendors are meant to be
+    compared. daily, settlements, session_bars: what other series can be made of; None where its vendor names no such
+    folder, an error where the files in it are missing or cannot be read.
     """
 
     symbol: str
@@ -44,6 +44,8 @@ class SymbolInputs:
     policy: RollPolicy | None
     actions: CorporateActions | None = None
     common_basis: AdjustmentBasis | None = None
+    series: SeriesChoice = AS_DELIVERED
+    daily: ContractBars | None = None
     settlements: ContractBars | CtlError | None = None
     session_bars: ContractBars | CtlError | None = None
 
@@ -64,6 +66,38 @@ class SymbolInputs:
         return held.meta
 
 
+def contracts_of(
+    choice: SeriesChoice,
+    daily: ContractBars,
+    settlements: ContractBars | CtlError | None,
+    session_bars: ContractBars | CtlError | None,
+) -> ContractBars:
+    """The bars that a choice of series means.
+
+    Raises InputError where nothing names the files that it needs, and what kept those from being read.
+    """
+    bars = daily
+    if choice.bars == "session":
+        # Intraday files say nothing of expirations: terms are those that the daily bars came with.
+        bars = replace(_needed(session_bars, daily.meta, "bars", "session", "intraday"), terms=daily.terms)
+    if choice.closes == "last_trade" or (settlements is None and bars.meta.close_basis == "settlement"):
+        return bars
+    return ingest.settled(bars, _needed(settlements, daily.meta, "closes", "settlement", "statistics"))
+
+
+def _needed(found: ContractBars | CtlError | None, meta: SeriesMeta, key: str, value: str, files: str) -> ContractBars:
+    if isinstance(found, CtlError):
+        raise found
+    if found is None:
+        raise InputError(
+            f"{meta.root}: series.{key} is {value}, and there are no {files} files of {meta.vendor or 'the vendor'}",
+            remedy=f"name the folder as vendors.{meta.vendor}.{files} in ctl.toml (plain files: name them beside the "
+            "others with --contracts), or choose another series",
+            code="SERIES_WITHOUT_FILES",
+        )
+    return found
+
+
 def with_cycle(policy: RollPolicy, root: str, instruments: Instruments) -> RollPolicy:
     """The policy with the root's liquid month cycle where it names no months itself."""
     known = instruments.get(root)
@@ -78,6 +112,7 @@ def read_symbol(
     *,
     policy: RollPolicy | None = None,
     reference: str | None = None,
+    series: SeriesChoice = AS_DELIVERED,
     as_of: date | None = None,
     with_reference: bool = True,
     with_alternatives: bool = False,
@@ -85,8 +120,8 @@ def read_symbol(
 ) -> SymbolInputs:
     """Read one symbol of the workspace.
 
-    policy, reference: the profile's, before the workspace's own. as_of: sessions after it are left out. now: the
-    instant of the command, at which a session must be over to count; None: the files alone tell.
+    policy, reference, series: the profile's, before the workspace's own. as_of: sessions after it are left out. now:
+    the instant of the command, at which a session must be over to count; None: the files alone tell.
     with_alternatives: what a certificate tells beside its decision as well: settlements, session-true bars and the
     reference's contract bars. What is wrong with those is kept in their place, it keeps nothing else from being read.
     Raises WorkspaceError or InputError for files that are missing or cannot be read.
@@ -97,7 +132,11 @@ def read_symbol(
     contracts: ContractBars | None = None
     equity: DailySeries | None = None
     if config.asset_class == "future":
-        contracts = up_to(_contracts(workspace, config, vendor, instruments, now), as_of)
+        contracts = _contracts(workspace, config, vendor, instruments, now)
+    elif series != AS_DELIVERED:
+        raise WorkspaceError(
+            f"series of {symbol}: an equity is traded on its daily bars", found=series.name, expected="no series key"
+        )
     else:
         equity = series_up_to(_equity(config, vendor, instruments, now), as_of)
     named = reference or config.reference
@@ -114,7 +153,14 @@ def read_symbol(
         if with_alternatives and contracts is not None:
             other = replace(other, contracts=_reference_contracts(workspace, config, named, instruments, now))
         other = reference_up_to(other, as_of)
-    beside = with_alternatives and contracts is not None
+    daily, settlements, session_bars = contracts, None, None
+    if daily is not None:
+        if with_alternatives or series.closes == "settlement":
+            settlements = _settlements(workspace, config, vendor, instruments)
+        if with_alternatives or series.bars == "session":
+            session_bars = _session_bars(workspace, config, vendor, instruments, now)
+        contracts = up_to(contracts_of(series, daily, settlements, session_bars), as_of)
+        daily = up_to(daily, as_of)
     return SymbolInputs(
         symbol=symbol,
         root=config.root,
@@ -124,8 +170,10 @@ def read_symbol(
         policy=with_cycle(policy or RollPolicy(), config.root, instruments) if contracts is not None else None,
         actions=None if config.actions is None else ingest.read_actions(config.actions),
         common_basis=config.common_basis,
-        settlements=_kept(_settlements(workspace, config, vendor, instruments), as_of) if beside else None,
-        session_bars=_kept(_session_bars(workspace, config, vendor, instruments, now), as_of) if beside else None,
+        series=series,
+        daily=daily if with_alternatives else None,
+        settlements=_kept(settlements, as_of) if with_alternatives else None,
+        session_bars=_kept(session_bars, as_of) if with_alternatives else None,
     )
 
 
@@ -156,18 +204,20 @@ class ReadOnce:
         *,
         policy: RollPolicy | None = None,
         reference: str | None = None,
+        series: SeriesChoice = AS_DELIVERED,
         as_of: date | None = None,
         with_reference: bool = True,
         with_alternatives: bool = False,
     ) -> SymbolInputs:
         """`read_symbol` of the workspace."""
         held: SymbolInputs = self._once(
-            ("symbol", symbol, policy, reference, with_reference, with_alternatives),
+            ("symbol", symbol, policy, reference, series, with_reference, with_alternatives),
             lambda: read_symbol(
                 self._workspace,
                 symbol,
                 policy=policy,
                 reference=reference,
+                series=series,
                 with_reference=with_reference,
                 with_alternatives=with_alternatives,
                 now=self._now,
@@ -213,6 +263,7 @@ def inputs_up_to(inputs: SymbolInputs, as_of: date | None) -> SymbolInputs:
         contracts=None if contracts is None else up_to(contracts, as_of),
         equity=None if equity is None else series_up_to(equity, as_of),
         reference=None if reference is None else reference_up_to(reference, as_of),
+        daily=None if inputs.daily is None else up_to(inputs.daily, as_of),
         settlements=_kept(inputs.settlements, as_of),
         session_bars=_kept(inputs.session_bars, as_of),
     )

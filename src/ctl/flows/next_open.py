@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,11 @@ def next_open(
         roll=_pending_roll(inputs, series),
         late=newest > result.last_session,
     )
+    intents = replace(
+        intents,
+        terms={} if inputs.contracts is None else inputs.contracts.terms,
+        next_contract=_next_contract(inputs, intents.contract if intents.roll is None else intents.roll.to_contract),
+    )
     closes = dict(zip(bars.session.tolist(), bars.close.tolist(), strict=True))
     confirmed = [t.confirmation_session for t in result.triggers if t.confirmation_session is not None]
     market = Market(
@@ -73,17 +78,38 @@ def next_open(
 
 
 def orders(
-    workspace: Workspace, following: Sequence[NextOpen], *, missing: Sequence[str]
+    workspace: Workspace, following: Sequence[NextOpen], *, missing: Sequence[str], instant: datetime
 ) -> tuple[OrderSheet, RiskState | None]:
-    """The orders for the next open, and the risk budget. missing: gating symbols that could not be run."""
+    """The orders for the next open, and the risk budget. missing: gating symbols that could not be run.
+
+    An open that has passed at `instant` is known as such; a simulated market stands still at the end of its data.
+    """
     books = {item.entry.symbol: item.book for item in following}
-    return order_sheet([item.intents for item in following], books, workspace.risk, missing=missing)
+    intents = [
+        replace(
+            item.intents,
+            opened=not workspace.simulated
+            and sessions.opening(workspace.symbol(item.entry.symbol).calendar, item.intents.session) <= instant,
+        )
+        for item in following
+    ]
+    return order_sheet(intents, books, workspace.risk, missing=missing)
 
 
 def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant: datetime) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
     read = {item.entry.symbol: item.inputs for item in following}
     return paper.settle(workspace, [item.entry for item in following], read, instant=instant)
+
+
+def _next_contract(inputs: SymbolInputs, name: str) -> str | None:
+    """The contract after `name` among those that the roll policy may hold; None where the data have none."""
+    if inputs.contracts is None or inputs.policy is None:
+        return None
+    months = inputs.policy.eligible_months
+    names = [c.name for c in inputs.contracts.contracts if c.name == name or months is None or c.month_code in months]
+    following = names[names.index(name) + 1 :] if name in names else []
+    return following[0] if following else None
 
 
 def _pending_roll(inputs: SymbolInputs, series: ContinuousSeries | DailySeries) -> Roll | None:

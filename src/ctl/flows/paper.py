@@ -18,7 +18,8 @@ from ctl import store
 from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.backtest import backtest
-from ctl.flows.series import canonical_series
+from ctl.flows.series import traded_series
+from ctl.model.bars import AS_DELIVERED
 from ctl.model.paper import LedgerRecord, PaperComparison, PaperEntry, PaperReport, PaperSymbol
 from ctl.store.files import remove_temporaries
 from ctl.trading import paper
@@ -57,7 +58,7 @@ def _records(
 ) -> Iterator[LedgerRecord]:
     calendar = workspace.symbol(entry.symbol).calendar
     newest = _series(whole, calendar)
-    canonical = replace(whole, reference=None, settlements=None, session_bars=None)
+    canonical = replace(whole, reference=None, daily=None, settlements=None, session_bars=None)
     sessions: list[date] = newest.frame["session"].to_list()
     since = ledger.last_session(entry.symbol)
     coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
@@ -93,7 +94,7 @@ def _decided(
 
 
 def _series(of_symbol: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
-    series = canonical_series(of_symbol, calendar)
+    series = traded_series(of_symbol, calendar)
     if series is None:
         raise DataError(f"no series of {of_symbol.symbol} to settle on", code="IDENTITY_MISMATCH")
     return series
@@ -179,7 +180,11 @@ def _compared(
 ) -> list[PaperComparison]:
     settings, config = profile.symbol_settings.get(symbol), workspace.symbol(symbol)
     read = inputs.read_symbol(
-        workspace, symbol, policy=settings.roll_policy if settings else None, with_reference=False
+        workspace,
+        symbol,
+        policy=settings.roll_policy if settings else None,
+        series=settings.series if settings else AS_DELIVERED,
+        with_reference=False,
     )
     series = _series(read, config.calendar)
     result = backtest(

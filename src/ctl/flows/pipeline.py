@@ -20,6 +20,7 @@ from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
 if TYPE_CHECKING:
+    from ctl.certification.functional_input import FunctionalInput
     from ctl.model.certificate import Certificate
     from ctl.model.reference import Reference
 
@@ -42,6 +43,15 @@ def certify_symbol(
 
     # An adjusted price alone does not say what the day's price was.
     alone = contracts is not None and reference is not None and reference.unadjusted is None
+
+    def run_on(
+        ours: ContinuousSeries | DailySeries | None,
+    ) -> tuple[FunctionalInput | None, certification.Recovered | None]:
+        if alone:
+            return None, partial(functional_input_on, held.symbol, ours, reference, terms)
+        return functional_input(held.symbol, ours, reference, terms), None
+
+    functional, run_on_recovered = run_on(series)
     return certification.certify(
         certification.CertifyRequest(
             symbol=held.symbol,
@@ -56,8 +66,9 @@ def certify_symbol(
             calendar_sessions=exchange_sessions(held.bars, terms.calendar),
             other_contracts=other_contracts or {},
             rebuild=rebuild,
-            functional=None if alone else functional_input(held.symbol, series, reference, terms),
-            run_on_recovered=partial(functional_input_on, held.symbol, series, reference, terms) if alone else None,
+            functional=functional,
+            run_on_recovered=run_on_recovered,
+            run_on=run_on,
             package_version=__version__,
             currency=terms.currency,
             equity_basis=basis,
@@ -83,6 +94,7 @@ def _on_common_basis(
         notes=found.notes,
         closes=series.frame["close"].to_numpy(),
         document=found.document(),
+        residuals=found.residuals,
     )
     if reference.adjusted is not None:
         return found.canonical, replace(reference, adjusted=found.reference), basis

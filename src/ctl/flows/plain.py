@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ctl import clock, continuous, ingest, store, strict_files
 from ctl.errors import CtlError, DataError, InputError, UsageError
 from ctl.flows import inputs, pipeline, portfolio
+from ctl.flows.backtest import run_strategy, usable_bars, warm_up_note
 from ctl.flows.series import build_series, require_root
 from ctl.flows.terms import CertifyTerms
-from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.bars import AS_DELIVERED, ContractBars, DailySeries, SeriesChoice
 from ctl.model.contracts import MONTH_CODES, canonical_name, is_root
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ctl.model.instruments import Instrument
     from ctl.model.reference import Reference
     from ctl.model.trades import Timeframe
-    from ctl.strategy.protocol import Strategy
+    from ctl.strategy.protocol import Result, Strategy
 
 
 # Beyond these no exchange quotes, and a division would leave the numbers that a document can hold.
@@ -49,21 +50,69 @@ def load_contracts(
     calendar: str | None = None,
     as_of: date | None = None,
     now: datetime | None = None,
+    series: SeriesChoice = AS_DELIVERED,
 ) -> ContractBars:
-    """Daily bars of a root's contracts; see `ctl.load`."""
+    """Bars of a root's contracts, of the chosen series; see `ctl.load`. calendar: whose sessions intraday bars make."""
     if not is_root(root):
         raise UsageError("the root is no root", found=repr(root[:40]), expected="up to 6 capitals and digits: ES")
     instruments = ingest.load_instruments()
-    bars = ingest.read_contracts(
-        _sources(files),
-        root,
-        instruments=instruments,
-        mapping=_mapping(mapping),
-        publisher=publisher,
-        calendar=calendar,
-        now=now or clock.now(),
-    )
+    instant = now or clock.now()
+    if series == AS_DELIVERED:
+        bars = ingest.read_contracts(
+            _sources(files),
+            root,
+            instruments=instruments,
+            mapping=_mapping(mapping),
+            publisher=publisher,
+            calendar=calendar,
+            now=instant,
+        )
+    else:
+        bars = _chosen_bars(_sources(files), root, series, calendar, instant, publisher=publisher, mapping=mapping)
     return inputs.up_to(bars, as_of)
+
+
+def _chosen_bars(
+    files: Sequence[Any],
+    root: str,
+    series: SeriesChoice,
+    calendar: str | None,
+    instant: datetime,
+    *,
+    publisher: int | None,
+    mapping: str | Path | None,
+) -> ContractBars:
+    """The bars that a choice of series means, of files of several kinds: daily bars, intraday ones, statistics."""
+    instruments = ingest.load_instruments()
+    kinds = ingest.by_kind(files)
+    session_bars = settlements = daily = None
+    if kinds["statistics"] and series.closes == "settlement":
+        settlements = ingest.read_settlements(kinds["statistics"], root, instruments=instruments, publisher=publisher)
+    if kinds["intraday"] and series.bars == "session":
+        known = instruments.get(root)
+        named = calendar if calendar not in (None, "none") else known.calendar if known is not None else None
+        if named is None:
+            raise UsageError("intraday bars make sessions by a calendar", remedy="name it with --calendar, e.g. CMES")
+        session_bars = ingest.read_session_bars(
+            kinds["intraday"], root, calendar=named, instruments=instruments, publisher=publisher, now=instant
+        )
+    if kinds["daily"]:
+        daily = ingest.read_contracts(
+            [*kinds["daily"], *kinds["definition"]],
+            root,
+            instruments=instruments,
+            mapping=_mapping(mapping),
+            publisher=publisher,
+            calendar=calendar,
+            now=instant,
+        )
+    known_bars = daily or session_bars or settlements
+    if known_bars is None or (daily is None and series.bars == "daily"):
+        raise InputError(
+            f"no files of the series {series.name} among those named", found=", ".join(path.name for path in files),
+            expected="daily bars of contracts; for --bars session intraday ones", code="SERIES_WITHOUT_FILES",
+        )  # fmt: skip
+    return inputs.contracts_of(series, known_bars, settlements, session_bars)
 
 
 def load_series(
@@ -308,6 +357,69 @@ def gate(
         workspace = store.Workspace.load(Path(workspace))
     chosen = portfolio.read_profile(workspace, None if profile is None else Path(profile))
     return portfolio.gate(workspace, chosen, instant=instant, as_of=as_of).decision
+
+
+def backtest(
+    strategy: Strategy,
+    series: ContinuousSeries | DailySeries,
+    symbol: str,
+    *,
+    actions: str | Path | None = None,
+    drop_bad_bars: bool = False,
+    timeframe: Timeframe = "daily",
+    slippage: float = 0.0,
+    tick: float | None = None,
+    lots: int = 3,
+    calendar: str | None = None,
+) -> tuple[Result, tuple[str, ...]]:
+    """A strategy over one series as it may be traded, and what is to be said of its bars; see `ctl.backtest`."""
+    if tick is not None:
+        require_tick(tick)
+    usable, notes = usable_bars(series, calendar=calendar, drop=drop_bad_bars)
+    result = run_strategy(
+        strategy, _as_traded(usable, symbol, actions),
+        symbol, timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots, calendar=calendar,
+    )  # fmt: skip
+    warm_up = warm_up_note(result)
+    return result, notes if warm_up is None else (*notes, warm_up)
+
+
+def _as_traded(
+    series: ContinuousSeries | DailySeries, symbol: str, actions: str | Path | None
+) -> ContinuousSeries | DailySeries:
+    """A share on the basis that a strategy may run on; futures as they are."""
+    from ctl import equity_basis
+
+    if not isinstance(series, DailySeries):
+        if actions is not None:
+            raise UsageError("a continuous series has no splits or dividends", remedy="leave --actions out")
+        return series
+    stated = None if actions is None else ingest.read_actions(Path(actions))
+    frame = series.frame
+    future = frame["contract"].null_count() < frame.height or bool((frame["adjustment"] != 0.0).any())
+    known = ingest.load_instruments().entries
+    if stated is None and (future or symbol in known or series.meta.root in known):
+        return series
+    return equity_basis.traded(series, stated)
+
+
+def between(
+    series: ContinuousSeries | DailySeries, first: date | None, last: date | None
+) -> ContinuousSeries | DailySeries:
+    """The sessions of a series from `first` to `last`, both inclusive; prices stay as they are.
+
+    Raises DataError where none is left.
+    """
+    frame = series.frame
+    if first is not None:
+        frame = frame.filter(frame["session"] >= first)
+    if last is not None:
+        frame = frame.filter(frame["session"] <= last)
+    if frame.is_empty():
+        found = f"{series.frame['session'][0]} to {series.frame['session'][-1]}"
+        wanted = f"{first or 'the first session'} to {last or 'the last'}"
+        raise DataError("no session between --from and --to", found=found, expected=wanted)
+    return replace(series, frame=frame)
 
 
 def strategy_named(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from ctl import certification, digests, gatekeeper, operating_profile, sessions, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, pipeline
-from ctl.flows.backtest import run_strategy
+from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
-from ctl.flows.series import canonical_series, require_root
+from ctl.flows.series import as_traded, canonical_series, require_root
 from ctl.flows.terms import CertifyTerms
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.run import PlanEntry, Restatement, SymbolRun
 from ctl.model.trades import StrategyResult
 from ctl.strategy import registry
@@ -49,20 +50,30 @@ def certify_symbol(
     settings: SymbolSettings | None = None,
     *,
     acceptance: str = "v1",
+    series: SeriesChoice | None = None,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
     now: datetime | None = None,
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
-    files: what was read of the workspace before; by default it is read for a command of the instant `now`. Where L0
-    fails, the workspace's other roots are read too, so that a mix-up can be named.
+    series: in place of the settings' own. files: what was read of the workspace before; by default it is read for a
+    command of the instant `now`. Where L0 fails, the workspace's other roots are read too, to name a mix-up.
     """
     config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace, now)
+    if settings is not None and settings.asset_class != config.asset_class:
+        raise ProfileError(
+            f"{symbol} is another asset class in the profile",
+            found=settings.asset_class,
+            expected=f"{config.asset_class}, as in ctl.toml",
+            remedy=f"set symbol_settings.{symbol}.asset_class",
+            code="ASSET_CLASS_DIFFERS",
+        )
     symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
         reference=settings.reference if settings else None,
+        series=series or (settings.series if settings else AS_DELIVERED),
         as_of=as_of,
         with_alternatives=True,
     )
@@ -72,15 +83,15 @@ def certify_symbol(
         quote_unit=settings.quote_unit if settings else config.quote_unit,
         calendar=config.calendar,
         currency=config.currency,
-        acceptance_policy=acceptance,
+        acceptance_policy="e1" if config.asset_class == "equity" else acceptance,
         slippage_per_side=settings.slippage_per_side if settings else config.tick,
     )
-    series = canonical_series(symbol_inputs, config.calendar)
-    certificate = pipeline.certify_symbol(symbol_inputs, series, terms)
+    built = canonical_series(symbol_inputs, config.calendar)
+    certificate = pipeline.certify_symbol(symbol_inputs, built, terms)
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
-        certificate = pipeline.certify_symbol(symbol_inputs, series, terms, other_contracts=others)
-    return Certified(symbol_inputs, series, certificate)
+        certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
+    return Certified(symbol_inputs, built, certificate)
 
 
 def derive_lock(
@@ -97,7 +108,11 @@ def derive_lock(
         symbol_inputs = read[symbol] if read is not None else None
         if symbol_inputs is None:
             symbol_inputs = inputs.read_symbol(
-                workspace, symbol, policy=settings.roll_policy, reference=settings.reference
+                workspace,
+                symbol,
+                policy=settings.roll_policy,
+                reference=settings.reference,
+                series=settings.series,
             )
         ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
         locked[symbol] = operating_profile.InputLock(files=raw_files(symbol_inputs), sessions=ranges)
@@ -248,7 +263,10 @@ def _restated(workspace: Workspace, profile: OperatingProfile, symbol_inputs: Sy
 
 
 def _thresholds(profile: OperatingProfile) -> str:
-    return digests.digest(certification.limits_document(profile.acceptance_policy))
+    limits = certification.limits_document(profile.acceptance_policy)
+    if any(profile.symbol_settings[symbol].asset_class == "equity" for symbol in profile.gating_universe):
+        limits["equities"] = certification.limits_document("e1")
+    return digests.digest(limits)
 
 
 def _other_contracts(
@@ -298,9 +316,8 @@ def run_symbol(
     import polars as pl
 
     symbol = entry.symbol
-    symbol_inputs, series = (
-        (certified.inputs, certified.series) if certified else _read_series(workspace, symbol, as_of)
-    )
+    symbol_inputs, series = (certified.inputs, certified.series) if certified else _read_series(workspace, entry, as_of)
+    series = as_traded(symbol_inputs, series)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
     config = workspace.symbol(symbol)
@@ -314,7 +331,16 @@ def run_symbol(
         calendar=config.calendar,
     )
     followed = entry.role == "gating" and strategy.name == registry.DEFAULT
-    rows = [trade.document() for trade in result.trades]
+    closed, still_open = (
+        with_contracts(
+            [trade.document() for trade in trades],
+            series,
+            calendar=config.calendar,
+            timeframe=timeframe,
+            unadjusted=symbol_inputs.equity,
+        )
+        for trades in (result.trades, result.open)
+    )
     return SymbolOutcome(
         run=SymbolRun(
             symbol,
@@ -328,14 +354,15 @@ def run_symbol(
                 "last_session": result.last_session.isoformat(),
                 "bars": result.bar_count,
                 "awaiting": [t.document() for t in result.triggers if t.status in ("pending", "awaiting_entry")],
-                "open": [trade.document() for trade in result.open],
+                "open": still_open,
+                "notes": [*bar_notes(series, calendar=config.calendar), *filter(None, [warm_up_note(result)])],
             },
         ),
         result=result,
-        trades=pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        trades=pl.DataFrame(closed, infer_schema_length=None).with_columns(
             pl.col("^.*_session$").cast(pl.String).str.to_date()
         )
-        if rows
+        if closed
         else None,
         next_open=next_open(entry, config, symbol_inputs, series, result, timeframe=timeframe)
         if followed and isinstance(result, StrategyResult)
@@ -351,9 +378,9 @@ def metrics(outcomes: Sequence[SymbolOutcome]) -> Metrics:
 
 
 def _read_series(
-    workspace: Workspace, symbol: str, as_of: date | None
+    workspace: Workspace, entry: PlanEntry, as_of: date | None
 ) -> tuple[SymbolInputs, ContinuousSeries | DailySeries | None]:
-    symbol_inputs = inputs.read_symbol(workspace, symbol, as_of=as_of, with_reference=False)
+    symbol_inputs = inputs.read_symbol(workspace, entry.symbol, series=entry.series, as_of=as_of, with_reference=False)
     if symbol_inputs.contracts is not None:
-        require_root(symbol_inputs.contracts, symbol_inputs.root, symbol)
-    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(symbol).calendar)
+        require_root(symbol_inputs.contracts, symbol_inputs.root, entry.symbol)
+    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(entry.symbol).calendar)

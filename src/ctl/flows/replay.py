@@ -106,7 +106,11 @@ def _newest_sessions(files: ReadOnce, profile: OperatingProfile) -> Iterator[dat
         settings = profile.symbol_settings[symbol]
         try:
             held = files.read_symbol(
-                symbol, policy=settings.roll_policy, reference=settings.reference, with_alternatives=True
+                symbol,
+                policy=settings.roll_policy,
+                reference=settings.reference,
+                series=settings.series,
+                with_alternatives=True,
             )
             newest = held.bars["session"].max()
         except CtlError:

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from ctl import __version__, store
 from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
-from ctl.flows.backtest import strategy_bars
-from ctl.flows.series import canonical_series, require_root
+from ctl.flows.backtest import strategy_bars, with_contracts
+from ctl.flows.series import require_root, traded_series
+from ctl.model.bars import AS_DELIVERED
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from ctl.model.bars import DailySeries
+    from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
@@ -52,7 +55,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A symbol to try variants on: its bars and costs, or why it has none."""
+    """A symbol to try variants on: its bars and costs, or why it has none.
+
+    series, unadjusted: what the bars are of, and a share as it was printed; they tell the contract of a fill.
+    """
 
     symbol: str
     role: Role
@@ -60,6 +66,18 @@ class Candidate:
     slippage: float
     tick: float
     error: str = ""
+    series: ContinuousSeries | DailySeries | None = None
+    unadjusted: DailySeries | None = None
+    calendar: str = "none"
+
+    def trades(self, result: Result, timeframe: Timeframe) -> list[dict[str, Any]]:
+        """Documents of closed trades, with the contract and the price of each fill."""
+        rows = [trade.document() for trade in result.trades]
+        if self.series is None:
+            return rows
+        return with_contracts(
+            rows, self.series, calendar=self.calendar, timeframe=timeframe, unadjusted=self.unadjusted
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,7 @@ class Ran:
     variant: Variant
     results: tuple[tuple[Candidate, Result | str], ...]
     portfolio: Metrics | None
+    timeframe: Timeframe
 
     @property
     def failed(self) -> bool:
@@ -99,10 +118,10 @@ class Ran:
         import polars as pl
 
         rows = [
-            {"symbol": item.symbol, **trade.document()}
+            {"symbol": item.symbol, **trade}
             for item, result in self.results
             if not isinstance(result, str)
-            for trade in result.trades
+            for trade in item.trades(result, self.timeframe)
         ]
         if not rows:
             return None
@@ -141,7 +160,7 @@ class SweptVariant:
         """Closed trades, as `Ran.trades` has them: the variant is run alone for them."""
         usable = [item for item in self.candidates if item.bars is not None]
         found = tuple(zip(usable, _run(self.variant, usable, self.timeframe), strict=True))
-        return Ran(self.variant, found, None).trades()
+        return Ran(self.variant, found, None, self.timeframe).trades()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,22 +295,34 @@ def _candidate(workspace: Workspace, profile: OperatingProfile | None, symbol: s
     tick = settings.tick_size if settings else config.tick
     slippage = settings.slippage_per_side if settings else config.tick
     try:
-        return Candidate(symbol, role, _bars(workspace, profile, symbol, as_of), slippage, tick)
+        held, series = _read(workspace, profile, symbol, as_of)
+        bars = strategy_bars(series, symbol, config.calendar)
+        return Candidate(
+            symbol, role, bars, slippage, tick, series=series, unadjusted=held.equity, calendar=config.calendar
+        )
     except CtlError as error:
         return Candidate(symbol, role, None, slippage, tick, str(error))
 
 
-def _bars(workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None) -> StrategyBars:
+def _read(
+    workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None
+) -> tuple[inputs.SymbolInputs, ContinuousSeries | DailySeries]:
     settings = profile.symbol_settings.get(symbol) if profile else None
-    policy = settings.roll_policy if settings else None
-    held = inputs.read_symbol(workspace, symbol, policy=policy, as_of=as_of, with_reference=False)
+    held = inputs.read_symbol(
+        workspace,
+        symbol,
+        policy=settings.roll_policy if settings else None,
+        series=settings.series if settings else AS_DELIVERED,
+        as_of=as_of,
+        with_reference=False,
+    )
     calendar = workspace.symbol(symbol).calendar
     if held.contracts is not None:
         require_root(held.contracts, held.root, symbol)
-    series = canonical_series(held, calendar)
+    series = traded_series(held, calendar)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
-    return strategy_bars(series, symbol, calendar)
+    return held, series
 
 
 def _try(
@@ -340,7 +371,7 @@ def _ran(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe
 
     results = _run(variant, candidates, timeframe)
     good = [result for result in results if not isinstance(result, str)]
-    return Ran(variant, tuple(zip(candidates, results, strict=True)), portfolio(good) if good else None)
+    return Ran(variant, tuple(zip(candidates, results, strict=True)), portfolio(good) if good else None, timeframe)
 
 
 def _run(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe) -> list[Result | str]:

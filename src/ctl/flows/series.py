@@ -6,15 +6,14 @@ import io
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctl import continuous, digests, ingest, sessions, store
+from ctl import continuous, digests, sessions, store
 from ctl.errors import CtlError, DataError, WorkspaceError
-from ctl.flows.inputs import SymbolInputs
-from ctl.model.bars import ContractBars, DailySeries
+from ctl.flows.inputs import SymbolInputs, contracts_of
+from ctl.model.bars import ContractBars, DailySeries, SeriesChoice
 from ctl.model.rolls import ContinuousSeries, RollPolicy
 
 if TYPE_CHECKING:
@@ -66,42 +65,48 @@ def canonical_series(symbol_inputs: SymbolInputs, calendar: str | None) -> Conti
     return build_series(symbol_inputs.contracts, symbol_inputs.policy, calendar)
 
 
-def alternatives(symbol_inputs: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
-    """The series that the same policy makes of the same contracts with settlement closes, with session-true bars, and
-    with both; an error where its files, or what is in them, do not allow it.
+def traded_series(symbol_inputs: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:
+    """`canonical_series` as a strategy may run on it: an equity on its common basis, never raw across a split.
 
-    What the vendor has no folder for is left out.
+    Raises DataError where that basis cannot be had, or prices jump like a split that nothing tells of.
     """
-    contracts, policy, settlements, session_bars = (
-        symbol_inputs.contracts,
-        symbol_inputs.policy,
-        symbol_inputs.settlements,
-        symbol_inputs.session_bars,
-    )
+    return as_traded(symbol_inputs, canonical_series(symbol_inputs, calendar))
+
+
+def as_traded(
+    symbol_inputs: SymbolInputs, series: ContinuousSeries | DailySeries | None
+) -> ContinuousSeries | DailySeries | None:
+    """`traded_series` of a series that was made of the inputs before."""
+    if symbol_inputs.equity is None or not isinstance(series, DailySeries):
+        return series
+    from ctl import equity_basis
+
+    return equity_basis.traded(series, symbol_inputs.actions, declared=symbol_inputs.common_basis)
+
+
+def alternatives(symbol_inputs: SymbolInputs, calendar: str | None) -> dict[str, ContinuousSeries | CtlError]:
+    """The series that the same policy makes of every other choice of bars and closes, by the choice's name; an error
+    where its files, or what is in them, do not allow it.
+
+    What the vendor has no folder for is left out, and both together where the settlements cannot be read.
+    """
+    daily, policy = symbol_inputs.daily, symbol_inputs.policy
+    settlements, session_bars = symbol_inputs.settlements, symbol_inputs.session_bars
     made: dict[str, ContinuousSeries | CtlError] = {}
-    if contracts is None or policy is None:
+    if daily is None or policy is None:
         return made
-
-    def add(name: str, bars: ContractBars, closes: ContractBars | None) -> None:
+    for choice in SeriesChoice.all():
+        needed = [session_bars] * (choice.bars == "session") + [settlements] * (choice.closes == "settlement")
+        if choice == symbol_inputs.series or None in needed:
+            continue
+        if choice.name == "session_settlement" and any(isinstance(found, CtlError) for found in needed):
+            continue
         try:
-            require_root(bars, symbol_inputs.root, name)
-            priced = bars if closes is None else ingest.settled(bars, closes)
-            made[name] = build_series(priced, policy, calendar)
+            bars = contracts_of(choice, daily, settlements, session_bars)
+            require_root(bars, symbol_inputs.root, choice.name)
+            made[choice.name] = build_series(bars, policy, calendar)
         except CtlError as error:
-            made[name] = error
-
-    if isinstance(settlements, CtlError):
-        made["settlement"] = settlements
-    elif settlements is not None:
-        add("settlement", contracts, settlements)
-    if isinstance(session_bars, CtlError):
-        made["session"] = session_bars
-    elif session_bars is not None:
-        # Intraday files say nothing of expirations: a calendar policy takes them from where the daily bars did.
-        session_bars = replace(session_bars, terms=contracts.terms)
-        add("session", session_bars, None)
-        if settlements is not None and not isinstance(settlements, CtlError):
-            add("session_settlement", session_bars, settlements)
+            made[choice.name] = error
     return made
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
 from ctl.flows.series import canonical_series
+from ctl.model.bars import AS_DELIVERED
 from ctl.trading import slippage
 from ctl.trading.slippage import Calibration, Fill
 
@@ -90,6 +91,7 @@ def propose(
                     workspace,
                     symbol,
                     policy=settings.roll_policy if settings else None,
+                    series=settings.series if settings else AS_DELIVERED,
                     as_of=as_of,
                     with_reference=False,
                 )

@@ -7,6 +7,7 @@ found and what was expected; a partly readable file yields nothing. Vendors are 
 from ctl.ingest.actions import read as read_actions
 from ctl.ingest.frames import is_frame
 from ctl.ingest.instrument_data import load as load_instruments
+from ctl.ingest.kinds import by_kind
 from ctl.ingest.mapping import named_or_at as mapping_named_or_at
 from ctl.ingest.mapping import packaged as named_mapping
 from ctl.ingest.readers import (
@@ -21,6 +22,7 @@ from ctl.ingest.readers import (
 from ctl.ingest.settled import settled
 
 __all__ = [
+    "by_kind",
     "find_files",
     "is_frame",
     "load_instruments",

@@ -282,13 +282,13 @@ def _back_adjusted(bars: FileBars) -> FileBars:
 
 def _files(paths: Sequence[Given]) -> Iterator[tuple[Opened, bool]]:
     """The files meant, one after the other, and whether each was named itself, alone."""
-    for path, named in _expand(paths):
+    for path, named in expand(paths):
         files = opened(path)
         for file in files:
             yield file, named and len(files) == 1
 
 
-def _expand(paths: Sequence[Given]) -> list[tuple[Given, bool]]:
+def expand(paths: Sequence[Given]) -> list[tuple[Given, bool]]:
     """The files meant, and whether each was named itself: a folder stands for its data files, hidden ones aside."""
     expanded: list[tuple[Given, bool]] = []
     for path in paths:

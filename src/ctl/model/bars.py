@@ -22,11 +22,39 @@ CloseBasis = Literal["settlement", "last_trade"]
 AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
 
 PLAIN_BASES: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
+BarsChoice = Literal["daily", "session"]
+ClosesChoice = Literal["last_trade", "settlement"]
 
 CONTRACT_COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
 SERIES_COLUMNS: Final = (
     "session", "open", "high", "low", "close", "volume", "open_interest", "contract", "adjustment",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """The bars that a symbol is traded on: the vendor's daily ones or exchange sessions made of intraday ones, closing
+    as they do or, with `settlement`, at the vendor's settlements.
+    """
+
+    bars: BarsChoice = "daily"
+    closes: ClosesChoice = "last_trade"
+
+    @property
+    def name(self) -> str:
+        """`daily`, `settlement`, `session` or `session_settlement`."""
+        if self.closes == "last_trade":
+            return self.bars
+        return "settlement" if self.bars == "daily" else "session_settlement"
+
+    @classmethod
+    def all(cls) -> tuple[SeriesChoice, ...]:
+        """Every combination, the vendor's daily bars as they are first."""
+        return (cls(), cls("daily", "settlement"), cls("session"), cls("session", "settlement"))
+
+
+AS_DELIVERED: Final = SeriesChoice()
+"""The vendor's daily bars, closing as they do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ AligningRule = Literal["same_contract_run", "after_last_roll"]
 class AcceptanceTerms:
     """The policy and its limits, all inclusive."""
 
-    policy: Literal["v1", "v2"]
+    policy: Literal["v1", "v2", "e1"]
     limits: Mapping[str, float]
 
 
@@ -245,6 +245,21 @@ class LevelDriftFigures(DriftFigures):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviationFigures:
+    """L4 of a share: how far the closes of both sides lie apart on the common basis, as fractions of the price and, as
+    drift, in quote units.
+    """
+
+    mean_deviation: float
+    max_deviation: float
+    max_deviation_session: date
+    mean_drift: float
+    max_drift: float
+    signed_mean: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
 class MovedTrades:
     """What one unit of the ledger moved: triggers by session, and by how much R in all, canonical less reference."""
 
@@ -278,7 +293,7 @@ class Layers:
     L1: LayerReport[NoFigures]
     L2: LayerReport[ScheduleFigures]
     L3: LayerReport[GapFigures]
-    L4: LayerReport[LevelDriftFigures | DriftFigures]
+    L4: LayerReport[LevelDriftFigures | DriftFigures | DeviationFigures]
     L5: LayerReport[ParityFigures]
 
     def items(self) -> Iterator[tuple[LayerName, LayerReport[Any]]]:
@@ -409,6 +424,16 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedParity:
+    """L5 of another series. trades: closed ones of ours; null, as figures, where the strategy did not run."""
+
+    status: Status
+    text: str
+    trades: int | None
+    figures: ParityFigures | None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedSeries:
     """Another canonical series in place of the certified one, by the same layers and limits."""
 
@@ -432,6 +457,7 @@ class JudgedSeries:
     p95: float
     smallest_flip: Flip | None
     smallest_flip_note: str
+    functional: JudgedParity
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
-Status = Literal["PASS", "WATCH", "FAIL", "NOT_RUN", "ERROR"]
+Status = Literal["PASS", "WATCH", "FAIL", "NOT_RUN", "ERROR", "N/A"]
+"""N/A: of a layer that such an instrument does not have."""
 Decision = Literal["ACCEPT", "WATCH", "REJECT", "ERROR"]
 Severity = Literal["WATCH", "REJECT", "ERROR"]
 Recommendation = Literal["GO", "CONDITIONAL GO", "NO-GO"]
@@ -131,6 +132,11 @@ class LayerResult(Generic[Measured_co]):
         """A layer that lacks an input: NOT_RUN, with the reason."""
         missing = NotRun(why) if isinstance(why, str) else why
         return cls.of(layer, "NOT_RUN", missing.reason, measured=missing)
+
+    @classmethod
+    def not_applicable(cls, layer: LayerName, why: str) -> LayerResult[Any]:
+        """A layer that such an instrument does not have."""
+        return cls(layer, LayerReport("of futures alone", "N/A", why, (), NoFigures()), NotRun(why))
 
     @classmethod
     def error(cls, layer: LayerName, why: NotRun) -> LayerResult[Any]:

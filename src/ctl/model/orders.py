@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
+from ctl.model.bars import ContractTerms
 from ctl.model.trades import StrategyResult, Timeframe
 
 Action = Literal["enter", "exit", "roll", "target"]
@@ -159,7 +160,12 @@ class PendingIntent:
 
 @dataclass(frozen=True, slots=True)
 class SymbolIntents:
-    """What the strategy would do with one symbol at the open of `session`, decided on the close of `as_of`."""
+    """What the strategy would do with one symbol at the open of `session`, decided on the close of `as_of`.
+
+    adjustment: what the series carries on its last bar. opened: the session is trading already. terms: when each
+    contract ends, where that is known; empty where nothing expires. next_contract: of the series' cycle, after the
+    contract of the next open.
+    """
 
     symbol: str
     as_of: date
@@ -167,10 +173,19 @@ class SymbolIntents:
     timeframe: Timeframe
     contract: str
     tick: float
+    adjustment: float
     roll: Roll | None
     entries: tuple[EntryIntent, ...]
     positions: tuple[PositionIntent, ...]
     pending: tuple[PendingIntent, ...]
+    opened: bool = False
+    terms: Mapping[str, ContractTerms] = field(default_factory=dict)
+    next_contract: str | None = None
+
+    @property
+    def shift(self) -> float:
+        """What is added to a price of the series to have it in the contract that is traded at the next open."""
+        return (0.0 if self.roll is None else self.roll.gap) - self.adjustment
 
 
 # ---------------------------------------------------------------- orders
@@ -184,7 +199,8 @@ class Order:
     r: what the target is worth in R of the trade, on an entry the R that the whole position puts at risk.
     no_buy_below: do not buy where it opens below. full_size_up_to, no_buy_above: the highest open at which the
     whole quantity, and at which one unit, still fits 1 R. risk_per_contract: currency, at the as-of close.
-    codes: why it is blocked, empty where it is to be placed.
+    Prices are the contract's own; adjusted_price, adjusted_stop: price and stop in the series' frame.
+    codes: why it is blocked, or of an order to be placed what makes it urgent; mostly empty.
     """
 
     session: date
@@ -205,6 +221,8 @@ class Order:
     no_buy_below: float | None = None
     full_size_up_to: float | None = None
     no_buy_above: float | None = None
+    adjusted_price: float | None = None
+    adjusted_stop: float | None = None
     risk_per_contract: float | None = None
     currency: str
     status: OrderStatus
@@ -214,12 +232,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderSheet:
-    """Everything for the next open. standing: what holds beyond orders (stops that act on closes, pending triggers)."""
+    """Everything for the next open. standing: what holds beyond orders (stops that act on closes, pending triggers).
+    alerts: what a person must look at before anything else.
+    """
 
     governed: bool
     orders: tuple[Order, ...]
     standing: tuple[str, ...]
     notes: tuple[str, ...]
+    alerts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.orders import OrderSheet, RiskState
 from ctl.model.trades import Timeframe
@@ -115,7 +116,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """What the plan does with one symbol. tick and slippage_per_side in quote units."""
+    """What the plan does with one symbol. tick and slippage_per_side in quote units. series: what it is traded on."""
 
     symbol: str
     role: Role
@@ -126,6 +127,7 @@ class PlanEntry:
     slippage_per_side: float
     slippage_source: Literal["profile", "one tick of the workspace"]
     certificate_sha256: str | None
+    series: SeriesChoice = AS_DELIVERED
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,12 @@ class _Cycle:
         self._note(aborted=False, exit_code=EXIT_OK, error=None, has_errors=summary.has_errors)
         recommendation = summary.portfolio_recommendation
         failures = {item.symbol: item.reason for item in summary.symbol_run_results if item.status == "ERROR"}
+        alerts = summary.orders.alerts if summary.orders is not None else ()
         if failures:
-            return ops_notifier.symbol_failure(self._occasion, failures, recommendation=recommendation)
-        return ops_notifier.success(self._occasion, recommendation=recommendation)
+            told = ops_notifier.symbol_failure(self._occasion, failures, recommendation=recommendation)
+        else:
+            told = ops_notifier.success(self._occasion, recommendation=recommendation)
+        return ops_notifier.with_alerts(told, alerts)
 
     def _note(self, **known: Any) -> None:
         """Put what is known now into the log."""

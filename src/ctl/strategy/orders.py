@@ -51,6 +51,7 @@ def next_session_intents(
         timeframe=result.timeframe,
         contract=contract,
         tick=tick,
+        adjustment=float(bars.adjustment[-1]),
         roll=roll,
         entries=tuple(view.entry(item, late) for item in result.triggers if item.status == "awaiting_entry"),
         positions=tuple(view.position(item) for item in result.open),

@@ -29,6 +29,9 @@ from ctl.model.orders import (
 from ctl.trading import risk
 
 LATE: Final = "OPEN_HAS_PASSED"
+EXPIRES: Final = "CONTRACT_EXPIRES"
+NOTICE: Final = "FIRST_NOTICE"
+ENDED: Final = "CONTRACT_ENDED"
 INCOMPLETE: Final = "BOOK_INCOMPLETE"
 
 
@@ -47,6 +50,7 @@ def order_sheet(
     account = None if terms is None else risk.replay(terms, books)
     orders: list[Order] = []
     standing: list[str] = []
+    alerts: list[str] = []
     notes = [_NOTE_CONTRACT]
     if terms is None:
         notes.append(
@@ -58,13 +62,14 @@ def order_sheet(
         )
     for item in sorted(intents, key=lambda intent: intent.symbol):
         market = books[item.symbol].market
-        _Rows(item, market, account, missing, orders, standing).add()
+        _Rows(item, market, account, missing, orders, standing, alerts).add()
+        notes += _unsure_terms(item, orders)
         if item.roll is not None and (item.positions or item.entries or item.pending):
             notes.append(_roll_note(item, item.roll))
     state = None
     if account is not None and books:
         state = risk.state(account, max(book.result.last_session for book in books.values()))
-    return OrderSheet(terms is not None, tuple(orders), tuple(standing), tuple(notes)), state
+    return OrderSheet(terms is not None, tuple(orders), tuple(standing), tuple(notes), tuple(alerts)), state
 
 
 _NOTE_CONTRACT: Final = (
@@ -81,6 +86,23 @@ def _roll_note(item: SymbolIntents, roll: Roll) -> str:
     )
 
 
+def _unsure_terms(item: SymbolIntents, orders: Sequence[Order]) -> list[str]:
+    """What nobody states of the contracts that are ordered."""
+    notes = []
+    traded = {order.contract for order in orders if order.symbol == item.symbol}
+    for name in sorted(traded & item.terms.keys()):
+        terms = item.terms[name]
+        for what, day, source in (
+            ("last trade day", terms.last_trade, terms.last_trade_source),
+            ("first notice day", terms.first_notice, terms.first_notice_source),
+        ):
+            if day is None and source != "none":
+                notes.append(f"{name}: its {what} is not known; nothing here guards against it")
+            elif source in ("assumed", "estimated"):
+                notes.append(f"{name}: its {what} {day} is {source}, not stated by the vendor or the exchange's rule")
+    return notes
+
+
 class _Rows:
     """The orders of one symbol."""
 
@@ -92,10 +114,11 @@ class _Rows:
         missing: Sequence[str],
         orders: list[Order],
         standing: list[str],
+        alerts: list[str],
     ) -> None:
         self._item, self._market, self._account = item, market, account
         self._missing = missing
-        self._orders, self._standing = orders, standing
+        self._orders, self._standing, self._alerts = orders, standing, alerts
 
     def add(self) -> None:
         for position in self._item.positions:
@@ -129,6 +152,18 @@ class _Rows:
                 f"{position.symbol}: the {lots} lots of {position.entry_session} have left at their targets"
             )
             return
+        ends = self._ends(position.held)
+        if ends is not None and ends[0] == ENDED:
+            text = f"{ends[1]}: nothing is sold; what was held has been settled or delivered, ask your broker"
+            self._put("exit", "sell", "market", left, text, contract=position.held, position=position, refused=ENDED)
+            self._alerts.append(f"{position.symbol}: {ENDED}: {left} {position.held} in the book; {text}")
+            return
+        ends = self._ends(position.contract)
+        if ends is not None and not position.due:
+            text = f"{ends[1]}: sell what is left of {position.held} at the open, cancel its targets{self._overdue()}"
+            self._put("exit", "sell", "market", left, text, contract=position.held, position=position, code=ends[0])
+            self._alerts.append(f"{position.symbol}: {ends[0]}: {text}")
+            return
         if position.due:
             text = f"closed below its stop on {self._item.as_of}: sell what is left at the open; cancel its targets"
             self._put("exit", "sell", "market", left, text, contract=position.held, position=position)
@@ -140,16 +175,19 @@ class _Rows:
         unit = position.entry_price - position.initial_stop
         for tranche, n, level, hit in zip(TRANCHES, tranches, position.tp, position.tp_hit, strict=True):
             if n and not hit:
+                price = on_grid_up(level, self._item.tick)
+                at_once = f"; at or below the last close {position.close:.10g}: it sells at once"
                 self._put(
                     "target",
                     "sell",
                     "limit",
                     n,
-                    f"resting limit of the position entered {position.entry_session} at {position.entry_price:.10g}",
+                    f"resting limit of the position entered {position.entry_session} at {position.entry_price:.10g}"
+                    + (at_once if price <= position.close else ""),
                     contract=position.contract,
                     position=position,
                     tranche=tranche,
-                    price=on_grid_up(level, self._item.tick),
+                    price=price,
                     r=(level - position.entry_price) / unit,
                 )
         self._standing.append(
@@ -157,13 +195,37 @@ class _Rows:
             f"it sell what is left at the next open; no stop order rests in the market"
         )
 
+    def _ends(self, contract: str) -> tuple[str, str] | None:
+        """The code and the text of why a contract is not to be held at the open; None where nothing is against it."""
+        terms, session = self._item.terms.get(contract), self._item.session
+        if terms is None:
+            return None
+        if terms.last_trade is not None and session >= terms.last_trade:
+            if session > terms.last_trade:
+                return ENDED, f"{contract} traded for the last time on {terms.last_trade}"
+            return EXPIRES, f"{session} is the last trade day of {contract}"
+        if terms.first_notice is not None and session >= terms.first_notice:
+            return NOTICE, f"first notice of {contract} is on {terms.first_notice}"
+        return None
+
+    def _overdue(self) -> str:
+        """The roll that should have come."""
+        following = self._item.next_contract
+        return "" if following is None else f"; the roll to {following} should have come before"
+
     def _entry(self, entry: EntryIntent) -> None:
         market, tick = self._market, self._item.tick
-        sizing = self._sizing(entry)
-        codes, texts = list(sizing.codes), list(sizing.texts)
+        refused: list[tuple[str, str]] = []
+        ends = self._ends(entry.contract)
+        if ends is not None:
+            refused.append((NOTICE if ends[0] == NOTICE else EXPIRES, ends[1] + self._overdue()))
         if entry.late:
-            codes.append(LATE)
-            texts.append(f"the open it was for came after {entry.confirmation_session} and has passed")
+            refused.append((LATE, f"the open it was for came after {entry.confirmation_session} and has passed"))
+        elif self._item.opened:
+            refused.append((LATE, self._passed()))
+        sizing = self._sizing(entry, counted=not refused)
+        codes = [*sizing.codes, *(code for code, _ in refused)]
+        texts = [*sizing.texts, *(text for _, text in refused)]
         unit = risk.unit_risk(entry, market)
         floor = on_grid_up(entry.no_buy_below, tick)
         full = none = None
@@ -199,6 +261,7 @@ class _Rows:
                 no_buy_below=floor,
                 full_size_up_to=full,
                 no_buy_above=none,
+                adjusted_stop=self._adjusted(entry.stop),
                 risk_per_contract=unit * market.point_value,
                 currency=currency,
                 status="blocked" if codes else "place",
@@ -217,14 +280,21 @@ class _Rows:
                 f" from that session on a close below {entry.stop:.10g} sells what is left at the next open"
             )
 
-    def _sizing(self, entry: EntryIntent) -> risk.Sizing:
+    def _passed(self) -> str:
+        return f"the open of {self._item.session} has passed"
+
+    def _adjusted(self, price: float | None) -> float | None:
+        """A price of the contract in the frame of the series."""
+        return None if price is None else round(price - self._item.shift, 10)
+
+    def _sizing(self, entry: EntryIntent, *, counted: bool) -> risk.Sizing:
         if self._account is None:
             return risk.Sizing(UNGOVERNED_LOTS, 0.0, 0.0, (), ())
         if self._missing:
             text = f"the budget is not known while {', '.join(self._missing)} cannot be run"
             return risk.Sizing(0, 0.0, 0.0, (INCOMPLETE,), (text,))
         sizing = self._account.size(entry, self._market)
-        if not entry.late:
+        if counted:
             self._account.order(entry, sizing)
         return sizing
 
@@ -241,7 +311,16 @@ class _Rows:
         tranche: Tranche | None = None,
         price: float | None = None,
         r: float | None = None,
+        code: str | None = None,
+        refused: str | None = None,
     ) -> None:
+        """Add an order. code: what makes it urgent; refused: the code of why it is not to be placed."""
+        codes = [found for found in (code, refused) if found is not None]
+        if self._item.opened and refused is None:
+            codes.append(LATE)
+            reason = f"{reason}; {self._passed()}: decide by hand"
+            if action != "target":
+                self._alerts.append(f"{self._item.symbol}: {LATE}: {side} {quantity} {contract}: {reason}")
         per_contract = None
         if position is not None:
             per_contract = (position.entry_price - position.initial_stop) * self._market.point_value
@@ -259,9 +338,12 @@ class _Rows:
                 tranche=tranche,
                 r=r,
                 stop=None if position is None else position.stop,
+                adjusted_price=self._adjusted(price),
+                adjusted_stop=None if position is None else self._adjusted(position.stop),
                 risk_per_contract=per_contract,
                 currency=self._market.currency,
-                status="place",
+                status="blocked" if refused is not None or self._item.opened else "place",
+                codes=tuple(codes),
                 reason=reason,
             )
         )

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from ctl.certification.contract_closes import ContractCloses
-from ctl.certification.window import Overlap, Window, WindowRoll
+from ctl.certification.overlap import Overlap
+from ctl.certification.window import Window, WindowRoll
 from ctl.model.reference import Reference
 
 START = np.datetime64("2020-01-01")

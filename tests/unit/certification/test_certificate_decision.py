@@ -15,7 +15,7 @@ from certify_market import TICK, Market
 
 from ctl.certification import certify, limits_document
 from ctl.certification.layers.identity import best_matching_root, check_terms, closes_for_grid
-from ctl.certification.window import read_our_side
+from ctl.certification.our_side import read_our_side
 from ctl.errors import DataError, InputError
 from ctl.model.bars import ContractTerms
 from ctl.model.findings import NotRun

@@ -10,9 +10,10 @@ import pytest
 from certify_market import meta
 from overlaps import overlap_of
 
+from ctl.certification.overlap import build_overlap
 from ctl.certification.recovery.reference import RecoveredReference
 from ctl.certification.series_arrays import canonical_arrays
-from ctl.certification.window import build_overlap, place_rolls
+from ctl.certification.window import place_rolls
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
 from ctl.model.rolls import ReferenceRoll

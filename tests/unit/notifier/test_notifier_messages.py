@@ -159,3 +159,14 @@ def test_the_payload_is_what_slack_reads() -> None:
     assert body["meta"]["kind"] == "success"
     assert body["meta"]["mode"] == "dry-run"
     assert webhook.payload(message, "part", 2, 3)["meta"]["idempotency_key"] == f"{message.idempotency_key}-2"
+
+
+def test_what_orders_need_a_hand_for_alerts_whatever_the_run() -> None:
+    clean = notifier.success(REAL, recommendation="GO")
+    assert notifier.with_alerts(clean, ()) is clean
+    told = notifier.with_alerts(clean, ("CL: CONTRACT_ENDED: 2 CLH26 in the book",))
+    assert (told.level, told.kind, told.meta["alerts"]) == ("alert", clean.kind, 1)
+    head, alert = told.text.splitlines()
+    assert head.startswith("[ALERT] ")
+    assert "[OK]" not in head
+    assert "CONTRACT_ENDED" in alert

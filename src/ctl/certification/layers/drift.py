@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from ctl.certification.layers.prints import WindowPrints
     from ctl.certification.layers.roll_schedule import RollAlignment
-    from ctl.certification.window import Overlap, Window, WindowRoll
+    from ctl.certification.overlap import Overlap
+    from ctl.certification.window import Window, WindowRoll
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -114,6 +114,11 @@ class FunctionalParity:
         return sum(row.kind == kind for row in self.rows)
 
     @property
+    def canonical_trades(self) -> int:
+        """Closed trades of our side."""
+        return sum(row.canonical_r is not None for row in self.rows)
+
+    @property
     def share_borderline(self) -> float | None:
         """Borderline over all; None without triggers."""
         return self.count("borderline") / len(self.rows) if self.rows else None

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.layers import newest, prints
+from ctl.certification.overlap import INSUFFICIENT_OVERLAP
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
 from ctl.certification.recovery import adjustment
 from ctl.certification.recovery.reference import recover
 from ctl.certification.tolerance import compared, exceeds
-from ctl.certification.window import INSUFFICIENT_OVERLAP, roll_starts
+from ctl.certification.window import roll_starts
 from ctl.model.contracts import parse_symbol
 from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
 from ctl.model.rolls import ContinuousSeries
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ctl.certification.our_side import OurSide
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.request import CertifyRequest, EquityBasis
-    from ctl.certification.window import OurSide, Window
+    from ctl.certification.window import Window
     from ctl.model.bars import ContractBars
     from ctl.model.findings import Status
     from ctl.model.reference import Reference

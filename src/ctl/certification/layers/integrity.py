@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from ctl.certification.contract_bars import ContractBarArrays
     from ctl.certification.layers.prints import WindowPrints
     from ctl.certification.layers.sessions_compared import OneSided
+    from ctl.certification.our_side import OurSide
     from ctl.certification.request import CertifyRequest
     from ctl.certification.series_arrays import CanonicalArrays
-    from ctl.certification.window import OurSide, Window
+    from ctl.certification.window import Window
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.findings import Status
 

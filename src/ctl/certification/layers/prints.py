@@ -15,7 +15,8 @@ from ctl.model.findings import Finding, counted, finding
 
 if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
-    from ctl.certification.window import Overlap, Window
+    from ctl.certification.overlap import Overlap
+    from ctl.certification.window import Window
     from ctl.model.findings import Status
 
 Days = npt.NDArray[np.datetime64]

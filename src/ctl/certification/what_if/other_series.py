@@ -14,7 +14,7 @@ import numpy as np
 
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
-from ctl.certification.layers import drift, roll_gaps, roll_schedule
+from ctl.certification.layers import drift, functional, roll_gaps, roll_schedule
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.measures import take_measures
 from ctl.certification.series_arrays import canonical_arrays
@@ -26,6 +26,7 @@ from ctl.model.certificate import (
     Breach,
     Counterfactuals,
     CounterfactualsNotComputed,
+    JudgedParity,
     JudgedSeries,
     NotComputed,
     RebuiltNotComputed,
@@ -38,6 +39,7 @@ from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 if TYPE_CHECKING:
     from ctl.certification.acceptance import Measures
     from ctl.certification.examination import Examination
+    from ctl.certification.layers.functional import FunctionalParity
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.window import Window
     from ctl.model.certificate import Removals
@@ -72,7 +74,7 @@ def rebuilt(examination: Examination) -> Judged:
 
 def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -> WhatIfs:
     """What would turn the decision, and how other closes would do."""
-    if examination.identity.status == "FAIL":
+    if examination.identity.status == "FAIL" or examination.request.acceptance_policy == "e1":
         return WhatIfs(None, None)
     measures = examination.measures(as_rebuilt)
     removed = attempt(lambda: _removals(examination, measures, decision))
@@ -114,8 +116,12 @@ def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReferenc
     recovered: the reference read otherwise; None: as it was certified against. Raises DataError where a layer does
     not run on the series.
     """
+    asked = window.request
+    own = (None, None) if asked.run_on is None else asked.run_on(series)
     series = series if window.log_points is None else window.log_points.series(series)
-    request = replace(window.request, canonical=series, rebuild=None, alternatives={})
+    request = replace(
+        asked, canonical=series, rebuild=None, alternatives={}, functional=own[0], run_on_recovered=own[1]
+    )
     ours = canonical_arrays(series, window.closes.names)
     other = build_window(request, ours, window.closes, recovered or window.recovered, window.log_points)
     if isinstance(other, NotRun):
@@ -154,7 +160,16 @@ def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReferenc
         p95=measured.p95,
         smallest_flip=flip,
         smallest_flip_note=note,
+        functional=_parity(functional.check(functional.strategy_input(request, other.recovered), explained.ledger)),
     )
+
+
+def _parity(layer: LayerResult[FunctionalParity]) -> JudgedParity:
+    """What would change in trades."""
+    parity = layer.measured
+    if isinstance(parity, NotRun):
+        return JudgedParity(layer.status, layer.text, None, None)
+    return JudgedParity(layer.status, layer.text, parity.canonical_trades, parity.figures())
 
 
 def _removals(examination: Examination, measures: Measures, decision: Decision) -> Removals | NotRun:

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ctl.certification.examination import Examination
+    from ctl.certification.overlap import Overlap
     from ctl.certification.request import CertifyRequest
     from ctl.certification.what_if.other_series import WhatIfs
-    from ctl.certification.window import Overlap, WindowRoll
+    from ctl.certification.window import WindowRoll
     from ctl.model.bars import ContractBars, DailySeries, SeriesMeta, SourceFile
     from ctl.model.certificate import RollStatus
     from ctl.model.findings import Decision, Reason

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ctl.model.certificate import DeviationFigures
 from ctl.model.findings import NotRun
 
 if TYPE_CHECKING:
@@ -51,9 +52,22 @@ def table_makers(examination: Examination) -> dict[str, Callable[[], pl.DataFram
             makers["L3_roll_gaps.csv"] = partial(roll_gaps_table, window, schedules.alignment, gaps)
     if not isinstance(window, NotRun) and not isinstance(explained, NotRun):
         makers["L4_drift.csv"] = partial(drift_table, window, explained)
+    if not isinstance(window, NotRun) and isinstance(examination.drift.report.values, DeviationFigures):
+        makers["L4_drift.csv"] = partial(deviation_table, window)
     if not isinstance(parity, NotRun):
         makers["L5_trades.csv"] = partial(trades_table, parity)
     return makers
+
+
+def deviation_table(window: Window) -> pl.DataFrame:
+    """Closes of both sides of a share on the common basis, and ours less theirs: `L4_drift.csv`."""
+    import polars as pl
+
+    overlap = window.overlap
+    theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
+    ours = overlap.canonical_adjusted
+    columns = {"canonical_close": ours, "reference_close": theirs, "drift": ours - theirs}
+    return pl.DataFrame({"session": overlap.sessions, **columns})
 
 
 def roll_schedule_table(window: Window, alignment: RollAlignment) -> pl.DataFrame:

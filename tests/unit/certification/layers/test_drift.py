@@ -8,7 +8,8 @@ import pytest
 from overlaps import overlap_of, roll
 
 from ctl.certification.layers.drift import aligning_run, measure
-from ctl.certification.window import Overlap, roll_starts
+from ctl.certification.overlap import Overlap
+from ctl.certification.window import roll_starts
 from ctl.errors import DataError
 from ctl.model.certificate import DriftInterval
 

@@ -11,7 +11,7 @@ import pytest
 from certify_market import TICK, Market
 
 from ctl.certification.layers import integrity
-from ctl.certification.window import read_our_side
+from ctl.certification.our_side import read_our_side
 from ctl.errors import InputError
 from ctl.model.findings import NotRun
 from ctl.model.reference import Reference
