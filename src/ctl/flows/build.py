@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import __version__, digests, ingest
 from ctl.errors import DataError
 from ctl.flows import inputs
+from ctl.flows.bar_cache import BarCache
 from ctl.flows.series import build_series, require_root, write_series
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
@@ -40,12 +42,12 @@ def build_symbol(
         raise DataError(f"{symbol} is an equity: there is nothing to roll", expected="a future")
     chosen = inputs.with_cycle(policy or RollPolicy(), config.root, ingest.load_instruments())
     manifest_path = workspace.manifest_path(config.root)
-    identity = _identity(workspace.vendor_folder(config.canonical, symbol), chosen, config.calendar)
-    known = _known(manifest_path, identity)
+    identity = _identity(inputs.contracts_identity(workspace, symbol), chosen, config.calendar)
+    known = _known(workspace, manifest_path, identity)
     if known is not None and (not csv or f"{config.root}_continuous.csv" in known["outputs"]):
         files = tuple(manifest_path.parent / name for name in known["outputs"])
         return BuiltSeries(known, (*files, manifest_path), unchanged=True)
-    bars = inputs.read_contracts(workspace, symbol)
+    bars = inputs.read_contracts(workspace, symbol, keep=True)
     require_root(bars, config.root, symbol)
     series = build_series(bars, chosen, config.calendar)
     manifest = document(RollManifest.of(series, package_version=__version__))
@@ -53,12 +55,13 @@ def build_symbol(
     return BuiltSeries(json.loads(written[-1].read_bytes()), tuple(written), unchanged=False)
 
 
-def _identity(folder: Path, policy: RollPolicy, calendar: str) -> str:
-    """Digest of everything that a build depends on."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+def _identity(contracts: Mapping[str, Any] | None, policy: RollPolicy, calendar: str) -> str | None:
+    """Digest of everything that a build depends on; None where the contracts cannot be identified."""
+    if contracts is None:
+        return None
     return digests.digest(
         {
-            "inputs": {path.name: digests.sha256_file(path) for path in paths},
+            "inputs": dict(contracts),
             "policy": document(policy),
             "calendar": calendar,
             "package_version": __version__,
@@ -66,15 +69,13 @@ def _identity(folder: Path, policy: RollPolicy, calendar: str) -> str:
     )
 
 
-def _known(manifest_path: Path, identity: str) -> dict[str, Any] | None:
+def _known(workspace: Workspace, manifest_path: Path, identity: str | None) -> dict[str, Any] | None:
     """The manifest on disk where it has this identity and every file it cites is there unaltered; else None."""
     try:
         manifest = json.loads(manifest_path.read_bytes())
-        if not isinstance(manifest, dict) or manifest.get("build_digest") != identity:
+        if identity is None or not isinstance(manifest, dict) or manifest.get("build_digest") != identity:
             return None
-        for name, sha256 in manifest["outputs"].items():
-            if digests.sha256_file(manifest_path.parent / name) != sha256:
-                return None
+        outputs = {manifest_path.parent / name: sha256 for name, sha256 in manifest["outputs"].items()}
     except (OSError, ValueError, KeyError, AttributeError):
         return None  # missing, damaged or of an older form: build it again
-    return manifest
+    return manifest if BarCache(workspace, keep=True).digests(list(outputs)) == outputs else None
