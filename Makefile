@@ -41,12 +41,12 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/mypy examples/donchian_breakout/src
 	$(BIN)/lint-imports
-	$(BIN)/python -m ctl schemas --check docs/schemas
+	$(BIN)/python -m ctl schemas --check docs/schemas --pages docs
 
 check: lint test
 
 schemas: $(VENV)/dev
-	$(BIN)/python -m ctl schemas docs/schemas
+	$(BIN)/python -m ctl schemas docs/schemas --pages docs
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks --install-peers

@@ -27,9 +27,9 @@ ANSWERS: Final = Path(__file__).with_name("document_digests.json")
 DATA: Final = Path(__file__).resolve().parents[3] / "shared" / "data"
 # Sentences, and what changes with them or with the machine.
 LEFT_OUT: Final = frozenset((
-    "text", "title", "note", "notes", "detail", "message", "smallest_flip_note", "package_version", "timestamp",
-    "instant", "path", "workspace", "files", "outputs", "sha256", "certificate_sha256", "certificates", "digest",
-    "bytes", "size", "decision_log", "profile", "locked_date", "created",
+    "text", "title", "note", "notes", "detail", "message", "smallest_flip_note", "package_version",
+    "build_digest", "timestamp", "instant", "path", "workspace", "files", "outputs", "sha256", "certificate_sha256",
+    "certificates", "digest", "bytes", "size", "decision_log", "profile", "locked_date", "created",
 ))  # fmt: skip
 MARKETS: Final = (
     ("HG", "copper", "0.05"), ("C", "corn", "0.25"), ("HO", "heating_oil", "0.01"), ("S", "soybean", "0.25"),

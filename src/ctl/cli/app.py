@@ -180,6 +180,47 @@ def demo(
     raise typer.Exit(run(folder, inject or [], list_causes=list_causes, json=json))
 
 
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder of the workspace; made if missing.")
+    ] = Path(),
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--data", exists=True, file_okay=False, metavar="DIR", help="Where the data files lie. Default: FOLDER."
+        ),
+    ] = None,
+    symbol: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--symbol", help="Only this symbol (repeatable). Default: all with files of two vendors."),
+    ] = None,
+    canonical: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--canonical", metavar="VENDOR", help="The vendor to trade on."),
+    ] = None,
+    reference: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--reference", metavar="VENDOR", help="Compared with it; repeatable, the first decides."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is likely, and say so.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a workspace from the files found in a folder: ctl.toml, certificates, and a first profile.
+
+    Without a terminal nothing is asked. Exit 2 where a symbol derives what no profile can expect.
+
+    Example: [cyan]ctl init mydata && ctl gate -w mydata[/cyan]
+    """
+    from ctl.cli import init_command
+
+    raise typer.Exit(
+        init_command.init(
+            folder, data, symbols=symbol or (), canonical=canonical, references=reference or (), yes=yes, json=json
+        )
+    )
+
+
 def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) -> None:
     """Refuse options that only plain files take: in a workspace its profile and ctl.toml say what they would."""
     from ctl.errors import UsageError
@@ -364,6 +405,12 @@ def certify(
         typer.Option("--out", help="Folder for the certificate and its tables (with --contracts)."),
     ] = None,
     as_of: AsOf = None,
+    reference: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--reference", metavar="VENDOR", help="Compare with this vendor. Another than the deciding is only shown."
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell the story: verdict, causes, what would change it.")
     ] = False,
@@ -394,6 +441,8 @@ def certify(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
+        if reference is not None:
+            raise UsageError("--reference names a vendor of a workspace", remedy="give --adjusted and --unadjusted")
         roll = plain_commands.roll_policy(
             RollPolicy(
                 policy,
@@ -418,18 +467,14 @@ def certify(
             out=out, as_of=as_of, explain=explain, json=json,
         )  # fmt: skip
     else:
-        allowed = frozenset({"symbols", "acceptance", "bars", "closes", "as_of", "explain", "workspace", "json"})
+        allowed = frozenset(
+            {"symbols", "acceptance", "bars", "closes", "as_of", "reference", "explain", "workspace", "json"}
+        )
         _require_workspace_options(context, allowed)
         code = workspace_commands.certify(
-            workspace,
-            symbols or [],
-            acceptance=acceptance,
-            bars=bars,
-            closes=closes,
-            as_of=as_of,
-            explain=explain,
-            json=json,
-        )
+            workspace, symbols or [], acceptance=acceptance, bars=bars, closes=closes, as_of=as_of,
+            reference=reference, explain=explain, json=json,
+        )  # fmt: skip
     raise typer.Exit(code)
 
 
@@ -699,6 +744,66 @@ def replay(
     raise typer.Exit(lock_commands.replay(workspace, profile, first=first, last=last, json=json))
 
 
+@app.command()
+def doctor(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """What is missing, stale, unfinished or unreadable, with the command that mends it. Exit 1 where something is."""
+    from ctl.cli import data_commands
+
+    raise typer.Exit(data_commands.doctor(workspace, symbols or [], json=json))
+
+
+data_app = typer.Typer(help="What the workspace's files hold.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("list")
+def data_list(workspace: Workspace = None, json: Json = False) -> None:
+    """Every symbol's data: which vendor, from when to when, how fresh. Exit 1 where some cannot be read."""
+    from ctl.cli import data_commands
+
+    raise typer.Exit(data_commands.listed(workspace, [], details=False, json=json))
+
+
+@data_app.command("show")
+def data_show(
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """The same with bases, files, counts and notes: which file was taken, what was folded and left out."""
+    from ctl.cli import data_commands
+
+    raise typer.Exit(data_commands.listed(workspace, symbols or [], details=True, json=json))
+
+
+@data_app.command("head")
+def data_head(
+    symbol: Annotated[str, typer.Argument(help="A symbol of the workspace.")],
+    vendor: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--vendor", metavar="NAME", help="Its canonical vendor (default) or a reference."),
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=100_000, help="How many bars.")] = 10,
+    last: Annotated[bool, typer.Option("--last", help="The newest instead of the oldest.")] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Bars of a symbol as they are read, as CSV."""
+    from ctl.cli import data_commands
+
+    raise typer.Exit(data_commands.head(workspace, symbol, vendor=vendor, rows=rows, last=last, json=json))
+
+
 profile_app = typer.Typer(help="Operating profiles.", no_args_is_help=True)
 app.add_typer(profile_app, name="profile")
 
@@ -914,9 +1019,13 @@ def schedule_remove(workspace: Workspace = None, json: Json = False) -> None:
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
+    pages: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--pages", metavar="DIR", help="Write the pages made of the models there too."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare only; exit 1 where one differs.")] = False,
 ) -> None:
-    """Write the JSON Schemas of every published document."""
+    """Write the JSON Schemas of every published document, and the pages of every key."""
     from ctl.cli import schemas as published
 
-    raise typer.Exit(published.write(folder, check_only=check))
+    raise typer.Exit(published.write(folder, pages, check_only=check))

@@ -113,9 +113,11 @@ def certify(
     as_of: str | None,
     explain: bool,
     json: bool,
+    reference: str | None = None,
 ) -> int:
     """Certify symbols of the workspace; what the profile in force makes of all sessions is written.
 
+    reference: a vendor to compare with; another than the one that decides is only shown.
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
     from ctl.flows import pipeline, portfolio
@@ -131,7 +133,14 @@ def certify(
         try:
             series = series_choice(settings, bars, closes)
             certified = portfolio.certify_symbol(
-                workspace, symbol, settings, acceptance=policy, series=series, as_of=until, now=instant
+                workspace,
+                symbol,
+                settings,
+                acceptance=policy,
+                series=series,
+                as_of=until,
+                reference=reference,
+                now=instant,
             )
         except CtlError as error:
             if len(chosen) == 1:
@@ -140,7 +149,9 @@ def certify(
             failed = True
             continue
         certificate, files = certified.certificate, []
-        if until is None and policy == locked and series == series_choice(settings, None, None):
+        decides = reference in (None, portfolio.deciding_reference(workspace, symbol, settings))
+        decides = decides and series == series_choice(settings, None, None)
+        if until is None and policy == locked and decides:
             files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
         documents[symbol] = dict(certificate.document)
         if not json:

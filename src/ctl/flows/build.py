@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import __version__, digests, ingest
 from ctl.errors import DataError
 from ctl.flows import inputs
+from ctl.flows.bar_cache import BarCache
 from ctl.flows.series import canonical_series, require_root, write_series
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
@@ -49,20 +50,12 @@ def build_symbol(
         raise DataError(f"{symbol} is an equity: there is nothing to roll", expected="a future")
     chosen = inputs.with_cycle(policy or RollPolicy(), config.root, ingest.load_instruments())
     manifest_path = workspace.manifest_path(config.root)
-    vendor = workspace.vendors[config.canonical]
-    within = {"daily": None, "intraday": vendor.intraday if choice.bars == "session" else None}
-    within["statistics"] = vendor.statistics if choice.closes == "settlement" else None
-    folders = {
-        key: workspace.vendor_folder(vendor.name, symbol, folder)
-        for key, folder in within.items()
-        if key == "daily" or folder is not None
-    }
-    identity = _identity(folders, chosen, choice, config.calendar)
-    known = _known(manifest_path, identity)
+    identity = _identity(inputs.contracts_identity(workspace, symbol, choice), chosen, choice, config.calendar)
+    known = _known(workspace, manifest_path, identity)
     if known is not None and (not csv or f"{config.root}_continuous.csv" in known["outputs"]):
         files = tuple(manifest_path.parent / name for name in known["outputs"])
         return BuiltSeries(known, (*files, manifest_path), unchanged=True)
-    held = inputs.read_symbol(workspace, symbol, policy=chosen, series=choice, with_reference=False)
+    held = inputs.read_symbol(workspace, symbol, policy=chosen, series=choice, with_reference=False, keep=True)
     if held.contracts is not None:
         require_root(held.contracts, config.root, symbol)
     series = canonical_series(held, config.calendar)
@@ -73,16 +66,15 @@ def build_symbol(
     return BuiltSeries(json.loads(written[-1].read_bytes()), tuple(written), unchanged=False)
 
 
-def _identity(folders: Mapping[str, Path], policy: RollPolicy, choice: SeriesChoice, calendar: str) -> str:
-    """Digest of everything that a build depends on; folders: of each kind of files that it reads."""
-
-    def files(folder: Path) -> dict[str, str]:
-        paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-        return {path.name: digests.sha256_file(path) for path in paths}
-
+def _identity(
+    contracts: Mapping[str, Any] | None, policy: RollPolicy, choice: SeriesChoice, calendar: str
+) -> str | None:
+    """Digest of everything that a build depends on; None where the contracts cannot be identified."""
+    if contracts is None:
+        return None
     return digests.digest(
         {
-            "inputs": {kind: files(folder) for kind, folder in folders.items()},
+            "inputs": dict(contracts),
             "policy": document(policy),
             "series": choice.name,
             "calendar": calendar,
@@ -91,15 +83,13 @@ def _identity(folders: Mapping[str, Path], policy: RollPolicy, choice: SeriesCho
     )
 
 
-def _known(manifest_path: Path, identity: str) -> dict[str, Any] | None:
+def _known(workspace: Workspace, manifest_path: Path, identity: str | None) -> dict[str, Any] | None:
     """The manifest on disk where it has this identity and every file it cites is there unaltered; else None."""
     try:
         manifest = json.loads(manifest_path.read_bytes())
-        if not isinstance(manifest, dict) or manifest.get("build_digest") != identity:
+        if identity is None or not isinstance(manifest, dict) or manifest.get("build_digest") != identity:
             return None
-        for name, sha256 in manifest["outputs"].items():
-            if digests.sha256_file(manifest_path.parent / name) != sha256:
-                return None
+        outputs = {manifest_path.parent / name: sha256 for name, sha256 in manifest["outputs"].items()}
     except (OSError, ValueError, KeyError, AttributeError):
         return None  # missing, damaged or of an older form: build it again
-    return manifest
+    return manifest if BarCache(workspace, keep=True).digests(list(outputs)) == outputs else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from ctl import demo, operating_profile, store
+from ctl import demo, store
 from ctl.digests import sha256_bytes
 from ctl.errors import UsageError
-from ctl.flows import compile_ahead, portfolio
+from ctl.flows import compile_ahead
+from ctl.flows.first_workspace import write_locked
 
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 RECORD: Final = "data/raw/simulated_files.json"
@@ -95,16 +95,4 @@ def _write_raw(folder: Path, content: Mapping[str, bytes]) -> None:
 
 def _write_profile(workspace: store.Workspace) -> bool:
     """Lock the packaged profile on the files on disk; True where a different profile stood there and stays."""
-    template = files("ctl.demo").joinpath("operating_profile_v1.yaml").read_bytes()
-    profile = operating_profile.load(template, PROFILE, require_lock=False)
-    lock, bars = portfolio.derive_lock(workspace, profile)
-    derived = operating_profile.with_lock(template, lock, name=PROFILE)
-    path = workspace.root / PROFILE
-    if path.is_file() and path.read_bytes() != derived:
-        return True
-    for symbol, frame in bars.items():
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd")
-        store.write_atomic(workspace.locked_bars(symbol), buffer.getvalue())
-    store.write_atomic(path, derived)
-    return False
+    return write_locked(workspace, files("ctl.demo").joinpath("operating_profile_v1.yaml").read_bytes())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ctl import ingest
 from ctl.errors import CtlError, InputError, UsageError, WorkspaceError
+from ctl.flows import vendor_files
 
 if TYPE_CHECKING:
     from ctl.store import Workspace
@@ -101,16 +102,18 @@ def _folders(workspace: Workspace, symbol: str, named: Sequence[str]) -> Iterato
             "cannot be fetched", where=symbol, found=f"format {vendor.format} of vendor {vendor.name}",
             expected="databento", remedy=f"name other symbols, or put {vendor.name}'s files into {vendor.path}",
         )  # fmt: skip
-    daily = workspace.vendor_folder(vendor.name, symbol)
+    daily = vendor_files.folder_to_fill(workspace, config, vendor, "contracts")
+    if daily is None:
+        return
     yield "ohlcv-1d", daily
     if config.asset_class == "future":
         yield "definition", daily
-        beside: tuple[tuple[Schema, Path | None], ...] = (
-            ("statistics", vendor.statistics),
-            ("ohlcv-1h", vendor.intraday),
+        beside: tuple[tuple[Schema, vendor_files.PerContract], ...] = (
+            ("statistics", "statistics"),
+            ("ohlcv-1h", "intraday"),
         )
-        for schema, within in beside:
-            folder = None if within is None else workspace.vendor_folder(vendor.name, symbol, within)
+        for schema, key in beside:
+            folder = vendor_files.folder_to_fill(workspace, config, vendor, key)
             if folder is not None and (schema in named or folder.is_dir()):
                 yield schema, folder
 

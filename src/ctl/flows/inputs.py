@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ctl import ingest
 from ctl.errors import CtlError, InputError, WorkspaceError
+from ctl.flows import vendor_files
+from ctl.flows.bar_cache import BarCache, readers_version
 from ctl.model.bars import AS_DELIVERED, AdjustmentBasis, ContractBars, DailySeries, SeriesChoice, SeriesMeta
 from ctl.model.csv_mapping import NamedMapping
+from ctl.model.documents import document
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ctl.flows.vendor_files import PerContract
     from ctl.ingest.vendor import SeriesFiles
     from ctl.model.actions import CorporateActions
     from ctl.model.csv_mapping import CsvMapping, MappingKeys
@@ -117,48 +121,44 @@ def read_symbol(
     with_reference: bool = True,
     with_alternatives: bool = False,
     now: datetime | None = None,
+    keep: bool = False,
 ) -> SymbolInputs:
     """Read one symbol of the workspace.
 
     policy, reference, series: the profile's, before the workspace's own. as_of: sessions after it are left out. now:
-    the instant of the command, at which a session must be over to count; None: the files alone tell.
+    the instant of the command, at which a session must be over to count; None: the files alone tell. keep: whether
+    bars that are read go into the cache.
     with_alternatives: what a certificate tells beside its decision as well: settlements, session-true bars and the
     reference's contract bars. What is wrong with those is kept in their place, it keeps nothing else from being read.
     Raises WorkspaceError or InputError for files that are missing or cannot be read.
     """
-    config = workspace.symbol(symbol)
-    instruments = ingest.load_instruments()
-    vendor = workspace.vendors[config.canonical]
+    files = SymbolFiles(workspace, workspace.symbol(symbol), now, keep=keep)
+    config = files.config
     contracts: ContractBars | None = None
     equity: DailySeries | None = None
     if config.asset_class == "future":
-        contracts = _contracts(workspace, config, vendor, instruments, now)
+        contracts = files.contracts()
     elif series != AS_DELIVERED:
         raise WorkspaceError(
             f"series of {symbol}: an equity is traded on its daily bars", found=series.name, expected="no series key"
         )
     else:
-        equity = series_up_to(_equity(config, vendor, instruments, now), as_of)
+        equity = series_up_to(files.equity(), as_of)
     named = reference or config.reference
     other: Reference | None = None
     if with_reference and named is not None:
-        if named not in workspace.vendors:
-            raise WorkspaceError(
-                f"the reference of {symbol} is no vendor of the workspace",
-                where=str(workspace.root / "ctl.toml"),
-                found=named,
-                expected=f"one of {', '.join(workspace.vendors)}",
-            )
-        other = _reference(config, workspace.vendors[named], instruments, now)
+        vendor = files.vendor_of_reference(named)
+        other = files.reference(vendor)
         if with_alternatives and contracts is not None:
-            other = replace(other, contracts=_reference_contracts(workspace, config, named, instruments, now))
+            other = replace(other, contracts=files.reference_contracts(vendor))
+        _require_apart(config, (contracts or equity), other)
         other = reference_up_to(other, as_of)
     daily, settlements, session_bars = contracts, None, None
     if daily is not None:
         if with_alternatives or series.closes == "settlement":
-            settlements = _settlements(workspace, config, vendor, instruments)
+            settlements = files.settlements()
         if with_alternatives or series.bars == "session":
-            session_bars = _session_bars(workspace, config, vendor, instruments, now)
+            session_bars = files.session_bars()
         contracts = up_to(contracts_of(series, daily, settlements, session_bars), as_of)
         daily = up_to(daily, as_of)
     return SymbolInputs(
@@ -167,7 +167,7 @@ def read_symbol(
         contracts=contracts,
         equity=equity,
         reference=other,
-        policy=with_cycle(policy or RollPolicy(), config.root, instruments) if contracts is not None else None,
+        policy=with_cycle(policy or RollPolicy(), config.root, files.instruments) if contracts is not None else None,
         actions=None if config.actions is None else ingest.read_actions(config.actions),
         common_basis=config.common_basis,
         series=series,
@@ -178,24 +178,29 @@ def read_symbol(
 
 
 def read_contracts(
-    workspace: Workspace, symbol: str, as_of: date | None = None, now: datetime | None = None
+    workspace: Workspace, symbol: str, as_of: date | None = None, now: datetime | None = None, *, keep: bool = False
 ) -> ContractBars:
-    """The contracts alone of one future of the workspace; as_of, now: as for `read_symbol`."""
-    config = workspace.symbol(symbol)
-    vendor = workspace.vendors[config.canonical]
-    return up_to(_contracts(workspace, config, vendor, ingest.load_instruments(), now), as_of)
+    """The contracts alone of one future of the workspace; as_of, now, keep: as for `read_symbol`."""
+    return up_to(SymbolFiles(workspace, workspace.symbol(symbol), now, keep=keep).contracts(), as_of)
+
+
+def contracts_identity(workspace: Workspace, symbol: str, choice: SeriesChoice) -> dict[str, Any] | None:
+    """What the bars of a choice of series depend on, without reading them: the same again, and so are the bars.
+
+    None where the files cannot be read as data files; raises as reading does where there are none.
+    """
+    return SymbolFiles(workspace, workspace.symbol(symbol), keep=True).contracts_identity(choice)
 
 
 class ReadOnce:
     """A workspace's files at an instant, each read at most once; what is asked as of a date is cut from what was read.
 
     Its methods are the functions of this module with the workspace left out. An error is kept as well: what
-    could not be read once is not tried again.
+    could not be read once is not tried again. keep: whether bars that are read go into the workspace's cache.
     """
 
-    def __init__(self, workspace: Workspace, now: datetime | None = None) -> None:
-        self._workspace = workspace
-        self._now = now
+    def __init__(self, workspace: Workspace, now: datetime | None = None, *, keep: bool = False) -> None:
+        self._workspace, self._now, self._keep = workspace, now, keep
         self._read: dict[Any, Any] = {}
 
     def read_symbol(
@@ -221,6 +226,7 @@ class ReadOnce:
                 with_reference=with_reference,
                 with_alternatives=with_alternatives,
                 now=self._now,
+                keep=self._keep,
             ),
         )
         return inputs_up_to(held, as_of)
@@ -228,7 +234,8 @@ class ReadOnce:
     def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
         """`read_contracts` of the workspace."""
         held: ContractBars = self._once(
-            ("contracts", symbol), lambda: read_contracts(self._workspace, symbol, None, self._now)
+            ("contracts", symbol),
+            lambda: read_contracts(self._workspace, symbol, None, self._now, keep=self._keep),
         )
         return up_to(held, as_of)
 
@@ -317,93 +324,227 @@ def _frame_up_to(frame: pl.DataFrame, as_of: date, what: str) -> pl.DataFrame:
     return kept
 
 
-def _contracts(
-    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
-) -> ContractBars:
-    folder = workspace.vendor_folder(vendor.name, config.symbol)
-    if not folder.is_dir():
-        raise _missing(config, vendor, f"{folder}/")
-    return ingest.read_contracts(
-        [folder],
-        config.root,
-        instruments=instruments,
-        mapping=_mapping(vendor),
-        publisher=vendor.publisher,
-        calendar=config.calendar,
-        now=now,
-    )
+class SymbolFiles:
+    """One symbol's files, each read as its vendor says, or taken from the cache; keep: what is read goes into it.
 
+    now: the instant of the command, at which a session must be over to count; None: the files alone tell.
+    """
 
-def _settlements(
-    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments
-) -> ContractBars | CtlError | None:
-    def read(folder: Path) -> ContractBars:
-        return ingest.read_settlements([folder], config.root, instruments=instruments, publisher=vendor.publisher)
+    def __init__(
+        self, workspace: Workspace, config: SymbolConfig, now: datetime | None = None, *, keep: bool = False
+    ) -> None:
+        vendor_files.require_known_formats(workspace)
+        self.workspace, self.config, self.now = workspace, config, now
+        self.instruments = ingest.load_instruments()
+        self.canonical = workspace.vendors[config.canonical]
+        self._cache = BarCache(workspace, keep=keep)
 
-    return _beside(workspace, config, vendor, vendor.statistics, "statistics", read)
-
-
-def _session_bars(
-    workspace: Workspace, config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None
-) -> ContractBars | CtlError | None:
-    def read(folder: Path) -> ContractBars:
-        return ingest.read_session_bars(
-            [folder],
-            config.root,
-            calendar=config.calendar,
-            instruments=instruments,
-            publisher=vendor.publisher,
-            now=now,
-        )
-
-    return _beside(workspace, config, vendor, vendor.intraday, "intraday", read)
-
-
-def _reference_contracts(
-    workspace: Workspace, config: SymbolConfig, named: str, instruments: Instruments, now: datetime | None
-) -> ContractBars | CtlError | None:
-    vendor = workspace.vendors[named]
-
-    def read(folder: Path) -> ContractBars:
-        mapping = _named(vendor.contracts_mapping, vendor.name)
-        bars = ingest.read_contracts(
-            [folder],
-            config.root,
-            instruments=instruments,
-            mapping=mapping,
-            publisher=vendor.publisher,
-            calendar=config.calendar,
-            now=now,
-        )
-        return replace(bars, meta=replace(bars.meta, vendor=vendor.name))
-
-    return _beside(workspace, config, vendor, vendor.contracts, "contracts", read)
-
-
-def _beside(
-    workspace: Workspace,
-    config: SymbolConfig,
-    vendor: VendorConfig,
-    within: Path | None,
-    key: str,
-    read: Callable[[Path], ContractBars],
-) -> ContractBars | CtlError | None:
-    """Bars that inform only: None where the vendor names no folder for them, the error where they cannot be read."""
-    if within is None:
-        return None
-
-    def found() -> ContractBars:
-        folder = workspace.vendor_folder(vendor.name, config.symbol, within)
-        if not folder.is_dir():
-            raise InputError(
-                f"no {key} files of {config.symbol} from vendor {vendor.name}",
-                expected=f"{workspace.relative(folder)}/",
-                code="INPUT_MISSING",
+    def vendor_of_reference(self, name: str) -> VendorConfig:
+        """The vendor of that name. Raises WorkspaceError for an unknown one and for the canonical one."""
+        vendors, symbol = self.workspace.vendors, self.config.symbol
+        if name not in vendors:
+            raise WorkspaceError(
+                f"the reference of {symbol} is no vendor of the workspace",
+                where=str(self.workspace.root / "ctl.toml"),
+                found=name,
+                expected=f"one of {', '.join(vendors)}",
             )
-        return read(folder)
+        if name == self.canonical.name:
+            raise WorkspaceError(
+                f"{symbol} would be its own reference",
+                where=str(self.workspace.root / "ctl.toml"),
+                found=f"{name} as canonical and as reference",
+                expected="two vendors",
+                remedy=f"name another vendor in symbols.{symbol}.references",
+                code=OWN_REFERENCE,
+            )
+        return vendors[name]
 
-    read_or_not = _or_error(found)
-    return _without_root(read_or_not, workspace) if isinstance(read_or_not, CtlError) else read_or_not
+    def contracts(self) -> ContractBars:
+        return self._contract_bars(self.canonical)
+
+    def reference_contracts(self, vendor: VendorConfig) -> ContractBars | CtlError | None:
+        return None if vendor.contracts is None else self._or_error(lambda: self._contract_bars(vendor))
+
+    def contracts_identity(self, choice: SeriesChoice) -> dict[str, Any] | None:
+        """What the canonical bars of a choice depend on, without reading them; None where files are no data files."""
+        paths, asked, _ = self._question(self.canonical)
+        beside: tuple[tuple[PerContract, bool], ...] = (
+            ("intraday", choice.bars == "session"),
+            ("statistics", choice.closes == "settlement"),
+        )
+        for key, wanted in beside:
+            if wanted and getattr(self.canonical, key) is not None:
+                paths = [*paths, *vendor_files.contract_paths(self.workspace, self.config, self.canonical, key)]
+        digest_of = self._cache.digests(paths)
+        if digest_of is None:
+            return None
+        files = {self.workspace.relative(path): sha256 for path, sha256 in digest_of.items()}
+        return {"readers": readers_version(), "files": files, "asked": asked}
+
+    def _question(self, vendor: VendorConfig) -> tuple[list[Path], dict[str, Any], CsvMapping | None]:
+        """The files of a vendor's bars per contract, and how they are to be read."""
+        mapped = vendor.contracts_mapping
+        if vendor is self.canonical:
+            mapped = mapped or vendor.mapping
+        mapping = _named(mapped, vendor.name)
+        asked = {"root": self.config.root, "mapping": _document(mapping), "publisher": vendor.publisher,
+                 "vendor": vendor.name, "calendar": self.config.calendar}  # fmt: skip
+        return vendor_files.contract_paths(self.workspace, self.config, vendor), asked, mapping
+
+    def _contract_bars(self, vendor: VendorConfig) -> ContractBars:
+        paths, asked, mapping = self._question(vendor)
+
+        def read() -> ContractBars:
+            bars = ingest.read_contracts(
+                paths,
+                self.config.root,
+                instruments=self.instruments,
+                mapping=mapping,
+                publisher=vendor.publisher,
+                calendar=self.config.calendar,
+                now=self.now,
+            )
+            return bars if vendor is self.canonical else replace(bars, meta=replace(bars.meta, vendor=vendor.name))
+
+        return self._cache.bars(ContractBars, self._slot(vendor, "contracts"), paths, asked, read, self.now)
+
+    def settlements(self) -> ContractBars | CtlError | None:
+        root, publisher, vendor = self.config.root, self.canonical.publisher, self.canonical
+        if vendor.statistics is None:
+            return None
+
+        def found() -> ContractBars:
+            paths = vendor_files.contract_paths(self.workspace, self.config, vendor, "statistics")
+
+            def read() -> ContractBars:
+                return ingest.read_settlements(paths, root, instruments=self.instruments, publisher=publisher)
+
+            asked = {"root": root, "publisher": publisher}
+            return self._cache.bars(ContractBars, self._slot(vendor, "statistics"), paths, asked, read, self.now)
+
+        return self._or_error(found)
+
+    def session_bars(self) -> ContractBars | CtlError | None:
+        root, publisher, vendor = self.config.root, self.canonical.publisher, self.canonical
+        calendar = self.config.calendar
+        if vendor.intraday is None:
+            return None
+
+        def found() -> ContractBars:
+            paths = vendor_files.contract_paths(self.workspace, self.config, vendor, "intraday")
+
+            def read() -> ContractBars:
+                return ingest.read_session_bars(
+                    paths, root, calendar=calendar, instruments=self.instruments, publisher=publisher, now=self.now
+                )
+
+            asked = {"root": root, "publisher": publisher, "calendar": calendar}
+            return self._cache.bars(ContractBars, self._slot(vendor, "intraday"), paths, asked, read, self.now)
+
+        return self._or_error(found)
+
+    def equity(self) -> DailySeries:
+        vendor = self.canonical
+        called, mapping = vendor_files.called(self.config, vendor), _named(vendor.mapping, vendor.name)
+        files = self.series_files(vendor)
+        path = files.adjusted or files.unadjusted
+        if path is None:
+            raise vendor_files.missing(self.config, vendor, files.expected)
+
+        def read() -> DailySeries:
+            series = ingest.read_series(
+                path,
+                symbol=called,
+                instruments=self.instruments,
+                mapping=mapping,
+                publisher=vendor.publisher,
+                calendar=self.config.calendar,
+                now=self.now,
+            )
+            if vendor.format == "databento":
+                # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
+                return replace(series, meta=replace(series.meta, adjustment_basis="raw"))
+            return series
+
+        asked = {"symbol": called, "mapping": _document(mapping), "vendor": vendor.format,
+                 "publisher": vendor.publisher, "calendar": self.config.calendar}  # fmt: skip
+        series = self._cache.bars(DailySeries, self._slot(vendor, "series"), [path], asked, read, self.now)
+        return _noted(series, files.notes)
+
+    def reference(self, vendor: VendorConfig) -> Reference:
+        called, mapping = vendor_files.called(self.config, vendor), _named(vendor.mapping, vendor.name)
+        files = self.series_files(vendor)
+        paths = {"adjusted": files.adjusted, "unadjusted": files.unadjusted}
+
+        def read() -> Reference:
+            return ingest.read_reference(
+                symbol=called,
+                adjusted=files.adjusted,
+                unadjusted=files.unadjusted,
+                instruments=self.instruments,
+                mapping=mapping,
+                publisher=vendor.publisher,
+                vendor=vendor.name,
+                calendar=self.config.calendar,
+                now=self.now,
+            )
+
+        sides = {kind: path and self.workspace.relative(path) for kind, path in paths.items()}
+        asked = {"symbol": called, "mapping": _document(mapping), "publisher": vendor.publisher,
+                 "vendor": vendor.name, "calendar": self.config.calendar, **sides}  # fmt: skip
+        given = [path for path in paths.values() if path is not None]
+        found = self._cache.bars(Reference, self._slot(vendor, "series"), given, asked, read, self.now)
+        adjusted, unadjusted = (
+            None if side is None else _noted(side, files.notes) for side in (found.adjusted, found.unadjusted)
+        )
+        return replace(found, adjusted=adjusted, unadjusted=unadjusted)
+
+    def series_files(self, vendor: VendorConfig) -> SeriesFiles:
+        called, mapping = vendor_files.called(self.config, vendor), _named(vendor.mapping, vendor.name)
+
+        def last_session(path: Path) -> date:
+            series = ingest.read_series(
+                path,
+                symbol=called,
+                instruments=self.instruments,
+                mapping=mapping,
+                publisher=vendor.publisher,
+                calendar=self.config.calendar,
+                now=self.now,
+            )
+            last: date = series.frame["session"][-1]
+            return last
+
+        return vendor_files.series_files(self.workspace, self.config, vendor, last_session)
+
+    def _slot(self, vendor: VendorConfig, kind: str) -> tuple[str, ...]:
+        return vendor.name, self.config.symbol, kind
+
+    def _or_error(self, read: Callable[[], ContractBars]) -> ContractBars | CtlError:
+        """Bars that inform only: the error in their place where they are missing or cannot be read."""
+        found = _or_error(read)
+        return _without_root(found, self.workspace) if isinstance(found, CtlError) else found
+
+
+OWN_REFERENCE: Final = "OWN_REFERENCE"
+
+
+def _require_apart(config: SymbolConfig, ours: ContractBars | DailySeries | None, theirs: Reference) -> None:
+    """Refuse a reference that was read from a file that the canonical bars were read from, under whichever name."""
+    sides = [theirs.adjusted, theirs.unadjusted, theirs.contracts]
+    metas = [side.meta for side in sides if side is not None and not isinstance(side, CtlError)]
+    held = {} if ours is None else {source.sha256: source.name for source in ours.meta.sources}
+    for source in (source for meta in metas for source in meta.sources):
+        if source.sha256 in held:
+            raise WorkspaceError(
+                f"the canonical bars of {config.symbol} and its reference {theirs.vendor} come from one file",
+                where=source.name,
+                found=f"the content of {held[source.sha256]} of vendor {config.canonical}",
+                expected="files of two vendors",
+                remedy=f"mend the paths of vendors {config.canonical} and {theirs.vendor} in ctl.toml",
+                code=OWN_REFERENCE,
+            )
 
 
 def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
@@ -414,61 +555,12 @@ def _without_root(error: CtlError, workspace: Workspace) -> CtlError:
     return InputError(what or "", where=where, found=found, expected=expected, remedy=remedy, code=error.code)
 
 
-def _equity(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> DailySeries:
-    called = config.vendor_symbols.get(vendor.name, config.symbol)
-    _, path = _files(config, vendor, called)
-    series = ingest.read_series(
-        path,
-        symbol=called,
-        instruments=instruments,
-        mapping=_mapping(vendor),
-        publisher=vendor.publisher,
-        calendar=config.calendar,
-        now=now,
-    )
-    if vendor.format == "databento":
-        # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
-        return replace(series, meta=replace(series.meta, adjustment_basis="raw"))
-    return series
-
-
-def _reference(config: SymbolConfig, vendor: VendorConfig, instruments: Instruments, now: datetime | None) -> Reference:
-    called = config.vendor_symbols.get(vendor.name, config.symbol)
-    files, _ = _files(config, vendor, called)
-    read = ingest.read_reference(
-        symbol=called,
-        adjusted=files.adjusted,
-        unadjusted=files.unadjusted,
-        instruments=instruments,
-        mapping=_mapping(vendor),
-        vendor=vendor.name,
-        calendar=config.calendar,
-        now=now,
-    )
-    if not files.notes:
-        return read
-    return replace(read, adjusted=_noted(read.adjusted, files.notes), unadjusted=_noted(read.unadjusted, files.notes))
-
-
-def _files(config: SymbolConfig, vendor: VendorConfig, called: str) -> tuple[SeriesFiles, Path]:
-    """The files of a series at a vendor, and the first of them. Raises InputError where there is none."""
-    if not vendor.path.is_dir():
-        raise _missing(config, vendor, f"{vendor.path}/")
-    files = ingest.find_files(vendor.format, vendor.path, called)
-    path = files.adjusted or files.unadjusted
-    if path is None:
-        raise _missing(config, vendor, files.expected)
-    return files, path
-
-
-def _noted(series: DailySeries | None, notes: Sequence[str]) -> DailySeries | None:
-    if series is None:
-        return None
+def _noted(series: DailySeries, notes: Sequence[str]) -> DailySeries:
     return replace(series, meta=replace(series.meta, notes=(*series.meta.notes, *notes)))
 
 
-def _mapping(vendor: VendorConfig) -> CsvMapping | None:
-    return _named(vendor.mapping, vendor.name)
+def _document(mapping: CsvMapping | None) -> Any:
+    return None if mapping is None else document(dict(mapping))
 
 
 def _named(mapping: MappingKeys | NamedMapping | None, name: str) -> CsvMapping | None:
@@ -476,12 +568,3 @@ def _named(mapping: MappingKeys | NamedMapping | None, name: str) -> CsvMapping 
     if isinstance(mapping, NamedMapping):
         return ingest.named_mapping(mapping.name)
     return None if mapping is None else mapping.named(name)
-
-
-def _missing(config: SymbolConfig, vendor: VendorConfig, expected: str) -> InputError:
-    return InputError(
-        f"no files of {config.symbol} from vendor {vendor.name}",
-        expected=expected,
-        remedy="put the vendor's files there, or mend the vendor's path in ctl.toml",
-        code="INPUT_MISSING",
-    )

@@ -53,14 +53,17 @@ def certify_symbol(
     series: SeriesChoice | None = None,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
+    reference: str | None = None,
     now: datetime | None = None,
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
-    series: in place of the settings' own. files: what was read of the workspace before; by default it is read for a
-    command of the instant `now`. Where L0 fails, the workspace's other roots are read too, to name a mix-up.
+    series: in place of the settings' own. reference: a vendor to compare with instead of the one that decides. files:
+    what was read of the workspace before; by default it is read for a command of the instant `now`. Where L0 fails, the
+    workspace's other roots are read too, to name a mix-up.
     """
-    config, files = workspace.symbol(symbol), files or inputs.ReadOnce(workspace, now)
+    config = workspace.symbol(symbol)
+    files = files or inputs.ReadOnce(workspace, now, keep=as_of is None)
     if settings is not None and settings.asset_class != config.asset_class:
         raise ProfileError(
             f"{symbol} is another asset class in the profile",
@@ -72,7 +75,7 @@ def certify_symbol(
     symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
-        reference=settings.reference if settings else None,
+        reference=reference or deciding_reference(workspace, symbol, settings),
         series=series or (settings.series if settings else AS_DELIVERED),
         as_of=as_of,
         with_alternatives=True,
@@ -94,12 +97,21 @@ def certify_symbol(
     return Certified(symbol_inputs, built, certificate)
 
 
+def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettings | None) -> str | None:
+    """The vendor that a symbol's decision is made against: the profile's, else the first that ctl.toml lists."""
+    named = settings.reference if settings else None
+    return named or workspace.symbol(symbol).reference
+
+
 def derive_lock(
-    workspace: Workspace, profile: OperatingProfile, read: Mapping[str, SymbolInputs] | None = None
+    workspace: Workspace,
+    profile: OperatingProfile,
+    read: Mapping[str, SymbolInputs] | None = None,
+    now: datetime | None = None,
 ) -> tuple[Lock, dict[str, pl.DataFrame]]:
     """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol.
 
-    read: what was read of the gating symbols before (all sessions); by default it is read now.
+    read: what was read of the gating symbols before (all sessions); by default it is read for the instant `now`.
     """
     locked: dict[str, InputLock] = {}
     bars: dict[str, pl.DataFrame] = {}
@@ -113,6 +125,8 @@ def derive_lock(
                 policy=settings.roll_policy,
                 reference=settings.reference,
                 series=settings.series,
+                now=now,
+                keep=True,
             )
         ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
         locked[symbol] = operating_profile.InputLock(files=raw_files(symbol_inputs), sessions=ranges)

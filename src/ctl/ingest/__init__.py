@@ -5,6 +5,8 @@ found and what was expected; a partly readable file yields nothing. Vendors are 
 """
 
 from ctl.ingest.actions import read as read_actions
+from ctl.ingest.actions import stated as stated_actions
+from ctl.ingest.actions import written as written_actions
 from ctl.ingest.frames import is_frame
 from ctl.ingest.instrument_data import load as load_instruments
 from ctl.ingest.kinds import by_kind
@@ -12,6 +14,7 @@ from ctl.ingest.mapping import named_or_at as mapping_named_or_at
 from ctl.ingest.mapping import packaged as named_mapping
 from ctl.ingest.readers import (
     find_files,
+    formats,
     proposed_mapping,
     read_contracts,
     read_reference,
@@ -20,10 +23,14 @@ from ctl.ingest.readers import (
     read_settlements,
 )
 from ctl.ingest.settled import settled
+from ctl.ingest.vendors import format_of, format_texts
 
 __all__ = [
     "by_kind",
     "find_files",
+    "format_of",
+    "format_texts",
+    "formats",
     "is_frame",
     "load_instruments",
     "mapping_named_or_at",
@@ -36,4 +43,6 @@ __all__ = [
     "read_session_bars",
     "read_settlements",
     "settled",
+    "stated_actions",
+    "written_actions",
 ]

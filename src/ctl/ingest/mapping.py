@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 PACKAGED: Final = (
     "bloomberg_settles", "quantiacs", "norgate", "norgate_equity", "lean", "lean_equity", "pysystemtrade",
-    "pysystemtrade_contract", "yahoo", "stooq", "investing", "barchart", "tradingview",
+    "pysystemtrade_contract", "yahoo", "stooq", "investing", "barchart", "tradingview", "wiki", "tiingo",
 )  # fmt: skip
 
 

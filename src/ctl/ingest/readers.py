@@ -340,6 +340,11 @@ def _unknown(file: Opened) -> InputError:
     )
 
 
+def formats() -> tuple[str, ...]:
+    """The names of the vendor formats that are known."""
+    return tuple(vendor.FORMAT for vendor in vendors.VENDORS)
+
+
 def find_files(form: str, folder: Path, symbol: str) -> SeriesFiles:
     """The files of a symbol's series in the folder of a vendor whose format is `form`.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ctl import operating_profile, store
+from ctl.flows.first_workspace import InitResult
 from ctl.model import manifest
 from ctl.model.certificate import certificate_schema
 from ctl.model.contract_list import ContractList
+from ctl.model.data_report import DataReport, DoctorReport
 from ctl.model.documents import DIALECT, json_schema
 from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.orders import NextOpenOrders
@@ -30,6 +32,9 @@ def schemas() -> dict[str, bytes]:
         "profile_difference_v1": (ProfileDifference, "Difference of two profiles"),
         "replay_v1": (Replay, "The gate as of past weeks"),
         "contracts_v1": (ContractList, "Contracts with their terms"),
+        "init_v1": (InitResult, "A workspace that was made"),
+        "data_v1": (DataReport, "What the files of a workspace hold"),
+        "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
     }
     found: dict[str, Any] = {name: json_schema(record, title) for name, (record, title) in records.items()}

@@ -6,6 +6,7 @@ Symbols, vendors and cycles become parts of paths only after they have been chec
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -58,10 +59,28 @@ def _inside(text: Any, info: ValidationInfo) -> Path:
     return _anywhere(text, info)
 
 
+def _pattern(text: Any, info: ValidationInfo) -> Path:
+    """A path of which parts may be `{symbol}`, `{root}`, `*` and `?`; no other braces, and no `**`."""
+    path = _anywhere(text, info)
+    if "**" in str(text) or set(_PLACES.sub("", str(text))) & set("{}[]"):
+        raise ValueError("the field's description says what is expected")
+    return path
+
+
+def _naming(text: Any, info: ValidationInfo) -> Path:
+    if _PLACES.search(_said(text)) is None:
+        raise ValueError("the field's description says what is expected")
+    return _pattern(text, info)
+
+
+_PLACES: Final = re.compile(r"\{(?:symbol|root)\}")
+
 SafeName = Annotated[str, AfterValidator(_safe)]
 Said = Annotated[str, AfterValidator(_said)]
 AnyPath = Annotated[Path, BeforeValidator(_anywhere)]
 InnerPath = Annotated[Path, BeforeValidator(_inside)]
+PathPattern = Annotated[Path, BeforeValidator(_naming)]
+FolderPattern = Annotated[Path, BeforeValidator(_pattern)]
 
 Mapped = Annotated[
     Annotated[MappingKeys, Tag("<columns>")] | Annotated[NamedMapping, Tag("<named>")], Discriminator(label)
@@ -69,33 +88,31 @@ Mapped = Annotated[
 
 _MAPPING: Final = "a table: the keys of a CSV mapping, or name = one that the package ships"
 _INNER: Final = "a path inside the workspace"
-_DATABENTO_FOLDER: Final = "a path, of a vendor whose format is databento"
+_FILE_PATTERN: Final = "a path with {symbol} or {root} in it, and * and ? where names vary"
+_FOLDER_PATTERN: Final = "a folder with one sub-folder per root, or a path with {symbol} or {root} in it"
+_VENDOR_FILES: Final = ("path", "adjusted", "unadjusted", "contracts")
 _BASES: Final = "raw, split_adjusted or total_return, of an equity"
 
 
 class VendorKeys(Strict):
-    """`[vendors.<name>]`. mapping: the columns of a generic CSV, as written; publisher: of Databento files.
+    """`[vendors.<name>]`: a vendor's format, and which of its files is which.
 
-    Folders with one sub-folder per root, None where the vendor has none: statistics (settlements), intraday
-    (`ohlcv-1h` or `ohlcv-1m`), both of format databento; contracts: a reference's bars per contract, read with
-    contracts_mapping where there is one. They inform a certificate and never decide it.
+    path: the folder of all its files, where no pattern below says more. A pattern holds `{symbol}` (what the vendor
+    calls the symbol) or `{root}`, for every format alike. contracts: bars per contract, of the canonical vendor what
+    is built from; a reference's are compared with ours and never decide. statistics (settlements) and intraday bars
+    inform a certificate.
     """
 
     format: Said = Field(description="a vendor format")
-    path: AnyPath = Field(description="a path")
+    path: AnyPath | None = Field(None, description="a path")
+    adjusted: PathPattern | None = Field(None, description=_FILE_PATTERN)
+    unadjusted: PathPattern | None = Field(None, description=_FILE_PATTERN)
+    contracts: FolderPattern | None = Field(None, description=_FOLDER_PATTERN)
+    statistics: FolderPattern | None = Field(None, description=_FOLDER_PATTERN)
+    intraday: FolderPattern | None = Field(None, description=_FOLDER_PATTERN)
     publisher: int | None = Field(None, ge=0, le=65_535, description="a publisher id")
     mapping: Mapped | None = Field(None, description=_MAPPING)
-    statistics: AnyPath | None = Field(None, description=_DATABENTO_FOLDER)
-    intraday: AnyPath | None = Field(None, description=_DATABENTO_FOLDER)
-    contracts: AnyPath | None = Field(None, description="a path")
     contracts_mapping: Mapped | None = Field(None, description=_MAPPING)
-
-    @field_validator("statistics", "intraday", mode="before")
-    @classmethod
-    def _of_databento(cls, path: Any, info: ValidationInfo) -> Any:
-        if info.data.get("format", "databento") != "databento":
-            raise expected(_DATABENTO_FOLDER)
-        return path
 
 
 class VendorConfig(VendorKeys):
@@ -107,10 +124,10 @@ class VendorConfig(VendorKeys):
 class SymbolKeys(Strict):
     """`[symbols.<name>]`. tick in quote units, point_value in currency per quote unit.
 
-    canonical, reference: names of vendors; reference None where the symbol has none. root: the symbol itself where
-    it is not named. vendor_symbols: what a vendor calls this symbol, where it differs. actions: file of splits and
-    dividends of an equity. common_basis: the adjustment basis on which an equity's two vendors are compared; without
-    it, prices of different bases are not.
+    canonical, references: names of vendors; the first of the references decides, and `reference` is the short form
+    of one. root: the symbol itself where it is not named. vendor_symbols: what a vendor calls this symbol, where it
+    differs. actions: file of splits and dividends of an equity. common_basis: the adjustment basis on which an
+    equity's two vendors are compared; without it, prices of different bases are not.
     """
 
     asset_class: AssetClass = Field("future", description="future or equity")
@@ -122,6 +139,7 @@ class SymbolKeys(Strict):
     quote_unit: Said = Field(description="the unit that prices are quoted in")
     canonical: str = Field(description="a vendor under [vendors]")
     reference: str | None = Field(None, description="a vendor under [vendors]")
+    references: tuple[str, ...] = Field((), strict=False, description="a list of vendors under [vendors], each once")
     vendor_symbols: dict[str, Said] = Field({}, description="a table of vendor = symbol")
     actions: InnerPath | None = Field(None, description=_INNER)
     common_basis: AdjustmentBasis | None = Field(None, description=_BASES)
@@ -135,7 +153,7 @@ class SymbolKeys(Strict):
 
 
 class SymbolConfig(SymbolKeys):
-    """A symbol of the workspace, by its name."""
+    """A symbol of the workspace, by its name. reference: the first of the `references`, None where there is none."""
 
     symbol: str
 
@@ -195,10 +213,26 @@ def _contradictions(raw: dict[str, Any]) -> Iterator[Rule]:
             if not is_safe_name(name):
                 yield (key, name), shown(name), f"a name: {SAFE_NAME_TEXT}"
     for symbol, entry in tables["symbols"].items():
-        for side in ("canonical", "reference"):
-            vendor = entry.get(side) if isinstance(entry, dict) else None
-            if isinstance(vendor, str) and vendor not in tables["vendors"]:
-                yield ("symbols", symbol, side), shown(vendor), _one_of(tables["vendors"])
+        if isinstance(entry, dict):
+            yield from _sides(symbol, entry, tables["vendors"])
+    for name, entry in tables["vendors"].items():
+        if isinstance(entry, dict) and not any(key in entry for key in _VENDOR_FILES):
+            yield ("vendors", name), "no path of its files", f"one of {', '.join(_VENDOR_FILES)}"
+
+
+def _sides(symbol: str, entry: dict[str, Any], vendors: Mapping[str, Any]) -> Iterator[Rule]:
+    """What is wrong with the names of a symbol's vendors."""
+    listed = entry.get("references", [])
+    references = [vendor for vendor in listed if isinstance(vendor, str)] if isinstance(listed, list) else []
+    if "reference" in entry and "references" in entry:
+        yield ("symbols", symbol, "references"), "reference beside it", "one of the two: reference is the short form"
+    for key, vendor in [(side, entry.get(side)) for side in ("canonical", "reference")] + [
+        ("references", vendor) for vendor in references
+    ]:
+        if isinstance(vendor, str) and vendor not in vendors:
+            yield ("symbols", symbol, key), shown(vendor), _one_of(vendors)
+    for vendor in {vendor for vendor in references if references.count(vendor) > 1}:
+        yield ("symbols", symbol, "references"), f"{shown(vendor)} a second time", "each vendor once"
 
 
 # ---------------------------------------------------------------- the workspace
@@ -331,7 +365,13 @@ class Workspace:
             )
         config = self.symbols.get(symbol)
         called = symbol if config is None else config.vendor_symbols.get(vendor, config.root)
-        return (within or self.vendors[vendor].path) / _name(called)
+        folder = within or self.vendors[vendor].path
+        if folder is None:
+            raise WorkspaceError(
+                f"vendor {vendor} has no folder of its files", where=str(self.root / FILE_NAME), expected="a path",
+                remedy=f"add vendors.{vendor}.path",
+            )  # fmt: skip
+        return folder / _name(called)
 
     def symbol(self, name: str) -> SymbolConfig:
         """The configuration of a symbol. Raises WorkspaceError for an unknown one."""
@@ -369,12 +409,20 @@ def parse(data: bytes, root: Path) -> Workspace:
             name: VendorConfig.model_construct(**dict(vendor), name=name) for name, vendor in keys.vendors.items()
         },
         symbols={
-            name: SymbolConfig.model_construct(**{**dict(symbol), "root": symbol.root or name}, symbol=name)
+            name: SymbolConfig.model_construct(
+                **{**dict(symbol), "root": symbol.root or name, **_references(symbol)}, symbol=name
+            )
             for name, symbol in keys.symbols.items()
         },
         config_sha256=sha256_bytes(data),
         risk=keys.risk,
     )
+
+
+def _references(keys: SymbolKeys) -> dict[str, Any]:
+    """The references in the order in which they are named, and the first of them."""
+    named = keys.references or (() if keys.reference is None else (keys.reference,))
+    return {"references": named, "reference": named[0] if named else None}
 
 
 def _one_of(names: Mapping[str, Any]) -> str:

@@ -42,12 +42,12 @@ def test_every_field_of_the_specification_is_required() -> None:
 
 
 def test_writing_changes_only_what_differs(tmp_path: Path) -> None:
-    assert write(tmp_path, check_only=True) == 1
+    assert write(tmp_path, None, check_only=True) == 1
     assert list(tmp_path.iterdir()) == []
-    assert write(tmp_path, check_only=False) == 0
+    assert write(tmp_path, None, check_only=False) == 0
     assert {path.name for path in tmp_path.iterdir()} == set(schemas())
-    assert write(tmp_path, check_only=True) == 0
+    assert write(tmp_path, None, check_only=True) == 0
     (tmp_path / "ops_log_v1.schema.json").write_bytes(b"old")
-    assert write(tmp_path, check_only=True) == 1
-    assert write(tmp_path, check_only=False) == 0
+    assert write(tmp_path, None, check_only=True) == 1
+    assert write(tmp_path, None, check_only=False) == 0
     assert (tmp_path / "ops_log_v1.schema.json").read_bytes() == schemas()["ops_log_v1.schema.json"]

@@ -182,12 +182,51 @@ def test_folders_beside_a_vendors_bars(tmp_path: Path) -> None:
     assert found.vendors["tradestation"].contracts == tmp_path / "data/contracts"
 
 
-@pytest.mark.parametrize("key", ["statistics", "intraday"])
-def test_only_databento_ships_statistics_and_intraday_bars(tmp_path: Path, key: str) -> None:
-    text = TOML.replace('path = "/srv/tradestation"', f'path = "/srv/tradestation"\n{key} = "data/x"')
-    with pytest.raises(
-        WorkspaceError, match=f"vendors.tradestation.{key}: found 'data/x'; expected a path, of a vendor"
-    ):
+@pytest.mark.parametrize("pattern", ["data/x/../{symbol}.csv", "data/**/{symbol}.csv", "data/{sym}.csv", "data/x.csv"])
+def test_a_pattern_names_a_symbol_and_leads_nowhere_upwards(tmp_path: Path, pattern: str) -> None:
+    text = TOML.replace('path = "/srv/tradestation"', f'adjusted = "{pattern}"')
+    with pytest.raises(WorkspaceError, match=r"vendors\.tradestation\.adjusted: found"):
         workspace(tmp_path, text)
-    with pytest.raises(WorkspaceError, match=r"vendors.databento.contracts: found '\.\./x'; expected a path"):
-        workspace(tmp_path, TOML.replace('path = "data/raw/databento"', 'path = "data/raw"\ncontracts = "../x"'))
+
+
+def test_a_vendor_has_a_path_or_patterns(tmp_path: Path) -> None:
+    text = TOML.replace('path = "/srv/tradestation"\n', "")
+    with pytest.raises(WorkspaceError, match=r"vendors\.tradestation: found no path of its files"):
+        workspace(tmp_path, text)
+    found = workspace(tmp_path, TOML.replace('path = "/srv/tradestation"', 'adjusted = "data/{symbol}_adj.csv"'))
+    assert found.vendors["tradestation"].adjusted == tmp_path / "data/{symbol}_adj.csv"
+    with pytest.raises(WorkspaceError, match="no folder of its files"):
+        found.vendor_folder("tradestation", "ES")
+
+
+NORGATE = '[vendors.norgate]\nformat = "norgate"\npath = "data/ng"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "references"),
+    [
+        ('reference = "tradestation"', ("tradestation",)),
+        ('references = ["norgate", "tradestation"]', ("norgate", "tradestation")),
+        ("references = []", ()),
+        ("", ()),
+    ],
+)
+def test_references_in_their_order_and_the_first_decides(tmp_path: Path, line: str, references: tuple[str]) -> None:
+    config = workspace(tmp_path, TOML.replace('reference = "tradestation"', line) + NORGATE).symbol("ES")
+    assert config.references == references
+    assert config.reference == (references[0] if references else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('references = ["barchart"]', "symbols.ES.references: found 'barchart'; expected one of databento"),
+        ('references = ["norgate", "norgate"]', "symbols.ES.references: found 'norgate' a second time"),
+        ('reference = "norgate"\nreferences = ["tradestation"]', "symbols.ES.references: found reference beside it"),
+        ("references = [{}]", "symbols.ES.references"),
+    ],
+)
+def test_references_that_cannot_be_meant(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        workspace(tmp_path, TOML.replace('reference = "tradestation"', line) + NORGATE)
+    assert message in str(caught.value)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from ctl.errors import InputError
-from ctl.ingest.vendor import Opened, Vendor
+from ctl.ingest.vendor import Opened, Vendor, opened
 from ctl.ingest.vendors import canonical, common, databento, lean, mapped, norgate, tradestation
 
 VENDORS: Final[tuple[Vendor, ...]] = (
@@ -25,6 +26,17 @@ VENDORS: Final[tuple[Vendor, ...]] = (
 def of_file(file: Opened) -> Vendor | None:
     """The vendor that recognises a file."""
     return next((vendor for vendor in VENDORS if vendor.recognises(file)), None)
+
+
+def format_of(path: Path) -> str | None:
+    """The format of a file, or of the first of an archive; None where no vendor recognises it. Raises InputError."""
+    vendor = of_file(opened(path)[0])
+    return None if vendor is None else vendor.FORMAT
+
+
+def format_texts() -> dict[str, str]:
+    """By the name of every format, the first line of what its module says of it."""
+    return {vendor.FORMAT: (vendor.__doc__ or "").strip().splitlines()[0] for vendor in VENDORS}
 
 
 def of_format(name: str) -> Vendor:

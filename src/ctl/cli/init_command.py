@@ -1,0 +1,106 @@
+"""`ctl init`: a workspace from the data files of a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctl import clock
+from ctl.cli import output
+from ctl.errors import EXIT_OK, UsageError
+from ctl.model.documents import document
+
+if TYPE_CHECKING:
+    from ctl.flows.first_workspace import Answers, InitResult
+    from ctl.flows.found_files import FoundFiles
+
+
+def init(
+    folder: Path,
+    data: Path | None,
+    *,
+    symbols: Sequence[str],
+    canonical: str | None,
+    references: Sequence[str],
+    yes: bool,
+    json: bool,
+) -> int:
+    """Look at the files, ask where somebody can answer, write ctl.toml, certify, write the first profile."""
+    from ctl.flows import first_workspace, found_files
+
+    instant, root = clock.now(), folder.absolute()
+    workspace = first_workspace.unfinished(root)
+    notes: list[str] = []
+    unused: list[str] = []
+    if workspace is None:
+        with output.progress("looking at the files"):
+            found = found_files.look((data or folder).absolute())
+        answers = first_workspace.Answers(tuple(symbols), canonical, tuple(references))
+        if sys.stdin.isatty() and not (yes or json):
+            answers = _asked(found, answers)
+        made = first_workspace.draft(found, root, answers)
+        workspace = first_workspace.write_configuration(root, made)
+        notes += made.notes
+        taken = {file.path.parent for file in found.files if file.kind == "contracts"}  # with the definitions beside
+        unused += [
+            f"{workspace.relative(path)}: {why}" for path, why in found.unused.items() if path.parent not in taken
+        ]
+    elif canonical or references or data:
+        raise UsageError(
+            "ctl.toml stands here already and says which files are whose", where=str(root),
+            remedy="edit it, or remove it to make it anew",
+        )  # fmt: skip
+    with output.progress("certifying"):
+        result = first_workspace.first_profile(workspace, symbols, instant, notes, unused)
+    if json:
+        output.print_json(document(result))
+    else:
+        _print(result)
+    refused = first_workspace.refusal(result)
+    if refused is not None:
+        raise refused
+    return EXIT_OK
+
+
+def _asked(found: FoundFiles, answers: Answers) -> Answers:
+    """The answers that no option gave, from the person at the terminal; Enter takes what is likely."""
+    from dataclasses import replace
+
+    import typer
+
+    from ctl.flows.first_workspace import likely_symbols
+
+    pairs = found.pairs()
+    chosen = answers.symbols or likely_symbols(found)
+    if not answers.symbols and len(chosen) > 1:
+        text = typer.prompt("Symbols", default=" ".join(chosen), err=True)
+        answers = replace(answers, symbols=tuple(text.split()))
+    ours, theirs = next((pairs[symbol] for symbol in chosen if symbol in pairs), ((), ()))
+    if answers.canonical is None and len(ours) > 1:
+        answers = replace(answers, canonical=typer.prompt("Canonical vendor", default=ours[0], err=True))
+    others = [vendor for vendor in theirs if vendor != (answers.canonical or ours[0])]
+    if not answers.references and len(others) > 1:
+        text = typer.prompt("References, the deciding one first", default=" ".join(others), err=True)
+        answers = replace(answers, references=tuple(text.split()))
+    return answers
+
+
+def _print(result: InitResult) -> None:
+    verdict = f"DONE   {result.recommendation}" if result.profile is not None else "STOPPED   no profile written"
+    print(f"INIT: {verdict}   {result.workspace}")
+    width = max(len(each.symbol) for each in result.symbols)
+    for each in result.symbols:
+        sides = f"{each.canonical} against {', '.join(each.references)}"
+        print(f"{each.symbol:<{width}}  {each.derived:<6}  {sides}" + (f"   {each.detail}" if each.detail else ""))
+        for text in each.failed:
+            print(f"{'':<{width}}  mend: {text}")
+    for note in result.notes:
+        print(f"assumed  {note}")
+    for text in result.unused:
+        print(f"not used  {text}")
+    print(f"wrote {', '.join(filter(None, (result.configuration, result.profile)))}, "
+          f"{', '.join(each.certificate for each in result.symbols if each.certificate)}")  # fmt: skip
+    stopped = next((each.symbol for each in result.symbols if each.failed), None)
+    print("next: ctl gate" if stopped is None else f"next: ctl certify {stopped} --explain")

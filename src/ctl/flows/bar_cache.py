@@ -1,0 +1,261 @@
+"""Canonical bars kept as Parquet beside the workspace, by the content of the files that they were read from.
+
+A file whose content is known is not parsed again, a changed one is. Nothing here can make an answer wrong: an entry is
+used only where its own digests hold and it was made by the same readers, of the same content, for the same question;
+where it is damaged, or cannot be written, the files are read. Per vendor, symbol and kind one entry is kept.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from ctl import __version__, digests, store
+from ctl.errors import WorkspaceError
+from ctl.model.bars import ContractBars, ContractTerms, DailySeries, SeriesMeta
+from ctl.model.contracts import Contract
+from ctl.model.documents import document
+from ctl.model.reference import Reference
+from ctl.model.rolls import ReferenceRoll
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.store import Workspace
+
+_LARGEST: Final = 1 << 31
+"""Readers refuse what is larger, and say so."""
+
+_SETTLED: Final = 3_000_000_000
+"""ns that a file must have lain unchanged before its times vouch for its content: the coarsest clock of file systems
+counts 2 s, so that two edits within it leave the same times."""
+
+_READERS: Final = (
+    "ingest", "model", "sessions.py", "calendar_corrections.py", "calendar_corrections.toml", "flows/inputs.py",
+)  # fmt: skip
+_LIBRARIES: Final = ("polars", "databento-dbn", "exchange_calendars", "pandas_market_calendars")
+_UNFINISHED: Final = "unfinished_sessions_dropped"
+
+_Read = TypeVar("_Read", ContractBars, DailySeries, Reference)
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """What of bars is no frame."""
+
+    meta: dict[str, SeriesMeta]
+    contracts: tuple[Contract, ...] = ()
+    terms: dict[str, ContractTerms] = field(default_factory=dict)
+    vendor: str = ""
+    stated_rolls: tuple[ReferenceRoll, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry's own file. until: microseconds up to which the files and the command spoke when it was made."""
+
+    key: str
+    until: int
+    unfinished: bool
+    frames: dict[str, str]
+    plain: _Plain
+
+
+class BarCache:
+    """The cache of one workspace, in its folder `.ctl/cache`.
+
+    keep: whether what is read is written down; commands that promise to write nothing only use what is there.
+    """
+
+    def __init__(self, workspace: Workspace, *, keep: bool) -> None:
+        self._workspace, self._keep = workspace, keep
+        self._folder = workspace.root / ".ctl" / "cache"
+        self._seen_path = self._folder / "seen.json"
+
+    def bars(
+        self,
+        kind: type[_Read],
+        slot: tuple[str, ...],
+        paths: Sequence[Path],
+        asked: Mapping[str, Any],
+        read: Callable[[], _Read],
+        now: datetime | None = None,
+    ) -> _Read:
+        """What `read` makes of the files at `paths` (a folder stands for its files): from the cache, else read now.
+
+        slot: vendor, symbol and kind of files, names that can stand in a path. asked: everything beside the files
+        that the answer depends on, but the time: `now` is the instant of the command, at which a session must be over.
+        """
+        digest_of = self.digests(paths)
+        if digest_of is None:
+            return read()
+        named = [[self._workspace.relative(path), sha256] for path, sha256 in digest_of.items()]
+        key = digests.digest({"readers": readers_version(), "files": named, "asked": document(dict(asked))})
+        until = _until(digest_of, now)
+        base = self._folder.joinpath(*slot)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            entry, frames = _load(base, kind)
+            # Later than when it was made no session is unfinished that was finished then.
+            if entry.key == key and until >= entry.until and not entry.unfinished:
+                return _put_together(kind, entry.plain, frames)
+        found = read()
+        if self._keep and self.digests(paths) == digest_of:  # else the files changed meanwhile
+            self._store(base, key, until, found)
+        return found
+
+    def digests(self, paths: Sequence[Path]) -> dict[Path, str] | None:
+        """The sha256 of every file, a folder standing for its files; None where one is no file that readers take.
+
+        A file that has lain unchanged since its sha256 was taken is not read for it: its device, number, size and
+        times are the evidence.
+        """
+        seen = self._seen()
+        found: dict[Path, str] = {}
+        new: dict[str, list[Any]] = {}
+        try:
+            for path in _files(paths):
+                before = path.stat()
+                if not stat.S_ISREG(before.st_mode) or before.st_size > _LARGEST:
+                    return None
+                evidence, known = _evidence(before), seen.get(str(path))
+                if isinstance(known, list) and len(known) == 2 and known[0] == evidence and isinstance(known[1], str):
+                    found[path] = known[1]
+                else:
+                    found[path] = digests.sha256_file(path)
+                    new[str(path)] = [evidence, found[path]]
+        except OSError:
+            return None
+        if new and self._keep:
+            self._remember({**{path: known for path, known in seen.items() if Path(path).exists()}, **new}, set(new))
+        return found
+
+    def _seen(self) -> dict[str, Any]:
+        try:
+            seen = json.loads(self._seen_path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return seen if isinstance(seen, dict) else {}
+
+    def _remember(self, seen: dict[str, Any], new: set[str]) -> None:
+        """Write down what was seen, but of files that changed so lately that a further edit might not show."""
+        with suppress(WorkspaceError, OSError):
+            clock_of_files = self._folder / "clock"
+            store.write_atomic(clock_of_files, b"")
+            latest = clock_of_files.stat().st_mtime_ns - _SETTLED
+            kept = {path: known for path, known in seen.items() if path not in new or max(known[0][3:]) < latest}
+            store.write_atomic(self._seen_path, store.json_bytes(kept))
+
+    def _store(self, base: Path, key: str, until: int, found: ContractBars | DailySeries | Reference) -> None:
+        plain, frames = _taken_apart(found)
+        unfinished = any(meta.counts.get(_UNFINISHED) for meta in plain.meta.values())
+        packed: dict[str, bytes] = {}
+        for name, frame in frames.items():
+            buffer = io.BytesIO()
+            frame.write_parquet(buffer, compression="zstd", compression_level=1)
+            packed[name] = buffer.getvalue()
+        shas = {name: digests.sha256_bytes(data) for name, data in packed.items()}
+        entry = document(_Entry(key, until, unfinished, shas, plain))
+        with suppress(WorkspaceError, OSError):
+            for name, data in packed.items():
+                store.write_atomic(base / f"{name}.parquet", data)
+            whole = {"sha256": digests.digest(entry), "entry": entry}
+            store.write_atomic(base / "entry.json", store.json_bytes(whole))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(inside for inside in path.iterdir() if not inside.name.startswith("."))
+        else:
+            yield path
+
+
+def _evidence(found: os.stat_result) -> list[int]:
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _until(paths: Mapping[Path, str], now: datetime | None) -> int:
+    """Up to where files that state no end speak, and the command may know, in microseconds."""
+    written = min((path.stat().st_mtime_ns // 1000 for path in paths), default=0)
+    return written if now is None else min(written, int(now.timestamp() * 1e6))
+
+
+@cache
+def readers_version() -> str:
+    """Digest of everything that reads files: our code and data, and the versions of the libraries under it."""
+    package = files("ctl")
+    found: dict[str, str] = {"ctl": __version__}
+    for name in _READERS:
+        top = Path(str(package.joinpath(name)))
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.suffix in {".py", ".toml"}:
+                found[path.relative_to(top.parent).as_posix()] = digests.sha256_file(path) if path.is_file() else ""
+    for library in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[library] = metadata.version(library)
+    return digests.digest(found)
+
+
+# ---------------------------------------------------------------- entries
+
+
+def _taken_apart(found: ContractBars | DailySeries | Reference) -> tuple[_Plain, dict[str, pl.DataFrame]]:
+    if isinstance(found, ContractBars):
+        return _Plain({"bars": found.meta}, found.contracts, dict(found.terms)), {"bars": found.frame}
+    if isinstance(found, DailySeries):
+        return _Plain({"bars": found.meta}), {"bars": found.frame}
+    sides = {"adjusted": found.adjusted, "unadjusted": found.unadjusted}
+    there = {name: side for name, side in sides.items() if side is not None}
+    plain = _Plain(
+        {name: side.meta for name, side in there.items()}, vendor=found.vendor, stated_rolls=found.stated_rolls
+    )
+    return plain, {name: side.frame for name, side in there.items()}
+
+
+def _put_together(kind: type[_Read], plain: _Plain, frames: Mapping[str, pl.DataFrame]) -> _Read:
+    made: ContractBars | DailySeries | Reference
+    if kind is ContractBars:
+        made = ContractBars(frames["bars"], plain.meta["bars"], plain.contracts, plain.terms)
+    elif kind is DailySeries:
+        made = DailySeries(frames["bars"], plain.meta["bars"])
+    else:
+        sides = {name: DailySeries(frame, plain.meta[name]) for name, frame in frames.items()}
+        made = Reference(plain.vendor, sides.get("adjusted"), sides.get("unadjusted"), plain.stated_rolls)
+    if not isinstance(made, kind):
+        raise TypeError(f"an entry of {type(made).__name__}, asked for {kind.__name__}")
+    return made
+
+
+def _load(base: Path, kind: type) -> tuple[_Entry, dict[str, pl.DataFrame]]:
+    """An entry whose digests hold. Raises ValueError or KeyError for any other, OSError where there is none."""
+    import polars as pl
+
+    whole = json.loads((base / "entry.json").read_bytes())
+    if digests.digest(whole["entry"]) != whole["sha256"]:
+        raise ValueError(f"a damaged entry of {kind.__name__}")
+    entry = _entries().validate_python(whole["entry"])
+    frames: dict[str, pl.DataFrame] = {}
+    for name, sha256 in entry.frames.items():
+        data = (base / f"{name}.parquet").read_bytes()
+        if digests.sha256_bytes(data) != sha256:
+            raise ValueError(f"a damaged entry of {kind.__name__}")
+        frames[name] = pl.read_parquet(io.BytesIO(data))
+    return entry, frames
+
+
+@cache
+def _entries() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_Entry)

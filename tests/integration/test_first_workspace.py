@@ -1,0 +1,228 @@
+"""`ctl init`, `ctl doctor`, `ctl data`: from a folder of files to a gate that passes, or to what must be mended."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctl import store
+from published_schemas import check
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+SETTLES = SHARED / "contracts/bloomberg_settles/copper.csv"
+needs_shared = pytest.mark.skipif(not SETTLES.is_file(), reason="real data are used in place only")
+
+Ctl = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with Path("/dev/null").open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield
+
+
+@pytest.fixture
+def folder(filled_workspace: Path, tmp_path: Path) -> Path:
+    """The simulated vendors' files of ES and CL alone, without any configuration."""
+    root = tmp_path / "files"
+    for root_symbol in ("ES", "CL"):
+        shutil.copytree(filled_workspace / "data/raw/databento" / root_symbol, root / "databento" / root_symbol)
+        for file in (filled_workspace / "data/raw/tradestation").glob(f"TS_{root_symbol}_*"):
+            (root / "ts").mkdir(exist_ok=True)
+            shutil.copy(file, root / "ts")
+    return root
+
+
+def test_from_a_folder_of_files_to_a_gate_that_passes(ctl: Ctl, folder: Path) -> None:
+    made = ctl("init", folder, "--json")
+    assert made.code == 0, made.err
+    check("init_v1.schema.json", made.document)
+    derived = {each["symbol"]: (each["canonical"], each["derived"]) for each in made.document["symbols"]}
+    assert derived == {"CL": ("databento", "ACCEPT"), "ES": ("databento", "WATCH")}
+    assert made.document["recommendation"] == "CONDITIONAL GO"
+    assert ctl("gate", "-w", folder).code == 0
+    assert ctl("plan", "-w", folder).code == 0
+    text = (folder / "ctl.toml").read_text()
+    keys = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    assert keys
+    assert [line for line in keys if "  # " not in line] == [], "every key carries a comment"
+    again = ctl("init", folder)
+    assert (again.code, (folder / "ctl.toml").read_text()) == (64, text)
+
+
+def test_a_rejected_symbol_stops_before_the_profile_and_init_goes_on_from_ctl_toml(ctl: Ctl, folder: Path) -> None:
+    for file in (folder / "ts").glob("TS_CL_*"):
+        shutil.copy(next((folder / "ts").glob(file.name.replace("CL", "ES", 1))), file)
+    stopped = ctl("init", folder, "--json")
+    assert stopped.code == 2
+    assert stopped.document["profile"] is None
+    failed = {each["symbol"]: each["failed"] for each in stopped.document["symbols"]}
+    assert failed["CL"]
+    assert failed["ES"] == []
+    workspace = store.Workspace.load(folder)
+    assert not workspace.profile_path.exists()
+    assert workspace.certificate_path("CL").is_file()
+    doctor = ctl("doctor", "-w", folder, "--json")
+    assert doctor.code == 1
+    check("doctor_v1.schema.json", doctor.document)
+    assert ("PROFILE_MISSING", "ctl init") in {(f["code"], f["command"]) for f in doctor.document["findings"]}
+    assert ctl("init", folder, "--symbol", "ES").code == 0
+    assert workspace.profile_path.is_file()
+    assert ctl("gate", "-w", folder).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--canonical", "nobody"),
+        ("--reference", "nobody"),
+        ("--symbol", "ZZ"),
+        ("--canonical", "tradestation"),
+        ("--reference", "databento", "--canonical", "databento"),
+    ],
+)
+def test_answers_that_the_files_do_not_allow(ctl: Ctl, folder: Path, arguments: tuple[str, ...]) -> None:
+    assert ctl("init", folder, *arguments).code == 64
+    assert not (folder / "ctl.toml").exists()
+
+
+def test_a_folder_without_two_vendors_or_without_data(ctl: Ctl, folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folder / "ts")
+    one = ctl("init", folder)
+    assert (one.code, "no symbol has files of two vendors" in one.err) == (1, True)
+    (tmp_path / "empty").mkdir()
+    assert ctl("init", tmp_path / "empty").code == 1
+    assert not (folder / "ctl.toml").exists()
+
+
+def test_data_that_lie_elsewhere_are_used_in_place(ctl: Ctl, folder: Path, tmp_path: Path) -> None:
+    assert ctl("init", tmp_path / "w", "--data", folder, "--symbol", "ES").code == 0
+    assert store.Workspace.load(tmp_path / "w").vendors["tradestation"].path == folder / "ts"
+    assert not (folder / "ctl.toml").exists()
+    assert ctl("gate", "-w", tmp_path / "w").code == 0
+
+
+@needs_shared
+def test_copper_of_two_vendors(ctl: Ctl, tmp_path: Path) -> None:
+    for file in (SETTLES, SHARED / "continuous/quantiacs/F_HG.txt"):
+        (tmp_path / file.name).symlink_to(file.resolve())
+    made = ctl("init", tmp_path, "--json")
+    # The vendors roll by different rules: the certificate says so, and nothing can be locked on it.
+    assert made.code == 2
+    symbol = made.document["symbols"][0]
+    assert (symbol["symbol"], symbol["canonical"], symbol["references"]) == ("HG", "bloomberg", ["quantiacs"])
+    config = store.Workspace.load(tmp_path).symbol("HG")
+    assert (config.tick, config.point_value, config.quote_unit) == (0.05, 250.0, "US cents per pound")
+    shown = ctl("certify", "HG", "-w", tmp_path, "--json")
+    assert shown.code == 0
+    assert shown.document["decision"] == symbol["derived"]
+
+
+@needs_shared
+def test_apple_of_two_vendors(ctl: Ctl, tmp_path: Path) -> None:
+    for name in ("AAPL_tiingo.csv", "WIKI-AAPL.csv"):
+        (tmp_path / name).symlink_to((SHARED / "equities" / name).resolve())
+    made = ctl("init", tmp_path, "--canonical", "wiki", "--json")
+    symbol = made.document["symbols"][0]
+    assert (symbol["symbol"], symbol["canonical"], symbol["references"]) == ("AAPL", "wiki", ["tiingo"])
+    # Splits of Apple: 1987-06-16 2:1, 2000-06-21 2:1, 2005-02-28 2:1, 2014-06-09 7:1.
+    rows = [line.split(",") for line in (tmp_path / "data/raw/actions/AAPL.csv").read_text().splitlines()[1:]]
+    splits = {day: float(ratio) for day, ratio, _ in rows if float(ratio) != 1.0}
+    assert splits == {"1987-06-16": 2.0, "2000-06-21": 2.0, "2005-02-28": 2.0, "2014-06-09": 7.0}
+    assert ctl("certify", "AAPL", "-w", tmp_path).code == 0
+
+
+# ---------------------------------------------------------------- data, doctor
+
+
+def test_data_says_what_is_there(ctl: Ctl, workspace: Path) -> None:
+    listed = ctl("data", "list", "-w", workspace, "--json")
+    assert listed.code == 0
+    check("data_v1.schema.json", listed.document)
+    parts = {(each["symbol"], part["vendor"], part["part"]): part for each in listed.document["symbols"]
+             for part in each["parts"]}  # fmt: skip
+    ours = parts["ES", "databento", "contracts"]
+    assert (ours["first"], ours["last"], ours["behind"]) == ("2018-01-02", "2026-02-27", 0)
+    assert (ours["session_basis"], ours["close_basis"]) == ("utc_day", "last_trade")
+    assert parts["ES", "tradestation", "adjusted"]["close_basis"] == "settlement"
+    shown = ctl("data", "show", "ES", "-w", workspace)
+    assert "TS_ES_CUSTOM_ADJ_1D_20180102_20260227.csv" in shown.out
+    head = ctl("data", "head", "ES", "-w", workspace, "--vendor", "tradestation", "--last", "-n", "2")
+    assert [line.partition(",")[0] for line in head.out.splitlines()] == ["session", "2026-02-26", "2026-02-27"]
+    assert ctl("data", "head", "ES", "-w", workspace, "--vendor", "norgate").code == 64
+
+
+def test_doctor_names_what_is_missing_stale_and_unreadable(ctl: Ctl, workspace: Path) -> None:
+    healthy = ctl("doctor", "-w", workspace, "--json")
+    assert (healthy.code, healthy.document["findings"]) == (0, [])
+    adjusted = next((workspace / "data/raw/tradestation").glob("TS_CL_CUSTOM_ADJ*"))
+    adjusted.write_text("\n".join(adjusted.read_text().splitlines()[:-28]) + "\n")
+    next((workspace / "data/raw/tradestation").glob("TS_ES_CUSTOM_ADJ*")).write_text("no,data\n1,2\n")
+    shutil.rmtree(workspace / "data/raw/databento/PL")
+    found = ctl("doctor", "-w", workspace, "--json")
+    assert found.code == 1
+    mend = {(f["subject"], f["code"]): f for f in found.document["findings"] if f["level"] == "mend"}
+    assert set(mend) == {("CL", "STALE_INPUT"), ("ES", "INPUT_UNREADABLE"), ("PL", "INPUT_MISSING")}
+    assert "28 sessions behind" in mend["CL", "STALE_INPUT"]["text"]
+    assert mend["PL", "INPUT_MISSING"]["command"] == "ctl fetch PL"
+    assert ctl("data", "list", "-w", workspace).code == 1
+
+
+def test_a_certificate_against_another_reference_is_only_shown(ctl: Ctl, workspace: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        folder = workspace / "data/processed"
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    text = (workspace / "ctl.toml").read_text()
+    line = 'canonical = "databento"\nreference = "tradestation"'
+    assert line in text
+    several = 'canonical = "databento"\nreferences = ["tradestation", "norgate"]'
+    (workspace / "ctl.toml").write_text(text.replace(line, several))
+    before = files()
+    other = ctl("certify", "CL", "--reference", "norgate", "-w", workspace, "--json")
+    assert (other.code, files()) == (0, before)
+    decisive = ctl("certify", "CL", "--reference", "tradestation", "-w", workspace, "--json")
+    assert (decisive.code, files() == before) == (0, False)
+    assert decisive.document == ctl("certify", "CL", "-w", workspace, "--json").document
+    assert other.document != decisive.document
+    assert ctl("certify", "CL", "--reference", "databento", "-w", workspace).code == 1
+
+
+def test_at_a_terminal_it_asks_and_takes_the_answers(ctl: Ctl, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import typer
+
+    asked: list[str] = []
+
+    def prompt(text: str, default: str, **_: Any) -> str:
+        asked.append(text)
+        return "ES" if text == "Symbols" else default
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "prompt", prompt)
+    assert ctl("init", folder).code == 0
+    assert asked == ["Symbols"]
+    assert set(store.Workspace.load(folder).symbols) == {"ES"}
+
+
+def test_files_of_a_known_format_under_other_names_are_found_by_a_pattern(ctl: Ctl, folder: Path) -> None:
+    for file in (folder / "ts").iterdir():
+        file.rename(file.with_name(file.name.replace("TS_", "mine-").replace("_CUSTOM", "").replace("_", "-")))
+    assert ctl("init", folder).code == 0
+    vendor = store.Workspace.load(folder).vendors["tradestation"]
+    assert vendor.path is None
+    assert vendor.adjusted is not None
+    assert vendor.adjusted.name == "mine-{symbol}-ADJ-1D-*-*.csv"
+    assert ctl("gate", "-w", folder).code == 0
+
+
+def test_one_vendors_files_of_a_symbol_in_two_folders_are_refused(ctl: Ctl, folder: Path) -> None:
+    shutil.copytree(folder / "ts", folder / "copy")
+    made = ctl("init", folder)
+    assert (made.code, "several folders" in made.err) == (64, True)
+    assert not (folder / "ctl.toml").exists()
