@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Ran
+
     from ctl.model.bars import ContractBars
     from ctl.model.certificate import Certificate
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
-
 from ctl.strategy.b1 import B1Parameters, grid, registered_ranges, rules, run_batch
 
 _SUMMED = ("total_r", "won_r", "lost_r", "max_drawdown_r", "win_count")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
-
 from ctl.model.trades import Trigger
 from ctl.strategy.b1 import B1Parameters, StrategyBars, run, run_batch
 

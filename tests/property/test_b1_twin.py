@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin import b1
 from b1_twin_tapes import as_dicts, differences, walk
-
 from ctl.strategy.b1 import B1Parameters, registered_ranges, run
 
 _REAL = {"slope_threshold", "breakdown_buffer_atr", "min_risk_atr"}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from certify_market import Market
 from ctl.certification import CertifyRequest, certify
 from ctl.certification.layers.roll_schedule import align
 from ctl.certification.window import WindowRoll
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.reference import Reference
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "certification"))
-from certify_market import Market
 
 MARKET = Market(contracts=10)
 GAP_SESSIONS = MARKET.gap_sessions()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "orders"))
-
-from order_builders import book, result, terms, trade, trigger
-
 from ctl.model.orders import Book, tranche_lots
 from ctl.trading import risk
+from order_builders import book, result, terms, trade, trigger
 
 START = date(2026, 1, 1)
 gaps = st.tuples(st.integers(1, 4), st.integers(1, 12), st.floats(85.0, 120.0))

@@ -1,0 +1,121 @@
+"""Kills `lock` at every system call that changes the disk, and locks again.
+
+Run as a program: `lock_kill_driver.py FOLDER MODE`; it prints one JSON line per kill point. Each lock runs in a
+forked child. What the data derive is made up, so that a lock costs no more than its writes: ES is promoted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+
+from ctl import digests, gatekeeper, store
+from ctl import operating_profile as op
+from ctl.flows import lock, portfolio
+from ctl.model.findings import Decision
+from ctl.store import decision_log
+from ctl.store.files import TEMPORARY
+from ops_kill_driver import die_at, forked
+from ops_workspace import STRATEGY, THRESHOLDS, certificate, make_workspace
+
+INSTANT = datetime(2026, 3, 9, 5, 0, 7, tzinfo=UTC)
+NEXT_WEEK = INSTANT + timedelta(weeks=1)
+DERIVED: dict[str, Decision] = {"ES": "ACCEPT", "CL": "ACCEPT", "PL": "WATCH"}
+CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
+PRICES = {name: [1.0] for name in ("open", "high", "low", "close")}
+BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "open_interest": [1]})
+
+
+def gate(_: store.Workspace, profile: op.OperatingProfile, *, instant: datetime, **__: Any) -> portfolio.Gated:
+    """A gate whose certificates are given."""
+    certified: Any = {
+        symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=SimpleNamespace(bars=BARS))
+        for symbol, status in DERIVED.items()
+    }
+    certificates = {symbol: made.certificate for symbol, made in certified.items()}
+    return portfolio.Gated(
+        gatekeeper.decide(profile, current=CURRENT, certificates=certificates, instant=instant), certified
+    )
+
+
+def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: Any) -> Any:
+    inputs = {symbol: op.InputLock(files={f"{symbol}.csv": "5" * 64}) for symbol in DERIVED}
+    return op.Lock(
+        thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(profile), inputs=inputs
+    ), dict.fromkeys(DERIVED, BARS)
+
+
+def lock_workspace(folder: Path, instant: datetime) -> int:
+    portfolio.gate = gate  # type: ignore[assignment]
+    portfolio.derive_lock = derive_lock  # type: ignore[assignment]
+    portfolio.raw_files = lambda held: {"new.csv": "6" * 64}
+    workspace = store.Workspace.load(folder)
+    with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl lock"):
+        lock.lock(workspace, reason="the vendor mended ES", instant=instant)
+    return 0
+
+
+def state(folder: Path) -> dict[str, Any]:
+    """What lies in the workspace; raises where a file cannot be read or a citation does not hold."""
+    workspace = store.Workspace.load(folder)
+    data = workspace.profile_path.read_bytes()
+    profile = op.load(data, workspace.profile_path.name)
+    verified = decision_log.verify(workspace)
+    entries = decision_log.read(workspace)
+    cited = {citation.path: citation.digest for entry in entries for citation in entry.profiles}
+    if profile.version != 1:
+        assert cited[workspace.relative(workspace.profile_path)] == profile.sha256
+        for symbol, sha256 in entries[-1].certificates.items():
+            bars = workspace.locked_bars(symbol).read_bytes()
+            assert bars[:4] == bars[-4:] == b"PAR1"  # by its bytes: polars must not have run in a process that forks
+            kept = (workspace.locked_folder / f"{symbol}_certificate.json").read_bytes()
+            assert digests.sha256_bytes(kept) == sha256
+    return {
+        "in_force": profile.version,
+        "statuses": [profile.symbol_settings[symbol].expected_status for symbol in profile.gating_universe],
+        "profiles": {
+            path.name: digests.sha256_bytes(path.read_bytes())
+            for path in sorted(workspace.profile_path.parent.glob("*.yaml"))
+        },
+        "entries": [[entry.id, entry.profiles[-1].version] for entry in entries],
+        "problems": [problem.text for problem in verified.problems],
+        "notes": len(verified.notes),
+        "temporary": [path.name for path in folder.rglob("*") if TEMPORARY.fullmatch(path.name)],
+    }
+
+
+def main() -> None:
+    folder, mode = Path(sys.argv[1]), sys.argv[2]
+    for number in range(1, 1000):
+        here = folder / str(number)
+        here.mkdir()
+        make_workspace(here)
+
+        def killed(here: Path = here, number: int = number) -> int:
+            count = die_at(number, mode)
+            code = lock_workspace(here, INSTANT)
+            return 100 if code == 0 and count() < number else 98
+
+        line: dict[str, Any] = {"number": number, "before": state(here)}
+        line["code"] = forked(killed)
+        line["after"] = state(here)
+        later = here.with_name(f"{number}_later")
+        shutil.copytree(here, later)
+        line["again"] = [forked(lambda here=here: lock_workspace(here, INSTANT)), state(here)]  # type: ignore[misc]
+        line["later"] = [forked(lambda later=later: lock_workspace(later, NEXT_WEEK)), state(later)]  # type: ignore[misc]
+        print(json.dumps(line), flush=True)
+        shutil.rmtree(here)
+        shutil.rmtree(later)
+        if line["code"] == 100:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The risk budget against sums done by hand: 1 R = 200 USD, 5 points x 10 USD = 50 USD a contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctl.model.orders import Book, EntryIntent, RiskPnl, RiskPoint, RiskTerms, tranche_lots
+from ctl.trading import risk
+from order_builders import book, day, open_trade, result, terms, trade, trigger
+
+
+def entry(confirmed: str, close: float = 104.75, symbol: str = "AA") -> EntryIntent:
+    return EntryIntent(
+        symbol, "AAH26", day("2026-01-01"), day(confirmed), close, 100.0, (112.36, 115.72, 120.0), no_buy_below=100.4
+    )
+
+
+def closed(symbol: str, decided: str, entered: str, left: str, exit_price: float, **changed: object) -> Book:
+    return book(
+        result(symbol, (trigger(decided, decided, entered),), (trade(decided, entered, left, exit_price, **changed),))
+    )
+
+
+def sized(given: RiskTerms, books: dict[str, Book], at: EntryIntent) -> risk.Sizing:
+    market = next(iter(books.values())).market if books else book(result("AA")).market
+    return risk.replay(given, books).size(at, market)
+
+
+def test_lots_are_the_whole_contracts_that_one_r_pays_for() -> None:
+    made = sized(terms(), {}, entry("2026-01-30"))
+    assert (made.lots, made.codes) == (4, ())
+    assert made.r == pytest.approx(1.0)
+
+
+def test_lots_round_down() -> None:
+    # 105.75 + 0.25 - 100 = 6 points, 60 USD: three contracts and 20 USD to spare.
+    made = sized(terms(), {}, entry("2026-01-30", close=105.75))
+    assert made.lots == 3
+    assert made.r == pytest.approx(0.9)
+
+
+def test_a_close_under_the_stop_is_sized_on_the_smallest_risk_that_is_entered_with() -> None:
+    # 0.4 of minimum and 0.25 of slippage: 6.50 USD, 30.77 contracts.
+    assert sized(terms(), {}, entry("2026-01-30", close=99.0)).lots == 30
+
+
+def test_less_than_one_contract_is_no_order() -> None:
+    made = sized(terms(equity=4_999.0), {}, entry("2026-01-30"))
+    assert (made.lots, made.r, made.codes) == (0, 0.0, (risk.SIZE_ZERO,))
+    assert "one contract risks 50.00 USD; 1 R is 49.99" in made.texts[0]
+
+
+def test_exactly_one_contract_is_an_order() -> None:
+    assert sized(terms(equity=5_000.0), {}, entry("2026-01-30")).lots == 1
+
+
+@pytest.mark.parametrize(("rates", "lots"), [({"EUR": 1.25}, 3), ({"EUR": 2.0}, 2)])
+def test_another_currency_is_sized_at_its_rate(rates: dict[str, float], lots: int) -> None:
+    market = book(result("AA"), currency="EUR").market
+    assert risk.replay(terms(rates=rates), {}).size(entry("2026-01-30"), market).lots == lots
+
+
+def test_another_currency_without_a_rate_is_refused() -> None:
+    market = book(result("AA"), currency="EUR").market
+    made = risk.replay(terms(), {}).size(entry("2026-01-30"), market)
+    assert (made.lots, made.codes) == (0, (risk.NO_RATE,))
+
+
+def test_realised_r_follows_the_lots_and_the_fills() -> None:
+    # Four lots: one at TP1 (+7.36), one at TP2 (+10.72), two at 103 (-2 each): 14.08 points of 20.
+    held = closed(
+        "AA", "2026-01-05", "2026-01-06", "2026-01-09", 103.0,
+        tp1_session=day("2026-01-07"), tp1_fill=112.36, tp2_session=day("2026-01-08"), tp2_fill=115.72,
+    )  # fmt: skip
+    account = risk.replay(terms(), {"AA": held})
+    account.advance(day("2026-01-30"))
+    assert [point.session for point in account.curve] == [day("2026-01-07"), day("2026-01-08"), day("2026-01-09")]
+    assert [point.r for point in account.curve] == pytest.approx([7.36 / 20, 10.72 / 20, -4 / 20])
+    assert account.total() == pytest.approx(14.08 / 20)
+
+
+def test_open_risk_falls_with_the_lots_that_leave() -> None:
+    held = closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 103.0, tp1_session=day("2026-01-07"), tp1_fill=112.36)
+    account = risk.replay(terms(), {"AA": held})
+    seen = []
+    for text in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09"):
+        account.advance(day(text))
+        seen.append((account.ordered_r(day(text)), account.open_r(day(text))))
+    assert seen == [(1.0, 0.0), (0.0, 1.0), (0.0, 0.75), (0.0, 0.75), (0.0, 0.0)]
+
+
+def test_open_risk_is_capped_and_orders_of_the_same_open_count() -> None:
+    two = {
+        name: book(
+            result(
+                name,
+                (trigger("2026-01-28", "2026-01-29", "2026-01-30"),),
+                (),
+                (open_trade("2026-01-28", "2026-01-30", "2026-01-30", 106.0),),
+            )
+        )
+        for name in ("AA", "BB")
+    }
+    account = risk.replay(terms(max_open_r=2.5), two)
+    market = two["AA"].market
+    refused = account.size(entry("2026-01-30"), market)
+    assert (refused.lots, refused.codes) == (0, (risk.OPEN_R,))
+    wide = risk.replay(terms(max_open_r=3.0), two)
+    first = wide.size(entry("2026-01-30"), market)
+    assert first.lots == 4
+    wide.order(entry("2026-01-30"), first)
+    assert wide.size(entry("2026-01-30", symbol="CC"), market).codes == (risk.OPEN_R,)
+
+
+def test_the_book_refuses_the_second_of_two_entries_in_order_of_symbol() -> None:
+    books = {name: closed(name, "2026-01-05", "2026-01-06", "2026-01-09", 103.0) for name in ("BB", "AA")}
+    account = risk.replay(terms(max_open_r=1.5), books)
+    assert sorted(symbol for symbol, _ in account.taken) == ["AA"]
+    assert {key[0]: made.codes for key, made in account.refused.items()} == {"BB": (risk.OPEN_R,)}
+
+
+@pytest.mark.parametrize(
+    ("left", "decided", "codes"),
+    [
+        ("2026-01-30", "2026-01-30", (risk.DAILY_LOSS, risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
+        ("2026-01-29", "2026-01-30", (risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
+        ("2026-01-23", "2026-01-30", (risk.MONTHLY_LOSS,)),
+        ("2026-01-01", "2026-01-30", (risk.MONTHLY_LOSS,)),
+        ("2026-01-26", "2026-01-30", (risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)),
+        ("2026-01-25", "2026-01-30", (risk.MONTHLY_LOSS,)),
+        ("2025-12-31", "2026-01-30", ()),
+    ],
+)
+def test_losses_refuse_entries_of_their_own_day_week_and_month(left: str, decided: str, codes: tuple[str, ...]) -> None:
+    # -20 points at a risk of 5: -4 R.
+    books = {"AA": closed("AA", "2025-12-01", "2025-12-02", left, 85.0)}
+    assert sized(terms(), books, entry(decided)).codes == codes
+
+
+def test_a_loss_just_short_of_its_limit_refuses_nothing() -> None:
+    books = {"AA": closed("AA", "2026-01-28", "2026-01-29", "2026-01-30", 97.51)}  # -1.498 R
+    assert sized(terms(), books, entry("2026-01-30")).codes == ()
+    books = {"AA": closed("AA", "2026-01-28", "2026-01-29", "2026-01-30", 97.5)}  # -1.5 R
+    assert sized(terms(), books, entry("2026-01-30")).codes == (risk.DAILY_LOSS,)
+
+
+def test_risk_is_reduced_from_the_drawdown_threshold_on() -> None:
+    books = {"AA": closed("AA", "2025-12-01", "2025-12-02", "2025-12-03", 95.0)}  # -2 R
+    assert sized(terms(drawdown_threshold_r=2.0), books, entry("2026-01-30")).lots == 2
+    assert sized(terms(drawdown_threshold_r=2.01), books, entry("2026-01-30")).lots == 4
+
+
+def test_an_open_beyond_the_close_buys_fewer() -> None:
+    # Sized for 5 points; entered at 108 with a risk of 8 points: 80 USD, two contracts.
+    held = closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 100.0, entry_price=108.0, risk=8.0)
+    account = risk.replay(terms(), {"AA": held})
+    taken = account.taken["AA", day("2026-01-05")]
+    assert (taken.lots, taken.r) == (2, pytest.approx(0.8))
+
+
+def test_an_open_too_far_beyond_the_close_is_not_bought() -> None:
+    held = closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 100.0, entry_price=125.0, risk=25.0)
+    account = risk.replay(terms(), {"AA": held})
+    assert not account.taken
+    assert account.refused["AA", day("2026-01-05")].codes == (risk.SIZE_ZERO,)
+
+
+def test_a_refused_entry_of_the_strategy_still_holds_its_r_until_its_open() -> None:
+    books = {
+        "AA": book(result("AA", (trigger("2026-01-28", "2026-01-29", "2026-01-30", status="no_trade"),))),
+        "BB": closed("BB", "2026-01-29", "2026-01-30", "2026-02-03", 103.0),
+    }
+    account = risk.replay(terms(max_open_r=1.5), books)
+    assert account.refused["BB", day("2026-01-29")].codes == (risk.OPEN_R,)
+
+
+def test_entries_before_since_are_not_in_the_book() -> None:
+    books = {"AA": closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 85.0)}
+    account = risk.replay(terms(since=day("2026-01-06")), books)
+    assert not account.taken
+    assert account.refused == {}
+
+
+def test_the_state_names_the_money_the_caps_and_the_curve() -> None:
+    books = {"AA": closed("AA", "2026-01-28", "2026-01-29", "2026-01-30", 92.5)}  # -2.5 R
+    account = risk.replay(terms(drawdown_threshold_r=2.0), books)
+    state = risk.state(account, day("2026-01-30"))
+    assert state.currency == "USD"
+    assert (state.r_money, state.r_money_next, state.reduced) == (200.0, 100.0, True)
+    assert state.r_pnl == RiskPnl(day=-2.5, week=-2.5, month=-2.5, total=-2.5)
+    assert state.caps_hit == (risk.DAILY_LOSS, risk.WEEKLY_LOSS)
+    assert state.curve == (RiskPoint(day("2026-01-30"), r=-2.5, total_r=-2.5),)
+    assert (state.r_used, state.r_ordered, state.drawdown_r, state.taken) == (0.0, 0.0, 2.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("lots", "parts"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (5, (1, 1, 3)), (6, (2, 2, 2))]
+)
+def test_lots_leave_at_the_targets_as_in_r_actual(lots: int, parts: tuple[int, int, int]) -> None:
+    assert tranche_lots(lots) == parts
