@@ -98,7 +98,7 @@ def test_the_curve_sums_what_the_positions_realised(held: dict[str, Book], given
     account.advance(date(2030, 1, 1))
     realised = sum(r for item in account.taken.values() for _, r in item.realised())
     assert account.total() == pytest.approx(realised)
-    assert [point["session"] for point in account.curve] == sorted({point["session"] for point in account.curve})
+    assert [point.session for point in account.curve] == sorted({point.session for point in account.curve})
 
 
 @given(st.integers(0, 1_000))
