@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b1_twin_tapes import walk
@@ -99,7 +99,6 @@ def check(bars, variants, cost, threads, timeframe="daily"):
     return int(result.sums["trade_count"][0].sum())
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tapes=st.lists(tape, min_size=1, max_size=3),
     length=st.integers(190, 420),
@@ -112,7 +111,6 @@ def test_registered_variants_on_daily_bars(tapes, length, variants, cost, thread
     check(bars, variants, cost, threads)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tapes=st.lists(tape, min_size=1, max_size=3),
     length=st.integers(201, 420),
@@ -124,7 +122,6 @@ def test_variants_that_trigger_bar_upon_bar(tapes, length, variants, cost):
     check(bars, variants, cost, 1)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     given_tape=tape,
     length=st.integers(1100, 1500),

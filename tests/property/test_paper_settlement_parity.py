@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b1_twin_tapes import walk
@@ -61,7 +61,6 @@ def settled(bars, result, tick, reread):
     return state, closed, refused
 
 
-@settings(max_examples=60)
 @given(tapes, st.sampled_from([0.25, 2.0]), st.booleans())
 def test_paper_comes_to_the_backtest(tape, tick, reread):
     bars = walk(length=700, **tape)
