@@ -27,6 +27,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden",
+        choices=("compare", "write"),
+        default="compare",
+        help="compare screens with tests/golden, or write them",
+    )
+
+
 @dataclass(frozen=True)
 class Ran:
     """One command: its exit code and what it printed."""
