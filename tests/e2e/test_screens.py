@@ -118,7 +118,14 @@ def test_a_gate_that_refuses(workspace: Path, screen, compare) -> None:
 def test_errors_of_a_workspace(workspace: Path, tmp_path: Path, screen, compare) -> None:
     """Missing and unusable files: one line each, which says what to do."""
     path = workspace / PROFILE
-    path.write_text(path.read_text(encoding="utf-8").replace("cycle_id:", "cycel_id:"), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    for old, new in (
+        ("cycle_id:", "cycel_id:"), ("tick_size: 0.25", "tick_size: -1"), ("CONDITIONAL GO", "GO"),
+        ("expected_status: ACCEPT", "expected_status: MAYBE"),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text, encoding="utf-8")
     broken = screen(workspace, [["gate"], ["certify", "NQ"], ["run"]])
     path.unlink()
     empty = tmp_path / "empty"
