@@ -14,7 +14,7 @@ from ctl import ingest
 from ctl.errors import InputError
 from ctl.ingest import vendors
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "extending" / "vendor.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "extending" / "vendor.md"
 
 
 @pytest.fixture
