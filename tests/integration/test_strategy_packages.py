@@ -43,7 +43,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ctl_with(packages: Path | None, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own that sees `packages`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CTL_")}
-    environment["PYTHONPATH"] = str(packages) if packages else ""
+    environment["PYTHONPATH"] = os.pathsep.join([*([str(packages)] if packages else []), str(REPOSITORY / "src")])
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "ctl", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
