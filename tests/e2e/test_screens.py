@@ -41,7 +41,7 @@ WRITING: Final[dict[str, list[list[str]]]] = {
     "certify_explain": [["certify", "ES", "--explain"]],
     "build": [["build", "CL", "PL"]],
     "run": [["run"]],
-    "orders": [["orders"], ["orders", "--as-of", "2025-05-22"], ["orders", "--as-of", "2025-05-27"]],
+    "orders": [["orders"], ["orders", "--as-of", "2025-07-14"], ["orders", "--as-of", "2025-07-16"]],
     "paper": [["paper"], ["run"], ["paper"]],
     "lock": [["lock", "--reason", "a second version of the same"], ["verify"]],
     "ops": [["ops", "--notify", "stdout"]],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 import pytest
+import tutorial_cells
 
 import ctl as package
-import tutorial_cells
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
+from ops_kill_driver import die_at, forked
+from ops_workspace import STRATEGY, THRESHOLDS, certificate, make_workspace
 
 from ctl import digests, gatekeeper, store
 from ctl import operating_profile as op
@@ -22,8 +24,6 @@ from ctl.flows import lock, portfolio
 from ctl.model.findings import Decision
 from ctl.store import decision_log
 from ctl.store.files import TEMPORARY
-from ops_kill_driver import die_at, forked
-from ops_workspace import STRATEGY, THRESHOLDS, certificate, make_workspace
 
 INSTANT = datetime(2026, 3, 9, 5, 0, 7, tzinfo=UTC)
 NEXT_WEEK = INSTANT + timedelta(weeks=1)

@@ -19,11 +19,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ops_workspace import INSTANT, make_up, make_workspace
+
 from ctl import ops_notifier, store
 from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
 from ctl.strategy import metrics, registry  # noqa: F401 - imported by the run, and so here once
-from ops_workspace import INSTANT, make_up, make_workspace
 
 CALLS = ("write", "fsync", "replace", "link", "unlink", "ftruncate", "pwrite")
 DEAD_URL = "http://127.0.0.1:9/services/abcdefghijklmnop"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ops_workspace import INSTANT, make_up, outcome
+
 from ctl import store
 from ctl.errors import CtlError
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.run import PlanEntry
 from ctl.ops import weekly
-from ops_workspace import INSTANT, make_up, outcome
 
 
 def hold(entry: PlanEntry) -> SymbolOutcome:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-
 from certificate_of import certificate_of
+
 from ctl import gatekeeper, store
 from ctl import operating_profile as op
 from ctl.flows import portfolio

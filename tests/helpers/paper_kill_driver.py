@@ -11,8 +11,9 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from ctl.store import Workspace
 from paper_replay import settle_to
+
+from ctl.store import Workspace
 
 
 def main(folder: str, session: str, when: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from ops_workspace import MadeUp, make_up
 
 from ctl.flows import portfolio
-from ops_workspace import MadeUp, make_up
 
 
 @pytest.fixture

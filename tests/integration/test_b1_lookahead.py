@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import b1_independent as b1
 import polars as pl
 import pytest
 
-import b1_independent as b1
 from ctl.cli import main
 
 LEVELS = ("ema", "stop", "swing_high", "tp1", "tp2", "tp3", "tp4", "tp5")

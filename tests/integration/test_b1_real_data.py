@@ -13,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import b1_independent as independent
 import pytest
 
-import b1_independent as independent
 from ctl.cli import main
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certify_copper_reference as independent
 import pytest
 
-import certify_copper_reference as independent
 from ctl import ingest
 from ctl.certification import CertifyRequest, certify
 from ctl.continuous import build

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ops_workspace import INSTANT, MadeUp, make_workspace, outcome
 
 from ctl import ops_notifier, store
 from ctl.errors import BusyError, DataError, WorkspaceError
@@ -26,7 +27,6 @@ from ctl.model.run import PlanEntry
 from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
 from ctl.run_orchestrator import RunOptions
-from ops_workspace import INSTANT, MadeUp, make_workspace, outcome
 
 FAST = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.0)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paper_replay import profile_of, settle_to
 
 from ctl import clock
 from ctl.errors import DataError
 from ctl.flows import paper
 from ctl.store import Workspace
-from paper_replay import profile_of, settle_to
 
 DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "paper_kill_driver.py"
 

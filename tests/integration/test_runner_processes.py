@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ops_workspace import make_workspace
 
 from ctl import store
-from ops_workspace import make_workspace
 
 DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "ops_run_driver.py"
 

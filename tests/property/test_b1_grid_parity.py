@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from b1_twin_tapes import walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b1_twin_tapes import walk
 from ctl.strategy.b1 import B1Parameters, grid, registered_ranges, rules, run_batch
 
 _SUMMED = ("total_r", "won_r", "lost_r", "max_drawdown_r", "win_count")

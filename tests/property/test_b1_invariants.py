@@ -6,10 +6,10 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from b1_twin_tapes import walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b1_twin_tapes import walk
 from ctl.model.trades import Trigger
 from ctl.strategy.b1 import B1Parameters, StrategyBars, run, run_batch
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from b1_twin import b1
+from b1_twin_tapes import as_dicts, differences, walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b1_twin import b1
-from b1_twin_tapes import as_dicts, differences, walk
 from ctl.strategy.b1 import B1Parameters, registered_ranges, run
 
 _REAL = {"slope_threshold", "breakdown_buffer_atr", "min_risk_atr"}

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 import pytest
+from certify_market import Market
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certify_market import Market
 from ctl.certification import CertifyRequest, certify
 from ctl.certification.layers.roll_schedule import align
 from ctl.certification.window import WindowRoll

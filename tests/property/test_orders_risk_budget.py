@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from order_builders import book, result, terms, trade, trigger
 
 from ctl.model.orders import Book, tranche_lots
 from ctl.trading import risk
-from order_builders import book, result, terms, trade, trigger
 
 START = date(2026, 1, 1)
 gaps = st.tuples(st.integers(1, 4), st.integers(1, 12), st.floats(85.0, 120.0))

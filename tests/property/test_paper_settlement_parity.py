@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from b1_twin_tapes import walk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b1_twin_tapes import walk
 from ctl.model.paper import PaperEntry, RefusedEntry
 from ctl.strategy.b1 import run
 from ctl.trading import paper

@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from certificate_of import certificate_of
+
 from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from certificate_of import certificate_of
+
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl import run_orchestrator as runner

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
-
 from certify_market import TICK, Market
+
 from ctl.certification import certify, limits_document
 from ctl.certification.layers.identity import best_matching_root, check_terms, closes_for_grid
 from ctl.certification.window import read_our_side

@@ -7,15 +7,15 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-
 from certify_market import meta
+from overlaps import overlap_of
+
 from ctl.certification.recovery.reference import RecoveredReference
 from ctl.certification.series_arrays import canonical_arrays
 from ctl.certification.window import build_overlap, place_rolls
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
 from ctl.model.rolls import ReferenceRoll
-from overlaps import overlap_of
 
 START = np.datetime64("2020-01-01")
 

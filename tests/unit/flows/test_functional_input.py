@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-
 from b1_twin_tapes import walk
+
 from ctl import sessions
 from ctl.certification.functional_input import FunctionalInput
 from ctl.flows.backtest import strategy_bars

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-
 from b1_twin_tapes import as_bars, walk, weekdays
+
 from ctl.errors import DataError, UsageError
 from ctl.model.bars import DailySeries, SeriesMeta
 from ctl.strategy.b1 import B1, StrategyBars, fingerprint, run, run_batch

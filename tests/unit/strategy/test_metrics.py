@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-
 from b1_twin_tapes import walk
+
 from ctl.model.trades import OpenTrade, Trade
 from ctl.strategy.b1 import B1Parameters, portfolio, run, run_batch
 from ctl.strategy.metrics import measure

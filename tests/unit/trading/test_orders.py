@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from order_builders import bars, book, day, open_trade, result, terms, trigger
 
 from ctl.errors import DataError
 from ctl.model.orders import OrderSheet, RiskTerms, Roll, SymbolIntents, on_grid_down, on_grid_up
 from ctl.model.trades import StrategyResult
 from ctl.strategy.orders import next_session_intents
 from ctl.trading.orders import order_sheet
-from order_builders import bars, book, day, open_trade, result, terms, trigger
 
 LAST = "2026-01-30"
 MONDAY = day("2026-02-02")

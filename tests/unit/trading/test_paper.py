@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from order_builders import open_trade, result, trade, trigger
 
 from ctl.errors import DataError
 from ctl.model.paper import LedgerRecord, PaperEntry, PaperTrade, RefusedEntry
 from ctl.model.trades import StrategyResult
 from ctl.trading import paper
-from order_builders import open_trade, result, trade, trigger
 
 COSTS = paper.Costs(0.5, 0.25)
 FIRST = date(2026, 1, 5)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from order_builders import book, day, open_trade, result, terms, trade, trigger
 
 from ctl.model.orders import Book, EntryIntent, RiskPnl, RiskPoint, RiskTerms, tranche_lots
 from ctl.trading import risk
-from order_builders import book, day, open_trade, result, terms, trade, trigger
 
 
 def entry(confirmed: str, close: float = 104.75, symbol: str = "AA") -> EntryIntent:

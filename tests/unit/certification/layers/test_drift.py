@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from overlaps import overlap_of, roll
 
 from ctl.certification.layers.drift import aligning_run, measure
 from ctl.certification.window import Overlap, roll_starts
 from ctl.errors import DataError
 from ctl.model.certificate import DriftInterval
-from overlaps import overlap_of, roll
 
 
 def spanned(interval: DriftInterval) -> tuple[int, int]:

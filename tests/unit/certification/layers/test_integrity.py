@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
-
 from certify_market import TICK, Market
+
 from ctl.certification.layers import integrity
 from ctl.certification.window import read_our_side
 from ctl.errors import InputError

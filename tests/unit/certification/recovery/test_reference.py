@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from lean_cattle import META, NAMES, START, TICK, closes_of, day, held_series, market, series
 
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.recovery.reference import RecoveredReference, recover
@@ -13,7 +14,6 @@ from ctl.model.bars import ContractBars
 from ctl.model.contracts import Contract
 from ctl.model.reference import Reference
 from ctl.model.rolls import ReferenceRoll
-from lean_cattle import META, NAMES, START, TICK, closes_of, day, held_series, market, series
 
 
 def summary(found: RecoveredReference) -> list[tuple[int, str | None, str | None, float | None]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+from lean_cattle import NAMES, closes_of, held_series, market, series
+
 from ctl.certification.recovery.reference import recover
 from ctl.certification.what_if.other_series import reference_schedule
 from ctl.model.reference import Reference
 from ctl.model.rolls import ScheduledRoll
-from lean_cattle import NAMES, closes_of, held_series, market, series
 
 
 def test_schedule_of_a_recovered_reference_leaves_out_what_is_no_roll() -> None:

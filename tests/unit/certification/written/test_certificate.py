@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from certify_market import Market
+from published_schemas import misfits
+
 from ctl.certification import certify
 from ctl.model.certificate import certificate_schema
-from published_schemas import misfits
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "docs" / "schemas" / "certificate_v1.schema.json"
 

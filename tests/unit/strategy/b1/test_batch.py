@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-
 from b1_twin_tapes import walk
+
 from ctl.strategy.b1 import B1Parameters, run, run_batch
 from ctl.strategy.metrics import measure
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-
 from b1_twin import b1
 from b1_twin_tapes import as_bars, as_dicts, differences
+
 from ctl.strategy.b1 import B1Parameters, run
 
 FOLDER = Path(__file__).resolve().parents[4] / "../shared/data/continuous/quantiacs"

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import pytest
-
 import changed_rules
+import pytest
 from b1_twin import b1
 from b1_twin_branches import EXPECTED, MODES, branches
 from b1_twin_tapes import as_dicts, differences
+
 from ctl.digests import digest
 from ctl.strategy.b1 import B1Parameters, fingerprint, registered_ranges, run, tape
 from ctl.strategy.b1.behaviour import behaviour

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from b1_twin_tapes import walk
+
 from ctl.errors import UsageError
 from ctl.strategy.b1 import B1Parameters, grid, run
 from ctl.strategy.metrics import measure, portfolio

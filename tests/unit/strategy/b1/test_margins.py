@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-
 from b1_twin import Twin
 from b1_twin_branches import would_trigger
 from b1_twin_tapes import as_bars, as_dicts, walk, weekdays
+
 from ctl.strategy.b1 import B1Parameters, trigger_margins
 from ctl.strategy.b1.margins import slacks
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from b1_twin_tapes import as_bars, weekdays
+
 from ctl.strategy.b1 import B1Parameters, run
 
 FLAT = [(100.0, 100.0, 100.0, 100.0)] * 220

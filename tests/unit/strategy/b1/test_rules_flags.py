@@ -10,9 +10,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from b1_twin_tapes import as_bars, weekdays
 from numba import njit
 
-from b1_twin_tapes import as_bars, weekdays
 from ctl.strategy.b1 import B1Parameters, StrategyBars, rules, run
 from ctl.strategy.bars import weekly_bars
 

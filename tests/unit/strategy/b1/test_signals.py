@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from b1_twin import b1
 from b1_twin_tapes import as_dicts, walk
+
 from ctl.errors import UsageError
 from ctl.strategy.b1 import B1Parameters, run_signals
 

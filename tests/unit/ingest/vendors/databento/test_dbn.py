@@ -7,10 +7,10 @@ from datetime import date
 import databento_dbn
 import pytest
 import zstandard
+from ingest_dbn_writer import dbn_bytes
 
 from ctl.errors import InputError
 from ctl.ingest import read_contracts, read_series
-from ingest_dbn_writer import dbn_bytes
 
 G = 1_000_000_000
 MON, TUE, WED = date(2024, 1, 8), date(2024, 1, 9), date(2024, 1, 10)

@@ -7,12 +7,12 @@ from datetime import date
 import numpy as np
 import pytest
 import zstandard
+from ingest_dbn_writer import dbn_bytes
 
 from ctl.errors import InputError
 from ctl.ingest import bars as bars_module
 from ctl.ingest import read_contracts, read_series, source
 from ctl.ingest.vendors.databento import dbn
-from ingest_dbn_writer import dbn_bytes
 
 G = 1_000_000_000
 FRI, SAT, SUN, MON = date(2024, 1, 5), date(2024, 1, 6), date(2024, 1, 7), date(2024, 1, 8)

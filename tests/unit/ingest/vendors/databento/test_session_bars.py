@@ -6,13 +6,13 @@ from datetime import date
 
 import databento_dbn as dbn
 import pytest
+from ingest_dbn_records import as_csv, document, nanos
 
 from ctl import ingest
 from ctl.errors import InputError, UsageError
 from ctl.ingest import source
 from ctl.ingest.vendors.databento import session_bars
 from ctl.ingest.vendors.databento.dbn import prices_of
-from ingest_dbn_records import as_csv, document, nanos
 
 G = 1_000_000_000
 ALWAYS = (date(2000, 1, 1), date(2030, 1, 1))

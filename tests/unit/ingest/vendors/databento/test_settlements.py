@@ -6,11 +6,11 @@ from datetime import date
 
 import databento_dbn as dbn
 import pytest
+from ingest_dbn_records import as_csv, document, nanos
+from ingest_dbn_writer import dbn_bytes
 
 from ctl import ingest
 from ctl.errors import DataError, InputError
-from ingest_dbn_records import as_csv, document, nanos
-from ingest_dbn_writer import dbn_bytes
 
 G = 1_000_000_000
 ALWAYS = (date(2000, 1, 1), date(2030, 1, 1))
