@@ -50,7 +50,7 @@ def certified(root: str) -> Certificate:
         instruments=instruments,
         mapping=ingest.named_mapping("quantiacs"),
     )
-    canonical = build(contracts, RollPolicy(eligible_months=independent.builder().LIQUID[root]))
+    canonical = build(contracts, RollPolicy(eligible_months=independent.roll_independent.LIQUID[root]))
     return certify(
         CertifyRequest(
             symbol=root,

@@ -1,6 +1,6 @@
 """The guard, the target of a roll, holes, impossible closes and contracts that hardly trade, on roots made by hand.
 
-Roots are written as in test_continuous_rolls: one line per contract, its volume on each weekday from 2020-01-06 on.
+Roots are written as in roll_roots: one line per contract, its volume on each weekday from 2020-01-06 on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from test_continuous_rolls import day, held, only, root
+from roll_roots import day, held, only, root
 
 from ctl import continuous
 from ctl.errors import DataError, UsageError
