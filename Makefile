@@ -1,6 +1,6 @@
 # make weekly   the main job: install, fill the simulated workspace, run the gated weekly cycle
 # make test     the tests
-# make test-long  the tests that take minutes: hundreds of random kills, ten thousand generated pairs
+# make test-long  what takes many minutes: every property with 300 examples, random kills, ten thousand generated pairs
 # make check    linters, types, import layers, schemas, tests
 # make bench    speed against named peers, one table
 
@@ -33,7 +33,7 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-long: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=long -m "slow or hypothesis"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

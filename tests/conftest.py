@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Machines are shared and noisy: an example's time says nothing, and a failure must come again on the next machine.
-settings.register_profile("ctl", deadline=None, derandomize=True)
-settings.load_profile("ctl")
+# `make test` runs the short profile, `make test-long` (--hypothesis-profile=long) the long one. Tests whose examples
+# are dear take the profile's number; cheap ones that need more name their own.
+settings.register_profile(
+    "short", deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", settings.get_profile("short"), max_examples=300)
+settings.load_profile("short")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden",
+        choices=("compare", "write"),
+        default="compare",
+        help="compare screens with tests/golden, or write them",
+    )
 
 
 @dataclass(frozen=True)
@@ -36,11 +52,18 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def filled_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated workspace that no test may change."""
+    """A simulated workspace that no test may change; the workers of one run (pytest-xdist) share it."""
     from ctl.flows import demo
 
-    folder = tmp_path_factory.mktemp("simulated")
-    demo.fill(folder)
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, filled = base / "simulated", base / "simulated.filled"
+    with (base / "simulated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not filled.exists():
+            demo.fill(folder)
+            filled.touch()
     return folder
 
 

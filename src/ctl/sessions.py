@@ -11,7 +11,6 @@ Sessions are `datetime.date`, or numpy `datetime64[D]` in arrays; both ends of a
 
 from __future__ import annotations
 
-import calendar as gregorian
 import contextlib
 import difflib
 import hashlib
@@ -238,52 +237,12 @@ def week_is_complete(calendar: str | None, last_session: date) -> bool:
     return bool(keys[0] != keys[1])
 
 
-def month_is_complete(calendar: str | None, last_session: date) -> bool:
-    """Whether no session of the same month follows `last_session`.
-
-    Without a calendar (None or 'none'): the month's last weekday or later.
-    """
-    if _named(calendar) is None:
-        month_end = date(last_session.year, last_session.month, _month_length(last_session))
-        beyond = max(month_end.weekday() - _FRIDAY, 0)
-        return last_session >= month_end - timedelta(days=beyond)
-    following = next_session(str(calendar), last_session)
-    return (following.year, following.month) != (last_session.year, last_session.month)
-
-
-def last_completed_week(calendar: str, day: date) -> tuple[date, date]:
-    """First and last session of the last trading week that lies wholly before the week of `day`."""
-    window = sessions_between(calendar, day - timedelta(days=60), day - timedelta(days=1))
-    own = week_keys(calendar, np.array([day], dtype="datetime64[D]"))[0]
-    keys = week_keys(calendar, window)
-    return _last_group(calendar, window, keys, keys < own, day)
-
-
-def last_completed_month(calendar: str, day: date) -> tuple[date, date]:
-    """First and last session of the last month that lies wholly before the month of `day`."""
-    window = sessions_between(calendar, day - timedelta(days=120), day - timedelta(days=1))
-    own = month_keys(np.array([day], dtype="datetime64[D]"))[0]
-    keys = month_keys(window)
-    return _last_group(calendar, window, keys, keys < own, day)
-
-
-def _last_group(calendar: str, window: Days, keys: Keys, before: npt.NDArray[np.bool_], day: date) -> tuple[date, date]:
-    if not before.any():
-        raise _out_of_range(calendar, day, "before")
-    group = window[keys == keys[before][-1]]
-    return _as_date(group[0]), _as_date(group[-1])
-
-
 def _named(calendar: str | None) -> str | None:
     return None if calendar in (None, "none") else calendar
 
 
 def _week_start(numbers: Keys, weekday: int) -> Keys:
     return numbers - (numbers + _MONDAY_OF_EPOCH - weekday) % 7
-
-
-def _month_length(day: date) -> int:
-    return gregorian.monthrange(day.year, day.month)[1]
 
 
 def _number(day: date) -> int:

@@ -13,7 +13,6 @@ The answers hold counts, statistics and digests (floats rounded to 1e-9): no ven
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import statistics
 import sys
@@ -24,20 +23,14 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import roll_independent
+
 FILES = {"HG": "copper", "C": "corn", "HO": "heating_oil", "S": "soybean"}
 POINT_VALUES = {"HG": 250.0, "C": 50.0, "HO": 420.0, "S": 50.0}
 TICKS = {"HG": 0.05, "C": 0.25, "HO": 0.01, "S": 0.25}
 MAX_DAY_DELTA = 3
 CAP = PENALTY = 40.0
 EDGE = 10
-
-
-def builder():
-    """The independent builder beside this file."""
-    spec = importlib.util.spec_from_file_location("roll_independent", Path(__file__).with_name("roll_independent.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # ---------------------------------------------------------------- both sides
@@ -180,10 +173,9 @@ def align(own, other, tick):
 
 def compare(root, contracts, canonical, reference_path):
     """Every number of the certificate that this script restates, and the lists behind them."""
-    module = builder()
     tick = TICKS[root]
     chain = sorted(contracts)
-    names = [module.name_of(root, key) for key in chain]
+    names = [roll_independent.name_of(root, key) for key in chain]
     closes = [{day: bar["close"] for day, bar in contracts[key].items() if bar["close"] is not None} for key in chain]
     listed = [(min(contracts[key]), max(contracts[key])) for key in chain]
     days, raw, adjusted = read_reference(reference_path, POINT_VALUES[root])
@@ -355,28 +347,26 @@ def compare(root, contracts, canonical, reference_path):
 
 def certify_root(root, data):
     """Summary and lists of one root, our series built with the volume policy on its liquid months."""
-    module = builder()
     data = Path(data)
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / f"{root}.csv"
         with plain.open("w", newline="") as file:
             source = data / "contracts" / "bloomberg_settles" / f"{FILES[root]}.csv"
-            rows = module.bloomberg_rows(source, root, with_last_trade=True)
-            module.write_contracts(rows, file)
-        contracts = module.read_contracts(plain, root)
-    canonical = module.build(contracts, root, months=module.LIQUID[root])
+            rows = roll_independent.bloomberg_rows(source, root, with_last_trade=True)
+            roll_independent.write_contracts(rows, file)
+        contracts = roll_independent.read_contracts(plain, root)
+    canonical = roll_independent.build(contracts, root, months=roll_independent.LIQUID[root])
     return compare(root, contracts, canonical, data / "continuous" / "quantiacs" / f"F_{root}.txt")
 
 
 def answers(data):
     """Summaries of all roots, with a digest of each list."""
-    module = builder()
     out = {}
     for root in sorted(FILES):
         summary, lists = certify_root(root, data)
         out[root] = {
             **{key: round(value, 9) + 0.0 if isinstance(value, float) else value for key, value in summary.items()},
-            "digests": {key: module.digest(value) for key, value in sorted(lists.items())},
+            "digests": {key: roll_independent.digest(value) for key, value in sorted(lists.items())},
         }
     return out
 

@@ -60,9 +60,7 @@ def test_every_problem_of_a_profile_in_one_go(ctl, workspace):
     path.write_text(text)
     ran = ctl("gate", "-w", workspace)
     assert ran.code == 2
-    assert any(
-        "symbol_settings.ES.tick_size: found -1; expected a number above 0" in line for line in ran.err.splitlines()
-    )
+    assert any("symbol_settings.ES.tick_size: found -1" in line for line in ran.err.splitlines())
     assert any("cycel_id" in line for line in ran.err.splitlines())
     missing = ctl("gate", "-w", workspace, "--json")
     assert missing.document["passed"] is False

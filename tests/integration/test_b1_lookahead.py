@@ -5,20 +5,16 @@ Rolls after the cut shift every earlier price of the full series; percentages mu
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import b1_independent as b1
 import polars as pl
 import pytest
 
 from ctl.cli import main
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-ANSWERS = Path(__file__).resolve().parents[1] / "answers"
 LEVELS = ("ema", "stop", "swing_high", "tp1", "tp2", "tp3", "tp4", "tp5")
 PERCENTAGES_AND_FLAGS = (
     "slope",
@@ -34,18 +30,6 @@ PERCENTAGES_AND_FLAGS = (
     "weekly_aligned",
     "monthly_aligned",
 )
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ANSWERS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-b1 = _load("b1_independent")
 
 
 def _contracts(sessions: int) -> list[list[str]]:

@@ -5,7 +5,6 @@ Every trigger and every trade, field by field, on six real futures and on tapes 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import subprocess
@@ -14,13 +13,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import b1_independent as independent
 import pytest
 
 from ctl.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = ROOT / "tests" / "answers"
@@ -30,18 +29,6 @@ SYMBOLS = ("CL", "ES", "GC", "HG", "PA", "PL")
 needs_vendor_data = pytest.mark.skipif(
     not QUANTIACS.is_dir(), reason=f"real futures are not present at {QUANTIACS}: vendor terms forbid copying them here"
 )
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ANSWERS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-independent = _load("b1_independent")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ without any vendor.
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import math
 import re
@@ -20,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import roll_independent as independent
 
 from ctl.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = ROOT / "tests" / "answers"
@@ -40,16 +39,6 @@ needs_settles = pytest.mark.skipif(
 needs_lean = pytest.mark.skipif(not LEAN.is_dir(), reason=f"the ES contracts of 2013 are not present at {LEAN}")
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ANSWERS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-independent = _load("roll_independent")
 STEMS = {root: stem for stem, root in independent.BLOOMBERG.items()}
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-
-MARKET = Path(__file__).resolve().parents[1] / "unit" / "certification"
 
 PROGRAM = """
 from certify_market import Market
@@ -29,7 +26,7 @@ def output(seed: str, threads: str) -> str:
         "PYTHONHASHSEED": seed,
         "POLARS_MAX_THREADS": threads,
         "NUMBA_NUM_THREADS": threads,
-        "PYTHONPATH": os.pathsep.join([str(MARKET), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=300

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import itertools
 import json
 import random
@@ -14,18 +13,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import certify_independent as witness
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-
-_spec = importlib.util.spec_from_file_location(
-    "certify_independent", REPOSITORY / "tests" / "answers" / "certify_independent.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-witness = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(witness)
 
 
 def fields(answer: dict[str, Any], document: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -6,11 +6,11 @@ the standard library alone; tests/answers/certify_copper.json pins what it said 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certify_copper_reference as independent
 import pytest
 
 from ctl import ingest
@@ -19,8 +19,6 @@ from ctl.continuous import build
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ctl.model.certificate import Certificate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,16 +37,7 @@ SUMMARY = (
 )  # fmt: skip
 
 
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("certify_reference", ANSWERS / "certify_copper_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def certified(root: str, independent: ModuleType) -> Certificate:
+def certified(root: str) -> Certificate:
     instruments = ingest.load_instruments()
     settles = DATA / "contracts" / "bloomberg_settles" / f"{independent.FILES[root]}.csv"
     contracts = ingest.read_contracts(
@@ -61,7 +50,7 @@ def certified(root: str, independent: ModuleType) -> Certificate:
         instruments=instruments,
         mapping=ingest.named_mapping("quantiacs"),
     )
-    canonical = build(contracts, RollPolicy(eligible_months=independent.builder().LIQUID[root]))
+    canonical = build(contracts, RollPolicy(eligible_months=independent.roll_independent.LIQUID[root]))
     return certify(
         CertifyRequest(
             symbol=root,
@@ -96,9 +85,8 @@ def assert_close(found: Any, expected: Any, where: str) -> None:
 
 @pytest.mark.parametrize("root", ["C", "HG", "HO", "S"])
 def test_every_number_agrees_with_the_independent_script(root: str) -> None:
-    independent = script()
     summary, lists = independent.certify_root(root, DATA)
-    certificate = certified(root, independent)
+    certificate = certified(root)
     document = certificate.document
     for key in SUMMARY:
         assert_close(document[key], summary[key], key)
@@ -132,11 +120,11 @@ def test_every_number_agrees_with_the_independent_script(root: str) -> None:
 
 
 def test_the_script_still_says_what_was_pinned() -> None:
-    assert script().answers(DATA) == json.loads((ANSWERS / "certify_copper.json").read_text())
+    assert independent.answers(DATA) == json.loads((ANSWERS / "certify_copper.json").read_text())
 
 
 def test_copper_differs_by_roll_rule_and_its_data_are_in_parity() -> None:
-    document = certified("HG", script()).document
+    document = certified("HG").document
     assert document["decision"] == "REJECT"
     assert document["rule_mismatch"] is True
     assert document["rebuilt"]["decision"] == "ACCEPT"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import continuous_twin
 import polars as pl
 import pytest
 
@@ -29,17 +28,6 @@ CYCLE = {
 
 needs_lean = pytest.mark.skipif(not LEAN.is_dir(), reason=f"real data not at {LEAN}")
 needs_bloomberg = pytest.mark.skipif(not BLOOMBERG.is_dir(), reason=f"real data not at {BLOOMBERG}")
-
-
-def twin() -> Any:
-    path = Path(__file__).resolve().parents[1] / "answers" / "continuous_twin.py"
-    spec = importlib.util.spec_from_file_location("continuous_twin", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["continuous_twin"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def lean_bars() -> ContractBars:
@@ -124,9 +112,9 @@ def bloomberg_bars(stem: str) -> ContractBars:
     )
 
 
-def weekdays_before(module: Any, day: date, count: int) -> date:
+def weekdays_before(day: date, count: int) -> date:
     for _ in range(count):
-        day = module.weekday_before(day)
+        day = continuous_twin.weekday_before(day)
     return day
 
 
@@ -196,13 +184,12 @@ def test_real_contracts_agree_with_the_slow_twin(stem: str) -> None:
     told: dict[Contract, dict[date, dict[str, Any]]] = {contract: {} for contract in bars.contracts}
     for row in bars.frame.iter_rows(named=True):
         told[by_name[row["contract"]]][row["session"]] = row
-    module = twin()
-    rule = module.Rule(
+    rule = continuous_twin.Rule(
         eligible={contract for contract in bars.contracts if contract.month_code in months},
         last_trade={by_name[name]: terms.last_trade for name, terms in bars.terms.items()},
-        leave={by_name[name]: weekdays_before(module, terms.last_trade, 3) for name, terms in bars.terms.items()},
+        leave={by_name[name]: weekdays_before(terms.last_trade, 3) for name, terms in bars.terms.items()},
     )
-    walk, pending = module.Walk(told, rule).run()
+    walk, pending = continuous_twin.Walk(told, rule).run()
     series = continuous.build(bars, RollPolicy(eligible_months=months))
     assert [(r.roll_date, r.gap_session, r.known_at, r.to_contract, r.gap, r.reason) for r in series.rolls] == [
         (r["date"], r["gap_session"], r["known"], r["new"].name, r["closes"][1] - r["closes"][0], r["reason"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-DRIVER = Path(__file__).with_name("ops_kill_driver.py")
+DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "ops_kill_driver.py"
 FIRST, SECOND = "2026-03-02T05:00:07Z", "2026-03-09T05:00:07Z"
 
 
@@ -22,7 +22,7 @@ def kills(folder: Path, *mode: str) -> list[dict[str, Any]]:
         text=True,
         check=False,
         timeout=1800,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from published_schemas import check
 
 from ctl import demo
-from published_schemas import check
 
 V1, V2 = (f"configs/cutover/operating_profile_v{version}.yaml" for version in (1, 2))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-DRIVER = Path(__file__).with_name("lock_kill_driver.py")
+DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "lock_kill_driver.py"
 OLD, NEW = ["WATCH", "ACCEPT", "WATCH"], ["ACCEPT", "ACCEPT", "WATCH"]
 
 
@@ -22,7 +22,7 @@ def kills(folder: Path, mode: str) -> list[dict[str, Any]]:
         text=True,
         check=False,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from ops_workspace import INSTANT, MadeUp, make_workspace
+from published_schemas import check
 
 from ctl.flows import portfolio
 from ctl.model.documents import document
 from ctl.ops import weekly
 from ctl.run_orchestrator import RunOptions
-from published_schemas import check
 
 
 def fail(*_: Any, **__: Any) -> Any:

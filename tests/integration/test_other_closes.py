@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from published_schemas import check
 
 from ctl import demo, ingest, store
 from ctl.demo.hourly import MIN_VOLUME
@@ -20,7 +21,6 @@ from ctl.flows import inputs, portfolio
 from ctl.flows.series import alternatives as other_closes
 from ctl.flows.series import canonical_series
 from ctl.model.rolls import RollPolicy
-from published_schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from ctl.errors import DataError
 from ctl.flows import paper
 from ctl.store import Workspace
 
-HERE = Path(__file__).resolve().parent
+DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "paper_kill_driver.py"
 
 
 def fridays(first: str, count: int) -> list[date]:
@@ -135,7 +135,7 @@ def test_a_run_killed_while_it_writes_loses_and_doubles_nothing(workspace: Path,
     expected = held.paper_ledger.read_bytes()
     held.paper_ledger.unlink()
     settle_to(held, [date(2024, 12, 6)], symbols=("ES",))
-    command = [sys.executable, str(HERE / "paper_kill_driver.py"), str(workspace), "2024-12-13", when]
+    command = [sys.executable, str(DRIVER), str(workspace), "2024-12-13", when]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     settle_to(held, [date(2024, 12, 13)], symbols=("ES",))
     assert held.paper_ledger.read_bytes() == expected

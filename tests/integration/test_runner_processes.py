@@ -16,7 +16,7 @@ from ops_workspace import make_workspace
 
 from ctl import store
 
-DRIVER = Path(__file__).with_name("ops_run_driver.py")
+DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "ops_run_driver.py"
 
 
 def command(workspace: store.Workspace, *words: str) -> list[str]:
@@ -24,7 +24,7 @@ def command(workspace: store.Workspace, *words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(DRIVER.parent), *sys.path])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def complete(workspace: store.Workspace) -> subprocess.CompletedProcess[str]:

@@ -43,7 +43,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ctl_with(packages: Path | None, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own that sees `packages`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CTL_")}
-    environment["PYTHONPATH"] = str(packages) if packages else ""
+    environment["PYTHONPATH"] = os.pathsep.join([*([str(packages)] if packages else []), str(REPOSITORY / "src")])
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "ctl", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -108,22 +108,25 @@ def test_without_its_package_the_gate_refuses_and_names_what_is_installed(locked
     assert json.loads(ran.stdout)["problems"][0]["code"] == "STRATEGY_UNKNOWN"
 
 
+def with_trading(installed: Path, folder: Path, call: str) -> Path:
+    """The package once more, its trading rule called as `call` says."""
+    site = folder / "site"
+    shutil.copytree(installed, site)
+    with (site / "ctl_donchian" / "strategy.py").open("a") as file:
+        file.write(f"\n\n_rule = _trade\n\n\ndef _trade(bars, entry, exit_, slippage):\n    return {call}\n")
+    return site
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
+    "call",
     [
-        ("bars.close[n] > highest[n - 1]", "bars.close[n] > highest[n - 2]"),
-        ("exit_bars: int = 20", "exit_bars: int = 21"),
-        ("stop = max(stop, float(lowest[n]))", "stop = initial"),
+        "_rule(bars, entry + 1, exit_, slippage)",
+        "_rule(bars, entry, exit_ + 1, slippage)",
+        "_rule(bars, entry, exit_, 2 * slippage)",
     ],
 )
-def test_a_changed_strategy_no_longer_matches_its_lock(
-    locked: Path, installed: Path, tmp_path: Path, old: str, new: str
-):
-    changed = tmp_path / "site"
-    shutil.copytree(installed, changed)
-    path = changed / "ctl_donchian" / "strategy.py"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+def test_a_changed_strategy_no_longer_matches_its_lock(locked: Path, installed: Path, tmp_path: Path, call: str):
+    changed = with_trading(installed, tmp_path, call)
     before = sorted(locked.rglob("*"))
     ran = ctl_with(changed, "run", "-w", locked)
     assert ran.returncode == 2
@@ -132,10 +135,7 @@ def test_a_changed_strategy_no_longer_matches_its_lock(
 
 
 def test_a_refactor_keeps_the_lock(locked: Path, installed: Path, tmp_path: Path):
-    same = tmp_path / "site"
-    shutil.copytree(installed, same)
-    path = same / "ctl_donchian" / "strategy.py"
-    path.write_text(path.read_text().replace("highest", "upper").replace("lowest", "lower"))
+    same = with_trading(installed, tmp_path, "_rule(bars, exit_bars=exit_, entry_bars=entry, slippage=slippage)")
     assert ctl_with(same, "gate", "-w", locked).returncode == 0
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctl.strategy.b1 import B1Parameters, grid, registered_ranges, rules, run_batch
 
@@ -104,7 +99,6 @@ def check(bars, variants, cost, threads, timeframe="daily"):
     return int(result.sums["trade_count"][0].sum())
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tapes=st.lists(tape, min_size=1, max_size=3),
     length=st.integers(190, 420),
@@ -117,7 +111,6 @@ def test_registered_variants_on_daily_bars(tapes, length, variants, cost, thread
     check(bars, variants, cost, threads)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tapes=st.lists(tape, min_size=1, max_size=3),
     length=st.integers(201, 420),
@@ -129,7 +122,6 @@ def test_variants_that_trigger_bar_upon_bar(tapes, length, variants, cost):
     check(bars, variants, cost, 1)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     given_tape=tape,
     length=st.integers(1100, 1500),

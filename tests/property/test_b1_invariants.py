@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin_tapes import walk
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctl.model.trades import Trigger
 from ctl.strategy.b1 import B1Parameters, StrategyBars, run, run_batch
@@ -64,7 +60,6 @@ def assert_same_triggers(full, cut, last, frame):
     return len(expected)
 
 
-@settings(max_examples=60, deadline=None)
 @given(tape=tapes, ends=st.lists(st.integers(202, 420), min_size=1, max_size=4))
 def test_bars_and_rolls_after_a_session_change_nothing_up_to_it(tape, ends):
     bars = walk(length=420, **tape)
@@ -97,7 +92,6 @@ def test_weekly_truncation_leaves_complete_weeks_as_they_were():
     assert compared > 10
 
 
-@settings(max_examples=60, deadline=None)
 @given(tape=tapes, power=st.integers(-4, 6), count=st.sampled_from([0.0, 0.25]))
 def test_another_unit_of_price_changes_no_ratio(tape, power, count):
     # Powers of two scale binary fractions without rounding, so equality is exact.
@@ -117,7 +111,6 @@ def test_another_unit_of_price_changes_no_ratio(tape, power, count):
     assert plain.metrics == other.metrics
 
 
-@settings(max_examples=40, deadline=None)
 @given(tape=tapes, shift=st.sampled_from([-1000.0, 64.0, 4096.0]))
 def test_a_constant_in_price_and_adjustment_alike_changes_no_trade(tape, shift):
     bars = walk(length=420, **tape)
@@ -131,7 +124,6 @@ def test_a_constant_in_price_and_adjustment_alike_changes_no_trade(tape, shift):
     )
 
 
-@settings(max_examples=30, deadline=None)
 @given(tape=tapes)
 def test_levels_and_outcomes_are_consistent(tape):
     bars = walk(length=420, odd=0.0, **tape)

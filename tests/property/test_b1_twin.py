@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
 from b1_twin import b1
 from b1_twin_tapes import as_dicts, differences, walk
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctl.strategy.b1 import B1Parameters, registered_ranges, run
 
@@ -68,13 +63,11 @@ def check(bars, rules, cost, timeframe):
     return result
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tape=tapes, length=st.integers(201, 420), chosen=overrides("daily"), cost=costs)
 def test_daily_bars(tape, length, chosen, cost):
     check(walk(length=length, **tape), B1Parameters.from_overrides(chosen, "daily"), cost, "daily")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tape=tapes,
     length=st.integers(201, 420),
@@ -98,7 +91,6 @@ def test_unregistered_rules_that_trigger_bar_upon_bar(tape, length, air, grace, 
     check(walk(length=length, **tape), rules, cost, "daily")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tape=tapes, length=st.integers(1100, 1500), chosen=overrides("weekly"), cost=costs)
 def test_weekly_bars(tape, length, chosen, cost):
     check(walk(length=length, **tape), B1Parameters.from_overrides(chosen, "weekly"), cost, "weekly")

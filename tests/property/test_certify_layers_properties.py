@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from certify_market import Market
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctl.certification import CertifyRequest, certify
@@ -17,12 +16,8 @@ from ctl.certification.window import WindowRoll
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.reference import Reference
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "certification"))
-from certify_market import Market
-
 MARKET = Market(contracts=10)
 GAP_SESSIONS = MARKET.gap_sessions()
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -71,7 +66,6 @@ def scaled_request(reference: Reference, factor: float) -> CertifyRequest:
 
 
 @given(references(), st.sampled_from([0.5, 4.0, 64.0]))
-@QUICK
 def test_counts_do_not_depend_on_the_price_scale_and_drift_follows_it(reference: Reference, factor: float) -> None:
     # Powers of two: scaling is exact in floating point.
     one = certify(MARKET.request(reference=reference)).document
@@ -92,7 +86,6 @@ def test_counts_do_not_depend_on_the_price_scale_and_drift_follows_it(reference:
 
 
 @given(references())
-@QUICK
 def test_counts_add_up(reference: Reference) -> None:
     document = certify(MARKET.request(reference=reference)).document
     assert document["n_paired"] == document["n_pass"] + document["n_watch"] == len(document["pairs"])
@@ -108,7 +101,6 @@ def test_counts_add_up(reference: Reference) -> None:
 
 
 @given(references())
-@QUICK
 def test_drift_is_bounded_by_its_extremes_and_splits_over_intervals(reference: Reference) -> None:
     document = certify(MARKET.request(reference=reference)).document
     assert abs(document["signed_mean"]) <= document["mean_drift"] + 1e-9
@@ -126,7 +118,6 @@ def test_drift_is_bounded_by_its_extremes_and_splits_over_intervals(reference: R
     references(),
     st.sets(st.sampled_from(["contracts", "canonical", "reference", "adjusted", "unadjusted"]), min_size=1),
 )
-@QUICK
 def test_nothing_missing_ever_passes(reference: Reference, missing: set[str]) -> None:
     for part in ("adjusted", "unadjusted"):
         if part in missing:

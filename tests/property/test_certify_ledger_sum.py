@@ -61,7 +61,6 @@ def arbitrary_side(draw: st.DrawFn, count: int, named: bool) -> Side:
     return Side(adjusted, raw, held if named else np.full(count, -1), tuple(rolls))
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_any_two_sides_sum(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 14))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import continuous_twin
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ctl import continuous
@@ -24,23 +21,8 @@ from ctl.model.contracts import Contract
 from ctl.model.manifest import RollManifest
 from ctl.model.rolls import ContinuousSeries, RollPolicy, ScheduledRoll
 
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = ("volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v")
 TIMINGS = ("next_session", "same_session")
-
-
-def load_twin() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "answers" / "continuous_twin.py"
-    spec = importlib.util.spec_from_file_location("continuous_twin", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["continuous_twin"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-TWIN = load_twin()
 
 
 @dataclass(frozen=True, repr=False)
@@ -209,7 +191,7 @@ def rule_of(root: Root, policy: RollPolicy) -> Any:
         for entry in policy.schedule
         if entry.to_contract in by_name
     ]
-    return TWIN.Rule(
+    return continuous_twin.Rule(
         policy.kind, policy.consecutive_days, policy.timing, eligible, root.last_trade, roll_day, schedule, leave,
         policy.target == "most_active",
     )  # fmt: skip
@@ -220,17 +202,16 @@ def weekdays_before(day: date, count: int) -> date:
     while day.weekday() >= 5:
         day -= timedelta(days=1)
     for _ in range(count):
-        day = TWIN.weekday_before(day)
+        day = continuous_twin.weekday_before(day)
     return day
 
 
-@EXAMPLES
 @given(roots_and_policies(positive=True), st.sampled_from(("difference", "ratio", "none")))
 def test_the_builder_agrees_with_the_slow_twin(case: Any, method: str) -> None:
     root, policy = case
     policy = replace(policy, adjustment=method)
     series = built(root, policy)
-    walk, pending = TWIN.Walk(root.bars, rule_of(root, policy)).run()
+    walk, pending = continuous_twin.Walk(root.bars, rule_of(root, policy)).run()
 
     expected = [
         (
@@ -274,7 +255,6 @@ def test_the_builder_agrees_with_the_slow_twin(case: Any, method: str) -> None:
     assert np.allclose(series.frame["close"].to_numpy(), closes, rtol=1e-12, atol=1e-9)
 
 
-@EXAMPLES
 @given(roots_and_policies(), st.data())
 def test_nothing_is_known_before_its_time(case: Any, data: st.DataObject) -> None:
     root, policy = case
@@ -319,7 +299,6 @@ def only_rolls_with_bars(root: Root, policy: RollPolicy) -> RollPolicy:
     return replace(policy, schedule=tuple(plan))
 
 
-@EXAMPLES
 @given(roots_and_policies(tuple(kind for kind in KINDS if kind != "schedule")))
 def test_the_guard_is_never_violated(case: Any) -> None:
     """No bar is used within the guard's sessions of a contract's end while a later contract could have been held."""
@@ -341,7 +320,6 @@ def test_the_guard_is_never_violated(case: Any) -> None:
         assert all(c in ends and day >= ends[c] for c in later)
 
 
-@EXAMPLES
 @given(roots_and_policies(tuple(kind for kind in KINDS if not kind.startswith("databento")), calm=True), st.data())
 def test_no_gap_is_taken_from_a_bad_close(case: Any, data: st.DataObject) -> None:
     """Closes that cannot be prices are listed, and gaps are those of a root in which they are missing."""
@@ -364,7 +342,7 @@ def test_no_gap_is_taken_from_a_bad_close(case: Any, data: st.DataObject) -> Non
         if contract in eligible and contract not in several:
             assert (contract.name, day.isoformat()) in listed
     assert {name for name, _ in listed} <= {contract.name for contract, _ in chosen}
-    twin = TWIN.Walk(bars, rule_of(spoilt, policy))
+    twin = continuous_twin.Walk(bars, rule_of(spoilt, policy))
     twin.bad = {(next(c for c in bars if c.name == name), date.fromisoformat(at)) for name, at in listed}
     walk, _ = twin.run()
     assert [(r.gap_session, r.from_close, r.to_close, r.concurrent) for r in series.rolls] == [
@@ -372,7 +350,6 @@ def test_no_gap_is_taken_from_a_bad_close(case: Any, data: st.DataObject) -> Non
     ]
 
 
-@EXAMPLES
 @given(roots_and_policies())
 def test_contracts_never_go_back(case: Any) -> None:
     root, policy = case
@@ -387,7 +364,6 @@ def test_contracts_never_go_back(case: Any) -> None:
         assert keys[series.pending_roll.from_contract] < keys[series.pending_roll.to_contract]
 
 
-@EXAMPLES
 @given(roots_and_policies(("volume", "open_interest", "databento_n", "databento_v")))
 def test_a_confirmed_roll_is_known_before_it_is_in_force(case: Any) -> None:
     root, policy = case
@@ -404,7 +380,6 @@ def test_a_confirmed_roll_is_known_before_it_is_in_force(case: Any) -> None:
             assert roll.known_at == roll.gap_session == roll.roll_date
 
 
-@EXAMPLES
 @given(roots_and_policies())
 def test_within_a_segment_changes_are_the_contracts_own(case: Any) -> None:
     root, policy = case
@@ -420,7 +395,6 @@ def test_within_a_segment_changes_are_the_contracts_own(case: Any) -> None:
     assert (frame["close"] - frame["adjustment"]).equals(frame["close_unadjusted"], check_names=False)
 
 
-@EXAMPLES
 @given(roots_and_policies(positive=True))
 def test_within_a_segment_ratios_are_the_contracts_own(case: Any) -> None:
     root, policy = case
@@ -432,7 +406,6 @@ def test_within_a_segment_ratios_are_the_contracts_own(case: Any) -> None:
     assert series.frame["close"][-1] == series.frame["close_unadjusted"][-1]
 
 
-@EXAMPLES
 @given(roots_and_policies())
 def test_the_series_is_what_a_holder_earned(case: Any) -> None:
     """Up to a gap session the old contract's own changes, after it the new contract's: the switch costs nothing."""
@@ -456,7 +429,6 @@ def test_the_series_is_what_a_holder_earned(case: Any) -> None:
         assert later["close"] - earlier["close"] == earned
 
 
-@EXAMPLES
 @given(roots_and_policies(("volume", "open_interest", "calendar")))
 def test_both_timings_give_the_same_adjusted_closes(case: Any) -> None:
     root, policy = case
@@ -471,7 +443,6 @@ def test_both_timings_give_the_same_adjusted_closes(case: Any) -> None:
         assert both["close"].equals(both["close_at_once"], check_names=False)
 
 
-@EXAMPLES
 @given(roots_and_policies())
 def test_cumulative_adjustments_sum_the_gaps(case: Any) -> None:
     root, policy = case
@@ -486,7 +457,6 @@ def test_cumulative_adjustments_sum_the_gaps(case: Any) -> None:
             assert before["adjustment"][-1] == total
 
 
-@EXAMPLES
 @given(roots_and_policies())
 def test_the_same_bars_give_the_same_series(case: Any) -> None:
     root, policy = case

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from certificate_of import certificate_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certificate_of import certificate_of
 from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "orders"))
-
 from order_builders import book, result, terms, trade, trigger
 
 from ctl.model.orders import Book, tranche_lots
@@ -103,7 +98,7 @@ def test_the_curve_sums_what_the_positions_realised(held: dict[str, Book], given
     account.advance(date(2030, 1, 1))
     realised = sum(r for item in account.taken.values() for _, r in item.realised())
     assert account.total() == pytest.approx(realised)
-    assert [point["session"] for point in account.curve] == sorted({point["session"] for point in account.curve})
+    assert [point.session for point in account.curve] == sorted({point.session for point in account.curve})
 
 
 @given(st.integers(0, 1_000))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from b1_twin_tapes import walk
+from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "answers"))
-from b1_twin_tapes import walk
-
+from ctl.model.paper import PaperEntry, RefusedEntry
 from ctl.strategy.b1 import run
 from ctl.trading import paper
 
 SLIPPAGE = 0.25
+RUN = datetime(2026, 2, 1, tzinfo=UTC)
 
 # Prices on grids that floats hold exactly, so that no frame rounds otherwise than another.
 tapes = st.fixed_dictionaries(
@@ -44,7 +43,7 @@ def settled(bars, result, tick, reread):
         prices = (float(getattr(bars, name)[n]) - carried for name in ("open", "high", "low", "close"))
         bar = paper.Bar(session, "ZZH26", *prices, gap, "")
         entries = [
-            paper.Entry(
+            PaperEntry(
                 trigger.trigger_session,
                 trigger.stop - carried,
                 (trigger.tp1 - carried, trigger.tp2 - carried, trigger.tp3 - carried),
@@ -53,36 +52,35 @@ def settled(bars, result, tick, reread):
             )
             for trigger in decided.get(session, ())
         ]
-        state, line = paper.record("ZZ", state, bar, entries, paper.Costs(SLIPPAGE, tick), instant="")
+        line = paper.record("ZZ", state, bar, entries, paper.Costs(SLIPPAGE, tick), instant=RUN)
         if reread:
-            state = paper.read(paper.lines([line]), "ledger").state("ZZ")
-        closed += line["closed"]
-        refused += line["refused"]
+            (line,) = paper.read(paper.lines([line]), "ledger").records["ZZ"]
+        state = paper.state_after(line)
+        closed += line.closed
+        refused += line.refused
     return state, closed, refused
 
 
-@settings(max_examples=60)
 @given(tapes, st.sampled_from([0.25, 2.0]), st.booleans())
 def test_paper_comes_to_the_backtest(tape, tick, reread):
     bars = walk(length=700, **tape)
     result = run(bars, slippage_per_side=SLIPPAGE, tick=tick)
     state, closed, refused = settled(bars, result, tick, reread)
     assert [
-        (item["trigger_session"], item["entry_session"], item["exit_session"], item["exit_reason"], item["targets"])
-        for item in closed
+        (item.trigger_session, item.entry_session, item.exit_session, item.exit_reason, item.targets) for item in closed
     ] == [
         (
-            str(trade.trigger_session),
-            str(trade.entry_session),
-            str(trade.exit_session),
+            trade.trigger_session,
+            trade.entry_session,
+            trade.exit_session,
             trade.exit_reason,
-            [None if at is None else str(at) for at in (trade.tp1_session, trade.tp2_session, trade.tp3_session)],
+            (trade.tp1_session, trade.tp2_session, trade.tp3_session),
         )
         for trade in result.trades
     ]
-    assert [item["r_theoretical"] for item in closed] == pytest.approx([trade.r_theoretical for trade in result.trades])
+    assert [item.r_theoretical for item in closed] == pytest.approx([trade.r_theoretical for trade in result.trades])
     no_trade = [trigger for trigger in result.triggers if trigger.status == "no_trade"]
-    assert refused == [{"trigger_session": str(item.trigger_session), "reason": item.reason} for item in no_trade]
+    assert refused == [RefusedEntry(item.trigger_session, item.reason) for item in no_trade]
     assert [position.due for position in state.positions] == [trade.awaiting_exit for trade in result.open]
     assert len(state.entries) == sum(trigger.status == "awaiting_entry" for trigger in result.triggers)
 

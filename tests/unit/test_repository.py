@@ -54,6 +54,21 @@ def test_the_root_is_the_simulated_workspace(filled_workspace):
         )
 
 
+def test_unit_tests_mirror_the_source():
+    """tests/unit/<room>/test_<module>.py, or test_<module>_<what>.py; at the root also what has no module."""
+    source, unit = REPOSITORY / "src/ctl", REPOSITORY / "tests/unit"
+    astray = []
+    for path in sorted(unit.rglob("test_*.py")):
+        folder = path.relative_to(unit).parent
+        modules = {found.stem for found in (source / folder).iterdir()} if (source / folder).is_dir() else set()
+        if path.parent == unit:
+            modules |= {"repository", "public_api", *(found.stem for found in (REPOSITORY / "scripts").glob("*.py"))}
+        name = path.stem.removeprefix("test_")
+        if not any(name == module or name.startswith(f"{module}_") for module in modules):
+            astray.append(str(path.relative_to(REPOSITORY)))
+    assert astray == []
+
+
 def test_importing_the_package_is_light():
     heavy = ("polars", "numpy", "numba", "pandas", "pydantic", "httpx")
     code = f"import sys, ctl; print([name for name in {heavy!r} if name in sys.modules])"

@@ -168,24 +168,14 @@ def test_month_keys() -> None:
     ]
 
 
-def test_completeness_of_weeks_and_months() -> None:
-    thursday, friday = date(2024, 3, 28), date(2024, 3, 29)  # Friday is Good Friday and the month's last weekday
+def test_completeness_of_weeks() -> None:
+    thursday, friday = date(2024, 3, 28), date(2024, 3, 29)  # Friday is Good Friday
     assert sessions.week_is_complete("CMES", thursday)
-    assert sessions.month_is_complete("CMES", thursday)
     assert not sessions.week_is_complete("CME_Equity", date(2021, 4, 1))
     for without in (None, "none"):
         assert not sessions.week_is_complete(without, thursday)
         assert sessions.week_is_complete(without, friday)
-        assert not sessions.month_is_complete(without, thursday)
-        assert sessions.month_is_complete(without, friday)
-        assert sessions.month_is_complete(without, date(2024, 6, 28))  # the 29th and 30th are a weekend
     assert sessions.week_is_complete("XSAU", date(2024, 3, 14))
-    assert not sessions.month_is_complete("CMES", date(2024, 3, 27))
-
-
-def test_the_last_completed_week_and_month() -> None:
-    assert sessions.last_completed_week("CMES", date(2024, 4, 3)) == (date(2024, 3, 25), date(2024, 3, 28))
-    assert sessions.last_completed_month("CMES", date(2024, 4, 3)) == (date(2024, 3, 1), date(2024, 3, 28))
 
 
 def test_unknown_names_list_what_is_near() -> None:

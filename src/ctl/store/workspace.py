@@ -339,10 +339,6 @@ class Workspace:
         """`certificates/<SYM>/<SYM>_certificate.json`."""
         return self.certificate_folder(symbol) / f"{symbol}_certificate.json"
 
-    def continuous_path(self, root: str) -> Path:
-        """`continuous/<ROOT>_continuous.parquet`."""
-        return self.cycle / "continuous" / f"{_name(root)}_continuous.parquet"
-
     def manifest_path(self, root: str) -> Path:
         """`continuous/<ROOT>_roll_manifest.json`."""
         return self.cycle / "continuous" / f"{_name(root)}_roll_manifest.json"

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import DataError
 from ctl.model.documents import document
@@ -26,6 +27,9 @@ from ctl.model.paper import (
     TargetFill,
 )
 from ctl.model.trades import StrategyResult, Trade
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 R_TOLERANCE: Final = 1e-6
 """Two results of one trade within this much R are the same: prices of two frames differ in their last digits."""
@@ -197,9 +201,7 @@ def state_after(record: LedgerRecord) -> State:
 
 def read(data: bytes, where: str) -> Ledger:
     """The ledger of `ledger.jsonl`. Raises DataError naming the first line that cannot be one of ours."""
-    from pydantic import TypeAdapter
-
-    adapter = TypeAdapter(LedgerRecord)
+    adapter = _lines_of_the_ledger()
     records: dict[str, list[LedgerRecord]] = {}
     for number, line in enumerate(data.splitlines(), 1):
         try:
@@ -217,6 +219,13 @@ def read(data: bytes, where: str) -> Ledger:
             ) from error
         earlier.append(item)
     return Ledger({symbol: tuple(items) for symbol, items in records.items()})
+
+
+@cache
+def _lines_of_the_ledger() -> TypeAdapter[LedgerRecord]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(LedgerRecord)
 
 
 def lines(records: Iterable[LedgerRecord]) -> bytes:

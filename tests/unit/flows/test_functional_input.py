@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from b1_twin_tapes import walk
 
 from ctl import sessions
 from ctl.certification.functional_input import FunctionalInput
@@ -20,9 +19,6 @@ from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import DailySeries, SeriesMeta
 from ctl.model.reference import Reference
 from ctl.strategy import b1
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "answers"))
-from b1_twin_tapes import walk
 
 TERMS = CertifyTerms(0.25, 3, "points", None, slippage_per_side=0.25)
 META = SeriesMeta("X", "vendor", "exchange_session", "settlement")

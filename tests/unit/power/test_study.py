@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
-
 from certificate_of import certificate_of
+
 from ctl.model.certificate import Component, Layers
 from ctl.model.documents import Records
 from ctl.model.findings import finding

@@ -8,10 +8,12 @@ from functools import cache
 from itertools import product
 from typing import Any, Final
 
+import numpy as np
+
 from ctl.digests import digest
 from ctl.model.trades import Timeframe, Trade, Trigger
-from ctl.strategy.b1.batch import run_batch
 from ctl.strategy.b1.parameters import COLLISIONS, STOP_MODES, B1Parameters
+from ctl.strategy.b1.passes import framed, rules_of, tables
 from ctl.strategy.b1.records import open_of, trades_of, triggers_of
 from ctl.strategy.b1.tape import TICK, daily_tape, weekly_tape
 from ctl.strategy.bars import StrategyBars
@@ -64,18 +66,11 @@ def _run(bars: Sequence[StrategyBars], rules: B1Parameters, timeframe: Timeframe
     slippage = _SLIPPAGE_TICKS[number % len(_SLIPPAGE_TICKS)] * TICK
     tick = _MINIMUM_TICKS[number % len(_MINIMUM_TICKS)] * TICK
     lots = _LOTS[number % len(_LOTS)]
-    batch = run_batch(
-        bars,
-        rules,
-        timeframe=timeframe,
-        slippage_per_side=[slippage] * len(bars),
-        tick=[tick] * len(bars),
-        lots=lots,
-        stress=False,
-    )
+    framed_bars, symbols = framed(bars, timeframe, [slippage] * len(bars), [tick] * len(bars))
+    made = tables(symbols, rules_of(rules, lots), levels=np.empty(0))
     runs = []
-    for s, own in enumerate(batch.bars):
-        events = batch.events_of(s)
+    for s, own in enumerate(framed_bars):
+        events = made.events[made.offsets[s] : made.offsets[s + 1]]
         runs.append(
             {
                 "timeframe": timeframe,
@@ -87,7 +82,7 @@ def _run(bars: Sequence[StrategyBars], rules: B1Parameters, timeframe: Timeframe
                 "open": [
                     [*_row(trade, _TRADE_FIELDS), trade.awaiting_exit] for trade in open_of(events, own.session, lots)
                 ],
-                "undefined_slopes": int(batch.sums[s]["slope_undefined_count"]),
+                "undefined_slopes": int(made.sums[s]["slope_undefined_count"]),
             }
         )
     return runs

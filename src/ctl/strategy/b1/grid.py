@@ -18,9 +18,10 @@ import numpy as np
 from ctl.errors import UsageError
 from ctl.kernels import table
 from ctl.model.trades import Metrics, Timeframe
-from ctl.strategy.b1.batch import STRESS_TICKS, framed, in_parts, rules_of
+from ctl.strategy.b1.batch import STRESS_TICKS
 from ctl.strategy.b1.grid_kernel import MOST_CANDIDATES, TRADE, Plan, list_candidates, sweep
 from ctl.strategy.b1.parameters import B1Parameters
+from ctl.strategy.b1.passes import framed, in_parts, rules_of
 from ctl.strategy.b1.rules import EVENT, Events, Rules, Symbol, new_higher, new_pullbacks
 from ctl.strategy.bars import StrategyBars
 from ctl.strategy.metrics import SUMS, add_lines, closed_sums, metrics_of

@@ -1,1 +1,0 @@
-"""Puts this folder on the path: `certify_market` is the market that tests of all its subfolders certify."""

@@ -1,0 +1,459 @@
+"""The gate's verdict, its locks, and that nothing but a passed gate makes a pass."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from certificate_of import certificate_of
+
+from ctl import gatekeeper
+from ctl import operating_profile as op
+from ctl.errors import GateRefused
+from ctl.model.certificate import Certificate
+from ctl.model.documents import document
+from ctl.model.findings import Decision, Reason
+from ctl.model.run import RestatedValue
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
+THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
+INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
+DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
+GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
+
+
+def locked_profile(**changes: Any) -> op.OperatingProfile:
+    data = TEMPLATE.read_bytes()
+    template = op.load(data, TEMPLATE.name, require_lock=False)
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(template)))
+    return op.load(data, TEMPLATE.name).model_copy(update=changes)
+
+
+def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificate:
+    return certificate_of(symbol, decision, *reasons)
+
+
+def board() -> dict[str, Certificate | gatekeeper.Unavailable]:
+    return {
+        "ES": certificate("ES", "WATCH", DRIFT),
+        "CL": certificate("CL", "ACCEPT"),
+        "PL": certificate("PL", "WATCH", GAP),
+    }
+
+
+def decide(profile: op.OperatingProfile | None = None, **options: Any) -> gatekeeper.GateDecision:
+    given = {"current": CURRENT, "certificates": board(), "instant": INSTANT, **options}
+    return gatekeeper.decide(profile or locked_profile(), **given)
+
+
+def codes(decision: gatekeeper.GateDecision, symbol: str) -> list[str]:
+    return [reason.code for item in decision.symbol_results if item.symbol == symbol for reason in item.reasons]
+
+
+def test_the_locked_board_passes() -> None:
+    decision = decide()
+    assert decision.passed
+    assert decision.failures == ()
+    assert decision.recommendation == "CONDITIONAL GO"
+    assert [(item.symbol, item.expected, item.actual, item.passed) for item in decision.symbol_results] == [
+        ("ES", "WATCH", "WATCH", True),
+        ("CL", "ACCEPT", "ACCEPT", True),
+        ("PL", "WATCH", "WATCH", True),
+    ]
+    granted = decision.grant()
+    assert granted.profile_sha256 == locked_profile().sha256
+    assert granted.certificates["CL"] == board()["CL"].sha256  # type: ignore[union-attr]
+    assert granted.instant == INSTANT
+
+
+def test_the_board_reads_as_the_specification_shows_it() -> None:
+    assert gatekeeper.render_board(decide(), locked_profile()) == (
+        "ES .... WATCH           expected WATCH   ok   mean drift 7.33 > 5.00 (index points)\n"
+        "CL .... ACCEPT          expected ACCEPT  ok\n"
+        "PL .... WATCH           expected WATCH   ok   mean gap difference 1.40 > 1.00 (USD per troy ounce)\n"
+        "PA .... NON-GATING\n"
+        "AAPL .. NON-GATING\n"
+        "XLE ... NON-GATING\n"
+        "\n"
+        "Portfolio: CONDITIONAL GO"
+    )
+
+
+def test_a_mismatch_stands_on_the_board_with_its_reasons() -> None:
+    certificates = {**board(), "CL": gatekeeper.Unavailable("INPUT_MISSING", "no file under data/raw/databento/CL")}
+    text = gatekeeper.render_board(decide(certificates=certificates), locked_profile())
+    board_line, reason = text.splitlines()[1:3]
+    assert board_line.split() == ["CL", "....", "ERROR", "expected", "ACCEPT", "MISMATCH"]
+    assert reason.strip() == "INPUT_MISSING: no file under data/raw/databento/CL"
+    assert text.splitlines()[-2] == "Portfolio: NO-GO"
+    assert "MISMATCH" in text.splitlines()[-1]
+    assert "RECOMMENDATION_MISMATCH: " in text
+
+
+def test_worse_than_expected_refuses() -> None:
+    certificates = {
+        **board(),
+        "CL": certificate("CL", "REJECT", Reason("PAIRED_ROLLS", "REJECT", "paired rolls 3 < 20")),
+    }
+    decision = decide(certificates=certificates)
+    assert not decision.passed
+    assert decision.recommendation == "NO-GO"
+    assert codes(decision, "CL") == ["PAIRED_ROLLS"]
+    with pytest.raises(GateRefused, match="CL: expected ACCEPT, actual REJECT") as caught:
+        decision.grant()
+    assert caught.value.exit_code == 2
+
+
+def test_better_than_expected_refuses_and_says_what_to_do() -> None:
+    decision = decide(certificates={**board(), "PL": certificate("PL", "ACCEPT")})
+    assert not decision.passed
+    assert decision.recommendation == "CONDITIONAL GO"
+    assert codes(decision, "PL") == ["BETTER_THAN_EXPECTED"]
+    assert "a promotion needs a new profile version" in decision.symbol_results[2].detail
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (None, "INPUT_MISSING"),
+        (gatekeeper.Unavailable("INPUT_UNREADABLE", "ESH25.dbn.zst: truncated"), "INPUT_UNREADABLE"),
+        (certificate("PL", "WATCH"), "CERTIFICATE_OF_ANOTHER_SYMBOL"),
+        (certificate_of("ES", "MAYBE"), "CERTIFICATE_UNREADABLE"),  # type: ignore[arg-type]
+        # JSON carries no such whole number: the certificate has no digest.
+        (certificate_of("ES", "WATCH", max_day_delta=2**60), "CERTIFICATE_UNREADABLE"),
+    ],
+)
+def test_what_cannot_be_relied_on_is_error(found: Certificate | gatekeeper.Unavailable | None, code: str) -> None:
+    certificates = board()
+    if found is None:
+        del certificates["ES"]
+    else:
+        certificates["ES"] = found
+    decision = decide(certificates=certificates)
+    assert decision.symbol_results[0].actual == "ERROR"
+    assert codes(decision, "ES") == [code]
+    assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
+    assert not decision.passed
+
+
+def test_an_error_certificate_without_reasons_still_says_why() -> None:
+    decision = decide(certificates={**board(), "ES": certificate("ES", "ERROR")})
+    assert codes(decision, "ES") == ["STATUS_MISMATCH"]
+
+
+@pytest.mark.parametrize(
+    ("staleness", "code"),
+    [
+        ({"ES": 4, "CL": 0, "PL": 0}, "STALE_INPUT"),
+        ({"CL": 0, "PL": 0}, "STALENESS_UNKNOWN"),
+        (None, "STALENESS_UNKNOWN"),
+    ],
+)
+def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
+    staleness: dict[str, int] | None, code: str
+) -> None:
+    decision = decide(locked_profile(max_staleness_sessions=3), staleness=staleness)
+    assert decision.symbol_results[0].actual == "ERROR"
+    assert codes(decision, "ES") == [code]
+    assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
+    assert not decision.passed
+
+
+def test_input_exactly_at_the_limit_is_fresh() -> None:
+    assert decide(locked_profile(max_staleness_sessions=3), staleness={"ES": 3, "CL": 0, "PL": 1}).passed
+
+
+@pytest.mark.parametrize(
+    ("current", "code"),
+    [
+        (gatekeeper.CurrentLocks("9" * 64, STRATEGY), "THRESHOLDS_CHANGED"),
+        (gatekeeper.CurrentLocks(THRESHOLDS, "9" * 64), "STRATEGY_CHANGED"),
+    ],
+)
+def test_a_changed_digest_refuses(current: gatekeeper.CurrentLocks, code: str) -> None:
+    decision = decide(current=current)
+    assert not decision.passed
+    assert [lock.code for lock in decision.locks if not lock.held] == [code]
+    (line,) = decision.failures
+    assert line.startswith(f"{code}: ")
+    assert "999999999999)" in line
+    assert line in gatekeeper.render_board(decision, locked_profile())
+    with pytest.raises(GateRefused, match=code):
+        decision.grant()
+
+
+def test_an_edited_profile_refuses() -> None:
+    data = TEMPLATE.read_bytes()
+    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
+    edited = data.replace(b"slippage_per_side: 0.01", b"slippage_per_side: 0.00")
+    assert edited != data
+    decision = decide(op.load(edited, "p.yaml"))
+    assert [lock.code for lock in decision.locks if not lock.held] == ["PROFILE_EDITED"]
+    assert not decision.passed
+
+
+def test_switching_a_constraint_off_is_an_edit() -> None:
+    data = TEMPLATE.read_bytes()
+    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
+    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
+    loosened = data.replace(b"thresholds_locked: true", b"thresholds_locked: false")
+    decision = decide(op.load(loosened, "p.yaml"), current=gatekeeper.CurrentLocks("9" * 64, STRATEGY))
+    assert not decision.passed
+    assert [(lock.name, lock.enforced, lock.code) for lock in decision.locks] == [
+        ("thresholds", False, "THRESHOLDS_CHANGED"),
+        ("strategy", True, None),
+        ("settings", True, "PROFILE_EDITED"),
+    ]
+
+
+def test_a_missing_lock_refuses() -> None:
+    decision = decide(locked_profile(lock=None))
+    assert [lock.code for lock in decision.locks] == ["LOCK_MISSING"] * 3
+    assert not decision.passed
+
+
+def test_without_constraints_and_lock_nothing_is_enforced() -> None:
+    free = locked_profile(
+        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
+    )
+    decision = decide(free)
+    assert decision.passed
+    assert [lock.code for lock in decision.locks] == [None] * 3
+
+
+def test_the_recommendation_is_derived_again() -> None:
+    decision = decide(locked_profile(portfolio_recommendation="GO"))
+    assert [problem.code for problem in decision.problems] == ["RECOMMENDATION_MISMATCH"]
+    assert not decision.passed
+
+
+def test_document_is_json_and_complete() -> None:
+    written = json.loads(json.dumps(document(decide(profile_path="configs/p_v1.yaml")), allow_nan=False))
+    assert written["passed"] is True
+    assert written["timestamp"] == "2026-03-02T05:00:00Z"
+    assert written["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": locked_profile().sha256}
+    assert written["symbol_results"][0] == {
+        "symbol": "ES",
+        "expected": "WATCH",
+        "actual": "WATCH",
+        "passed": True,
+        "detail": "mean drift 7.33 > 5.00 (index points)",
+        "reasons": [
+            {
+                "code": "MEAN_DRIFT",
+                "severity": "WATCH",
+                "text": "mean drift 7.33 > 5.00 (index points)",
+                "value": 7.33,
+                "limit": 5.0,
+                "unit": "index points",
+            }
+        ],
+        "certificate_sha256": board()["ES"].sha256,  # type: ignore[union-attr]
+    }
+    assert written["locks"][1] == {
+        "name": "strategy",
+        "locked": STRATEGY,
+        "current": STRATEGY,
+        "held": True,
+        "enforced": True,
+        "code": None,
+    }
+
+
+def test_a_naive_instant_is_refused() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        decide(instant=datetime(2026, 3, 2, 5, 0))  # noqa: DTZ001
+
+
+# ---------------------------------------------------------------- forging
+
+
+def test_passes_and_decisions_cannot_be_made_by_hand() -> None:
+    with pytest.raises(TypeError):
+        gatekeeper.GatePass("a" * 64, {}, INSTANT)
+    with pytest.raises(TypeError):
+        gatekeeper.GatePass("a" * 64, {}, INSTANT, _issuer=object())
+    with pytest.raises(TypeError):
+        gatekeeper.GateDecision(passed=True)
+    with pytest.raises(TypeError):
+        type("Mine", (gatekeeper.GatePass,), {})
+    with pytest.raises(TypeError):
+        type("Mine", (gatekeeper.GateDecision,), {})
+
+
+@pytest.mark.parametrize("forge", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_passes_and_decisions_cannot_be_copied(forge: Any) -> None:
+    decision = decide()
+    for thing in (decision.grant(), decision):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            forge(thing)
+
+
+def test_passes_and_decisions_cannot_be_changed() -> None:
+    decision = decide()
+    granted = decision.grant()
+    for thing, name in ((granted, "profile_sha256"), (decision, "symbol_results")):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            setattr(thing, name, "x")
+        with pytest.raises(TypeError, match="cannot be changed"):
+            delattr(thing, name)
+    with pytest.raises(TypeError):
+        granted.certificates["ES"] = "x"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        replace(granted, profile_sha256="x")  # type: ignore[type-var]
+    with pytest.raises(TypeError, match="comes from decide"):
+        replace(decision, recommendation="GO")
+    refused = decide(certificates={})
+    object.__setattr__(refused, "passed", True)
+    with pytest.raises(GateRefused):
+        refused.grant()
+
+
+def test_a_pass_built_around_the_constructor_is_not_accepted() -> None:
+    forged = object.__new__(gatekeeper.GatePass)
+    object.__setattr__(forged, "profile_sha256", "a" * 64)
+    with pytest.raises(TypeError, match="needs the GatePass of a passed gate"):
+        gatekeeper.require_pass(forged, profile_sha256="a" * 64)
+    with pytest.raises(TypeError):
+        gatekeeper.require_pass(None, profile_sha256="a" * 64)
+
+
+def test_a_pass_is_good_for_its_own_profile_only() -> None:
+    granted = decide().grant()
+    assert gatekeeper.require_pass(granted, profile_sha256=locked_profile().sha256) is granted
+    with pytest.raises(GateRefused, match="another profile"):
+        gatekeeper.require_pass(granted, profile_sha256="f" * 64)
+
+
+# ---------------------------------------------------------------- restated history
+
+
+def frame(*rows: tuple[date, str, float, int | None]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "session": session,
+                "contract": contract,
+                **dict.fromkeys(("open", "high", "low", "close"), close),
+                "volume": volume,
+                "open_interest": None,
+            }
+            for session, contract, close, volume in rows
+        ],
+        schema_overrides={"volume": pl.Int64, "open_interest": pl.Int64},
+    )
+
+
+D1, D2, D3 = date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)
+
+
+def test_new_sessions_are_not_restated() -> None:
+    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, 6))
+    current = frame((D3, "ESH26", 102.0, 7), (D2, "ESH26", 101.0, 6), (D1, "ESH26", 100.0, 5))
+    assert gatekeeper.restatement("ES", locked, current) is None
+    assert gatekeeper.restatement("ES", locked.clear(), current) is None
+
+
+def test_restated_values_are_listed_with_old_and_new() -> None:
+    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, None), (D2, "ESM26", 103.0, 1))
+    current = frame((D1, "ESH26", 100.25, 5), (D1, "ESM26", 104.0, 1), (D2, "ESH26", 101.0, 6))
+    found = gatekeeper.restatement("ES", locked, current)
+    assert found is not None
+    assert (found.total, found.sessions, found.contracts) == (7, 2, ("ESH26", "ESM26"))
+    assert found.changes == (
+        *(RestatedValue("ESH26", D1, column, 100.0, 100.25) for column in ("open", "high", "low", "close")),
+        RestatedValue("ESM26", D1, "bar", None, 104.0),
+        RestatedValue("ESH26", D2, "volume", None, 6.0),
+        RestatedValue("ESM26", D2, "bar", 103.0, None),
+    )
+    assert found.text.startswith("RESTATED_HISTORY: ES: 7 values on 2 sessions; first ESH26 2026-01-05 open 100.0 -> ")
+    short = gatekeeper.restatement("ES", locked, current, limit=2)
+    assert short is not None
+    assert (short.total, len(short.changes), short.truncated) == (7, 2, True)
+
+
+def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
+    found = gatekeeper.restatement("ES", frame((D1, "ESH26", 100.0, 5)), frame((D1, "ESH26", 101.0, 5)))
+    assert found is not None
+    decision = decide(restatements=[found])
+    assert decision.passed
+    assert found.text in gatekeeper.render_board(decision, locked_profile())
+    assert document(decision)["restatements"][0]["code"] == "RESTATED_HISTORY"
+
+
+# ---------------------------------------------------------------- cases that a changed rule would pass by
+
+
+@pytest.mark.parametrize("constraint", ["thresholds_locked", "strategy_logic_locked"])
+def test_one_constraint_is_enough_to_require_the_settings_lock(constraint: str) -> None:
+    constraints = op.PolicyConstraints(**{"thresholds_locked": False, "strategy_logic_locked": False, constraint: True})
+    decision = decide(locked_profile(lock=None, policy_constraints=constraints))
+    assert [lock.enforced for lock in decision.locks] == [
+        constraint == "thresholds_locked",
+        constraint == "strategy_logic_locked",
+        True,
+    ]
+
+
+def test_a_lock_is_said_in_words() -> None:
+    missing, *_ = decide(locked_profile(lock=None)).locks
+    text = gatekeeper.lock_text(missing)
+    assert text.startswith("LOCK_MISSING: ")
+    assert "thresholds: locked nothing, now 111111111111" in text
+    held, *_ = decide().locks
+    assert gatekeeper.lock_text(held) == "thresholds: held"
+    free = locked_profile(
+        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
+    )
+    assert gatekeeper.lock_text(decide(free).locks[0]) == "thresholds: not locked"
+
+
+def test_a_failure_says_expected_actual_and_why() -> None:
+    certificates = {**board(), "ES": gatekeeper.Unavailable("INPUT_MISSING", "no files")}
+    assert decide(certificates=certificates).failures[0] == "ES: expected WATCH, actual ERROR (no files)"
+
+
+def test_long_symbols_widen_the_board() -> None:
+    profile = locked_profile(non_gating_symbols={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
+    lines = gatekeeper.render_board(decide(profile), profile).splitlines()
+    assert lines[1] == "CL ......... ACCEPT          expected ACCEPT  ok"
+    assert lines[3:5] == ["PA ......... NON-GATING", "LONGNAME1 .. NON-GATING"]
+    assert gatekeeper.render_board(decide(), locked_profile(), simulated=True).endswith("GO\nData: simulated market")
+
+
+def test_what_a_decision_calls_itself() -> None:
+    assert repr(decide()) == "GateDecision(passed, CONDITIONAL GO, 2026-03-02T05:00:00Z)"
+    assert repr(decide(certificates={})) == "GateDecision(refused, NO-GO, 2026-03-02T05:00:00Z)"
+    assert repr(decide().grant()) == f"GatePass(profile {locked_profile().sha256[:12]}, 3 certificates)"
+
+
+def test_a_decision_as_a_frame_has_a_row_per_gating_symbol() -> None:
+    frame = decide(certificates={**board(), "CL": gatekeeper.Unavailable("INPUT_MISSING", "no files")}).to_polars()
+    assert dict(frame.schema) == {
+        "symbol": pl.String,
+        "expected": pl.String,
+        "actual": pl.String,
+        "passed": pl.Boolean,
+        "detail": pl.String,
+    }
+    assert frame.rows() == [
+        ("ES", "WATCH", "WATCH", True, "mean drift 7.33 > 5.00 (index points)"),
+        ("CL", "ACCEPT", "ERROR", False, "no files"),
+        ("PL", "WATCH", "WATCH", True, "mean gap difference 1.40 > 1.00 (USD per troy ounce)"),
+    ]
+
+
+def test_a_notebook_shows_verdict_profile_and_time() -> None:
+    page = decide(profile_path="configs/p_v1.yaml")._repr_html_()
+    for shown in ("Portfolio: CONDITIONAL GO", "PASS", "configs/p_v1.yaml", "2026-03-02T05:00:00Z", "mean drift 7.33"):
+        assert shown in page
+    assert "MISMATCH, nothing may run" in decide(certificates={})._repr_html_()
