@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ctl.model.orders import Book, Market, RiskTerms
+from ctl.model.orders import Book, Market, RiskTerms, SymbolIntents
 from ctl.model.trades import AlignmentRate, HigherTimeframes, Metrics, OpenTrade, StrategyResult, Trade, Trigger
 from ctl.strategy.bars import StrategyBars
+from ctl.strategy.orders import next_session_intents
 
 PARAMETERS = MappingProxyType({"ema": 10, "min_risk_atr": 0.1, "entry_grace_bars": 3, "stop_mode": 1})
 
@@ -166,3 +167,27 @@ def bars(closes: list[float], first: str = "2026-01-05", adjustment: float = 0.0
     session = np.datetime64(first, "D") + np.arange(len(closes))
     column = np.array(closes, np.float64)
     return StrategyBars("ZZ", session, column, column, column, column, adjustment=np.full(len(closes), adjustment))
+
+
+LAST = "2026-01-30"
+MONDAY = day("2026-02-02")
+
+
+def intents(made: StrategyResult, close: float = 104.75, **changed: object) -> SymbolIntents:
+    series = bars([close] * made.bar_count, first="2025-04-06")
+    assert series.session[-1].item() == day(LAST)
+    given: dict[str, object] = {"contract": "ZZH26", "session": MONDAY, "tick": 0.25, **changed}
+    return next_session_intents(series, made, **given)  # type: ignore[arg-type]
+
+
+def awaiting() -> StrategyResult:
+    return result("ZZ", (trigger("2026-01-28", LAST, None, status="awaiting_entry"),))
+
+
+def holding(*, due: bool = False, **changed: object) -> StrategyResult:
+    return result(
+        "ZZ",
+        (trigger("2026-01-20", "2026-01-21", "2026-01-22"),),
+        (),
+        (open_trade("2026-01-20", "2026-01-22", LAST, 104.75, due=due, **changed),),
+    )

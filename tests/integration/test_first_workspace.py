@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from published_schemas import check
 
 from ctl import store
-from published_schemas import check
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 SETTLES = SHARED / "contracts/bloomberg_settles/copper.csv"

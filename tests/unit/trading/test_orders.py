@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from order_builders import bars, book, day, open_trade, result, terms, trigger
+from order_builders import LAST, MONDAY, awaiting, bars, book, day, holding, intents, open_trade, result, terms, trigger
 
 from ctl.errors import DataError
 from ctl.model.orders import OrderSheet, RiskTerms, Roll, SymbolIntents, on_grid_down, on_grid_up
@@ -13,33 +13,10 @@ from ctl.model.trades import StrategyResult
 from ctl.strategy.orders import next_session_intents
 from ctl.trading.orders import order_sheet
 
-LAST = "2026-01-30"
-MONDAY = day("2026-02-02")
-
-
-def intents(made: StrategyResult, close: float = 104.75, **changed: object) -> SymbolIntents:
-    series = bars([close] * made.bar_count, first="2025-04-06")
-    assert series.session[-1].item() == day(LAST)
-    given: dict[str, object] = {"contract": "ZZH26", "session": MONDAY, "tick": 0.25, **changed}
-    return next_session_intents(series, made, **given)  # type: ignore[arg-type]
-
 
 def sheet(made: StrategyResult, given: RiskTerms | None = None, close: float = 104.75, **changed: object) -> OrderSheet:
     made_of, books = [intents(made, close, **changed)], {made.symbol: book(made, close)}
     return order_sheet(made_of, books, given)[0]
-
-
-def awaiting() -> StrategyResult:
-    return result("ZZ", (trigger("2026-01-28", LAST, None, status="awaiting_entry"),))
-
-
-def holding(*, due: bool = False, **changed: object) -> StrategyResult:
-    return result(
-        "ZZ",
-        (trigger("2026-01-20", "2026-01-21", "2026-01-22"),),
-        (),
-        (open_trade("2026-01-20", "2026-01-22", LAST, 104.75, due=due, **changed),),
-    )
 
 
 def rows(made: OrderSheet) -> list[tuple[str, str, str, str, int, float | None]]:

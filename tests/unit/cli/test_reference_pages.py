@@ -14,7 +14,7 @@ from ctl.ingest.mapping import PACKAGED
 from ctl.model.csv_mapping import MappingKeys
 from ctl.store.workspace import parse
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 @pytest.mark.parametrize("name", ["workspace.md", "profile.md", "formats.md", "glossary.md"])

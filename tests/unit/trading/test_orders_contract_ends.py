@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from order_builders import book, day, terms
-from test_order_sheet import LAST, MONDAY, awaiting, holding, intents
+from order_builders import LAST, MONDAY, awaiting, book, day, holding, intents, terms
 
 from ctl.model.bars import ContractTerms, TermSource
 from ctl.model.orders import OrderSheet, Roll, SymbolIntents
