@@ -490,7 +490,7 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
     The price: the open, else the close, within 8 % of 1/n or n (n = 3/2, 2, 3, ..., 50). The volume of the day: that of
     the 20 sessions before times the ratio, within a factor of 5 below and 2.5 above (halved by news, a share trades ten
     times as much); where volumes are unknown the price must be within 2 %. The step must be 8 deviations of the changes
-    of the 60 sessions before.
+    of the 60 sessions before; with fewer than 20 of those nothing says what is usual.
     """
     frame = series.frame.filter(series.frame["close"].is_finite() & (series.frame["close"] > 0.0))
     if frame.height < 2:
@@ -507,7 +507,7 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
             continue
         ratio = float(_RATIOS[nearest]) if log_step[row] < 0.0 else 1.0 / float(_RATIOS[nearest])
         moves = log_change[max(0, int(row) - _MOVES) : row]
-        if moves.size and size < _SPLIT_MOVES * _deviation(moves):
+        if moves.size < _LEAST_MOVES or size < _SPLIT_MOVES * _deviation(moves):
             continue  # where prices move so much every day, a difference-adjusted price near zero does
         before = frame["volume"].slice(max(0, int(row) + 1 - _VOLUME_SESSIONS), min(_VOLUME_SESSIONS, int(row) + 1))
         usual, day = before.drop_nulls().median(), frame["volume"][int(row) + 1]
@@ -524,6 +524,7 @@ _LOG_RATIOS: Final = np.log(_RATIOS)
 _PRICE_NEAR: Final = 0.08
 _PRICE_NEAR_ALONE: Final = 0.02
 _VOLUME_SESSIONS: Final = 20
+_LEAST_MOVES: Final = 20
 _MOVES: Final = 60
 _SPLIT_MOVES: Final = 8.0
 _VOLUME_LEAST: Final = 0.2

@@ -42,6 +42,7 @@ def databento(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "ohlcv-1d": next((raw / "databento" / "ES").glob("*ohlcv-1d*")).read_bytes(),
             "definition": next((raw / "databento" / "ES").glob("*definition*")).read_bytes(),
             "statistics": next((raw / "databento_statistics" / "ES").iterdir()).read_bytes(),
+            "ohlcv-1h": next((raw / "databento_hourly" / "ES").iterdir()).read_bytes(),
         }
     )
     authority = trustme.CA()
@@ -105,9 +106,9 @@ def test_an_estimate_buys_nothing(ctl, workspace: Path, databento: Databento):
     assert ran.code == 0
     # The simulated files end on 2026-02-27: three days are missing of each kind that ES has a folder of.
     assert [(row["schema"], row["first"], row["last"]) for row in ran.document["files"]] == [
-        (schema, "2026-02-28", "2026-03-02") for schema in ("ohlcv-1d", "definition", "statistics")
+        (schema, "2026-02-28", "2026-03-02") for schema in ("ohlcv-1d", "definition", "statistics", "ohlcv-1h")
     ]
-    assert (ran.document["total_usd"], ran.document["bought"]) == (3.75, 0)
+    assert (ran.document["total_usd"], ran.document["bought"]) == (5.0, 0)
     assert databento.downloads() == []
     costs = [form for name, form in databento.asked if name == "metadata.get_cost"]
     assert costs[0] == {
@@ -119,13 +120,13 @@ def test_an_estimate_buys_nothing(ctl, workspace: Path, databento: Databento):
 
 def test_what_was_bought_is_whole_and_not_bought_again(ctl, workspace: Path, databento: Databento):
     ran = fetch(ctl, workspace, "--yes", "--json")
-    assert (ran.code, ran.document["bought"]) == (0, 3)
+    assert (ran.code, ran.document["bought"]) == (0, 4)
     for row in ran.document["files"]:
         assert (workspace / row["file"]).read_bytes() == databento.bodies[row["schema"]]
     assert (workspace / "data/raw/databento/ES/glbx-mdp3-20260228-20260302.ohlcv-1d.dbn.zst").is_file()
     again = fetch(ctl, workspace, "--yes", "--json")
     assert (again.code, again.document["files"]) == (0, [])
-    assert len(databento.downloads()) == 3
+    assert len(databento.downloads()) == 4
 
 
 def test_a_longer_history_is_bought_a_calendar_year_a_file(ctl, workspace: Path, databento: Databento):
@@ -147,13 +148,13 @@ def test_a_purchase_that_was_stopped_goes_on_where_it_ended(ctl, workspace: Path
     assert len(left) == 1, "nothing is left of the file that did not come whole"
     ran = fetch(ctl, workspace, "--yes", "--json")
     assert ran.code == 0
-    assert [row["schema"] for row in ran.document["files"]] == ["statistics"]
+    assert [row["schema"] for row in ran.document["files"]] == ["statistics", "ohlcv-1h"]
 
 
 def test_a_passing_fault_is_tried_again(ctl, workspace: Path, databento: Databento):
     databento.faults = ["503", "429"]
     assert fetch(ctl, workspace, "--yes").code == 0
-    assert len(databento.downloads()) == 5
+    assert len(databento.downloads()) == 6
 
 
 def test_the_key_is_in_no_message(ctl, workspace: Path, databento: Databento):
@@ -165,7 +166,7 @@ def test_the_key_is_in_no_message(ctl, workspace: Path, databento: Databento):
 
 
 @pytest.mark.parametrize(
-    ("options", "word"), [((), "--yes"), (("--yes", "--max-cost", "3.74"), "3.75"), (("--to", "yesterday"), "--to")]
+    ("options", "word"), [((), "--yes"), (("--yes", "--max-cost", "4.99"), "5.00"), (("--to", "yesterday"), "--to")]
 )
 def test_money_is_spent_only_where_somebody_said_so(ctl, workspace, databento, options: tuple[str, ...], word: str):
     ran = fetch(ctl, workspace, *options)
