@@ -487,10 +487,10 @@ def traded(
 def split_jumps(series: DailySeries) -> Iterator[Jump]:
     """The sessions whose price stands to the close before as after a split, with volume that says the same.
 
-    The price: the open, else the close, within 8 % of 1/n or n (n = 3/2, 2, 3, ..., 50). The volume of the day: that of
-    the 20 sessions before times the ratio, within a factor of 5 below and 2.5 above (halved by news, a share trades ten
-    times as much); where volumes are unknown the price must be within 2 %. The step must be 8 deviations of the changes
-    of the 60 sessions before; with fewer than 20 of those nothing says what is usual.
+    The price: the open, else the close, within 8 % of 1/n or n (n = 3/2, 2, 3, ..., 50), and the close goes along. The
+    volume of the day: that of the 20 sessions before times the ratio, within a factor of 5 below and 2.5 above (halved
+    by news, a share trades ten times as much); where volumes are unknown the price must be within 2 %. The step must be
+    8 deviations of the changes of the 60 sessions before; with fewer than 20 of those nothing says what is usual.
     """
     frame = series.frame.filter(series.frame["close"].is_finite() & (series.frame["close"] > 0.0))
     if frame.height < 2:
@@ -506,6 +506,8 @@ def split_jumps(series: DailySeries) -> Iterator[Jump]:
         if distance > _PRICE_NEAR:
             continue
         ratio = float(_RATIOS[nearest]) if log_step[row] < 0.0 else 1.0 / float(_RATIOS[nearest])
+        if log_change[row] * log_step[row] < 0.5 * size * size:
+            continue  # the close did not follow the open
         moves = log_change[max(0, int(row) - _MOVES) : row]
         if moves.size < _LEAST_MOVES or size < _SPLIT_MOVES * _deviation(moves):
             continue  # where prices move so much every day, a difference-adjusted price near zero does
