@@ -90,3 +90,9 @@ def test_damaged_code_is_compiled_anew(module: Path, tmp_path: Path, damage: byt
     for path in [*cache.rglob("*.nbi"), *cache.rglob("*.nbc")]:
         path.write_bytes(damage)
         assert run(module, NUMBA_CACHE_DIR=str(cache)) == "6.0"
+
+
+def test_every_kernel_is_compiled_by_the_one_decorator():
+    """Others would keep their code where it may not be written, and end in an error there."""
+    sources = Path(kernels.__file__).parent.rglob("*.py")
+    assert [path.name for path in sources if "njit" in path.read_text(encoding="utf-8")] == ["kernels.py"]

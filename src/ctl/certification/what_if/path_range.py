@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
+from ctl.kernels import kernel
 from ctl.model.certificate import PathRange
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def path_range(drift: Floats, gaps: Floats, before: Ints, *, orders: int = ORDER
     return PathRange(float(low), float(high), orders)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@kernel
 def _means(rest: Floats, gaps: Floats, before: Ints) -> Floats:
     """Mean |rest + carried| for each row of gaps."""
     orders, blocks = gaps.shape
