@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import ctl.kernels
+
 PROGRAM = """
 import numpy as np
 from doubling import twice
@@ -94,5 +96,5 @@ def test_damaged_code_is_compiled_anew(module: Path, tmp_path: Path, damage: byt
 
 def test_every_kernel_is_compiled_by_the_one_decorator():
     """Others would keep their code where it may not be written, and end in an error there."""
-    sources = Path(kernels.__file__).parent.rglob("*.py")
+    sources = Path(ctl.kernels.__file__).parent.rglob("*.py")
     assert [path.name for path in sources if "njit" in path.read_text(encoding="utf-8")] == ["kernels.py"]
