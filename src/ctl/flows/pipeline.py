@@ -39,7 +39,9 @@ def certify_symbol(
     if contracts is not None and policy is not None and series is not None:
 
         def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
-            return build_series(contracts, replace(policy, kind="schedule", schedule=schedule), terms.calendar)
+            # The schedule names its contracts: months that ours leaves out are held where the reference holds them.
+            scheduled = replace(policy, kind="schedule", schedule=schedule, eligible_months=None)
+            return build_series(contracts, scheduled, terms.calendar)
 
     # An adjusted price alone does not say what the day's price was.
     alone = contracts is not None and reference is not None and reference.unadjusted is None
