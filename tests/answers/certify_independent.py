@@ -21,6 +21,7 @@ from pathlib import Path
 
 CAP = 40.0  # ticks; also the penalty of a switch
 NEAR_STEP = 3  # sessions between a fingerprint roll and the spread step whose date it takes
+SAME_ROLL = 10  # sessions between a roll without a step and a step without contracts that are one roll
 MERGE = 3  # sessions between spread steps that are one roll
 STEP_TICKS = 2.0
 EDGE_SESSIONS = 10
@@ -212,6 +213,26 @@ def spread_steps(days: list[str], spread: dict[str, float], tick: float) -> list
     return [int(place) for place, total in found if r9(abs(total) / tick) >= STEP_TICKS]
 
 
+def one_roll_with_its_step(rolls: list[dict], free: list[int]) -> None:
+    """Move rolls without a step onto steps without contracts, nearest first, never past another roll; in place."""
+    while True:
+        couples = [
+            (abs(step - roll["place"]), roll["place"], step)
+            for roll in rolls
+            for step in free
+            if not roll.get("stepped")
+            and abs(step - roll["place"]) <= SAME_ROLL
+            and not any(min(step, roll["place"]) < other["place"] <= max(step, roll["place"]) for other in rolls
+                        if other is not roll)
+        ]  # fmt: skip
+        if not couples:
+            return
+        _, place, step = min(couples)
+        roll = next(roll for roll in rolls if roll["place"] == place)
+        free.remove(step)
+        roll.update(place=step, stepped=True)
+
+
 def by_own_schedule(
     series: dict[str, float],
     days: list[str],
@@ -311,6 +332,9 @@ def recover(
                 step = min(near)[1]
                 free.remove(step)
                 roll["place"] = step
+                roll["stepped"] = True
+        if source != "ours":
+            one_roll_with_its_step(rolls, free)
         for step in free:
             unattributed.append({"place": step, "from": None, "to": None, "source": "spread_step"})
         rolls = sorted(rolls + unattributed, key=lambda roll: roll["place"])
@@ -341,6 +365,16 @@ def recover(
             while coming and coming[0]["roll_date"] <= day:
                 name = coming.pop(0)["to"]
             held[day] = name if first <= day <= last else None
+        if source != "ours":
+            # The rule of a match, median residual at most half the cap, holds from a step without contracts to the
+            # next roll too: closes that lie farther off there say that the contract is not known.
+            apart = dict(zip(path, residuals, strict=True))
+            ends = [*[roll["place"] for roll in rolls[1:]], len(days)]
+            for roll, end in zip(rolls, ends, strict=False):
+                stretch = days[roll["place"] : end]
+                there = [apart[day] for day in stretch if day in apart]
+                if roll["source"] == "spread_step" and there and median(there) > CAP / 2:
+                    held.update(dict.fromkeys(stretch))
     if unadjusted is None:
         unadjusted = series
     return {

@@ -50,7 +50,9 @@ def certified(root: str) -> Certificate:
         instruments=instruments,
         mapping=ingest.named_mapping("quantiacs"),
     )
-    canonical = build(contracts, RollPolicy(eligible_months=independent.roll_independent.LIQUID[root]))
+    # The script rolls by volume alone.
+    months = independent.roll_independent.LIQUID[root]
+    canonical = build(contracts, RollPolicy(eligible_months=months, guard_sessions=None))
     return certify(
         CertifyRequest(
             symbol=root,
