@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctl.cli import screens
 from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError
 
 _LISTS = frozenset({"--contracts"})
+_ANYWHERE = frozenset({"--debug", "--ascii", "--no-color"})
 _INTERRUPTED = 130
 _ALLOCATIONS_PER_COLLECTION = 50_000
 
@@ -37,13 +39,16 @@ def script(argv: Sequence[str] | None = None) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 error, 2 refused by the gate, 64 usage.
 
-    Errors are one readable line on stderr; `--debug` anywhere adds the traceback.
+    Errors are one readable line on stderr; `--debug` anywhere adds the traceback. `--ascii` and `--no-color`, allowed
+    anywhere too, are how screens are drawn.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    screens.ascii_only.set("--ascii" in arguments)
+    screens.colourless.set("--no-color" in arguments)
     _make_streams_usable()
     try:
-        code = _run(_spread([word for word in arguments if word != "--debug"]))
+        code = _run(_spread([word for word in arguments if word not in _ANYWHERE]))
         sys.stdout.flush()  # here a full disk is still an error with its line, not a complaint at exit
     except CtlError as error:
         _complain(f"{len(error.problems)} problems" if len(error.problems) > 1 else str(error), debug)

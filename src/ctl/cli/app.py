@@ -151,6 +151,8 @@ def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Allowed anywhere.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw curves in digits. Allowed anywhere.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colour, as NO_COLOR. Allowed anywhere.")] = False,
 ) -> None:
     """[bold]Cutover control[/bold]: may the portfolio run on the new vendor's data?
 
