@@ -11,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: weekly test test-long check lint bench schemas clean
+.PHONY: weekly test test-long check lint docs bench schemas clean
 .DEFAULT_GOAL := weekly
 
 $(VENV)/runtime: pyproject.toml constraints.txt
@@ -47,6 +47,14 @@ check: lint test
 
 schemas: $(VENV)/dev
 	$(BIN)/python -m ctl schemas docs/schemas --pages docs
+
+$(VENV)/docs: $(VENV)/runtime
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -q -W -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks --install-peers

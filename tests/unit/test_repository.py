@@ -30,6 +30,14 @@ def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists()
     assert code <= set(known), f"README names {code - set(known)}, which do not exist"
 
 
+def test_every_link_of_the_documents_leads_somewhere():
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "examples").rglob("*.md")]
+    assert len(pages) > 20
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(REPOSITORY)} links to {target}"
+
+
 def test_changelog_version_and_package_agree():
     declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
     (newest, *_) = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
