@@ -158,6 +158,7 @@ def certify(
     calendar: str | None = None,
     acceptance: Literal["v1", "v2"] = "v1",
     as_of: date | None = None,
+    now: datetime | None = None,
 ) -> Certificate:
     """Certify a series that was built from `bars` against a reference vendor's files or frames.
 
@@ -166,14 +167,14 @@ def certify(
     continuous series, one or both. root: of a frame; bars that were loaded say theirs. mapping: how to read the
     reference's files where their header is not known, as in `load`. quote_unit: as the certificate names it; None is
     that of the bars. calendar: exchange calendar to count missing sessions on. acceptance: the policy whose limits
-    decide. as_of: sessions after it are left out (inclusive). Raises UsageError for terms that cannot be used,
-    InputError for files that cannot be read.
+    decide. as_of: sessions after it are left out (inclusive). now: of the reference's files, as in `load`. Raises
+    UsageError for terms that cannot be used, InputError for files that cannot be read.
     """
     from ctl.flows import plain
 
     plain.require_terms(tick, max_day_delta, acceptance)
     held = plain.contracts_of(bars, root)
-    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping, calendar=calendar)
+    reference = plain.load_reference(held.meta.root, adjusted, unadjusted, mapping=mapping, calendar=calendar, now=now)
     terms = plain.certify_terms(held, tick, max_day_delta, quote_unit, calendar, acceptance)
     return plain.certify(held, series, reference, terms, as_of)
 

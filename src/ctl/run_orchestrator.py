@@ -85,7 +85,7 @@ def run(
     run = replace(run, plan=plan)
     yield run
     outcomes = []
-    for outcome in execute(plan, gate_pass, workspace, gated.certified, profile.strategy, options):
+    for outcome in execute(plan, gate_pass, workspace, gated.certified, profile, options, instant=instant):
         outcomes.append(outcome)
         run = replace(run, results=(*run.results, outcome.run))
         yield run
@@ -174,8 +174,10 @@ def execute(
     gate_pass: GatePass,
     workspace: store.Workspace,
     certified: Mapping[str, Certified],
-    strategy: str,
+    profile: OperatingProfile,
     options: RunOptions,
+    *,
+    instant: datetime,
 ) -> Iterator[SymbolOutcome]:
     """Run the plan's symbols one by one, in its order; of a dry run none is run.
 
@@ -183,7 +185,6 @@ def execute(
     Whatever one symbol raises becomes its ERROR, and the others still run.
     """
     require_pass(gate_pass, profile_sha256=plan.profile.digest)
-    chosen = registry.find(strategy)
     for entry in plan.entries:
         if entry.action == "SKIP":
             yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "SKIPPED", entry.reason))
@@ -195,7 +196,8 @@ def execute(
                     workspace,
                     entry,
                     certified.get(entry.symbol),
-                    chosen,
+                    profile,
+                    instant=instant,
                     timeframe=plan.timeframe,
                     as_of=options.as_of,
                 )

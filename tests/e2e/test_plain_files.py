@@ -54,6 +54,16 @@ def test_build_takes_files_as_a_shell_globs_them(ctl, two_contracts, tmp_path):
     assert again.document["rolls"] == ran.document["rolls"]
 
 
+def test_build_counts_on_the_calendar_that_is_named(ctl, two_contracts):
+    front, back, days = two_contracts
+    base = ("build", "--contracts", front, back, "--root", "ES", "--json")
+    # 2025-01-09, the day of mourning: XNYS was shut, CME traded.
+    assert days[3] == date(2025, 1, 9)
+    counts = {name: ctl(*base, "--calendar", name).document["counts"] for name in ("XNYS", "CMES", "none")}
+    assert (counts["XNYS"]["sessions_off_calendar"], counts["CMES"]["sessions_off_calendar"]) == (1, 0)
+    assert "sessions_off_calendar" not in counts["none"]
+
+
 def test_build_options_reach_the_builder(ctl, two_contracts):
     front, back, days = two_contracts
     base = ("build", "--contracts", front, back, "--root", "ES", "--json")

@@ -174,7 +174,7 @@ def test_executing_needs_the_pass_of_this_profile(workspace: store.Workspace) ->
     plan = plan_of(workspace)
     for forged in (None, "pass", object(), decide()):
         with pytest.raises(TypeError, match="GatePass"):
-            next(runner.execute(plan, forged, workspace, {}, "b1", RunOptions()))  # type: ignore[arg-type]
+            next(runner.execute(plan, forged, workspace, {}, locked_profile(), RunOptions(), instant=INSTANT))  # type: ignore[arg-type]
     other = op.load(
         op.with_values(TEMPLATE.read_bytes(), {("policy_constraints", "thresholds_locked"): False}),
         "other.yaml",

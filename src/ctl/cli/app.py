@@ -142,6 +142,10 @@ ClosesOption = Annotated[
     Optional[ClosesChoice],  # noqa: UP045
     typer.Option("--closes", help="Closes as the bars have them, or settlements of the vendor's statistics."),
 ]
+CalendarOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--calendar", help="Exchange calendar of the sessions, e.g. CMES; none: weekdays."),
+]
 
 
 def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
@@ -263,6 +267,7 @@ def build(
     closes: ClosesOption = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
+    calendar: CalendarOption = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="Folder for the series and its manifest (with --contracts)."),
@@ -305,6 +310,7 @@ def build(
             series=SeriesChoice(bars or "daily", closes or "last_trade"),
             publisher=publisher,
             mapping=mapping,
+            calendar=calendar,
             csv=csv,
             json=json,
         )
@@ -391,10 +397,7 @@ def certify(
         Optional[str],  # noqa: UP045
         typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's."),
     ] = None,
-    calendar: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--calendar", help="Exchange calendar for the session checks, e.g. CMES; none to skip them."),
-    ] = None,
+    calendar: CalendarOption = None,
     acceptance: Annotated[
         Optional[Acceptance],  # noqa: UP045
         typer.Option(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctl import clock
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
@@ -28,12 +29,12 @@ def slippage(
     """Slippage per side with its uncertainty, beside the locked values; exit 1 where a symbol fails."""
     from ctl.flows import slippage as calibrating
 
-    until, workspace = day(as_of), open_workspace(workspace_path)
+    instant, until, workspace = clock.now(), day(as_of), open_workspace(workspace_path)
     profile = profile_if_any(workspace)
     default = profile.gating_universe if profile else tuple(workspace.symbols)
     chosen = chosen_symbols(symbols, list(workspace.symbols)) if symbols else list(default)
     with output.progress("calibrating"):
-        report = calibrating.propose(workspace, profile, chosen, fills=fills, lots=lots, as_of=until)
+        report = calibrating.propose(workspace, profile, chosen, instant=instant, fills=fills, lots=lots, as_of=until)
     if json:
         output.print_json(document(report))
     else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctl import clock
 from ctl.cli import output
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
@@ -33,19 +34,20 @@ def contracts(
     from ctl.flows import contract_list
     from ctl.model import documents
 
+    instant = clock.now()
     if files:
         from ctl import ingest
         from ctl.flows import plain
 
         if root is None:
             raise UsageError("--contracts needs --root", remedy="name the root of the contracts, e.g. --root ES")
-        bars = plain.load_contracts(files, root, publisher=publisher, mapping=mapping)
+        bars = plain.load_contracts(files, root, publisher=publisher, mapping=mapping, now=instant)
         listed = contract_list.of_bars(bars, ingest.load_instruments())
     else:
         name = symbol or root
         if name is None:
             raise UsageError("which contracts?", expected="a root of the workspace, or --contracts FILE... --root ROOT")
-        listed = contract_list.of_workspace(open_workspace(workspace_path), name)
+        listed = contract_list.of_workspace(open_workspace(workspace_path), name, instant)
     if json:
         output.print_json(documents.document(listed))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import ctl
-from ctl import __version__, ingest, store
+from ctl import __version__, clock, ingest, store
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
@@ -43,6 +43,7 @@ def build(
     series: SeriesChoice,
     publisher: int | None,
     mapping: str | None,
+    calendar: str | None,
     csv: bool,
     json: bool,
 ) -> int:
@@ -50,9 +51,11 @@ def build(
     if out is None and not json:
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
     name = _require_root(root)
-    bars = plain.load_contracts(contracts, name, publisher=publisher, mapping=mapping, series=series)
+    bars = plain.load_contracts(
+        contracts, name, publisher=publisher, mapping=mapping, series=series, calendar=calendar, now=clock.now()
+    )
     output.print_notes(bars.meta)
-    built = plain.build(bars, policy)
+    built = plain.build(bars, policy, calendar)
     manifest = document(RollManifest.of(built, package_version=__version__))
     written = write_series(out, name, built, manifest, csv=csv) if out is not None else []
     if json:
@@ -89,10 +92,17 @@ def certify(
         raise UsageError(
             f"--contracts needs {' and '.join(missing)}", remedy="the tick and the limit are the profile's"
         )
-    until, name = day(as_of), _require_root(root)
+    instant, until, name = clock.now(), day(as_of), _require_root(root)
     plain.require_tick(tick)
     bars = plain.load_contracts(
-        contracts, name, publisher=publisher, mapping=mapping, as_of=until, series=series, calendar=calendar
+        contracts,
+        name,
+        publisher=publisher,
+        mapping=mapping,
+        as_of=until,
+        series=series,
+        calendar=calendar,
+        now=instant,
     )
     output.print_notes(bars.meta)
     certificate = ctl.certify(
@@ -107,6 +117,7 @@ def certify(
         calendar=calendar,
         acceptance=acceptance,  # type: ignore[arg-type]  # the command line's choices are the policies
         as_of=until,
+        now=instant,
     )
     written = pipeline.write_certificate(out, certificate) if out is not None else []
     if json:

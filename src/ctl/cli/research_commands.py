@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ctl import clock
 from ctl.cli import output
 from ctl.cli.arguments import day
 from ctl.cli.plain_commands import parameters
@@ -34,7 +35,7 @@ def research(
     """Variants side by side; exit 1 where one failed on a symbol."""
     from ctl.flows import research as room
 
-    until, workspace = day(as_of), open_workspace(workspace_path)
+    instant, until, workspace = clock.now(), day(as_of), open_workspace(workspace_path)
     grid = {name: _values(name, text) for name, text in parameters(param).items()}
     variants = room.variants(strategy or ["b1"], grid, timeframe=timeframe, unregistered=unregistered)
     if out is not None:
@@ -43,8 +44,9 @@ def research(
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("trying variants"):
         found = room.run(
-            workspace, profile, chosen, variants, timeframe=timeframe, as_of=until, stress=json or out is not None
-        )
+            workspace, profile, chosen, variants,
+            instant=instant, timeframe=timeframe, as_of=until, stress=json or out is not None,
+        )  # fmt: skip
     written = room.write(out, found) if out is not None else ()
     if json:
         output.print_json(found.to_document())

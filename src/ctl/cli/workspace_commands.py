@@ -80,7 +80,7 @@ def build(
     """Build the workspace's continuous series; what is unchanged is not built again."""
     from ctl.flows import build
 
-    workspace = open_workspace(workspace_path)
+    instant, workspace = clock.now(), open_workspace(workspace_path)
     profile = profile_if_any(workspace)
     futures = [name for name, config in workspace.symbols.items() if config.asset_class == "future"]
     chosen = chosen_symbols(symbols, futures)
@@ -92,6 +92,7 @@ def build(
             symbol,
             settings.roll_policy if settings else None,
             series_choice(settings, bars, closes),
+            instant=instant,
             csv=csv,
         )
         documents.append(built.manifest)

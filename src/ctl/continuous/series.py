@@ -17,7 +17,7 @@ from ctl.continuous.policies import rule_of
 from ctl.continuous.policy import day_number, day_of, named_days
 from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
-from ctl.model.bars import SERIES_COLUMNS
+from ctl.model.bars import SERIES_COLUMNS, UNFINISHED
 from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def build(
         **held_counts(layout, path, days, in_force),
         **layout.counts,
         **_against_calendar(layout, path.first, calendar),
+        **{reason: number for reason, number in bars.meta.counts.items() if reason == UNFINISHED},
     }
     if path.row[-1] < 0:
         ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])

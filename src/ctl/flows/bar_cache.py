@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ctl import __version__, digests, store
 from ctl.errors import WorkspaceError
-from ctl.model.bars import ContractBars, ContractTerms, DailySeries, SeriesMeta
+from ctl.model.bars import UNFINISHED, ContractBars, ContractTerms, DailySeries, SeriesMeta
 from ctl.model.contracts import Contract
 from ctl.model.documents import document
 from ctl.model.reference import Reference
@@ -45,7 +45,6 @@ _READERS: Final = (
     "ingest", "model", "sessions.py", "calendar_corrections.py", "calendar_corrections.toml", "flows/inputs.py",
 )  # fmt: skip
 _LIBRARIES: Final = ("polars", "databento-dbn", "exchange_calendars", "pandas_market_calendars")
-_UNFINISHED: Final = "unfinished_sessions_dropped"
 
 _Read = TypeVar("_Read", ContractBars, DailySeries, Reference)
 
@@ -158,7 +157,7 @@ class BarCache:
 
     def _store(self, base: Path, key: str, until: int, found: ContractBars | DailySeries | Reference) -> None:
         plain, frames = _taken_apart(found)
-        unfinished = any(meta.counts.get(_UNFINISHED) for meta in plain.meta.values())
+        unfinished = any(meta.counts.get(UNFINISHED) for meta in plain.meta.values())
         packed: dict[str, bytes] = {}
         for name, frame in frames.items():
             buffer = io.BytesIO()

@@ -11,6 +11,8 @@ from ctl.model.bars import ContractTerms
 from ctl.model.contract_list import ContractList, ListedContract, Rule
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ctl.model.bars import ContractBars
     from ctl.model.instruments import Instruments
     from ctl.store import Workspace
@@ -62,8 +64,11 @@ def _listed(terms: ContractTerms, held: dict[str, Any]) -> ListedContract:
     )
 
 
-def of_workspace(workspace: Workspace, name: str) -> ContractList:
-    """The contracts of a future of the workspace, named by its symbol or its root. Raises UsageError for another."""
+def of_workspace(workspace: Workspace, name: str, now: datetime) -> ContractList:
+    """The contracts of a future of the workspace, named by its symbol or its root, for a command of the instant `now`.
+
+    Raises UsageError for another.
+    """
     futures = {symbol: config for symbol, config in workspace.symbols.items() if config.asset_class == "future"}
     symbol = name if name in futures else next((each for each, config in futures.items() if config.root == name), None)
     if symbol is None:
@@ -73,7 +78,7 @@ def of_workspace(workspace: Workspace, name: str) -> ContractList:
             expected=", ".join(futures),
             remedy="name the files with --contracts FILE... --root ROOT",
         )
-    return of_bars(inputs.read_contracts(workspace, symbol), ingest.load_instruments())
+    return of_bars(inputs.read_contracts(workspace, symbol, now=now), ingest.load_instruments())
 
 
 def _rules(root: str, instruments: Instruments) -> tuple[Rule, ...]:

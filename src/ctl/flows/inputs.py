@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ctl.model.actions import CorporateActions
     from ctl.model.csv_mapping import CsvMapping, MappingKeys
     from ctl.model.instruments import Instruments
+    from ctl.operating_profile import OperatingProfile
     from ctl.store import SymbolConfig, VendorConfig, Workspace
 
 
@@ -174,6 +175,24 @@ def read_symbol(
         daily=daily if with_alternatives else None,
         settlements=_kept(settlements, as_of) if with_alternatives else None,
         session_bars=_kept(session_bars, as_of) if with_alternatives else None,
+    )
+
+
+def read_traded(
+    workspace: Workspace, symbol: str, profile: OperatingProfile | None, *, now: datetime, as_of: date | None = None
+) -> SymbolInputs:
+    """One symbol without references, on the roll policy and the series of the profile where it has settings of it;
+    as_of, now: as for `read_symbol`.
+    """
+    settings = profile.symbol_settings.get(symbol) if profile else None
+    return read_symbol(
+        workspace,
+        symbol,
+        policy=settings.roll_policy if settings else None,
+        series=settings.series if settings else AS_DELIVERED,
+        as_of=as_of,
+        with_reference=False,
+        now=now,
     )
 
 

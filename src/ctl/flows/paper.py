@@ -19,7 +19,6 @@ from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.backtest import backtest
 from ctl.flows.series import traded_series
-from ctl.model.bars import AS_DELIVERED
 from ctl.model.paper import LedgerRecord, PaperComparison, PaperEntry, PaperReport, PaperSymbol
 from ctl.store.files import remove_temporaries
 from ctl.trading import paper
@@ -160,7 +159,7 @@ def report(workspace: Workspace, profile: OperatingProfile, *, instant: datetime
     symbols: list[PaperSymbol] = []
     trades: list[PaperComparison] = []
     for symbol, records in sorted(ledger.records.items()):
-        compared = _compared(workspace, profile, symbol, records)
+        compared = _compared(workspace, profile, symbol, records, instant)
         symbols.append(_symbol(symbol, records, compared))
         trades += compared
     return PaperReport(
@@ -176,17 +175,10 @@ def report(workspace: Workspace, profile: OperatingProfile, *, instant: datetime
 
 
 def _compared(
-    workspace: Workspace, profile: OperatingProfile, symbol: str, records: Sequence[LedgerRecord]
+    workspace: Workspace, profile: OperatingProfile, symbol: str, records: Sequence[LedgerRecord], instant: datetime
 ) -> list[PaperComparison]:
     settings, config = profile.symbol_settings.get(symbol), workspace.symbol(symbol)
-    read = inputs.read_symbol(
-        workspace,
-        symbol,
-        policy=settings.roll_policy if settings else None,
-        series=settings.series if settings else AS_DELIVERED,
-        with_reference=False,
-    )
-    series = _series(read, config.calendar)
+    series = _series(inputs.read_traded(workspace, symbol, profile, now=instant), config.calendar)
     result = backtest(
         series,
         symbol,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import InputLock, Lock, OperatingProfile, SymbolSettings
     from ctl.store import Workspace
-    from ctl.strategy.protocol import Result, Strategy
+    from ctl.strategy.protocol import Result
 
 _DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate
 
@@ -318,19 +318,27 @@ def run_symbol(
     workspace: Workspace,
     entry: PlanEntry,
     certified: Certified | None,
-    strategy: Strategy,
+    profile: OperatingProfile,
     *,
+    instant: datetime,
     timeframe: Timeframe = "daily",
     as_of: date | None = None,
 ) -> SymbolOutcome:
-    """The strategy on one symbol; raises what keeps it from running.
+    """The profile's strategy on one symbol; raises what keeps it from running.
 
-    certified: the symbol as the gate saw it, which is what is run on; None: it does not gate, and is read now.
+    certified: the symbol as the gate saw it, which is what is run on; None: it does not gate, and is read now, for a
+    command of the instant.
     """
     import polars as pl
 
-    symbol = entry.symbol
-    symbol_inputs, series = (certified.inputs, certified.series) if certified else _read_series(workspace, entry, as_of)
+    symbol, strategy = entry.symbol, registry.find(profile.strategy)
+    if certified is not None:
+        symbol_inputs, series = certified.inputs, certified.series
+    else:
+        symbol_inputs = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
+        if symbol_inputs.contracts is not None:
+            require_root(symbol_inputs.contracts, symbol_inputs.root, symbol)
+        series = canonical_series(symbol_inputs, workspace.symbol(symbol).calendar)
     series = as_traded(symbol_inputs, series)
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
@@ -389,12 +397,3 @@ def metrics(outcomes: Sequence[SymbolOutcome]) -> Metrics:
     from ctl.strategy.metrics import portfolio
 
     return portfolio([outcome.result for outcome in outcomes if outcome.result is not None])
-
-
-def _read_series(
-    workspace: Workspace, entry: PlanEntry, as_of: date | None
-) -> tuple[SymbolInputs, ContinuousSeries | DailySeries | None]:
-    symbol_inputs = inputs.read_symbol(workspace, entry.symbol, series=entry.series, as_of=as_of, with_reference=False)
-    if symbol_inputs.contracts is not None:
-        require_root(symbol_inputs.contracts, symbol_inputs.root, entry.symbol)
-    return symbol_inputs, canonical_series(symbol_inputs, workspace.symbol(entry.symbol).calendar)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from itertools import count, groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -18,7 +18,6 @@ from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
 from ctl.flows.series import require_root, traded_series
-from ctl.model.bars import AS_DELIVERED
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -242,6 +241,7 @@ def run(
     symbols: Sequence[str],
     chosen: Sequence[Variant],
     *,
+    instant: datetime,
     timeframe: Timeframe = "daily",
     as_of: date | None = None,
     stress: bool = True,
@@ -250,9 +250,10 @@ def run(
 
     Variants of a strategy that can sweep are tried in one pass over what they share. Slippage and tick are the
     profile's where it has settings of the symbol, else one tick of the workspace. as_of: sessions after it are left
-    out (inclusive). stress: whether the metrics of a sweep hold slippage stress.
+    out (inclusive). instant: of the command, at which a session must be over to count. stress: whether the metrics of
+    a sweep hold slippage stress.
     """
-    candidates = [_candidate(workspace, profile, symbol, as_of) for symbol in symbols]
+    candidates = [_candidate(workspace, profile, symbol, instant, as_of) for symbol in symbols]
     tried: list[Ran | SweptVariant] = []
     for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
         tried += _try(tuple(group), candidates, timeframe, stress)
@@ -286,7 +287,9 @@ def _identity(strategy: Strategy) -> object:
     return strategy if isinstance(strategy, Hashable) else id(strategy)
 
 
-def _candidate(workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None) -> Candidate:
+def _candidate(
+    workspace: Workspace, profile: OperatingProfile | None, symbol: str, instant: datetime, as_of: date | None
+) -> Candidate:
     config = workspace.symbol(symbol)
     settings = profile.symbol_settings.get(symbol) if profile else None
     role: Role = "untracked"
@@ -295,34 +298,18 @@ def _candidate(workspace: Workspace, profile: OperatingProfile | None, symbol: s
     tick = settings.tick_size if settings else config.tick
     slippage = settings.slippage_per_side if settings else config.tick
     try:
-        held, series = _read(workspace, profile, symbol, as_of)
+        held = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
+        if held.contracts is not None:
+            require_root(held.contracts, held.root, symbol)
+        series = traded_series(held, config.calendar)
+        if series is None:
+            raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
         bars = strategy_bars(series, symbol, config.calendar)
         return Candidate(
             symbol, role, bars, slippage, tick, series=series, unadjusted=held.equity, calendar=config.calendar
         )
     except CtlError as error:
         return Candidate(symbol, role, None, slippage, tick, str(error))
-
-
-def _read(
-    workspace: Workspace, profile: OperatingProfile | None, symbol: str, as_of: date | None
-) -> tuple[inputs.SymbolInputs, ContinuousSeries | DailySeries]:
-    settings = profile.symbol_settings.get(symbol) if profile else None
-    held = inputs.read_symbol(
-        workspace,
-        symbol,
-        policy=settings.roll_policy if settings else None,
-        series=settings.series if settings else AS_DELIVERED,
-        as_of=as_of,
-        with_reference=False,
-    )
-    calendar = workspace.symbol(symbol).calendar
-    if held.contracts is not None:
-        require_root(held.contracts, held.root, symbol)
-    series = traded_series(held, calendar)
-    if series is None:
-        raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
-    return held, series
 
 
 def _try(

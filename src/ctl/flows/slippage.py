@@ -9,14 +9,13 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
 from ctl.flows.series import canonical_series
-from ctl.model.bars import AS_DELIVERED
 from ctl.trading import slippage
 from ctl.trading.slippage import Calibration, Fill
 
@@ -66,6 +65,7 @@ def propose(
     profile: OperatingProfile | None,
     symbols: Sequence[str],
     *,
+    instant: datetime,
     fills: Path | None = None,
     lots: int = 3,
     as_of: date | None = None,
@@ -87,14 +87,7 @@ def propose(
             if rows and all(row.reference is not None for row in rows):
                 calibration = slippage.from_fills([row.fill(None) for row in rows], tick=tick)
             else:
-                symbol_inputs = inputs.read_symbol(
-                    workspace,
-                    symbol,
-                    policy=settings.roll_policy if settings else None,
-                    series=settings.series if settings else AS_DELIVERED,
-                    as_of=as_of,
-                    with_reference=False,
-                )
+                symbol_inputs = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
                 series = canonical_series(symbol_inputs, config.calendar)
                 if series is None:
                     raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")

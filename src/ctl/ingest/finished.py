@@ -15,6 +15,7 @@ import numpy as np
 from ctl import sessions
 from ctl.errors import DataError
 from ctl.ingest.rows import FileBars, as_date
+from ctl.model.bars import UNFINISHED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def without_unfinished(file: FileBars, calendar: str | None, now: datetime | Non
     kept[late] = ~unfinished[where]
     return replace(
         kept_rows(file, kept),
-        counts={**file.counts, "unfinished_sessions_dropped": len(left)},
+        counts={**file.counts, UNFINISHED: len(left)},
         notes=(*file.notes, *named),
         extent=file.extent or (len(day), int(day.min()), int(day.max())),
     )

@@ -22,6 +22,9 @@ CloseBasis = Literal["settlement", "last_trade"]
 AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
 
 PLAIN_BASES: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
+UNFINISHED: Final = "unfinished_sessions_dropped"
+"""Reason under which `counts` have the sessions that were not over."""
+
 BarsChoice = Literal["daily", "session"]
 ClosesChoice = Literal["last_trade", "settlement"]
 

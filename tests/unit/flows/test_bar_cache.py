@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ format = "csv"
 adjusted = "ref/{symbol}_adj.csv"
 unadjusted = "ref/{symbol}_raw.csv"
 """
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -131,11 +133,24 @@ def test_one_that_settled_is_vouched_for_by_its_times_alone(
 
 def test_a_second_build_reads_no_input(space: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bar_cache, "_SETTLED", -(10**12))
-    assert not build.build_symbol(space, "C").unchanged
-    assert build.build_symbol(space, "C").unchanged  # now its outputs are known as well
+    assert not build.build_symbol(space, "C", instant=NOW).unchanged
+    assert build.build_symbol(space, "C", instant=NOW).unchanged  # now its outputs are known as well
     monkeypatch.setattr(digests, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
     monkeypatch.setattr(ingest, "read_contracts", lambda *_, **__: pytest.fail("parsed"))
-    assert build.build_symbol(space, "C").unchanged
+    assert build.build_symbol(space, "C", instant=NOW).unchanged
+
+
+def test_a_build_is_that_of_its_instant(space: store.Workspace) -> None:
+    whole = build.build_symbol(space, "C", instant=NOW).manifest
+    last = date.fromisoformat(whole["last_session"])
+    noon = datetime.combine(last, time(12), tzinfo=UTC)
+    early = build.build_symbol(space, "C", instant=noon)
+    assert not early.unchanged
+    assert early.manifest["last_session"] < whole["last_session"]
+    assert early.manifest["counts"]["unfinished_sessions_dropped"] == 1
+    later = build.build_symbol(space, "C", instant=NOW)
+    assert not later.unchanged
+    assert later.manifest == whole
 
 
 def test_damage_costs_time_only(space: store.Workspace, reads: list[str]) -> None:

@@ -23,7 +23,7 @@ from ctl.ingest.table import MAX_COUNT, require_columns
 from ctl.ingest.vendors.databento import dbn, text
 from ctl.ingest.vendors.databento.publishers import single_publisher
 from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
-from ctl.model.bars import ContractBars, SourceFile
+from ctl.model.bars import UNFINISHED, ContractBars, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,7 +186,7 @@ def aggregate(
     counts = {}
     if not whole.all():
         left = np.unique(day[~whole])
-        counts["unfinished_sessions_dropped"] = len(left)
+        counts[UNFINISHED] = len(left)
         shown = ", ".join(str(as_date(int(each))) for each in left[:3]) + (", ..." if len(left) > 3 else "")
         notes.append(f"UNFINISHED_SESSION: {shown} left out: the data end at {finished.instant_text(int(ends.max()))}")
     for file in files:
