@@ -50,8 +50,8 @@ def roll(index: int) -> WindowRoll:
 
 
 def window_of(overlap: Overlap, ours: Sequence[WindowRoll] = (), theirs: Sequence[WindowRoll] = ()) -> Window:
-    """A window of these closes and rolls; of the request the tick alone is read."""
-    request = SimpleNamespace(tick=0.01)
+    """A window of these closes and rolls; of the request the tick and the policy alone are read."""
+    request = SimpleNamespace(tick=0.01, acceptance_policy="v1")
     return Window(
         request, None, None, Reference("other", None, None), ContractCloses.empty(), None, overlap, tuple(ours),
         tuple(theirs), 1.0,

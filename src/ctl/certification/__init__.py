@@ -6,14 +6,16 @@ Pure: same request, same certificate, byte for byte.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ctl.certification.request import CertifyRequest, EquityBasis, Recovered
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
+    from ctl.model.locked import Watched
 
-__all__ = ["CertifyRequest", "EquityBasis", "Recovered", "certify", "limits_document"]
+__all__ = ["CertifyRequest", "EquityBasis", "Recovered", "certify", "limits_document", "watch"]
 
 
 def certify(request: CertifyRequest) -> Certificate:
@@ -33,6 +35,25 @@ def certify(request: CertifyRequest) -> Certificate:
     rebuilt = other_series.rebuilt(examination)
     decision, reasons = decide(examination, rebuilt)
     return write(examination, decision, reasons, other_series.what_ifs(examination, decision, rebuilt))
+
+
+def watch(request: CertifyRequest) -> Watched:
+    """The decision and the figures that a lock holds, as `certify` comes to them, without what else it writes.
+
+    Neither L5 nor counterfactuals are made, but for policy v2's rebuilt series. Raises as `certify`.
+    """
+    from ctl.certification import watched
+    from ctl.certification.decision import decide
+    from ctl.certification.examination import examine
+    from ctl.certification.what_if import other_series
+    from ctl.model.certificate import NotComputed
+
+    request.validate()
+    limits_document(request.acceptance_policy)
+    examination = examine(replace(request, functional=None, run_on_recovered=None, run_on=None, alternatives={}))
+    unread = NotComputed("NOT_RUN", "no limit rests on it")
+    rebuilt = other_series.rebuilt(examination) if request.acceptance_policy == "v2" else unread
+    return watched.watch(examination, *decide(examination, rebuilt))
 
 
 def limits_document(policy: str) -> dict[str, Any]:

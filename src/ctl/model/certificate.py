@@ -17,6 +17,7 @@ from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis, SourceFile
 from ctl.model.display import Card, Tabular
 from ctl.model.documents import Records, document, json_schema
 from ctl.model.findings import Decision, LayerName, LayerReport, NoFigures, Reason, Severity, Status
+from ctl.model.locked import Watched
 from ctl.model.rolls import PendingRoll, RollSource
 
 if TYPE_CHECKING:
@@ -567,10 +568,11 @@ _PUBLISHED: Final = tuple(item.name for item in fields(CertificateV1))
 class Certificate(CertificateV1, Tabular):
     """What was found about one symbol, with the tables beside it.
 
-    tables: file name -> frame of the CSV companions, made when they are read.
+    tables: file name -> frame of the CSV companions, made when they are read. watched: what a lock holds of it.
     """
 
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict, repr=False)
+    watched: Watched | None = field(default=None, repr=False)
 
     @cached_property
     def document(self) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,3 +24,10 @@ class Reference:
     unadjusted: DailySeries | None
     stated_rolls: tuple[ReferenceRoll, ...] = ()
     contracts: ContractBars | CtlError | None = None
+
+    @property
+    def last_session(self) -> date | None:
+        """The last session that every series it ships has; None without any."""
+        ends = [side.frame["session"].max() for side in (self.adjusted, self.unadjusted) if side is not None]
+        known = [end for end in ends if isinstance(end, date)]
+        return min(known) if known and len(known) == len(ends) else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from ctl.certification.acceptance import limits_document
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.watched import watch
 from ctl.certification.what_if.path_range import range_of
 from ctl.certification.written.tables import LazyTables, table_makers
 from ctl.errors import CtlError
@@ -83,6 +84,7 @@ def write(examination: Examination, decision: Decision, reasons: tuple[Reason, .
         pending_roll=None if built is None else built.pending_roll,
         equity_basis=None if request.equity_basis is None else request.equity_basis.document,
         tables=LazyTables(table_makers(examination)),
+        watched=watch(examination, decision, reasons),
     )
 
 

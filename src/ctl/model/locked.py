@@ -1,0 +1,86 @@
+"""What a lock holds of a symbol, and what is watched of it since: figures comparable from certificate to certificate.
+
+Made by `ctl.certification.watched` of an examination; the lock file carries `LockedSymbol`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ctl.model.findings import Decision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedMetrics:
+    """The metrics behind a decision, and those that the ratchet holds later sessions against; null: not measured.
+
+    Drift, gaps and basis are sizes in quote units. n_*: as in a certificate. max_gap_diff: the largest of any pair.
+    max_basis: the largest mean of |basis| over 20 consecutive same-contract sessions; where contracts are unknown, of
+    the changes of our close less the reference's between rolls. aligned_drift: mean |drift| with both sides aligned on
+    the median over the newest 250 same-contract sessions, the gap differences carried there taken out. scale: the close
+    that the figures are in proportion to, where ratios or shares of the price were compared; null where they are
+    differences of prices.
+    """
+
+    n_paired: int | None = None
+    n_unmatched_canonical: int | None = None
+    n_unmatched_reference: int | None = None
+    n_fail: int | None = None
+    mean_gap_diff: float | None = None
+    mean_drift: float | None = None
+    unexplained_share: float | None = None
+    max_gap_diff: float | None = None
+    max_basis: float | None = None
+    aligned_drift: float | None = None
+    tick: float
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedSymbol:
+    """One gating symbol as it was locked. breached: codes of the acceptance checks that it breaches, all of which are
+    known flaws from then on. last_canonical, last_reference: the last session of either side, inclusive.
+    """
+
+    decision: Decision
+    breached: tuple[str, ...]
+    metrics: WatchedMetrics
+    last_canonical: date | None
+    last_reference: date | None
+
+    @property
+    def last(self) -> date | None:
+        """The last session that both sides have; None where a side is missing."""
+        if self.last_canonical is None or self.last_reference is None:
+            return None
+        return min(self.last_canonical, self.last_reference)
+
+
+@dataclass(frozen=True, slots=True)
+class GapDifference:
+    """A pair of rolls: its contracts, the later gap session of both sides, |canonical - reference gap|."""
+
+    block: str
+    session: date
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A symbol as today's data derive it, and by session what the ratchet looks at.
+
+    gaps: pairs whose gaps are known, by session. days, basis: sessions (n) and the mean of |basis| (or of the changes,
+    see `WatchedMetrics`) over the 20 that end there. roll_days: first sessions after a roll of either side, ascending.
+    """
+
+    symbol: LockedSymbol
+    gaps: tuple[GapDifference, ...]
+    days: npt.NDArray[np.datetime64]
+    basis: npt.NDArray[np.float64]
+    roll_days: tuple[date, ...]
