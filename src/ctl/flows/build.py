@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctl import __version__, digests, ingest
+from ctl import __version__, digests
 from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.bar_cache import BarCache
@@ -50,7 +50,7 @@ def build_symbol(
     config = workspace.symbol(symbol)
     if config.asset_class != "future":
         raise DataError(f"{symbol} is an equity: there is nothing to roll", expected="a future")
-    chosen = inputs.with_cycle(policy or RollPolicy(), config.root, ingest.load_instruments())
+    chosen = inputs.with_cycle(policy or RollPolicy(), config.root, inputs.instruments_of(workspace))
     manifest_path = workspace.manifest_path(config.root)
     identity = _identity(inputs.contracts_identity(workspace, symbol, choice), chosen, choice, config.calendar)
     known = _known(workspace, manifest_path, identity, instant)

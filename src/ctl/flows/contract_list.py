@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ctl import ingest
 from ctl.errors import UsageError
 from ctl.flows import inputs
 from ctl.model.bars import ContractTerms
@@ -78,7 +77,7 @@ def of_workspace(workspace: Workspace, name: str, now: datetime) -> ContractList
             expected=", ".join(futures),
             remedy="name the files with --contracts FILE... --root ROOT",
         )
-    return of_bars(inputs.read_contracts(workspace, symbol, now=now), ingest.load_instruments())
+    return of_bars(inputs.read_contracts(workspace, symbol, now=now), inputs.instruments_of(workspace))
 
 
 def _rules(root: str, instruments: Instruments) -> tuple[Rule, ...]:

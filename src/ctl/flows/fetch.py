@@ -17,12 +17,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ctl import ingest
 from ctl.errors import CtlError, InputError, UsageError, WorkspaceError
-from ctl.flows import vendor_files
+from ctl.flows import inputs, vendor_files
 
 if TYPE_CHECKING:
-    from ctl.store import Workspace
+    from ctl.store import SymbolConfig, Workspace
 
 KEY: Final = "DATABENTO_API_KEY"
 # Another address of the same API: a team's proxy, or the server that the tests start.
@@ -126,7 +125,7 @@ def _missing(
     begin = first or (there[0][0] if there else None)
     if begin is None:
         raise UsageError(f"{symbol} has no {schema} files yet", where=str(folder), remedy="say from when: --from DATE")
-    chosen = dataset or _dataset(config.root, config.asset_class, symbol)
+    chosen = dataset or _dataset(workspace, config)
     future = config.asset_class == "future"
     called = f"{config.root}.FUT" if future else config.vendor_symbols.get(config.canonical, symbol)
     for start, end in _holes(begin, last, there):
@@ -136,11 +135,11 @@ def _missing(
             )
 
 
-def _dataset(root: str, asset_class: str, symbol: str) -> str:
-    known = ingest.load_instruments().get(root) if asset_class == "future" else None
+def _dataset(workspace: Workspace, config: SymbolConfig) -> str:
+    known = inputs.instruments_of(workspace).get(config.root) if config.asset_class == "future" else None
     found = None if known is None else _DATASETS.get(known.exchange)
     if found is None:
-        raise UsageError(f"no dataset is known for {symbol}", remedy="name it: --dataset XNAS.ITCH")
+        raise UsageError(f"no dataset is known for {config.symbol}", remedy="name it: --dataset XNAS.ITCH")
     return found
 
 

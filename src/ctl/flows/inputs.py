@@ -103,6 +103,14 @@ def _needed(found: ContractBars | CtlError | None, meta: SeriesMeta, key: str, v
     return found
 
 
+def instruments_of(workspace: Workspace) -> Instruments:
+    """Reference data of instruments: the package's, with what the workspace's own file says otherwise.
+
+    Raises InputError for a file that cannot be used.
+    """
+    return ingest.load_instruments(workspace.instruments)
+
+
 def with_cycle(policy: RollPolicy, root: str, instruments: Instruments) -> RollPolicy:
     """The policy with the root's liquid month cycle where it names no months itself."""
     known = instruments.get(root)
@@ -354,9 +362,16 @@ class SymbolFiles:
     ) -> None:
         vendor_files.require_known_formats(workspace)
         self.workspace, self.config, self.now = workspace, config, now
-        self.instruments = ingest.load_instruments()
+        self.instruments = instruments_of(workspace)
+        _require_one_instrument(workspace, config, self.instruments)
         self.canonical = workspace.vendors[config.canonical]
         self._cache = BarCache(workspace, keep=keep)
+
+    @property
+    def _instrument(self) -> Any:
+        """What is read depends on of the reference data of its root."""
+        root = self.config.root
+        return document({"instrument": self.instruments.get(root), "terms": self.instruments.term_rules(root)})
 
     def vendor_of_reference(self, name: str) -> VendorConfig:
         """The vendor of that name. Raises WorkspaceError for an unknown one and for the canonical one."""
@@ -408,7 +423,7 @@ class SymbolFiles:
             mapped = mapped or vendor.mapping
         mapping = _named(mapped, vendor.name)
         asked = {"root": self.config.root, "mapping": _document(mapping), "publisher": vendor.publisher,
-                 "vendor": vendor.name, "calendar": self.config.calendar}  # fmt: skip
+                 "vendor": vendor.name, "calendar": self.config.calendar, "instrument": self._instrument}  # fmt: skip
         return vendor_files.contract_paths(self.workspace, self.config, vendor), asked, mapping
 
     def _contract_bars(self, vendor: VendorConfig) -> ContractBars:
@@ -426,7 +441,10 @@ class SymbolFiles:
             )
             return bars if vendor is self.canonical else replace(bars, meta=replace(bars.meta, vendor=vendor.name))
 
-        return self._cache.bars(ContractBars, self._slot(vendor, "contracts"), paths, asked, read, self.now)
+        bars = self._cache.bars(ContractBars, self._slot(vendor, "contracts"), paths, asked, read, self.now)
+        if self.workspace.instruments is not None:
+            ingest.require_agreement(bars, self.instruments, self.workspace.instruments)
+        return bars
 
     def settlements(self) -> ContractBars | CtlError | None:
         root, publisher, vendor = self.config.root, self.canonical.publisher, self.canonical
@@ -439,7 +457,7 @@ class SymbolFiles:
             def read() -> ContractBars:
                 return ingest.read_settlements(paths, root, instruments=self.instruments, publisher=publisher)
 
-            asked = {"root": root, "publisher": publisher}
+            asked = {"root": root, "publisher": publisher, "instrument": self._instrument}
             return self._cache.bars(ContractBars, self._slot(vendor, "statistics"), paths, asked, read, self.now)
 
         return self._or_error(found)
@@ -458,7 +476,7 @@ class SymbolFiles:
                     paths, root, calendar=calendar, instruments=self.instruments, publisher=publisher, now=self.now
                 )
 
-            asked = {"root": root, "publisher": publisher, "calendar": calendar}
+            asked = {"root": root, "publisher": publisher, "calendar": calendar, "instrument": self._instrument}
             return self._cache.bars(ContractBars, self._slot(vendor, "intraday"), paths, asked, read, self.now)
 
         return self._or_error(found)
@@ -511,7 +529,8 @@ class SymbolFiles:
 
         sides = {kind: path and self.workspace.relative(path) for kind, path in paths.items()}
         asked = {"symbol": called, "mapping": _document(mapping), "publisher": vendor.publisher,
-                 "vendor": vendor.name, "calendar": self.config.calendar, **sides}  # fmt: skip
+                 "vendor": vendor.name, "calendar": self.config.calendar, "instrument": self._instrument,
+                 **sides}  # fmt: skip
         given = [path for path in paths.values() if path is not None]
         found = self._cache.bars(Reference, self._slot(vendor, "series"), given, asked, read, self.now)
         adjusted, unadjusted = (
@@ -547,6 +566,26 @@ class SymbolFiles:
 
 
 OWN_REFERENCE: Final = "OWN_REFERENCE"
+
+
+def _require_one_instrument(workspace: Workspace, config: SymbolConfig, instruments: Instruments) -> None:
+    """Refuse a symbol whose table of ctl.toml contradicts what the workspace's own instruments say of its root."""
+    if workspace.instruments is None or config.asset_class != "future":
+        return
+    values = ingest.own_instrument_values(config.root, instruments)
+    differing = [name for name in _IN_BOTH if name in values and values[name] != getattr(config, name)]
+    if differing:
+        raise WorkspaceError(
+            f"the symbol {config.symbol} contradicts the workspace's own instrument {config.root}",
+            where=f"{workspace.root / 'ctl.toml'} and {workspace.instruments}",
+            found=", ".join(f"symbols.{config.symbol}.{name} {getattr(config, name)}" for name in differing),
+            expected=", ".join(f"instruments.{config.root}.{name} {values[name]}" for name in differing),
+            remedy="mend one of the two files",
+            code="INSTRUMENT_CONTRADICTED",
+        )
+
+
+_IN_BOTH: Final = ("calendar", "tick", "point_value", "currency", "quote_unit")
 
 
 def _require_apart(config: SymbolConfig, ours: ContractBars | DailySeries | None, theirs: Reference) -> None:

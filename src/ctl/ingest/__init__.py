@@ -9,6 +9,8 @@ from ctl.ingest.actions import stated as stated_actions
 from ctl.ingest.actions import written as written_actions
 from ctl.ingest.frames import is_frame
 from ctl.ingest.instrument_data import load as load_instruments
+from ctl.ingest.instrument_data import own_values as own_instrument_values
+from ctl.ingest.instrument_data import require_agreement
 from ctl.ingest.kinds import by_kind
 from ctl.ingest.mapping import named_or_at as mapping_named_or_at
 from ctl.ingest.mapping import packaged as named_mapping
@@ -35,6 +37,7 @@ __all__ = [
     "load_instruments",
     "mapping_named_or_at",
     "named_mapping",
+    "own_instrument_values",
     "proposed_mapping",
     "read_actions",
     "read_contracts",
@@ -42,6 +45,7 @@ __all__ = [
     "read_series",
     "read_session_bars",
     "read_settlements",
+    "require_agreement",
     "settled",
     "stated_actions",
     "written_actions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ctl import strict_files
 from ctl.errors import InputError
 from ctl.ingest import guard
+from ctl.ingest.terms import complete
 from ctl.model import day_rules
 from ctl.model.contracts import MONTH_CODES
 from ctl.model.instruments import NO_NOTICE, UNKNOWN_DAY, Instrument, Instruments, TermRule
@@ -22,6 +23,8 @@ from ctl.strict_files import Rule, Strict, expected, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ctl.model.bars import ContractBars
 
 _REQUIRED: Final = ("exchange", "calendar", "currency", "quote_unit", "tick", "point_value")
 _ROOT: Final = re.compile(r"[A-Z0-9]{1,6}")
@@ -106,6 +109,53 @@ def load(override: Path | None = None) -> Instruments:
     data = guard.edited(override)
     keys, _ = strict_files.read_model(data, str(override), InstrumentsKeys, InputError, rules=rules)
     return keys.added_to(known)
+
+
+def require_agreement(bars: ContractBars, instruments: Instruments, own: Path) -> None:
+    """Refuse bars whose vendor's definitions contradict the instruments of a workspace's own file.
+
+    The tick and the currency of the newest contract that is defined; the last trade dates where more of them differ
+    from the rule than agree, which a single unforeseen closure makes none of.
+    Raises InputError (INSTRUMENT_CONTRADICTED) that names both.
+    """
+    root = bars.meta.root
+    values = own_values(root, instruments)
+    defined = [bars.terms[contract.name] for contract in bars.contracts if contract.name in bars.terms]
+    found: list[tuple[str, str, str]] = []
+    for name in {"tick", "currency"} & values.keys():
+        newest = next((term for term in reversed(defined) if getattr(term, name) is not None), None)
+        if newest is not None and getattr(newest, name) != values[name]:
+            found.append(
+                (name, f"{values[name]}", f"{getattr(newest, name)} as the definition of {newest.contract} says")
+            )
+    ended = [term for term in defined if term.last_trade_source == "definition" and "terms" in values]
+    ruled = complete([each for each in bars.contracts if each.root == root], {}, instruments)
+    differing = [term for term in ended if ruled[term.contract].last_trade not in (None, term.last_trade)]
+    if 2 * len(differing) > len(ended):
+        first = differing[0]
+        found.append((
+            "terms", f"last trade of {first.contract} on {ruled[first.contract].last_trade}",
+            f"{first.last_trade} as its definition says (and so of {len(differing)} of {len(ended)} contracts)",
+        ))  # fmt: skip
+    if found:
+        raise InputError(
+            f"the own instrument {root} contradicts the definitions of {bars.meta.vendor}",
+            where=f"{own}: {', '.join(f'instruments.{root}.{key}' for key, _, _ in sorted(found))}",
+            found="; ".join(text for _, text, _ in sorted(found)),
+            expected="; ".join(text for _, _, text in sorted(found)),
+            remedy="mend the file, or the definitions that were delivered",
+            code="INSTRUMENT_CONTRADICTED",
+        )
+
+
+def own_values(root: str, instruments: Instruments) -> dict[str, Any]:
+    """Fields of an instrument that the package does not say so, and `terms` where its rules are others."""
+    ours, packaged = instruments.get(root), _packaged().get(root)
+    names = [each.name for each in fields(Instrument)] if ours is not None else []
+    own = {name: getattr(ours, name) for name in names if getattr(ours, name) != getattr(packaged, name, None)}
+    if instruments.term_rules(root) != _packaged().term_rules(root):
+        own["terms"] = instruments.term_rules(root)
+    return own
 
 
 @cache

@@ -80,7 +80,7 @@ class Instruments:
         if found is None:
             raise DataError(
                 f"no reference data for root {root!r}",
-                remedy="add it to the workspace's instruments file or to ctl.toml",
+                remedy="add it to the file that `instruments` names in ctl.toml (docs/instruments.md)",
             )
         return found
 

@@ -199,6 +199,7 @@ class WorkspaceKeys(Strict):
     cycle_id: SafeName = Field(description=f"a name: {SAFE_NAME_TEXT}")
     profile: InnerPath = Field(description=_INNER)
     simulated: bool = Field(False, description="true or false")
+    instruments: InnerPath | None = Field(None, description="a file of the workspace, as docs/instruments.md says")
     paths: PathKeys = Field({}, validate_default=True, description="a table")
     vendors: dict[str, VendorKeys] = Field({}, description="a table")
     symbols: dict[str, SymbolKeys] = Field({}, description="a table")
@@ -242,7 +243,8 @@ def _sides(symbol: str, entry: dict[str, Any], vendors: Mapping[str, Any]) -> It
 class Workspace:
     """A workspace and its paths. Every path is absolute; nothing is created by asking for one.
 
-    risk: None where there is no table [risk].
+    instruments: the file of its own or corrected instruments, where it has one. risk: None where there is no table
+    [risk].
     """
 
     root: Path
@@ -254,6 +256,7 @@ class Workspace:
     vendors: Mapping[str, VendorConfig]
     symbols: Mapping[str, SymbolConfig]
     config_sha256: str
+    instruments: Path | None = None
     risk: RiskTerms | None = None
 
     @classmethod
@@ -411,6 +414,7 @@ def parse(data: bytes, root: Path) -> Workspace:
             for name, symbol in keys.symbols.items()
         },
         config_sha256=sha256_bytes(data),
+        instruments=keys.instruments,
         risk=keys.risk,
     )
 

@@ -17,19 +17,19 @@ from ctl.store.workspace import parse
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
-@pytest.mark.parametrize("name", ["workspace.md", "profile.md", "formats.md", "glossary.md"])
+@pytest.mark.parametrize("name", ["workspace.md", "profile.md", "formats.md", "instruments.md", "glossary.md"])
 def test_the_page_is_what_the_models_say(name: str) -> None:
     assert (DOCS / name).read_bytes() == reference.pages()[name], f"docs/{name} is stale: make schemas"
 
 
-@pytest.mark.parametrize("name", ["workspace.md", "profile.md", "formats.md"])
+@pytest.mark.parametrize("name", ["workspace.md", "profile.md", "formats.md", "instruments.md"])
 def test_every_key_has_a_type_a_default_and_an_example(name: str) -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$", reference.pages()[name].decode(), re.MULTILINE
     )
     if name == "formats.md":
         rows = [row for row in rows if row[0] not in PACKAGED]
-    assert len(rows) >= 25
+    assert len(rows) >= (15 if name == "instruments.md" else 25)
     assert [row[0] for row in rows if not all(cell.strip() for cell in row)] == []
 
 
@@ -39,6 +39,10 @@ def test_the_examples_are_accepted_by_what_reads_such_files(tmp_path: Path) -> N
     assert set(workspace.vendors) == {"databento", "tradestation"}
     profile = operating_profile.load(reference.example("profile.yaml").encode(), "profile_v1.yaml")
     assert profile.gating_universe == ("ES", "CL")
+    assert workspace.instruments == tmp_path / "instruments.toml"
+    workspace.instruments.write_text(reference.example("instruments.toml"))
+    instruments = ingest.load_instruments(workspace.instruments)
+    assert (instruments["DAX"].point_value, len(instruments.term_rules("FDAX"))) == (25.0, 2)
     mapping = MappingKeys.model_validate(tomllib.loads(reference.example("mapping.toml")))
     assert mapping.separator == ";"
 

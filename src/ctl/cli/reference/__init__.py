@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from ctl import ingest, strict_files
 from ctl.cli import glossary
 from ctl.ingest import mapping as mappings
+from ctl.ingest.instrument_data import InstrumentsKeys
 from ctl.model.csv_mapping import MappingKeys, NamedMapping
 from ctl.operating_profile import ProfileKeys
 from ctl.store.workspace import WorkspaceKeys
@@ -32,6 +33,7 @@ def pages() -> dict[str, bytes]:
         "workspace.md": _workspace().encode(),
         "profile.md": _profile().encode(),
         "formats.md": _formats().encode(),
+        "instruments.md": _instruments().encode(),
         "glossary.md": glossary.markdown().encode(),
     }
 
@@ -58,6 +60,19 @@ def _profile() -> str:
         "unless today's data derive it anew. `ctl lock` writes the next version.\n"
     )
     return _page(head, ProfileKeys, strict_files.read_yaml(text.encode()).value, f"```yaml\n{text}```\n", set())
+
+
+def _instruments() -> str:
+    text = example("instruments.toml")
+    listed = ", ".join(sorted(ingest.load_instruments()))
+    head = (
+        "# Instruments\n\nThe package knows exchange, calendar, tick, point value, months and last days of "
+        f"{listed}. `instruments = FILE` in ctl.toml names a file of your own: of a listed root it says the keys that "
+        "differ, of another all of them. What it says is used wherever a root's terms, months, calendar and guard "
+        "matter; where Databento's definitions or the symbol's table in ctl.toml say otherwise, both are named and "
+        "nothing is read.\n"
+    )
+    return _page(head, InstrumentsKeys, tomllib.loads(text), f"```toml\n{text}```\n", set())
 
 
 def _formats() -> str:
@@ -120,7 +135,9 @@ def _models(
 
 
 def _items(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, Mapping) else list(value)
+    if isinstance(value, Mapping):
+        return [item for held in value.values() for item in (held if isinstance(held, list) else [held])]
+    return list(value)
 
 
 def _inner(parts: list[Any]) -> Iterator[tuple[type[Strict], type | None]]:
@@ -135,11 +152,12 @@ def _inner(parts: list[Any]) -> Iterator[tuple[type[Strict], type | None]]:
             yield part, None
         elif origin in (Annotated, Union, UnionType):
             yield from _inner(arguments)
-        elif origin in (dict, tuple):
+        elif origin in (dict, tuple, list):
             yield from ((model, origin) for model, _ in _inner(arguments))
 
 
-def _row(name: str, info: FieldInfo, examples: list[Any]) -> str:
+def _row(field: str, info: FieldInfo, examples: list[Any]) -> str:
+    name = info.alias or field
     held = [value[name] for value in examples if isinstance(value, Mapping) and name in value]
     shown = next((f"`{_written(value)}`" for value in held if not _is_table(value)), "" if not held else "below")
     default = "required" if info.is_required() else _default(info)
