@@ -145,6 +145,28 @@ def evaluate_share(shared_sessions: int, mean_deviation: float, max_deviation: f
     return tuple(reasons)
 
 
+def margins(measures: Measures, *, policy: str) -> dict[str, tuple[float, float]]:
+    """Value and limit of every measured check that makes a WATCH at most, by its code."""
+    limits = _limits(policy)
+    if isinstance(limits, LimitsV2):
+        checks = [(code, value, limit) for code, _, value, limit, _ in _scaled(measures, limits)]
+        checks.append(("UNEXPLAINED_SHARE", measures.unexplained_share, limits.max_unexplained_share))
+    else:
+        checks = [
+            ("MEAN_GAP_DIFF", measures.mean_gap_diff, limits.max_mean_gap_diff),
+            ("MEAN_DRIFT", measures.mean_drift, limits.max_mean_drift),
+        ]
+    return {code: (value, limit) for code, value, limit in checks if value is not None}
+
+
+def share_margins(mean_deviation: float, max_deviation: float) -> dict[str, tuple[float, float]]:
+    """`margins` of a share."""
+    return {
+        "MEAN_DEVIATION": (mean_deviation, LIMITS_E1.accept_mean_deviation),
+        "MAX_DEVIATION": (max_deviation, LIMITS_E1.accept_max_deviation),
+    }
+
+
 def refuses_rolls(n_paired: int, unmatched_canonical: int, unmatched_reference: int) -> bool:
     """Whether the counts of two roll schedules alone mean REJECT; the limits are both policies'."""
     sessions = LIMITS_V1.min_shared_sessions
@@ -204,18 +226,8 @@ def _counts(measures: Measures, limits: LimitsV1 | LimitsV2) -> list[Reason]:
 
 def _scale_free(measures: Measures, limits: LimitsV2) -> list[Reason]:
     reasons: list[Reason] = []
-    gap, drift = measures.mean_gap_diff, measures.mean_drift
-    checks = (
-        ("MEAN_GAP_DIFF_TICKS", "mean gap difference", gap, measures.tick, limits.max_mean_gap_diff_ticks, "ticks"),
-        ("MEAN_GAP_DIFF_ATR", "mean gap difference", gap, measures.atr, limits.max_mean_gap_diff_atr, "ATR(14)"),
-        ("MEAN_DRIFT_TICKS", "mean drift", drift, measures.tick, limits.max_mean_drift_ticks, "ticks"),
-        ("MEAN_DRIFT_ATR", "mean drift", drift, measures.atr, limits.max_mean_drift_atr, "ATR(14)"),
-    )
-    for code, name, value, scale, limit, unit in checks:
-        if value is None and name == "mean gap difference" and not measures.n_paired:
-            continue
-        scaled = value / scale if value is not None and scale else None
-        reasons += _at_most(code, name, scaled, limit, unit)
+    for code, name, value, limit, unit in _scaled(measures, limits):
+        reasons += _at_most(code, name, value, limit, unit)
     share = measures.unexplained_share
     if share is None or exceeds(share, limits.max_unexplained_share):
         reasons += _share("UNEXPLAINED_SHARE", "unexplained share", share, limits.max_unexplained_share, "WATCH")
@@ -224,6 +236,25 @@ def _scale_free(measures: Measures, limits: LimitsV2) -> list[Reason]:
         severity: Severity = "REJECT" if measures.rebuilt_decision in ("REJECT", "ERROR") else "WATCH"
         reasons.append(Reason("REBUILT_SERIES", severity, text))
     return sorted(reasons, key=lambda reason: reason.severity != "REJECT")
+
+
+def _scaled(measures: Measures, limits: LimitsV2) -> list[tuple[str, str, float | None, float, str]]:
+    """Gap and drift free of the quote unit: code, name, value (None: nothing to average), limit, unit."""
+    gap, drift = measures.mean_gap_diff, measures.mean_drift
+    checks = [
+        ("MEAN_DRIFT_TICKS", "mean drift", drift, measures.tick, limits.max_mean_drift_ticks, "ticks"),
+        ("MEAN_DRIFT_ATR", "mean drift", drift, measures.atr, limits.max_mean_drift_atr, "ATR(14)"),
+    ]
+    if gap is not None or measures.n_paired:
+        checks = [
+            ("MEAN_GAP_DIFF_TICKS", "mean gap difference", gap, measures.tick, limits.max_mean_gap_diff_ticks, "ticks"),
+            ("MEAN_GAP_DIFF_ATR", "mean gap difference", gap, measures.atr, limits.max_mean_gap_diff_atr, "ATR(14)"),
+            *checks,
+        ]
+    return [
+        (code, name, value / scale if value is not None and scale else None, limit, unit)
+        for code, name, value, scale, limit, unit in checks
+    ]
 
 
 def _fewer(code: str, name: str, value: int, limit: int, unit: str) -> Reason:

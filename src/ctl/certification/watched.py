@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certification import acceptance
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.window import roll_starts
-from ctl.model.certificate import DeviationFigures
+from ctl.model.certificate import DeviationFigures, NotComputed
 from ctl.model.findings import NotRun
 from ctl.model.locked import GapDifference, LockedSymbol, Watched, WatchedMetrics
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 MEAN_OVER: Final = 20
 ALIGNED_ON: Final = 250
+_NO_VERDICT: Final = NotComputed("NOT_RUN", "not asked")
 _NO_DAYS: Final = np.empty(0, dtype="datetime64[D]")
 
 
@@ -43,12 +45,14 @@ def watch(examination: Examination, decision: Decision, reasons: Sequence[Reason
     gaps: tuple[GapDifference, ...] = ()
     days, basis, aligned = _NO_DAYS, np.empty(0), None
     roll_days: tuple[date, ...] = ()
+    newest: tuple[date, ...] = ()
     if not isinstance(window, NotRun):
         gaps = _gap_differences(examination, window)
         days, basis = _basis_means(examination, window)
         aligned = _aligned_drift(examination, window)
         starts = {roll.roll_date for roll in (*window.canonical_rolls, *window.reference_rolls)}
         roll_days = tuple(sorted(starts))
+        newest = tuple(window.overlap.sessions[-MEAN_OVER:].astype(object).tolist())
     symbol = LockedSymbol(
         decision=decision,
         breached=tuple(reason.code for reason in reasons),
@@ -56,7 +60,17 @@ def watch(examination: Examination, decision: Decision, reasons: Sequence[Reason
         last_canonical=end if isinstance(end, date) else None,
         last_reference=None if reference is None else reference.last_session,
     )
-    return Watched(symbol, gaps, days, basis, roll_days)
+    return Watched(symbol, gaps, days, basis, roll_days, newest, _margins(examination))
+
+
+def _margins(examination: Examination) -> dict[str, tuple[float, float]]:
+    request, deviation = examination.request, examination.drift.report.values
+    if isinstance(deviation, DeviationFigures):
+        return acceptance.share_margins(deviation.mean_deviation, deviation.max_deviation)
+    if isinstance(examination.window, NotRun):
+        return {}
+    # The rebuilt series' verdict is no value with a margin.
+    return acceptance.margins(examination.measures(_NO_VERDICT), policy=request.acceptance_policy)
 
 
 def _metrics(

@@ -5,6 +5,7 @@ Made by `ctl.certification.watched` of an examination; the lock file carries `Lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -42,6 +43,24 @@ class WatchedMetrics:
     scale: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DataTo:
+    """The last session of either side, inclusive; null where it is not known."""
+
+    canonical: date | None = None
+    reference: date | None = None
+
+    @property
+    def both(self) -> date | None:
+        """The last session that both sides have; None where one is not known."""
+        return None if self.canonical is None or self.reference is None else min(self.canonical, self.reference)
+
+    @property
+    def newest(self) -> date | None:
+        """The last session that either side has."""
+        return max((day for day in (self.canonical, self.reference) if day is not None), default=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedSymbol:
     """One gating symbol as it was locked. breached: codes of the acceptance checks that it breaches, all of which are
@@ -55,11 +74,9 @@ class LockedSymbol:
     last_reference: date | None
 
     @property
-    def last(self) -> date | None:
-        """The last session that both sides have; None where a side is missing."""
-        if self.last_canonical is None or self.last_reference is None:
-            return None
-        return min(self.last_canonical, self.last_reference)
+    def data_to(self) -> DataTo:
+        """The last session of either side."""
+        return DataTo(self.last_canonical, self.last_reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,8 @@ class Watched:
 
     gaps: pairs whose gaps are known, by session. days, basis: sessions (n) and the mean of |basis| (or of the changes,
     see `WatchedMetrics`) over the 20 that end there. roll_days: first sessions after a roll of either side, ascending.
+    newest: the last sessions that both sides share, ascending. margins: value and inclusive limit of every check that
+    makes a WATCH.
     """
 
     symbol: LockedSymbol
@@ -84,3 +103,5 @@ class Watched:
     days: npt.NDArray[np.datetime64]
     basis: npt.NDArray[np.float64]
     roll_days: tuple[date, ...]
+    newest: tuple[date, ...]
+    margins: Mapping[str, tuple[float, float]]

@@ -115,12 +115,12 @@ def test_the_short_way_finds_what_a_certificate_holds() -> None:
 
 def test_a_side_that_is_missing_has_no_last_session_and_no_metrics() -> None:
     made = certification.watch(replace(request_of(), reference=None)).symbol
-    assert (made.decision, made.last_reference, made.last) == ("ERROR", None, None)
+    assert (made.decision, made.last_reference, made.data_to.both) == ("ERROR", None, None)
     assert made.metrics.mean_drift is None
     assert made.metrics.n_paired is None
 
 
 def test_both_sides_reach_to_the_earlier_last_session() -> None:
     made = certification.watch(request_of()).symbol
-    later = replace(made, last_canonical=date(2030, 1, 2), last_reference=date(2030, 1, 1))
-    assert later.last == date(2030, 1, 1)
+    later = replace(made, last_canonical=date(2030, 1, 2), last_reference=date(2030, 1, 1)).data_to
+    assert (later.both, later.newest) == (date(2030, 1, 1), date(2030, 1, 2))

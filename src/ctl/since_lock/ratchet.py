@@ -1,0 +1,241 @@
+"""The ratchet: a symbol may be as flawed as it was locked, and not much worse.
+
+Locked history and later sessions are judged apart, because mean drift alone moves with every roll: (a) the locked
+sessions, certified again, (b) gaps and basis of the sessions since, (c) a ceiling of mean drift, both sides aligned on
+many sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from ctl.model.findings import Decision, Reason
+from ctl.model.locked import LockedSymbol, Watched, WatchedMetrics
+
+WORSE_THAN_LOCKED: Final = "WORSE_THAN_LOCKED"
+ROLL_SETTLING: Final = "ROLL_SETTLING"
+DRIFTING: Final = "DRIFTING"
+BETTER_THAN_EXPECTED: Final = "BETTER_THAN_EXPECTED"
+
+HISTORY_SHARE: Final = 0.05
+"""Of a locked metric: what the same sessions may be worse by."""
+GAP_FACTOR: Final = 2.0
+BASIS_FACTOR: Final = 1.5
+SETTLING_SESSIONS: Final = 10
+"""Sessions within which a roll of either side may account for another decision."""
+BETTER_BY: Final = 0.1
+"""Of a limit: by how much a check that is locked as breached may hold without a new lock."""
+
+# What counts more as it is worse, with its name; fewer paired rolls are worse.
+_COUNTS: Final = (("n_unmatched_canonical", "unmatched rolls of ours"), ("n_unmatched_reference", "unmatched rolls of "
+                  "the reference"), ("n_fail", "failed rolls"))  # fmt: skip
+_PRICES: Final = (
+    ("mean_gap_diff", "mean gap difference"),
+    ("mean_drift", "mean drift"),
+    ("max_gap_diff", "largest gap difference"),
+    ("max_basis", "largest mean basis"),
+    ("aligned_drift", "aligned mean drift"),
+)
+# A refused identity is never a matter of a roll: it is of the newest prices, or of all of them.
+_OF_ROLLS: Final = (
+    "PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE", "MEAN_GAP_DIFF", "MEAN_DRIFT", "MEAN_GAP_DIFF_TICKS",
+    "MEAN_GAP_DIFF_ATR", "MEAN_DRIFT_TICKS", "MEAN_DRIFT_ATR", "UNEXPLAINED_SHARE", "REBUILT_SERIES",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whether a symbol is as expected, and what is to be said of it either way."""
+
+    passed: bool
+    reasons: tuple[Reason, ...]
+
+
+def judge(
+    expected: Decision,
+    locked: LockedSymbol,
+    now: Watched,
+    *,
+    history: LockedSymbol | None,
+    ratchet: float,
+    cut_before: Callable[[date], LockedSymbol],
+) -> Judged:
+    """Hold today's certificate against the locked figures.
+
+    history: the locked sessions certified again, both sides cut at their locked last session; None at an instant before
+    it, where `locked` is the locked reading cut at that instant too. ratchet: how far above its locked value mean drift
+    may lie, as a share. cut_before: the symbol certified on the sessions before a day, asked for rolls that may account
+    for another decision.
+    """
+    old = [] if history is None else worse_history(locked.metrics, history.metrics)
+    since = [] if history is None else worse_since(locked, now)
+    level = above_ceiling(locked.metrics, now.symbol.metrics, ratchet)
+    differs = _differs(expected, locked, now.symbol, now.margins)
+    refused = [*old]
+    told: list[Reason] = []
+    if differs is not None:
+        roll = None if old or since else _settling(expected, locked, now, cut_before)
+        if roll is None:
+            refused.insert(0, differs)
+        else:
+            text = f"{now.symbol.decision} since the roll of {roll}, {expected} before it: judged when it has settled"
+            told.append(Reason(ROLL_SETTLING, "WATCH", text))
+    elif now.symbol.decision != expected:
+        told.append(_little_better(now))
+    if expected == "ACCEPT":
+        told += [Reason(DRIFTING, "WATCH", worse.text, worse.value, worse.limit, worse.unit) for worse in since + level]
+    else:
+        refused += since + level
+    return Judged(not refused, (*refused, *told))
+
+
+def _differs(
+    expected: Decision, locked: LockedSymbol, now: LockedSymbol, margins: Mapping[str, tuple[float, float]]
+) -> Reason | None:
+    """Why a decision is not the expected one on the expected grounds; None where it is, or a little better."""
+    new = [code for code in now.breached if code not in locked.breached]
+    if now.decision == expected:
+        if not new:
+            return None
+        text = f"{', '.join(new)} breached; locked: {', '.join(locked.breached) or 'none'}"
+        return Reason(WORSE_THAN_LOCKED, "ERROR", text)
+    if _RANK[now.decision] > _RANK[expected]:
+        if any(value > (1.0 - BETTER_BY) * limit for value, limit in _held(locked, margins)):
+            return None
+        text = f"better than expected {expected}: a promotion needs a new profile version (ctl lock)"
+        return Reason(BETTER_THAN_EXPECTED, "ERROR", text)
+    return Reason("STATUS_MISMATCH", "ERROR", f"expected {expected}, derived {now.decision}")
+
+
+_RANK: Final[Mapping[Decision, int]] = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
+
+
+def _held(locked: LockedSymbol, margins: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    """Value and limit of the checks that are locked as breached."""
+    return [margins[code] for code in locked.breached if code in margins]
+
+
+def _little_better(now: Watched) -> Reason:
+    text = f"{now.symbol.decision} by less than a tenth of the limit: not yet a promotion"
+    return Reason(BETTER_THAN_EXPECTED, "WATCH", text)
+
+
+def _settling(
+    expected: Decision, locked: LockedSymbol, now: Watched, cut_before: Callable[[date], LockedSymbol]
+) -> date | None:
+    """The roll of the last 10 sessions that alone accounts for what differs; None where none does."""
+    if not set(now.symbol.breached) <= set(_OF_ROLLS) or now.symbol.decision == "ERROR":
+        return None
+    recent = now.newest[-SETTLING_SESSIONS:]
+    for day in reversed([day for day in now.roll_days if recent and day >= recent[0]]):
+        before = cut_before(day)
+        if before.decision == expected and set(before.breached) <= set(locked.breached):
+            return day
+    return None
+
+
+# ---------------------------------------------------------------- (a), (b), (c)
+
+
+def worse_history(locked: WatchedMetrics, again: WatchedMetrics) -> list[Reason]:
+    """(a): metrics of the locked sessions that are worse by more than 5 %, of prices also by more than one tick."""
+    found: list[Reason] = []
+
+    def worse(name: str, was: float, now: float, unit: str) -> None:
+        text = f"locked sessions: {name} {_number(now)}, locked {_number(was)}"
+        found.append(Reason(WORSE_THAN_LOCKED, "ERROR", text, now, was, unit))
+
+    for key, name in (("n_paired", "paired rolls"), *_COUNTS):
+        was, is_now = getattr(locked, key), getattr(again, key)
+        if was is None or is_now is None:
+            if was is not None:
+                found.append(_unmeasured(name, was))
+            continue
+        fewer = key == "n_paired"
+        if (was - is_now if fewer else is_now - was) > HISTORY_SHARE * was:
+            worse(name, was, is_now, "rolls")
+    factor = scale_factor(locked, again)
+    for key, name in _PRICES:
+        was, is_now = getattr(locked, key), getattr(again, key)
+        if was is None or is_now is None:
+            if was is not None:
+                found.append(_unmeasured(name, was))
+            continue
+        was *= factor
+        if _above(is_now, was * (1.0 + HISTORY_SHARE)) and _above(is_now, was + again.tick):
+            worse(name, was, is_now, "")
+    was_share, share = locked.unexplained_share, again.unexplained_share
+    if was_share is not None and share is not None:
+        # A share has no tick: the drift that it is a share of has.
+        was_size, size = was_share * (locked.mean_drift or 0.0) * factor, share * (again.mean_drift or 0.0)
+        if _above(share, was_share * (1.0 + HISTORY_SHARE)) and _above(size, was_size + again.tick):
+            worse("unexplained share", was_share, share, "fraction")
+    return found
+
+
+def _unmeasured(name: str, was: float) -> Reason:
+    text = f"locked sessions: {name} cannot be measured any more, locked {_number(was)}"
+    return Reason(WORSE_THAN_LOCKED, "ERROR", text, None, was)
+
+
+def worse_since(locked: LockedSymbol, now: Watched) -> list[Reason]:
+    """(b): later gap differences above twice, later means of basis above 1.5 times the largest locked one."""
+    last = locked.data_to.both
+    if last is None:
+        return []
+    was, factor, tick = locked.metrics, scale_factor(locked.metrics, now.symbol.metrics), now.symbol.metrics.tick
+    found: list[Reason] = []
+    gaps = [gap for gap in now.gaps if gap.session > last]
+    if gaps and was.max_gap_diff is not None:
+        worst = max(gaps, key=lambda gap: gap.size)
+        most = was.max_gap_diff * factor
+        if _above(worst.size, GAP_FACTOR * most + tick):
+            text = (
+                f"gap difference {_number(worst.size)} at {worst.block} ({worst.session}); largest locked "
+                f"{_number(most)}, at most {_number(GAP_FACTOR * most)}"
+            )
+            found.append(Reason(WORSE_THAN_LOCKED, "ERROR", text, worst.size, GAP_FACTOR * most))
+    later = np.flatnonzero(now.days > np.datetime64(last))
+    if later.size and was.max_basis is not None:
+        at = int(later[np.argmax(now.basis[later])])
+        value, most = float(now.basis[at]), was.max_basis * factor
+        if _above(value, BASIS_FACTOR * most + tick):
+            text = (
+                f"mean basis {_number(value)} over the 20 sessions to {now.days[at]}; largest locked {_number(most)}, "
+                f"at most {_number(BASIS_FACTOR * most)}"
+            )
+            found.append(Reason(WORSE_THAN_LOCKED, "ERROR", text, value, BASIS_FACTOR * most))
+    return found
+
+
+def above_ceiling(locked: WatchedMetrics, now: WatchedMetrics, ratchet: float) -> list[Reason]:
+    """(c): mean drift above (1 + ratchet) times its locked value, and more than a tick above that value."""
+    if locked.aligned_drift is None or now.aligned_drift is None:
+        return []
+    was = locked.aligned_drift * scale_factor(locked, now)
+    most = (1.0 + ratchet) * was
+    if not (_above(now.aligned_drift, most) and _above(now.aligned_drift, was + now.tick)):
+        return []
+    text = f"mean drift {_number(now.aligned_drift)}, locked {_number(was)}, at most {_number(most)}"
+    return [Reason(WORSE_THAN_LOCKED, "ERROR", text, now.aligned_drift, most)]
+
+
+def scale_factor(locked: WatchedMetrics, now: WatchedMetrics) -> float:
+    """What locked prices are multiplied by to compare: ratios and shares are told at the newest close of their day."""
+    if locked.scale is None or now.scale is None:
+        return 1.0
+    return now.scale / locked.scale
+
+
+def _above(value: float, limit: float) -> bool:
+    return round(value, 9) > round(limit, 9)
+
+
+def _number(value: float) -> str:
+    """Two decimals, more where a small value has none left."""
+    return f"{value:.0f}" if isinstance(value, int) else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.4g}"
