@@ -1,4 +1,4 @@
-"""Run the weekly cycle: retention, gate, run, ops log, notification: the same as `ctl ops`."""
+"""Run the weekly cycle: gate, run, ops log, notification, retention: the same as `ctl ops`."""
 
 import sys
 

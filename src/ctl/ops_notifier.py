@@ -22,6 +22,7 @@ from ctl.model.run import Level, NotifyMode
 
 _TAGS: Final[dict[Level, str]] = {"info": "[OK]", "warn": "[WARN]", "alert": "[ALERT]"}
 _REDACTED: Final = "[redacted]"
+_MOST_BODY: Final = 10_000
 
 
 # ---------------------------------------------------------------- messages
@@ -119,6 +120,18 @@ def runner_error(occasion: Occasion, error: str) -> Message:
     return Message("runner_error", "alert", text, occasion.meta("runner_error"))
 
 
+def stopped(occasion: Occasion, text: str) -> Message:
+    """A run that a signal ended. text: which signal, and how far the run had come."""
+    line = f"{_TAGS['alert']} Portfolio run {_one_line(text)}. Mode: {occasion.mode}."
+    return Message("stopped", "alert", line, occasion.meta("stopped"))
+
+
+def not_started(occasion: Occasion, error: str, code: str) -> Message:
+    """A run that could not begin."""
+    line = f"{_TAGS['alert']} Portfolio run not started. Mode: {occasion.mode}. {_one_line(error)}"
+    return Message("not_started", "alert", line, occasion.meta("not_started", code=code))
+
+
 def heartbeat(message: Message, *, since: str) -> Message:
     """In place of an alert that would say once more what the last one said: the same facts, one level lower."""
     _, _, facts = message.text.partition(" ")
@@ -181,10 +194,16 @@ def notify(message: Message, *, mode: NotifyMode, route: Route) -> DeliveryResul
 
 
 def ping(
-    url: str, signal: Literal["start", "success", "failure"], *, limits: DeliveryLimits | None = None
+    url: str,
+    signal: Literal["start", "success", "failure"],
+    *,
+    run_id: str = "",
+    body: str = "",
+    limits: DeliveryLimits | None = None,
 ) -> str | None:
     """Tell a dead-man's switch (healthchecks style: `/start`, nothing, `/fail`) of a run; one bounded attempt.
 
+    run_id: a UUID that the switch pairs start and end by (`?rid=`). body: what it keeps beside the ping.
     Never raises; returns why it failed, without the URL, or None.
     """
     problem = url_problem(url)
@@ -192,16 +211,18 @@ def ping(
         return problem.replace("webhook", "ping")
     split = urlsplit(url)
     ending = {"start": "/start", "success": "", "failure": "/fail"}[signal]
-    target = split._replace(path=split.path.rstrip("/") + ending).geturl()
+    query = "&".join(part for part in (split.query, f"rid={run_id}" if run_id else "") if part)
+    target = split._replace(path=split.path.rstrip("/") + ending, query=query).geturl()
     bounds = limits or DeliveryLimits(connect=2.0, read=2.0, total=4.0)
+    text = redact(body, [url]).encode()[:_MOST_BODY]
     found: list[str | None] = []
-    thread = threading.Thread(target=lambda: found.append(_ping(target, bounds)), name="ctl-ping", daemon=True)
+    thread = threading.Thread(target=lambda: found.append(_ping(target, text, bounds)), name="ctl-ping", daemon=True)
     thread.start()
     thread.join(bounds.total)
     return found[0] if found else f"no answer within {bounds.total:g} s"
 
 
-def _ping(target: str, limits: DeliveryLimits) -> str | None:
+def _ping(target: str, body: bytes, limits: DeliveryLimits) -> str | None:
     try:
         import httpx
 
@@ -210,7 +231,9 @@ def _ping(target: str, limits: DeliveryLimits) -> str | None:
         direct = is_loopback(urlsplit(target).hostname or "")
         with (
             httpx.Client(timeout=timeout, follow_redirects=False, trust_env=not direct) as client,
-            client.stream("GET", target) as response,
+            client.stream(
+                "POST", target, content=body, headers={"Content-Type": "text/plain; charset=utf-8"}
+            ) as response,
         ):
             answer = judge(response.status_code, response.headers)
     except Exception as error:  # noqa: BLE001 - a dead switch must not change the outcome of a run

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import __version__, clock, digests, ops_notifier, store
+from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused
 from ctl.flows import next_open, portfolio
 from ctl.flows.portfolio import Certified, SymbolOutcome
@@ -203,8 +203,10 @@ def execute(
                 )
                 _require_writable(outcome)
             except CtlError as error:
+                stopping.check()
                 yield _failed(entry, str(error), error.code, options.secrets)
             except Exception as error:  # noqa: BLE001 - whatever one symbol does, the others still run
+                stopping.check()
                 text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
                 yield _failed(entry, text, "UNEXPECTED", options.secrets)
             else:

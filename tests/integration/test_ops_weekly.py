@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import itertools
@@ -10,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import uuid
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +20,8 @@ from typing import Any
 import pytest
 from ops_workspace import INSTANT, MadeUp, make_workspace, outcome
 
-from ctl import ops_notifier, store
-from ctl.errors import BusyError, DataError, WorkspaceError
+from ctl import ops_notifier, run_orchestrator, stopping, store
+from ctl.errors import BusyError, CtlError, DataError, WorkspaceError
 from ctl.flows import portfolio
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.documents import document
@@ -67,7 +69,7 @@ def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None
     assert log["gate"]["ES"] == {"expected": "WATCH", "actual": "WATCH", "passed": True}
     assert log["run"]["CL"] == {"status": "EXECUTED", "reason": ""}
     assert log["run"]["PA"] == {"status": "SKIPPED", "reason": "non-gating"}
-    assert log["durations"] == {"retention": 0.5, "gate": 0.5, "run": 0.5, "notification": 0.5}
+    assert log["durations"] == {"gate": 0.5, "run": 0.5, "notification": 0.5, "retention": 0.5}
     assert set(log["digests"]) == {"profile", "certificates", "strategy", "thresholds", "settings"}
     assert log["notification"]["mode"] == "none"
     assert log["simulated"] is True
@@ -251,9 +253,11 @@ def test_a_log_that_cannot_be_finished_fails_the_cycle(
     assert logs(workspace)[0]["error"]["code"] == "RUN_INTERRUPTED"
 
 
-def test_retention_runs_first_and_is_reported(workspace: store.Workspace) -> None:
+def test_retention_comes_last_and_is_reported(workspace: store.Workspace) -> None:
     old = workspace.ops_logs / "20250101_000000_ops.json"
     store.write_atomic(old, b"{}")
+    for day in range(23, 28):
+        store.write_atomic(workspace.ops_logs / f"202602{day}_000000_ops.json", b"{}")
     found = run(workspace, dry_run=True)
     assert old.exists()
     assert found.log.retention is not None
@@ -274,32 +278,118 @@ def test_a_retention_problem_does_not_stop_the_run(workspace: store.Workspace) -
     assert any("is a link" in warning for warning in found.warnings)
 
 
-def test_sigterm_stops_cleanly_and_gives_the_lock_back(workspace: store.Workspace, made_up: MadeUp) -> None:
+SIGNALLED = [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALLED)
+def test_a_signal_stops_cleanly_and_gives_the_lock_back(
+    workspace: store.Workspace, made_up: MadeUp, number: signal.Signals, code: int
+) -> None:
     def run_symbol(entry: PlanEntry) -> SymbolOutcome:
         if entry.symbol == "CL":
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return outcome(entry)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(item) for item, _ in SIGNALLED]
     made_up(run_symbol=run_symbol)
     found = run(workspace, notify="stdout")
-    assert found.log.exit_code == 143
+    assert found.log.exit_code == code
     (log,) = logs(workspace)
-    assert (log["aborted"], log["exit_code"], log["error"]["code"]) == (True, 143, "RUN_STOPPED")
-    assert log["notification"]["delivered"] is False
+    assert (log["aborted"], log["exit_code"], log["error"]["code"]) == (True, code, "RUN_STOPPED")
+    assert log["notification"]["level"] == "alert"
+    assert f"stopped by {number.name} before the run had completed" in log["notification"]["text"]
     assert not workspace.run_summaries.exists()
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert [signal.getsignal(item) for item, _ in SIGNALLED] == before
     made_up()
     assert run(workspace).log.exit_code == 0
 
 
-def test_a_keyboard_interrupt_is_130(workspace: store.Workspace, made_up: MadeUp) -> None:
-    def run_symbol(_: Any) -> SymbolOutcome:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("kind", [DataError, ZeroDivisionError])
+def test_a_stop_that_a_symbol_swallows_ends_the_run_all_the_same(
+    workspace: store.Workspace, made_up: MadeUp, kind: type[Exception]
+) -> None:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
+        if entry.symbol == "CL":
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except stopping.Stopped:
+                raise kind("damaged content") from None
+        return outcome(entry)
 
     made_up(run_symbol=run_symbol)
-    assert run(workspace).log.exit_code == 130
-    assert logs(workspace)[0]["error"]["code"] == "RUN_STOPPED"
+    found = run(workspace)
+    assert (found.log.exit_code, found.log.run) == (143, {})
+    assert "damaged content" not in found.log_path.read_text()
+
+
+def test_an_ignored_signal_stays_ignored(workspace: store.Workspace, made_up: MadeUp) -> None:
+    def run_symbol(entry: PlanEntry) -> SymbolOutcome:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return outcome(entry)
+
+    made_up(run_symbol=run_symbol)
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(workspace).log.exit_code == 0
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_signal_while_the_run_is_put_on_record_waits_for_it(
+    workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = run_orchestrator.persist
+
+    def persist(*arguments: Any) -> Path:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(run_orchestrator, "persist", persist)
+    found = run(workspace, notify="stdout")
+    (log,) = logs(workspace)
+    assert (log["exit_code"], log["error"]["code"], log["aborted"]) == (143, "RUN_STOPPED", False)
+    assert "after the run had completed" in log["error"]["text"]
+    assert (workspace.root / str(log["summary_path"])).is_file()
+    assert found.log.gate_passed
+
+
+def test_a_signal_during_a_delivery_ends_it_and_the_message_waits(workspace: store.Workspace) -> None:
+    with socket.socket() as hanging:
+        hanging.bind(("127.0.0.1", 0))
+        hanging.listen()
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.start()
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}/services/abcdefghijklmnop"
+        limits = ops_notifier.DeliveryLimits(attempts=1, connect=20.0, read=20.0, total=20.0)
+        options = weekly.WeeklyOptions(notify="webhook", webhook_url=url)
+        found = weekly.run_weekly(workspace, options, instant=INSTANT, limits=limits)
+        timer.join()
+    assert found.log.exit_code == 143
+    assert found.log.summary_path is not None
+    assert found.log.durations["notification"] < 15
+    assert len(waiting(workspace)) == 1
+
+
+@pytest.mark.parametrize("fault", ["busy", "log"])
+def test_a_cycle_that_cannot_start_is_announced_and_pinged(
+    workspace: store.Workspace, hook: Any, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = hook
+    options = weekly.WeeklyOptions(notify="webhook", webhook_url=url, ping_url=url.replace("services", "ping"))
+    if fault == "log":
+        workspace.cycle.mkdir(parents=True)
+        workspace.ops_logs.touch()
+    lock = store.RunLock(workspace.lock_path, instant=INSTANT, purpose="ctl ops")
+    with lock if fault == "busy" else contextlib.nullcontext(), pytest.raises(CtlError) as raised:
+        weekly.run_weekly(workspace, options, instant=INSTANT, limits=FAST)
+    warnings = weekly.not_started(raised.value, options, workspace=workspace, instant=INSTANT, stream=io.StringIO())
+    assert warnings == ()
+    (body,) = server.bodies
+    assert body["level"] == "alert"
+    assert body["text"].startswith("[ALERT] Portfolio run not started. Mode: real. ")
+    assert str(raised.value) in body["text"]
+    assert [path.split("?")[0] for path in server.pings] == ["/ping/abcdefghijklmnop/fail"]
+    assert waiting(workspace) == []
 
 
 # ---------------------------------------------------------------- webhook and outbox
@@ -309,15 +399,15 @@ class Hook(BaseHTTPRequestHandler):
     statuses: list[int]
     bodies: list[dict[str, Any]]
     pings: list[str]
-
-    def do_GET(self) -> None:
-        self.pings.append(self.path)
-        self.send_response(self.statuses.pop(0) if self.statuses else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    texts: list[str]
 
     def do_POST(self) -> None:
-        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Type"].startswith("text/plain"):
+            self.pings.append(self.path)
+            self.texts.append(body.decode())
+        else:
+            self.bodies.append(json.loads(body))
         self.send_response(self.statuses.pop(0) if self.statuses else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -332,6 +422,7 @@ def hook() -> Any:
         statuses: list[int] = []  # noqa: RUF012 - one list per server is the point
         bodies: list[dict[str, Any]] = []  # noqa: RUF012
         pings: list[str] = []  # noqa: RUF012
+        texts: list[str] = []  # noqa: RUF012
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Mine) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -453,7 +544,11 @@ def test_a_dead_mans_switch_is_told_of_start_and_end(
     made_up(board=board)
     ping = url.replace("/services/abcdefghijklmnop", "/ping/abc/")
     found = run(workspace, ping_url=ping)
-    assert server.pings == ["/ping/abc/start", last]
+    paths, queries = zip(*(path.split("?") for path in server.pings), strict=True)
+    assert paths == ("/ping/abc/start", last)
+    assert queries[0] == queries[1]
+    assert uuid.UUID(queries[0].removeprefix("rid=")).version == 5
+    assert server.texts == ["", found.notification.text]
     assert found.warnings == ()
 
 

@@ -14,12 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctl import stopping
 from ctl.cli import screens
 from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError
+from ctl.stopping import Stopped
 
 _LISTS = frozenset({"--contracts"})
 _ANYWHERE = frozenset({"--debug", "--ascii", "--no-color"})
 _INTERRUPTED = 130
+_SIGNALLED = 128
 _ALLOCATIONS_PER_COLLECTION = 50_000
 
 
@@ -37,11 +40,23 @@ def script(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 error, 2 refused by the gate, 64 usage.
+    """Run one command and return its exit code: 0 done, 1 error, 2 refused by the gate, 64 usage, 128 + a signal.
 
     Errors are one readable line on stderr; `--debug` anywhere adds the traceback. `--ascii` and `--no-color`, allowed
     anywhere too, are how screens are drawn.
     """
+    try:
+        with stopping.stoppable():
+            code = _main(argv)
+            if code < _SIGNALLED:
+                stopping.check()  # one that was swallowed
+    except Stopped as stop:
+        _complain(f"{stopping.CODE}: {stop}", debug=False)
+        return stop.exit_code
+    return code
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     screens.ascii_only.set("--ascii" in arguments)
@@ -54,13 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"{len(error.problems)} problems" if len(error.problems) > 1 else str(error), debug)
         for problem in error.problems[1:] and error.problems:
             print(f"  {problem}", file=sys.stderr)
+        if error.exit_code == EXIT_USAGE:
+            _ping_unless_begun(arguments, str(error))
         return error.exit_code
     except BrokenPipeError:
-        _drop_output()  # its reader has gone
+        drop_output()  # its reader has gone
         return EXIT_ERROR
     except OSError as error:
         if error.filename is None:
-            _drop_output()
+            drop_output()
         where = "the output, or the current folder" if error.filename is None else str(error.filename)
         _complain(f"{where}: {error.strerror or type(error).__name__}", debug)
         return EXIT_ERROR
@@ -85,7 +102,7 @@ def _make_streams_usable() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Send what is still to be written nowhere: the interpreter must not complain about it a second time."""
     with suppress(OSError):  # a stream that is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -109,8 +126,20 @@ def _run(arguments: list[str]) -> int:
         path = context.command_path if context is not None else "ctl"
         message = " ".join(error.format_message().split()).rstrip(".")
         print(f"{path}: {message[:1].lower()}{message[1:]}; see `{path} --help`", file=sys.stderr)
+        _ping_unless_begun(arguments, message)
         return EXIT_USAGE
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _ping_unless_begun(arguments: Sequence[str], problem: str) -> None:
+    """Tell the dead-man's switch of a weekly cycle that was called wrongly; it has not come to tell it itself."""
+    url = os.environ.get("CTL_OPS_PING_URL")
+    if url and next((word for word in arguments if not word.startswith("-")), None) == "ops":
+        from ctl import ops_notifier
+
+        failed = ops_notifier.ping(url, "failure", body=problem)
+        if failed is not None:
+            print(f"ctl ops: the dead-man's switch was not told of the failure: {failed}", file=sys.stderr)
 
 
 def _spread(arguments: list[str]) -> list[str]:

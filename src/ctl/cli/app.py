@@ -665,7 +665,7 @@ def ops(
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
-    """The weekly cycle: retention, gate, run, ops log, notification. This is what a scheduler calls."""
+    """The weekly cycle: gate, run, ops log, notification, retention. This is what a scheduler calls."""
     import os
 
     from ctl import ops_notifier

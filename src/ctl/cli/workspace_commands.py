@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import drop_output, output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
     from ctl.model.bars import BarsChoice, ClosesChoice
     from ctl.operating_profile import OperatingProfile, SymbolSettings
-    from ctl.ops.weekly import WeeklyOptions
+    from ctl.ops.weekly import WeeklyOptions, WeeklyOutcome
     from ctl.run_orchestrator import RunOptions
     from ctl.store import Workspace
 
@@ -201,29 +201,41 @@ def run(workspace_path: Path | None, profile_path: Path | None, options: RunOpti
 
 
 def ops(workspace_path: Path | None, options: WeeklyOptions, *, json: bool) -> int:
-    """The weekly cycle."""
-    from ctl.ops.weekly import run_weekly
+    """The weekly cycle. Its exit code is how it ended, whether or not anybody reads what is printed of it."""
+    from ctl.ops import weekly
 
-    instant = clock.now()
-    workspace = open_workspace(workspace_path)
-    outcome = run_weekly(
-        workspace, options, instant=instant, stream=sys.stderr if json else sys.stdout, show=output.shown
-    )
+    instant, stream = clock.now(), sys.stderr if json else sys.stdout
+    workspace: Workspace | None = None
+    try:
+        workspace = open_workspace(workspace_path)
+        outcome = weekly.run_weekly(workspace, options, instant=instant, stream=stream, show=output.shown)
+    except CtlError as error:
+        for warning in weekly.not_started(error, options, workspace=workspace, instant=instant, stream=stream):
+            print(f"ctl ops: {warning}", file=sys.stderr)
+        raise
+    try:
+        _print_cycle(outcome, workspace, json=json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+    return outcome.log.exit_code
+
+
+def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, *, json: bool) -> None:
     log = outcome.log
     for warning in outcome.warnings:
         print(f"ctl ops: {warning}", file=sys.stderr)
+    if log.error is not None and (outcome.decision is None or not outcome.decision.failures):
+        for problem in log.error.problems or (log.error.text,):
+            print(f"ctl ops: {log.error.code}: {problem}", file=sys.stderr)
     if json:
         output.print_json(document(log))
-        return log.exit_code
+        return
     if outcome.decision is not None and outcome.profile is not None:
         print(board(outcome.decision, outcome.profile, workspace))
-    elif log.error is not None:
-        for problem in log.error.problems or (log.error.text,):
-            print(f"{log.error.code}: {problem}", file=sys.stderr)
     if outcome.summary is not None:
         output.print_run(outcome.summary, log.summary_path)
     output.print_ops(log, workspace.relative(outcome.log_path))
-    return log.exit_code
 
 
 def profile_or_refusal(workspace: Workspace, path: Path | None, instant: datetime, *, json: bool) -> OperatingProfile:

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ctl import ingest, stopping
 from ctl.errors import CtlError, InputError, UsageError, WorkspaceError
 from ctl.flows import inputs, vendor_files
 
@@ -261,6 +262,7 @@ class Vendor:
                 remedy="free space on the disk, then fetch again", code="WRITE_FAILED",
             ) from None  # fmt: skip
         except Exception as error:  # noqa: BLE001 - whatever the client raises may hold the key, and becomes one line
+            stopping.check()
             raise self._refused(what, error) from None
 
     def _refused(self, what: str, error: Exception) -> InputError:

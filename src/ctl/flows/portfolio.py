@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import certification, digests, gatekeeper, operating_profile, sessions, strict_files
+from ctl import certification, digests, gatekeeper, operating_profile, sessions, stopping, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, pipeline
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
@@ -212,6 +212,7 @@ def gate(
             unavailable[symbol] = gatekeeper.Unavailable(error.code, str(error))
         else:
             certified[symbol] = made
+        stopping.check()
     decision = gatekeeper.decide(
         profile,
         current=gatekeeper.CurrentLocks(thresholds=_thresholds(profile), strategy=strategy),

@@ -13,7 +13,7 @@ from itertools import count, groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from ctl import __version__, store
+from ctl import __version__, stopping, store
 from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
@@ -375,6 +375,7 @@ def _run(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe
         except CtlError as error:
             found.append(str(error))
         except Exception as error:  # noqa: BLE001 - whatever one variant does, the others still run
+            stopping.check()
             text = " ".join(str(error).split()) or "no message"
             found.append(f"unexpected {type(error).__name__}: {text}")
     return found

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ctl import strict_files
+from ctl import stopping, strict_files
 from ctl.errors import CtlError, InputError
+
+_PANICS = "pyo3_runtime"
 
 
 @contextmanager
@@ -38,13 +40,16 @@ def edited(path: Path) -> bytes:
 def decoding(name: str) -> Iterator[None]:
     """Turn every failure of a decoder on the content of file `name` into an InputError.
 
-    Rust decoders panic with classes that derive from BaseException, so those are caught too; what
-    stops the interpreter passes through.
+    Rust decoders panic with a class that derives from BaseException, so that is caught too; anything else that is no
+    Exception stops the process, and passes through. So does a stop that the decoder has made an error of its own of.
     """
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, CtlError):
+    except CtlError:
         raise
     except BaseException as error:  # a panic is not an Exception
+        stopping.check()
+        if not isinstance(error, Exception) and type(error).__module__ != _PANICS:
+            raise
         reason = str(error).split("\n", 1)[0][:200] or type(error).__name__
         raise InputError("damaged content", where=name, found=reason) from error

@@ -9,7 +9,7 @@ from typing import Any, Literal, TextIO
 from ctl.digests import digest
 from ctl.model.run import Level, Notification, NotifyMode
 
-Kind = Literal["success", "symbol_failure", "gate_failure", "runner_error"]
+Kind = Literal["success", "symbol_failure", "gate_failure", "runner_error", "stopped", "not_started"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,6 +277,7 @@ class OpsLog:
     """`ops_logs/<stamp>_ops.json`, as far as the cycle has come. Durations are seconds per stage.
 
     What is not given says that the cycle was killed before it came to that: such a log never reads as a success.
+    late: what was tried again of the messages of earlier runs.
     """
 
     schema_version: Literal[1] = 1
@@ -293,6 +294,7 @@ class OpsLog:
     run: Mapping[str, OpsRunSymbol] = field(default_factory=dict)
     locks: tuple[LockResult, ...] = ()
     notification: Notification | None = None
+    late: tuple[Notification, ...] = ()
     retention: Retention | None = None
     summary_path: str | None = None
     durations: Mapping[str, float] = field(default_factory=dict)

@@ -1,29 +1,32 @@
 """The durable outbox: a message is on disk before its first delivery, and stays until it needs no other.
 
 One file per message, `.ctl/outbox/<stamp>_<idempotency key>.json`. No file holds a URL: the next run
-delivers to the webhook that is configured then, under the same idempotency key.
+delivers to the webhook that is configured then, under the same idempotency key. Nothing is dropped for its age; a file
+that cannot be read is put aside as `<name>.damaged` and said.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from ctl import clock, store
-from ctl.model.notifications import DeliveryResult, Message
+from ctl.model.notifications import DeliveryResult, Kind, Message
 from ctl.store.files import remove_temporaries
 
-KEEP_DAYS: Final = 14
-MOST_PER_RUN: Final = 5
+MOST_PER_RUN: Final = 50
+MOST_SECONDS: Final = 30.0
 
 _NAME: Final = re.compile(r"\d{8}_\d{6}_[0-9a-f]{32}\.json")
 _LEVELS: Final = ("info", "warn", "alert")
-_KINDS: Final = ("success", "symbol_failure", "gate_failure", "runner_error")
+_KINDS: Final = get_args(Kind)
 
 Send = Callable[[Message], DeliveryResult]
 
@@ -38,14 +41,26 @@ class Waiting:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """What became of the messages of earlier runs. left: how many wait; problems: files that were put aside."""
+
+    results: tuple[DeliveryResult, ...]
+    left: int
+    problems: tuple[str, ...]
+
+
 def put(folder: Path, message: Message, *, instant: datetime) -> Waiting:
     """Write a message down before it is delivered. Raises WorkspaceError or OSError where that is impossible."""
-    remove_temporaries(folder)
-    pending(folder, instant=instant)  # drops what is too old, so that a webhook that is gone fills no disk
     path = folder / f"{clock.stamp(instant)}_{message.idempotency_key}.json"
     waiting = Waiting(path, message, instant, 0)
     _write(waiting)
     return waiting
+
+
+def clear(folder: Path) -> None:
+    """Remove what killed runs left half written. Only while nobody else can be writing there."""
+    remove_temporaries(folder)
 
 
 def withdraw(waiting: Waiting) -> None:
@@ -61,32 +76,36 @@ def settle(waiting: Waiting, result: DeliveryResult) -> None:
         _write(Waiting(waiting.path, waiting.message, waiting.created, waiting.attempts + result.attempts))
 
 
-def pending(folder: Path, *, instant: datetime) -> list[Waiting]:
-    """Messages that earlier runs left, oldest first; those older than KEEP_DAYS and unreadable ones are dropped."""
+def names(folder: Path) -> list[str]:
+    """The files of the messages that wait, oldest first, by name alone."""
     if folder.is_symlink() or not folder.is_dir():
         return []
-    found: list[Waiting] = []
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink() or not _NAME.fullmatch(path.name):
-            continue
-        waiting = _read(path)
-        if waiting is None or instant - waiting.created > timedelta(days=KEEP_DAYS):
-            path.unlink(missing_ok=True)
-        else:
-            found.append(waiting)
-    return found
+    return sorted(name for name in os.listdir(folder) if _NAME.fullmatch(name))  # noqa: PTH208 - names are enough
 
 
-def resend(folder: Path, send: Send, *, instant: datetime) -> list[DeliveryResult]:
-    """Deliver what earlier runs left, at most MOST_PER_RUN; the first failure that may pass ends it."""
+def resend(folder: Path, send: Send) -> Resent:
+    """Deliver what earlier runs left, oldest first; the first failure that may pass, or a bound, ends it."""
+    waiting = names(folder)
     results: list[DeliveryResult] = []
-    for waiting in pending(folder, instant=instant)[:MOST_PER_RUN]:
-        result = send(waiting.message)
-        settle(waiting, result)
+    problems: list[str] = []
+    taken, until = 0, time.monotonic() + MOST_SECONDS
+    for name in waiting[:MOST_PER_RUN]:
+        if time.monotonic() > until:
+            break
+        path = folder / name
+        message = None if path.is_symlink() else _read(path)
+        if message is None:
+            path.rename(path.with_name(f"{name}.damaged"))
+            problems.append(f"a notification in the outbox cannot be read: {path}.damaged")
+            taken += 1
+            continue
+        result = send(message.message)
+        settle(message, result)
         results.append(result)
         if not result.delivered and not result.permanent:
             break
-    return results
+        taken += 1
+    return Resent(tuple(results), len(waiting) - taken, tuple(problems))
 
 
 def _write(waiting: Waiting) -> None:

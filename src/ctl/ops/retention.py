@@ -2,16 +2,19 @@
 
 The unit is a record: the files of one run, that is an ops log, or a run summary with its trades. Only
 files of the cycle's own naming pattern in its own folders are looked at, and no link is followed. A
-record that is the newest of its kind, or that the decision log or a certificate cites, always stays.
+record that is one of the newest four of its kind, or that the decision log or a certificate cites, always stays. Where
+the clock has jumped, everything stays: one false reading must not destroy what cannot be made again.
 """
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +24,18 @@ from ctl.model.run import Retention, RetentionItem
 from ctl.store.files import TEMPORARY
 
 DEFAULT_DAYS: Final = 45
+KEPT_OF_A_KIND: Final = 4
+CLOCK_DOUBTFUL: Final = "CLOCK_DOUBTFUL"
 
 _STEM: Final = r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?"
 _PATTERNS: Final = {
     "run_summaries": (re.compile(_STEM + r"_portfolio_run\.json"), re.compile(_STEM + r"_trades\.parquet")),
     "ops_logs": (re.compile(_STEM + r"_ops\.json"),),
 }
+# What a citation looks like: the name of one of our files, or the digest of any.
+_CITATION: Final = re.compile(
+    rb"\d{8}_\d{6}(?:_[1-9]\d{0,3})?_(?:portfolio_run\.json|trades\.parquet|ops\.json)|[0-9a-f]{64}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,50 +75,70 @@ class _Record:
         return sum(file.size for file in self.files)
 
 
-def retain(workspace: store.Workspace, limits: RetentionLimits, *, instant: datetime, dry_run: bool) -> Retention:
+def retain(
+    workspace: store.Workspace,
+    limits: RetentionLimits,
+    *,
+    instant: datetime,
+    dry_run: bool,
+    own: Collection[str] = (),
+) -> Retention:
     """Remove what the limits do not keep; a dry run only says what it would remove. Never raises OSError.
 
-    instant: the command's reading of the clock; ages are counted from the stamp in a file's name to it.
+    instant: the command's reading of the clock; ages are counted from the stamp in a file's name to it. own: names of
+    the files that this very run has written, which say nothing about the clock.
     Call it while holding the run lock: temporary files found then are left over from killed runs.
     """
-    return _Sweep(workspace, limits, instant, dry_run=dry_run).run()
+    return _Sweep(workspace, limits, instant, dry_run=dry_run, own=frozenset(own)).run()
 
 
-def ops_logs_newest_first(folder: Path) -> list[Path]:
-    """The ops logs of a folder by the stamp and number in their names; an absent folder has none."""
+def newest_ops_logs(folder: Path, most: int) -> list[Path]:
+    """The newest ops logs of a folder by the stamp and number in their names; an absent folder has none."""
+    (pattern,) = _PATTERNS["ops_logs"]
     try:
-        records, _ = _scan(folder, _PATTERNS["ops_logs"])
+        found = [match for name in os.listdir(folder) if (match := pattern.fullmatch(name))]  # noqa: PTH208
     except OSError:
         return []
-    records.sort(key=lambda record: record.age_key, reverse=True)
-    return [folder / record.files[0].name for record in records]
+    newest = heapq.nlargest(most, found, key=lambda match: (match["stamp"], int(match["number"] or 1)))
+    return [folder / match.string for match in newest]
 
 
 class _Sweep:
     """One pass over the folders, and what it did."""
 
     def __init__(
-        self, workspace: store.Workspace, limits: RetentionLimits, instant: datetime, *, dry_run: bool
+        self,
+        workspace: store.Workspace,
+        limits: RetentionLimits,
+        instant: datetime,
+        *,
+        dry_run: bool,
+        own: frozenset[str],
     ) -> None:
         self._workspace, self._limits, self._instant, self._dry_run = workspace, limits, instant, dry_run
+        self._own = own
         self._removed: list[RetentionItem] = []
         self._kept: list[RetentionItem] = []
         self._problems: list[str] = []
-        self._citations: list[tuple[str, bytes]] | None = None
+        self._citations: Mapping[bytes, str] | None = None
 
     def run(self) -> Retention:
         records: list[_Record] = []
         for kind, patterns in _PATTERNS.items():
             records += self._scanned(self._workspace.cycle / kind, patterns)
         records.sort(key=lambda record: (record.age_key, record.folder.name))
-        newest = {id(record) for record in _newest(records)}
-        excess = self._excess_by_age_and_count(records)
-        left: list[_Record] = []
-        for record in records:
-            reason = excess.get(id(record))
-            if reason is None or not self._take(record, reason, newest=id(record) in newest):
-                left.append(record)
-        self._cut_to_size(left, newest, considered=excess)
+        doubt = self._clock_doubt(records)
+        if doubt is None:
+            newest = {id(record) for record in _newest(records)}
+            excess = self._excess_by_age_and_count(records)
+            left: list[_Record] = []
+            for record in records:
+                reason = excess.get(id(record))
+                if reason is None or not self._take(record, reason, newest=id(record) in newest):
+                    left.append(record)
+            self._cut_to_size(left, newest, considered=excess)
+        else:
+            self._problems.append(doubt)
         return Retention(
             self._dry_run,
             self._limits.days,
@@ -119,6 +148,28 @@ class _Sweep:
             tuple(self._kept),
             tuple(self._problems),
         )
+
+    def _clock_doubt(self, records: Sequence[_Record]) -> str | None:
+        """Why the clock cannot be trusted with removals, or None.
+
+        The instant, and each of the newest records up to it, must lie within twice the retention age of the record
+        before: also a clock that is ahead for the second time finds the gap that the first time left.
+        """
+        if self._limits.days is None:
+            return None
+        stamps = {
+            record.stamp
+            for record in records
+            if record.stamp <= self._instant and self._own.isdisjoint(file.name for file in record.files)
+        }
+        chain = [self._instant, *heapq.nlargest(KEPT_OF_A_KIND, stamps)]
+        for later, earlier in pairwise(chain):
+            if later - earlier > timedelta(days=2 * self._limits.days):
+                return (
+                    f"{CLOCK_DOUBTFUL}: nothing is removed: {later:%Y-%m-%d} lies more than twice the retention age "
+                    f"({2 * self._limits.days} days) after the record before it, {earlier:%Y-%m-%d}; check the clock"
+                )
+        return None
 
     def _scanned(self, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[_Record]:
         link = _link_within(self._workspace.root, folder)
@@ -162,7 +213,7 @@ class _Sweep:
 
     def _take(self, record: _Record, reason: str, *, newest: bool) -> bool:
         """Remove a record unless a rule keeps it; whether it was removed (in a dry run: would be)."""
-        keeper = "the newest of its kind" if newest else self._citing(record)
+        keeper = f"one of the newest {KEPT_OF_A_KIND} of its kind" if newest else self._citing(record)
         if keeper is not None:
             self._kept += self._items(record.folder, record.files, f"{reason}, but {keeper}")
             return False
@@ -173,14 +224,13 @@ class _Sweep:
         """Why a citation keeps the record, or None. What cannot be read might cite it."""
         try:
             if self._citations is None:
-                self._citations = list(_citing_texts(self._workspace))
+                self._citations = _citations(self._workspace)
             for file in record.files:
-                needles = [file.name.encode()]
-                if self._citations:
-                    needles.append(sha256_file(record.folder / file.name).encode())
-                for name, text in self._citations:
-                    if any(needle in text for needle in needles):
-                        return f"cited by {name}"
+                where = self._citations.get(file.name.encode())
+                if where is None and self._citations:
+                    where = self._citations.get(sha256_file(record.folder / file.name).encode())
+                if where is not None:
+                    return f"cited by {where}"
         except OSError as error:
             problem = f"{error.filename} cannot be read ({error.strerror}), so what it cites is unknown"
             if problem not in self._problems:
@@ -228,15 +278,26 @@ def _citing_texts(workspace: store.Workspace) -> Iterator[tuple[str, bytes]]:
         yield workspace.relative(path), path.read_bytes()
 
 
+def _citations(workspace: store.Workspace) -> dict[bytes, str]:
+    """Every file name and digest that is cited, and where first. Raises OSError for what cannot be read."""
+    found: dict[bytes, str] = {}
+    for name, text in _citing_texts(workspace):
+        for citation in _CITATION.findall(text):
+            found.setdefault(citation, name)
+    return found
+
+
 def _newest(records: Iterable[_Record]) -> list[_Record]:
-    """Per file pattern of each folder, the record that holds the newest file of it."""
-    newest: dict[tuple[Path, int], _Record] = {}
+    """Per file pattern of each folder, the records that hold the newest files of it."""
+    of_kind: dict[tuple[Path, int], list[_Record]] = {}
     for record in records:
         for file in record.files:
-            key = (record.folder, file.pattern)
-            if key not in newest or record.age_key > newest[key].age_key:
-                newest[key] = record
-    return list(newest.values())
+            of_kind.setdefault((record.folder, file.pattern), []).append(record)
+    return [
+        record
+        for held in of_kind.values()
+        for record in heapq.nlargest(KEPT_OF_A_KIND, held, key=lambda record: record.age_key)
+    ]
 
 
 def _link_within(root: Path, folder: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ctl import clock
 from ctl.channels import is_durable
 from ctl.model.run import OpsLog
-from ctl.ops.retention import ops_logs_newest_first
+from ctl.ops.retention import newest_ops_logs
 
 _LOOK_BACK: Final = 60
 
@@ -48,7 +48,7 @@ def _earlier(folder: Path, current: Path, *, dry_run: bool) -> Iterator[OpsLog]:
     from pydantic import TypeAdapter
 
     adapter = TypeAdapter(OpsLog)
-    for path in ops_logs_newest_first(folder)[:_LOOK_BACK]:
+    for path in newest_ops_logs(folder, _LOOK_BACK):
         if path == current:
             continue
         try:

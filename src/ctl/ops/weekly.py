@@ -1,7 +1,7 @@
-"""The weekly cycle: retention -> gate -> run -> ops log -> notification.
+"""The weekly cycle: gate -> run -> ops log -> notification -> retention.
 
 The ops log is written first of all, saying that the run has not finished; replaced when the run has
-ended, before the notification; and replaced once more with how the notification went. So every cycle
+ended, before the notification; and replaced once more with how notification and retention went. So every cycle
 that started leaves a log, also one that was killed, and its last state is the last that was reached.
 """
 
@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
-from ctl import __version__, clock, ops_notifier, run_orchestrator, store
+from ctl import __version__, clock, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.flows import portfolio
@@ -26,13 +26,16 @@ from ctl.model.run import Digests, NotifyMode, OpsError, OpsGateSymbol, OpsLog, 
 from ctl.operating_profile import OperatingProfile
 from ctl.ops import outbox
 from ctl.ops.retention import RetentionLimits, retain
-from ctl.ops.termination import EXIT_TERMINATED, Terminated, stoppable, uninterrupted
 from ctl.ops.transitions import announced_since
 from ctl.ops_notifier import Occasion
 from ctl.run_orchestrator import Run, RunOptions
+from ctl.stopping import Stopped
 
 OPS_ENDING: Final = "_ops.json"
-EXIT_INTERRUPTED: Final = 130
+# A stopped process has little time: one short attempt, and what it could not deliver waits for the next run.
+HASTY: Final = DeliveryLimits(attempts=1, connect=1.0, read=2.0, total=3.0)
+
+_STOPPED: Final = 128
 
 Show = Callable[[Iterator[Run]], Iterator[Run]]
 
@@ -84,11 +87,114 @@ def run_weekly(
     """Run one weekly cycle. stream: where a `stdout` notification is printed. show: passes a run's stages through.
 
     The log's exit_code: 0 gate passed and run completed; 1 unexpected error; 2 gate mismatch or invalid profile;
-    143 stopped by SIGTERM, 130 by the keyboard. Raises BusyError, leaving nothing, where another run
-    holds the workspace, and WorkspaceError, running nothing, where no ops log can be written.
+    143, 130, 129 stopped by SIGTERM, SIGINT, SIGHUP. Raises BusyError where another run holds the workspace, and
+    WorkspaceError where no ops log can be written: then nothing has run, and `not_started` says so.
     """
-    with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl ops"):
-        return _Cycle(workspace, options, instant, monotonic, stream, limits or DeliveryLimits(), show).run()
+    with stopping.stoppable():
+        stopping.hold()  # a log that has been begun is finished
+        try:
+            with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl ops"):
+                return _Cycle(workspace, options, instant, monotonic, stream, limits or DeliveryLimits(), show).run()
+        finally:
+            stopping.release()
+
+
+def not_started(
+    error: CtlError, options: WeeklyOptions, *, workspace: store.Workspace | None, instant: datetime, stream: TextIO
+) -> tuple[str, ...]:
+    """Notify of a cycle that did not begin, and ping; returns warnings. workspace: None where it cannot be read.
+
+    The outbox keeps the message where it can be written; what the holder of the workspace has there is left alone.
+    """
+    cycle_id = workspace.cycle_id if workspace is not None else ""
+    occasion = Occasion(cycle_id, instant, options.run.dry_run, workspace is not None and workspace.simulated)
+    message = ops_notifier.not_started(occasion, ops_notifier.redact(str(error), options.secrets), error.code)
+    post = _Post(options, None if workspace is None else outbox_folder(workspace), instant, stream, HASTY)
+    post.deliver(message, post.put(message))
+    post.ping("failure", message.text)
+    return tuple(post.warnings)
+
+
+def outbox_folder(workspace: store.Workspace) -> Path:
+    """Where messages wait."""
+    return workspace.root / ".ctl" / "outbox"
+
+
+class _Post:
+    """What leaves the machine: messages through the channel and the outbox, pings. Never raises an Exception."""
+
+    def __init__(
+        self,
+        options: WeeklyOptions,
+        folder: Path | None,
+        instant: datetime,
+        stream: TextIO | None,
+        limits: DeliveryLimits,
+    ) -> None:
+        self._options, self._folder, self._instant = options, folder, instant
+        self._stream, self._limits = stream, limits
+        self.durable = is_durable(options.notify)
+        self.warnings: list[str] = []
+        self.late: list[DeliveryResult] = []
+
+    def put(self, message: Message) -> outbox.Waiting | None:
+        """Write the message down before it is delivered; a failure is a warning, and delivery goes on."""
+        if not self.durable or self._folder is None:
+            return None
+        try:
+            return outbox.put(self._folder, message, instant=self._instant)
+        except (CtlError, OSError) as error:
+            self.warnings.append(f"the outbox cannot be written: {error}")
+            return None
+
+    def deliver(self, message: Message, waiting: outbox.Waiting | None, *, hasty: bool = False) -> DeliveryResult:
+        """Deliver a message and settle it in the outbox."""
+        result = self._send(message, HASTY if hasty else self._limits)
+        try:
+            if waiting is not None:
+                outbox.settle(waiting, result)
+        except (CtlError, OSError) as error:
+            self.warnings.append(f"the outbox cannot be used: {error}")
+        if not result.delivered and self._options.notify != "none":
+            self.warnings.append(f"the notification was not delivered: {result.error}")
+        return result
+
+    def deliver_late(self) -> None:
+        """Where the channel has just taken a message, deliver what earlier runs left, as far as time allows."""
+        if not self.durable or self._folder is None:
+            return
+        try:
+            sent = outbox.resend(self._folder, lambda message: self._send(message, self._limits))
+        except (CtlError, OSError) as error:
+            self.warnings.append(f"the outbox cannot be used: {error}")
+            return
+        self.late = list(sent.results)
+        self.warnings += [
+            f"an earlier notification was not delivered: {late.error}" for late in sent.results if late.error
+        ]
+        self.warnings += sent.problems
+        if sent.left:
+            self.warnings.append(f"{sent.left} earlier notifications wait in {self._folder}")
+
+    def _send(self, message: Message, limits: DeliveryLimits) -> DeliveryResult:
+        route = Route(self._options.webhook_url, self._stream, limits)
+        return ops_notifier.notify(message, mode=self._options.notify, route=route)
+
+    def ping(self, signal: Literal["start", "success", "failure"], body: str = "") -> None:
+        """Tell the dead-man's switch, where there is one."""
+        if self._options.ping_url is None:
+            return
+        problem = ops_notifier.ping(self._options.ping_url, signal, run_id=_run_id(self._instant), body=body)
+        if problem is not None:
+            self.warnings.append(f"the dead-man's switch was not told of the {signal}: {problem}")
+
+
+def _run_id(instant: datetime) -> str:
+    """A UUID for the pings of one run, from its instant and process."""
+    import os
+    import uuid
+
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ctl:{clock.iso(instant)}:{os.getpid()}"))
 
 
 class _Cycle:
@@ -106,7 +212,7 @@ class _Cycle:
     ) -> None:
         self._workspace, self._options, self._instant = workspace, options, instant
         self._monotonic, self._stream, self._limits, self._show = monotonic, stream, limits, show
-        self._durable = is_durable(options.notify)
+        self._post = _Post(options, outbox_folder(workspace), instant, stream, limits)
         self._occasion = Occasion(workspace.cycle_id, instant, options.run.dry_run, workspace.simulated)
         self._profile: OperatingProfile | None = None
         self._decision: GateDecision | None = None
@@ -122,24 +228,26 @@ class _Cycle:
         self._path = self._open_log()
 
     def run(self) -> WeeklyOutcome:
-        self._ping("start")
+        """The whole cycle, begun and left with signals held."""
         message: Message | None = None
         try:
-            with stoppable():
-                message = self._work()
-        except Terminated:
-            self._fail(EXIT_TERMINATED, "RUN_STOPPED", "stopped by SIGTERM before the run had completed")
-        except KeyboardInterrupt:
-            self._fail(EXIT_INTERRUPTED, "RUN_STOPPED", "interrupted from the keyboard before the run had completed")
-        with uninterrupted():
-            return self._finish(message)
+            stopping.release()
+            stopping.check()
+            self._post.ping("start")
+            message = self._work()
+            stopping.hold()
+        except Stopped:
+            stopping.hold()
+        stop = stopping.asked()  # also one that was swallowed
+        if stop is not None:
+            message = self._stopped(stop)
+        assert message is not None  # noqa: S101 - without a stop the work has come to its message
+        return self._finish(message)
 
     def _work(self) -> Message:
-        """Retention, gate and run; the message that says how they ended. Every error ends up in the log."""
+        """Gate and run; the message that says how they ended. Every error ends up in the log."""
         options = self._options
         try:
-            with self._timed("retention"):
-                self._retain()
             with self._timed("gate"):
                 profile = portfolio.read_profile(self._workspace, options.profile)
                 self._profile = profile
@@ -177,7 +285,12 @@ class _Cycle:
 
     def _retain(self) -> None:
         options = self._options
-        done = retain(self._workspace, options.retention, instant=self._instant, dry_run=options.run.dry_run)
+        if not options.run.dry_run and self._post.durable:
+            outbox.clear(outbox_folder(self._workspace))
+        own = {self._path.name}
+        if self._log.summary_path is not None:
+            own.add(Path(self._log.summary_path).name)
+        done = retain(self._workspace, options.retention, instant=self._instant, dry_run=options.run.dry_run, own=own)
         self._note(retention=done)
         self._warnings += [f"retention: {problem}" for problem in done.problems]
 
@@ -197,6 +310,9 @@ class _Cycle:
         """Go through a run behind its gate; the summary once everything is written. Raises what ends the run."""
         for stage in self._show(stages):
             run = stage
+            stopping.check()
+            if run.summary is not None and run.summary_path is None:
+                stopping.hold()  # settling and persisting are not torn apart
             if run.summary is not None:
                 results = run.summary.symbol_run_results
                 self._note(run={item.symbol: OpsRunSymbol(item.status, item.reason) for item in results})
@@ -227,34 +343,40 @@ class _Cycle:
         error = OpsError(code, self._clean(text), tuple(self._clean(problem) for problem in problems))
         self._note(exit_code=exit_code, has_errors=has_errors, error=error)
 
-    def _finish(self, message: Message | None) -> WeeklyOutcome:
-        """Outbox, log, delivery, log again. A stopped run does not wait for a webhook.
+    def _stopped(self, stop: Stopped) -> Message:
+        """The run was asked to end: what it has put on record stays, and the log says that it was stopped."""
+        done = self._log.summary_path is not None or not self._log.aborted
+        text = f"{stop} {'after the run had completed' if done else 'before the run had completed'}"
+        self._fail(stop.exit_code, stopping.CODE, text)
+        return ops_notifier.stopped(self._occasion, text)
+
+    def _finish(self, message: Message) -> WeeklyOutcome:
+        """Outbox, log, delivery, retention, log again; signals are held but while the network is waited for.
 
         The message is in the outbox before the log says that the run has ended, so that no run which
         ended on record can go unannounced.
         """
-        if message is None:
-            self._write_log()
-            text = self._log.error.text if self._log.error else "stopped"
-            notification = DeliveryResult(
-                self._options.notify, "alert", text, False, 0, None, "not attempted: the run was stopped", ""
-            )
-        else:
-            message = self._unless_unchanged(message)
-            message = replace(message, text=ops_notifier.redact(message.text, self._options.secrets))
-            waiting = self._put(message)
-            if not self._write_log():
-                if waiting is not None:
-                    outbox.withdraw(waiting)
-                message = self._broken("WRITE_FAILED", self._warnings[-1])
-                waiting = self._put(message)
-            with self._timed("notification"):
-                notification = self._deliver(message, waiting)
-        self._note(notification=notification.record)
+        message = self._unless_unchanged(message)
+        message = replace(message, text=ops_notifier.redact(message.text, self._options.secrets))
+        waiting = self._post.put(message)
+        if not self._write_log():
+            if waiting is not None:
+                outbox.withdraw(waiting)
+            message = self._broken("WRITE_FAILED", self._warnings[-1])
+            waiting = self._post.put(message)
+        with self._timed("notification"):
+            notification = self._deliver(message, waiting)
+        if stopping.asked() is None:
+            with self._timed("retention"):
+                self._retain()
+        self._note(notification=notification.record, late=tuple(late.record for late in self._post.late))
+        stopping.ignore()
+        late_stop = stopping.asked()
+        if late_stop is not None and self._log.exit_code < _STOPPED:
+            self._stopped(late_stop)
         self._write_log()
-        self._ping("success" if self._log.exit_code == EXIT_OK else "failure")
-        if not notification.delivered and self._options.notify != "none":
-            self._warnings.append(f"the notification was not delivered: {notification.error}")
+        good = self._log.exit_code == EXIT_OK and not self._log.has_errors
+        self._post.ping("success" if good else "failure", notification.text)
         return WeeklyOutcome(
             log=self._log,
             log_path=self._path,
@@ -262,56 +384,31 @@ class _Cycle:
             decision=self._decision,
             summary=self._summary,
             notification=notification,
-            warnings=tuple(self._clean(warning) for warning in self._warnings),
+            warnings=tuple(self._clean(warning) for warning in (*self._warnings, *self._post.warnings)),
         )
 
     def _unless_unchanged(self, message: Message) -> Message:
         """The heartbeat in place of an alert that the channel has already had; any other message as it is."""
-        if not self._durable or message.level == "info":
+        if not self._post.durable or message.level == "info":
             return message
         since = announced_since(self._workspace.ops_logs, self._path, self._log)
         return message if since is None else ops_notifier.heartbeat(message, since=since)
 
-    def _ping(self, signal: Literal["start", "success", "failure"]) -> None:
-        if self._options.ping_url is None:
-            return
-        problem = ops_notifier.ping(self._options.ping_url, signal)
-        if problem is not None:
-            self._warnings.append(f"the dead-man's switch was not told of the {signal}: {problem}")
-
-    @property
-    def _outbox(self) -> Path:
-        return self._workspace.root / ".ctl" / "outbox"
-
-    def _put(self, message: Message) -> outbox.Waiting | None:
-        """Write the message down before it is delivered; a failure is a warning, and delivery goes on."""
-        if not self._durable:
-            return None
-        try:
-            return outbox.put(self._outbox, message, instant=self._instant)
-        except (CtlError, OSError) as error:
-            self._warnings.append(f"the outbox cannot be written: {error}")
-            return None
-
-    def _send(self, message: Message) -> DeliveryResult:
-        return ops_notifier.notify(
-            message,
-            mode=self._options.notify,
-            route=Route(self._options.webhook_url, self._stream, self._limits),
-        )
-
     def _deliver(self, message: Message, waiting: outbox.Waiting | None) -> DeliveryResult:
-        """Deliver the message; where a durable channel has taken it, also what earlier runs could not deliver."""
-        result = self._send(waiting.message if waiting is not None else message)
+        """Deliver the message, and what earlier runs left. A signal ends the waiting; the outbox keeps the message."""
+        stopped = stopping.asked() is not None
         try:
-            if waiting is not None:
-                outbox.settle(waiting, result)
-            if self._durable and result.delivered:
-                for late in outbox.resend(self._outbox, self._send, instant=self._instant):
-                    if not late.delivered:
-                        self._warnings.append(f"an earlier notification was not delivered: {late.error}")
-        except (CtlError, OSError) as error:
-            self._warnings.append(f"the outbox cannot be used: {error}")
+            stopping.release()
+            try:
+                result = self._post.deliver(message, waiting, hasty=stopped)
+                if result.delivered and not stopped:
+                    self._post.deliver_late()
+            finally:
+                stopping.hold()
+        except Stopped as stop:
+            mode, level = self._options.notify, message.level
+            error = f"{stop} while it was delivered; it waits in the outbox"
+            return DeliveryResult(mode, level, message.text, False, 0, None, error, message.idempotency_key)
         return result
 
     def _open_log(self) -> Path:

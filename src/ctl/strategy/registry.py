@@ -10,6 +10,7 @@ import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
+from ctl import stopping
 from ctl.errors import ProfileError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def find(name: str) -> Strategy:
         strategy: Strategy = found() if isinstance(found, type) else found
         offers = strategy.name == name and all(callable(getattr(strategy, part)) for part in _METHODS)
     except Exception as error:  # whatever a package does while it is imported, the gate refuses in one line
+        stopping.check()
         text = " ".join(str(error).split()) or "no message"
         raise ProfileError(
             f"strategy {name!r} ({homes[0]}) cannot be used: {type(error).__name__}: {text}", code=_UNUSABLE
@@ -66,6 +68,7 @@ def fingerprint(strategy: Strategy) -> str:
     try:
         found = strategy.fingerprint()
     except Exception as error:  # as above: a package's failure is a refusal
+        stopping.check()
         text = " ".join(str(error).split()) or "no message"
         raise ProfileError(
             f"strategy {strategy.name!r} gives no fingerprint: {type(error).__name__}: {text}", code=_UNUSABLE

@@ -18,13 +18,14 @@ from ctl.ops.retention import RetentionLimits, retain
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
 TOML = 'schema_version = 1\ncycle_id = "cutover_v1"\nprofile = "p.yaml"\n'
 DATES = ("20260105_050000", "20260116_050007", "20260116_050006", "20260209_050000", "20260223_050000")
+NEWEST = ("20260224_050000", "20260225_050000", "20260226_050000", "20260227_050000")
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> store.Workspace:
     (tmp_path / "ctl.toml").write_text(TOML)
     found = store.Workspace.load(tmp_path)
-    for stamp in DATES:
+    for stamp in (*DATES, *NEWEST):
         store.write_atomic(found.ops_logs / f"{stamp}_ops.json", b"{}" * 50)
         store.write_atomic(found.run_summaries / f"{stamp}_portfolio_run.json", stamp.encode() * 10)
         store.write_atomic(found.run_summaries / f"{stamp}_trades.parquet", b"x" * 850)
@@ -41,7 +42,10 @@ def sweep(workspace: store.Workspace, *, dry_run: bool = False, **limits: Any) -
 
 
 def of(*stamps: str) -> list[str]:
-    return sorted(f"{stamp}_{end}" for stamp in stamps for end in ("ops.json", "portfolio_run.json", "trades.parquet"))
+    """The files of these records, and of the four newest, which always stay."""
+    return sorted(
+        f"{stamp}_{end}" for stamp in (*stamps, *NEWEST) for end in ("ops.json", "portfolio_run.json", "trades.parquet")
+    )
 
 
 def test_45_days_by_the_stamp_in_the_name_are_kept(workspace: store.Workspace) -> None:
@@ -62,27 +66,27 @@ def test_45_days_by_the_stamp_in_the_name_are_kept(workspace: store.Workspace) -
 
 def test_a_dry_run_says_the_same_and_removes_nothing(workspace: store.Workspace) -> None:
     before = left(workspace)
-    dry = sweep(workspace, dry_run=True, max_files=2, max_mb=0.002)
+    dry = sweep(workspace, dry_run=True, max_files=6, max_mb=0.002)
     assert left(workspace) == before
-    real = sweep(workspace, max_files=2, max_mb=0.002)
+    real = sweep(workspace, max_files=6, max_mb=0.002)
     assert dry.removed == real.removed
     assert dry.kept == real.kept
     assert (dry.dry_run, real.dry_run) == (True, False)
 
 
 def test_count_keeps_the_newest_records_of_each_folder(workspace: store.Workspace) -> None:
-    found = sweep(workspace, days=None, max_files=2)
+    found = sweep(workspace, days=None, max_files=6)
     assert left(workspace) == of("20260209_050000", "20260223_050000")
-    assert {item.reason for item in found.removed} == {"beyond the newest 2"}
+    assert {item.reason for item in found.removed} == {"beyond the newest 6"}
 
 
 def test_size_removes_the_oldest_until_the_rest_fits(workspace: store.Workspace) -> None:
-    # a run is 150 + 850 bytes, its log 100: five weeks are 5,500 bytes
-    sweep(workspace, days=None, max_mb=0.0034)
+    # a run is 150 + 850 bytes, its log 100: nine are 9,900 bytes
+    sweep(workspace, days=None, max_mb=0.0078)
     assert left(workspace) == of("20260116_050007", "20260209_050000", "20260223_050000")
-    sweep(workspace, days=None, max_mb=0.0033)
+    sweep(workspace, days=None, max_mb=0.0077)
     assert left(workspace) == of("20260116_050007", "20260209_050000", "20260223_050000")
-    sweep(workspace, days=None, max_mb=0.00325)
+    sweep(workspace, days=None, max_mb=0.00765)
     assert left(workspace) == sorted(
         [
             *of("20260209_050000", "20260223_050000"),
@@ -92,23 +96,54 @@ def test_size_removes_the_oldest_until_the_rest_fits(workspace: store.Workspace)
     )
 
 
-def test_the_newest_of_a_kind_is_never_removed(workspace: store.Workspace) -> None:
-    found = sweep(workspace, days=0, max_files=0, max_mb=0)
-    assert left(workspace) == of("20260223_050000")
-    assert {item.reason for item in found.kept} == {"older than 0 days, but the newest of its kind"}
+def test_the_newest_four_of_a_kind_are_never_removed(workspace: store.Workspace) -> None:
+    found = sweep(workspace, days=3, max_files=0, max_mb=0)
+    assert left(workspace) == of()
+    assert {item.reason for item in found.kept} == {"older than 3 days, but one of the newest 4 of its kind"}
 
 
-def test_the_newest_trades_stay_also_where_a_later_run_has_none(workspace: store.Workspace) -> None:
-    (workspace.run_summaries / "20260223_050000_trades.parquet").unlink()
-    sweep(workspace, days=0)
-    assert "20260209_050000_trades.parquet" in left(workspace)
+def test_the_newest_trades_stay_also_where_later_runs_have_none(workspace: store.Workspace) -> None:
+    for stamp in NEWEST:
+        (workspace.run_summaries / f"{stamp}_trades.parquet").unlink()
+    sweep(workspace, days=3)
+    kept = [name[:15] for name in left(workspace) if name.endswith("_trades.parquet")]
+    assert kept == ["20260116_050006", "20260116_050007", "20260209_050000", "20260223_050000"]
+
+
+@pytest.mark.parametrize(
+    ("instant", "doubtful"),
+    [("2026-05-28T05:00:00", False), ("2026-05-28T05:00:01", True), ("2027-03-02T05:00:00", True)],
+)
+def test_a_clock_twice_the_retention_age_after_the_newest_record_removes_nothing(
+    workspace: store.Workspace, instant: str, doubtful: bool
+) -> None:
+    # the newest record is of 2026-02-27 05:00:00; 90 days later is 2026-05-28 05:00:00
+    before = left(workspace)
+    now = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    own = workspace.ops_logs / f"{now:%Y%m%d_%H%M%S}_ops.json"
+    store.write_atomic(own, b"{}")
+    found = retain(workspace, RetentionLimits(max_files=1, max_mb=0), instant=now, dry_run=False, own={own.name})
+    assert any(problem.startswith("CLOCK_DOUBTFUL") for problem in found.problems) is doubtful
+    assert (left(workspace) == sorted([*before, own.name])) is doubtful
+    assert (found.removed == ()) is doubtful
+
+
+def test_a_clock_that_is_ahead_for_the_second_time_finds_the_gap_of_the_first(workspace: store.Workspace) -> None:
+    store.write_atomic(workspace.ops_logs / "20270301_050000_ops.json", b"{}")
+    before = left(workspace)
+    later = datetime(2027, 3, 2, 5, 0, 7, tzinfo=UTC)
+    found = retain(workspace, RetentionLimits(), instant=later, dry_run=False)
+    assert (left(workspace), found.removed) == (before, ())
+    # and the right clock, after it, removes what is old by it, and no more
+    assert len(sweep(workspace).removed) == 6
 
 
 def test_second_runs_of_a_second_are_later(workspace: store.Workspace) -> None:
-    for number in (2, 10):
-        store.write_atomic(workspace.ops_logs / f"20260223_050000_{number}_ops.json", b"{}")
+    for number in (2, 3, 10):
+        store.write_atomic(workspace.ops_logs / f"20260227_050000_{number}_ops.json", b"{}")
     sweep(workspace, days=None, max_files=1)
-    assert [name for name in left(workspace) if name.endswith("_ops.json")] == ["20260223_050000_10_ops.json"]
+    names = [name for name in left(workspace) if name.endswith("_ops.json")]
+    assert names == [f"20260227_050000_{number}ops.json" for number in ("10_", "2_", "3_", "")]
 
 
 @pytest.mark.parametrize("citing", ["log_name", "log_digest", "certificate_name", "certificate_digest"])
@@ -117,18 +152,18 @@ def test_cited_records_stay_whole(workspace: store.Workspace, citing: str) -> No
     needle = name if citing.endswith("name") else sha256_bytes((workspace.run_summaries / name).read_bytes())
     path = workspace.decision_log if citing.startswith("log") else workspace.certificate_path("ES")
     store.write_atomic(path, f'{{"inputs": ["{needle}"]}}\n'.encode())
-    found = sweep(workspace, days=1, max_mb=0)
+    found = sweep(workspace, days=2, max_mb=0)
     assert "20260105_050000_portfolio_run.json" in left(workspace)
     assert "20260105_050000_trades.parquet" in left(workspace)
     assert "20260105_050000_ops.json" not in left(workspace)
     reasons = {item.reason for item in found.kept if item.file.endswith(name)}
-    assert reasons == {f"older than 1 days, but cited by {workspace.relative(path)}"}
+    assert reasons == {f"older than 2 days, but cited by {workspace.relative(path)}"}
 
 
 def test_an_unreadable_decision_log_keeps_everything(workspace: store.Workspace) -> None:
     workspace.decision_log.mkdir(parents=True)
     before = left(workspace)
-    found = sweep(workspace, days=1)
+    found = sweep(workspace, days=2)
     assert left(workspace) == before
     assert len(found.problems) == 1
     assert "cannot be read" in found.problems[0]
@@ -150,7 +185,7 @@ def test_an_unreadable_decision_log_keeps_everything(workspace: store.Workspace)
 def test_other_files_are_not_ours(workspace: store.Workspace, name: str) -> None:
     path = workspace.ops_logs / name
     path.write_bytes(b"mine")
-    sweep(workspace, days=1, max_files=1, max_mb=0)
+    sweep(workspace, days=2, max_files=1, max_mb=0)
     assert path.read_bytes() == b"mine"
 
 
@@ -163,7 +198,7 @@ def test_links_and_folders_are_not_followed(workspace: store.Workspace, tmp_path
     link.symlink_to(target)
     folder = workspace.ops_logs / "20250103_000000_ops.json"
     folder.mkdir()
-    sweep(workspace, days=1)
+    sweep(workspace, days=2)
     assert target.read_bytes() == b"keep"
     assert link.is_symlink()
     assert folder.is_dir()
