@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ctl import ingest, stopping
+from ctl import stopping
 from ctl.errors import CtlError, InputError, UsageError, WorkspaceError
 from ctl.flows import inputs, vendor_files
 
