@@ -1,6 +1,6 @@
 """Slippage of a workspace's symbols: estimated from fills or from their bars, shown beside what the profile locks.
 
-It proposes and changes nothing: a new value takes force with a new profile version.
+It proposes and changes nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from ctl import strict_files
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
 from ctl.flows.series import canonical_series
-from ctl.trading import slippage
-from ctl.trading.slippage import Calibration, Fill
+from ctl.trading import intervals, slippage
+from ctl.trading.slippage import Calibration, Fill, OrderType
 
 if TYPE_CHECKING:
+    from ctl.flows.inputs import SymbolInputs
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
     from ctl.operating_profile import OperatingProfile
@@ -27,6 +29,20 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("session", "symbol", "side", "quantity", "price")
 REFERENCE: Final = "reference"
+CONTRACT: Final = "contract"
+ORDER_TYPE: Final = "order_type"
+_CALLED: Final = ("type",)  # what else that column is called
+
+_ORDER_TYPES: Final[Mapping[str, OrderType]] = {
+    "market": "market", "mkt": "market", "moo": "market",
+    "stop": "stop", "stp": "stop",
+    "limit": "limit", "lmt": "limit",
+}  # fmt: skip
+
+_SIDES: Final[Mapping[str, slippage.Side]] = {"buy": "buy", "sell": "sell"}
+
+_LARGEST: Final = 64 * 1024 * 1024
+_ROUNDING: Final = 1e-9  # of a price: what float arithmetic may put beyond the end of a range
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class SlippageReport:
     schema_version: Literal[1] = 1
     simulated: bool
     profile: str | None
-    confidence: float = slippage.CONFIDENCE
+    confidence: float = intervals.CONFIDENCE
     lots: int
     symbols: tuple[Proposal, ...]
 
@@ -81,28 +97,24 @@ def propose(
         config = workspace.symbol(symbol)
         settings = profile.symbol_settings.get(symbol) if profile else None
         tick = settings.tick_size if settings else config.tick
+        locked = settings.slippage_per_side if settings else None
         rows = [row for row in read.get(symbol, ()) if as_of is None or row.session <= as_of]
         calibration, error = None, None
         try:
-            if rows and all(row.reference is not None for row in rows):
-                calibration = slippage.from_fills([row.fill(None) for row in rows], tick=tick)
-            else:
-                symbol_inputs = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
-                series = canonical_series(symbol_inputs, config.calendar)
-                if series is None:
-                    raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
-                if rows:
-                    opens = _raw_opens(series)
-                    calibration = slippage.from_fills([row.fill(opens) for row in rows], tick=tick)
-                else:
-                    calibration = slippage.from_bars(series.frame, tick=tick, lots=lots, closes=series.meta.close_basis)
-        except InputError as refused:
-            if rows:
-                raise
-            error = str(refused)
+            symbol_inputs = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
+            series = canonical_series(symbol_inputs, config.calendar)
+            if series is None:
+                raise DataError(f"no series of {symbol}: the files hold another root", code="IDENTITY_MISMATCH")
         except CtlError as refused:
             error = str(refused)
-        locked = settings.slippage_per_side if settings else None
+        else:
+            if rows:
+                bars = _Bars(symbol_inputs, series)
+                made = [row.fill(bars.of(row)) for row in rows]
+                calibration = slippage.from_fills(made, tick=tick, locked=locked)
+            else:
+                closes = series.meta.close_basis
+                calibration = slippage.from_bars(series.frame, tick=tick, lots=lots, closes=closes, locked=locked)
         proposals.append(
             Proposal(
                 symbol, locked, _outside(locked, calibration), config.currency, config.point_value, calibration, error
@@ -126,8 +138,22 @@ def _outside(locked: float | None, calibration: Calibration | None) -> bool | No
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """What a fill is held against: the session's bar of the contract traded, in its own terms; None where the bars
+    have settlements alone.
+    """
+
+    contract: str
+    open: float | None
+    high: float | None
+    low: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class FillRow:
-    """One row of the file; `where` names it. reference None: the session's open is to stand in."""
+    """One row of the file; `where` names it. reference None: the session's open is to stand in. contract None: the one
+    that the series holds. order_type None: the file does not say.
+    """
 
     where: str
     session: date
@@ -135,31 +161,74 @@ class FillRow:
     quantity: float
     price: float
     reference: float | None
+    contract: str | None
+    order_type: OrderType | None
 
-    def fill(self, opens: Mapping[date, float] | None) -> Fill:
-        """The fill, its missing reference taken from `opens`. Raises InputError where that has none."""
-        reference = self.reference
-        if reference is None:
-            reference = (opens or {}).get(self.session)
+    def fill(self, day: Day | None) -> Fill:
+        """The fill, its missing reference the open of `day`. Raises InputError where it cannot be of that day."""
+        if day is None:
+            raise InputError(
+                "no bar of the fill's session",
+                where=self.where,
+                found=f"{self.contract + ', ' if self.contract else ''}{self.session}",
+                expected="a session and contract of the bars",
+                code="FILL_WITHOUT_BAR",
+            )
+        if day.high is not None and day.low is not None:
+            room = _ROUNDING * max(abs(day.high), abs(day.low))
+            if not day.low - room <= self.price <= day.high + room:
+                raise InputError(
+                    "the fill lies outside its session's range",
+                    where=self.where,
+                    found=f"{self.price:.10g}",
+                    expected=f"{day.low:.10g} to {day.high:.10g}, the range of {day.contract} on {self.session}",
+                    remedy="mend the row, or name the contract traded in a column contract",
+                    code="FILL_OUTSIDE_RANGE",
+                )
+        reference = self.reference if self.reference is not None else day.open
         if reference is None:
             raise InputError(
                 "no reference price for the fill",
                 where=self.where,
-                found=f"no open on {self.session}",
-                expected="a session with bars, or a value in the column reference",
+                found=f"no open of {day.contract} on {self.session}",
+                expected=f"a value in the column {REFERENCE}",
             )
-        return Fill(self.session, self.side, self.quantity, self.price, reference)
+        return Fill(self.session, self.side, self.quantity, self.price, reference, self.order_type)
+
+
+class _Bars:
+    """The bars of one symbol that its fills are held against."""
+
+    def __init__(self, symbol_inputs: SymbolInputs, series: ContinuousSeries | DailySeries) -> None:
+        import polars as pl
+
+        own = [(pl.col(name) - pl.col("adjustment")).alias(name) for name in _PRICES]
+        name = pl.col("contract").fill_null(symbol_inputs.symbol)
+        held = series.frame.select("session", name, *own)
+        self._held = {session: Day(*rest) for session, *rest in held.iter_rows()}
+        traded = symbol_inputs.bars.select("session", "contract", *_PRICES) if symbol_inputs.contracts else held
+        self._contracts = {
+            (session, contract): Day(contract, *prices) for session, contract, *prices in traded.iter_rows()
+        }
+
+    def of(self, row: FillRow) -> Day | None:
+        """The bar of a fill's session: of the contract it names, else of the one that the series holds."""
+        return self._held.get(row.session) if row.contract is None else self._contracts.get((row.session, row.contract))
+
+
+_PRICES: Final = ("open", "high", "low")
 
 
 def read_fills(path: Path, *, known: Sequence[str]) -> dict[str, list[FillRow]]:
     """The fills of a CSV file by symbol, in the file's order.
 
-    Columns session (YYYY-MM-DD), symbol, side (buy or sell), quantity, price, and if wanted reference: the price the
-    fill is measured against, both in the contract's own terms; others are ignored. known: symbols that may stand there.
+    Columns session (YYYY-MM-DD), symbol, side (buy or sell), quantity, price; and if wanted order_type (market, stop or
+    limit, or their short forms mkt, moo, stp, lmt), contract, and reference: the price that the fill is measured
+    against, in the contract's own terms like its price. Others are ignored. known: symbols that may stand there.
     Raises InputError naming line and column.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = strict_files.read_bytes(path, most=_LARGEST).decode("utf-8-sig")
     except OSError as error:
         raise InputError("cannot be read", where=str(path), found=error.strerror or type(error).__name__) from error
     except UnicodeDecodeError as error:
@@ -169,13 +238,15 @@ def read_fills(path: Path, *, known: Sequence[str]) -> dict[str, list[FillRow]]:
     except csv.Error as error:
         raise InputError("is no CSV file", where=path.name, found=str(error)) from error
     header = [name.strip().lower() for name in rows[0]] if rows else []
+    if ORDER_TYPE not in header:
+        header = [ORDER_TYPE if name in _CALLED else name for name in header]
     missing = [name for name in COLUMNS if name not in header]
     if missing or len(set(header)) != len(header):
         raise InputError(
             "has not the columns of fills",
             where=path.name,
             found=", ".join(header)[:80] or "nothing",
-            expected=f"{','.join(COLUMNS)}[,{REFERENCE}]",
+            expected=f"{','.join(COLUMNS)}[,{ORDER_TYPE}][,{CONTRACT}][,{REFERENCE}]",
         )
     made: dict[str, list[FillRow]] = {}
     for number, cells in enumerate(rows[1:], start=2):
@@ -187,20 +258,19 @@ def read_fills(path: Path, *, known: Sequence[str]) -> dict[str, list[FillRow]]:
                 "has not one cell per column", where=where, found=str(len(cells)), expected=str(len(header))
             )
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        if row["symbol"] not in known:
-            raise InputError("unknown symbol", where=where, found=repr(row["symbol"][:40]), expected=", ".join(known))
-        side = row["side"].lower()
-        if side not in ("buy", "sell"):
-            raise InputError("unknown side", where=where, found=repr(row["side"][:40]), expected="buy or sell")
+        symbol = _one_of(row["symbol"], "symbol", where, {name: name for name in known})
         reference = row.get(REFERENCE, "")
-        made.setdefault(row["symbol"], []).append(
+        order_type = row.get(ORDER_TYPE, "").lower()
+        made.setdefault(symbol, []).append(
             FillRow(
                 where,
                 _session(row["session"], where),
-                "buy" if side == "buy" else "sell",
+                _one_of(row["side"].lower(), "side", where, _SIDES),
                 _number(row["quantity"], "quantity", where, positive=True),
                 _number(row["price"], "price", where),
                 _number(reference, REFERENCE, where) if reference else None,
+                row.get(CONTRACT) or None,
+                _one_of(order_type, ORDER_TYPE, where, _ORDER_TYPES) if order_type else None,
             )
         )
     if not made:
@@ -226,9 +296,10 @@ def _number(text: str, column: str, where: str, *, positive: bool = False) -> fl
     return value
 
 
-def _raw_opens(series: ContinuousSeries | DailySeries) -> dict[date, float]:
-    """Session -> open of the contract held, in its own terms."""
-    import polars as pl
+T = TypeVar("T")
 
-    frame = series.frame.select("session", raw=pl.col("open") - pl.col("adjustment")).drop_nulls()
-    return dict(zip(frame["session"].to_list(), frame["raw"].to_list(), strict=True))
+
+def _one_of(text: str, column: str, where: str, known: Mapping[str, T]) -> T:
+    if text not in known:
+        raise InputError(f"unknown {column}", where=where, found=repr(text[:40]), expected=", ".join(known))
+    return known[text]

@@ -1,7 +1,4 @@
-"""Slippage per side from fills, or from daily bars where there are none; always with its uncertainty. Pure.
-
-Nothing here is random: intervals are Student's, over fills or over calendar months.
-"""
+"""Slippage per side from fills, or from daily bars where there are none; always with its uncertainty. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+
+from ctl.trading.intervals import Estimate, clustered_mean, weighted_mean
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,42 +22,35 @@ if TYPE_CHECKING:
 
 Side = Literal["buy", "sell"]
 Method = Literal["fills", "proxy"]
+OrderType = Literal["market", "stop", "limit"]
 
-CONFIDENCE: Final = 0.95
 MONTHS: Final = 36
 MIN_FILLS: Final = 10
+MIN_SESSIONS: Final = 5
 MIN_MONTHS: Final = 12
 
 _MIN_PAIRS: Final = 10  # of a month that counts
-_NORMAL_FROM: Final = 1000  # degrees of freedom from which Student's quantile is the normal one to four digits
 _ROUNDING: Final = 1e-9  # ticks: what lies this near a whole one is that one
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution and the price it is measured against, both of the contract traded. quantity above zero."""
+    """One execution and the price it is measured against, both of the contract traded. quantity above zero.
+
+    order_type: None where the blotter does not say.
+    """
 
     session: date
     side: Side
     quantity: float
     price: float
     reference: float
+    order_type: OrderType | None = None
 
     @property
     def cost(self) -> float:
         """What the fill cost per unit; below zero where it was better than the reference."""
         return self.price - self.reference if self.side == "buy" else self.reference - self.price
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its standard error and the two-sided interval at CONFIDENCE; None where `count` is too small."""
-
-    value: float
-    standard_error: float | None
-    low: float | None
-    high: float | None
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +78,22 @@ def _calibration(
     tick: float,
     parts: Mapping[str, Estimate],
     notes: Sequence[str],
+    *,
+    floor: float | None,
 ) -> Calibration:
-    """A calibration that proposes its value in whole ticks. interval: value, low, high."""
+    """A calibration that proposes its value in whole ticks, and nothing below `floor`. interval: value, low, high."""
     value, low, high = interval
     ticks = ticks_up(value, tick)
+    proposed = _ticks_to_price(ticks, tick)
+    if floor is not None and proposed < floor:
+        ticks, proposed = ticks_up(floor, tick), floor
+        notes = (*notes, "so nothing below the locked value is proposed")
     return Calibration(
         method=method,
         per_side=value,
         low=low,
         high=high,
-        proposed=_ticks_to_price(ticks, tick),
+        proposed=proposed,
         proposed_ticks=ticks,
         tick=tick,
         parts=parts,
@@ -107,48 +104,84 @@ def _calibration(
 # ---------------------------------------------------------------- fills
 
 
-def from_fills(fills: Sequence[Fill], *, tick: float) -> Calibration:
-    """Slippage per side from executions: the quantity-weighted mean cost, of both sides together and of each."""
+def from_fills(fills: Sequence[Fill], *, tick: float, locked: float | None = None) -> Calibration:
+    """Slippage per side from market and stop fills: their quantity-weighted mean cost, together and of each side.
+
+    The fills of one session met one market and are one piece of evidence. Limit fills are told apart: a target rests
+    and fills at its price, which says nothing of what a market order costs. Where a blotter does not say the order
+    types, a fill that is better than its reference by more than any fill was worse is taken for one of a limit order,
+    and nothing below `locked` is proposed.
+    """
+    limits, charged, guessed = _told_apart(fills, tick)
+    notes = [_limits_note(len(limits), guessed)] if limits else []
     parts = {
-        name: weighted_mean([fill.cost for fill in chosen], [fill.quantity for fill in chosen])
+        name: clustered_mean(
+            [fill.cost for fill in chosen], [fill.quantity for fill in chosen], [fill.session for fill in chosen]
+        )
         for name, chosen in (
-            ("fills", fills),
-            ("buys", [fill for fill in fills if fill.side == "buy"]),
-            ("sells", [fill for fill in fills if fill.side == "sell"]),
+            ("fills", charged),
+            ("buys", [fill for fill in charged if fill.side == "buy"]),
+            ("sells", [fill for fill in charged if fill.side == "sell"]),
+            ("limits", limits),
         )
         if chosen
     }
-    if not parts:
-        return Calibration(method="fills", tick=tick, parts={}, notes=("no fills of it",))
+    if not charged:
+        notes.append("no market or stop fills of it: nothing tells its slippage" if fills else "no fills of it")
+        return Calibration(method="fills", tick=tick, parts=parts, notes=tuple(notes))
     found = parts["fills"]
-    value, low, high = found.value, found.low, found.high
-    if len(fills) < MIN_FILLS:
-        note = f"{len(fills)} fills are too few to propose a value; expected at least {MIN_FILLS}"
-        return Calibration(method="fills", per_side=value, low=low, high=high, tick=tick, parts=parts, notes=(note,))
-    notes = ("the fills were better than their references: no slippage is proposed below zero",) if value < 0 else ()
-    return _calibration("fills", (value, low, high), tick, parts, notes)
+    interval = (found.value, found.low, found.high)
+    sessions = found.clusters
+    if sessions < len(charged):
+        notes.append(f"{len(charged)} fills in {sessions} sessions: those of one session are one piece of evidence")
+    if len(charged) < MIN_FILLS or sessions < MIN_SESSIONS:
+        notes.append(
+            f"{len(charged)} market and stop fills in {sessions} sessions are too few to propose a value; expected at "
+            f"least {MIN_FILLS} in {MIN_SESSIONS}"
+        )
+        value, low, high = interval
+        return Calibration(
+            method="fills", per_side=value, low=low, high=high, tick=tick, parts=parts, notes=tuple(notes)
+        )
+    unsure = sum(fill.order_type is None and fill.cost < 0.0 for fill in charged)
+    if unsure:
+        notes.append(
+            f"{unsure} fills without an order type were better than their references: if limit orders, say so in a "
+            f"column order_type"
+        )
+    if found.value < 0:
+        notes.append("the fills were better than their references: no slippage is proposed below zero")
+    return _calibration("fills", interval, tick, parts, notes, floor=locked if unsure or guessed else None)
 
 
-def weighted_mean(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Estimate:
-    """Weighted mean, the standard error of a ratio estimator, and Student's interval with n - 1 degrees of freedom.
+def _told_apart(fills: Sequence[Fill], tick: float) -> tuple[list[Fill], list[Fill], int]:
+    """Limit fills, the others, and how many of the limit fills no blotter names so."""
+    said = [fill for fill in fills if fill.order_type is not None]
+    unsaid = [fill for fill in fills if fill.order_type is None]
+    worst = max((fill.cost for fill in fills if fill.order_type != "limit"), default=0.0)
+    bound = max(worst, tick) * (1.0 + _ROUNDING)
+    limits = [fill for fill in said if fill.order_type == "limit"]
+    guessed = [fill for fill in unsaid if -fill.cost > bound]
+    charged = [fill for fill in said if fill.order_type != "limit"] + [fill for fill in unsaid if -fill.cost <= bound]
+    return limits + guessed, charged, len(guessed)
 
-    se^2 = n/(n-1) * sum(w^2 (x - mean)^2) / sum(w)^2 (Cochran, Sampling Techniques, 3rd ed., 1977, section 6.3);
-    with equal weights the usual s/sqrt(n). Values and weights: one each, at least one; weights above zero.
-    """
-    x, w = np.asarray(values, np.float64), np.asarray(weights, np.float64)
-    n = len(x)
-    mean = float((w * x).sum() / w.sum())
-    if n < 2:
-        return Estimate(mean, None, None, None, n)
-    error = math.sqrt(n / (n - 1) * float((w**2 * (x - mean) ** 2).sum())) / float(w.sum())
-    reach = student_quantile(CONFIDENCE, n - 1) * error
-    return Estimate(mean, error, mean - reach, mean + reach, n)
+
+def _limits_note(count: int, guessed: int) -> str:
+    told = "" if guessed == 0 else f", {guessed} of them told by price and side (name them in a column order_type)"
+    return f"{count} limit fills set apart{told}: they fill at their price or better, at no slippage"
 
 
 # ---------------------------------------------------------------- daily bars
 
 
-def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis = "last_trade") -> Calibration:
+def from_bars(
+    frame: pl.DataFrame,
+    *,
+    tick: float,
+    lots: int,
+    closes: CloseBasis = "last_trade",
+    locked: float | None = None,
+) -> Calibration:
     """Slippage per side without fills: half the spread that daily bars imply, and the impact of the size.
 
     frame: columns session, high, low, close, volume, adjustment (what each bar carries above its raw price), of the
@@ -158,7 +191,8 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
     Review of Financial Studies 30(12), 2017: s^2 = 4 E[(c - m)(c - m')], c the log close, m the log mid-range
     (h + l)/2 of the same session and m' that of the next, on one contract; here averaged over months.
     Where the interval of s^2 reaches zero the bars cannot tell a spread from none, and where the close is a settlement
-    it is no trade at the session's end, as the estimator needs it: half a tick is used then, no market quotes closer.
+    it is no trade at the session's end, as the estimator needs it: half a tick is used then, no market quotes closer,
+    and nothing below `locked` is proposed.
     impact: sigma * sqrt(lots / volume) * price, the square-root law (Almgren, Thum, Hauptmann and Li, "Direct
     Estimation of Equity Market Impact", Risk, 2005; Toth et al., Physical Review X 1, 021006, 2011) with coefficient
     1, volume the month's mean per session and sigma from ranges: mean(ln(h/l)^2) / (4 ln 2) (Parkinson, "The Extreme
@@ -171,7 +205,7 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
         return Calibration(method="proxy", tick=tick, parts={}, notes=(note,))
     notes: list[str] = []
     parts: dict[str, Estimate] = {}
-    closest = tick / 2.0
+    closest, told = tick / 2.0, False
     spread, spread_low, spread_high = closest, closest, closest
     if closes == "settlement":
         notes.append(
@@ -182,13 +216,13 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
         value, low, high = (
             _half_spread(part or 0.0, months.price) for part in (squared.value, squared.low, squared.high)
         )
-        parts["half_spread"] = Estimate(value, None, low, high, squared.count)
+        parts["half_spread"] = Estimate(value, None, low, high, squared.count, squared.clusters)
         spread_low, spread_high = max(low, closest), max(high, closest)
         if low == 0.0:
             notes.append("daily bars cannot tell its spread from none: half a tick stands in for half of it")
         else:
-            spread = max(value, closest)
-    impact = Estimate(0.0, None, 0.0, 0.0, 0)
+            spread, told = max(value, closest), True
+    impact = Estimate(0.0, None, 0.0, 0.0, 0, 0)
     if len(months.volume_weight) >= MIN_MONTHS:
         depth = np.sqrt(months.variance * lots / months.volume) * months.price
         impact = parts["impact"] = weighted_mean(depth, months.volume_weight)
@@ -196,7 +230,7 @@ def from_bars(frame: pl.DataFrame, *, tick: float, lots: int, closes: CloseBasis
         notes.append("too few months with volume: the impact of the size is left out")
     total = spread + impact.value
     low, high = spread_low + max(impact.low or 0.0, 0.0), spread_high + (impact.high or 0.0)
-    return _calibration("proxy", (total, low, high), tick, parts, notes)
+    return _calibration("proxy", (total, low, high), tick, parts, notes, floor=None if told else locked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,35 +302,6 @@ def _half_spread(squared: float, price: float) -> float:
 def ticks_up(value: float, tick: float) -> int:
     """The smallest number of whole ticks that is not below `value`, at least 0."""
     return max(0, math.ceil(value / tick - _ROUNDING))
-
-
-def student_quantile(confidence: float, freedom: int) -> float:
-    """t with P(|T| <= t) = confidence for `freedom` (at least 1) degrees of freedom.
-
-    Found by bisection of the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4.
-    """
-    if freedom >= _NORMAL_FROM:
-        return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
-    low, high = 0.0, math.pi / 2.0
-    for _ in range(100):
-        middle = (low + high) / 2.0
-        if _within(middle, freedom) < confidence:
-            low = middle
-        else:
-            high = middle
-    return math.tan((low + high) / 2.0) * math.sqrt(freedom)
-
-
-def _within(angle: float, freedom: int) -> float:
-    """P(|T| <= t) at t = tan(angle) * sqrt(freedom)."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2 == 1
-    term = cosine if odd else 1.0
-    total = 0.0
-    for k in range(1, freedom // 2 + 1):
-        total += term
-        term *= cosine * cosine * ((2 * k) / (2 * k + 1) if odd else (2 * k - 1) / (2 * k))
-    return 2.0 / math.pi * (angle + sine * total) if odd else sine * total
 
 
 def _ticks_to_price(ticks: int, tick: float) -> float:

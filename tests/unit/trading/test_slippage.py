@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import math
-import statistics
+import os
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ctl.errors import InputError
-from ctl.flows.slippage import read_fills
-from ctl.trading.slippage import Fill, from_bars, from_fills, student_quantile, ticks_up, weighted_mean
-
-# Two-sided 95 % and 99 % points of Student's t as printed in statistical tables.
-TABLE = [
-    (0.95, 1, 12.706), (0.95, 2, 4.303), (0.95, 3, 3.182), (0.95, 4, 2.776), (0.95, 9, 2.262), (0.95, 10, 2.228),
-    (0.95, 35, 2.030), (0.95, 60, 2.000), (0.95, 120, 1.980), (0.95, 100_000, 1.960),
-    (0.99, 1, 63.657), (0.99, 5, 4.032), (0.99, 10, 3.169), (0.99, 30, 2.750),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("confidence", "freedom", "point"), TABLE)
-def test_student_points_are_those_of_the_tables(confidence: float, freedom: int, point: float):
-    assert student_quantile(confidence, freedom) == pytest.approx(point, abs=6e-4)
-
-
-@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
-def test_equal_weights_give_the_usual_mean_and_error(values: list[float]):
-    found = weighted_mean(values, [3.0] * len(values))
-    assert found.value == pytest.approx(statistics.fmean(values), abs=1e-9)
-    assert found.standard_error == pytest.approx(statistics.stdev(values) / math.sqrt(len(values)), abs=1e-9)
-    assert found.low <= found.value <= found.high
-
-
-def test_weights_by_hand():
-    # mean (2*1 + 1*4)/3 = 2; sum(w^2 (x-m)^2) = 4*1 + 1*4 = 8; se = sqrt(2/1 * 8)/3 = 4/3
-    found = weighted_mean([1.0, 4.0], [2.0, 1.0])
-    assert found.value == 2.0
-    assert found.standard_error == pytest.approx(4 / 3)
-    assert found.high == pytest.approx(2.0 + 12.7062 * 4 / 3, abs=1e-3)
-    assert weighted_mean([1.5], [2.0]).standard_error is None
+from ctl.flows.slippage import Day, read_fills
+from ctl.trading.slippage import Fill, from_bars, from_fills, ticks_up
 
 
 def fills(costs: list[float], *, quantity: float = 1.0) -> list[Fill]:
@@ -65,13 +35,40 @@ def test_fills_cost_what_they_cost_on_either_side():
     assert found.low < 0.375 < found.high
 
 
+def named(costs: list[float], order_type: str | None, **more: object) -> list[Fill]:
+    return [replace(fill, order_type=order_type) for fill in fills(costs, **more)]
+
+
 def test_few_fills_propose_nothing_and_good_fills_propose_zero():
     few = from_fills(fills([0.25] * 9), tick=0.25)
     assert few.proposed is None
-    assert "9 fills are too few" in few.notes[0]
-    good = from_fills(fills([-0.25] * 10), tick=0.25)
+    assert "9 market and stop fills in 9 sessions are too few" in few.notes[0]
+    one_day = from_fills([replace(fill, session=date(2025, 1, 6)) for fill in fills([0.25] * 12)], tick=0.25)
+    assert (one_day.per_side, one_day.low, one_day.proposed) == (0.25, None, None)
+    good = from_fills(named([-0.25] * 10, "market"), tick=0.25, locked=0.5)
     assert good.proposed == 0.0
     assert "better than their references" in good.notes[0]
+
+
+def test_limit_fills_are_told_apart():
+    # Twelve market orders cost 0.50; nine targets were sold 10 above the open.
+    found = from_fills(named([0.5] * 6, "market") + named([0.5] * 6, "stop") + named([-10.0] * 9, "limit"), tick=0.25)
+    assert (found.per_side, found.proposed_ticks) == (0.5, 2)
+    assert (found.parts["fills"].count, found.parts["limits"].count) == (12, 9)
+    assert "9 limit fills set apart" in found.notes[0]
+    assert from_fills(named([-1.0] * 12, "limit"), tick=0.25).per_side is None
+
+
+def test_limit_fills_are_told_by_price_and_side_where_the_blotter_does_not_say():
+    found = from_fills(named([0.5] * 12, None) + named([-10.0] * 9, None), tick=0.25, locked=0.75)
+    assert (found.per_side, found.parts["limits"].count) == (0.5, 9)
+    assert "9 of them told by price and side" in found.notes[0]
+    assert (found.proposed, found.proposed_ticks) == (0.75, 3)  # a guess lowers nothing
+    # An improvement no larger than what others paid is no sign of a limit, but it is told.
+    unsure = from_fills(named([0.5] * 12, None) + named([-0.25] * 2, None), tick=0.25, locked=0.75)
+    assert unsure.per_side == pytest.approx((12 * 0.5 - 2 * 0.25) / 14)
+    assert unsure.proposed == 0.75
+    assert any("order_type" in note for note in unsure.notes)
 
 
 def test_larger_fills_weigh_more():
@@ -139,6 +136,14 @@ def test_impact_by_hand():
     assert "half_spread" not in found.parts
 
 
+def test_where_bars_cannot_tell_the_spread_nothing_below_the_locked_value_is_proposed():
+    blind = from_bars(bars(36, 0.0), tick=0.5, lots=1, locked=40.0)
+    assert (blind.proposed, blind.proposed_ticks) == (40.0, 80)
+    assert "nothing below the locked value" in blind.notes[-1]
+    seen = from_bars(bars(36, 0.02), tick=0.5, lots=1, locked=400.0)
+    assert seen.proposed < 40.0
+
+
 def test_a_roll_does_not_make_a_spread():
     frame = bars(36, 0.02)
     shifted = frame.with_columns(
@@ -163,13 +168,49 @@ HEADER = "session,symbol,side,quantity,price,reference"
 
 def test_a_file_of_fills_is_read_by_symbol(tmp_path: Path):
     path = tmp_path / "fills.csv"
-    path.write_text("\ufeff" + HEADER + ",note\n2025-01-06,ES,BUY,2,100.25,100,x\n\n2025-01-07,CL,sell,1,70,,y\n")
+    path.write_text(
+        "\ufeff" + HEADER + ",note,type,contract\n2025-01-06,ES,buy,2,100.25,100,x,MKT,ESH25\n\n"
+        "2025-01-07,CL,sell,1,70,,y,,\n"
+    )
     found = read_fills(path, known=("ES", "CL"))
-    assert found["ES"][0].fill(None).cost == 0.25
-    assert found["CL"][0].reference is None
-    assert found["CL"][0].fill({date(2025, 1, 7): 70.5}).cost == 0.5
-    with pytest.raises(InputError, match=r"fills.csv:4: no reference price.*no open on 2025-01-07"):
-        found["CL"][0].fill({})
+    bar = Day("ESH25", 99.0, 101.0, 98.0)
+    assert found["ES"][0].fill(bar) == Fill(date(2025, 1, 6), "buy", 2.0, 100.25, 100.0, "market")
+    assert found["ES"][0].contract == "ESH25"
+    row = found["CL"][0]
+    assert (row.reference, row.order_type, row.contract) == (None, None, None)
+    assert row.fill(Day("CLG25", 70.5, 71.0, 69.0)).cost == 0.5
+    with pytest.raises(InputError, match=r"fills.csv:4: no reference price.*no open of CLG25 on 2025-01-07"):
+        row.fill(Day("CLG25", None, None, None))
+
+
+@pytest.mark.parametrize(("low", "high", "fits"), [(69.0, 71.0, True), (70.0, 70.0, True), (70.01, 71.0, False),
+                                                   (68.0, 69.99, False)])  # fmt: skip
+def test_a_fill_outside_its_sessions_range_is_refused(tmp_path: Path, low: float, high: float, fits: bool):
+    path = tmp_path / "fills.csv"
+    path.write_text(HEADER + "\n2025-01-07,CL,sell,1,70,70\n")
+    (row,) = read_fills(path, known=("CL",))["CL"]
+    if fits:
+        assert row.fill(Day("CLG25", 70.0, high, low)).cost == 0.0
+        return
+    with pytest.raises(InputError, match="range of CLG25 on 2025-01-07") as refused:
+        row.fill(Day("CLG25", 70.0, high, low))
+    assert refused.value.code == "FILL_OUTSIDE_RANGE"
+
+
+def test_a_fill_of_no_session_is_refused(tmp_path: Path):
+    path = tmp_path / "fills.csv"
+    path.write_text(HEADER + "\n2025-01-04,CL,sell,1,70,70\n")
+    (row,) = read_fills(path, known=("CL",))["CL"]
+    with pytest.raises(InputError) as refused:
+        row.fill(None)
+    assert refused.value.code == "FILL_WITHOUT_BAR"
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path):
+    path = tmp_path / "fills.csv"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="FIFO"):
+        read_fills(path, known=("CL",))
 
 
 @pytest.mark.parametrize(
@@ -184,6 +225,7 @@ def test_a_file_of_fills_is_read_by_symbol(tmp_path: Path):
         (HEADER + "\n2025-01-06,ES,buy,0,1,1\n", "quantity cannot be used"),
         (HEADER + "\n2025-01-06,ES,buy,1,nan,1\n", "price cannot be used"),
         (HEADER + "\n2025-01-06,ES,buy,1,1,x\n", "reference is no number"),
+        (HEADER + ",order_type\n2025-01-06,ES,buy,1,1,1,iceberg\n", "unknown order_type.*market, mkt"),
         (HEADER + "\n2025-01-06,ES,buy,1,1\n", "one cell per column"),
         (HEADER + '\n2025-01-06,"ES,buy,1,1,1\n', "no CSV file|one cell per column"),
     ],
