@@ -892,8 +892,8 @@ def calibrate_slippage(
             exists=True,
             dir_okay=False,
             metavar="FILE.csv",
-            help="Fills: session,symbol,side,quantity,price[,order_type,contract,reference]; order_type market, stop or "
-            "limit; without a reference the session's open.",
+            help="Fills: session,symbol,side,quantity,price[,order_type,contract,reference]; order_type market, "
+            "stop or limit; without a reference the session's open.",
         ),
     ] = None,
     lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Size traded at once (from bars).")] = 3,
