@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
@@ -17,6 +17,7 @@ Role = Literal["gating", "non-gating"]
 Level = Literal["info", "warn", "alert"]
 # Where notifications go: each but `none` is the module of that name in ctl/channels. Every other list follows this one.
 NotifyMode = Literal["none", "stdout", "webhook"]
+RESTATED_HISTORY: Final = "RESTATED_HISTORY"
 LockName = Literal["thresholds", "strategy", "settings"]
 
 # ---------------------------------------------------------------- gate
@@ -79,15 +80,18 @@ class RestatedValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restatement:
-    """The restated history of one symbol. `changes` are the first of `total`, by session and contract.
+    """The restated history of one symbol at one vendor. `changes` are the first of `total`, by session and contract.
 
-    text: one line: how much, where, and the first change; what is known where the locked values are not at hand, and
-    then total is 0.
+    series: `contracts`, `daily`, `adjusted` or `unadjusted`. text: one line: how much, where, and the first change.
+    refusal: why it cannot be gone on with until a new version is locked; empty where it is a report.
     """
 
     symbol: str
+    vendor: str = ""
+    series: str = ""
     code: Literal["RESTATED_HISTORY"] = "RESTATED_HISTORY"
     text: str
+    refusal: str = ""
     total: int = 0
     sessions: int = 0
     contracts: tuple[str, ...] = ()

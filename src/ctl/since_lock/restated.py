@@ -1,0 +1,240 @@
+"""Past bars that read otherwise now than when they were locked, or than at the last passed gate.
+
+A vendor may correct its history: that is reported. What is off by more than a tick too often, or lately, refuses until
+a new version is locked. An adjusted file is new in every value after every roll, so one constant (of ratios and shares
+one factor) that the rolls or actions since account for is taken out first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from ctl.model.findings import counted
+from ctl.model.run import RESTATED_HISTORY, RestatedValue, Restatement
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import polars as pl
+
+    Floats = npt.NDArray[np.float64]
+
+Adjustment = Literal["difference", "ratio"]
+PRICES: Final = ("open", "high", "low", "close")
+COLUMNS: Final = (*PRICES, "volume", "open_interest")
+WINDOW: Final = 250
+MOST_OFF: Final = 0.01
+"""Of any window of sessions: the share that may be off by more than a tick."""
+NEWEST: Final = 60
+"""Sessions before the newest common one, none of which may be off."""
+_SAME: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What a roll or an action since moved an adjusted file's history by: prices, of ratios and shares logarithms.
+
+    day: its first session. size: the gap, or the logarithm of the factor. within: how far off it may be known.
+    """
+
+    day: date
+    size: float
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One vendor's bars of one symbol.
+
+    series: `contracts`, `daily`, `adjusted` or `unadjusted`. adjusted: how its history moves with every roll or action,
+    None where it stands still. shifts: the rolls or actions known, ascending. traded: whether the strategy reads its
+    opens, highs and lows. held: of contracts, columns session and contract of the bars that our series is made of;
+    others are reported and refuse nothing.
+    """
+
+    symbol: str
+    vendor: str
+    series: str
+    tick: float
+    adjusted: Adjustment | None = None
+    shifts: Sequence[Shift] = ()
+    traded: bool = False
+    held: pl.DataFrame | None = None
+
+
+def compare(
+    table: Table,
+    readings: Sequence[pl.DataFrame],
+    now: pl.DataFrame,
+    *,
+    rolls_moved: Sequence[str] = (),
+    limit: int = 100,
+) -> Restatement | None:
+    """What `now` says otherwise than earlier readings; None where nothing.
+
+    readings: the locked bars, then those of the last passed gate; of a later one the sessions after the earlier. All
+    frames: columns session, contract (may be absent or null), open, high, low, close, volume, open_interest. Sessions
+    after the last reading are new, not restated. rolls_moved: our rolls that other volumes move. limit: how many
+    changes to list, at least one; `total` counts them all.
+    """
+    import polars as pl
+
+    joined: list[pl.DataFrame] = []
+    after: date | None = None
+    for reading in readings:
+        until = reading["session"].max()
+        if not isinstance(until, date) or (after is not None and until <= after):
+            continue
+        within = pl.col("session") <= until if after is None else pl.col("session").is_between(after, until, "right")
+        old, new = _bars(reading.filter(within), table.symbol), _bars(now.filter(within), table.symbol)
+        if not old.equals(new, null_equal=True):
+            joined.append(_joined(table, old, new, until))
+        after = until
+    if not joined or after is None:
+        return None
+    both = pl.concat(joined)
+    changes = _changes(both, table)
+    if changes.is_empty():
+        return None
+    refusal = _refusal(both, table, readings, now)
+    if not refusal and rolls_moved:
+        refusal = f"other volumes move {', '.join(rolls_moved[:3])}"
+    return _restatement(table, changes, refusal, limit)
+
+
+def _bars(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
+    import polars as pl
+
+    if "contract" not in frame.columns:
+        frame = frame.with_columns(contract=pl.lit(symbol))
+    return frame.select(
+        "session",
+        pl.col("contract").fill_null(symbol),
+        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in COLUMNS),
+    ).sort("session", "contract")
+
+
+def _joined(table: Table, old: pl.DataFrame, new: pl.DataFrame, until: date) -> pl.DataFrame:
+    """Both readings side by side, the old one moved by what rolls or actions since account for."""
+    import polars as pl
+
+    marked = (frame.with_columns(present=pl.lit(True)) for frame in (old, new))
+    both = next(marked).join(next(marked), on=["session", "contract"], how="full", suffix="_new", coalesce=True)
+    both = both.with_columns(moved=pl.lit(0.0))
+    if table.adjusted is None:
+        return both
+    since = [shift for shift in table.shifts if shift.day > until]
+    ratio = table.adjusted == "ratio"
+    before, after = both["close"].to_numpy(), both["close_new"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = np.log(after / before) if ratio else after - before
+    size = _moved_by(difference[np.isfinite(difference)], since, table, float(np.nanmedian(np.abs(before))))
+    factor = float(np.exp(size)) if ratio else 1.0
+    constant = 0.0 if ratio else size
+    moved = [pl.col(name) * factor + constant for name in PRICES]
+    return both.with_columns(*moved, moved=pl.lit(size))
+
+
+def _moved_by(difference: Floats, since: Sequence[Shift], table: Table, price: float) -> float:
+    """The constant that leaves the fewest closes off, of those that the rolls or actions since account for."""
+    tick = table.tick / price if table.adjusted == "ratio" else table.tick
+    best, fewest = 0.0, int((np.abs(difference) > tick).sum())
+    total, within = 0.0, 0.0
+    for shift in since:
+        total, within = total + shift.size, within + shift.within
+        near = difference[np.abs(difference - total) <= within + tick]
+        if near.size:
+            size = float(np.median(near))
+            off = int((np.abs(difference - size) > tick).sum())
+            if off < fewest:
+                best, fewest = size, off
+    return best
+
+
+def _changes(both: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """One row per value that differs, by session, contract and column; `bar` for one that came or went."""
+    import polars as pl
+
+    came, went = pl.col("present").is_null(), pl.col("present_new").is_null()
+    parts = [
+        both.filter(came | went).select(
+            "session", "contract", column=pl.lit("bar"), order=pl.lit(-1), old="close", new="close_new"
+        )
+    ]
+    for order, name in enumerate(COLUMNS):
+        old, new = pl.col(name), pl.col(f"{name}_new")
+        # A file whose prices were moved, by a vendor that rounds, is the same to a tick.
+        rounded = pl.when(pl.col("moved") == 0.0).then(0.0).otherwise(table.tick)
+        allowed = rounded + _SAME * pl.max_horizontal(old.abs(), pl.lit(1.0)) if name in PRICES else pl.lit(0.0)
+        differs = (old.is_null() != new.is_null()) | ((new - old).abs() > allowed).fill_null(value=False)
+        parts.append(
+            both.filter(~came & ~went & differs).select(
+                "session", "contract", column=pl.lit(name), order=pl.lit(order), old=name, new=f"{name}_new"
+            )
+        )
+    return pl.concat(parts).sort("session", "contract", "order")
+
+
+def _refusal(both: pl.DataFrame, table: Table, readings: Sequence[pl.DataFrame], now: pl.DataFrame) -> str:
+    """Why a restatement is too large to go on with; empty where it is not."""
+    import polars as pl
+
+    off = pl.col("present").is_null() | pl.col("present_new").is_null()
+    for name in PRICES if table.traded else ("close",):
+        old, new = pl.col(name), pl.col(f"{name}_new")
+        off |= ((new - old).abs() > table.tick + _SAME).fill_null(value=False)
+        if name == "close":
+            off |= old.is_null() != new.is_null()
+    rows = both.filter(off)
+    if table.held is not None:
+        rows = rows.join(table.held, on=["session", "contract"], how="semi")
+    if rows.is_empty():
+        return ""
+    days = np.unique(rows["session"].to_numpy().astype("datetime64[D]"))
+    then = np.unique(np.concatenate([reading["session"].to_numpy().astype("datetime64[D]") for reading in readings]))
+    common = np.intersect1d(then, now["session"].to_numpy().astype("datetime64[D]"))
+    listed = np.union1d(then, days)
+    return _too_often(np.isin(listed, days), listed, common[-1] if common.size else listed[-1])
+
+
+def _too_often(off: npt.NDArray[np.bool_], days: npt.NDArray[np.datetime64], newest: np.datetime64) -> str:
+    """off: by session (n). newest: the newest that both readings have, where settlements are still corrected."""
+    before = np.flatnonzero(days < newest)[-NEWEST:]
+    late = before[off[before]]
+    if late.size:
+        return f"off by more than a tick on {days[late[-1]]}, one of the {NEWEST} sessions before {newest}"
+    width = min(WINDOW, len(off))
+    summed = np.concatenate(([0], np.cumsum(off)))
+    inside = summed[width:] - summed[:-width]
+    worst = int(np.argmax(inside))
+    if inside[worst] <= MOST_OFF * width:
+        return ""
+    return f"off by more than a tick on {inside[worst]} of {width} sessions to {days[worst + width - 1]}"
+
+
+def _restatement(table: Table, changes: pl.DataFrame, refusal: str, limit: int) -> Restatement:
+    shown = tuple(
+        RestatedValue(contract, session, column, before, after)
+        for session, contract, column, _, before, after in changes.head(max(limit, 1)).iter_rows()
+    )
+    first, count = shown[0], changes["session"].n_unique()
+    text = (
+        f"{RESTATED_HISTORY}: {table.symbol}, {table.vendor} {table.series}: {counted(changes.height, 'value')} on "
+        f"{counted(count, 'session')}; first {first.contract} {first.session} {first.column} {first.old} -> {first.new}"
+    )
+    return Restatement(
+        symbol=table.symbol,
+        vendor=table.vendor,
+        series=table.series,
+        text=f"{text}; {refusal}" if refusal else text,
+        refusal=refusal,
+        total=changes.height,
+        sessions=count,
+        contracts=tuple(changes["contract"].unique().sort().to_list()),
+        changes=shown,
+        truncated=len(shown) < changes.height,
+    )
