@@ -49,11 +49,16 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as far as it has come: gate, plan, one result after the other, summary, and last where it was written."""
+    """A run as far as it has come: gate, plan, one result after the other, summary, and last where it was written.
+
+    certified: the gating symbols as the gate saw them. outcomes: what stands behind the results.
+    """
 
     decision: GateDecision
+    certified: Mapping[str, Certified] = field(default_factory=dict, repr=False)
     plan: RunPlan | None = None
     results: tuple[SymbolRun, ...] = ()
+    outcomes: tuple[SymbolOutcome, ...] = field(default=(), repr=False)
     summary: RunSummary | None = None
     summary_path: Path | None = None
 
@@ -78,17 +83,16 @@ def run(
     Nothing is planned before the second value is asked for; then a gate that did not pass raises GateRefused.
     """
     gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of)
-    run = Run(gated.decision)
+    run = Run(gated.decision, gated.certified)
     yield run
     gate_pass = gated.decision.grant()
     plan = build_plan(profile, gated.decision, workspace.symbols, options)
     run = replace(run, plan=plan)
     yield run
-    outcomes = []
     for outcome in execute(plan, gate_pass, workspace, gated.certified, profile, options, instant=instant):
-        outcomes.append(outcome)
-        run = replace(run, results=(*run.results, outcome.run))
+        run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
         yield run
+    outcomes = run.outcomes
     summary = summarise(workspace, profile.strategy, plan, gated.decision, outcomes, instant=instant)
     run = replace(run, summary=summary)
     yield run

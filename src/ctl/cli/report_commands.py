@@ -1,0 +1,87 @@
+"""Commands that make pages: `ctl report` and `ctl serve`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctl import clock, store
+from ctl.cli import output
+from ctl.cli.arguments import day
+from ctl.cli.workspace_commands import open_workspace, read_profile
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from ctl.reports import Report
+    from ctl.store import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a report."""
+
+    symbols: tuple[str, ...] = ()
+    window: tuple[date, date] | None = None
+    include_non_gating: bool = False
+
+
+def asked(symbols: Sequence[str], first: str | None, last: str | None, *, include_non_gating: bool) -> Asked:
+    """The options of `ctl report`. Raises UsageError for dates in the wrong order."""
+    begin, end = day(first, "--from") or date.min, day(last, "--to") or date.max
+    if begin > end:
+        raise UsageError("--from comes after --to", found=f"{begin} and {end}")
+    window = None if first is None and last is None else (begin, end)
+    return Asked(tuple(symbols), window, include_non_gating)
+
+
+def report(workspace_path: Path | None, out: Path | None, options: Asked) -> int:
+    """Write the report of a workspace; exit 2 where the gate refuses, which the report then says."""
+    from ctl import reports
+
+    workspace = open_workspace(workspace_path)
+    made = make(workspace, options)
+    path = out or workspace.cycle / "report.html"
+    text = reports.page(made)
+    store.write_atomic(path.absolute(), text.encode())
+    passed = made.gate is not None and made.gate.passed
+    verdict = "PASS" if passed else "MISMATCH"
+    recommendation = "" if made.gate is None else made.gate.recommendation
+    print(
+        f"REPORT: {workspace.relative(path.absolute())}   GATE: {verdict}   {recommendation}   {len(text) / 1e6:.1f} MB"
+    )
+    return EXIT_OK if passed else EXIT_MISMATCH
+
+
+def make(workspace: Workspace, options: Asked) -> Report:
+    """The report of what the workspace's files say now; nothing is recorded."""
+    from ctl import run_orchestrator
+    from ctl.cli.glossary import TERMS
+    from ctl.flows import report
+
+    instant = clock.now()
+    profile = read_profile(workspace, None)
+    run_options = run_orchestrator.RunOptions(record=False, include_non_gating=options.include_non_gating)
+    stages = run_orchestrator.run(workspace, profile, run_options, instant=instant)
+    run = next(stages)
+    if run.decision.passed:
+        *_, run = output.shown(stages)
+    return report.of_workspace(
+        workspace, profile, run.decision, run.certified, run.outcomes, run.summary,
+        instant=instant, symbols=options.symbols, window=_within(options.window), terms=TERMS,
+    )  # fmt: skip
+
+
+def _within(window: tuple[date, date] | None) -> tuple[date, date] | None:
+    return window
+
+
+def write_page(path: Path, made: Report) -> None:
+    """Write a report where somebody asked for it, and say so on stderr."""
+    from ctl import reports
+
+    store.write_atomic(path.absolute(), reports.page(made).encode())
+    print(f"wrote {path}", file=sys.stderr)

@@ -1,0 +1,405 @@
+"""Pictures of what the rooms exchange: what a notebook shows beside the numbers, and the report in its sections."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ctl.drawing import Floats, Ink, Picture, Readings, Scale, day_number, number, shown_points
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.model.certificate import Certificate
+    from ctl.model.rolls import ContinuousSeries
+
+GAPS_SHOWN: Final = 5
+_CLIPPED: Final = 0.005  # of the sessions at either end lie beyond the picture of the drift: single bad closes
+_DEEPEST: Final = 3
+
+
+# ---------------------------------------------------------------- series
+
+
+def closes(series: ContinuousSeries, most: int = 400) -> Picture | None:
+    """Both closes of a continuous series with a tick at each roll; None without a session."""
+    frame = series.frame
+    if frame.is_empty():
+        return None
+    days = _days(frame["session"])
+    adjusted, unadjusted = (frame[name].to_numpy().astype(np.float64) for name in ("close", "close_unadjusted"))
+    rolls = {roll.roll_date: f"first session on {roll.to_contract}, gap {number(roll.gap)}" for roll in series.rolls}
+    at = shown_points(adjusted, most, [int(np.searchsorted(days, day_number(day))) for day in rolls])
+    first, last = frame["session"][0], frame["session"][-1]
+    total = series.rolls[0].cumulative_adjustment if series.rolls else 0.0
+    picture = Picture(
+        f"{series.meta.root}: {len(series.rolls)} gaps add up to {number(total, signed=True)}; adjusted "
+        f"{number(adjusted[0])} where the contract stood at {number(unadjusted[0])}",
+        Scale.of_days(first, last),
+        Scale.of(adjusted, unadjusted),
+    )
+    picture = picture.line(days[at], unadjusted[at], "reference", dashed=True).line(days[at], adjusted[at], "ours")
+    for roll in rolls:
+        picture = picture.mark(day_number(roll), picture.y.low, "tick", "other")
+    contracts = frame["contract"].to_list()
+    readings = Readings(
+        days[at].tolist(),
+        {
+            "adjusted": np.round(adjusted[at], 4).tolist(),
+            "unadjusted": np.round(unadjusted[at], 4).tolist(),
+            "contract": [contracts[k] or "" for k in at],
+        },
+        notes=_notes(days[at], rolls),
+    )
+    ends: tuple[tuple[float, str, Ink], ...] = (
+        (float(adjusted[-1]), "adjusted", "ours"), (float(unadjusted[0]), "unadjusted", "reference"),
+    )  # fmt: skip
+    return picture.with_dates().with_values().with_ends(*ends).with_readings(readings)
+
+
+# ---------------------------------------------------------------- certificates
+
+
+def drift(certificate: Certificate, window: tuple[date, date] | None = None, most: int = 400) -> Picture | None:
+    """The drift with its ledger stacked: basis, the largest gaps, the rest; the total as a line. None without L4.
+
+    window: only sessions from the first to the last (inclusive).
+    """
+    table = certificate.tables.get("L4_drift.csv")
+    if table is None or table.is_empty():
+        return None
+    table = between(table, "session", window)
+    if table.is_empty():
+        return None
+    days, total = _days(table["session"]), table["drift"].to_numpy().astype(np.float64)
+    layers = _layers(certificate, table)
+    gaps = {roll.gap_session: _gap_note(roll.from_contract, roll.to_contract) for roll in certificate.canonical_rolls}
+    at = shown_points(total, most, [int(np.searchsorted(days, day_number(day))) for day in gaps])
+    low, high = np.quantile(total, (_CLIPPED, 1.0 - _CLIPPED))
+    picture = Picture(
+        _drift_title(certificate, table, total),
+        Scale.of_days(table["session"][0], table["session"][-1]),
+        Scale.of([min(low, 0.0), max(high, 0.0)], room=0.15),
+    )
+    above, below = np.zeros(at.size), np.zeros(at.size)
+    ends: list[tuple[float, str, Ink]] = []
+    for name, ink, values in layers:
+        shown = values[at]
+        for part, base in ((np.maximum(shown, 0.0), above), (np.minimum(shown, 0.0), below)):
+            if np.any(part != 0.0):
+                opacity = 0.75 if ink != "gap" else 0.85 - 0.12 * sum(1 for end in ends if end[2] == "gap")
+                picture = picture.area(days[at], base, base + part, ink, opacity=opacity, hatched=ink == "other")
+        middle = float(np.median(above + np.maximum(shown, 0.0) / 2 + below + np.minimum(shown, 0.0) / 2))
+        ends.append((middle, _short(name), ink))
+        above, below = above + np.maximum(shown, 0.0), below + np.minimum(shown, 0.0)
+    picture = picture.rule(0.0).line(days[at], total[at], "text", width=1.1)
+    readings = Readings(
+        days[at].tolist(),
+        {
+            "contract": contracts_on(certificate, days[at]),
+            "total": np.round(total[at], 4).tolist(),
+            **{name: np.round(values[at], 4).tolist() for name, _, values in layers},
+        },
+        notes=_notes(days[at], gaps),
+    )
+    return picture.with_dates().with_values().with_ends(*ends).with_readings(readings)
+
+
+def _layers(certificate: Certificate, table: pl.DataFrame) -> list[tuple[str, Ink, Floats]]:
+    """Name, colour and values of what is stacked; what is nowhere different from zero is left out."""
+    if certificate.ledger is None:
+        return []
+    names = [item.name for item in certificate.ledger.components if item.name in table.columns and item.mean > 0.0]
+    gaps = [name for name in names if name.startswith("gap:")][:GAPS_SHOWN]
+    shown: list[tuple[str, Ink]] = [("basis", "basis")] if "basis" in names else []
+    shown += [(name, "gap") for name in gaps]
+    layers = [(name, ink, table[name].to_numpy().astype(np.float64)) for name, ink in shown]
+    rest = [name for name in names if name not in {*gaps, "basis"}]
+    if rest:
+        others = np.sum([table[name].to_numpy() for name in rest], axis=0).astype(np.float64)
+        layers.append((f"{len(rest)} others", "other", others))
+    return layers
+
+
+def _drift_title(certificate: Certificate, table: pl.DataFrame, total: Floats) -> str:
+    where = int(np.argmax(np.abs(total)))
+    text = f"{certificate.symbol}: drift {number(float(np.mean(np.abs(total))))} {certificate.quote_unit} on average"
+    largest = certificate.ledger.components[0] if certificate.ledger and len(certificate.ledger.components) else None
+    if largest is not None and largest.share:
+        text += f", {100 * largest.share:.0f} % of it {_short(largest.name)}"
+    return f"{text}; most {number(float(total[where]), signed=True)} on {table['session'][where]}"
+
+
+def _short(component: str) -> str:
+    """A component's name as people read it beside a curve."""
+    kind, _, rest = component.partition(":")
+    return rest.rpartition(":")[0] if kind == "gap" else component
+
+
+def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
+    """Both sides' rolls in two lanes, a link per pair, a ring where one side alone rolls. None where none compare."""
+    ours, theirs = (
+        [roll for roll in side if _inside(roll.gap_session, window)]
+        for side in (certificate.canonical_rolls, certificate.reference_rolls)
+    )
+    if not ours and not theirs:
+        return None
+    span = _span(certificate, window)
+    same = sum(1 for pair in certificate.pairs if pair.day_delta == 0)
+    alone = len(certificate.unmatched_canonical) + len(certificate.unmatched_reference)
+    picture = Picture(
+        f"{certificate.symbol}: {certificate.n_paired} rolls paired, {same} on the same session, {alone} of one side "
+        "alone",
+        Scale.of_days(*span),
+        Scale(-0.5, 1.5),
+        height=64,
+    )
+    for pair in certificate.pairs:
+        if _inside(pair.canonical_gap_session, window):
+            picture = picture.link(
+                day_number(pair.canonical_gap_session), 1.0, day_number(pair.reference_gap_session), 0.0
+            )
+    for side, lane, ink in ((ours, 1.0, "ours"), (theirs, 0.0, "reference")):
+        for roll in side:
+            picture = picture.mark(
+                day_number(roll.gap_session), lane, "ring" if roll.status == "FAIL" else "circle", _ink(ink)
+            )
+    days = sorted({roll.gap_session for roll in (*ours, *theirs)})
+    readings = Readings(
+        [day_number(day) for day in days],
+        {
+            name: [
+                "; ".join(
+                    f"{roll.from_contract}>{roll.to_contract} {roll.status}" for roll in side if roll.gap_session == day
+                )
+                for day in days
+            ]
+            for name, side in (("ours", ours), ("reference", theirs))
+        },
+    )
+    ends: tuple[tuple[float, str, Ink], ...] = ((1.0, "ours", "ours"), (0.0, "reference", "reference"))
+    return picture.with_dates().with_ends(*ends).with_readings(readings)
+
+
+def gap_differences(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
+    """Our gap less the reference's at each pair; None without a pair whose gaps are known."""
+    pairs = [
+        (pair, pair.gap_diff)
+        for pair in certificate.pairs
+        if pair.gap_diff is not None and _inside(pair.canonical_gap_session, window)
+    ]
+    if not pairs:
+        return None
+    worst, most = max(pairs, key=lambda item: abs(item[1]))
+    sizes = [size for _, size in pairs]
+    picture = Picture(
+        f"{certificate.symbol}: gaps differ by {number(float(np.mean(np.abs(sizes))))} on average, most "
+        f"{number(most, signed=True)} at {worst.from_contract}>{worst.to_contract} ({worst.canonical_gap_session})",
+        Scale.of_days(*_span(certificate, window)),
+        Scale.of([*sizes, 0.0]),
+        height=110,
+    ).rule(0.0)
+    for pair, size in pairs:
+        at = day_number(pair.canonical_gap_session)
+        picture = picture.link(at, 0.0, at, size, "gap", width=2).mark(at, size, "circle", "gap")
+    readings = Readings(
+        [day_number(pair.canonical_gap_session) for pair, _ in pairs],
+        {
+            "roll": [f"{pair.from_contract}>{pair.to_contract}" for pair, _ in pairs],
+            "difference": [round(size, 4) for size in sizes],
+            "ours": [_rounded(pair.canonical_gap) for pair, _ in pairs],
+            "reference": [_rounded(pair.reference_gap) for pair, _ in pairs],
+            "by date": [_rounded(pair.date_effect) for pair, _ in pairs],
+            "by price": [_rounded(pair.price_effect) for pair, _ in pairs],
+        },
+    )
+    return picture.with_dates().with_values().with_readings(readings)
+
+
+def contracts_on(certificate: Certificate, days: Floats) -> list[str]:
+    """The contract of our series on each day, as its rolls say."""
+    rolls_by_date = sorted(certificate.canonical_rolls, key=lambda roll: roll.roll_date)
+    starts = [day_number(roll.roll_date) for roll in rolls_by_date]
+    names = (
+        [rolls_by_date[0].from_contract or "", *(roll.to_contract or "" for roll in rolls_by_date)] if starts else []
+    )
+    return [names[bisect_right(starts, day)] if names else "" for day in days.tolist()]
+
+
+# ---------------------------------------------------------------- results
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A fall of an R curve: from its highest point to its lowest before it was made good, if it was."""
+
+    depth: float
+    began: date
+    deepest: date
+    ended: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class RCurve:
+    """Closed trades' R added up by exit session. days ascending, distinct; r of each, total after it."""
+
+    name: str
+    days: tuple[date, ...]
+    r: tuple[float, ...]
+
+    @classmethod
+    def of(cls, name: str, closed: Sequence[tuple[date, float]]) -> RCurve:
+        """From exit session and R of each closed trade, in any order."""
+        sums: dict[date, float] = {}
+        for day, r in sorted(closed):
+            sums[day] = sums.get(day, 0.0) + r
+        return cls(name, tuple(sums), tuple(sums.values()))
+
+    @property
+    def total(self) -> Floats:
+        """R so far after each day."""
+        return np.cumsum(np.asarray(self.r, np.float64))
+
+    def below_peak(self) -> Floats:
+        """How far each day stands below the highest point so far, at most 0."""
+        total = self.total
+        fallen: Floats = total - np.maximum.accumulate(np.maximum(total, 0.0)) if total.size else total
+        return fallen
+
+    def falls(self, most: int = _DEEPEST) -> tuple[Fall, ...]:
+        """The deepest falls, deepest first."""
+        found, began, deepest = [], None, 0
+        below = self.below_peak()
+        for k, depth in enumerate(below.tolist()):
+            if depth < 0.0:
+                if began is None:
+                    began = deepest = k
+                deepest = k if depth < below[deepest] else deepest
+            elif began is not None:
+                found.append(self._fall(below, began, deepest, self.days[k]))
+                began = None
+        if began is not None:
+            found.append(self._fall(below, began, deepest, None))
+        return tuple(sorted(found, key=lambda fall: (fall.depth, fall.began))[:most])
+
+    def _fall(self, below: Floats, began: int, deepest: int, ended: date | None) -> Fall:
+        return Fall(float(below[deepest]), self.days[max(began - 1, 0)], self.days[deepest], ended)
+
+
+_CURVE_INKS: Final[tuple[tuple[Ink, bool], ...]] = (("ours", False), ("reference", True), ("gap", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """An interval around a curve on some days: where it may lie by luck alone."""
+
+    days: tuple[date, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def r_curve(
+    curves: Sequence[RCurve], title: str, *, band: Band | None = None, window: tuple[date, date] | None = None
+) -> Picture | None:
+    """Curves of R with the first one's falls hanging from zero, the deepest dated. None without a closed trade.
+
+    band: of the first curve. window: where the axis begins and ends, where not with the trades.
+    """
+    curves = [curve for curve in curves if curve.days]
+    if not curves:
+        return None
+    first = min(curve.days[0] for curve in curves)
+    last = max(curve.days[-1] for curve in curves)
+    main, falls = curves[0], curves[0].falls()
+    begin, end = window or (first, last)
+    scale = [curve.total for curve in curves]
+    edges = [] if band is None else [np.asarray(band.low), np.asarray(band.high)]
+    picture = Picture(title, Scale.of_days(begin, end), Scale.of(0.0, main.below_peak(), *scale, *edges), height=220)
+    if band is not None:
+        days = _numbers(band.days)
+        picture = picture.area(days, np.asarray(band.low), np.asarray(band.high), "other", opacity=0.25)
+    days, below = _numbers(main.days), main.below_peak()
+    at = shown_points(below)
+    stepped, fallen = np.repeat(days[at], 2)[1:], np.repeat(below[at], 2)[:-1]
+    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss", opacity=0.35).rule(0.0)
+    ends: list[tuple[float, str, Ink]] = []
+    for curve, (ink, dashed) in zip(curves, _CURVE_INKS, strict=False):
+        days, total = _numbers((begin, *curve.days, end)), np.concatenate([[0.0], curve.total, curve.total[-1:]])
+        at = shown_points(total)
+        picture = picture.steps(days[at], total[at], ink, dashed=dashed, width=2.0 if curve is main else 1.6)
+        ends.append((float(total[-1]), f"{curve.name} {number(float(total[-1]), signed=True, digits=2)}", ink))
+    for fall in falls:
+        text = f"{fall.depth:.2f} R {fall.deepest}"
+        x = day_number(fall.deepest)
+        anchor = "end" if picture.x.at(x) > 0.8 else "start" if picture.x.at(x) < 0.2 else "middle"
+        picture = picture.mark(x, fall.depth, "tick", "loss").text(x, fall.depth, text, anchor=anchor, above=-16)
+    places = sorted({day for curve in curves for day in curve.days})
+    columns: dict[str, Sequence[Any]] = {}
+    for curve in curves:
+        totals = curve.total.tolist()
+        starts = [bisect_right(curve.days, day) for day in places]
+        columns[curve.name] = [round(totals[k - 1], 3) if k else 0.0 for k in starts]
+    columns["below peak"] = [
+        round(float(main.below_peak()[k - 1]), 3) if k else 0.0
+        for k in (bisect_right(main.days, day) for day in places)
+    ]
+    if len(places) > 2 * 400:
+        keep = shown_points(np.asarray(columns[main.name], np.float64))
+        places = [places[k] for k in keep]
+        columns = {name: [values[k] for k in keep] for name, values in columns.items()}
+    readings = Readings([day_number(day) for day in places], columns)
+    return replace(picture.with_dates().with_values(5).with_ends(*ends), readings=readings)
+
+
+# ---------------------------------------------------------------- common
+
+
+def between(table: pl.DataFrame, column: str, window: tuple[date, date] | None) -> pl.DataFrame:
+    """The rows from the first to the last day of the window, both inclusive; all where there is none."""
+    return table if window is None else table.filter(table[column].is_between(*window))
+
+
+def _inside(day: date, window: tuple[date, date] | None) -> bool:
+    return window is None or window[0] <= day <= window[1]
+
+
+def _span(certificate: Certificate, window: tuple[date, date] | None) -> tuple[date, date]:
+    """The time axis that all pictures of a symbol share."""
+    overlap = certificate.overlap
+    if overlap is None:
+        days = [roll.gap_session for roll in (*certificate.canonical_rolls, *certificate.reference_rolls)]
+        return window or (min(days), max(days))
+    first, last = overlap.first_session, overlap.last_session
+    return (first, last) if window is None else (max(first, window[0]), min(last, window[1]))
+
+
+def _gap_note(from_contract: str | None, to_contract: str | None) -> str:
+    return f"gap session of {from_contract}>{to_contract}"
+
+
+def _notes(days: Floats, said: dict[date, str]) -> dict[int, str]:
+    """What is said of days, by their position among those that are shown."""
+    places = {int(day): k for k, day in enumerate(days.tolist())}
+    found = {places.get(day_number(day)): text for day, text in said.items()}
+    return {place: text for place, text in found.items() if place is not None}
+
+
+def _numbers(days: Sequence[date]) -> Floats:
+    return np.asarray([day_number(day) for day in days], np.float64)
+
+
+def _days(sessions: pl.Series) -> Floats:
+    return sessions.to_numpy().astype("datetime64[D]").astype(np.int64).astype(np.float64)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _ink(name: str) -> Ink:
+    return "ours" if name == "ours" else "reference"

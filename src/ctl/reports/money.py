@@ -1,0 +1,196 @@
+"""The section on money: what the trades made, how sure that is, and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import groupby, pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from ctl.drawing import Picture, Readings, Scale, number
+from ctl.model.pictures import RCurve, r_curve
+from ctl.model.trades import StrategyResult
+from ctl.reports.parts import Cell, Figure, Table, percent, signed, table
+from ctl.reports.state import Report, SymbolState, Window
+
+FLAGS: Final = (
+    "wr_divergence", "clean_pullback", "volume_declining", "gap_below", "near_high", "fib_confluence",
+    "single_bar_pullback", "weekly_aligned", "monthly_aligned",
+)  # fmt: skip
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_STEP: Final = 0.5
+
+
+def closed(symbols: Sequence[SymbolState], window: Window | None) -> list[tuple[date, float]]:
+    """Exit session and R of the closed trades of the gating symbols."""
+    found: list[tuple[date, float]] = []
+    for state in symbols:
+        trades = state.trades
+        if state.role == "gating" and trades is not None and {"exit_session", "r_theoretical"} <= {*trades.columns}:
+            found += list(trades.select("exit_session", "r_theoretical").iter_rows())
+    return [(day, r) for day, r in found if window is None or window[0] <= day <= window[1]]
+
+
+def curve(report: Report) -> Figure | None:
+    """The R curve, strategy and governed, with the deepest falls dated."""
+    trades = closed(report.symbols, report.window)
+    curves = [RCurve.of("strategy", trades)]
+    risk = None if report.run is None else report.run.risk
+    if risk is not None:
+        inside = [(point.session, point.r) for point in risk.curve if _inside(point.session, report.window)]
+        curves.append(RCurve.of("governed", inside))
+    total = float(sum(r for _, r in trades))
+    fall = next(iter(curves[0].falls(1)), None)
+    deepest = "" if fall is None else f", deepest fall {-fall.depth:.2f} R to {fall.deepest}"
+    picture = r_curve(curves, f"{signed(total)} R over {len(trades)} trades{deepest}", window=report.window)
+    return None if picture is None else Figure(picture, "money")
+
+
+def histogram(rs: Sequence[float]) -> Figure | None:
+    """How many trades ended where, by half an R; losses beyond 1 R are hatched."""
+    if not rs:
+        return None
+    values = np.asarray(rs, np.float64)
+    first, last = np.floor(values.min() / _STEP), np.floor(values.max() / _STEP)
+    edges = (np.arange(first, last + 2) * _STEP).tolist()
+    counts = [int(np.count_nonzero((values >= low) & (values < high))) for low, high in _pairs(edges)]
+    beyond = int(np.count_nonzero(values < -1.0))
+    picture = Picture(
+        f"{beyond} of {len(rs)} trades lost more than 1 R, the worst {signed(float(values.min()))}; the best "
+        f"{signed(float(values.max()))}",
+        Scale.of([edges[0], edges[-1], -1.0, 0.0], room=0.02),
+        Scale(0.0, 1.1 * max(counts)),
+        height=130,
+    )
+    for (low, high), count in zip(_pairs(edges), counts, strict=True):
+        if count:
+            picture = picture.bar(low, high, 0.0, count, "loss" if high <= 0 else "ours", hatched=high <= -1.0)
+    picture = picture.rule(0.0).with_values(3)
+    whole = [value for value in Scale(edges[0], edges[-1]).ticks(12) if value == int(value)]
+    picture = replace(picture, x_ticks=tuple((picture.x.at(v), f"{v:+.0f} R" if v else "0") for v in whole))
+    readings = Readings(
+        [(low + high) / 2 for low, high in _pairs(edges)],
+        {"trades": [float(count) for count in counts]},
+        days=False,
+        labels=[f"{low:+.1f} to {high:+.1f} R" for low, high in _pairs(edges)],
+    )
+    return Figure(picture.with_readings(readings), "histogram")
+
+
+def years(trades: Sequence[tuple[date, float]]) -> Table | None:
+    """R by year and month of the exit."""
+    if not trades:
+        return None
+    rows: list[list[Cell]] = []
+    for year, group in groupby(sorted(trades), key=lambda trade: trade[0].year):
+        found = list(group)
+        months = [[r for day, r in found if day.month == month] for month in range(1, 13)]
+        total = sum(r for _, r in found)
+        rows.append(
+            [str(year), *(signed(sum(rs)) if rs else "" for rs in months), str(len(found)), signed(float(total))]
+        )
+    return table("R by year and month of the exit", ("year", *_MONTHS, "trades", "total"), rows)
+
+
+def per_symbol(report: Report) -> Table | None:
+    """What each symbol made, the worst first, and all of them together."""
+    runs = [state.run for state in report.symbols if state.run is not None and state.run.metrics is not None]
+    if not runs:
+        return None
+    rows = sorted(
+        ((run.metrics["total_r"], _metrics_row(run.symbol, run.metrics)) for run in runs if run.metrics is not None),
+        key=lambda row: row[0],
+    )
+    made: list[list[Cell]] = [row for _, row in rows]
+    if report.run is not None and report.run.portfolio is not None:
+        made.append(_metrics_row("all together", report.run.portfolio))
+    return table(
+        "results by symbol",
+        ("", "triggers", "trades", "win", "R/trade", "total R", "profit factor", "max drawdown", "open R"),
+        made,
+    )
+
+
+def _metrics_row(name: str, metrics: Any) -> list[Cell]:
+    return [
+        name, str(metrics["trigger_count"]), str(metrics["trade_count"]), percent(metrics["win_rate"]),
+        signed(metrics["expectancy_r"]), signed(metrics["total_r"]), number(metrics["profit_factor"], digits=2),
+        number(metrics["max_drawdown_r"], digits=2), signed(metrics["open_r"]) if metrics["open_count"] else "-",
+    ]  # fmt: skip
+
+
+def sensitivity(metrics: Any) -> Figure | None:
+    """R a trade at other slippages."""
+    levels = (metrics or {}).get("slippage_stress")
+    points = [(level["ticks"], level["expectancy_r"]) for level in levels or () if level["expectancy_r"] is not None]
+    if len(points) < 2:
+        return None
+    values = [value for _, value in points]
+    signs = {value > 0 for value in values}
+    said = "keeps its sign" if len(signs) == 1 else "changes its sign"
+    picture = Picture(
+        f"R a trade {said} from {points[0][0]} to {points[-1][0]} ticks of slippage a side "
+        f"({signed(values[0])} to {signed(values[-1])})",
+        Scale(-0.5, points[-1][0] + 0.5),
+        Scale.of([*values, 0.0]),
+        height=110,
+    ).rule(0.0)
+    for ticks, value in points:
+        picture = picture.mark(ticks, value, "circle", "ours").text(ticks, value, signed(value), anchor="middle")
+    picture = replace(
+        picture.with_values(3), x_ticks=tuple((picture.x.at(ticks), f"{ticks} ticks") for ticks, _ in points)
+    )
+    readings = Readings(
+        [ticks for ticks, _ in points],
+        {"R a trade": [round(value, 4) for value in values]},
+        days=False,
+        labels=[f"{ticks} ticks a side" for ticks, _ in points],
+    )
+    return Figure(picture.with_readings(readings), "slippage")
+
+
+def flags(results: Sequence[StrategyResult]) -> Table | None:
+    """Each flag of a trigger against what became of its trade, beside the base rate of all trades."""
+    outcomes: list[tuple[Any, float]] = []
+    for result in results:
+        by_trigger = {trade.trigger_session: trade.r_theoretical for trade in result.trades}
+        outcomes += [(t, by_trigger[t.trigger_session]) for t in result.triggers if t.trigger_session in by_trigger]
+    if not outcomes:
+        return None
+    base = [r for _, r in outcomes]
+    rows: list[tuple[float, list[Cell]]] = []
+    for flag in FLAGS:
+        sides = [[r for trigger, r in outcomes if getattr(trigger, flag) is value] for value in (True, False)]
+        apart = float(np.mean(sides[0]) - np.mean(sides[1])) if all(sides) else None
+        cells = [text for side in sides for text in _rate(side)]
+        rows.append((apart if apart is not None else np.inf, [flag.replace("_", " "), *cells, signed(apart)]))
+    made = [row for _, row in sorted(rows, key=lambda row: row[0])]
+    made.append(["all trades", *_rate(base), "", "", "", ""])
+    return table(
+        "flags against outcome",
+        ("flag", "with: trades", "win", "R/trade", "without: trades", "win", "R/trade", "difference"),
+        made,
+        note=f"Base rate: {percent(_wins(base))} of {len(base)} trades won, {signed(float(np.mean(base)))} R each. "
+        "With few trades a flag that seems to matter may be luck.",
+    )
+
+
+def _rate(rs: Sequence[float]) -> Iterator[str]:
+    yield str(len(rs))
+    yield percent(_wins(rs))
+    yield signed(float(np.mean(rs)) if rs else None)
+
+
+def _wins(rs: Sequence[float]) -> float | None:
+    return sum(r > 0 for r in rs) / len(rs) if rs else None
+
+
+def _pairs(edges: Sequence[float]) -> list[tuple[float, float]]:
+    return list(pairwise(edges))
+
+
+def _inside(day: date, window: Window | None) -> bool:
+    return window is None or window[0] <= day <= window[1]

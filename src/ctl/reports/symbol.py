@@ -1,0 +1,339 @@
+"""The section on one symbol: both sides beside each other, and its trades on the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number
+from ctl.model import pictures
+from ctl.model.certificate import Certificate, JudgedSeries
+from ctl.reports.parts import Cell, Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
+from ctl.reports.state import SymbolState, Window
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import polars as pl
+
+    from ctl.model.certificate import NotComputed
+    from ctl.model.trades import StrategyResult, Trade
+
+NEWEST: Final = 60
+CANDLES: Final = 60
+TRADES_DRAWN: Final = 12
+_BEFORE_ENTRY: Final = 20
+_AFTER_EXIT: Final = 5
+_COMPONENTS: Final = 8
+_WEEKS: Final = 52
+_SERIES: Final = {
+    "daily": "daily bars",
+    "settlement": "settlement closes",
+    "session": "session bars",
+    "session_settlement": "session bars, settlement closes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPage:
+    """One symbol as the page shows it. lines: sentences; drawn: its pictures; trades: those on candles."""
+
+    state: SymbolState
+    gauge: Gauge | None
+    weeks: Sparkline | None
+    lines: tuple[str, ...]
+    layers: Table | None
+    drawn: tuple[Figure, ...]
+    tables: tuple[Table, ...]
+    trades: tuple[Figure, ...]
+
+
+def symbol_page(
+    state: SymbolState, window: Window | None, *, points: int = 400, trades: int = TRADES_DRAWN
+) -> SymbolPage:
+    """Everything of one symbol. points: the most of a curve; trades: how many are drawn, the newest."""
+    certificate = state.certificate
+    drawn: list[Picture | None] = []
+    tables: list[Table | None] = []
+    if certificate is not None:
+        drawn = [
+            pictures.drift(certificate, window, points),
+            pictures.rolls(certificate, window),
+            pictures.gap_differences(certificate, window),
+            newest(certificate, state.bars),
+        ]
+        tables = [ledger(certificate), alternatives(certificate), unmatched(certificate)]
+    if state.trades is not None and not state.trades.is_empty():
+        tables.append(trades_table(state.trades, window))
+    candles = on_candles(state, window, trades) if state.result is not None and state.bars is not None else ()
+    return SymbolPage(
+        state,
+        gauge(certificate),
+        weekly_drift(certificate),
+        tuple(_lines(state)),
+        None if certificate is None else layers(certificate),
+        tuple(Figure(picture, state.symbol) for picture in drawn if picture is not None),
+        tuple(item for item in tables if item is not None),
+        tuple(candles),
+    )
+
+
+def gauge(certificate: Certificate | None) -> Gauge | None:
+    """The mean drift beside the limit of the acceptance."""
+    if certificate is None or certificate.mean_drift is None:
+        return None
+    most = certificate.acceptance.limits.get("mean_drift")
+    return None if most is None else Gauge(certificate.mean_drift, None, most)
+
+
+def weekly_drift(certificate: Certificate | None) -> Sparkline | None:
+    """The mean |drift| of each of the newest 52 weeks, from zero to the most."""
+    series = None if certificate is None else certificate.tables.get("L4_drift.csv")
+    if series is None or series.is_empty():
+        return None
+    import polars as pl
+
+    newest_weeks = series.filter(pl.col("session") > pl.col("session").max() - timedelta(weeks=_WEEKS))
+    weeks = newest_weeks.group_by_dynamic("session", every="1w").agg(pl.col("drift").abs().mean())["drift"].to_list()
+    return sparkline(weeks, max(weeks))
+
+
+def _lines(state: SymbolState) -> Iterator[str]:
+    if state.problem:
+        yield state.problem
+    if state.judged is not None and not state.judged.passed:
+        yield from (f"{reason.code}: {reason.text}" for reason in state.judged.reasons)
+    elif state.certificate is not None:
+        yield from (f"{reason.code}: {reason.text}" for reason in state.certificate.reasons)
+    if state.certificate is not None:
+        flip = state.certificate.smallest_flip
+        if flip is not None:
+            drift = "" if flip.mean_drift is None else f", mean drift {number(flip.mean_drift)}"
+            yield f"Would change it: without {', '.join(flip.units)} it is {flip.decision}{drift}"
+    if state.pending:
+        yield state.pending
+    if state.run is not None and state.run.reason:
+        yield f"{state.run.status}: {state.run.reason}"
+
+
+def layers(certificate: Certificate) -> Table:
+    """L0 to L5 in a line each."""
+    rows = [(f"{name} {layer.title}", Word(layer.status), layer.text) for name, layer in certificate.layers.items()]
+    return table("layers", ("layer", "status", "finding"), rows, words=3)
+
+
+def ledger(certificate: Certificate) -> Table | None:
+    """Where the drift comes from: signed points that add up."""
+    found = certificate.ledger
+    if found is None or not found.mean_drift:
+        return None
+    parts = [item for item in found.components if item.mean > 0.0]
+    shown, rest = parts[:_COMPONENTS], parts[_COMPONENTS:]
+    rows: list[list[Cell]] = [
+        [item.name, percent(item.share, 1), signed((item.share or 0.0) * found.mean_drift), number(item.max)]
+        for item in shown
+    ]
+    if rest:
+        share = sum(item.share or 0.0 for item in rest)
+        rows.append([f"{len(rest)} others", percent(share, 1), signed(share * found.mean_drift), ""])
+    total = sum(item.share or 0.0 for item in parts)
+    rows.append(["total", percent(total, 1), signed(total * found.mean_drift), number(found.max_drift)])
+    return table("drift by cause", ("drift from", "share", certificate.quote_unit, "largest"), rows)
+
+
+def alternatives(certificate: Certificate) -> Table | None:
+    """What the decision would be on other series of ours."""
+    parity = certificate.layers.L5.values
+    ours, theirs = getattr(parity, "canonical_total_r", None), getattr(parity, "reference_total_r", None)
+    rows: list[list[Cell]] = [
+        ["as built", Word(certificate.decision), number(certificate.mean_drift), signed(ours), _less(ours, theirs)]
+    ]
+    if certificate.rebuilt is not None:
+        rows.append(_judged("on the reference's rolls", certificate.rebuilt))
+    if certificate.counterfactuals is not None:
+        rows += [
+            _judged(_SERIES.get(name, name), judged)
+            for name, judged in sorted(certificate.counterfactuals.alternatives.items())
+        ]
+    if len(rows) == 1:
+        return None
+    return table("other series of ours", ("series", "decision", "drift", "total R", "minus reference"), rows, words=2)
+
+
+def _judged(name: str, judged: JudgedSeries | NotComputed) -> list[Cell]:
+    if not isinstance(judged, JudgedSeries):
+        return [f"{name}: {judged.text}", Word(judged.status), "-", "-", "-"]
+    figures = judged.functional.figures
+    ours, theirs = (None, None) if figures is None else (figures.canonical_total_r, figures.reference_total_r)
+    return [name, Word(judged.decision), number(judged.mean_drift), signed(ours), _less(ours, theirs)]
+
+
+def _less(ours: float | None, theirs: float | None) -> str:
+    return "-" if ours is None or theirs is None else signed(ours - theirs)
+
+
+def unmatched(certificate: Certificate) -> Table | None:
+    """The rolls of one side alone."""
+    rows = [
+        (str(roll.gap_session), side, f"{roll.from_contract}>{roll.to_contract}", number(roll.gap))
+        for side, found in (("ours", certificate.unmatched_canonical), ("reference", certificate.unmatched_reference))
+        for roll in found
+    ]
+    return table("rolls of one side alone", ("gap session", "side", "roll", "gap"), rows, words=3) if rows else None
+
+
+def trades_table(trades: pl.DataFrame, window: Window | None) -> Table:
+    """The closed trades, the worst first."""
+    shown = pictures.between(trades, "exit_session", window).sort("r_theoretical", "exit_session")
+    rows = [
+        (
+            str(row["entry_session"]), str(row["exit_session"]), str(row.get("entry_contract") or ""),
+            str(row["exit_reason"]), _price(row["entry_price"]), _price(row.get("stop_price")),
+            _price(row["exit_price"]), signed(row["r_theoretical"]),
+        )
+        for row in shown.iter_rows(named=True)
+    ]  # fmt: skip
+    columns = ("entry", "exit", "contract", "left by", "entry price", "stop", "exit price", "R")
+    return table("closed trades, prices of the adjusted series", columns, rows, words=4)
+
+
+def _price(value: float | None) -> str:
+    return "-" if value is None else f"{value:.7g}"
+
+
+# ---------------------------------------------------------------- pictures of the newest and of trades
+
+
+def newest(certificate: Certificate, bars: pl.DataFrame | None) -> Picture | None:
+    """Our close less the reference's on the newest sessions, in average true ranges, with the band of one."""
+    series = certificate.tables.get("L4_drift.csv")
+    if series is None or series.height < 2 or bars is None or bars.height < 2:
+        return None
+    shown = series.tail(NEWEST)
+    atr = _true_range(bars.tail(NEWEST + 1))
+    if not atr > 0.0:
+        return None
+    apart = (shown["canonical_close"] - shown["reference_close"]).to_numpy().astype(np.float64)
+    sessions = shown["session"].to_list()
+    days = np.asarray([day_number(day) for day in sessions], np.float64)
+    values = apart / atr
+    last = float(np.median(values[-5:]))
+    typical = number(float(np.median(np.abs(values))), digits=2)
+    picture = Picture(
+        f"{certificate.symbol}: the newest {shown.height} closes lie {typical} ATR from the reference's, the last five "
+        f"{signed(last)}",
+        Scale.of_days(sessions[0], sessions[-1]),
+        Scale.of(values, -1.2, 1.2),
+        height=110,
+    )
+    picture = picture.area(days, np.full(days.size, -1.0), np.full(days.size, 1.0), "other", opacity=0.18)
+    picture = picture.rule(0.0).line(days, values, "ours")
+    readings = Readings(
+        days.tolist(),
+        {
+            "contract": pictures.contracts_on(certificate, days),
+            "ATR": np.round(values, 3).tolist(),
+            "ours": shown["canonical_close"].round(6).to_list(),
+            "reference": shown["reference_close"].round(6).to_list(),
+        },
+    )
+    return picture.with_dates(6).with_values(3).with_ends((1.0, "+1 ATR", "other")).with_readings(readings)
+
+
+def _true_range(bars: pl.DataFrame) -> float:
+    high, low, close = (bars[name].to_numpy().astype(np.float64) for name in ("high", "low", "close"))
+    before = close[:-1]
+    ranges = np.fmax(high[1:], before) - np.fmin(low[1:], before)
+    ranges = np.where(np.isfinite(ranges), ranges, np.abs(np.diff(close)))
+    known = ranges[np.isfinite(ranges)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def on_candles(state: SymbolState, window: Window | None, most: int) -> Iterator[Figure]:
+    """The newest trades on their bars: what is still held first."""
+    result, bars = state.result, state.bars
+    if result is None or bars is None or result.timeframe != "daily":
+        return
+    held: list[Trade] = [*result.open, *sorted(result.trades, key=lambda trade: trade.entry_session, reverse=True)]
+    sessions = bars["session"].to_numpy().astype("datetime64[D]")
+    shown = [trade for trade in held if window is None or window[0] <= trade.exit_session <= window[1]]
+    for trade in shown[:most]:
+        picture = _candles(trade, result, bars, sessions)
+        yield Figure(picture, f"{state.symbol} {trade.entry_session}")
+
+
+def _candles(trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions: Any) -> Picture:
+    ends = (np.datetime64(day) for day in (trade.entry_session, trade.exit_session))
+    entry, leave = (int(np.searchsorted(sessions, day)) for day in ends)
+    first = max(entry - _BEFORE_ENTRY, 0)
+    rows = bars.slice(first, min(CANDLES, leave + _AFTER_EXIT + 1 - first))
+    days = rows["session"].to_list()
+    xs = np.arange(rows.height, dtype=np.float64)
+    opens, highs, lows, closes = (rows[name].to_numpy().astype(np.float64) for name in ("open", "high", "low", "close"))
+    reach = float(np.nanmax(highs) - np.nanmin(lows))
+    targets = [("TP1", trade.tp1), ("TP2", trade.tp2), ("TP3", trade.tp3)]
+    near = [(name, level) for name, level in targets if level <= np.nanmax(highs) + 0.4 * reach]
+    levels: list[tuple[str, float, Ink]] = [
+        ("stop", trade.stop_price, "loss"), ("entry", trade.entry_price, "ours"),
+        *((name, level, "basis") for name, level in near),
+    ]  # fmt: skip
+    contract = next(iter(rows.slice(entry - first, 1)["contract"].to_list()), None) or result.symbol
+    until = "still held" if trade.exit_reason == "Open" else f"{trade.exit_reason} {trade.exit_session}"
+    cut = "" if leave - first < CANDLES else f"; its first {CANDLES} bars"
+    picture = Picture(
+        f"{contract}: bought {trade.entry_session} at {_price(trade.entry_price)}, {until}, "
+        f"{signed(trade.r_theoretical)} R{cut}",
+        Scale(-0.8, rows.height - 0.2),
+        Scale.of(highs, lows, [level for _, level, _ in levels]),
+        height=200,
+    )
+    begin, right = float(entry - first), float(min(leave - first, rows.height - 1))
+    for _, level, ink in levels:
+        picture = picture.link(begin, level, right, level, ink, width=1.4)
+    picture = picture.candles(xs, opens, highs, lows, closes)
+    notes: dict[int, str] = {}
+    places = {day: k for k, day in enumerate(days)}
+    for day, price, shape, ink, text in _events(trade):
+        k = places.get(day)
+        if k is not None:
+            at = price if price is not None else float(highs[k] if shape == "down" else lows[k])
+            picture = picture.mark(k, at, shape, ink)
+            notes[k] = f"{notes[k]}; {text}" if k in notes else text
+    readings = Readings(
+        xs.tolist(),
+        {
+            "contract": [name or "" for name in rows["contract"].to_list()],
+            **{
+                name: np.round(values, 6).tolist()
+                for name, values in (("open", opens), ("high", highs), ("low", lows), ("close", closes))
+            },
+        },
+        days=False,
+        labels=[day.isoformat() for day in days],
+        notes=notes,
+    )
+    every = max(1, rows.height // 6)
+    x_ticks = tuple((picture.x.at(k), days[k].strftime("%d %b %y")) for k in range(0, rows.height, every))
+    legend = [(level, f"{name} {_price(level)}", ink) for name, level, ink in levels]
+    return replace(picture.with_values().with_ends(*legend).with_readings(readings), x_ticks=x_ticks)
+
+
+def _events(trade: Trade) -> Iterator[tuple[date, float | None, Mark, Ink, str]]:
+    """What happened on which day: where it is marked (None: at the bar's end), how, and in words."""
+    yield trade.trigger_session, None, "down", "gap", "trigger"
+    stop = f"entry at {_price(trade.entry_price)}, stop {_price(trade.stop_price)}"
+    yield trade.entry_session, None, "up", "ours", stop
+    for name, day, fill in (
+        ("TP1", trade.tp1_session, trade.tp1_fill),
+        ("TP2", trade.tp2_session, trade.tp2_fill),
+        ("TP3", trade.tp3_session, trade.tp3_fill),
+    ):
+        if day is not None and fill is not None:
+            yield day, fill, "triangle", "basis", f"{name} sold at {_price(fill)}"
+    if trade.exit_reason == "Stop":
+        text = f"left at {_price(trade.exit_price)} after a close below the stop"
+        yield trade.exit_session, trade.exit_price, "cross", "loss", text
