@@ -109,14 +109,15 @@ def day_number(day: date) -> int:
 
 
 def number(value: float | None, *, signed: bool = False, digits: int | None = None) -> str:
-    """A number as people write it: about four figures, thousands apart, no exponent; `-` for none."""
+    """A number as people write it: cents up to a thousand, else about three figures, no exponent; `-` for none."""
     if value is None or not isfinite(value):
         return "-"
     if digits is None:
-        digits = max(0, min(6, 3 - floor(log10(abs(value))))) if value else 0
+        digits = max(0, min(6, 2 - floor(log10(abs(value))))) if value else 0
         digits = min(digits, 2) if abs(value) >= 0.1 else digits
-    text = f"{value:{'+' if signed else ''},.{digits}f}"
-    return text.replace("-0.00", "0.00") if float(text.replace(",", "")) == 0 and text.startswith("-") else text
+        digits = 2 if 1 <= abs(value) < 1000 else digits
+    rounded = round(value, digits) or 0.0  # nothing is minus zero
+    return f"{rounded:{'+' if signed else ''},.{digits}f}"
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -138,6 +139,18 @@ def shown_points(values: Floats, most: int = MOST_POINTS, keep: Sequence[int] = 
     filled = np.where(np.isfinite(values), values, 0.0)
     ends = [at for part in stretches for at in (part[filled[part].argmin()], part[filled[part].argmax()])]
     return np.unique(np.concatenate([[0, count - 1], wanted, ends]).astype(np.int64))
+
+
+def stretches(count: int, most: int = MOST_POINTS) -> npt.NDArray[np.int64]:
+    """Where each of at most `most` equal stretches of a long curve begins: of what is shown by its means."""
+    return np.unique(np.linspace(0, count, min(count, most), endpoint=False).astype(np.int64))
+
+
+def means(values: Floats, begins: npt.NDArray[np.int64]) -> Floats:
+    """The mean of each stretch. Means of parts add up to the mean of their sum."""
+    counts = np.diff(np.append(begins, values.size))
+    averaged: Floats = np.add.reduceat(values, begins) / counts
+    return averaged
 
 
 # ---------------------------------------------------------------- pictures
@@ -253,10 +266,12 @@ class Picture:
             f'stroke="{colour}" stroke-width="1">{_MARKS[shape]}</svg>'
         )
 
-    def text(self, x: float, y: float, text: str, *, anchor: str = "start", above: float = 6) -> Picture:
-        """Words beside a place."""
+    def text(
+        self, x: float, y: float, text: str, *, anchor: str = "start", right: float = 0, above: float = 6
+    ) -> Picture:
+        """Words beside a place, so many pixels to its right and above it."""
         return self._mark(
-            f'<text x="{100 * self.x.at(x):.2f}%" y="{self._y(y) - above:g}" text-anchor="{anchor}" '
+            f'<text x="{100 * self.x.at(x):.2f}%" dx="{right:g}" y="{self._y(y) - above:g}" text-anchor="{anchor}" '
             f'fill="currentColor">{escape(text)}</text>'
         )
 
@@ -353,12 +368,12 @@ class Picture:
         )
         return (
             f'{self._grid()}<svg width="100%" height="{self.height}" viewBox="0 0 {_BOX} {_BOX}" '
-            f'preserveAspectRatio="none">{self.shapes}</svg>{self.marks}{below}'
+            f'preserveAspectRatio="none" overflow="hidden">{self.shapes}</svg>{self.marks}{below}'
         )
 
     def _left(self) -> str:
         return "".join(
-            f'<text x="40" y="{self.height * (1 - at) + 4:.1f}" text-anchor="end" fill="currentColor">{escape(text)}'
+            f'<text x="90%" y="{self.height * (1 - at) + 4:.1f}" text-anchor="end" fill="currentColor">{escape(text)}'
             "</text>"
             for at, text in self.y_ticks
         )
@@ -377,12 +392,12 @@ class Picture:
         return (
             ("values", f'<svg class="values" width="44" {size}>{self._left()}</svg>'),
             ("plot", f'<svg class="plot" {size}>{self._plot()}<g class="cross"></g></svg>'),
-            ("legend", f'<svg class="legend" width="118" {size}>{self._right()}</svg>' if self.ends else ""),
+            ("legend", f'<svg class="legend" width="126" {size}>{self._right()}</svg>'),
         )
 
     def svg(self, width: int = 760) -> str:
         """One drawing of that many pixels, for a notebook or a file."""
-        legend = 128 if self.ends else 8
+        legend = 136 if self.ends else 8
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{self.total_height}" '
             f'viewBox="0 0 {width} {self.total_height}" font-family="system-ui, sans-serif" font-size="11" '

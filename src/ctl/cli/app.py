@@ -484,6 +484,39 @@ def certify(
 
 
 @app.command()
+def report(
+    symbol: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--symbol", help="Only this symbol (repeatable). Default: all of the profile."),
+    ] = None,
+    first: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="DATE", help="Show sessions, trades and runs from this date on (inclusive)."),
+    ] = None,
+    last: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--to", metavar="DATE", help="Show them up to this date (inclusive)."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", dir_okay=False, metavar="FILE", help="Default: report.html in the cycle's folder."),
+    ] = None,
+    include_non_gating: NonGating = False,
+    workspace: Workspace = None,
+) -> None:
+    """Write one HTML file: verdict, what changed, money, each symbol, orders, runs. Works from disk, without a network.
+
+    Exit 2 where the gate refuses; the report then says why.
+
+    Example: [cyan]ctl report --out report.html[/cyan]
+    """
+    from ctl.cli import report_commands
+
+    options = report_commands.asked(symbol or (), first, last, include_non_gating=include_non_gating)
+    raise typer.Exit(report_commands.report(workspace, out, options))
+
+
+@app.command()
 def mapping(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")

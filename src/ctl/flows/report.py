@@ -107,6 +107,7 @@ def _symbol(
         run=None if outcome is None else outcome.run,
         result=result if isinstance(result, StrategyResult) else None,
         trades=trades,
+        tick=None if certified is None else certified.certificate.tick,
         pending=pending,
         problem="" if certified is not None or judged is None else judged.detail,
     )
@@ -115,7 +116,10 @@ def _symbol(
 def of_certificate(certificate: Certificate, series: ContinuousSeries | None) -> Report:
     """The report of one certificate alone."""
     state = SymbolState(
-        symbol=certificate.symbol, certificate=certificate, bars=None if series is None else series.frame
+        symbol=certificate.symbol,
+        certificate=certificate,
+        tick=certificate.tick,
+        bars=None if series is None else series.frame,
     )
     return Report(
         title=f"{certificate.symbol}: {certificate.decision}", version=__version__, instant=None, symbols=(state,)

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ctl.drawing import Floats, Ink, Picture, Readings, Scale, day_number, number, shown_points
+from ctl.drawing import Floats, Ink, Picture, Readings, Scale, day_number, means, number, shown_points, stretches
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.certificate import Certificate
+    from ctl.model.certificate import Certificate, CertifiedRoll
     from ctl.model.rolls import ContinuousSeries
 
 GAPS_SHOWN: Final = 5
-_CLIPPED: Final = 0.005  # of the sessions at either end lie beyond the picture of the drift: single bad closes
+_CLIPPED: Final = 0.005  # of the points at either end may lie beyond the picture of the drift: single bad closes
 _DEEPEST: Final = 3
+_SHALLOW: Final = 0.1  # of the deepest fall: what is less is not worth a label
 
 
 # ---------------------------------------------------------------- series
@@ -68,6 +69,8 @@ def closes(series: ContinuousSeries, most: int = 400) -> Picture | None:
 def drift(certificate: Certificate, window: tuple[date, date] | None = None, most: int = 400) -> Picture | None:
     """The drift with its ledger stacked: basis, the largest gaps, the rest; the total as a line. None without L4.
 
+    Of a long history each point is the mean of some sessions, up to the date it stands at: so the parts still add up.
+
     window: only sessions from the first to the last (inclusive).
     """
     table = certificate.tables.get("L4_drift.csv")
@@ -77,35 +80,38 @@ def drift(certificate: Certificate, window: tuple[date, date] | None = None, mos
     if table.is_empty():
         return None
     days, total = _days(table["session"]), table["drift"].to_numpy().astype(np.float64)
-    layers = _layers(certificate, table)
-    gaps = {roll.gap_session: _gap_note(roll.from_contract, roll.to_contract) for roll in certificate.canonical_rolls}
-    at = shown_points(total, most, [int(np.searchsorted(days, day_number(day))) for day in gaps])
-    low, high = np.quantile(total, (_CLIPPED, 1.0 - _CLIPPED))
+    begins = stretches(days.size, most)
+    last = days[np.append(begins[1:], days.size) - 1]
+    shown = means(total, begins)
+    layers = [(name, ink, means(values, begins)) for name, ink, values in _layers(certificate, table)]
     picture = Picture(
         _drift_title(certificate, table, total),
         Scale.of_days(table["session"][0], table["session"][-1]),
-        Scale.of([min(low, 0.0), max(high, 0.0)], room=0.15),
+        Scale.of(0.0, np.quantile(shown, (_CLIPPED, 1.0 - _CLIPPED)), room=0.15),
     )
-    above, below = np.zeros(at.size), np.zeros(at.size)
+    above, below = np.zeros(last.size), np.zeros(last.size)
     ends: list[tuple[float, str, Ink]] = []
+    gaps_drawn = 0
     for name, ink, values in layers:
-        shown = values[at]
-        for part, base in ((np.maximum(shown, 0.0), above), (np.minimum(shown, 0.0), below)):
+        opacity = 0.75 if ink != "gap" else 0.9 - 0.12 * gaps_drawn
+        gaps_drawn += ink == "gap"
+        up, down = np.maximum(values, 0.0), np.minimum(values, 0.0)
+        for part, base in ((up, above), (down, below)):
             if np.any(part != 0.0):
-                opacity = 0.75 if ink != "gap" else 0.85 - 0.12 * sum(1 for end in ends if end[2] == "gap")
-                picture = picture.area(days[at], base, base + part, ink, opacity=opacity, hatched=ink == "other")
-        middle = float(np.median(above + np.maximum(shown, 0.0) / 2 + below + np.minimum(shown, 0.0) / 2))
-        ends.append((middle, _short(name), ink))
-        above, below = above + np.maximum(shown, 0.0), below + np.minimum(shown, 0.0)
-    picture = picture.rule(0.0).line(days[at], total[at], "text", width=1.1)
+                picture = picture.area(last, base, base + part, ink, opacity=opacity, hatched=ink == "other")
+        ends.append((float(np.median(above + below + values / 2)), _short(name), ink))
+        above, below = above + up, below + down
+    picture = picture.rule(0.0).line(last, shown, "text", width=1.2)
+    gaps = {roll.gap_session: _gap_note(roll.from_contract, roll.to_contract) for roll in certificate.canonical_rolls}
+    where = np.searchsorted(last, [day_number(day) for day in gaps])
     readings = Readings(
-        days[at].tolist(),
+        last.tolist(),
         {
-            "contract": contracts_on(certificate, days[at]),
-            "total": np.round(total[at], 4).tolist(),
-            **{name: np.round(values[at], 4).tolist() for name, _, values in layers},
+            "contract": contracts_on(certificate, last),
+            "total": np.round(shown, 4).tolist(),
+            **{name: np.round(values, 4).tolist() for name, _, values in layers},
         },
-        notes=_notes(days[at], gaps),
+        notes={int(k): text for k, text in zip(where, gaps.values(), strict=True) if k < last.size},
     )
     return picture.with_dates().with_values().with_ends(*ends).with_readings(readings)
 
@@ -137,8 +143,7 @@ def _drift_title(certificate: Certificate, table: pl.DataFrame, total: Floats) -
 
 def _short(component: str) -> str:
     """A component's name as people read it beside a curve."""
-    kind, _, rest = component.partition(":")
-    return rest.rpartition(":")[0] if kind == "gap" else component
+    return component.removeprefix("gap:").replace(":", " ")
 
 
 def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
@@ -164,10 +169,11 @@ def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> 
             picture = picture.link(
                 day_number(pair.canonical_gap_session), 1.0, day_number(pair.reference_gap_session), 0.0
             )
-    for side, lane, ink in ((ours, 1.0, "ours"), (theirs, 0.0, "reference")):
+    lanes: tuple[tuple[list[CertifiedRoll], float, Ink], ...] = ((ours, 1.0, "ours"), (theirs, 0.0, "reference"))
+    for side, lane, ink in lanes:
         for roll in side:
             picture = picture.mark(
-                day_number(roll.gap_session), lane, "ring" if roll.status == "FAIL" else "circle", _ink(ink)
+                day_number(roll.gap_session), lane, "ring" if roll.status == "FAIL" else "circle", ink
             )
     days = sorted({roll.gap_session for roll in (*ours, *theirs)})
     readings = Readings(
@@ -285,7 +291,8 @@ class RCurve:
                 began = None
         if began is not None:
             found.append(self._fall(below, began, deepest, None))
-        return tuple(sorted(found, key=lambda fall: (fall.depth, fall.began))[:most])
+        ranked = sorted(found, key=lambda fall: (fall.depth, fall.began))[:most]
+        return tuple(fall for fall in ranked if fall.depth <= _SHALLOW * ranked[0].depth)
 
     def _fall(self, below: Floats, began: int, deepest: int, ended: date | None) -> Fall:
         return Fall(float(below[deepest]), self.days[max(began - 1, 0)], self.days[deepest], ended)
@@ -326,7 +333,7 @@ def r_curve(
     days, below = _numbers(main.days), main.below_peak()
     at = shown_points(below)
     stepped, fallen = np.repeat(days[at], 2)[1:], np.repeat(below[at], 2)[:-1]
-    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss", opacity=0.35).rule(0.0)
+    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss", opacity=0.22).rule(0.0)
     ends: list[tuple[float, str, Ink]] = []
     for curve, (ink, dashed) in zip(curves, _CURVE_INKS, strict=False):
         days, total = _numbers((begin, *curve.days, end)), np.concatenate([[0.0], curve.total, curve.total[-1:]])
@@ -336,8 +343,10 @@ def r_curve(
     for fall in falls:
         text = f"{fall.depth:.2f} R {fall.deepest}"
         x = day_number(fall.deepest)
-        anchor = "end" if picture.x.at(x) > 0.8 else "start" if picture.x.at(x) < 0.2 else "middle"
-        picture = picture.mark(x, fall.depth, "tick", "loss").text(x, fall.depth, text, anchor=anchor, above=-16)
+        left = picture.x.at(x) > 0.5
+        picture = picture.mark(x, fall.depth, "tick", "loss").text(
+            x, fall.depth, text, anchor="end" if left else "start", right=-5 if left else 5, above=-4
+        )
     places = sorted({day for curve in curves for day in curve.days})
     columns: dict[str, Sequence[Any]] = {}
     for curve in curves:
@@ -399,7 +408,3 @@ def _days(sessions: pl.Series) -> Floats:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _ink(name: str) -> Ink:
-    return "ours" if name == "ours" else "reference"

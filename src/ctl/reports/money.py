@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby, pairwise
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import numpy as np
 from ctl.drawing import Picture, Readings, Scale, number
 from ctl.model.pictures import RCurve, r_curve
 from ctl.model.trades import StrategyResult
-from ctl.reports.parts import Cell, Figure, Table, percent, signed, table
+from ctl.reports.parts import Cell, Figure, Table, instant_text, percent, signed, table
 from ctl.reports.state import Report, SymbolState, Window
 
 FLAGS: Final = (
@@ -45,8 +45,15 @@ def curve(report: Report) -> Figure | None:
     total = float(sum(r for _, r in trades))
     fall = next(iter(curves[0].falls(1)), None)
     deepest = "" if fall is None else f", deepest fall {-fall.depth:.2f} R to {fall.deepest}"
-    picture = r_curve(curves, f"{signed(total)} R over {len(trades)} trades{deepest}", window=report.window)
+    past = "" if report.run is not None or report.before is None else _recorded(report.before.timestamp)
+    title = f"{past}{signed(total)} R over {len(trades)} trades{deepest}"
+    picture = r_curve(curves, title, window=report.window)
     return None if picture is None else Figure(picture, "money")
+
+
+def _recorded(instant: datetime) -> str:
+    """What is said before figures that the run of today did not come to."""
+    return f"recorded run of {instant_text(instant)}: "
 
 
 def histogram(rs: Sequence[float]) -> Figure | None:

@@ -14,14 +14,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import clock
 from ctl.drawing import PATTERNS, number
-from ctl.model.findings import counted
 from ctl.model.run import RunSummary
 from ctl.reports import money
-from ctl.reports.parts import Cell, Figure, Gauge, Table, Word, day_text, signed, table
+from ctl.reports.parts import Cell, Figure, Gauge, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
-from ctl.reports.symbol import TRADES_DRAWN, SymbolPage, symbol_page
+from ctl.reports.symbol import DRIFT_LIMIT, TRADES_DRAWN, SymbolPage, symbol_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,11 +31,10 @@ _LEAST_POINTS: Final = 60
 _BOARD_ROWS: Final = 24
 _WEEKS: Final = 52
 _SHAPES: Final = (
-    '<symbol id="shape-circle" viewBox="-6 -6 12 12"><circle r="4.6" fill="currentColor"/></symbol>'
-    '<symbol id="shape-triangle" viewBox="-6 -6 12 12"><path d="M0-5.4L5.6 4.8H-5.6Z" fill="currentColor"/></symbol>'
-    '<symbol id="shape-cross" viewBox="-6 -6 12 12"><path d="M-4.4-4.4L4.4 4.4M4.4-4.4L-4.4 4.4" '
-    'stroke="currentColor" stroke-width="2.6" fill="none"/></symbol>'
-    '<symbol id="shape-dash" viewBox="-6 -6 12 12"><path d="M-5 0H5" stroke="currentColor" stroke-width="2"/></symbol>'
+    '<defs><circle id="shape-circle" r="4.6" fill="currentColor"/>'
+    '<path id="shape-triangle" d="M0-5.4L5.6 4.8H-5.6Z" fill="currentColor"/>'
+    '<path id="shape-cross" d="M-4.4-4.4L4.4 4.4M4.4-4.4L-4.4 4.4" stroke="currentColor" stroke-width="2.6" '
+    'fill="none"/><path id="shape-dash" d="M-5 0H5" stroke="currentColor" stroke-width="2"/></defs>'
 )
 
 
@@ -80,11 +77,10 @@ def _content(report: Report) -> dict[str, Any]:
     style, script = _own()
     grid = len(report.symbols) > MOST_UNFOLDED
     points = max(_LEAST_POINTS, min(400, _POINTS_IN_ALL // max(1, len(report.symbols)))) if grid else 400
-    pages = [
+    shown = [
         symbol_page(state, report.window, points=points, trades=1 if grid else TRADES_DRAWN)
         for state in sorted(report.symbols, key=_worst_first)
     ]
-    shown = [_Shown(item) for item in pages]
     parts = {"since": _since(report), "money": _money(report), "orders": _orders(report), "runs": _runs(report)}
     keys = (("A", "verdict", True), ("B", "since last run", parts["since"]), ("C", "money", parts["money"]))
     more = (("D", "symbols", shown), ("E", "orders", parts["orders"]), ("F", "runs", parts["runs"]))
@@ -103,7 +99,7 @@ def _content(report: Report) -> dict[str, Any]:
         "grid": grid,
         "packed": [_packed(item) for item in shown] if grid else [],
         "inputs": list(_inputs(report)),
-        "made": "" if report.instant is None else clock.iso(report.instant),
+        "made": "" if report.instant is None else instant_text(report.instant),
         **parts,
     }
 
@@ -123,7 +119,7 @@ class _Verdict:
 def _verdict(report: Report) -> _Verdict:
     if report.gate is not None:
         gate = Word("PASS" if report.gate.passed else "MISMATCH")
-        words: tuple[tuple[str, Word], ...] = (("GATE", gate), ("", Word(report.gate.recommendation)))
+        words: tuple[tuple[str, Word], ...] = (("GATE:", gate), ("", Word(report.gate.recommendation)))
         why = [] if report.gate.passed else list(_refusals(report))
         title = f"GATE: {gate.text} {report.gate.recommendation}"
     else:
@@ -180,33 +176,6 @@ def _due(report: Report) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A symbol's page with what stands in its heading."""
-
-    page: SymbolPage
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.page, name)
-
-    @property
-    def word(self) -> Word:
-        state: SymbolState = self.page.state
-        return Word(state.decision or ("ERROR" if state.problem else "not judged"))
-
-    @property
-    def summary(self) -> str:
-        state = self.page.state
-        parts: list[str] = [] if state.role == "gating" else [state.role]
-        if state.certificate is not None and state.certificate.mean_drift is not None:
-            parts.append(f"mean drift {number(state.certificate.mean_drift)} {state.certificate.quote_unit}")
-        if state.run is not None and state.run.metrics is not None:
-            parts.append(
-                f"{counted(state.run.metrics['trade_count'], 'trade')}, {signed(state.run.metrics['total_r'])} R"
-            )
-        return ", ".join([*parts, *([state.note] if state.note else [])])
-
-
-@dataclass(frozen=True, slots=True)
 class _BoardRow:
     state: SymbolState
     now: Word
@@ -216,20 +185,20 @@ class _BoardRow:
     detail: str
 
 
-def _board(report: Report, shown: Sequence[_Shown]) -> list[_BoardRow]:
+def _board(report: Report, shown: Sequence[SymbolPage]) -> list[_BoardRow]:
     if report.gate is None:
         return []
     return [_board_row(item) for item in shown[:_BOARD_ROWS]]
 
 
-def _board_row(item: _Shown) -> _BoardRow:
-    state, judged = item.page.state, item.page.state.judged
+def _board_row(item: SymbolPage) -> _BoardRow:
+    state, judged = item.state, item.state.judged
     if judged is None:
         word = Word("NON-GATING") if state.decision is None else item.word
-        return _BoardRow(state, word, "", None, item.page.gauge, state.note or state.problem)
+        return _BoardRow(state, word, "", None, item.gauge, state.note or state.problem)
     detail = judged.detail or "; ".join(f"{reason.code}: {reason.text}" for reason in judged.reasons[:1])
     gate = Word("ok" if judged.passed else "MISMATCH")
-    return _BoardRow(state, Word(judged.actual), judged.expected, gate, item.page.gauge, detail)
+    return _BoardRow(state, Word(judged.actual), judged.expected, gate, item.gauge, detail)
 
 
 def _board_note(report: Report) -> str:
@@ -242,7 +211,7 @@ def _worst_first(state: SymbolState) -> tuple[int, int, float, str]:
     order = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3, None: 4}
     failed = 0 if state.problem or (state.judged is not None and not state.judged.passed) else 1
     drift = 0.0 if state.certificate is None else state.certificate.mean_drift or 0.0
-    limit = 1.0 if state.certificate is None else state.certificate.acceptance.limits.get("mean_drift", 1.0)
+    limit = 1.0 if state.certificate is None else state.certificate.acceptance.limits.get(DRIFT_LIMIT, 1.0)
     return failed, order[state.decision], -drift / (limit or 1.0), state.symbol
 
 
@@ -264,7 +233,7 @@ def _since(report: Report) -> _Since | None:
     rows = _changes(report, report.before)
     changes = table("what reads otherwise now", ("", "what", "then", "now"), rows, words=4) if rows else None
     note = "" if rows else "Nothing that a run rests on has changed."
-    return _Since(f"Since the run of {clock.iso(report.before.timestamp)}", changes, note)
+    return _Since(f"Since the run of {instant_text(report.before.timestamp)}", changes, note)
 
 
 def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
@@ -429,7 +398,7 @@ def _runs(report: Report) -> _Runs | None:
     first = min(run.instant for run in report.runs).date()
     cells = tuple(_week(week, report.runs) for week in weeks if week + timedelta(days=6) >= first)
     rows = [
-        (clock.iso(run.instant), Word({"P": "PASS", "M": "MISMATCH", "E": "ERROR"}[run.letter]),
+        (instant_text(run.instant), Word({"P": "PASS", "M": "MISMATCH", "E": "ERROR"}[run.letter]),
          "dry" if run.dry_run else "real", run.text)
         for run in sorted(report.runs, key=lambda run: run.instant, reverse=True)[:_WEEKS]
     ]  # fmt: skip
@@ -442,7 +411,7 @@ def _week(monday: date, runs: Sequence[PastRun]) -> _Week:
     if not deciding:
         return _Week("\u00b7", f"week of {monday}: no run")
     last = max(deciding, key=lambda run: run.instant)
-    return _Week(last.letter.lower() if last.dry_run else last.letter, f"{clock.iso(last.instant)}: {last.text}")
+    return _Week(last.letter.lower() if last.dry_run else last.letter, f"{instant_text(last.instant)}: {last.text}")
 
 
 # ---------------------------------------------------------------- G: what it rests on
@@ -493,7 +462,7 @@ def _inputs(report: Report) -> Iterator[Table]:
 # ---------------------------------------------------------------- many symbols
 
 
-def _packed(item: _Shown) -> str:
+def _packed(item: SymbolPage) -> str:
     """A symbol's details, compressed: the page's script unpacks them when they are asked for."""
     macros: Any = _environment().get_template("parts.html.jinja").module
     heading = f"<h3>{macros.word(item.word, item.state.symbol)}</h3>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 from ctl.drawing import Picture, number
@@ -107,6 +107,12 @@ def day_text(day: date) -> str:
     """`27 Feb 2026`."""
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     return f"{day.day} {months[day.month - 1]} {day.year}"
+
+
+def instant_text(instant: datetime) -> str:
+    """`29 Nov 2026 21:43 UTC`; whole minutes."""
+    told = instant.astimezone(UTC)
+    return f"{day_text(told.date())} {told:%H:%M} UTC"
 
 
 def percent(value: float | None, digits: int = 0) -> str:

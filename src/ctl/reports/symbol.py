@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number
 from ctl.model import pictures
 from ctl.model.certificate import Certificate, JudgedSeries
+from ctl.model.findings import counted
 from ctl.reports.parts import Cell, Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
 from ctl.reports.state import SymbolState, Window
 
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 NEWEST: Final = 60
 CANDLES: Final = 60
 TRADES_DRAWN: Final = 12
-_BEFORE_ENTRY: Final = 20
+DRIFT_LIMIT: Final = "max_mean_drift"
+_BEFORE_ENTRY: Final = 20  # bars at least, and so many after the exit
 _AFTER_EXIT: Final = 5
 _COMPONENTS: Final = 8
 _WEEKS: Final = 52
@@ -51,6 +55,23 @@ class SymbolPage:
     tables: tuple[Table, ...]
     trades: tuple[Figure, ...]
 
+    @property
+    def word(self) -> Word:
+        """Its decision as a status."""
+        return Word(self.state.decision or ("ERROR" if self.state.problem else "not judged"))
+
+    @property
+    def summary(self) -> str:
+        """What its heading says beside the decision."""
+        state = self.state
+        parts: list[str] = [] if state.role == "gating" else [state.role]
+        if state.certificate is not None and state.certificate.mean_drift is not None:
+            parts.append(f"mean drift {number(state.certificate.mean_drift)} {state.certificate.quote_unit}")
+        if state.run is not None and state.run.metrics is not None:
+            found = state.run.metrics
+            parts.append(f"{counted(found['trade_count'], 'trade')}, {signed(found['total_r'])} R")
+        return ", ".join([*parts, *([state.note] if state.note else [])])
+
 
 def symbol_page(
     state: SymbolState, window: Window | None, *, points: int = 400, trades: int = TRADES_DRAWN
@@ -68,7 +89,7 @@ def symbol_page(
         ]
         tables = [ledger(certificate), alternatives(certificate), unmatched(certificate)]
     if state.trades is not None and not state.trades.is_empty():
-        tables.append(trades_table(state.trades, window))
+        tables.append(trades_table(state.trades, window, state.tick))
     candles = on_candles(state, window, trades) if state.result is not None and state.bars is not None else ()
     return SymbolPage(
         state,
@@ -86,7 +107,7 @@ def gauge(certificate: Certificate | None) -> Gauge | None:
     """The mean drift beside the limit of the acceptance."""
     if certificate is None or certificate.mean_drift is None:
         return None
-    most = certificate.acceptance.limits.get("mean_drift")
+    most = certificate.acceptance.limits.get(DRIFT_LIMIT)
     return None if most is None else Gauge(certificate.mean_drift, None, most)
 
 
@@ -186,14 +207,15 @@ def unmatched(certificate: Certificate) -> Table | None:
     return table("rolls of one side alone", ("gap session", "side", "roll", "gap"), rows, words=3) if rows else None
 
 
-def trades_table(trades: pl.DataFrame, window: Window | None) -> Table:
+def trades_table(trades: pl.DataFrame, window: Window | None, tick: float | None) -> Table:
     """The closed trades, the worst first."""
+    price = partial(price_text, tick=tick)
     shown = pictures.between(trades, "exit_session", window).sort("r_theoretical", "exit_session")
     rows = [
         (
             str(row["entry_session"]), str(row["exit_session"]), str(row.get("entry_contract") or ""),
-            str(row["exit_reason"]), _price(row["entry_price"]), _price(row.get("stop_price")),
-            _price(row["exit_price"]), signed(row["r_theoretical"]),
+            str(row["exit_reason"]), price(row["entry_price"]), price(row.get("stop_price")),
+            price(row["exit_price"]), signed(row["r_theoretical"]),
         )
         for row in shown.iter_rows(named=True)
     ]  # fmt: skip
@@ -201,8 +223,14 @@ def trades_table(trades: pl.DataFrame, window: Window | None) -> Table:
     return table("closed trades, prices of the adjusted series", columns, rows, words=4)
 
 
-def _price(value: float | None) -> str:
-    return "-" if value is None else f"{value:.7g}"
+def price_text(value: float | None, tick: float | None) -> str:
+    """A price on the tick grid, with the digits that the grid needs; without a tick as it is."""
+    if value is None:
+        return "-"
+    if not tick:
+        return f"{value:.7g}"
+    digits = max(0, -Decimal(repr(tick)).normalize().as_tuple().exponent)  # type: ignore[operator]  # a tick is finite
+    return f"{round(value / tick) * tick:.{digits}f}"
 
 
 # ---------------------------------------------------------------- pictures of the newest and of trades
@@ -262,15 +290,17 @@ def on_candles(state: SymbolState, window: Window | None, most: int) -> Iterator
     sessions = bars["session"].to_numpy().astype("datetime64[D]")
     shown = [trade for trade in held if window is None or window[0] <= trade.exit_session <= window[1]]
     for trade in shown[:most]:
-        picture = _candles(trade, result, bars, sessions)
+        picture = _candles(trade, result, bars, sessions, partial(price_text, tick=state.tick))
         yield Figure(picture, f"{state.symbol} {trade.entry_session}")
 
 
-def _candles(trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions: Any) -> Picture:
+def _candles(
+    trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions: Any, price: Callable[[float], str]
+) -> Picture:
     ends = (np.datetime64(day) for day in (trade.entry_session, trade.exit_session))
     entry, leave = (int(np.searchsorted(sessions, day)) for day in ends)
-    first = max(entry - _BEFORE_ENTRY, 0)
-    rows = bars.slice(first, min(CANDLES, leave + _AFTER_EXIT + 1 - first))
+    first = max(min(entry - _BEFORE_ENTRY, leave + _AFTER_EXIT + 1 - CANDLES), 0)
+    rows = bars.slice(first, CANDLES)
     days = rows["session"].to_list()
     xs = np.arange(rows.height, dtype=np.float64)
     opens, highs, lows, closes = (rows[name].to_numpy().astype(np.float64) for name in ("open", "high", "low", "close"))
@@ -285,7 +315,7 @@ def _candles(trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions:
     until = "still held" if trade.exit_reason == "Open" else f"{trade.exit_reason} {trade.exit_session}"
     cut = "" if leave - first < CANDLES else f"; its first {CANDLES} bars"
     picture = Picture(
-        f"{contract}: bought {trade.entry_session} at {_price(trade.entry_price)}, {until}, "
+        f"{contract}: bought {trade.entry_session} at {price(trade.entry_price)}, {until}, "
         f"{signed(trade.r_theoretical)} R{cut}",
         Scale(-0.8, rows.height - 0.2),
         Scale.of(highs, lows, [level for _, level, _ in levels]),
@@ -297,10 +327,10 @@ def _candles(trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions:
     picture = picture.candles(xs, opens, highs, lows, closes)
     notes: dict[int, str] = {}
     places = {day: k for k, day in enumerate(days)}
-    for day, price, shape, ink, text in _events(trade):
+    for day, place, shape, ink, text in _events(trade, price):
         k = places.get(day)
         if k is not None:
-            at = price if price is not None else float(highs[k] if shape == "down" else lows[k])
+            at = place if place is not None else float(highs[k] if shape == "down" else lows[k])
             picture = picture.mark(k, at, shape, ink)
             notes[k] = f"{notes[k]}; {text}" if k in notes else text
     readings = Readings(
@@ -318,14 +348,14 @@ def _candles(trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions:
     )
     every = max(1, rows.height // 6)
     x_ticks = tuple((picture.x.at(k), days[k].strftime("%d %b %y")) for k in range(0, rows.height, every))
-    legend = [(level, f"{name} {_price(level)}", ink) for name, level, ink in levels]
+    legend = [(level, f"{name} {price(level)}", ink) for name, level, ink in levels]
     return replace(picture.with_values().with_ends(*legend).with_readings(readings), x_ticks=x_ticks)
 
 
-def _events(trade: Trade) -> Iterator[tuple[date, float | None, Mark, Ink, str]]:
+def _events(trade: Trade, price: Callable[[float], str]) -> Iterator[tuple[date, float | None, Mark, Ink, str]]:
     """What happened on which day: where it is marked (None: at the bar's end), how, and in words."""
     yield trade.trigger_session, None, "down", "gap", "trigger"
-    stop = f"entry at {_price(trade.entry_price)}, stop {_price(trade.stop_price)}"
+    stop = f"entry at {price(trade.entry_price)}, stop {price(trade.stop_price)}"
     yield trade.entry_session, None, "up", "ours", stop
     for name, day, fill in (
         ("TP1", trade.tp1_session, trade.tp1_fill),
@@ -333,7 +363,7 @@ def _events(trade: Trade) -> Iterator[tuple[date, float | None, Mark, Ink, str]]
         ("TP3", trade.tp3_session, trade.tp3_fill),
     ):
         if day is not None and fill is not None:
-            yield day, fill, "triangle", "basis", f"{name} sold at {_price(fill)}"
+            yield day, fill, "triangle", "basis", f"{name} sold at {price(fill)}"
     if trade.exit_reason == "Stop":
-        text = f"left at {_price(trade.exit_price)} after a close below the stop"
+        text = f"left at {price(trade.exit_price)} after a close below the stop"
         yield trade.exit_session, trade.exit_price, "cross", "loss", text
