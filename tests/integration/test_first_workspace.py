@@ -56,10 +56,17 @@ def test_from_a_folder_of_files_to_a_gate_that_passes(ctl: Ctl, folder: Path) ->
     assert (again.code, (folder / "ctl.toml").read_text()) == (64, text)
 
 
-def test_a_rejected_symbol_stops_before_the_profile_and_init_goes_on_from_ctl_toml(ctl: Ctl, folder: Path) -> None:
+def _cl_as_es(folder: Path) -> None:
+    """The reference's files of CL hold ES."""
     for file in (folder / "ts").glob("TS_CL_*"):
         shutil.copy(next((folder / "ts").glob(file.name.replace("CL", "ES", 1))), file)
-    stopped = ctl("init", folder, "--json")
+
+
+def test_a_rejected_symbol_that_was_named_stops_before_the_profile_and_init_goes_on_from_ctl_toml(
+    ctl: Ctl, folder: Path
+) -> None:
+    _cl_as_es(folder)
+    stopped = ctl("init", folder, "--symbol", "ES", "--symbol", "CL", "--json")
     assert stopped.code == 2
     assert stopped.document["profile"] is None
     failed = {each["symbol"]: each["failed"] for each in stopped.document["symbols"]}
@@ -74,6 +81,66 @@ def test_a_rejected_symbol_stops_before_the_profile_and_init_goes_on_from_ctl_to
     assert ("PROFILE_MISSING", "ctl init") in {(f["code"], f["command"]) for f in doctor.document["findings"]}
     assert ctl("init", folder, "--symbol", "ES").code == 0
     assert workspace.profile_path.is_file()
+    assert ctl("gate", "-w", folder).code == 0
+
+
+def test_a_mixed_folder_ends_in_a_workspace_that_runs(ctl: Ctl, folder: Path, filled_workspace: Path) -> None:
+    """Futures of two vendors with hourly bars and settlements, a reference that is another commodity, shares with
+    actions, a file of one vendor alone, a broken file.
+    """
+    _cl_as_es(folder)
+    raw = filled_workspace / "data/raw"
+    for part in ("databento/XLE", "databento/AAPL", "databento_statistics/ES", "databento_hourly/ES"):
+        shutil.copytree(raw / part, folder / part)
+    for file in (*raw.glob("tradestation/TS_XLE_*"), *raw.glob("tradestation/TS_AAPL_*")):
+        shutil.copy(file, folder / "ts")
+    (folder / "splits").mkdir()
+    shutil.copy(raw / "actions/AAPL.csv", folder / "splits/AAPL_actions.csv")
+    shutil.copy(raw / "actions/XLE.csv", folder / "splits/XLE-dividends.csv")
+    shutil.copy(next(raw.glob("norgate/NG_PA_*")), folder)
+    (folder / "broken.dbn.zst").write_bytes(b"\x28\xb5\x2f\xfd nothing")
+    made = ctl("init", folder, "--equity", "250000", "--json")
+    assert made.code == 0, made.err
+    derived = {each["symbol"]: each["derived"] for each in made.document["symbols"]}
+    assert derived == {"AAPL": "ACCEPT", "CL": "REJECT", "ES": "WATCH", "XLE": "ACCEPT"}
+    assert [text.partition(":")[0] for text in made.document["unused"]] == ["broken.dbn.zst"]
+    assert any(note.startswith("PA left out: a series of norgate alone") for note in made.document["notes"])
+    workspace = store.Workspace.load(folder)
+    # The reference's XLE is adjusted for dividends, which cannot be taken out again.
+    assert (workspace.symbol("AAPL").common_basis, workspace.symbol("XLE").common_basis) == (
+        "split_adjusted", "total_return",
+    )  # fmt: skip
+    assert workspace.risk is not None
+    assert (workspace.risk.equity, workspace.risk.currency) == (250_000.0, "USD")
+    gate = ctl("gate", "-w", folder, "--json")
+    assert gate.code == 0, gate.err
+    assert [each["symbol"] for each in gate.document["symbol_results"]] == ["AAPL", "ES", "XLE"]
+    assert ctl("run", "-w", folder).code == 0
+    build = ctl("build", "ES", "-w", folder, "--bars", "session", "--closes", "settlement", "--json")
+    assert (build.code, build.document["close_basis"], build.document["session_basis"]) == (
+        0, "settlement", "exchange_session",
+    )  # fmt: skip
+
+
+def test_the_risk_table_waits_for_an_equity(ctl: Ctl, folder: Path) -> None:
+    assert ctl("init", folder, "--symbol", "CL").code == 0
+    assert store.Workspace.load(folder).risk is None
+    path = folder / "ctl.toml"
+    path.write_text("\n".join(line.removeprefix("#") for line in path.read_text().splitlines() if line[:2] != "# "))
+    risk = store.Workspace.load(folder).risk
+    assert risk is not None
+    assert risk.currency == "USD"
+
+
+def test_vendors_files_that_are_named_in_two_ways_become_two_tables(ctl: Ctl, folder: Path) -> None:
+    for file in (folder / "ts").glob("TS_CL_*"):
+        (folder / "new").mkdir(exist_ok=True)
+        file.rename(folder / "new" / file.name)
+    made = ctl("init", folder, "--json")
+    assert made.code == 0, made.err
+    assert {each["symbol"]: each["references"] for each in made.document["symbols"]} == {
+        "CL": ["tradestation"], "ES": ["tradestation_2"],
+    }  # fmt: skip
     assert ctl("gate", "-w", folder).code == 0
 
 

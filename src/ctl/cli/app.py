@@ -209,12 +209,17 @@ def init(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--reference", metavar="VENDOR", help="Compared with it; repeatable, the first decides."),
     ] = None,
+    equity: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--equity", min=1.0, max=1e15, help="Money that the risk budget is a share of; sizes orders."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is likely, and say so.")] = False,
     json: Json = False,
 ) -> None:
     """Make a workspace from the files found in a folder: ctl.toml, certificates, and a first profile.
 
-    Without a terminal nothing is asked. Exit 2 where a symbol derives what no profile can expect.
+    Without a terminal nothing is asked. A symbol that derives what no profile can expect is watched and does not gate;
+    exit 2 where none can gate, or one named by --symbol cannot.
 
     Example: [cyan]ctl init mydata && ctl gate -w mydata[/cyan]
     """
@@ -222,7 +227,14 @@ def init(
 
     raise typer.Exit(
         init_command.init(
-            folder, data, symbols=symbol or (), canonical=canonical, references=reference or (), yes=yes, json=json
+            folder,
+            data,
+            symbols=symbol or (),
+            canonical=canonical,
+            references=reference or (),
+            equity=equity,
+            yes=yes,
+            json=json,
         )
     )
 

@@ -24,6 +24,7 @@ def init(
     symbols: Sequence[str],
     canonical: str | None,
     references: Sequence[str],
+    equity: float | None,
     yes: bool,
     json: bool,
 ) -> int:
@@ -37,17 +38,14 @@ def init(
     if workspace is None:
         with output.progress("looking at the files"):
             found = found_files.look((data or folder).absolute())
-        answers = first_workspace.Answers(tuple(symbols), canonical, tuple(references))
+        answers = first_workspace.Answers(tuple(symbols), canonical, tuple(references), equity)
         if sys.stdin.isatty() and not (yes or json):
             answers = _asked(found, answers)
         made = first_workspace.draft(found, root, answers)
         workspace = first_workspace.write_configuration(root, made)
         notes += made.notes
-        taken = {file.path.parent for file in found.files if file.kind == "contracts"}  # with the definitions beside
-        unused += [
-            f"{workspace.relative(path)}: {why}" for path, why in found.unused.items() if path.parent not in taken
-        ]
-    elif canonical or references or data:
+        unused += [f"{workspace.relative(path)}: {why}" for path, why in found.unused.items()]
+    elif canonical or references or data or equity is not None:
         raise UsageError(
             "ctl.toml stands here already and says which files are whose", where=str(root),
             remedy="edit it, or remove it to make it anew",
@@ -94,6 +92,8 @@ def _print(result: InitResult) -> None:
     for each in result.symbols:
         sides = f"{each.canonical} against {', '.join(each.references)}"
         print(f"{each.symbol:<{width}}  {each.derived:<6}  {sides}" + (f"   {each.detail}" if each.detail else ""))
+        if each.failed and result.profile is not None:
+            print(f"{'':<{width}}  does not gate: no profile can expect this")
         for text in each.failed:
             print(f"{'':<{width}}  mend: {text}")
     for note in result.notes:
@@ -103,4 +103,4 @@ def _print(result: InitResult) -> None:
     print(f"wrote {', '.join(filter(None, (result.configuration, result.profile)))}, "
           f"{', '.join(each.certificate for each in result.symbols if each.certificate)}")  # fmt: skip
     stopped = next((each.symbol for each in result.symbols if each.failed), None)
-    print("next: ctl gate" if stopped is None else f"next: ctl certify {stopped} --explain")
+    print("next: ctl gate" if result.profile is not None else f"next: ctl certify {stopped} --explain")

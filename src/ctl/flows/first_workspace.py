@@ -7,16 +7,17 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ctl import ingest, operating_profile, store
 from ctl.errors import CtlError, GateRefused, InputError, UsageError
-from ctl.flows import pipeline, portfolio
+from ctl.flows import inputs, pipeline, portfolio
 from ctl.flows.found_files import FoundFile, FoundFiles, tokens_of
 from ctl.model.findings import Decision, Recommendation
 from ctl.model.names import is_safe_name
@@ -25,6 +26,7 @@ from ctl.store.workspace import parse
 
 if TYPE_CHECKING:
     from ctl.model.actions import CorporateActions
+    from ctl.model.bars import AdjustmentBasis, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.instruments import Instrument
     from ctl.store import SymbolConfig
@@ -34,6 +36,7 @@ PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 MAX_DAY_DELTA: Final = 3
 
 _DATES: Final = re.compile(r"(?<!\d)(?:\d{8}|\d{4}-\d{2}-\d{2})(?!\d)")
+_SPACES: Final = re.compile(r"\s+")
 _ACTIONS: Final = "data/raw/actions"
 _NAMED_FORMATS: Final = ("tradestation", "norgate")
 """Formats whose own names say what is adjusted and what is not."""
@@ -49,11 +52,14 @@ class Answers:
     symbols: tuple[str, ...] = ()
     canonical: str | None = None
     references: tuple[str, ...] = ()
+    equity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DraftSymbol:
-    """A symbol's table of ctl.toml. actions: of an equity, as its canonical file or its reference states them."""
+    """A symbol's table of ctl.toml. actions: of an equity, as its canonical file or its reference states them;
+    common_basis: on which both can be compared.
+    """
 
     symbol: str
     asset_class: str
@@ -65,6 +71,7 @@ class DraftSymbol:
     canonical: str
     references: tuple[str, ...]
     actions: CorporateActions | None = None
+    common_basis: AdjustmentBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +86,14 @@ class DraftVendor:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A workspace to be written. notes: what was assumed, and the option that says otherwise."""
+    """A workspace to be written. notes: what was assumed, and the option that says otherwise. equity: what 1 R is a
+    share of; None where nobody said.
+    """
 
     symbols: tuple[DraftSymbol, ...]
     vendors: tuple[DraftVendor, ...]
     notes: tuple[str, ...]
+    equity: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ class InitSymbol:
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What `ctl init` made. profile: None where a symbol derives what no profile can expect."""
+    """What `ctl init` made. profile: None where no symbol, or one that was named, derives what it can expect."""
 
     timestamp: datetime
     workspace: str
@@ -130,6 +140,13 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
             "--symbol names no symbol of the files", found=", ".join(unknown), expected=", ".join(pairs) or "none"
         )
     chosen = answers.symbols or likely_symbols(found)
+    for symbol in pairs.keys() - set(chosen) if not answers.symbols else ():
+        there = ", ".join(sorted({file.vendor for file in found.files if file.symbol == symbol}))
+        kinds = "contracts and no series" if symbol in found.futures else "a series"
+        notes.append(
+            f"{symbol} left out: {kinds} of {there} alone; a second vendor's series is what it is compared with"
+        )
+    notes.sort()
     if not chosen:
         there = "; ".join(
             f"{symbol} of {', '.join(dict.fromkeys(ours + theirs))}" for symbol, (ours, theirs) in pairs.items()
@@ -139,10 +156,26 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
             expected="canonical files and a reference's", remedy="add the other vendor's files, then run again",
             code="REFERENCE_MISSING",
         )  # fmt: skip
-    symbols = tuple(_symbol(found, symbol, answers, notes) for symbol in chosen)
-    used = {name: None for each in symbols for name in (each.canonical, *each.references)}
-    vendors = tuple(_vendor(name, found, chosen, root) for name in used)
-    return Draft(symbols, vendors, tuple(notes))
+    symbols: list[DraftSymbol] = []
+    vendors: list[DraftVendor] = []
+    left_out: list[CtlError] = []
+    for symbol in chosen:
+        said: list[str] = []
+        try:
+            each = _symbol(found, symbol, answers, said)
+            places = [_places(name, found, symbol, root) for name in (each.canonical, *each.references)]
+        except CtlError as error:
+            if symbol in answers.symbols:
+                raise
+            left_out.append(error)
+            notes.append(f"{symbol} left out: {error}")
+            continue
+        canonical, *references = (_joined(vendors, place) for place in places)
+        symbols.append(replace(each, canonical=canonical, references=tuple(references)))
+        notes += said
+    if not symbols:
+        raise left_out[0]
+    return Draft(tuple(symbols), tuple(vendors), tuple(notes), answers.equity)
 
 
 def likely_symbols(found: FoundFiles) -> tuple[str, ...]:
@@ -173,8 +206,11 @@ def _symbol(found: FoundFiles, symbol: str, answers: Answers, notes: list[str]) 
     files = [file for file in found.files if file.symbol == symbol and file.vendor == canonical]
     if not future:
         actions = _actions(found, symbol, (canonical, *references))
-        tick = _grid(files[-1].path)
-        return DraftSymbol(symbol, "equity", "XNYS", tick, 1.0, "USD", "USD", canonical, references, actions)
+        own = _series_of(found, symbol, canonical)
+        basis = None if actions is None else _common_basis(own, _series_of(found, symbol, references[0]), actions)
+        return DraftSymbol(
+            symbol, "equity", "XNYS", _grid(own), 1.0, "USD", "USD", canonical, references, actions, basis
+        )
     known = ingest.load_instruments().get(symbol)
     if known is None:
         raise InputError(
@@ -197,9 +233,26 @@ def _in_unit(known: Instrument, unit: str) -> tuple[float, float, str]:
     )  # fmt: skip
 
 
-def _grid(path: Path) -> float:
+def _series_of(found: FoundFiles, symbol: str, vendor: str) -> DailySeries:
+    """A vendor's series of an equity: its adjusted one where it has both, as readers take it."""
+    files = [file for file in found.files if (file.symbol, file.vendor) == (symbol, vendor)]
+    file = next((file for file in reversed(files) if file.kind == "adjusted"), files[-1])
+    series = ingest.read_series(file.path, symbol=None, instruments=ingest.load_instruments())
+    return inputs.as_printed(series) if file.form == "databento" else series
+
+
+def _common_basis(ours: DailySeries, theirs: DailySeries, actions: CorporateActions) -> AdjustmentBasis:
+    """The first basis that both can be brought to; adjustments cannot be taken out again."""
+    from ctl import equity_basis
+
+    bases: tuple[AdjustmentBasis, ...] = ("split_adjusted", "total_return")
+    able = (basis for basis in bases if equity_basis.align(ours, theirs, actions, declared=basis).refusal is None)
+    return next(able, bases[0])
+
+
+def _grid(series: DailySeries) -> float:
     """The coarsest usual tick on whose grid nearly all closes of an equity lie."""
-    closes = ingest.read_series(path, symbol=None, instruments=ingest.load_instruments()).frame["close"].to_numpy()
+    closes = series.frame["close"].to_numpy()
     for tick in _TICKS:
         if np.mean(np.abs(closes / tick - np.round(closes / tick)) < _ON_GRID) > _NEARLY_ALL:
             return tick
@@ -212,9 +265,13 @@ _NEARLY_ALL: Final = 0.995
 
 
 def _actions(found: FoundFiles, symbol: str, vendors: Sequence[str]) -> CorporateActions | None:
-    """The splits and dividends of an actions file, else those that the file of bars reaching back furthest states."""
-    for path in sorted(found.folder.rglob(f"actions/{symbol}.csv")):
-        return ingest.read_actions(path)
+    """The splits and dividends of an actions file, else those that the file of bars reaching back furthest states.
+
+    An actions file bears the symbol in its name.
+    """
+    for path in found.actions:
+        if symbol in tokens_of(path):
+            return ingest.read_actions(path)
     instruments = ingest.load_instruments()
     files = [file for file in found.files if file.symbol == symbol and file.vendor in vendors]
     for file in sorted(files, key=lambda file: file.first):
@@ -230,12 +287,13 @@ def _actions(found: FoundFiles, symbol: str, vendors: Sequence[str]) -> Corporat
 # ---------------------------------------------------------------- where a vendor's files lie
 
 
-def _vendor(name: str, found: FoundFiles, symbols: Sequence[str], root: Path) -> DraftVendor:
-    files = [file for file in found.files if file.vendor == name and file.symbol in symbols]
+def _places(name: str, found: FoundFiles, symbol: str, root: Path) -> DraftVendor:
+    """Where one vendor's files of one symbol lie."""
+    files = [file for file in found.files if file.vendor == name and file.symbol == symbol]
     keys: dict[str, str] = {}
     called: dict[str, str] = {}
-    for kind, symbol in sorted({(file.kind, file.symbol) for file in files}):
-        same = [file for file in files if (file.kind, file.symbol) == (kind, symbol)]
+    for kind in sorted({file.kind for file in files}):
+        same = [file for file in files if file.kind == kind]
         folder = same[0].path.parent
         if kind != "contracts" and len({file.path.parent for file in same}) > 1:
             raise UsageError(
@@ -248,13 +306,43 @@ def _vendor(name: str, found: FoundFiles, symbols: Sequence[str], root: Path) ->
             key, pattern, other = kind, *_folder_pattern(folder, symbol, same, found)
         else:
             key, pattern, other = kind, *_file_pattern(same, symbol)
-        text = _relative(pattern, root)
-        if keys.setdefault(key, text) != text or called.setdefault(symbol, other or symbol) != (other or symbol):
+        keys[key] = _relative(pattern, root)
+        if called.setdefault(symbol, other or symbol) != (other or symbol):
             raise UsageError(
-                f"files of {name} are named in several ways", found=f"{keys[key]} and {text}",
-                expected="one path pattern", remedy=f"choose with --symbol, for one: --symbol {symbol}",
+                f"files of {symbol} from {name} call it by several names", found=f"{called[symbol]} and {other}",
+                expected="one name", remedy="rename the files",
             )  # fmt: skip
+    beside = [each for each in found.beside if (each.vendor, each.symbol) == (name, symbol)]
+    for each in beside if "contracts" in keys else ():
+        folder, named = each.path.parent, each.path.name.startswith(symbol)
+        pattern = folder.parent / "{root}" if folder.name == symbol else folder / ("{root}*" if named else "*{root}*")
+        keys[each.kind] = _relative(pattern, root)
+    forms = {file.form for file in files}
+    if len(forms) > 1:
+        raise UsageError(
+            f"files of {symbol} from {name} are of several formats", found=", ".join(sorted(forms)), expected="one",
+            remedy="put each vendor's files into a folder of its name",
+        )  # fmt: skip
     return DraftVendor(name, files[0].form, keys, {symbol: text for symbol, text in called.items() if text != symbol})
+
+
+def _joined(vendors: list[DraftVendor], places: DraftVendor) -> str:
+    """The name under which `vendors` holds the places: the vendor's own, or where its files of another symbol are
+    named otherwise, one with a number.
+    """
+    number = 1
+    while True:
+        name = places.name if number == 1 else f"{places.name}_{number}"
+        at = next((at for at, vendor in enumerate(vendors) if vendor.name == name), None)
+        if at is None:
+            vendors.append(replace(places, name=name))
+            return name
+        known = vendors[at]
+        if known.form == places.form and all(known.keys.get(key, text) == text for key, text in places.keys.items()):
+            both = {**known.called, **places.called}
+            vendors[at] = replace(known, keys={**known.keys, **places.keys}, called=both)
+            return name
+        number += 1
 
 
 def _named_as_usual(same: Sequence[FoundFile], symbol: str) -> bool:
@@ -308,6 +396,8 @@ _TEXTS: Final = {
     "unadjusted": "series as it was quoted",
     "contracts": "bars per contract",
     "path": "the folder of its files; their names say which is which",
+    "statistics": "settlements",
+    "intraday": "bars of an hour or a minute",
 }
 
 
@@ -342,9 +432,37 @@ def configuration(made: Draft) -> bytes:
         if each.actions is not None:
             lines += [
                 _line("actions", f"{_ACTIONS}/{each.symbol}.csv", "splits and dividends, as the vendor's file states"),
-                _line("common_basis", "split_adjusted", "the basis on which both vendors are compared"),
+                _line("common_basis", each.common_basis, "the basis on which both vendors are compared"),
             ]
-    return "\n".join([*lines, ""]).encode()
+    return "\n".join([*lines, "", *_risk(made), ""]).encode()
+
+
+_CAPS: Final = (
+    ("r_percent", 1.0, "1 R, the most that a trade may lose, in per cent of the equity"),
+    ("max_open_r", 4.0, "R that all open trades may lose together"),
+    ("max_daily_loss_r", 2.0, "R lost in a session, after which nothing is entered"),
+    ("max_weekly_loss_r", 4.0, "the same of a week"),
+    ("max_monthly_loss_r", 6.0, "the same of a month"),
+    ("drawdown_threshold_r", 8.0, "R below the highest level from which on orders are smaller"),
+    ("drawdown_factor", 0.5, "how much smaller"),
+)
+
+
+def _risk(made: Draft) -> list[str]:
+    """The table of the risk budget; without an equity it stays a comment, for nobody else can say what is at risk."""
+    currencies = [each.currency for each in made.symbols]
+    table = [
+        "[risk]",
+        _line("equity", made.equity or 1_000_000.0, "money that the budget is a share of"),
+        _line("currency", max(currencies, key=currencies.count), "of the equity"),
+        *(_line(name, value, comment) for name, value, comment in _CAPS),
+    ]
+    if made.equity is not None:
+        return table
+    return [
+        "# Orders are sized by this table: say your equity and take the marks away.",
+        *(f"#{each}" for each in table),
+    ]
 
 
 def _line(key: str, value: object, comment: str) -> str:
@@ -363,9 +481,10 @@ def _name(name: str) -> str:
 
 
 def _profile(
-    symbols: Sequence[SymbolConfig], statuses: Mapping[str, str], recommendation: str, cycle: str, instant: datetime
-) -> bytes:
-    """The text of the first profile, without its lock."""
+    symbols: Sequence[SymbolConfig], statuses: Mapping[str, str], recommendation: str, cycle: str, instant: datetime,
+    watched: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:  # fmt: skip
+    """The text of the first profile, without its lock. watched: symbols that cannot gate yet, and why."""
     lines = [
         "# Operating profile made by `ctl init`: the machine-readable lock of this cutover. All keys: docs/profile.md.",
         "# The gate derives every status anew from the data on disk and refuses the run where one differs.",
@@ -377,7 +496,13 @@ def _profile(
         "portfolio_scope: all  # a name for the reader",
         "gating_universe:  # symbols that must hold before anything runs",
         *(f"  - {_value(each.symbol)}" for each in symbols),
-        "non_gating_symbols: {}  # symbols that are watched and hold nothing up",
+        "non_gating_symbols:  # symbols that are watched and hold nothing up"
+        if watched
+        else "non_gating_symbols: {}  # symbols that are watched and hold nothing up",
+        *(
+            f"  {_value(name)}: {{role: to be mended, reason: {_value(_SPACES.sub(' ', why)[:200])}}}"
+            for name, why in watched.items()
+        ),
         "symbol_settings:",
     ]
     instruments = ingest.load_instruments()
@@ -462,9 +587,10 @@ def first_profile(
     workspace: store.Workspace, named: Sequence[str], instant: datetime, notes: Sequence[str] = (),
     unused: Sequence[str] = (),
 ) -> InitResult:  # fmt: skip
-    """Certify the symbols that have a reference, and where all of them may be locked write the first profile.
+    """Certify the symbols that have a reference, and write the first profile of those that may be locked.
 
-    named: none is all of them. Certificates are written either way. Raises CtlError where one cannot be made.
+    The others are watched by it. named: none is all symbols; where one that is named cannot be locked, no profile is
+    written. Certificates are written either way.
     """
     configs = [workspace.symbol(name) for name in named or workspace.symbols]
     configs = [config for config in configs if config.reference is not None]
@@ -489,9 +615,12 @@ def first_profile(
         failures = tuple(_failures(certificate))
         symbols.append(InitSymbol(*sides, certificate.decision, certificate.detail, failures, path))
     recommendation: Recommendation | None = None
-    if not any(each.failed for each in symbols):
-        recommendation = recommend(statuses.values())
-        write_locked(workspace, _profile(configs, statuses, recommendation, workspace.cycle_id, instant), now=instant)
+    watched = {each.symbol: each.failed[0] for each in symbols if each.failed}
+    gating = [config for config in configs if config.symbol not in watched]
+    if gating and not watched.keys() & set(named):
+        recommendation = recommend(statuses[config.symbol] for config in gating)
+        text = _profile(gating, statuses, recommendation, workspace.cycle_id, instant, watched)
+        write_locked(workspace, text, now=instant)
     profile = workspace.relative(workspace.profile_path) if recommendation else None
     return InitResult(
         instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), tuple(notes), tuple(unused)
@@ -509,9 +638,9 @@ def _failures(certificate: Certificate) -> Iterator[str]:
 
 def refusal(result: InitResult) -> GateRefused | None:
     """The error that says why no profile was written; None where one was."""
-    stopped = [each for each in result.symbols if each.failed]
-    if not stopped:
+    if result.profile is not None:
         return None
+    stopped = [each for each in result.symbols if each.failed]
     return GateRefused(
         "no profile was written, because one can expect only ACCEPT or WATCH",
         found="; ".join(f"{each.symbol} {each.derived}: {each.failed[0]}" for each in stopped),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from ctl import ingest
 from ctl.errors import CtlError, InputError
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from ctl.model.instruments import Instruments
 
 Kind = Literal["contracts", "adjusted", "unadjusted"]
+Beside = Literal["statistics", "intraday"]
 
 _MOST_FILES: Final = 5_000
 _KINDS: Final = ("csv", "txt", "dbn", "parquet", "json")
 _ENDINGS: Final = (*(f".{kind}{packing}" for kind in _KINDS for packing in ("", ".gz", ".zst")), ".zip")
-_NOT_DATA: Final = frozenset({"configs", "docs", "processed", "actions"})
+_NOT_DATA: Final = frozenset({"configs", "docs", "processed"})
 _ADJUSTED: Final = frozenset({"adj", "adjusted", "backadjusted", "back"})
 _UNADJUSTED: Final = frozenset({"unadj", "unadjusted", "raw"})
 _GENERIC: Final = (
@@ -47,11 +48,25 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundBeside:
+    """A file of settlements or intraday bars, which lies beside a root's contracts and informs of them."""
+
+    path: Path
+    vendor: str
+    kind: Beside
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
 class FoundFiles:
-    """The files of a folder. unused: those that no reader took, and why, by path."""
+    """The files of a folder. actions: those of splits and dividends. unused: those that no reader took, and why, by
+    path.
+    """
 
     folder: Path
     files: tuple[FoundFile, ...]
+    beside: tuple[FoundBeside, ...]
+    actions: tuple[Path, ...]
     unused: Mapping[Path, str]
 
     @property
@@ -110,7 +125,41 @@ def look(folder: Path) -> FoundFiles:
             expected="data files of two vendors: contracts or series",
             remedy="name a CSV mapping in ctl.toml (docs/formats.md)" if unused else None, code="NO_DATA_FILES",
         )  # fmt: skip
-    return FoundFiles(folder, tuple(_by_vendor(_with_symbols(files, instruments))), unused)
+    files = _by_vendor(_with_symbols(files, instruments))
+    beside = tuple(_beside(unused, {file.symbol for file in files if file.kind == "contracts"}))
+    folders = {file.path.parent for file in files if file.kind == "contracts"}
+    actions = tuple(path for path in unused if _states_actions(path))
+    definitions = [path for path in unused if _is_definition(path, folders)]
+    for path in [*(each.path for each in beside), *actions, *definitions]:
+        del unused[path]
+    return FoundFiles(folder, tuple(files), beside, actions, unused)
+
+
+def _states_actions(path: Path) -> bool:
+    with suppress(CtlError):
+        ingest.read_actions(path)
+        return True
+    return False
+
+
+def _is_definition(path: Path, folders: Collection[Path]) -> bool:
+    """Whether a file that holds no bars holds Databento's definitions of the contracts beside it."""
+    with suppress(CtlError):
+        return path.parent in folders and bool(ingest.by_kind([path])["definition"])
+    return False
+
+
+def _beside(paths: Iterable[Path], roots: Collection[str]) -> Iterator[FoundBeside]:
+    """Databento's settlements and intraday bars of roots, which the file's name or its folder's says."""
+    for path in paths:
+        try:
+            kinds = ingest.by_kind([path])
+        except CtlError:
+            continue
+        symbol = next((name for name in (*tokens_of(path), path.parent.name) if name in roots), None)
+        for kind in get_args(Beside):
+            if kinds[kind] and symbol is not None:
+                yield FoundBeside(path, "databento", kind, symbol)
 
 
 def _data_files(folder: Path) -> Iterator[Path]:

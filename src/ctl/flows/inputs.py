@@ -278,6 +278,11 @@ class ReadOnce:
         return found
 
 
+def as_printed(series: DailySeries) -> DailySeries:
+    """A share's series as raw: Databento's bars are trades as they were printed, adjusted for no corporate action."""
+    return replace(series, meta=replace(series.meta, adjustment_basis="raw"))
+
+
 def up_to(bars: ContractBars, as_of: date | None) -> ContractBars:
     """The bars of sessions up to `as_of` (inclusive); None keeps all. Raises InputError where none is left."""
     if as_of is None:
@@ -499,10 +504,7 @@ class SymbolFiles:
                 calendar=self.config.calendar,
                 now=self.now,
             )
-            if vendor.format == "databento":
-                # The vendor's bars are trades as they were printed: it adjusts for no corporate action.
-                return replace(series, meta=replace(series.meta, adjustment_basis="raw"))
-            return series
+            return as_printed(series) if vendor.format == "databento" else series
 
         asked = {"symbol": called, "mapping": _document(mapping), "vendor": vendor.format,
                  "publisher": vendor.publisher, "calendar": self.config.calendar}  # fmt: skip
