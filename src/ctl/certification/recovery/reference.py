@@ -52,6 +52,8 @@ UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 # A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.
 MAX_MOVING_SPREAD: Final = 0.2
 FEW_STEPS: Final = 10
+# A step that differs from the contracts' gap by less is that gap, at closes of another hour.
+STEP_LIKE_GAP: Final = 0.25
 # A path that is exact on fewer sessions overrules no two other sources that agree on so many rolls.
 LEAST_EXACT: Final = 0.5
 AGREEING_SHARE: Final = 0.9
@@ -270,7 +272,36 @@ class _Recovery:
         if not used.knows_contracts or self.spread is None:
             return list(used.starts), list(used.labels)
         within = 0 if used.source == "ours" else roll_sources.SNAP_SESSIONS
-        return roll_sources.take_step_dates(used, [index for index, _ in steps], within=within)
+        gap_of_step = dict(steps)
+
+        def answers(roll: int, step: int) -> bool:
+            return used.source == "fingerprint" and self._step_of(used, roll, step, gap_of_step[step])
+
+        return roll_sources.take_step_dates(used, list(gap_of_step), within=within, answers=answers)
+
+    def _step_of(self, used: Candidate, roll: int, step: int, gap: float) -> bool:
+        """Whether a step of the spread is a roll's that the path dates elsewhere: closes that lie farther from ours
+        than the contracts from each other date no roll, the vendor's own two series do.
+
+        The step is the contracts' gap on our closes there, within 2 ticks or a quarter; and on the sessions between
+        both dates the closes fit the moved roll worse by less than half of what the contracts lie apart.
+        """
+        old, new = (self.place[name or ""] for name in used.labels[roll])
+        start = used.starts[roll]
+        between = np.arange(min(start, step), max(start, step))
+        there = self.at[[*between, step - 1]]
+        close_old, close_new = (self.closes.close(np.full(there.size, contract), there) for contract in (old, new))
+        apart = close_new - close_old
+        if not abs(apart[-1] - gap) <= max(MIN_STEP_TICKS * self.tick, STEP_LIKE_GAP * abs(gap)):
+            return False
+        off_old, off_new = (
+            np.minimum(np.abs(self.unadjusted[between] - close[:-1]) / self.tick, self.cap_ticks)
+            for close in (close_old, close_new)
+        )
+        worse = off_old - off_new if start < step else off_new - off_old
+        clear = np.minimum(np.abs(apart[:-1]) / self.tick, self.cap_ticks)
+        known = np.isfinite(worse)
+        return bool(known.any() and worse[known].sum() < clear[known].sum() / 2)
 
     def _own_schedule(self, own: HeldContracts) -> OwnSchedule | None:
         """How our own schedule explains the reference's closes, its unadjusted ones where it ships them."""

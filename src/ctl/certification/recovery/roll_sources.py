@@ -11,7 +11,7 @@ from ctl.certification.recovery.spread_steps import match_in_order
 from ctl.certification.series_arrays import UNKNOWN, label_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     import polars as pl
@@ -109,21 +109,34 @@ def by_steps(steps: Sequence[tuple[int, float]]) -> Candidate:
     return Candidate("spread_step", [index for index, _ in steps], [(None, None)] * len(steps), gaps)
 
 
-def take_step_dates(used: Candidate, steps: Sequence[int], *, within: int = SNAP_SESSIONS) -> tuple[list[int], Labels]:
+def take_step_dates(
+    used: Candidate,
+    steps: Sequence[int],
+    *,
+    within: int = SNAP_SESSIONS,
+    answers: Callable[[int, int], bool] = lambda _roll, _step: False,
+) -> tuple[list[int], Labels]:
     """Rolls dated by the step of the spread near them, plus the steps that no roll accounts for, in order.
 
-    A step that is left and a roll without one, within 10 sessions, are one roll as well. within: 0 leaves the rolls
-    where they are. Returns first sessions on the new contracts and contracts' names, (None, None) for such a step.
+    A step that is left and a roll without one, within 10 sessions, are one roll as well; and farther apart where
+    nothing lies between them and `answers`, given the roll's number and the step's session, says so. within: 0 leaves
+    the rolls where they are. Returns first sessions on the new contracts and contracts' names, (None, None) for such
+    a step.
     """
     rolls, at = np.array(used.starts, dtype=np.int64), np.array(steps, dtype=np.int64)
     pairs = match_in_order(rolls, at, within=within)
     if within:
-        left = [sorted(set(range(len(side))) - {pair[n] for pair in pairs}) for n, side in enumerate((rolls, at))]
+        left = [_left(side, n, pairs) for n, side in enumerate((rolls, at))]
         pairs += [
             (left[0][i], left[1][j])
             for i, j in match_in_order(rolls[left[0]], at[left[1]], within=STEP_OF_ROLL_SESSIONS)
             if _in_order(left[0][i], left[1][j], pairs)
         ]
+        for step in _left(at, 1, pairs):
+            beside = (roll for roll in _left(rolls, 0, pairs) if _in_order(roll, step, pairs))
+            nearest = min(beside, key=lambda roll: abs(int(rolls[roll] - at[step])), default=None)
+            if nearest is not None and answers(nearest, steps[step]):
+                pairs.append((nearest, step))
     starts = list(used.starts)
     for i, j in pairs:
         starts[i] = steps[j]
@@ -132,6 +145,11 @@ def take_step_dates(used: Candidate, steps: Sequence[int], *, within: int = SNAP
     rows += [(step, (None, None)) for j, step in enumerate(steps) if j not in taken]
     rows.sort(key=lambda row: row[0])
     return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def _left(side: Ints, n: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Numbers of one side's (n) that are in no pair."""
+    return sorted(set(range(len(side))) - {pair[n] for pair in pairs})
 
 
 def _in_order(roll: int, step: int, pairs: Sequence[tuple[int, int]]) -> bool:
