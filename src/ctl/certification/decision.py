@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
 from ctl.certification.layers import identity
+from ctl.certification.layers.integrity import told_by_builder
+from ctl.certification.layers.scale import DATA_HOLE
 from ctl.certification.overlap import INSUFFICIENT_OVERLAP
 from ctl.certification.window import both_sides
 from ctl.model.certificate import DeviationFigures
 from ctl.model.findings import NotRun, Reason
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from ctl.certification.examination import Examination
@@ -51,6 +54,11 @@ def decide(examination: Examination, rebuilt: JudgedSeries | NotComputed) -> tup
         # Too short a window rejects by itself; what it was too short to measure is not held against it as well.
         measured = {INSUFFICIENT_OVERLAP, *_codes_measured(examination)}
         reasons = tuple(reason for reason in reasons if reason.code in measured)
+    if any(reason.code == INSUFFICIENT_OVERLAP for reason in reasons):
+        # The cause before its consequence: a series that begins after a hole is too short because of it.
+        holes = told_by_builder(request.canonical, DATA_HOLE)
+        bridged = isinstance(request.canonical, ContinuousSeries) and request.canonical.policy.bridge_holes
+        reasons = (*(Reason(DATA_HOLE, "REJECT", hole) for hole in holes[-1:] if not bridged), *reasons)
     return decision, reasons
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from ctl.certification.acceptance import LIMITS_E1
 from ctl.certification.attempt import attempt
-from ctl.certification.layers import functional, identity
+from ctl.certification.layers import experiment, functional, identity
 from ctl.certification.our_side import read_our_side
 from ctl.certification.tolerance import exceeds
 from ctl.certification.window import build_window, read_reference
@@ -176,7 +176,9 @@ def _functional(request: CertifyRequest, window: Window | NotRun) -> LayerResult
     if isinstance(window, NotRun):
         return LayerResult.absent("L5", window)
     given = functional.strategy_input(request, window.recovered)
-    return functional.check(given, NotRun("a share has no ledger"))
+    if isinstance(given, NotRun):
+        return LayerResult.absent("L5", given)
+    return functional.check(given, attempt(partial(experiment.run, request, window, NotRun("a share has no rolls"))))
 
 
 def _layer(name: LayerName, check: partial[LayerResult[Any]]) -> LayerResult[Any]:

@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ctl.certification import equity
 from ctl.certification.attempt import attempt
-from ctl.certification.layers import drift, functional, identity, integrity, prints, roll_gaps, roll_schedule
+from ctl.certification.layers import (
+    drift,
+    experiment,
+    functional,
+    identity,
+    integrity,
+    prints,
+    roll_gaps,
+    roll_schedule,
+)
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.log_points import LogPoints, adjusted_by_ratio, in_log_points
 from ctl.certification.measures import take_measures
 from ctl.certification.our_side import read_our_side
+from ctl.certification.recovery.schedule import reference_schedule
 from ctl.certification.window import build_window, read_reference
 from ctl.model.certificate import JudgedSeries
 from ctl.model.findings import LayerResult, NotRun
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.certificate import NotComputed
     from ctl.model.findings import Finding, LayerName
+    from ctl.model.rolls import ContinuousSeries
 
 Measured = TypeVar("Measured")
 Value = TypeVar("Value")
@@ -43,12 +54,16 @@ IDENTITY_FAILED = NotRun("identity failed: nothing else was compared")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the layers found, before any decision, and what they found it on."""
+    """What the layers found, before any decision, and what they found it on.
+
+    on_reference_rolls: our contracts built on the reference's recovered rolls.
+    """
 
     request: CertifyRequest
     ours: OurSide | NotRun
     recovered: RecoveredReference | NotRun
     window: Window | NotRun
+    on_reference_rolls: ContinuousSeries | NotRun
     identity: LayerResult[None]
     raw_data: LayerResult[None]
     roll_schedule: LayerResult[RollSchedules]
@@ -78,7 +93,7 @@ def examine(request: CertifyRequest) -> Examination:
     if request.acceptance_policy == "e1":
         our_side, shared, found = equity.layers(request)
         recovered_too = shared if isinstance(shared, NotRun) else shared.recovered
-        return Examination(request, our_side, recovered_too, shared, *found)
+        return Examination(request, our_side, recovered_too, shared, NotRun("a share has no rolls"), *found)
     ours = attempt(partial(read_our_side, request))
     checks = _then(ours, lambda ours: identity.check_ours(request, ours))
     compared = checks if isinstance(checks, NotRun) else IDENTITY_FAILED if identity.gate_failed(checks) else ours
@@ -91,16 +106,26 @@ def examine(request: CertifyRequest) -> Examination:
     first = _identity(checks, window)
     if first.status == "FAIL":
         rest = [LayerResult.absent(layer, IDENTITY_FAILED) for layer in ("L1", "L2", "L3", "L4", "L5")]
-        return Examination(request, ours, recovered, window, first, *rest)
+        return Examination(request, ours, recovered, window, IDENTITY_FAILED, first, *rest)
     isolated = _then(window, prints.of_window)
     raw_data = _layer("L1", partial(integrity.check, request, ours, window, isolated))
     schedule = _layer("L2", partial(roll_schedule.check, window))
     gaps = _layer("L3", partial(roll_gaps.check, window, schedule.measured))
     explained = _layer("L4", partial(drift.check, window, schedule.measured_or(NOT_ALIGNED).alignment, isolated))
+    on_rolls = _then(window, partial(_on_reference_rolls, request))
     return Examination(
-        request, ours, recovered, window, first, raw_data, schedule, gaps, explained,
-        functional=_layer("L5", partial(_functional, request, window, explained.measured)),
+        request, ours, recovered, window, on_rolls, first, raw_data, schedule, gaps, explained,
+        functional=_layer("L5", partial(_functional, request, window, explained.measured, on_rolls)),
     )  # fmt: skip
+
+
+def _on_reference_rolls(request: CertifyRequest, window: Window) -> ContinuousSeries | NotRun:
+    if request.rebuild is None:
+        return NotRun("no builder was given")
+    if not window.recovered.contracts_known:
+        return NotRun("the reference's contracts are unknown: there is no schedule to build on")
+    schedule = reference_schedule(window.recovered)
+    return request.rebuild(schedule) if schedule else NotRun("the reference has no rolls to build on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +152,20 @@ def _identity(checks: tuple[Finding, ...] | NotRun, window: Window | NotRun) -> 
 
 
 def _functional(
-    request: CertifyRequest, window: Window | NotRun, explained: ExplainedDrift | NotRun
+    request: CertifyRequest,
+    window: Window | NotRun,
+    explained: ExplainedDrift | NotRun,
+    on_reference_rolls: ContinuousSeries | NotRun,
 ) -> LayerResult[FunctionalParity]:
     # What the earlier layers could not or would not compare, the strategy is not compared on either.
     if isinstance(window, NotRun):
         return LayerResult.absent("L5", window)
     if isinstance(explained, NotRun) and explained.code is not None and not explained.failed:
         return LayerResult.absent("L5", explained)
-    ledger = explained if isinstance(explained, NotRun) else explained.ledger
-    return functional.check(functional.strategy_input(request, window.recovered), ledger)
+    given = functional.strategy_input(request, window.recovered)
+    if isinstance(given, NotRun):
+        return LayerResult.absent("L5", given)
+    return functional.check(given, attempt(partial(experiment.run, request, window, on_reference_rolls)))
 
 
 def _then(value: Value | NotRun, work: Callable[[Value], Result | NotRun]) -> Result | NotRun:

@@ -5,7 +5,7 @@ Certification does not know the strategy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -36,6 +36,28 @@ class FunctionalSide:
         """A side without triggers."""
         none = np.empty(0, "datetime64[D]")
         return cls(none, none, np.empty(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TradedBars:
+    """A series as a strategy takes it: datetime64[D] ascending, adjusted prices, and what each carries above its price
+    at the time (n each).
+    """
+
+    sessions: Days
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    carried: Floats
+
+    def between(self, first: np.datetime64, last: np.datetime64) -> TradedBars:
+        """The sessions from first to last, both inclusive."""
+        rows = slice(*np.searchsorted(self.sessions, [first, last + np.timedelta64(1, "D")]).tolist())
+        return TradedBars(*(getattr(self, name)[rows] for name in self.__slots__))
+
+
+RunBars = Callable[[Sequence[TradedBars]], Sequence[FunctionalSide]]
 
 
 @dataclass(frozen=True, slots=True)

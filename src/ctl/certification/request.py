@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.certification.functional_input import FunctionalInput
+    from ctl.certification.functional_input import FunctionalInput, RunBars
     from ctl.errors import CtlError
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
@@ -56,6 +56,7 @@ class CertifyRequest:
     the reference is recovered, where it ships its adjusted series alone: from its sessions and what each adjusted
     price carries above the contract's own, on which the strategy's percentages rest. run_on: both of another series of
     ours, so that every series that is judged has its own L5.
+    run_bars: runs the strategy on series made between ours and the reference's, to tell what moves a trade.
     currency: compared with the vendor's definition records where both are known.
     intended_bases: the caller means to compare series of different adjustment bases.
     alternatives: our series built from other closes (settlement, session-true bars), judged beside the decision;
@@ -78,6 +79,7 @@ class CertifyRequest:
     functional: FunctionalInput | None = None
     run_on_recovered: Recovered | None = None
     run_on: RunOn | None = None
+    run_bars: RunBars | None = None
     package_version: str = ""
     currency: str = ""
     intended_bases: bool = False

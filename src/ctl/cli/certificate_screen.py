@@ -109,10 +109,19 @@ def _explain(certificate: Certificate) -> None:
     if functional.status != "NOT_RUN":
         print(f"What it costs in trades: {functional.text}")
     if isinstance(functional.values, ParityFigures):
-        moved = sorted(functional.values.moved, key=lambda item: (-abs(item.delta_r), item.name))
-        for item in moved[:_CAUSES_SHOWN]:
-            trades = counted(len(item.triggers), "trade")
-            print(f"  {item.name} moved {trades}, {item.delta_r:+.2f} R in all")
+        for line in _r_by_cause(functional.values):
+            print(line)
+
+
+def _r_by_cause(parity: ParityFigures) -> Iterator[str]:
+    """What ours less the reference's R comes from, the largest first, and the sum."""
+    if parity.moved_note is not None:
+        yield f"R by cause: not known: {parity.moved_note}"
+        return
+    told = sorted((item for item in parity.moved if item.triggers), key=lambda item: -abs(item.delta_r))
+    total = parity.canonical_total_r - parity.reference_total_r
+    parts = ", ".join(f"{item.name} {item.delta_r:+.2f}" for item in told)
+    yield f"R by cause: {parts}; sum {total:+.2f}" if told else "R by cause: no trade differs"
 
 
 def _print_causes(certificate: Certificate) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ctl.cli import output
 from ctl.errors import EXIT_OK
-from ctl.flows.functional import functional_input
+from ctl.flows.functional import functional_input, run_bars
 from ctl.flows.terms import CertifyTerms
 from ctl.model.documents import document
 from ctl.power import study
@@ -39,12 +40,15 @@ def run(*, json: bool) -> int:
 
 def certify(pair: VendorPair) -> Certificate:
     """A generated pair as a workspace's symbol: L5 has B1's triggers and trades on both sides."""
-    return certify_pair(pair, _strategy_input)
+    return certify_pair(pair, _strategy_input, partial(run_bars, pair.root, _terms(pair)))
+
+
+def _terms(pair: VendorPair) -> CertifyTerms:
+    return CertifyTerms(pair.tick, MAX_DAY_DELTA, QUOTE_UNIT, None, slippage_per_side=pair.tick)
 
 
 def _strategy_input(pair: VendorPair, series: ContinuousSeries) -> FunctionalInput | None:
-    terms = CertifyTerms(pair.tick, MAX_DAY_DELTA, QUOTE_UNIT, None, slippage_per_side=pair.tick)
-    return functional_input(pair.root, series, pair.reference, terms)
+    return functional_input(pair.root, series, pair.reference, _terms(pair))
 
 
 def markdown(report: study.PowerReport) -> str:

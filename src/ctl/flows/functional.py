@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ctl import sessions
 from ctl.errors import DataError
 from ctl.flows.backtest import session_days, strategy_bars
 
 if TYPE_CHECKING:
-    from ctl.certification.functional_input import FunctionalInput
+    from collections.abc import Sequence
+
+    from ctl.certification.functional_input import FunctionalInput, FunctionalSide, TradedBars
     from ctl.flows.terms import CertifyTerms
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries
     from ctl.sessions import Days
+    from ctl.strategy.b1 import StrategyBars
+    from ctl.strategy.b1.signals import Signals
     from ctl.strategy.bars import Floats
 
 
@@ -43,7 +48,7 @@ def functional_input(
     from ctl.strategy import b1
 
     sides, params = (own, other), b1.B1Parameters.registered("daily")
-    found = b1.run_signals(sides, params, slippage_per_side=[terms.slippage_per_side] * 2, tick=[terms.tick] * 2)
+    found = _signals(sides, terms)
     triggered = np.unique(np.concatenate([signals.trigger_session for signals in found]))
     canonical, counterpart = (
         FunctionalSide(
@@ -55,6 +60,30 @@ def functional_input(
         for bars, signals in zip(sides, found, strict=True)
     )
     return FunctionalInput(_union(own.session, other.session), canonical, counterpart)
+
+
+def run_bars(symbol: str, terms: CertifyTerms, series: Sequence[TradedBars]) -> list[FunctionalSide]:
+    """What B1 does on series that certification made between both sides."""
+    from ctl.certification.functional_input import FunctionalSide
+    from ctl.strategy.b1 import StrategyBars
+
+    bars = [
+        StrategyBars(
+            symbol, made.sessions, made.open, made.high, made.low, made.close, adjustment=made.carried,
+            week_key=sessions.week_keys(terms.calendar, made.sessions), month_key=sessions.month_keys(made.sessions),
+            week_complete=sessions.week_is_complete(terms.calendar, made.sessions[-1].item()),
+        )
+        for made in series
+    ]  # fmt: skip
+    found = _signals(bars, terms)
+    return [FunctionalSide(made.trigger_session, made.exit_session, made.r_theoretical) for made in found]
+
+
+def _signals(bars: Sequence[StrategyBars], terms: CertifyTerms) -> list[Signals]:
+    from ctl.strategy import b1
+
+    params, count = b1.B1Parameters.registered("daily"), len(bars)
+    return b1.run_signals(bars, params, slippage_per_side=[terms.slippage_per_side] * count, tick=[terms.tick] * count)
 
 
 def functional_input_on(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ctl import __version__, certification, digests, store
-from ctl.flows.functional import functional_input, functional_input_on
+from ctl.flows.functional import functional_input, functional_input_on, run_bars
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.series import alternatives, build_series, exchange_sessions, write_together
 from ctl.flows.terms import CertifyTerms
@@ -71,6 +71,7 @@ def certify_symbol(
             functional=functional,
             run_on_recovered=run_on_recovered,
             run_on=run_on,
+            run_bars=partial(run_bars, held.symbol, terms),
             package_version=__version__,
             currency=terms.currency,
             equity_basis=basis,

@@ -262,7 +262,9 @@ class DeviationFigures:
 
 @dataclass(frozen=True, slots=True)
 class MovedTrades:
-    """What one unit of the ledger moved: triggers by session, and by how much R in all, canonical less reference."""
+    """What one ingredient of the reference moved when it was put into our series: triggers by session, and by how much
+    R in all, canonical less reference. `unexplained` is what is left.
+    """
 
     name: str
     delta_r: float
@@ -271,7 +273,11 @@ class MovedTrades:
 
 @dataclass(frozen=True, slots=True)
 class ParityFigures:
-    """L5. Triggers by class (a pair counts once), trades closed on both sides and on one, R of either side."""
+    """L5. Triggers by class (a pair counts once), trades closed on both sides and on one, R of either side.
+
+    moved: what R differs by, by ingredient, in the order in which they were put in; their sum is canonical less
+    reference total R. Empty where they were not put in: moved_note says why.
+    """
 
     n_matched: int
     n_borderline: int
@@ -284,6 +290,7 @@ class ParityFigures:
     canonical_total_r: float
     reference_total_r: float
     moved: tuple[MovedTrades, ...]
+    moved_note: str | None
 
 
 @dataclass(frozen=True, slots=True)

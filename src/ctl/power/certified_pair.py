@@ -10,7 +10,7 @@ from ctl import __version__, certification, continuous
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
-    from ctl.certification.functional_input import FunctionalInput
+    from ctl.certification.functional_input import FunctionalInput, RunBars
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
     from ctl.power.vendor_pairs import VendorPair
@@ -20,9 +20,13 @@ QUOTE_UNIT: Final = "points"
 
 
 def certify_pair(
-    pair: VendorPair, strategy_input: Callable[[VendorPair, ContinuousSeries], FunctionalInput | None] | None = None
+    pair: VendorPair,
+    strategy_input: Callable[[VendorPair, ContinuousSeries], FunctionalInput | None] | None = None,
+    run_bars: RunBars | None = None,
 ) -> Certificate:
-    """The certificate of a pair. strategy_input: runs the strategy on both sides, without it L5 is NOT_RUN."""
+    """The certificate of a pair. strategy_input: runs the strategy on both sides, without it L5 is NOT_RUN; run_bars:
+    on what is made between them.
+    """
     policy = RollPolicy()
     series = continuous.build(pair.contracts, policy)
 
@@ -42,6 +46,7 @@ def certify_pair(
             calendar_sessions=pair.sessions,
             rebuild=rebuild,
             functional=None if strategy_input is None else strategy_input(pair, series),
+            run_bars=run_bars,
             package_version=__version__,
         )
     )

@@ -1,19 +1,20 @@
 """L5: would a trade change? Triggers and trades of a strategy on both adjusted series, side by side.
 
-This room does not know the strategy: its caller runs it on both sides and hands over what it did.
+This room does not know the strategy: its caller runs it, on both sides and on what is made between them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certification.layers.experiment import UNEXPLAINED, Experiment
 from ctl.certification.recovery.spread_steps import match_in_order
 from ctl.certification.tolerance import COMPARED_DECIMALS, exceeds, watch_above
 from ctl.model.certificate import MovedTrades, ParityFigures
@@ -21,7 +22,6 @@ from ctl.model.findings import LayerName, LayerResult, NotRun, counted, worst_st
 
 if TYPE_CHECKING:
     from ctl.certification.functional_input import FunctionalInput, FunctionalSide
-    from ctl.certification.layers.ledger import Ledger
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.certification.request import CertifyRequest
 
@@ -30,9 +30,8 @@ PAIR_SESSIONS: Final = 3
 BORDERLINE_MARGIN: Final = 0.001
 MAX_BORDERLINE_SHARE: Final = 0.05
 MAX_DELTA_R: Final = 0.1
-# What a strategy looks back on when it decides; a component that moved in this span may have moved the trigger.
-LOOKBACK_SESSIONS: Final = 20
 
+Days = npt.NDArray[np.datetime64]
 Ints = npt.NDArray[np.int64]
 TriggerClass = Literal["matched", "borderline", "mismatched"]
 
@@ -57,7 +56,8 @@ def _signals(side: FunctionalSide) -> list[_Signal]:
 class TriggerRow:
     """One trigger, or a pair of them. margin: the smaller of both sides' on the trigger's session, None if unknown.
 
-    canonical_r, reference_r: of the trade where it closed. delta_r: of trades closed on both sides.
+    canonical_r, reference_r: of the trade where it closed. delta_r: of trades closed on both sides. parts: what each
+    ingredient, and `unexplained`, adds to canonical less reference R; empty where they were not put in.
     """
 
     kind: TriggerClass
@@ -67,7 +67,13 @@ class TriggerRow:
     canonical_r: float | None
     reference_r: float | None
     delta_r: float | None
-    moved_by: str | None
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def moved_by(self) -> str | None:
+        """The ingredient that moved it most; None where nothing did, or they were not put in."""
+        name = max(self.parts, key=lambda name: abs(self.parts[name]), default=None)
+        return name if name is not None and round(abs(self.parts[name]), COMPARED_DECIMALS) > 0 else None
 
     @property
     def effect(self) -> float:
@@ -88,7 +94,7 @@ class TriggerRow:
         return session
 
     def evidence(self) -> dict[str, Any]:
-        """JSON-ready; also one row of L5_trades.csv."""
+        """JSON-ready."""
         return {
             "class": self.kind,
             "canonical_session": None if self.canonical_session is None else self.canonical_session.isoformat(),
@@ -98,16 +104,18 @@ class TriggerRow:
             "reference_r": self.reference_r,
             "delta_r": self.delta_r,
             "moved_by": self.moved_by,
+            "parts": dict(self.parts),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionalParity:
-    """Triggers of both sides in order of time, and what they add up to."""
+    """Triggers of both sides in order of time, and what they add up to. experiment: what moved them."""
 
     rows: tuple[TriggerRow, ...]
     canonical_total_r: float
     reference_total_r: float
+    experiment: Experiment | NotRun
 
     def count(self, kind: TriggerClass) -> int:
         """Triggers (a pair counts once) of one class."""
@@ -131,10 +139,6 @@ class FunctionalParity:
     def figures(self) -> ParityFigures:
         """What is published."""
         deltas = self.deltas
-        moved: dict[str, list[TriggerRow]] = {}
-        for row in self.rows:
-            if row.moved_by is not None:
-                moved.setdefault(row.moved_by, []).append(row)
         return ParityFigures(
             n_matched=self.count("matched"),
             n_borderline=self.count("borderline"),
@@ -146,11 +150,19 @@ class FunctionalParity:
             mean_delta_r=sum(deltas) / len(deltas) if deltas else None,
             canonical_total_r=self.canonical_total_r,
             reference_total_r=self.reference_total_r,
-            moved=tuple(
-                MovedTrades(name, sum(row.effect for row in rows), tuple(row.session for row in rows))
-                for name, rows in sorted(moved.items())
-            ),
+            moved=tuple(self._moved(name) for name in self.ingredients),
+            moved_note=self.experiment.reason if isinstance(self.experiment, NotRun) else None,
         )
+
+    @property
+    def ingredients(self) -> tuple[str, ...]:
+        """What was put in, in its order, and `unexplained`; empty where nothing was."""
+        return () if isinstance(self.experiment, NotRun) else (*self.experiment.order, UNEXPLAINED)
+
+    def _moved(self, name: str) -> MovedTrades:
+        parts = [(row.session, row.parts[name]) for row in self.rows if name in row.parts]
+        changed = tuple(session for session, part in parts if round(abs(part), COMPARED_DECIMALS) > 0)
+        return MovedTrades(name, sum((part for _, part in parts), 0.0), changed)
 
 
 def strategy_input(request: CertifyRequest, recovered: RecoveredReference | NotRun) -> FunctionalInput | NotRun:
@@ -165,11 +177,11 @@ def strategy_input(request: CertifyRequest, recovered: RecoveredReference | NotR
     return given if given.absent is None else NotRun(given.absent)
 
 
-def check(given: FunctionalInput | NotRun, ledger: Ledger | NotRun) -> LayerResult[FunctionalParity]:
-    """The layer. It informs: WATCH at worst. ledger: names what moved each trade that differs."""
+def check(given: FunctionalInput | NotRun, experiment: Experiment | NotRun) -> LayerResult[FunctionalParity]:
+    """The layer. It informs: WATCH at worst. experiment: names what moved each trade that differs."""
     if isinstance(given, NotRun):
         return LayerResult.absent(LAYER, given)
-    parity = compare(given, ledger)
+    parity = compare(given, experiment)
     mismatched, borderline, total = parity.count("mismatched"), parity.count("borderline"), len(parity.rows)
     text = counted(
         mismatched,
@@ -200,65 +212,80 @@ def check(given: FunctionalInput | NotRun, ledger: Ledger | NotRun) -> LayerResu
     return LayerResult.of(LAYER, status, text, findings, measured=parity, figures=parity.figures())
 
 
-def compare(given: FunctionalInput, ledger: Ledger | NotRun) -> FunctionalParity:
+def compare(given: FunctionalInput, experiment: Experiment | NotRun) -> FunctionalParity:
     """Pair the triggers of both sides and compare their trades.
 
     Same session first; what is left pairs in order within 3 sessions. A trigger on one side only is
     borderline where on its session the deciding inequality of either side is within 0.1 % of price (inclusive),
-    else mismatched. ledger: names what moved each trade that differs.
+    else mismatched. experiment: names what moved each trade that differs.
     """
     ours, theirs = _signals(given.canonical), _signals(given.reference)
-    pairs = _pair(
-        np.searchsorted(given.sessions, given.canonical.triggers),
-        np.searchsorted(given.sessions, given.reference.triggers),
-    )
-    causes = _Causes(ledger)
-    rows = [_matched(given, ours[i], theirs[j], causes) for i, j in pairs]
+    at = np.searchsorted(given.sessions, given.canonical.triggers)
+    at_reference = np.searchsorted(given.sessions, given.reference.triggers)
+    pairs = _pair(at, at_reference)
+    places: list[tuple[_Signal | None, _Signal | None, int]] = [(ours[i], theirs[j], at[i]) for i, j in pairs]
     matched, matched_other = {i for i, _ in pairs}, {j for _, j in pairs}
-    rows += [_alone(given, it, causes, canonical=True) for i, it in enumerate(ours) if i not in matched]
-    rows += [_alone(given, it, causes, canonical=False) for j, it in enumerate(theirs) if j not in matched_other]
-    rows.sort(key=lambda row: (row.session, row.canonical_session is None))
-    return FunctionalParity(tuple(rows), _total(ours), _total(theirs))
+    places += [(signal, None, at[i]) for i, signal in enumerate(ours) if i not in matched]
+    places += [(None, signal, at_reference[j]) for j, signal in enumerate(theirs) if j not in matched_other]
+    places.sort(key=lambda place: (place[2], place[0] is None))
+    steps: list[list[float | None]] = []
+    if isinstance(experiment, Experiment):
+        positions = np.array([position for _, _, position in places], dtype=np.int64)
+        steps = [_results_at(positions, side, given.sessions) for side in experiment.sides]
+    rows = []
+    for n, (own, other, _) in enumerate(places):
+        row = _row(given, own, other)
+        rows.append(row if isinstance(experiment, NotRun) else _explained(row, experiment, [it[n] for it in steps]))
+    return FunctionalParity(tuple(rows), _total(ours), _total(theirs), experiment)
 
 
-def _matched(given: FunctionalInput, ours: _Signal, theirs: _Signal, causes: _Causes) -> TriggerRow:
-    a, b = ours.result, theirs.result
-    delta = None if a is None or b is None else a - b
-    differs = (a is None) != (b is None) or (delta is not None and round(abs(delta), COMPARED_DECIMALS) > 0)
-    cause = None
-    if differs:
-        ends = [day for day in (ours.exit_session, theirs.exit_session) if day is not None]
-        first, last = sorted((ours.session, theirs.session))
-        cause = causes.between(first, max([last, *ends]), lookback=0)
-    margin = _margin(given, ours.session, theirs.session)
-    return TriggerRow("matched", ours.session, theirs.session, margin, a, b, delta, cause)
-
-
-def _alone(given: FunctionalInput, signal: _Signal, causes: _Causes, *, canonical: bool) -> TriggerRow:
-    session, result = signal.session, signal.result
-    margin = _margin(given, session, session)
+def _row(given: FunctionalInput, ours: _Signal | None, theirs: _Signal | None) -> TriggerRow:
+    own, other = (None if side is None else side.session for side in (ours, theirs))
+    margin = _margin(given, own or other, other or own)
+    a, b = (None if side is None else side.result for side in (ours, theirs))
+    if ours is not None and theirs is not None:
+        return TriggerRow("matched", own, other, margin, a, b, None if a is None or b is None else a - b)
     near = margin is not None and not exceeds(margin, BORDERLINE_MARGIN)
-    return TriggerRow(
-        "borderline" if near else "mismatched",
-        session if canonical else None,
-        None if canonical else session,
-        margin,
-        result if canonical else None,
-        None if canonical else result,
-        None,
-        causes.between(session, session, lookback=LOOKBACK_SESSIONS),
-    )
+    return TriggerRow("borderline" if near else "mismatched", own, other, margin, a, b, None)
+
+
+def _results_at(positions: Ints, side: FunctionalSide, sessions: Days) -> list[float | None]:
+    """R of the trade that a side closed at each trigger (ascending), or within 3 sessions of it; None without one."""
+    signals = _signals(side)
+    found: list[float | None] = [None] * positions.size
+    for i, j in _pair(positions, np.searchsorted(sessions, side.triggers)):
+        found[i] = signals[j].result
+    return found
+
+
+def _explained(row: TriggerRow, experiment: Experiment, after: Sequence[float | None]) -> TriggerRow:
+    """A row with what each ingredient changed of its R; they sum to canonical less reference.
+
+    after: R after each ingredient, None without a closed trade, which is worth nothing. A trade that both sides closed
+    and some ingredients alone do not is no ingredient's own: what changes until it is back is unexplained.
+    """
+    parts = dict.fromkeys((*experiment.order, UNEXPLAINED), 0.0)
+    both = row.canonical_r is not None and row.reference_r is not None
+    last, lost = row.canonical_r or 0.0, False
+    for name, result in zip((*experiment.order, UNEXPLAINED), (*after, row.reference_r), strict=True):
+        if both and result is None:
+            lost = True
+            continue
+        value = result or 0.0
+        parts[UNEXPLAINED if lost else name] += last - value
+        last, lost = value, False
+    return replace(row, parts=parts)
 
 
 def _total(signals: Iterable[_Signal]) -> float:
     return sum((signal.result for signal in signals if signal.result is not None), 0.0)
 
 
-def _margin(given: FunctionalInput, left: date, right: date) -> float | None:
+def _margin(given: FunctionalInput, left: date | None, right: date | None) -> float | None:
     """The smaller distance of either side's deciding inequality to its turning point, as a fraction of price."""
     known = [
         abs(margin)
-        for margin in (given.canonical.margins.get(left), given.reference.margins.get(right))
+        for margin in (given.canonical.margins.get(left or date.min), given.reference.margins.get(right or date.min))
         if margin is not None and math.isfinite(margin)
     ]
     return min(known) if known else None
@@ -272,31 +299,3 @@ def _pair(mine: Ints, other: Ints) -> list[tuple[int, int]]:
     right = [j for j in range(len(other)) if j not in taken_other]
     close = match_in_order(mine[left], other[right], within=PAIR_SESSIONS)
     return sorted(pairs + [(left[i], right[j]) for i, j in close])
-
-
-class _Causes:
-    """Which unit of the ledger moved most within a span: what stays constant over a trade cannot change its R."""
-
-    def __init__(self, ledger: Ledger | NotRun) -> None:
-        self.ledger = ledger
-        self.dense = {} if isinstance(ledger, NotRun) else ledger.dense
-
-    def between(self, first: date, last: date, *, lookback: int) -> str | None:
-        """Name of the unit that changes most from `lookback` sessions before `first` to `last`; None if none does."""
-        if isinstance(self.ledger, NotRun) or not len(self.ledger.sessions):
-            return None
-        sessions = self.ledger.sessions
-        begin = max(int(np.searchsorted(sessions, np.datetime64(first, "D"))) - lookback, 0)
-        end = int(np.searchsorted(sessions, np.datetime64(last, "D"), side="right"))
-        if end - begin < 2:
-            return None
-        moves: list[tuple[float, str]] = []
-        for block in self.ledger.blocks:
-            # A block is constant on any span that lies wholly before it or wholly behind it.
-            if block.before < end and block.until > begin:
-                values = self.ledger.unit_drift_of(block)[begin:end]
-                moves.append((float(values.max() - values.min()), block.unit))
-        for name, dense in self.dense.items():
-            moves.append((float(dense[begin:end].max() - dense[begin:end].min()), name))
-        size, name = min(moves, key=lambda item: (-round(item[0], COMPARED_DECIMALS), item[1]))
-        return name if round(size, COMPARED_DECIMALS) > 0 else None

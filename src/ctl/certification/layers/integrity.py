@@ -41,7 +41,7 @@ STALE_SESSIONS: Final = 5
 PARITY_TICKS: Final = 1.0
 PARITY_VOLUME: Final = 0.005
 PARITY_LEAST_SHARE: Final = 0.99
-TOLD: Final = ("DATA_HOLE", "BAD_CLOSE", "THIN_CONTRACT", "HELD_TO_THE_END")
+TOLD: Final = ("BAD_CLOSE", "THIN_CONTRACT", "HELD_TO_THE_END")
 
 
 def check(
@@ -63,7 +63,7 @@ def check(
         check_bars(bars),
         check_order(bars),
         scale.check_order(request.contracts.contracts, bars),
-        scale.check_holes(ours.closes.sessions, theirs, calendar),
+        scale.check_holes(ours.closes.sessions, theirs, calendar, built=told_by_builder(series, scale.DATA_HOLE)),
         *check_calendar(bars, ours.canonical, calendar, sides),
         *([] if sides is None else sessions_compared.check(sides)),
         *(
@@ -82,6 +82,12 @@ def check(
     told = [f"{made.check}: {made.text}" for made in findings if made.status in {"WATCH", "FAIL", "ERROR"}]
     text = "; ".join(told) or f"{bars.day.size} bars of {len(bars.names)} contracts"
     return LayerResult.of(LAYER, status, text, findings, measured=None)
+
+
+def told_by_builder(series: ContinuousSeries | DailySeries | None, code: str) -> tuple[str, ...]:
+    """What the builder of our series says under a code; nothing of a series that was not built here."""
+    notices = series.notices if isinstance(series, ContinuousSeries) else ()
+    return tuple(notice.text for notice in notices if notice.code == code)
 
 
 def check_series(series: ContinuousSeries | DailySeries | None) -> list[Finding]:

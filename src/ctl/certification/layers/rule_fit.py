@@ -32,6 +32,7 @@ LEAST_ROLLS: Final = 8
 CHANGED_SHARE: Final = 0.80
 CHANGED_LEAD: Final = 0.25
 LEAST_ROLLS_EACH: Final = 5
+SAME_RULE_SESSIONS: Final = 1
 YEARS_HELD: Final = 2
 _FAR: Final = 10**6
 
@@ -153,7 +154,14 @@ def best_rule(found: Candidates, within: int) -> RuleFit | None:
 
 
 def rule_change(found: Candidates, within: int) -> RuleChange | None:
-    """Two rules with one change date that explain 80 % and 25 points more than one, each with 5 rolls or more."""
+    """Two rules with one change date that explain 80 % and 25 points more than one, each with 5 rolls or more.
+
+    Within so many sessions; else, because two rules that lie within the day limit of a third are still two, within one.
+    """
+    return _change(found, within) or _change(found, min(within, SAME_RULE_SESSIONS))
+
+
+def _change(found: Candidates, within: int) -> RuleChange | None:
     rolls = len(found.roll_dates)
     if rolls < 2 * LEAST_ROLLS_EACH:
         return None

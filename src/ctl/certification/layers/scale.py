@@ -24,6 +24,7 @@ VOLUME_FROM, VOLUME_TO = 100, 20
 LEAST_VOLUMES: Final = 20
 TOTAL_FACTOR: Final = 20.0
 TOTAL_SESSIONS: Final = 20
+DATA_HOLE: Final = "DATA_HOLE"
 HOLE_SESSIONS: Final = 20
 ENDED_SESSIONS: Final = 5
 
@@ -185,14 +186,18 @@ def holes(days: Days, calendar_sessions: Days | None = None) -> list[tuple[np.da
     return found
 
 
-def check_holes(own: Days, other: Days, calendar_sessions: Days | None = None) -> Finding:
-    """DATA_HOLE: of the root's bars or of the reference's. own, other: sessions with a bar, ascending."""
+def check_holes(own: Days, other: Days, calendar_sessions: Days | None = None, *, built: Sequence[str] = ()) -> Finding:
+    """DATA_HOLE: of the root's bars or of the reference's. own, other: sessions with a bar, ascending.
+
+    built: what the builder of our series says of the holes of the root, and what it made of them.
+    """
     sides = (("our contracts", holes(own, calendar_sessions)), ("the reference", holes(other, calendar_sessions)))
     told = [
         f"{side} {'have' if side == 'our contracts' else 'has'} no bar for {sessions} sessions, {before} to {after}"
-        for side, found in sides
+        for side, found in (sides[1:] if built else sides)
         for before, after, sessions in found
     ]
+    told = [*built, *told]
     if not told:
         return finding("holes", "PASS", f"no hole of more than {HOLE_SESSIONS} sessions")
     evidence = {
@@ -201,4 +206,4 @@ def check_holes(own: Days, other: Days, calendar_sessions: Days | None = None) -
     }
     more = len(told) - 3
     text = "; ".join(told[:3]) + (f"; and {counted(more, 'more hole')}" if more > 0 else "")
-    return finding("holes", "WATCH", text, "DATA_HOLE", evidence=evidence)
+    return finding("holes", "WATCH", text, DATA_HOLE, evidence=evidence)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
 from ctl.certification.layers import drift, functional, roll_gaps, roll_schedule
@@ -34,7 +32,7 @@ from ctl.model.certificate import (
     RollRuleDifference,
 )
 from ctl.model.findings import NotRun
-from ctl.model.rolls import ContinuousSeries, ScheduledRoll
+from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
     from ctl.certification.acceptance import Measures
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from ctl.model.certificate import Removals
     from ctl.model.findings import Decision, LayerResult
 
+_AS_CERTIFIED_ALONE = NotRun("only the certified series' trades are traced to ingredients")
 Measured = TypeVar("Measured")
 Judged = JudgedSeries | NotComputed
 
@@ -59,17 +58,8 @@ class WhatIfs:
 
 def rebuilt(examination: Examination) -> Judged:
     """The canonical series built on the reference's own rolls: data parity, apart from the roll rule."""
-    build = examination.request.rebuild
-
-    def work(window: Window) -> JudgedSeries | NotRun:
-        if build is None:
-            return NotRun("no builder was given")
-        if not window.recovered.contracts_known:
-            return NotRun("the reference's contracts are unknown: there is no schedule to build on")
-        schedule = reference_schedule(window.recovered)
-        return judge(window, build(schedule)) if schedule else NotRun("the reference has no rolls to build on")
-
-    return _judged(examination, work)
+    series = examination.on_reference_rolls
+    return _judged(examination, lambda window: series if isinstance(series, NotRun) else judge(window, series))
 
 
 def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -> WhatIfs:
@@ -90,24 +80,6 @@ def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -
     else:
         counterfactuals = Counterfactuals(**_values(removed), **others)
     return WhatIfs(_with_difference(as_rebuilt, measures), counterfactuals)
-
-
-def reference_schedule(recovered: RecoveredReference) -> tuple[ScheduledRoll, ...]:
-    """The recovered reference's rolls as a schedule to build our contracts on; empty where contracts are unknown.
-
-    Steps without a change of contract are no rolls. Without any roll the one contract held is scheduled from
-    the first session.
-    """
-    rolls = tuple(
-        ScheduledRoll(roll.roll_date, roll.from_contract, roll.to_contract)
-        for roll in recovered.rolls
-        if roll.to_contract is not None
-    )
-    known = np.flatnonzero(recovered.contract_on_day >= 0)
-    if rolls or not known.size:
-        return rolls
-    name = recovered.contracts[int(recovered.contract_on_day[known[0]])]
-    return (ScheduledRoll(recovered.sessions[known[0]].item(), name, name),)
 
 
 def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReference | None = None) -> JudgedSeries:
@@ -160,7 +132,7 @@ def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReferenc
         p95=measured.p95,
         smallest_flip=flip,
         smallest_flip_note=note,
-        functional=_parity(functional.check(functional.strategy_input(request, other.recovered), explained.ledger)),
+        functional=_parity(functional.check(functional.strategy_input(request, other.recovered), _AS_CERTIFIED_ALONE)),
     )
 
 

@@ -133,11 +133,13 @@ def drift_table(window: Window, explained: ExplainedDrift) -> pl.DataFrame:
 
 
 def trades_table(parity: FunctionalParity) -> pl.DataFrame:
-    """Triggers of both sides, paired, with what moved them: `L5_trades.csv`."""
+    """Triggers of both sides, paired, with what each ingredient adds to the difference of R: `L5_trades.csv`."""
     import polars as pl
 
     text = ("class", "canonical_session", "reference_session", "moved_by")
     numbers = ("margin", "canonical_r", "reference_r", "delta_r")
-    schema = {**dict.fromkeys(text, pl.String()), **dict.fromkeys(numbers, pl.Float64())}
-    order = (*text[:3], *numbers, text[3])
-    return pl.DataFrame([row.evidence() for row in parity.rows], schema={name: schema[name] for name in order})
+    parts = {name: f"r_of_{name.replace(' ', '_')}" for name in parity.ingredients}
+    schema = {**dict.fromkeys(text, pl.String()), **dict.fromkeys((*numbers, *parts.values()), pl.Float64())}
+    order = (*text[:3], *numbers, *parts.values(), text[3])
+    rows = [{**row.evidence(), **{parts[name]: part for name, part in row.parts.items()}} for row in parity.rows]
+    return pl.DataFrame([{name: row[name] for name in order} for row in rows], {name: schema[name] for name in order})

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from ctl.certification.functional_input import FunctionalInput, FunctionalSide
+from ctl.certification.layers.experiment import Experiment
 from ctl.certification.layers.functional import check, compare, strategy_input
-from ctl.certification.layers.ledger import Ledger, Side, compute
 from ctl.certification.request import CertifyRequest
 from ctl.model.findings import NotRun
-from ctl.model.rolls import ReferenceRoll
 
-NO_LEDGER = NotRun("the drift was not measured")
+NOT_PUT_IN = NotRun("nothing was put in")
 START = date(2020, 1, 1)
 
 
@@ -41,7 +40,7 @@ def given_input(canonical: FunctionalSide, reference: FunctionalSide, count: int
 
 
 def kinds(canonical: FunctionalSide, reference: FunctionalSide) -> list[tuple[str, date | None, date | None]]:
-    rows = compare(given_input(canonical, reference), NO_LEDGER).rows
+    rows = compare(given_input(canonical, reference), NOT_PUT_IN).rows
     return [(row.kind, row.canonical_session, row.reference_session) for row in rows]
 
 
@@ -83,7 +82,7 @@ def test_matched_trades_and_totals() -> None:
             side([10, 40, 70], {10: (20, 0.55), 40: (50, -1.0), 70: (80, 0.3)}),
             side([10, 41, 70], {10: (20, 0.5), 41: (52, -1.2)}),
         ),
-        NO_LEDGER,
+        NOT_PUT_IN,
     )
     assert [row.delta_r for row in parity.rows] == [pytest.approx(0.05), pytest.approx(0.2), None]
     figures = parity.figures()
@@ -97,27 +96,17 @@ def test_matched_trades_and_totals() -> None:
 def test_a_trade_that_closed_on_one_side_only_is_told_with_what_it_is_worth() -> None:
     ours = side([10, 40, 70], {10: (20, 0.5), 70: (80, -3.5)})
     theirs = side([10, 40, 70], {10: (20, 0.5), 40: (50, 0.25)})
-    result = check(given_input(ours, theirs), NO_LEDGER)
+    result = check(given_input(ours, theirs), NOT_PUT_IN)
     assert result.report.values.n_one_sided_trades == 2
     (told,) = [finding for finding in result.findings if finding.check == "one_sided"]
     assert (told.status, told.code, told.value) == ("WATCH", "TRADE_ON_ONE_SIDE", 3.5)
     assert [row["canonical_session"] for row in told.evidence["triggers"]] == [day(40).isoformat(), day(70).isoformat()]
-    small = check(given_input(side([10], {10: (20, 0.1)}), side([10])), NO_LEDGER)
+    small = check(given_input(side([10], {10: (20, 0.1)}), side([10])), NOT_PUT_IN)
     assert (small.status, [finding.code for finding in small.findings if finding.code]) == ("PASS", [])
 
 
-def test_what_moved_adds_up_to_the_difference_of_the_totals() -> None:
-    """Two matched trades moved by 0.3 and 0.1, one that only we closed (-1.5), a trigger that only they have (0.4)."""
-    canonical = side([45, 47, 48], {45: (55, 1.0), 47: (57, -1.5), 48: (58, 0.5)})
-    reference = side([45, 47, 48, 60], {45: (55, 0.7), 48: (58, 0.4), 60: (64, 0.4)})
-    parity = compare(given_input(canonical, reference), ledger())
-    moved = sum(item.delta_r for item in parity.figures().moved)
-    assert moved == pytest.approx(0.3 + 0.1 - 1.5 - 0.4)
-    assert moved == pytest.approx(parity.canonical_total_r - parity.reference_total_r)
-
-
 def codes(canonical: FunctionalSide, reference: FunctionalSide) -> tuple[str, list[str]]:
-    result = check(given_input(canonical, reference), NO_LEDGER)
+    result = check(given_input(canonical, reference), NOT_PUT_IN)
     return result.status, [finding.code for finding in result.findings if finding.code]
 
 
@@ -140,7 +129,7 @@ def test_no_input_is_not_run_and_says_why() -> None:
     absent = FunctionalInput(np.empty(0, "datetime64[D]"), side([]), side([]), absent="no open, high and low")
     given = strategy_input(replace(nothing, functional=absent), NotRun("no reference"))
     assert given == NotRun("no open, high and low")
-    result = check(given, NO_LEDGER)
+    result = check(given, NOT_PUT_IN)
     assert (result.status, result.text, result.measured) == ("NOT_RUN", "no open, high and low", given)
 
 
@@ -157,94 +146,94 @@ def test_trades_on_a_recovered_level_wait_for_the_recovery() -> None:
 
 
 def test_no_triggers_pass_with_null_share() -> None:
-    result = check(given_input(side([]), side([])), NO_LEDGER)
+    result = check(given_input(side([]), side([])), NOT_PUT_IN)
     assert result.status == "PASS"
     assert result.report.values.share_borderline is None
     assert result.report.values.max_delta_r is None
 
 
-def ledger() -> Ledger:
-    """100 sessions; a gap wrong by 2 at the roll into session 50, a basis of 1 on session 80."""
-    count = 100
-    held = np.repeat([0, 1], 50)
-    raw = np.full(count, 500.0)
-    basis = np.zeros(count)
-    basis[80] = 1.0
-    wrong = np.where(np.arange(count) < 50, 2.0, 0.0)
-    roll = ReferenceRoll(day(49), day(50), "A", "B", 0.0, "canonical")
-    other = ReferenceRoll(day(49), day(50), "A", "B", -2.0, "fingerprint")
-    return compute(
-        np.array([day(i) for i in range(count)], dtype="datetime64[D]"),
-        Side(raw, raw, held, (roll,)),
-        Side(raw - wrong - basis, raw - basis, held, (other,)),
-        names=("A", "B"),
-    )
+def experiment(**after: FunctionalSide) -> Experiment:
+    return Experiment(tuple(after), tuple(after.values()))
 
 
-def test_what_moved_within_a_trade_is_named_as_its_cause() -> None:
-    # Held over the roll; held over the session of the odd basis; held while nothing changed but differing all the same.
-    canonical = side([45, 75, 10], {45: (55, 1.0), 75: (85, 0.5), 10: (20, 0.2)})
-    reference = side([45, 75, 10], {45: (55, 0.9), 75: (85, 0.4), 10: (20, 0.1)})
-    parity = compare(given_input(canonical, reference), ledger())
-    moved = {row.canonical_session: row.moved_by for row in parity.rows}
-    assert moved == {day(45): "block:A>B", day(75): "basis", day(10): None}
-    assert [entry.name for entry in parity.figures().moved] == ["basis", "block:A>B"]
+def parts_of(canonical: FunctionalSide, reference: FunctionalSide, put_in: Experiment) -> list[dict[str, float]]:
+    rows = compare(given_input(canonical, reference), put_in).rows
+    return [{name: round(part, 9) for name, part in row.parts.items()} for row in rows]
 
 
-def test_what_our_series_does_not_explain_of_itself_can_move_a_trade() -> None:
-    # No roll on either side, equal raw closes: ours is the raw one times 1.01 before session 50, as ratios adjust.
-    raw = np.linspace(500.0, 600.0, 100)
-    sessions = np.array([day(i) for i in range(100)], dtype="datetime64[D]")
-    held = np.zeros(100, dtype=np.int64)
-    ours = np.where(np.arange(100) < 50, 1.01, 1.0) * raw
-    book = compute(sessions, Side(ours, raw, held, ()), Side(raw, raw, held, ()), names=("A",))
-    canonical, reference = side([45], {45: (55, 1.0)}), side([45], {45: (55, 0.9)})
-    assert [row.moved_by for row in compare(given_input(canonical, reference), book).rows] == ["canonical_residual"]
+def test_each_ingredient_has_what_changed_when_it_went_in() -> None:
+    # 1.0 with our series, 0.8 on their rolls, 0.75 with their closes too, 0.7 on their side: 0.05 is left.
+    after = experiment(rolls=side([10], {10: (20, 0.8)}), closes=side([10], {10: (21, 0.75)}))
+    parity = compare(given_input(side([10], {10: (20, 1.0)}), side([11], {11: (20, 0.7)})), after)
+    (row,) = parity.rows
+    assert row.parts == pytest.approx({"rolls": 0.2, "closes": 0.05, "unexplained": 0.05})
+    assert row.delta_r == pytest.approx(sum(row.parts.values()))
+    assert row.moved_by == "rolls"
 
 
-def test_a_trigger_on_one_side_is_traced_over_what_it_looks_back_on() -> None:
-    parity = compare(given_input(side([60]), side([90])), ledger())
-    assert [row.moved_by for row in parity.rows] == ["block:A>B", "basis"]
+def test_a_trade_that_is_lost_on_the_way_is_no_ingredients_own() -> None:
+    # Without the trade after the rolls alone, what changed until it was back, 1.0 to 0.9, is unexplained.
+    after = experiment(rolls=side([10]), closes=side([10], {10: (20, 0.9)}), ranges=side([10], {10: (20, 0.7)}))
+    assert parts_of(side([10], {10: (20, 1.0)}), side([10], {10: (20, 0.7)}), after) == [
+        {"rolls": 0.0, "closes": 0.0, "ranges": 0.2, "unexplained": 0.1}
+    ]
+
+
+def test_a_trade_of_one_side_is_worth_nothing_where_it_is_not() -> None:
+    # Ours alone closes 40 (-1.5): their closes take it away. Theirs alone triggers 90 (0.4): their rolls bring it.
+    after = experiment(rolls=side([40, 90], {40: (50, -1.4), 90: (95, 0.4)}), closes=side([90], {90: (95, 0.4)}))
+    ours, theirs = side([40], {40: (50, -1.5)}), side([40, 90], {90: (95, 0.4)})
+    assert parts_of(ours, theirs, after) == [
+        {"rolls": -0.1, "closes": -1.4, "unexplained": 0.0},
+        {"rolls": -0.4, "closes": 0.0, "unexplained": 0.0},
+    ]
+    figures = compare(given_input(ours, theirs), after).figures()
+    assert [(it.name, round(it.delta_r, 9), it.triggers) for it in figures.moved] == [
+        ("rolls", -0.5, (day(40), day(90))), ("closes", -1.4, (day(40),)), ("unexplained", 0.0, ()),
+    ]  # fmt: skip
+    assert figures.moved_note is None
+
+
+def test_trades_are_found_again_up_to_three_sessions_off() -> None:
+    for trigger, part in ((13, 0.3), (14, 0.0)):
+        after = experiment(rolls=side([trigger], {trigger: (20, 0.7)}))
+        (parts,) = parts_of(side([10], {10: (20, 1.0)}), side([10], {10: (20, 0.7)}), after)
+        assert parts == {"rolls": part, "unexplained": round(0.3 - part, 9)}
 
 
 def test_equal_trades_are_moved_by_nothing() -> None:
     both = side([45], {45: (55, 1.0)})
-    assert [row.moved_by for row in compare(given_input(both, both), ledger()).rows] == [None]
+    (row,) = compare(given_input(both, both), experiment(rolls=both, closes=both)).rows
+    assert (row.moved_by, row.parts) == (None, {"rolls": 0.0, "closes": 0.0, "unexplained": 0.0})
+
+
+def test_without_an_experiment_nothing_is_guessed() -> None:
+    result = check(given_input(side([45], {45: (55, 1.0)}), side([45], {45: (55, 0.5)})), NOT_PUT_IN)
+    figures = result.report.values
+    assert (figures.moved, figures.moved_note) == ((), "nothing was put in")
 
 
 def test_rows_tell_each_side_apart() -> None:
     canonical = side([10, 60], {10: (20, 1.0), 60: (70, 0.4)})
     reference = side([12, 90], {12: (20, 0.7), 90: (95, -1.0)})
-    rows = [row.evidence() for row in compare(given_input(canonical, reference), NO_LEDGER).rows]
+    rows = [row.evidence() for row in compare(given_input(canonical, reference), NOT_PUT_IN).rows]
     assert rows == [
         {
             "class": "matched", "canonical_session": "2020-01-11", "reference_session": "2020-01-13", "margin": None,
             "canonical_r": 1.0, "reference_r": 0.7, "delta_r": pytest.approx(0.3), "moved_by": None,
+            "parts": {},
         },
         {
             "class": "mismatched", "canonical_session": "2020-03-01", "reference_session": None, "margin": None,
             "canonical_r": 0.4, "reference_r": None, "delta_r": None, "moved_by": None,
+            "parts": {},
         },
         {
             "class": "mismatched", "canonical_session": None, "reference_session": "2020-03-31", "margin": None,
             "canonical_r": None, "reference_r": -1.0, "delta_r": None, "moved_by": None,
+            "parts": {},
         },
     ]  # fmt: skip
-    (signals,) = [f for f in check(given_input(canonical, reference), NO_LEDGER).findings if f.check == "signals"]
+    (signals,) = [f for f in check(given_input(canonical, reference), NOT_PUT_IN).findings if f.check == "signals"]
     assert signals.value == 2.0
     assert [row["canonical_session"] for row in signals.evidence["triggers"]] == ["2020-03-01", None]
-
-
-def test_moved_trades_add_up_per_cause() -> None:
-    canonical = side([45, 48, 60], {45: (55, 1.0), 48: (58, 0.5)})
-    reference = side([45, 48], {45: (55, 0.9), 48: (58, 0.2)})
-    (moved,) = compare(given_input(canonical, reference), ledger()).figures().moved
-    assert moved.name == "block:A>B"
-    assert moved.delta_r == pytest.approx(0.4)
-    assert moved.triggers == (day(45), day(48), day(60))
-
-
-def test_a_trigger_is_traced_back_twenty_sessions_and_no_further() -> None:
-    # The roll's step lies between sessions 49 and 50: in the span from 49 on, not in the one from 50 on.
-    parity = compare(given_input(side([69, 70]), side([])), ledger())
-    assert [row.moved_by for row in parity.rows] == ["block:A>B", None]

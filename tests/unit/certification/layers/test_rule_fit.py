@@ -112,6 +112,15 @@ def test_one_rule_or_four_odd_rolls_are_no_change() -> None:
     assert rule_fit.rule_change(rule_fit.candidates(bars, odd), 1) is None
 
 
+def test_two_rules_within_the_day_limit_of_a_third_are_still_two() -> None:
+    # 3 and then 6 sessions before expiry: 5 before explains all rolls within 3 sessions, and half of them within one.
+    bars, days, ends = market()
+    made = rolls(bars, days, [e - (3 if k < len(ends) // 2 else 6) for k, e in enumerate(ends[:-1])])
+    change = rule_fit.rule_change(rule_fit.candidates(bars, made), 3)
+    assert change is not None
+    assert (change.changed_on, change.after.rule.options[-8:]) == (made[len(ends) // 2].roll_date, "offset 6")
+
+
 def test_months_are_compared_by_the_years_in_which_they_are_held() -> None:
     names = ["AAH10", "AAM10", "AAU10", "AAH11", "AAM11", "AAU11"]
     days = np.arange(np.datetime64("2010-01-01"), np.datetime64("2011-12-31"))

@@ -115,3 +115,13 @@ def test_holes_count_sessions() -> None:
     assert (before, after, sessions) == (days[99], days[121], 21)
     assert scale.holes(np.delete(days, range(100, 121)), np.delete(days, 110)) == []
     assert scale.check_holes(days, np.delete(days, range(100, 121))).code == "DATA_HOLE"
+
+
+def test_what_the_builder_made_of_a_hole_is_told_in_place_of_it() -> None:
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2021-01-01"))
+    days = days[np.is_busday(days)]
+    torn = np.delete(days, range(100, 121))
+    told = scale.check_holes(torn, torn, built=("the series begins on 2020-06-18",))
+    assert told.text.split("; ")[0] == "the series begins on 2020-06-18"
+    assert [side in told.text for side in ("our contracts", "the reference")] == [False, True]
+    assert scale.check_holes(days, days, built=("a hole",)).status == "WATCH"

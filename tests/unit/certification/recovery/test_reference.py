@@ -83,6 +83,34 @@ def test_step_far_from_any_roll_is_kept_without_contracts() -> None:
     assert any("UNATTRIBUTED_STEP" in note for note in found.notes)
 
 
+def evening_moves(roll: int, early: int, off: float) -> tuple[np.ndarray, Reference]:
+    """A pair that rolls into session `roll`, whose closes lie `off` above ours on the `early` sessions before it."""
+    prices = market(60)[:2]
+    raw, adjusted, _ = held_series(prices, [roll])
+    noise = np.where(np.arange(60) % 2, 2.5, -2.5)
+    noise[roll - early : roll] = off
+    return prices, Reference("v", series((adjusted + noise).tolist()), series((raw + noise).tolist()))
+
+
+def test_closes_that_lie_farther_off_than_the_contracts_apart_date_no_roll() -> None:
+    # 15 sessions off by 9 from contracts 10 + t/4 apart: the new one lies nearer; the spread steps 15 sessions later.
+    prices, reference = evening_moves(30, 15, 9.0)
+    found = recover(closes_of(prices), reference, tick=TICK)
+    assert [(start, gap) for start, _, _, gap in summary(found)] == [(30, 17.25)]
+    assert (found.rolls[0].to_contract, found.unattributed) == ("LCQ08", ())
+
+
+def test_closes_that_say_clearly_when_they_roll_are_believed() -> None:
+    # Off by the contracts' distance, the closes are the new contract's: the adjusted file steps on another day.
+    prices = market(60)[:2]
+    raw, adjusted, _ = held_series(prices, [30])
+    raw[15:30] = prices[1, 15:30]
+    reference = Reference("v", series((adjusted + 2.5).tolist()), series((raw + 2.5).tolist()))
+    found = recover(closes_of(prices), reference, tick=TICK)
+    assert [roll.to_contract for roll in found.rolls if roll.to_contract] == ["LCQ08"]
+    assert summary(found)[0][0] == 15
+
+
 def test_after_a_roll_that_noise_hides_the_contract_is_unknown() -> None:
     """The last two closes lie 30 ticks beside the new contract's: holding on costs 2 x 40, rolling 40 + 2 x 30."""
     prices = market()

@@ -7,7 +7,7 @@ from datetime import date
 from lean_cattle import NAMES, closes_of, held_series, market, series
 
 from ctl.certification.recovery.reference import recover
-from ctl.certification.what_if.other_series import reference_schedule
+from ctl.certification.recovery.schedule import reference_schedule
 from ctl.model.reference import Reference
 from ctl.model.rolls import ScheduledRoll
 
