@@ -233,6 +233,76 @@ def one_roll_with_its_step(rolls: list[dict], free: list[int]) -> None:
         roll.update(place=step, stepped=True)
 
 
+def steps_bind(
+    rolls: list[dict], free: list[int], days: list[str], spread: dict[str, float], raw: dict[str, float],
+    closes: dict[str, dict[str, float]], tick: float,
+) -> None:  # fmt: skip
+    """Steps that no roll accounts for date the roll beside them, or put back the contract that it skips."""
+    size = {}
+    for step in spread_steps(days, spread, tick):
+        # What merges into one step counts as a whole.
+        changes = [spread[days[p]] - spread[days[p - 1]] for p in range(step, min(step + MERGE + 1, len(days)))]
+        size[step] = sum(change for change in changes if r9(abs(change) / tick) >= STEP_TICKS)
+
+    def gap_like(old: str, new: str, step: int) -> bool:
+        gap = own_gap(closes, old, new, days[step - 1])
+        return gap is not None and abs(gap - size[step]) <= max(2 * tick, abs(size[step]) / 4)
+
+    def left_open(held: str, other: str, first: int, end: int) -> bool:
+        worse = apart = known = 0.0
+        for day in days[first:end]:
+            if day in closes[held] and day in closes[other]:
+                off = [min(abs(raw[day] - closes[name][day]) / tick, CAP) for name in (held, other)]
+                worse += off[1] - off[0]
+                apart += min(abs(closes[held][day] - closes[other][day]) / tick, CAP)
+                known = 1
+        return bool(known) and worse < apart / 2
+
+    for step in sorted(free):
+        alone = [roll for roll in rolls if not roll.get("stepped")]
+        beside = [
+            roll
+            for roll in alone
+            if not any(
+                min(step, roll["place"]) < other["place"] <= max(step, roll["place"])
+                or (other is not roll and other["place"] in (step, roll["place"]))
+                for other in rolls
+                if other.get("stepped")
+            )
+        ]
+        if not beside:
+            continue
+        roll = min(beside, key=lambda roll: abs(roll["place"] - step))
+        old, new = roll["from"], roll["to"]
+        held, other = (new, old) if roll["place"] < step else (old, new)
+        if gap_like(old, new, step) and left_open(held, other, *sorted((roll["place"], step))):
+            free.remove(step)
+            roll.update(place=step, stepped=True)
+    order = sorted(closes, key=expiry)
+    for step in sorted(free):
+        ranked = sorted([*rolls, *({"place": other, "to": None} for other in free)], key=lambda roll: roll["place"])
+        at = next(n for n, roll in enumerate(ranked) if roll["place"] == step and roll["to"] is None)
+        for roll in [ranked[n] for n in (at - 1, at + 1) if 0 <= n < len(ranked)]:
+            if roll["to"] is None or roll["place"] not in size:
+                continue
+            first, second = sorted((step, roll["place"]))
+            held = roll["to"] if roll["place"] < step else roll["from"]
+            found = [
+                name
+                for name in order[order.index(roll["from"]) + 1 : order.index(roll["to"])]
+                if gap_like(roll["from"], name, first)
+                and gap_like(name, roll["to"], second)
+                and left_open(held, name, first, second)
+            ]
+            if len(found) == 1:
+                free.remove(step)
+                new = {"place": second, "from": found[0], "to": roll["to"], "source": roll["source"], "stepped": True}
+                roll.update(place=first, to=found[0], stepped=True)
+                rolls.append(new)
+                rolls.sort(key=lambda roll: roll["place"])
+                break
+
+
 def by_own_schedule(
     series: dict[str, float],
     days: list[str],
@@ -335,6 +405,7 @@ def recover(
                 roll["stepped"] = True
         if source != "ours":
             one_roll_with_its_step(rolls, free)
+            steps_bind(rolls, free, days, spread, unadjusted, closes, tick)
         for step in free:
             unattributed.append({"place": step, "from": None, "to": None, "source": "spread_step"})
         rolls = sorted(rolls + unattributed, key=lambda roll: roll["place"])

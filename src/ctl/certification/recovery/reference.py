@@ -26,6 +26,7 @@ from ctl.certification.recovery.fingerprint import (
 from ctl.certification.recovery.indistinguishable import read_again, switches
 from ctl.certification.recovery.parsimony import FILES_WITHIN, OwnSchedule, own_schedule, redated
 from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
+from ctl.certification.recovery.step_binding import SteppedSeries, put_skipped_back
 from ctl.certification.series_arrays import UNKNOWN, reference_closes
 from ctl.model.certificate import IndistinguishableStretch, ReferenceRecovery, UnattributedStep
 from ctl.model.findings import counted
@@ -52,8 +53,6 @@ UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 # A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.
 MAX_MOVING_SPREAD: Final = 0.2
 FEW_STEPS: Final = 10
-# A step that differs from the contracts' gap by less is that gap, at closes of another hour.
-STEP_LIKE_GAP: Final = 0.25
 # A path that is exact on fewer sessions overrules no two other sources that agree on so many rolls.
 LEAST_EXACT: Final = 0.5
 AGREEING_SHARE: Final = 0.9
@@ -272,36 +271,16 @@ class _Recovery:
         if not used.knows_contracts or self.spread is None:
             return list(used.starts), list(used.labels)
         within = 0 if used.source == "ours" else roll_sources.SNAP_SESSIONS
-        gap_of_step = dict(steps)
+        if used.source != "fingerprint":
+            return roll_sources.take_step_dates(used, [index for index, _ in steps], within=within)
+        series = SteppedSeries(self.unadjusted, self.at, self.closes, self.tick, self.cap_ticks, dict(steps))
 
         def answers(roll: int, step: int) -> bool:
-            return used.source == "fingerprint" and self._step_of(used, roll, step, gap_of_step[step])
+            old, new = (self.place[name or ""] for name in used.labels[roll])
+            return series.answers(old, new, used.starts[roll], step)
 
-        return roll_sources.take_step_dates(used, list(gap_of_step), within=within, answers=answers)
-
-    def _step_of(self, used: Candidate, roll: int, step: int, gap: float) -> bool:
-        """Whether a step of the spread is a roll's that the path dates elsewhere: closes that lie farther from ours
-        than the contracts from each other date no roll, the vendor's own two series do.
-
-        The step is the contracts' gap on our closes there, within 2 ticks or a quarter; and on the sessions between
-        both dates the closes fit the moved roll worse by less than half of what the contracts lie apart.
-        """
-        old, new = (self.place[name or ""] for name in used.labels[roll])
-        start = used.starts[roll]
-        between = np.arange(min(start, step), max(start, step))
-        there = self.at[[*between, step - 1]]
-        close_old, close_new = (self.closes.close(np.full(there.size, contract), there) for contract in (old, new))
-        apart = close_new - close_old
-        if not abs(apart[-1] - gap) <= max(MIN_STEP_TICKS * self.tick, STEP_LIKE_GAP * abs(gap)):
-            return False
-        off_old, off_new = (
-            np.minimum(np.abs(self.unadjusted[between] - close[:-1]) / self.tick, self.cap_ticks)
-            for close in (close_old, close_new)
-        )
-        worse = off_old - off_new if start < step else off_new - off_old
-        clear = np.minimum(np.abs(apart[:-1]) / self.tick, self.cap_ticks)
-        known = np.isfinite(worse)
-        return bool(known.any() and worse[known].sum() < clear[known].sum() / 2)
+        starts, labels = roll_sources.take_step_dates(used, list(series.steps), within=within, answers=answers)
+        return starts, put_skipped_back(starts, labels, series, self.place, self.names)
 
     def _own_schedule(self, own: HeldContracts) -> OwnSchedule | None:
         """How our own schedule explains the reference's closes, its unadjusted ones where it ships them."""
@@ -431,7 +410,7 @@ class _Recovery:
         if used.knows_contracts:
             unattributed = [i for i, label in enumerate(labels) if label == (None, None)]
             contract_on_day = used.contract_on_day
-            if starts != used.starts:
+            if starts != used.starts or labels != used.labels:
                 contract_on_day = self._moved(contract_on_day, starts, labels)
             if used.source == "fingerprint":
                 contract_on_day = self._unknown_where_unlike(contract_on_day, starts, unattributed)
