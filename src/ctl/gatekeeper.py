@@ -1,4 +1,4 @@
-"""The gate: today's certificates against the profile's lock. It has no override.
+"""The gate: today's certificates against the profile and its lock file. It has no override.
 
 `decide` is the only maker of a `GateDecision`, and a passed decision the only maker of a `GatePass`,
 which executing a run requires. Pure: no file, clock or network.
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import WeakSet
 
+from ctl.digests import digest
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
 from ctl.model.display import Card, Tabular
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
+from ctl.model.lock_file import LockedStrategy, LockFile
 from ctl.model.recommendation import recommend
 from ctl.model.run import (
     GateResult,
@@ -27,36 +29,22 @@ from ctl.model.run import (
     RestatedValue,
     Restatement,
     SymbolResult,
+    ValueChange,
 )
-from ctl.operating_profile import OperatingProfile, settings_digest
+from ctl.operating_profile import OperatingProfile, changes, difference
 
 if TYPE_CHECKING:
     import polars as pl
 
 _RANK: Final[dict[str, int]] = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
-_LOCK_CODES: Final[dict[LockName, str]] = {
-    "thresholds": "THRESHOLDS_CHANGED",
-    "strategy": "STRATEGY_CHANGED",
-    "settings": "PROFILE_EDITED",
+_LOCK_CODES: Final[dict[LockName, tuple[str, str]]] = {
+    "profile": ("PROFILE_EDITED", "the profile was edited after it was locked"),
+    "thresholds": ("THRESHOLDS_CHANGED", "the acceptance limits are not the locked ones"),
+    "strategy": ("STRATEGY_CHANGED", "the strategy is not the locked one"),
+    "workspace": ("WORKSPACE_CHANGED", "what turns prices into money, or picks the data, is not as locked"),
 }
-_LOCK_TEXTS: Final[dict[str, tuple[str, str]]] = {
-    "THRESHOLDS_CHANGED": (
-        "the acceptance limits differ from the locked ones",
-        "restore the limits, or lock a new profile version (ctl lock)",
-    ),
-    "STRATEGY_CHANGED": (
-        "the strategy behaves otherwise than the locked one",
-        "restore the strategy, or lock a new profile version (ctl lock)",
-    ),
-    "PROFILE_EDITED": (
-        "the profile's own settings were edited after it was locked",
-        "restore the file, or lock a new profile version (ctl lock)",
-    ),
-    "LOCK_MISSING": (
-        "the profile requires this lock but carries none",
-        "restore the file, or lock a new profile version (ctl lock)",
-    ),
-}
+_SHOWN_CHANGES: Final = 4
+_LONGEST_VALUE: Final = 40
 _RESTATED_COLUMNS: Final = ("open", "high", "low", "close", "volume", "open_interest")
 _ISSUER: Final = object()
 _ISSUED: WeakSet[GatePass] = WeakSet()
@@ -71,28 +59,54 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
-class CurrentLocks:
-    """Digests of what runs now: the acceptance limits of the profile's policy, and the strategy's fingerprint."""
+class CurrentParts:
+    """What runs now, in the form in which the lock file holds it."""
 
-    thresholds: str
-    strategy: str
+    thresholds: Mapping[str, Any]
+    strategy: LockedStrategy
+
+
+@dataclass(frozen=True, slots=True)
+class LockRead:
+    """The lock file beside a profile, as it was read and held against the decision log.
+
+    lock: None where there is none that can be used; problems then say why. sha256: of the lock file's bytes.
+    log_head: digest of the log's newest entry. workspace_sha256: of ctl.toml.
+    """
+
+    lock: LockFile | None
+    problems: tuple[Reason, ...] = ()
+    sha256: str | None = None
+    log_head: str | None = None
+    workspace_sha256: str | None = None
 
 
 class GatePass:
     """Leave to execute a run, given by a passed gate alone. Identity counts: no copy or pickle is a pass."""
 
-    __slots__ = ("__weakref__", "certificates", "instant", "profile_sha256")
+    __slots__ = ("__weakref__", "certificates", "instant", "lock_sha256", "profile_sha256", "workspace_sha256")
 
     profile_sha256: str
+    lock_sha256: str | None
+    workspace_sha256: str | None
     certificates: Mapping[str, str]
     instant: datetime
 
     def __init__(
-        self, profile_sha256: str, certificates: Mapping[str, str], instant: datetime, *, _issuer: object = None
+        self,
+        profile_sha256: str,
+        lock_sha256: str | None,
+        workspace_sha256: str | None,
+        certificates: Mapping[str, str],
+        instant: datetime,
+        *,
+        _issuer: object = None,
     ) -> None:
         if _issuer is not _ISSUER:
             raise TypeError("a GatePass comes from GateDecision.grant() of a passed gate alone")
         object.__setattr__(self, "profile_sha256", profile_sha256)
+        object.__setattr__(self, "lock_sha256", lock_sha256)
+        object.__setattr__(self, "workspace_sha256", workspace_sha256)
         object.__setattr__(self, "certificates", MappingProxyType(dict(certificates)))
         object.__setattr__(self, "instant", instant)
         _ISSUED.add(self)
@@ -167,7 +181,9 @@ class GateDecision(GateResult, Tabular):
         if not self.passed or self.failures:
             raise GateRefused("the gate did not pass: " + "; ".join(self.failures))
         certificates = {result.symbol: result.certificate_sha256 or "" for result in self.symbol_results}
-        return GatePass(self.profile.digest, certificates, self.timestamp, _issuer=_ISSUER)
+        return GatePass(
+            self.profile.digest, self.lock_sha256, self.workspace_sha256, certificates, self.timestamp, _issuer=_ISSUER
+        )
 
     def to_polars(self) -> pl.DataFrame:
         """One row per gating symbol: symbol, expected, actual, passed, detail."""
@@ -211,15 +227,17 @@ def broken_locks(locks: Iterable[LockResult]) -> list[str]:
 
 def decide(
     profile: OperatingProfile,
+    locked: LockRead,
     *,
-    current: CurrentLocks,
+    current: CurrentParts,
     certificates: Mapping[str, Certificate | Unavailable],
     restatements: Sequence[Restatement] = (),
     staleness: Mapping[str, int] | None = None,
     instant: datetime,
+    as_of: date | None = None,
     profile_path: str | None = None,
 ) -> GateDecision:
-    """Compare what the data now derive with what the profile locks.
+    """Compare what the data now derive with what the profile and its lock file hold.
 
     certificates: one per gating symbol, or why there is none; a symbol that is absent is unavailable.
     staleness: per gating symbol the exchange sessions after the last one of its data up to the as-of
@@ -230,7 +248,9 @@ def decide(
         _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}) for symbol in profile.gating_universe
     )
     recommendation = recommend(result.actual for result in results)
-    problems: list[Reason] = []
+    problems = list(locked.problems)
+    if locked.lock is None and not problems:
+        problems.append(Reason("LOCK_MISSING", "ERROR", "the profile has no lock file; lock it with `ctl lock`"))
     if recommendation != profile.portfolio_recommendation:
         problems.append(
             Reason(
@@ -242,13 +262,18 @@ def decide(
     document(instant)  # a naive one is refused here, not where the decision is shown
     return GateDecision(
         timestamp=instant,
+        as_of=as_of,
         profile=ProfileReference(profile_path or profile.name, profile.version, profile.sha256),
         recommendation=recommendation,
         expected_recommendation=profile.portfolio_recommendation,
         symbol_results=results,
-        locks=_locks(profile, current),
+        locks=() if locked.lock is None else compare_locks(profile, locked.lock, current),
         problems=tuple(problems),
+        notes=(),
         restatements=tuple(restatements),
+        lock_sha256=locked.sha256,
+        workspace_sha256=locked.workspace_sha256,
+        log_head=locked.log_head,
         _issuer=_ISSUER,
     )
 
@@ -300,7 +325,7 @@ def _derived(
         text = f"the certificate's decision is {certificate.decision!r}"
         return "ERROR", (Reason("CERTIFICATE_UNREADABLE", "ERROR", text),)
     limit = profile.max_staleness_sessions
-    if limit is not None:
+    if limit != "none":
         age = staleness.get(symbol)
         if age is None:
             text = "the age of its data is unknown, and the profile limits it"
@@ -311,33 +336,44 @@ def _derived(
     return certificate.decision, certificate.reasons
 
 
-def _locks(profile: OperatingProfile, current: CurrentLocks) -> tuple[LockResult, ...]:
-    lock = profile.lock
-    thresholds, strategy = (
-        profile.policy_constraints.thresholds_locked,
-        profile.policy_constraints.strategy_logic_locked,
+def compare_locks(profile: OperatingProfile, lock: LockFile, current: CurrentParts) -> tuple[LockResult, ...]:
+    """Each part of the lock file against what it is now, value by value."""
+    constraints = profile.policy_constraints
+    edited = difference(lock.profile.text, profile.text)
+    parts: tuple[tuple[LockName, Any, Any, bool], ...] = (
+        ("thresholds", lock.thresholds, current.thresholds, constraints.thresholds_locked),
+        ("strategy", lock.strategy, current.strategy, constraints.strategy_logic_locked),
     )
-    rows: tuple[tuple[LockName, str | None, str, bool], ...] = (
-        ("thresholds", lock.thresholds if lock else None, current.thresholds, thresholds),
-        ("strategy", lock.strategy if lock else None, current.strategy, strategy),
-        ("settings", lock.settings if lock else None, settings_digest(profile), bool(thresholds or strategy or lock)),
-    )
-    return tuple(_lock_result(*row) for row in rows)
+    rows = [_lock_result("profile", lock.profile.sha256, profile.sha256, True, edited)]
+    for name, locked, now, enforced in parts:
+        old, new = document(locked), document(now)
+        rows.append(_lock_result(name, digest(old), digest(new), enforced, changes(old, new)))
+    return tuple(rows)
 
 
-def _lock_result(name: LockName, locked: str | None, current: str, enforced: bool) -> LockResult:
-    held = locked is not None and locked == current
-    code = None if held else _LOCK_CODES[name] if locked is not None else "LOCK_MISSING" if enforced else None
-    return LockResult(name, locked, current, held, enforced, code)
+def _lock_result(
+    name: LockName, locked: str, current: str, enforced: bool, changed: tuple[ValueChange, ...]
+) -> LockResult:
+    held = locked == current
+    return LockResult(name, locked, current, held, enforced, None if held else _LOCK_CODES[name][0], changed)
 
 
 def lock_text(lock: LockResult) -> str:
-    """One line on a lock that does not hold: code, what happened, both digests shortened, what to do."""
-    if lock.code is None:
-        return f"{lock.name}: {'held' if lock.held else 'not locked'}"
-    what, remedy = _LOCK_TEXTS[lock.code]
-    locked = lock.locked[:12] if lock.locked else "nothing"
-    return f"{lock.code}: {what} ({lock.name}: locked {locked}, now {lock.current[:12]}); {remedy}"
+    """One line on a part of the lock: whether it holds, else code, what happened, old and new values, what to do."""
+    if lock.held:
+        return f"{lock.name}: held"
+    code, what = _LOCK_CODES[lock.name]
+    shown = [f"{item.key} {_value(item.old)} -> {_value(item.new)}" for item in lock.changes[:_SHOWN_CHANGES]]
+    if len(lock.changes) > _SHOWN_CHANGES:
+        shown.append(f"{len(lock.changes) - _SHOWN_CHANGES} more")
+    said = "; ".join(shown) or "comments or layout alone"
+    return f"{code}: {what}: {said}; restore it, or lock a new version (ctl lock)"
+
+
+def _value(value: Any) -> str:
+    """A value in a line, long ones cut."""
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 # ---------------------------------------------------------------- restated history

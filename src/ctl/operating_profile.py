@@ -1,15 +1,14 @@
-"""The operating profile: the machine-readable lock of a cycle, read strictly from bytes.
+"""The operating profile: what people decide of a cycle, read strictly from bytes.
 
-`load` reports every problem of a profile in one go, each as `file:line: key: found X; expected Y`.
-`settings_digest` is the digest of everything the profile says but its `lock`; `with_lock` writes a
-lock into the text of a profile without touching its comments. Pure: no file, clock or network.
+`load` reports every problem of a profile in one go, each as `file:line: key: found X; expected Y`. What the machine
+derived when it was locked stands in the lock file beside it (`ctl.model.lock_file`). Pure: no file, clock or network.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
@@ -20,7 +19,7 @@ from ctl.errors import ProfileError
 from ctl.model.bars import AS_DELIVERED, BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.documents import document
 from ctl.model.findings import Recommendation
-from ctl.model.lock import ProfileChange
+from ctl.model.lock_file import SessionRange
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
 from ctl.model.rolls import (
@@ -33,6 +32,7 @@ from ctl.model.rolls import (
     RollTarget,
     Timing,
 )
+from ctl.model.run import ValueChange
 from ctl.strict_files import ReadAs, Rule, Strict, dotted, expected, shown
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 else:  # a profile names no file, so it cannot hold a schedule
     ProfilePolicyKind = Literal[tuple(kind for kind in get_args(PolicyKind) if kind != "schedule")]
 
-CONSTRAINTS: Final = ("thresholds_locked", "strategy_logic_locked")
 MAX_DAY_DELTA: Final = 60
 MAX_STALENESS: Final = 260
+MAX_RATCHET: Final = 10.0
 SMALLEST_TICK: Final = 1e-9
 LARGEST_STEP: Final = 1e6
 
@@ -57,7 +57,6 @@ _VERSION = re.compile(r"_v(\d{1,6})(?=\.[A-Za-z]+$)")
 
 # ---------------------------------------------------------------- what a profile says
 
-_DIGEST: Final = "64 lower-case hex digits (a sha256)"
 _STATUSES: Final = "ACCEPT or WATCH"
 _NAME: Final = f"a name: {SAFE_NAME_TEXT}"
 _SYMBOL: Final = f"a symbol: {SAFE_NAME_TEXT}"
@@ -82,7 +81,6 @@ def _as_mapping(value: Any) -> Any:
 
 Text = Annotated[str, Field(max_length=4000, description="text of at most 4000 characters")]
 SafeName = Annotated[str, AfterValidator(_safe)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description=_DIGEST)]
 Flag = Annotated[bool, Field(description="true or false")]
 
 
@@ -146,6 +144,7 @@ class SeriesKeys(Strict):
 class SymbolSettings(Strict):
     """What the profile locks of one symbol. `expected_status` is None only for non-gating symbols.
 
+    watch_until: the last day on which WATCH is as expected.
     tick_size, slippage_per_side: quote units. max_day_delta: trading days, inclusive.
     """
 
@@ -158,6 +157,7 @@ class SymbolSettings(Strict):
         min_length=1, max_length=64, description="the unit that prices are quoted in, such as index points"
     )
     expected_status: ExpectedStatus | None = Field(None, description=_STATUSES)
+    watch_until: date | None = Field(None, description="a date, YYYY-MM-DD, beside expected_status WATCH")
     roll_policy: Annotated[RollPolicy, ReadAs(RollPolicyKeys, RollPolicyKeys.made)] = Field(
         RollPolicy(), description="a mapping with policy, consecutive_days, eligible_months, timing, adjustment"
     )
@@ -183,57 +183,6 @@ class PolicyConstraints(Strict):
     strategy_logic_locked: Flag
 
 
-class SessionRange(Strict):
-    """Digest of every bar of a symbol with first <= session <= last."""
-
-    first: date = Field(description="a date, YYYY-MM-DD")
-    last: date = Field(description="a date, YYYY-MM-DD, not before first")
-    sha256: Digest
-
-    @field_validator("last")
-    @classmethod
-    def _not_before(cls, last: date, info: ValidationInfo) -> date:
-        first = info.data.get("first", last)
-        if last < first:
-            raise expected(f"a date not before first ({first})")
-        return last
-
-
-def _ascending(ranges: tuple[SessionRange, ...]) -> tuple[SessionRange, ...]:
-    for index in range(1, len(ranges)):
-        if ranges[index].first <= ranges[index - 1].last:
-            wanted = f"a date after the range before it ({ranges[index - 1].last})"
-            raise expected(wanted, shown(ranges[index].first), at=(index, "first"))
-    return ranges
-
-
-def _without_folder(files: dict[str, str]) -> dict[str, str]:
-    for name in files:
-        if not name or name in {".", ".."} or any(char in "/\\" or ord(char) < 32 for char in name):
-            raise expected("a file name without a folder", shown(name), at=(name,))
-    return files
-
-
-class InputLock(Strict):
-    """The inputs a symbol was certified from: sha256 per raw file, and per calendar year of canonical bars."""
-
-    files: Annotated[dict[str, Digest], AfterValidator(_without_folder)] = Field(
-        {}, description="a mapping of file names to their sha256"
-    )
-    sessions: Annotated[tuple[SessionRange, ...], AfterValidator(_ascending)] = Field(
-        (), strict=False, description="a list of {first, last, sha256}"
-    )
-
-
-class Lock(Strict):
-    """The digests that hold a profile in place, written by `ctl lock`; None where it carries no such digest."""
-
-    thresholds: Digest | None = Field(None, description=_DIGEST)
-    strategy: Digest | None = Field(None, description=_DIGEST)
-    settings: Digest | None = Field(None, description=_DIGEST)
-    inputs: dict[str, InputLock] = Field({}, description="a mapping of symbols to files and sessions")
-
-
 class ProfileKeys(Strict):
     """The operating profile as it stands in the file."""
 
@@ -251,27 +200,27 @@ class ProfileKeys(Strict):
         description="a mapping with thresholds_locked and strategy_logic_locked"
     )
     acceptance_policy: AcceptancePolicy = Field("v1", description="v1 or v2")
-    max_staleness_sessions: int | None = Field(
-        None, ge=0, le=MAX_STALENESS, description=f"a whole number of sessions from 0 to {MAX_STALENESS}"
+    max_staleness_sessions: Annotated[int, Field(ge=0, le=MAX_STALENESS)] | Literal["none"] = Field(
+        "none", description=f"a whole number of sessions from 0 to {MAX_STALENESS}, or none"
     )
+    ratchet: float = Field(1.0, ge=0, le=MAX_RATCHET, description=f"a number from 0 to {MAX_RATCHET:g}")
     strategy: str = Field(
         "b1",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
         description="the name of a strategy: lower-case letters, digits, '_' or '-'",
     )
-    lock: Lock | None = Field(None, description="a mapping with thresholds, strategy, settings and inputs")
 
 
 class OperatingProfile(ProfileKeys):
     """A valid profile: what its file says, and which file it is.
 
-    sha256: of the file's bytes. content: all it says but `lock`, JSON-ready. strategy: the name of the one that runs
-    behind the gate; whether it is installed is not known here.
+    sha256: of the file's bytes, `text`. strategy: the name of the one that runs behind the gate; whether it is
+    installed is not known here.
     """
 
     name: str
     sha256: str
-    content: Mapping[str, Any]
+    text: str
 
     @property
     def version(self) -> int | None:
@@ -287,22 +236,15 @@ class OperatingProfile(ProfileKeys):
 # ---------------------------------------------------------------- reading
 
 
-def load(data: bytes, name: str, *, require_lock: bool = True) -> OperatingProfile:
+def load(data: bytes, name: str) -> OperatingProfile:
     """Read a profile from the bytes of its file; `name` is how problems call the file.
 
-    require_lock False reads a template whose lock is still to be filled in.
     Raises ProfileError with every problem found.
     """
-    keys, raw = strict_files.read_model(
-        data, name, ProfileKeys, ProfileError, rules=lambda raw: _contradictions(raw, require_lock=require_lock)
+    keys, _ = strict_files.read_model(data, name, ProfileKeys, ProfileError, rules=_contradictions)
+    return OperatingProfile.model_construct(
+        **dict(keys), name=name, sha256=digests.sha256_bytes(data), text=data.decode("utf-8-sig")
     )
-    content = {key: document(value) for key, value in raw.items() if key != "lock"}
-    return OperatingProfile.model_construct(**dict(keys), name=name, sha256=digests.sha256_bytes(data), content=content)
-
-
-def settings_digest(profile: OperatingProfile) -> str:
-    """sha256 of the canonical JSON of everything the profile says but `lock`, as written (dates as ISO text)."""
-    return digests.digest(dict(profile.content))
 
 
 def version_of(name: str) -> int | None:
@@ -330,7 +272,7 @@ def json_schema() -> dict[str, Any]:
     return ProfileKeys.model_json_schema()
 
 
-def _contradictions(raw: dict[str, Any], *, require_lock: bool) -> Iterator[Rule]:
+def _contradictions(raw: dict[str, Any]) -> Iterator[Rule]:
     """What the keys say against each other; of the plain values, so that it is also said of a broken profile."""
     gating, others = _names(raw, "gating_universe"), _names(raw, "non_gating_symbols")
     settings = _mapping(raw, "symbol_settings")
@@ -357,6 +299,10 @@ def _contradictions(raw: dict[str, Any], *, require_lock: bool) -> Iterator[Rule
         wanted = "another scope, such as futures_and_equities"
         yield ("portfolio_scope",), f"futures_only, and {shares[0]} is an equity of gating_universe", wanted
     for name in settings:
+        one = _mapping(settings, name)
+        if one.get("watch_until") is not None and one.get("expected_status") != "WATCH":
+            wanted = "no watch_until unless expected_status is WATCH"
+            yield ("symbol_settings", name, "watch_until"), shown(one["watch_until"]), wanted
         if name not in known:
             wanted = "a symbol of gating_universe or non_gating_symbols"
             yield ("symbol_settings", name), "settings of a symbol in neither universe", wanted
@@ -367,25 +313,6 @@ def _contradictions(raw: dict[str, Any], *, require_lock: bool) -> Iterator[Rule
         if derived != stated:
             board = ", ".join(f"{name} {status}" for (_, name), status in zip(gating, statuses, strict=True))
             yield ("portfolio_recommendation",), stated, f"{derived}, which follows from {board}"
-    for name in _mapping(_mapping(raw, "lock"), "inputs"):
-        if name not in known:
-            yield ("lock", "inputs", name), "inputs of a symbol in neither universe", "a symbol of the profile"
-    if require_lock:
-        yield from _missing_locks(raw)
-
-
-def _missing_locks(raw: dict[str, Any]) -> Iterator[Rule]:
-    """The digests that the profile's constraints ask for and its lock does not hold."""
-    lock = raw.get("lock")
-    constraints = [name for name in CONSTRAINTS if _mapping(raw, "policy_constraints").get(name) is True]
-    if lock is None and constraints:
-        wanted = f"digests, because {' and '.join(constraints)} is set (`ctl lock` writes them)"
-        yield ("lock",), "nothing", wanted
-    if isinstance(lock, dict):
-        enforced = {"thresholds": "thresholds_locked", "strategy": "strategy_logic_locked"}
-        for key in ("thresholds", "strategy", "settings"):
-            if lock.get(key) is None and enforced.get(key, "") in ("", *constraints):
-                yield ("lock", key), "nothing", f"{_DIGEST}; `ctl lock` writes it"
 
 
 def _mapping(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -476,40 +403,24 @@ def _rows_digest(rows: pl.DataFrame) -> str:
     return digests.sha256_bytes(b"".join(parts))
 
 
-def with_lock(data: bytes, lock: Lock, *, name: str = "profile") -> bytes:
-    """The profile's text with its `lock` replaced; everything else, comments included, stays.
+def settings_path(profile: OperatingProfile, key: str) -> tuple[str, ...]:
+    """Where a key of `--set` stands: `ES.series.closes` below that symbol's settings, `ratchet` in the profile."""
+    parts = tuple(key.split("."))
+    return ("symbol_settings", *parts) if parts[0] in profile.symbols else parts
 
-    Raises ProfileError where the text is not a profile (a missing lock excepted).
+
+def with_values(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
+    """The profile's text with the values at the given key paths replaced, comments kept; mappings on the way are made.
+
+    The result is not validated: it may stand between two profiles. Raises ProfileError where a path leads through
+    something else than a mapping.
     """
-    before = load(data, name, require_lock=False)
-    written_lock: dict[str, Any] = {}
-    for key in ("thresholds", "strategy", "settings"):
-        if getattr(lock, key) is not None:
-            written_lock[key] = getattr(lock, key)
-    if lock.inputs:
-        written_lock["inputs"] = {
-            symbol: {"files": dict(sorted(entry.files.items())), "sessions": [dict(part) for part in entry.sessions]}
-            for symbol, entry in lock.inputs.items()
-        }
-    written = _edited(data, {("lock",): written_lock})
-    after = load(written, name, require_lock=False)
-    if after.content != before.content or after.lock != lock:
-        raise ProfileError(f"{name}: writing the lock changed the profile's own settings; nothing was written")
-    return written
-
-
-def with_values(data: bytes, changes: Mapping[tuple[str, ...], Any], *, name: str = "profile") -> bytes:
-    """The profile's text with the values at the given key paths replaced, comments kept.
-
-    The result is not validated: it may stand between two profiles. Raises ProfileError for a path
-    whose parent the text does not hold.
-    """
-    load(data, name, require_lock=False)
     return _edited(data, changes)
 
 
 def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
 
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
@@ -519,10 +430,11 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     for path, value in changes.items():
         parent = tree
         for part in path[:-1]:
-            parent = parent.get(part) if isinstance(parent, Mapping) else None
-        if not isinstance(parent, Mapping):
-            raise ProfileError(f"the profile holds no {dotted(path[:-1])} to write {path[-1]} into")
-        parent[path[-1]] = value  # type: ignore[index]
+            if isinstance(parent, MutableMapping):
+                parent = parent.setdefault(part, CommentedMap())
+        if not isinstance(parent, MutableMapping):
+            raise ProfileError(f"{dotted(path[:-1])} of the profile is no mapping to write {path[-1]} into")
+        parent[path[-1]] = value
     out = io.StringIO()
     yaml.dump(tree, out)
     return out.getvalue().encode()
@@ -531,23 +443,30 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
 # ---------------------------------------------------------------- comparison
 
 
-def difference(old: OperatingProfile, new: OperatingProfile) -> tuple[ProfileChange, ...]:
-    """What `new` says otherwise than `old`, key by key in key order; comments and layout do not count."""
-    left, right = dict(_leaves(_comparable(old))), dict(_leaves(_comparable(new)))
+def difference(old: str, new: str) -> tuple[ValueChange, ...]:
+    """What the text of a profile says otherwise than an older one, key by key; comments and layout do not count.
+
+    Neither needs to be valid: a locked one may be of another version of this package.
+    """
+    return changes(_plain(old), _plain(new))
+
+
+def changes(old: Any, new: Any) -> tuple[ValueChange, ...]:
+    """The values in which two JSON-ready documents differ, by dotted key; None where one has no such key."""
+    left, right = dict(_leaves(old)), dict(_leaves(new))
     return tuple(
-        ProfileChange(key, left.get(key), right.get(key))
+        ValueChange(key, left.get(key), right.get(key))
         for key in sorted({*left, *right})
         if left.get(key) != right.get(key)
     )
 
 
-def _comparable(profile: OperatingProfile) -> dict[str, Any]:
-    lock = {} if profile.lock is None else {"lock": profile.lock.model_dump(mode="json")}
-    return {**profile.content, **lock}
+def _plain(text: str) -> Any:
+    return document(strict_files.read_yaml(text.encode()).value)
 
 
 def _leaves(value: Any, path: strict_files.Path = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not path):
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
     else:

@@ -280,10 +280,12 @@ def decision_digests(decision: GateDecision) -> Digests:
     current = {lock.name: lock.current for lock in decision.locks}
     return Digests(
         profile=decision.profile.digest,
+        lock=decision.lock_sha256,
+        workspace=decision.workspace_sha256,
         certificates={result.symbol: result.certificate_sha256 for result in decision.symbol_results},
         strategy=current.get("strategy"),
         thresholds=current.get("thresholds"),
-        settings=current.get("settings"),
+        log_head=decision.log_head,
     )
 
 

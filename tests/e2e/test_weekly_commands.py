@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -227,14 +228,15 @@ def test_unreadable_input_refuses_and_says_which(ctl, workspace, damage):
 @pytest.fixture
 def limited(workspace):
     """The workspace with a profile that allows data to be ten sessions old."""
-    from ctl import operating_profile, store
-    from ctl.flows import portfolio
+    from ctl import store
+    from ctl.demo.decisions import LOCKED_AT
+    from ctl.flows import lock
 
     path = workspace / PROFILE
-    text = path.read_text().split("\nlock:")[0] + "\nmax_staleness_sessions: 10\n"
-    profile = operating_profile.load(text.encode(), PROFILE, require_lock=False)
-    lock, _ = portfolio.derive_lock(store.Workspace.load(workspace), profile)
-    path.write_bytes(operating_profile.with_lock(text.encode(), lock, name=PROFILE))
+    text = path.read_bytes() + b"max_staleness_sessions: 10\n"
+    for name in ("docs/governance", "configs"):
+        shutil.rmtree(workspace / name)
+    assert not lock.first_lock(store.Workspace.load(workspace), text, reason="x", instant=LOCKED_AT)
     return workspace
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,46 +17,42 @@ from typing import Any
 
 import polars as pl
 from ops_kill_driver import die_at, forked
-from ops_workspace import STRATEGY, THRESHOLDS, certificate, make_workspace
+from ops_workspace import CURRENT, certificate, lock_of, make_workspace
 
-from ctl import digests, gatekeeper, store
+from ctl import digests, store
 from ctl import operating_profile as op
-from ctl.flows import lock, portfolio
+from ctl.flows import lock, lock_parts, portfolio
 from ctl.model.findings import Decision
+from ctl.model.lock_file import LockedInputs, LockedSide, LockFile
 from ctl.store import decision_log
 from ctl.store.files import TEMPORARY
 
 INSTANT = datetime(2026, 3, 9, 5, 0, 7, tzinfo=UTC)
 NEXT_WEEK = INSTANT + timedelta(weeks=1)
 DERIVED: dict[str, Decision] = {"ES": "ACCEPT", "CL": "ACCEPT", "PL": "WATCH"}
-CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
 PRICES = {name: [1.0] for name in ("open", "high", "low", "close")}
 BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "open_interest": [1]})
 
 
-def gate(_: store.Workspace, profile: op.OperatingProfile, *, instant: datetime, **__: Any) -> portfolio.Gated:
-    """A gate whose certificates are given."""
+def certify_gating(*_: Any, **__: Any) -> portfolio.CertifiedSymbols:
+    """Certificates that are given."""
     certified: Any = {
         symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=SimpleNamespace(bars=BARS))
         for symbol, status in DERIVED.items()
     }
-    certificates = {symbol: made.certificate for symbol, made in certified.items()}
-    return portfolio.Gated(
-        gatekeeper.decide(profile, current=CURRENT, certificates=certificates, instant=instant), certified
-    )
+    return portfolio.CertifiedSymbols(certified, {}, {})
 
 
-def derive_lock(workspace: store.Workspace, profile: op.OperatingProfile, held: Any) -> Any:
-    inputs = {symbol: op.InputLock(files={f"{symbol}.csv": "5" * 64}) for symbol in DERIVED}
-    return op.Lock(
-        thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(profile), inputs=inputs
-    ), dict.fromkeys(DERIVED, BARS)
+def derive(_: store.Workspace, profile: op.OperatingProfile, __: Any, *, previous_head: str | None) -> LockFile:
+    inputs = {symbol: LockedInputs(LockedSide({f"{symbol}.csv": "5" * 64}, ())) for symbol in DERIVED}
+    return replace(lock_of(profile, previous_head=previous_head), inputs=inputs)
 
 
 def lock_workspace(folder: Path, instant: datetime) -> int:
-    portfolio.gate = gate  # type: ignore[assignment]
-    portfolio.derive_lock = derive_lock  # type: ignore[assignment]
-    portfolio.raw_files = lambda held: {"new.csv": "6" * 64}
+    portfolio.certify_gating = certify_gating
+    lock_parts.derive = derive
+    lock_parts.current_parts = lambda _: CURRENT
+    lock_parts.raw_files = lambda held: {"new.csv": "6" * 64}
     workspace = store.Workspace.load(folder)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl lock"):
         lock.lock(workspace, reason="the vendor mended ES", instant=instant)

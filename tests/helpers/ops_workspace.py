@@ -12,15 +12,16 @@ from certificate_of import certificate_of
 
 from ctl import gatekeeper, store
 from ctl import operating_profile as op
-from ctl.flows import portfolio
+from ctl.flows import lock_parts, portfolio
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
+from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
 from ctl.model.run import PlanEntry, SymbolRun
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
-THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
+CURRENT = gatekeeper.CurrentParts({"v1": {"mean_drift": 5.0}}, LockedStrategy("b1", "2" * 64))
 TOML = """\
 schema_version = 1
 cycle_id = "cutover_v1"
@@ -47,13 +48,23 @@ MadeUp = Callable[..., None]
 def make_workspace(folder: Path) -> store.Workspace:
     """Write ctl.toml and a locked profile into `folder`."""
     data = TEMPLATE.read_bytes()
-    digest = op.settings_digest(op.load(data, TEMPLATE.name, require_lock=False))
     (folder / "ctl.toml").write_text(TOML)
     workspace = store.Workspace.load(folder)
-    store.write_atomic(
-        workspace.profile_path, op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
-    )
+    store.write_atomic(workspace.profile_path, data)
+    lock = lock_of(op.load(data, workspace.relative(workspace.profile_path)))
+    store.write_atomic(lock_parts.lock_path(workspace.profile_path), lock_parts.lock_bytes(lock))
     return workspace
+
+
+def lock_of(profile: op.OperatingProfile, *, previous_head: str | None = None) -> LockFile:
+    """A lock file of what `make_up` lets the gate derive."""
+    return LockFile(
+        previous_head=previous_head,
+        profile=LockedText(profile.name, profile.sha256, profile.text),
+        thresholds=CURRENT.thresholds,
+        strategy=CURRENT.strategy,
+        inputs={},
+    )
 
 
 def certificate(symbol: str, decision: Decision) -> Certificate:
@@ -83,7 +94,8 @@ def make_up(
     def gate(_: store.Workspace, profile: op.OperatingProfile, **__: Any) -> portfolio.Gated:
         decision = gatekeeper.decide(
             profile,
-            current=gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY),
+            gatekeeper.LockRead(lock_of(profile)),
+            current=CURRENT,
             certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
             instant=INSTANT,
         )

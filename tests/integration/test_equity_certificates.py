@@ -188,7 +188,6 @@ def test_a_share_gates_is_run_and_locked(workspace: Path, ctl: Any) -> None:
         "symbol_settings:\n  AAPL:\n    tick_size: 0.01\n    max_day_delta: 3\n    expected_status: ACCEPT\n"
         "    slippage_per_side: 0.01\n    quote_unit: USD\n    asset_class: equity\n    reference: tradestation\n",
     )
-    text = text[: text.index("\nlock:\n") + 1]
     profile.write_text(text)
     refused = ctl("lock", "--reason", "a share gates", "-w", workspace)
     assert refused.code != 0

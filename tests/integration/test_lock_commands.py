@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ import zstandard
 from ctl import demo, store
 from ctl import operating_profile as op
 from ctl.errors import WorkspaceError
-from ctl.flows import inputs, lock
+from ctl.flows import inputs, lock, lock_parts
+from ctl.model.lock_file import parse
 
 V1, V2 = "configs/cutover/operating_profile_v1.yaml", "configs/cutover/operating_profile_v2.yaml"
+L2 = "configs/cutover/operating_profile_v2.lock.json"
 TS_CL = "data/raw/tradestation/TS_CL_CUSTOM_UNADJ_1D_20180102_20260227.csv"
 BOARD = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
 
@@ -45,6 +48,11 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def newest(folder: Path) -> Any:
+    """The newest entry of the decision log."""
+    return json.loads((folder / "docs/governance/decision_log.jsonl").read_bytes().splitlines()[-1])
+
+
 # ---------------------------------------------------------------- plan
 
 
@@ -59,7 +67,9 @@ def test_plan_on_what_was_locked_says_that_nothing_differs_and_changes_nothing(w
     assert document["next_profile"] == V2
     assert document["recommendation"] == {"expected": "CONDITIONAL GO", "derived": "CONDITIONAL GO"}
     assert {item["symbol"]: item["derived"] for item in document["symbols"]} == BOARD
-    assert [item["held"] for item in document["locks"]] == [True, True, True]
+    assert {item["name"]: item["held"] for item in document["locks"]} == dict.fromkeys(
+        ("profile", "thresholds", "strategy"), True
+    )
     assert all(item["files"] == item["new_sessions"] == item["restated"] == [] for item in document["inputs"])
     text = ctl("plan", "-w", workspace).out
     assert "nothing to lock" in text
@@ -100,15 +110,16 @@ def test_plan_names_the_restated_range_and_the_value(workspace: Path, ctl: Any) 
 
 
 def test_plan_counts_the_sessions_that_came_since(workspace: Path, ctl: Any) -> None:
-    path, raw = workspace / V1, workspace / "data/raw/databento/CL/glbx-mdp3-20180102-20260227.ohlcv-1d.csv.zst"
+    raw = workspace / "data/raw/databento/CL/glbx-mdp3-20180102-20260227.ohlcv-1d.csv.zst"
     text = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(raw.read_bytes())).read().decode()
     came = sorted({date.fromisoformat(line[:10]) for line in text.splitlines()[1:]})
     held = inputs.read_symbol(store.Workspace.load(workspace), "CL")
     ranges = op.session_ranges(held.bars, symbol="CL", last=date(2026, 1, 31))
-    lock = op.load(path.read_bytes(), V1).lock
-    assert lock is not None
-    locked = {**lock.inputs, "CL": lock.inputs["CL"].model_copy(update={"sessions": ranges})}
-    path.write_bytes(op.with_lock(path.read_bytes(), lock.model_copy(update={"inputs": locked})))
+    locked = lock_parts.lock_path(workspace / V1)
+    held = parse(locked.read_bytes())
+    side = replace(held.inputs["CL"].canonical, sessions=ranges)
+    inputs_ = {**held.inputs, "CL": replace(held.inputs["CL"], canonical=side)}
+    locked.write_bytes(lock_parts.lock_bytes(replace(held, inputs=inputs_)))
     found = {item["symbol"]: item for item in ctl("plan", "-w", workspace, "--json").document["inputs"]}["CL"]
     # The hours of a Sunday belong to Monday's session, those of Presidents' Day to Tuesday's.
     assert date(2026, 2, 16) in came
@@ -143,23 +154,31 @@ def test_plan_refuses_an_invalid_profile(workspace: Path, ctl: Any) -> None:
 
 def test_lock_writes_the_next_version_records_it_and_puts_it_in_force(workspace: Path, ctl: Any) -> None:
     before = tree(workspace)
-    ran = ctl("lock", "-w", workspace, "--reason", "review of March", "--next", "calibrate slippage", "--json")
+    ran = ctl(
+        "lock", "-w", workspace, "--set", "ratchet=0.5", "--reason", "review of March", "--next", "calibrate slippage",
+        "--json",
+    )  # fmt: skip
     assert ran.code == 0, ran.err
     document, after = ran.document, tree(workspace)
     assert document["profile"] == {"path": V2, "version": 2, "digest": sha256(workspace / V2)}
-    # nothing that was there is touched but the one line of ctl.toml
-    assert {name for name in before if after[name] != before[name]} == {"ctl.toml"}
+    # nothing that was there is touched but the one line of ctl.toml and the log
+    assert {name for name in before if after[name] != before[name]} == {
+        "ctl.toml", "docs/governance/decision_log.jsonl", "docs/governance/decision_log.md",
+    }  # fmt: skip
     assert after["ctl.toml"] == before["ctl.toml"].replace(V1.encode(), V2.encode())
     # comments survive, the text says the command's date
     old, new = (after[name].decode().splitlines() for name in (V1, V2))
     assert [line for line in new if "#" in line] == [line for line in old if "#" in line]
     assert f"locked_date: {document['timestamp'][:10]}" in new
+    assert "ratchet: 0.5" in new
     # the new version passes the gate, on the bars it was locked on
     gate = ctl("gate", "-w", workspace, "--json")
     assert (gate.code, gate.document["profile"]["path"]) == (0, V2)
     # the decision rests on both profiles and on the certificates that the gate finds, which are kept
-    (line,) = (workspace / "docs/governance/decision_log.jsonl").read_bytes().splitlines()
+    *_, previous, line = (workspace / "docs/governance/decision_log.jsonl").read_bytes().splitlines()
     entry = json.loads(line)
+    assert entry["lock"] == {"path": L2, "digest": sha256(workspace / L2)}
+    assert json.loads((workspace / L2).read_bytes())["previous_head"] == hashlib.sha256(previous).hexdigest()
     assert [item["digest"] for item in entry["profiles"]] == [sha256(workspace / V1), sha256(workspace / V2)]
     assert entry["certificates"] == {
         item["symbol"]: item["certificate_sha256"] for item in gate.document["symbol_results"]
@@ -170,56 +189,47 @@ def test_lock_writes_the_next_version_records_it_and_puts_it_in_force(workspace:
         assert (kept / f"{symbol}_bars.parquet").read_bytes() == (
             kept.with_name("operating_profile_v1") / f"{symbol}_bars.parquet"
         ).read_bytes()
-    assert (entry["id"], entry["rationale"], entry["previous"]) == ("D-0001", "review of March", None)
+    assert (entry["id"], entry["rationale"]) == ("D-0012", "review of March")
+    assert entry["previous"] == hashlib.sha256(previous).hexdigest()
     assert entry["date"] == document["timestamp"][:10]
     assert entry["next_actions"][0] == "calibrate slippage"
-    assert document["entry"] == {"id": "D-0001", "digest": hashlib.sha256(line).hexdigest(), "was_there": False}
+    assert document["entry"] == {"id": "D-0012", "digest": hashlib.sha256(line).hexdigest(), "was_there": False}
     verified = ctl("verify", "-w", workspace, "--json")
-    assert (verified.code, verified.document["entries"]) == (0, 1)
+    assert (verified.code, verified.document["entries"]) == (0, 12)
 
 
 def test_a_second_lock_never_writes_over_a_version_and_chains_its_entry(workspace: Path, ctl: Any) -> None:
-    assert ctl("lock", "-w", workspace, "--reason", "first").code == 0
+    assert ctl("lock", "-w", workspace, "--set", "ratchet=0.5", "--reason", "first").code == 0
     first = tree(workspace)
     taken = workspace / "configs/cutover/operating_profile_v3.yaml"
     taken.write_text("# somebody's draft\n")
-    ran = ctl("lock", "-w", workspace, "--reason", "second", "--json")
+    ran = ctl("lock", "-w", workspace, "--set", "ratchet=0.4", "--reason", "second", "--json")
     assert (ran.code, ran.document["profile"]["version"]) == (0, 4)
     assert taken.read_text() == "# somebody's draft\n"
     assert all(tree(workspace)[name] == first[name] for name in (V1, V2))
     lines = (workspace / "docs/governance/decision_log.jsonl").read_bytes().splitlines()
-    assert json.loads(lines[1])["previous"] == hashlib.sha256(lines[0]).hexdigest()
+    assert json.loads(lines[12])["previous"] == hashlib.sha256(lines[11]).hexdigest()
     assert ctl("verify", "-w", workspace).code == 0
 
 
-def test_the_same_lock_for_the_same_reason_is_written_once(workspace: Path, ctl: Any) -> None:
-    assert ctl("lock", "-w", workspace, "--reason", "again").code == 0
+def test_nothing_to_lock_is_said_and_nothing_written(workspace: Path, ctl: Any) -> None:
     before = tree(workspace)
-    ran = ctl("lock", "-w", workspace, "--reason", "again ")
-    assert (ran.code, tree(workspace)) == (0, before)
-    assert f"{V2} is in force already, locked for the same reason by D-0001" in ran.out
+    ran = ctl("lock", "-w", workspace, "--reason", "again")
+    after = tree(workspace)
+    after.pop(".ctl/run.lock", None)
+    assert (ran.code, after) == (0, before)
+    assert f"nothing to lock: {V1} is in force, locked by H.7" in ran.out
     document = ctl("lock", "-w", workspace, "--reason", "again", "--json").document
-    assert (document["files"], document["entry"]["was_there"], document["profile"]["path"]) == ([], True, V2)
+    assert (document["files"], document["entry"]["was_there"], document["profile"]["path"]) == ([], True, V1)
 
 
 def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: Path, ctl: Any) -> None:
     # a profile that expects less than the data derive: the gate refuses it, the next version expects what they derive
-    data = (workspace / V1).read_bytes()
-    lowered = op.with_values(data, {("symbol_settings", "CL", "expected_status"): "WATCH"})
-    profile = op.load(lowered, "p")
-    assert profile.lock is not None
-    lock = op.Lock(
-        thresholds=profile.lock.thresholds,
-        strategy=profile.lock.strategy,
-        settings=op.settings_digest(profile),
-        inputs=profile.lock.inputs,
-    )
-    (workspace / V1).write_bytes(op.with_lock(lowered, lock))
+    edit(workspace / V1, "expected_status: ACCEPT", "expected_status: WATCH")
     assert ctl("gate", "-w", workspace).code == 2
     ran = ctl("lock", "-w", workspace, "--reason", "CL has earned it", "--json")
     assert (ran.code, ran.document["symbols"]) == (0, BOARD)
-    entry = json.loads((workspace / "docs/governance/decision_log.jsonl").read_bytes())
-    assert "CL WATCH -> ACCEPT" in entry["gate_impact"]
+    assert "CL WATCH -> ACCEPT" in newest(workspace)["gate_impact"]
     assert ctl("gate", "-w", workspace).code == 0
 
 
@@ -227,25 +237,48 @@ def test_an_edited_profile_is_locked_anew_and_its_inputs_with_it(workspace: Path
     path = workspace / V1
     path.write_text(path.read_text().replace("slippage_per_side: 0.25", "slippage_per_side: 0.50"))
     inject(workspace, "restated-bar", "ES")
-    assert ctl("gate", "-w", workspace, "--json").document["locks"][2]["code"] == "PROFILE_EDITED"
+    (broken,) = [row for row in ctl("gate", "-w", workspace, "--json").document["locks"] if not row["held"]]
+    assert broken["code"] == "PROFILE_EDITED"
+    assert broken["changes"] == [{"key": "symbol_settings.ES.slippage_per_side", "old": 0.25, "new": 0.5}]
     assert ctl("lock", "-w", workspace, "--reason", "slippage calibrated; ES restated").code == 0
     gate = ctl("gate", "-w", workspace, "--json")
     assert (gate.code, gate.document["restatements"]) == (0, [])
-    entry = json.loads((workspace / "docs/governance/decision_log.jsonl").read_bytes())
-    assert "settings locked anew" in entry["gate_impact"]
+    entry = newest(workspace)
+    assert "profile locked anew" in entry["gate_impact"]
     assert any(text.startswith("ES: ") and "restated" in text for text in entry["inputs"])
 
 
-def test_a_profile_without_a_lock_is_locked(workspace: Path, ctl: Any) -> None:
-    path = workspace / V1
-    text = path.read_text()
-    path.write_text(text[: text.index("\nlock:")] + "\n")
-    assert ctl("gate", "-w", workspace).code == 2
-    document = ctl("plan", "-w", workspace, "--json").document
-    assert [(item["locked"], item["code"]) for item in document["locks"]] == [(None, "LOCK_MISSING")] * 3
+@pytest.mark.parametrize(("harm", "code"), [("gone", "LOCK_MISSING"), ("no lock", "LOCK_EDITED")])
+def test_a_profile_without_a_usable_lock_file_is_locked(workspace: Path, ctl: Any, harm: str, code: str) -> None:
+    locked = lock_parts.lock_path(workspace / V1)
+    document = json.loads(locked.read_bytes())
+    document.pop("inputs")
+    locked.write_text(json.dumps(document)) if harm == "no lock" else locked.unlink()
+    ran = ctl("gate", "-w", workspace, "--json")
+    assert (ran.code, code in {item["code"] for item in ran.document["problems"]}) == (2, True)
+    assert ctl("plan", "-w", workspace, "--json").document["changed"] is True
     assert ctl("certify", "CL", "-w", workspace).code == 0  # decides nothing, so it needs no lock
     assert ctl("lock", "-w", workspace, "--reason", "the first lock").code == 0
     assert ctl("gate", "-w", workspace).code == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("ratchet=x", "ratchet: found 'x'"),
+        ("ratchet=[", "expected one value"),
+        ("ratchet", "KEY=VALUE"),
+        ("ES.tick=0.25", "symbol_settings.ES.tick: found an unknown key"),
+        ("NQ.tick_size=0.25", "NQ"),
+        ("portfolio_recommendation=GO", "portfolio_recommendation"),
+    ],
+)
+def test_a_setting_that_no_profile_can_have_is_a_usage_error(
+    workspace: Path, ctl: Any, setting: str, said: str
+) -> None:
+    ran = ctl("plan", "-w", workspace, "--set", setting)
+    assert (ran.code, ran.out) == (64, "")
+    assert said in ran.err
 
 
 REFUSED: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
@@ -298,8 +331,8 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
     from ctl import clock
 
     opened, instant = store.Workspace.load(workspace), clock.now()
-    planned = lock.plan(opened, instant=instant)
-    monkeypatch.setattr(lock, "plan", lambda found, instant: planned)
+    planned = lock.plan(opened, {"ratchet": "0.5"}, instant=instant)
+    monkeypatch.setattr(lock, "plan", lambda found, settings, instant: planned)
     monkeypatch.setattr(lock, "_require_passing", lambda *_: None)
     real, config = os.fsync, (workspace / "ctl.toml").read_bytes()
     codes: list[str] = []
@@ -325,7 +358,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
             (workspace / "ctl.toml").write_bytes(config)
     assert len(codes) > 15
     assert {*codes[:-1]} == {"WRITE_FAILED"}
-    assert ctl("verify", "-w", workspace, "--json").document["entries"] == 1
+    assert ctl("verify", "-w", workspace, "--json").document["entries"] == 12
     assert ctl("gate", "-w", workspace).code == 0
 
 
@@ -333,30 +366,28 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
 
 
 def test_verify_names_the_first_broken_entry(workspace: Path, ctl: Any) -> None:
-    for reason in ("first", "second", "third"):
-        assert ctl("lock", "-w", workspace, "--reason", reason).code == 0
     log = workspace / "docs/governance/decision_log.jsonl"
     lines = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(lines[0] + lines[1].replace(b"second", b"sekond") + lines[2])
+    log.write_bytes(
+        b"".join((*lines[:8], lines[8].replace(b"reason", b"raison", 1), *lines[9:])).replace(b"wired", b"put")
+    )
     ran = ctl("verify", "-w", workspace, "--json")
     assert ran.code == 2
-    assert (ran.document["verified"], ran.document["problems"][0]["entry"]) == (False, "D-0003")
-    log.write_bytes(lines[0] + lines[2])
+    assert (ran.document["verified"], ran.document["problems"][0]["entry"]) == (False, "H.10")
+    log.write_bytes(b"".join((*lines[:4], *lines[5:])))
     ran = ctl("verify", "-w", workspace)
-    assert (ran.code, "entry D-0002" in ran.out) == (2, True)
-    log.write_bytes(b"".join(lines[:2]))
+    assert (ran.code, "entry D-0005" in ran.out) == (2, True)
+    log.write_bytes(b"".join(lines[:8]))
     assert ctl("verify", "-w", workspace).code == 2
     assert ctl("lock", "-w", workspace, "--reason", "x").code == 2
     log.write_bytes(b"".join(lines))
     assert ctl("verify", "-w", workspace).code == 0
-    (workspace / V2).write_bytes((workspace / V2).read_bytes() + b"# edited\n")
+    (workspace / V1).write_bytes((workspace / V1).read_bytes() + b"# edited\n")
     ran = ctl("verify", "-w", workspace)
-    assert (ran.code, V2 in ran.out) == (2, True)
+    assert (ran.code, V1 in ran.out) == (2, True)
 
 
 def test_verify_renders_a_lost_document_anew_when_asked_to(workspace: Path, ctl: Any) -> None:
-    assert ctl("lock", "-w", workspace, "--reason", "x").code == 0
-    assert ctl("lock", "-w", workspace, "--reason", "y").code == 0
     document = workspace / "docs/governance/decision_log.md"
     whole = document.read_bytes()
     document.unlink()

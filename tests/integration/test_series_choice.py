@@ -39,13 +39,8 @@ def test_the_chosen_series_shows_what_the_certificate_announced(
 
 def test_a_locked_series_is_traded(workspace: Path, ctl: Any) -> None:
     announced = ctl("certify", "ES", "-w", workspace, "--json").document["counterfactuals"]["alternatives"]
-    (profile,) = (workspace / "configs").glob("*/operating_profile_v1.yaml")
-    text = profile.read_text()
-    text = text.replace("    tick_size: 0.25\n", "    tick_size: 0.25\n    series:\n      closes: settlement\n", 1)
-    head, _, rest = text.partition("    max_day_delta: 3\n    expected_status: WATCH\n")
-    text = head + "    max_day_delta: 3\n    expected_status: ACCEPT\n" + rest
-    profile.write_text(text[: text.index("\nlock:\n") + 1])
-    assert ctl("lock", "--reason", "settlement closes", "-w", workspace).code == 0
+    chosen = ("--set", "ES.series.closes=settlement")
+    assert ctl("lock", *chosen, "--reason", "settlement closes", "-w", workspace).code == 0
     ran = ctl("run", "-w", workspace, "--json")
     assert ran.code == 0, ran.err
     (es,) = [item for item in ran.document["symbol_run_results"] if item["symbol"] == "ES"]

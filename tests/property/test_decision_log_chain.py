@@ -21,7 +21,7 @@ texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 drafts = st.fixed_dictionaries(
     {
-        "day": days,
+        "date": days,
         "scope": texts,
         "inputs": st.lists(texts, max_size=2),
         "decision": texts,
@@ -37,7 +37,9 @@ def made(folder: Path, entries: list[dict[str, Any]]) -> tuple[store.Workspace, 
     (folder / "ctl.toml").write_text(TOML)
     workspace = store.Workspace.load(folder)
     cited = [decision_log.ProfileCitation(path="p_v1.yaml", version=1, digest=DIGEST)]
-    return workspace, [decision_log.append(workspace, profiles=cited, **entry) for entry in entries]
+    return workspace, [
+        decision_log.append(workspace, decision_log.Decision(profiles=cited, **entry)) for entry in entries
+    ]
 
 
 def codes(workspace: store.Workspace) -> list[str]:

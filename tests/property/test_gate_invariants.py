@@ -16,20 +16,18 @@ from ctl import gatekeeper
 from ctl import operating_profile as op
 from ctl.errors import GateRefused
 from ctl.model.findings import Decision
+from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
 from ctl.model.recommendation import recommend
 
 TEMPLATE = (Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml").read_bytes()
 DIGESTS = ("1" * 64, "2" * 64)
-PROFILE = op.load(
-    op.with_lock(
-        TEMPLATE,
-        op.Lock(
-            thresholds=DIGESTS[0],
-            strategy=DIGESTS[1],
-            settings=op.settings_digest(op.load(TEMPLATE, "p", require_lock=False)),
-        ),
-    ),
-    "p.yaml",
+PROFILE = op.load(TEMPLATE, "p.yaml")
+LOCK = LockFile(
+    previous_head=None,
+    profile=LockedText("p.yaml", PROFILE.sha256, PROFILE.text),
+    thresholds={"v1": DIGESTS[0]},
+    strategy=LockedStrategy("b1", DIGESTS[1]),
+    inputs={},
 )
 INSTANT = datetime(2026, 3, 2, tzinfo=UTC)
 EXPECTED: dict[str, Decision] = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
@@ -69,11 +67,11 @@ def test_passed_means_everything_as_locked_and_nothing_else(
     limit: int | None,
     locked: bool,
 ) -> None:
-    changed = {"max_staleness_sessions": limit, "lock": PROFILE.lock if locked else None}
-    profile = PROFILE.model_copy(update=changed)
+    profile = PROFILE.model_copy(update={"max_staleness_sessions": "none" if limit is None else limit})
     decision = gatekeeper.decide(
         profile,
-        current=gatekeeper.CurrentLocks(thresholds, strategy),
+        gatekeeper.LockRead(LOCK if locked else None),
+        current=gatekeeper.CurrentParts({"v1": thresholds}, LockedStrategy("b1", strategy)),
         certificates=certificates(board),
         staleness=stale,
         instant=INSTANT,

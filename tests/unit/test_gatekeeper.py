@@ -16,25 +16,37 @@ from certificate_of import certificate_of
 
 from ctl import gatekeeper
 from ctl import operating_profile as op
+from ctl.digests import sha256_bytes
 from ctl.errors import GateRefused
 from ctl.model.certificate import Certificate
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
-from ctl.model.run import RestatedValue
+from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
+from ctl.model.run import RestatedValue, ValueChange
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
-THRESHOLDS, STRATEGY = "1" * 64, "2" * 64
 INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
-CURRENT = gatekeeper.CurrentLocks(THRESHOLDS, STRATEGY)
+CURRENT = gatekeeper.CurrentParts({"v1": {"mean_drift": 5.0, "mean_gap": 1.0}}, LockedStrategy("b1", "2" * 64))
 DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
 GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
 
 
-def locked_profile(**changes: Any) -> op.OperatingProfile:
+def profile(**changes: Any) -> op.OperatingProfile:
+    return op.load(TEMPLATE.read_bytes(), TEMPLATE.name).model_copy(update=changes)
+
+
+def lock(**changes: Any) -> LockFile:
     data = TEMPLATE.read_bytes()
-    template = op.load(data, TEMPLATE.name, require_lock=False)
-    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=op.settings_digest(template)))
-    return op.load(data, TEMPLATE.name).model_copy(update=changes)
+    return replace(
+        LockFile(
+            previous_head=None,
+            profile=LockedText(TEMPLATE.name, sha256_bytes(data), data.decode()),
+            thresholds=CURRENT.thresholds,
+            strategy=CURRENT.strategy,
+            inputs={},
+        ),
+        **changes,
+    )
 
 
 def certificate(symbol: str, decision: Decision, *reasons: Reason) -> Certificate:
@@ -49,9 +61,11 @@ def board() -> dict[str, Certificate | gatekeeper.Unavailable]:
     }
 
 
-def decide(profile: op.OperatingProfile | None = None, **options: Any) -> gatekeeper.GateDecision:
+def decide(
+    chosen: op.OperatingProfile | None = None, locked: gatekeeper.LockRead | None = None, **options: Any
+) -> gatekeeper.GateDecision:
     given = {"current": CURRENT, "certificates": board(), "instant": INSTANT, **options}
-    return gatekeeper.decide(profile or locked_profile(), **given)
+    return gatekeeper.decide(chosen or profile(), locked or gatekeeper.LockRead(lock(), sha256="5" * 64), **given)
 
 
 def codes(decision: gatekeeper.GateDecision, symbol: str) -> list[str]:
@@ -69,13 +83,13 @@ def test_the_locked_board_passes() -> None:
         ("PL", "WATCH", "WATCH", True),
     ]
     granted = decision.grant()
-    assert granted.profile_sha256 == locked_profile().sha256
+    assert granted.profile_sha256 == profile().sha256
     assert granted.certificates["CL"] == board()["CL"].sha256  # type: ignore[union-attr]
     assert granted.instant == INSTANT
 
 
 def test_the_board_reads_as_the_specification_shows_it() -> None:
-    assert gatekeeper.render_board(decide(), locked_profile()) == (
+    assert gatekeeper.render_board(decide(), profile()) == (
         "ES .... WATCH           expected WATCH   ok   mean drift 7.33 > 5.00 (index points)\n"
         "CL .... ACCEPT          expected ACCEPT  ok\n"
         "PL .... WATCH           expected WATCH   ok   mean gap difference 1.40 > 1.00 (USD per troy ounce)\n"
@@ -89,7 +103,7 @@ def test_the_board_reads_as_the_specification_shows_it() -> None:
 
 def test_a_mismatch_stands_on_the_board_with_its_reasons() -> None:
     certificates = {**board(), "CL": gatekeeper.Unavailable("INPUT_MISSING", "no file under data/raw/databento/CL")}
-    text = gatekeeper.render_board(decide(certificates=certificates), locked_profile())
+    text = gatekeeper.render_board(decide(certificates=certificates), profile())
     board_line, reason = text.splitlines()[1:3]
     assert board_line.split() == ["CL", "....", "ERROR", "expected", "ACCEPT", "MISMATCH"]
     assert reason.strip() == "INPUT_MISSING: no file under data/raw/databento/CL"
@@ -160,7 +174,7 @@ def test_an_error_certificate_without_reasons_still_says_why() -> None:
 def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
     staleness: dict[str, int] | None, code: str
 ) -> None:
-    decision = decide(locked_profile(max_staleness_sessions=3), staleness=staleness)
+    decision = decide(profile(max_staleness_sessions=3), staleness=staleness)
     assert decision.symbol_results[0].actual == "ERROR"
     assert codes(decision, "ES") == [code]
     assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
@@ -168,70 +182,75 @@ def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
 
 
 def test_input_exactly_at_the_limit_is_fresh() -> None:
-    assert decide(locked_profile(max_staleness_sessions=3), staleness={"ES": 3, "CL": 0, "PL": 1}).passed
+    assert decide(profile(max_staleness_sessions=3), staleness={"ES": 3, "CL": 0, "PL": 1}).passed
 
 
 @pytest.mark.parametrize(
-    ("current", "code"),
+    ("current", "code", "said"),
     [
-        (gatekeeper.CurrentLocks("9" * 64, STRATEGY), "THRESHOLDS_CHANGED"),
-        (gatekeeper.CurrentLocks(THRESHOLDS, "9" * 64), "STRATEGY_CHANGED"),
+        (replace(CURRENT, thresholds={"v1": {"mean_drift": 6.0}}), "THRESHOLDS_CHANGED", "v1.mean_drift 5.0 -> 6.0"),
+        (
+            replace(CURRENT, thresholds={"v1": {"mean_drift": 5.0}}),
+            "THRESHOLDS_CHANGED",
+            "v1.mean_gap 1.0 -> nothing",
+        ),
+        (replace(CURRENT, strategy=LockedStrategy("b1", "9" * 64)), "STRATEGY_CHANGED", "fingerprint 2222222"),
+        (
+            replace(CURRENT, strategy=replace(CURRENT.strategy, version="2.0")),
+            "STRATEGY_CHANGED",
+            "version nothing -> 2.0",
+        ),
     ],
 )
-def test_a_changed_digest_refuses(current: gatekeeper.CurrentLocks, code: str) -> None:
+def test_a_changed_part_refuses_with_both_values(current: gatekeeper.CurrentParts, code: str, said: str) -> None:
     decision = decide(current=current)
     assert not decision.passed
-    assert [lock.code for lock in decision.locks if not lock.held] == [code]
+    assert [each.code for each in decision.locks if not each.held] == [code]
     (line,) = decision.failures
     assert line.startswith(f"{code}: ")
-    assert "999999999999)" in line
-    assert line in gatekeeper.render_board(decision, locked_profile())
+    assert said in line
+    assert line in gatekeeper.render_board(decision, profile())
     with pytest.raises(GateRefused, match=code):
         decision.grant()
 
 
-def test_an_edited_profile_refuses() -> None:
+def test_an_edited_profile_refuses_key_by_key() -> None:
     data = TEMPLATE.read_bytes()
-    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
-    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
     edited = data.replace(b"slippage_per_side: 0.01", b"slippage_per_side: 0.00")
     assert edited != data
-    decision = decide(op.load(edited, "p.yaml"))
-    assert [lock.code for lock in decision.locks if not lock.held] == ["PROFILE_EDITED"]
+    decision = decide(op.load(edited, TEMPLATE.name))
+    (broken,) = [each for each in decision.locks if not each.held]
+    assert broken.code == "PROFILE_EDITED"
+    assert broken.changes == (ValueChange("symbol_settings.CL.slippage_per_side", 0.01, 0.0),)
     assert not decision.passed
+    commented = decide(op.load(data + b"# more\n", TEMPLATE.name))
+    assert not commented.passed
+    assert "comments or layout alone" in commented.failures[0]
 
 
 def test_switching_a_constraint_off_is_an_edit() -> None:
-    data = TEMPLATE.read_bytes()
-    digest = op.settings_digest(op.load(data, "p.yaml", require_lock=False))
-    data = op.with_lock(data, op.Lock(thresholds=THRESHOLDS, strategy=STRATEGY, settings=digest))
-    loosened = data.replace(b"thresholds_locked: true", b"thresholds_locked: false")
-    decision = decide(op.load(loosened, "p.yaml"), current=gatekeeper.CurrentLocks("9" * 64, STRATEGY))
+    loosened = TEMPLATE.read_bytes().replace(b"thresholds_locked: true", b"thresholds_locked: false")
+    decision = decide(op.load(loosened, TEMPLATE.name), current=replace(CURRENT, thresholds={}))
     assert not decision.passed
-    assert [(lock.name, lock.enforced, lock.code) for lock in decision.locks] == [
+    assert [(each.name, each.enforced, each.code) for each in decision.locks] == [
+        ("profile", True, "PROFILE_EDITED"),
         ("thresholds", False, "THRESHOLDS_CHANGED"),
         ("strategy", True, None),
-        ("settings", True, "PROFILE_EDITED"),
     ]
 
 
-def test_a_missing_lock_refuses() -> None:
-    decision = decide(locked_profile(lock=None))
-    assert [lock.code for lock in decision.locks] == ["LOCK_MISSING"] * 3
-    assert not decision.passed
-
-
-def test_without_constraints_and_lock_nothing_is_enforced() -> None:
-    free = locked_profile(
-        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
-    )
-    decision = decide(free)
-    assert decision.passed
-    assert [lock.code for lock in decision.locks] == [None] * 3
+def test_without_a_lock_file_nothing_passes() -> None:
+    decision = decide(locked=gatekeeper.LockRead(None))
+    assert [problem.code for problem in decision.problems] == ["LOCK_MISSING"]
+    assert (decision.passed, decision.locks) == (False, ())
+    why = Reason("LOCK_EDITED", "ERROR", "p.lock.json is no lock file")
+    assert decide(locked=gatekeeper.LockRead(None, (why,))).problems == (why,)
+    free = profile(policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False))
+    assert not decide(free, gatekeeper.LockRead(None)).passed
 
 
 def test_the_recommendation_is_derived_again() -> None:
-    decision = decide(locked_profile(portfolio_recommendation="GO"))
+    decision = decide(profile(portfolio_recommendation="GO"))
     assert [problem.code for problem in decision.problems] == ["RECOMMENDATION_MISMATCH"]
     assert not decision.passed
 
@@ -240,7 +259,7 @@ def test_document_is_json_and_complete() -> None:
     written = json.loads(json.dumps(document(decide(profile_path="configs/p_v1.yaml")), allow_nan=False))
     assert written["passed"] is True
     assert written["timestamp"] == "2026-03-02T05:00:00Z"
-    assert written["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": locked_profile().sha256}
+    assert written["profile"] == {"path": "configs/p_v1.yaml", "version": 1, "digest": profile().sha256}
     assert written["symbol_results"][0] == {
         "symbol": "ES",
         "expected": "WATCH",
@@ -259,14 +278,16 @@ def test_document_is_json_and_complete() -> None:
         ],
         "certificate_sha256": board()["ES"].sha256,  # type: ignore[union-attr]
     }
-    assert written["locks"][1] == {
-        "name": "strategy",
-        "locked": STRATEGY,
-        "current": STRATEGY,
+    assert written["locks"][0] == {
+        "name": "profile",
+        "locked": profile().sha256,
+        "current": profile().sha256,
         "held": True,
         "enforced": True,
         "code": None,
+        "changes": [],
     }
+    assert written["lock_sha256"] == "5" * 64
 
 
 def test_a_naive_instant_is_refused() -> None:
@@ -329,7 +350,7 @@ def test_a_pass_built_around_the_constructor_is_not_accepted() -> None:
 
 def test_a_pass_is_good_for_its_own_profile_only() -> None:
     granted = decide().grant()
-    assert gatekeeper.require_pass(granted, profile_sha256=locked_profile().sha256) is granted
+    assert gatekeeper.require_pass(granted, profile_sha256=profile().sha256) is granted
     with pytest.raises(GateRefused, match="another profile"):
         gatekeeper.require_pass(granted, profile_sha256="f" * 64)
 
@@ -386,35 +407,20 @@ def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
     assert found is not None
     decision = decide(restatements=[found])
     assert decision.passed
-    assert found.text in gatekeeper.render_board(decision, locked_profile())
+    assert found.text in gatekeeper.render_board(decision, profile())
     assert document(decision)["restatements"][0]["code"] == "RESTATED_HISTORY"
 
 
 # ---------------------------------------------------------------- cases that a changed rule would pass by
 
 
-@pytest.mark.parametrize("constraint", ["thresholds_locked", "strategy_logic_locked"])
-def test_one_constraint_is_enough_to_require_the_settings_lock(constraint: str) -> None:
-    constraints = op.PolicyConstraints(**{"thresholds_locked": False, "strategy_logic_locked": False, constraint: True})
-    decision = decide(locked_profile(lock=None, policy_constraints=constraints))
-    assert [lock.enforced for lock in decision.locks] == [
-        constraint == "thresholds_locked",
-        constraint == "strategy_logic_locked",
-        True,
-    ]
-
-
 def test_a_lock_is_said_in_words() -> None:
-    missing, *_ = decide(locked_profile(lock=None)).locks
-    text = gatekeeper.lock_text(missing)
-    assert text.startswith("LOCK_MISSING: ")
-    assert "thresholds: locked nothing, now 111111111111" in text
     held, *_ = decide().locks
-    assert gatekeeper.lock_text(held) == "thresholds: held"
-    free = locked_profile(
-        lock=None, policy_constraints=op.PolicyConstraints(thresholds_locked=False, strategy_logic_locked=False)
-    )
-    assert gatekeeper.lock_text(decide(free).locks[0]) == "thresholds: not locked"
+    assert gatekeeper.lock_text(held) == "profile: held"
+    many = {"v1": {f"limit_{number}": number for number in range(6)}}
+    decision = decide(locked=gatekeeper.LockRead(lock(thresholds={})), current=replace(CURRENT, thresholds=many))
+    (changed,) = [each for each in decision.locks if not each.held]
+    assert gatekeeper.lock_text(changed).endswith("; 2 more; restore it, or lock a new version (ctl lock)")
 
 
 def test_a_failure_says_expected_actual_and_why() -> None:
@@ -423,17 +429,17 @@ def test_a_failure_says_expected_actual_and_why() -> None:
 
 
 def test_long_symbols_widen_the_board() -> None:
-    profile = locked_profile(non_gating_symbols={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
-    lines = gatekeeper.render_board(decide(profile), profile).splitlines()
+    long = profile(non_gating_symbols={"PA": op.NonGating(), "LONGNAME1": op.NonGating()})
+    lines = gatekeeper.render_board(decide(long), long).splitlines()
     assert lines[1] == "CL ......... ACCEPT          expected ACCEPT  ok"
     assert lines[3:5] == ["PA ......... NON-GATING", "LONGNAME1 .. NON-GATING"]
-    assert gatekeeper.render_board(decide(), locked_profile(), simulated=True).endswith("GO\nData: simulated market")
+    assert gatekeeper.render_board(decide(), profile(), simulated=True).endswith("GO\nData: simulated market")
 
 
 def test_what_a_decision_calls_itself() -> None:
     assert repr(decide()) == "GateDecision(passed, CONDITIONAL GO, 2026-03-02T05:00:00Z)"
     assert repr(decide(certificates={})) == "GateDecision(refused, NO-GO, 2026-03-02T05:00:00Z)"
-    assert repr(decide().grant()) == f"GatePass(profile {locked_profile().sha256[:12]}, 3 certificates)"
+    assert repr(decide().grant()) == f"GatePass(profile {profile().sha256[:12]}, 3 certificates)"
 
 
 def test_a_decision_as_a_frame_has_a_row_per_gating_symbol() -> None:

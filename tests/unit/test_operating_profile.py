@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import date
 from pathlib import Path
 
@@ -44,11 +43,10 @@ policy_constraints:
   thresholds_locked: true
   strategy_logic_locked: true
 """
-LOCK = f"lock:\n  thresholds: {HEX}\n  strategy: {HEX}\n  settings: {HEX}\n"
 
 
-def load(text: str, **options: bool) -> op.OperatingProfile:
-    return op.load(text.encode(), "p_v1.yaml", **options)
+def load(text: str) -> op.OperatingProfile:
+    return op.load(text.encode(), "p_v1.yaml")
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -66,11 +64,11 @@ def found(text: str) -> tuple[str, ...]:
 
 def edited(old: str, new: str) -> str:
     assert BASE.count(old) == 1, old
-    return BASE.replace(old, new) + LOCK
+    return BASE.replace(old, new)
 
 
 def test_shipped_profile_states_the_locked_board() -> None:
-    profile = op.load(TEMPLATE.read_bytes(), TEMPLATE.name, require_lock=False)
+    profile = op.load(TEMPLATE.read_bytes(), TEMPLATE.name)
     board = {
         symbol: (
             entry.expected_status,
@@ -100,85 +98,32 @@ def test_shipped_profile_states_the_locked_board() -> None:
     assert profile.version == 1
 
 
-def test_a_profile_names_its_strategy_and_the_name_is_part_of_what_is_locked() -> None:
-    text = BASE + LOCK
+def test_a_profile_names_its_strategy() -> None:
+    text = BASE
     assert load(text).strategy == "b1"
     named = load("strategy: donchian\n" + text)
     assert named.strategy == "donchian"
-    assert op.settings_digest(named) != op.settings_digest(load(text))
 
 
 @pytest.mark.parametrize("name", ["''", "Big", "../b1", "1.5", "null"])
 def test_a_strategy_is_named_in_lower_case(name: str) -> None:
-    (line,) = problems(f"strategy: {name}\n" + BASE + LOCK)
+    (line,) = problems(f"strategy: {name}\n" + BASE)
     assert "1: strategy: found" in line
     assert line.endswith("expected the name of a strategy: lower-case letters, digits, '_' or '-'")
 
 
 def test_digest_is_of_the_file_and_defaults_are_those_of_the_specification() -> None:
-    text = BASE + LOCK
+    text = BASE
     profile = load(text)
     assert profile.sha256 == hashlib.sha256(text.encode()).hexdigest()
     assert profile.acceptance_policy == "v1"
-    assert profile.max_staleness_sessions is None
+    assert (profile.max_staleness_sessions, profile.ratchet) == ("none", 1.0)
     policy = profile.symbol_settings["CL"].roll_policy
     assert (policy.kind, policy.consecutive_days, policy.timing, policy.adjustment) == (
         "volume",
         2,
         "next_session",
         "difference",
-    )
-
-
-def test_settings_digest_is_canonical_json_of_everything_but_the_lock() -> None:
-    profile = load(BASE + LOCK)
-    document = {
-        "acceptance_policy": "v2",
-        "schema_version": 1,
-        "cycle_id": "cutover_v1",
-        "locked_date": "2026-03-01",
-        "portfolio_recommendation": "CONDITIONAL GO",
-        "portfolio_scope": "futures_only",
-        "gating_universe": ["ES", "CL"],
-        "non_gating_symbols": {"PA": {"role": "research", "reason": "held PA, not PL"}},
-        "symbol_settings": {
-            "ES": {
-                "tick_size": 0.25,
-                "max_day_delta": 3,
-                "expected_status": "WATCH",
-                "slippage_per_side": 0.25,
-                "quote_unit": "index points",
-                "roll_policy": {"policy": "volume", "consecutive_days": 2, "eligible_months": "HMUZ"},
-            },
-            "CL": {
-                "tick_size": 0.01,
-                "max_day_delta": 3,
-                "expected_status": "ACCEPT",
-                "slippage_per_side": 0.01,
-                "quote_unit": "USD per barrel",
-            },
-        },
-        "policy_constraints": {"thresholds_locked": True, "strategy_logic_locked": True},
-    }
-    del document["acceptance_policy"]
-    text = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-    assert op.settings_digest(profile) == hashlib.sha256(text).hexdigest()
-
-
-def test_settings_digest_ignores_comments_layout_and_lock_but_no_setting() -> None:
-    reference = op.settings_digest(load(BASE + LOCK))
-    assert (
-        op.settings_digest(load("# a comment\n" + BASE.replace("0.25\n    max", "0.250 # same\n    max") + LOCK))
-        == reference
-    )
-    assert op.settings_digest(load(BASE, require_lock=False)) == reference
-    assert (
-        op.settings_digest(
-            load(
-                edited("max_day_delta: 3\n    expected_status: ACCEPT", "max_day_delta: 4\n    expected_status: ACCEPT")
-            )
-        )
-        != reference
     )
 
 
@@ -273,49 +218,11 @@ def test_symbols_that_could_leave_their_folder_are_refused(name: str) -> None:
     assert any("expected a symbol: letters, digits" in line for line in problems(text))
 
 
-def test_lock_is_required_where_a_constraint_is_set() -> None:
-    assert found(BASE) == ("p_v1.yaml:1: lock: found nothing",)
-    assert found(BASE + f"lock: {{thresholds: {HEX}}}\n") == (
-        "p_v1.yaml:26: lock.settings: found nothing",
-        "p_v1.yaml:26: lock.strategy: found nothing",
-    )
-    free = BASE.replace("locked: true", "locked: false")
-    assert load(free).lock is None
-    # A lock that is there holds the settings, whatever the constraints.
-    assert load(free + f"lock: {{settings: {HEX}}}\n").lock == op.Lock(settings=HEX)
-    assert found(free + f"lock: {{thresholds: {HEX}}}\n") == ("p_v1.yaml:26: lock.settings: found nothing",)
-
-
-@pytest.mark.parametrize("digest", ["12", HEX.upper(), HEX + "0", "''", "null", "z" * 64])
-def test_lock_digests_are_64_hex_digits(digest: str) -> None:
-    text = BASE + LOCK.replace(f"strategy: {HEX}", f"strategy: {digest}")
-    assert any(": lock.strategy: found " in line and "64 lower-case hex digits" in line for line in problems(text))
-
-
-def test_locked_inputs_are_read_and_checked() -> None:
-    inputs = f"""\
-  inputs:
-    ES:
-      files: {{ESH18.csv: {HEX}}}
-      sessions:
-        - {{first: 2018-01-02, last: 2018-12-31, sha256: {HEX}}}
-        - {{first: 2019-01-02, last: 2019-12-31, sha256: {HEX}}}
-"""
-    lock = load(BASE + LOCK + inputs).lock
-    assert lock is not None
-    assert lock.inputs["ES"] == op.InputLock(
-        files={"ESH18.csv": HEX},
-        sessions=(
-            op.SessionRange(first=date(2018, 1, 2), last=date(2018, 12, 31), sha256=HEX),
-            op.SessionRange(first=date(2019, 1, 2), last=date(2019, 12, 31), sha256=HEX),
-        ),
-    )
-    bad = inputs.replace("ESH18.csv", "../x").replace("2019-12-31", "2018-06-01").replace("  ES:", "  ZZ:")
-    assert [line.split(": ", 2)[1] for line in problems(BASE + LOCK + bad)] == [
-        "lock.inputs.ZZ",
-        "lock.inputs.ZZ.files.../x",
-        "lock.inputs.ZZ.sessions[1].last",
-    ]
+def test_watch_until_goes_with_watch_alone() -> None:
+    dated = edited("    expected_status: WATCH\n", "    expected_status: WATCH\n    watch_until: 2026-09-30\n")
+    assert load(dated).symbol_settings["ES"].watch_until == date(2026, 9, 30)
+    wrong = edited("    expected_status: ACCEPT\n", "    expected_status: ACCEPT\n    watch_until: 2026-09-30\n")
+    assert found(wrong) == ("p_v1.yaml:21: symbol_settings.CL.watch_until: found 2026-09-30",)
 
 
 @pytest.mark.parametrize(
@@ -395,43 +302,3 @@ def test_bounds_are_inclusive(
 )  # fmt: skip
 def test_each_problem_of_a_roll_policy_is_said(old: str, new: str, line: str) -> None:
     assert found(edited(old, new)) == (f"p_v1.yaml:16: symbol_settings.ES.roll_policy.{line}",)
-
-
-INPUTS = f"""\
-  inputs:
-    ES:
-      files: {{ESH18.csv: {HEX}}}
-      sessions:
-        - {{first: 2018-01-02, last: 2018-12-31, sha256: {HEX}}}
-        - {{first: 2019-01-02, last: 2019-12-31, sha256: {HEX}}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        ("first: 2018-01-02", "first: soon", "34: lock.inputs.ES.sessions[0].first: found 'soon'"),
-        ("last: 2018-12-31", "last: 7", "34: lock.inputs.ES.sessions[0].last: found 7"),
-        ("last: 2018-12-31", "last: 2018-01-01", "34: lock.inputs.ES.sessions[0].last: found 2018-01-01"),
-        ("first: 2019-01-02", "first: 2018-12-31", "35: lock.inputs.ES.sessions[1].first: found 2018-12-31"),
-        (f"31, sha256: {HEX}}}\n        - {{first: 2019", "31, sha256: x}\n        - {first: 2019", "34: lock.inputs.ES.sessions[0].sha256: found 'x'"),
-        (f"files: {{ESH18.csv: {HEX}}}", "files: [a]", "32: lock.inputs.ES.files: found a list"),
-        ("ESH18.csv", "a/b", "32: lock.inputs.ES.files.a/b: found 'a/b'"),
-        ("ESH18.csv", "'..'", "32: lock.inputs.ES.files...: found '..'"),
-        ("    ES:\n", "    ZZ:\n", "31: lock.inputs.ZZ: found inputs of a symbol in neither universe"),
-    ],
-)  # fmt: skip
-def test_each_problem_of_the_locked_inputs_is_said(old: str, new: str, line: str) -> None:
-    assert INPUTS.count(old) == 1
-    assert found(BASE + LOCK + INPUTS.replace(old, new)) == (f"p_v1.yaml:{line}",)
-
-
-def test_locked_inputs_of_the_wrong_kind_are_said() -> None:
-    head = INPUTS[: INPUTS.index("      sessions:")]
-    assert found(BASE + LOCK + head + "      sessions: none\n") == (
-        "p_v1.yaml:33: lock.inputs.ES.sessions: found 'none'",
-    )
-    assert found(BASE + LOCK + "  inputs: []\n") == ("p_v1.yaml:30: lock.inputs: found an empty list",)
-    # One day is a range, and the next range may begin on the day after.
-    daily = INPUTS.replace("last: 2018-12-31", "last: 2018-01-02").replace("first: 2019-01-02", "first: 2018-01-03")
-    assert load(BASE + LOCK + daily).lock is not None

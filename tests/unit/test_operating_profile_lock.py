@@ -42,48 +42,23 @@ ROWS = [
 ]
 
 
-def test_lock_goes_in_and_comments_stay() -> None:
+def test_values_are_changed_in_place() -> None:
     before = TEMPLATE.read_bytes()
-    template = op.load(before, TEMPLATE.name, require_lock=False)
-    ranges = (op.SessionRange(first=date(2018, 1, 2), last=date(2018, 12, 31), sha256=HEX),)
-    lock = op.Lock(
-        thresholds=HEX,
-        strategy=HEX,
-        settings=op.settings_digest(template),
-        inputs={"ES": op.InputLock(files={"b.csv": HEX, "a.csv": HEX}, sessions=ranges)},
-    )
-    written = op.with_lock(before, lock)
-    profile = op.load(written, TEMPLATE.name)
-    assert profile.lock == lock
-    assert op.settings_digest(profile) == op.settings_digest(template) == lock.settings
+    path = ("symbol_settings", "ES", "expected_status")
+    text = op.with_values(before, {path: "ACCEPT", ("symbol_settings", "ES", "series", "closes"): "settlement"})
+    settings = op.load(text, TEMPLATE.name).symbol_settings["ES"]
+    assert (settings.expected_status, settings.series.closes) == ("ACCEPT", "settlement")
     comments = [line for line in before.decode().splitlines() if line.startswith("#")]
     assert comments
-    assert [line for line in written.decode().splitlines() if line.startswith("#")] == comments
-    assert op.with_lock(written, lock) == written
+    assert [line for line in text.decode().splitlines() if line.startswith("#")] == comments
+    with pytest.raises(ProfileError, match=r"symbol_settings\.ES\.tick_size of the profile is no mapping"):
+        op.with_values(before, {("symbol_settings", "ES", "tick_size", "x"): 1})
 
 
-def test_a_lock_is_replaced_whole() -> None:
-    template = TEMPLATE.read_bytes()
-    first = op.with_lock(
-        template, op.Lock(thresholds=HEX, strategy=HEX, settings=HEX, inputs={"ES": op.InputLock(files={"a": HEX})})
-    )
-    second = op.load(
-        op.with_lock(first, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings="3" * 64)), TEMPLATE.name
-    )
-    assert second.lock == op.Lock(thresholds="1" * 64, strategy="2" * 64, settings="3" * 64, inputs={})
-
-
-def test_a_text_that_is_no_profile_gets_no_lock() -> None:
-    with pytest.raises(ProfileError):
-        op.with_lock(b"schema_version: 1\n", op.Lock(thresholds=HEX, strategy=HEX, settings=HEX))
-
-
-def test_values_are_changed_in_place() -> None:
-    text = op.with_values(TEMPLATE.read_bytes(), {("symbol_settings", "ES", "expected_status"): "ACCEPT"})
-    profile = op.load(text, TEMPLATE.name, require_lock=False)
-    assert profile.symbol_settings["ES"].expected_status == "ACCEPT"
-    with pytest.raises(ProfileError, match=r"holds no symbol_settings\.NQ"):
-        op.with_values(TEMPLATE.read_bytes(), {("symbol_settings", "NQ", "tick_size"): 1})
+def test_a_key_of_a_symbol_stands_below_its_settings() -> None:
+    profile = op.load(TEMPLATE.read_bytes(), TEMPLATE.name)
+    assert op.settings_path(profile, "ES.series.closes") == ("symbol_settings", "ES", "series", "closes")
+    assert op.settings_path(profile, "ratchet") == ("ratchet",)
 
 
 def test_range_digest_is_reproducible_by_hand() -> None:
@@ -133,21 +108,8 @@ def test_a_series_without_contracts_counts_as_its_symbol() -> None:
 
 
 def test_difference_names_the_keys_that_differ() -> None:
-    old = op.load(
-        op.with_lock(TEMPLATE.read_bytes(), op.Lock(thresholds="1" * 64, strategy=HEX, settings=HEX)), "a_v1.yaml"
-    )
-    text = op.with_values(TEMPLATE.read_bytes(), {("symbol_settings", "ES", "slippage_per_side"): 0.5})
-    inputs = {"ES": op.InputLock(files={"a.csv": HEX})}
-    new = op.load(op.with_lock(text, op.Lock(thresholds=HEX, strategy=HEX, settings=HEX, inputs=inputs)), "a_v2.yaml")
-    assert op.difference(old, old) == ()
-    found = {change.key: (change.old, change.new) for change in op.difference(old, new)}
-    assert found["symbol_settings.ES.slippage_per_side"] == (0.25, 0.5)
-    assert found["lock.thresholds"] == ("1" * 64, HEX)
-    assert found["lock.inputs.ES.files.a.csv"] == (None, HEX)
-    assert "lock.strategy" not in found
-
-
-def test_the_shipped_lock_holds_its_own_settings() -> None:
-    profile = op.load(TEMPLATE.read_bytes(), TEMPLATE.name)
-    assert profile.lock is not None
-    assert profile.lock.settings == op.settings_digest(profile)
+    old = TEMPLATE.read_text()
+    new = op.with_values(old.encode(), {("symbol_settings", "ES", "slippage_per_side"): 0.5, ("ratchet",): 0.25})
+    found = {change.key: (change.old, change.new) for change in op.difference(old, f"# news\n{new.decode()}")}
+    assert found == {"symbol_settings.ES.slippage_per_side": (0.25, 0.5), "ratchet": (None, 0.25)}
+    assert op.difference(old, f"# a comment\n{old}") == ()

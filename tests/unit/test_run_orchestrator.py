@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from certificate_of import certificate_of
+from ops_workspace import CURRENT, lock_of
 
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
@@ -45,9 +46,7 @@ canonical = "databento"
 
 
 def locked_profile() -> op.OperatingProfile:
-    data = TEMPLATE.read_bytes()
-    digest = op.settings_digest(op.load(data, TEMPLATE.name, require_lock=False))
-    return op.load(op.with_lock(data, op.Lock(thresholds="1" * 64, strategy="2" * 64, settings=digest)), TEMPLATE.name)
+    return op.load(TEMPLATE.read_bytes(), TEMPLATE.name)
 
 
 def certificates_of(es: Decision = "WATCH") -> dict[str, Certificate]:
@@ -62,7 +61,8 @@ def certificates_of(es: Decision = "WATCH") -> dict[str, Certificate]:
 def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
     return gatekeeper.decide(
         locked_profile(),
-        current=gatekeeper.CurrentLocks("1" * 64, "2" * 64),
+        gatekeeper.LockRead(lock_of(locked_profile()), sha256="3" * 64, workspace_sha256="4" * 64, log_head="5" * 64),
+        current=CURRENT,
         certificates=certificates_of(es),
         instant=INSTANT,
     )
@@ -176,9 +176,7 @@ def test_executing_needs_the_pass_of_this_profile(workspace: store.Workspace) ->
         with pytest.raises(TypeError, match="GatePass"):
             next(runner.execute(plan, forged, workspace, {}, locked_profile(), RunOptions(), instant=INSTANT))  # type: ignore[arg-type]
     other = op.load(
-        op.with_values(TEMPLATE.read_bytes(), {("policy_constraints", "thresholds_locked"): False}),
-        "other.yaml",
-        require_lock=False,
+        op.with_values(TEMPLATE.read_bytes(), {("policy_constraints", "thresholds_locked"): False}), "other.yaml"
     )
     with pytest.raises(GateRefused, match="another profile"):
         plan_of(workspace, other)
@@ -251,10 +249,12 @@ def test_the_summary_and_its_trades(workspace: store.Workspace, run: Made) -> No
     assert summary["trades"] == {"file": trades.name, "sha256": digests.sha256_file(trades), "rows": 3}
     assert summary["digests"] == {
         "profile": locked_profile().sha256,
+        "lock": "3" * 64,
+        "workspace": "4" * 64,
         "certificates": {symbol: found.sha256 for symbol, found in certificates_of().items()},
-        "strategy": "2" * 64,
-        "thresholds": "1" * 64,
-        "settings": op.settings_digest(locked_profile()),
+        "strategy": digests.digest(document(CURRENT.strategy)),
+        "thresholds": digests.digest(CURRENT.thresholds),
+        "log_head": "5" * 64,
     }
     assert summary["package_version"] == __version__
     assert summary["simulated"] is True

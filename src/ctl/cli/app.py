@@ -75,6 +75,12 @@ AsOf = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--as-of", metavar="DATE", help="Use only sessions up to this date (YYYY-MM-DD, inclusive)."),
 ]
+Settings = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting of the profile, e.g. ES.series.closes=settlement; repeatable."
+    ),
+]
 NonGating = Annotated[bool, typer.Option("--include-non-gating", help="Also run the symbols that do not gate.")]
 Contracts = Annotated[
     Optional[list[Path]],  # noqa: UP045
@@ -734,11 +740,14 @@ def ops(
 
 
 @app.command()
-def plan(workspace: Workspace = None, json: Json = False) -> None:
-    """Show what the data now derive against the locked profile; nothing is changed."""
+def plan(settings: Settings = None, workspace: Workspace = None, json: Json = False) -> None:
+    """Show what the data, and settings tried, now derive against the lock; nothing is changed.
+
+    Example: [cyan]ctl plan --set ES.series.closes=settlement[/cyan]
+    """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.plan(workspace, json=json))
+    raise typer.Exit(lock_commands.plan(workspace, settings or [], json=json))
 
 
 @app.command()
@@ -748,6 +757,7 @@ def lock(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable."),
     ] = None,
+    settings: Settings = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -759,7 +769,9 @@ def lock(
     """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.lock(workspace, reason=reason, next_actions=next_action or [], json=json))
+    raise typer.Exit(
+        lock_commands.lock(workspace, settings or [], reason=reason, next_actions=next_action or [], json=json)
+    )
 
 
 @app.command()

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ctl.operating_profile import OperatingProfile
 
 
-def plan(workspace_path: Path | None, *, json: bool) -> int:
+def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) -> int:
     """What the data now derive against the profile in force; nothing is changed."""
     from ctl.flows import lock
 
     instant = clock.now()
     with output.progress("certifying"):
-        planned = lock.plan(open_workspace(workspace_path), instant=instant)
+        planned = lock.plan(open_workspace(workspace_path), _settings(settings), instant=instant)
     found = planned.document
     if json:
         output.print_json(document(found))
@@ -43,7 +43,9 @@ def plan(workspace_path: Path | None, *, json: bool) -> int:
     return EXIT_OK
 
 
-def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str], json: bool) -> int:
+def lock(
+    workspace_path: Path | None, settings: Sequence[str], *, reason: str, next_actions: Sequence[str], json: bool
+) -> int:
     """Write the next version of the profile, record why, put it in force."""
     from ctl import store
     from ctl.flows import lock
@@ -55,21 +57,33 @@ def lock(workspace_path: Path | None, *, reason: str, next_actions: Sequence[str
         output.progress("certifying and locking"),
     ):
         workspace = store.Workspace.load(found.root)  # another lock may have switched the profile meanwhile
-        locked = lock.lock(workspace, reason=reason, next_actions=next_actions, instant=instant)
+        locked = lock.lock(
+            workspace, reason=reason, next_actions=next_actions, settings=_settings(settings), instant=instant
+        )
     if json:
         output.print_json(document(locked))
         return EXIT_OK
     _print_plan(locked.plan)
     profile, entry = locked.profile, locked.entry
     if not locked.files:
-        print(f"{profile.path} is in force already, locked for the same reason by {entry.id}")
-        print("Nothing was written; give another reason if this is another decision")
+        print(f"nothing to lock: {profile.path} is in force, locked by {entry.id}; nothing was written")
         return EXIT_OK
     state = "was recorded by a lock that did not end" if entry.was_there else "recorded"
     print(f"profile      {profile.path}   sha256 {profile.digest[:12]}")
     print(f"decision     {entry.id} {state}   {workspace.relative(workspace.decision_log)}")
     print(f"in force     ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is")
     return EXIT_OK
+
+
+def _settings(given: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE as typed. Raises UsageError for anything else, and for a key that is given twice."""
+    settings: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (key and equals) or key in settings:
+            raise UsageError("--set takes KEY=VALUE, each key once", found=text, expected="such as ratchet=0.3")
+        settings[key] = value
+    return settings
 
 
 def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
@@ -80,7 +94,7 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
     loaded: list[OperatingProfile] = []
     for path in (old_path, new_path):
         try:
-            loaded.append(operating_profile.load(strict_files.read_bytes(path), str(path), require_lock=False))
+            loaded.append(operating_profile.load(strict_files.read_bytes(path), str(path)))
         except ProfileError as error:
             problems += error.problems or (str(error),)
         except OSError as error:
@@ -88,7 +102,7 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
     if problems:
         raise ProfileError.of_problems(tuple(problems))
     old, new = loaded
-    changes = operating_profile.difference(old, new)
+    changes = operating_profile.difference(old.text, new.text)
     if json:
         sides = (ProfileReference(item.name, item.version, item.sha256) for item in loaded)
         output.print_json(
@@ -175,8 +189,8 @@ def _print_plan(plan: LockPlan) -> None:
         reasons = "; ".join(reason.text for reason in symbol.reasons)
         rows.append((symbol.symbol, *_moved(symbol.expected, symbol.derived), reasons))
     for lock in plan.locks:
-        locked, current = (value[:12] if value else "nothing" for value in (lock.locked, lock.current))
-        rows.append((lock.name, *_moved(locked, current), lock.code or ""))
+        rows.append((lock.name, *_moved(lock.locked[:12], lock.current[:12]), lock.code or ""))
+        rows += [(f"  {item.key}", *_sides(item.old, item.new), "") for item in lock.changes]
     rows += [(f"{item.symbol} inputs", "", "changed" if item.changed else "=", item.text) for item in plan.inputs]
     rows += [(f"{item.symbol} history", "", "restated", item.text) for item in plan.restatements]
     print(f"{plan.profile.path}   sha256 {plan.profile.digest[:12]}")

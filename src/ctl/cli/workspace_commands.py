@@ -278,12 +278,12 @@ def read_profile(workspace: Workspace, path: Path | None) -> OperatingProfile:
 
 
 def profile_if_any(workspace: Workspace) -> OperatingProfile | None:
-    """The workspace's profile for its settings, locked or not; None where there is none yet."""
+    """The workspace's profile for its settings; None where there is none yet."""
     if not os.path.lexists(workspace.profile_path):
         return None
     from ctl.flows import portfolio
 
-    return portfolio.read_profile(workspace, require_lock=False)
+    return portfolio.read_profile(workspace)
 
 
 def chosen_symbols(symbols: Sequence[str], known: Sequence[str]) -> list[str]:

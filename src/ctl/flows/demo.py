@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from ctl import demo, store
+from ctl.demo import decisions
 from ctl.digests import sha256_bytes
 from ctl.errors import UsageError
-from ctl.flows import compile_ahead
-from ctl.flows.first_workspace import write_locked
+from ctl.flows import compile_ahead, lock
+from ctl.store.decision_log import Decision
 
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 RECORD: Final = "data/raw/simulated_files.json"
@@ -94,5 +95,11 @@ def _write_raw(folder: Path, content: Mapping[str, bytes]) -> None:
 
 
 def _write_profile(workspace: store.Workspace) -> bool:
-    """Lock the packaged profile on the files on disk; True where a different profile stood there and stays."""
-    return write_locked(workspace, files("ctl.demo").joinpath("operating_profile_v1.yaml").read_bytes())
+    """Lock the packaged profile on the files on disk; True where another profile, lock or log stood there and stays."""
+    template = files("ctl.demo").joinpath("operating_profile_v1.yaml").read_bytes()
+    said = [Decision(id=key, decision=text) for key, text in decisions.DECISIONS]
+    at = [decision.id for decision in said].index(decisions.LOCKED_BY)
+    return lock.first_lock(
+        workspace, template, reason=decisions.LOCK_REASON, instant=decisions.LOCKED_AT,
+        before=said[:at], named=said[at], after=said[at + 1 :],
+    )  # fmt: skip

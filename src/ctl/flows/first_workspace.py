@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import numpy as np
 
 from ctl import ingest, operating_profile, store
 from ctl.errors import CtlError, GateRefused, InputError, UsageError
-from ctl.flows import inputs, pipeline, portfolio
+from ctl.flows import inputs, lock, pipeline, portfolio
 from ctl.flows.found_files import FoundFile, FoundFiles, tokens_of
 from ctl.model.findings import Decision, Recommendation
 from ctl.model.names import is_safe_name
@@ -533,25 +532,6 @@ def _profile(
     return "\n".join(lines).encode()
 
 
-def write_locked(workspace: store.Workspace, template: bytes, now: datetime | None = None) -> bool:
-    """Lock a profile on the files on disk and write it, with the bars it rests on, as the workspace's own.
-
-    now: as for `certify_symbol`. Returns True, with nothing written, where a different one stands there.
-    """
-    path, name = workspace.profile_path, workspace.relative(workspace.profile_path)
-    profile = operating_profile.load(template, name, require_lock=False)
-    lock, bars = portfolio.derive_lock(workspace, profile, now=now)
-    derived = operating_profile.with_lock(template, lock, name=name)
-    if path.is_file() and path.read_bytes() != derived:
-        return True
-    for symbol, frame in bars.items():
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd")
-        store.write_atomic(workspace.locked_bars(symbol), buffer.getvalue())
-    store.write_atomic(path, derived)
-    return False
-
-
 # ---------------------------------------------------------------- init
 
 
@@ -598,7 +578,7 @@ def first_profile(
         raise UsageError("no symbol with a reference", where=CONFIG, remedy="name one in symbols.<SYM>.references")
     watch = {config.symbol: "WATCH" for config in configs}
     template = _profile(configs, watch, "CONDITIONAL GO", workspace.cycle_id, instant)
-    settings = operating_profile.load(template, PROFILE, require_lock=False).symbol_settings
+    settings = operating_profile.load(template, PROFILE).symbol_settings
     symbols: list[InitSymbol] = []
     statuses: dict[str, Decision] = {}
     for config in configs:
@@ -620,7 +600,7 @@ def first_profile(
     if gating and not watched.keys() & set(named):
         recommendation = recommend(statuses[config.symbol] for config in gating)
         text = _profile(gating, statuses, recommendation, workspace.cycle_id, instant, watched)
-        write_locked(workspace, text, now=instant)
+        lock.first_lock(workspace, text, reason="the first profile, made by `ctl init`", instant=instant)
     profile = workspace.relative(workspace.profile_path) if recommendation else None
     return InitResult(
         instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), tuple(notes), tuple(unused)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import portfolio
-from ctl.flows.inputs import ReadOnce
+from ctl.flows import lock_parts, portfolio
+from ctl.gatekeeper import LockRead
 from ctl.model.lock import (
     DerivedRecommendation,
     FileChange,
@@ -33,12 +33,15 @@ from ctl.model.lock import (
 )
 from ctl.model.run import ProfileReference
 from ctl.operating_profile import OperatingProfile
-from ctl.store import Workspace
+from ctl.store import Workspace, decision_log
+from ctl.store.decision_log import Decision, LockCitation
 from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, parse
 
 if TYPE_CHECKING:
+    from ctl.flows.inputs import SymbolInputs
     from ctl.gatekeeper import GateDecision
+    from ctl.model.lock_file import LockFile
     from ctl.store.decision_log import DecisionEntry
 
 MAX_REASON: Final = 4000
@@ -58,10 +61,15 @@ class Planned:
     workspace: Workspace
     profile: OperatingProfile
     data: bytes
-    files: ReadOnce
-    certified: Mapping[str, portfolio.Certified]
+    locked: LockRead
+    made: portfolio.CertifiedSymbols
     decision: GateDecision
     document: LockPlan
+
+    @property
+    def certified(self) -> Mapping[str, portfolio.Certified]:
+        """The gating symbols that could be certified."""
+        return self.made.certified
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -73,20 +81,41 @@ class Planned:
         )
 
 
-def plan(workspace: Workspace, *, instant: datetime) -> Planned:
-    """Certify the gating symbols from the files now on disk and compare with the profile in force.
+def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, instant: datetime) -> Planned:
+    """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
-    A profile that carries no lock yet is compared as well. Raises ProfileError where it is missing or invalid.
+    settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
+    profile). A profile that has no lock yet is compared as well. Raises ProfileError where it is missing or invalid,
+    UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
-    profile = operating_profile.load(data, workspace.relative(workspace.profile_path), require_lock=False)
-    files = ReadOnce(workspace, instant)
-    gated = portfolio.gate(workspace, profile, instant=instant, files=files)
+    profile = operating_profile.load(data, workspace.relative(workspace.profile_path))
+    if settings:
+        data, profile = _tried(data, profile, settings)
+    locked = lock_parts.read_lock(workspace, workspace.profile_path)
+    made = portfolio.certify_gating(workspace, profile, instant=instant)
+    decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked).decision
     inputs = tuple(
-        _input_difference(profile, symbol, gated.certified.get(symbol)) for symbol in profile.gating_universe
+        _input_difference(locked.lock, symbol, made.certified.get(symbol)) for symbol in profile.gating_universe
     )
-    document = _plan_document(workspace, gated.decision, inputs)
-    return Planned(workspace, profile, data, files, gated.certified, gated.decision, document)
+    document = _plan_document(workspace, decision, inputs)
+    return Planned(workspace, profile, data, locked, made, decision, document)
+
+
+def _tried(data: bytes, profile: OperatingProfile, settings: Mapping[str, str]) -> tuple[bytes, OperatingProfile]:
+    """The profile with other settings. Raises UsageError with every problem that they make."""
+    values: dict[tuple[str, ...], Any] = {}
+    for key, text in settings.items():
+        tree = strict_files.read_yaml(f"value: {text}".encode())
+        if tree.problems or not isinstance(tree.value, dict):
+            raise UsageError(f"--set {key}: found {text!r}; expected one value, as it would stand in the profile")
+        values[operating_profile.settings_path(profile, key)] = tree.value["value"]
+    try:
+        tried = operating_profile.with_values(data, values)
+        return tried, operating_profile.load(tried, profile.name)
+    except ProfileError as error:
+        said = "; ".join(text.partition(": ")[2] or text for text in error.problems) or str(error)
+        raise UsageError(f"--set {' '.join(f'{key}={text}' for key, text in settings.items())}: {said}") from error
 
 
 def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[InputDifference, ...]) -> LockPlan:
@@ -111,6 +140,7 @@ def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[I
             or any(item.changed for item in inputs)
             or recommendation.expected != recommendation.derived
             or any(not lock.held for lock in decision.locks)
+            or bool(decision.problems)
         ),
         lockable=all(symbol.derived in _LOCKABLE for symbol in symbols),
         profile=decision.profile,
@@ -123,8 +153,8 @@ def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[I
     )
 
 
-def _input_difference(profile: OperatingProfile, symbol: str, certified: portfolio.Certified | None) -> InputDifference:
-    locked = profile.lock.inputs.get(symbol) if profile.lock else None
+def _input_difference(lock: LockFile | None, symbol: str, certified: portfolio.Certified | None) -> InputDifference:
+    locked = lock.inputs[symbol].canonical if lock and symbol in lock.inputs else None
     if certified is None:
         return InputDifference.of(symbol, None, locked=locked is not None)
     held = certified.inputs
@@ -132,7 +162,7 @@ def _input_difference(profile: OperatingProfile, symbol: str, certified: portfol
     on_disk = SessionSpan(days[0], days[-1])
     if locked is None:
         return InputDifference.of(symbol, on_disk, locked=False)
-    files = portfolio.raw_files(held)
+    files = lock_parts.raw_files(held)
     restated = operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol)
     return InputDifference.of(
         symbol,
@@ -150,26 +180,33 @@ def _input_difference(profile: OperatingProfile, symbol: str, certified: portfol
 # ---------------------------------------------------------------- lock
 
 
-def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (), instant: datetime) -> Locked:
-    """Write the next version of the profile as the data derive it, record why, and put it in force.
+def lock(
+    workspace: Workspace,
+    *,
+    reason: str,
+    next_actions: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+    instant: datetime,
+) -> Locked:
+    """Write the next version of the profile and its lock file as the data derive them, record why, put it in force.
 
-    In this order, each file whole or not at all: the bars and certificates it rests on, the profile, the entry of the
-    decision log, and last its name in ctl.toml. Where a lock was killed before that last step and the data are the
-    same, its profile and its entry are used; where it is in force for the same reason, nothing is written. Call it
-    while holding the run lock.
+    settings: as for `plan`.
+
+    In this order, each file whole or not at all: the bars and certificates it rests on, the lock file, the profile, the
+    entry of the decision log, and last its name in ctl.toml. Where a lock was killed before that last step and the data
+    are the same, it is finished. Where nothing differs from the lock in force, nothing is written. Call it while
+    holding the run lock.
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
     symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
     cannot be written; ctl.toml then still names the old profile, unless only the last sync of its folder failed.
     """
-    from ctl.store import decision_log
-
     if not reason.strip() or len(reason) > MAX_REASON:
         found = "nothing" if not reason.strip() else f"{len(reason)} characters"
         raise UsageError("--reason says why", found=found, expected=f"1 to {MAX_REASON} characters")
     config = _unchanged_config(workspace)
     entries = decision_log.require_whole(workspace)
-    planned = plan(workspace, instant=instant)
+    planned = plan(workspace, settings, instant=instant)
     if planned.refusals:
         raise GateRefused(
             "nothing was locked, because a profile can expect only ACCEPT or WATCH",
@@ -177,56 +214,169 @@ def lock(workspace: Workspace, *, reason: str, next_actions: Sequence[str] = (),
             remedy="mend the data, or take the symbol out of gating_universe",
             code="NOT_LOCKABLE",
         )
-    data, bars = _next_profile(planned, instant)
-    last = entries[-1] if entries else None
-    if last is not None and data == planned.data and last.rationale == reason.strip():
-        # The same lock again, perhaps because nobody saw the first one end: it is in force, nothing is left to write.
+    in_force = decision_log.locking(entries)
+    if not planned.document.changed and in_force is not None:
         _clear_left_over(workspace, workspace)
         decision_log.write_document(workspace, entries)
-        return _locked(planned, planned.profile, last, was_there=True, files=())
-    path = next(path for path in _later_versions(workspace.profile_path) if _free_or_same(path, data))
-    after = replace(workspace, profile_path=path)
-    name = workspace.relative(path)
-    profile = operating_profile.load(data, name)
+        return _locked(planned, planned.profile, in_force, was_there=True, files=())
+    data = _next_profile(planned, instant)
+    held = {symbol: certified.inputs for symbol, certified in planned.certified.items()}
+    made = _unfinished(planned, entries, data, held) or _next_version(planned, entries, data, held)
+    after = replace(workspace, profile_path=made.path)
+    name = workspace.relative(made.path)
     switched = _switched(config, workspace, name)
-    _require_passing(after, profile, planned, instant)
-    cited = [
-        decision_log.ProfileCitation(path=item.name, version=item.version, digest=item.sha256)
-        for item in (planned.profile, profile)
-    ]
-    certificates = {result.symbol: result.certificate_sha256 or "" for result in planned.decision.symbol_results}
-
+    _require_passing(planned, made, instant)
     _clear_left_over(workspace, after)
-    files: dict[Path, bytes] = {}
-    for symbol, parquet in bars.items():
-        files[after.locked_bars(symbol)] = parquet
-        document = planned.certified[symbol].certificate.document
-        files[after.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(dict(document))
+    files = _files_beside(after, planned.certified)
     for file, content in files.items():
         store.write_atomic(file, content)
-    if not path.exists():
-        store.write_new(path, data)
-    was_there = last is not None and last.profiles == cited and last.certificates == certificates
-    if last is not None and was_there:
-        entry = last
-        decision_log.write_document(workspace, entries)
+    for path, content in ((lock_parts.lock_path(made.path), made.lock_bytes), (made.path, data)):
+        if not path.exists():
+            store.write_new(path, content)
+        files[path] = content
+    entry = made.entry
+    if entry is None:
+        entry = decision_log.append(workspace, _decision(planned, made, reason, next_actions, instant))
     else:
-        entry = decision_log.append(
-            workspace,
-            day=instant.date(),
-            scope=profile.portfolio_scope,
-            inputs=_inputs_text(planned),
-            decision=f"{path.name} is in force in place of {workspace.profile_path.name}",
-            rationale=reason.strip(),
-            gate_impact=_impact_text(planned),
-            next_actions=[*next_actions, *_watched(planned)],
-            profiles=cited,
-            certificates=certificates,
-        )
+        decision_log.write_document(workspace, entries)
     _unchanged_config(workspace)
     store.write_atomic(workspace.root / FILE_NAME, switched)
-    written = (*files, path, workspace.decision_log, workspace.decision_document, workspace.root / FILE_NAME)
-    return _locked(planned, profile, entry, was_there=was_there, files=written)
+    written = (*files, workspace.decision_log, workspace.decision_document, workspace.root / FILE_NAME)
+    return _locked(planned, made.profile, entry, was_there=made.entry is not None, files=written)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version about to be put in force. entry: that of a lock that was killed before its last step."""
+
+    path: Path
+    profile: OperatingProfile
+    lock: LockFile
+    entry: DecisionEntry | None = None
+
+    @property
+    def lock_bytes(self) -> bytes:
+        return lock_parts.lock_bytes(self.lock)
+
+
+def _version(
+    planned: Planned, path: Path, data: bytes, held: Mapping[str, SymbolInputs], previous: str | None
+) -> _Version:
+    profile = operating_profile.load(data, planned.workspace.relative(path))
+    return _Version(path, profile, lock_parts.derive(planned.workspace, profile, held, previous_head=previous))
+
+
+def _next_version(
+    planned: Planned, entries: Sequence[DecisionEntry], data: bytes, held: Mapping[str, SymbolInputs]
+) -> _Version:
+    """The version after the one in force, under the first name that is free."""
+    head = entries[-1].sha256 if entries else None
+    for path in _later_versions(planned.workspace.profile_path):
+        made = _version(planned, path, data, held, head)
+        if _free_or_same(path, data) and _free_or_same(lock_parts.lock_path(path), made.lock_bytes):
+            return made
+    raise AssertionError("there is always a later version")
+
+
+def _unfinished(
+    planned: Planned, entries: Sequence[DecisionEntry], data: bytes, held: Mapping[str, SymbolInputs]
+) -> _Version | None:
+    """The version whose lock was recorded and then killed, where the data derive the very same again."""
+    entry, in_force = decision_log.locking(entries), planned.workspace.relative(planned.workspace.profile_path)
+    if entry is None or entry.lock is None or entry.profiles[0].path != in_force or len(entry.profiles) == 1:
+        return None
+    made = _version(planned, planned.workspace.root / entry.profiles[-1].path, data, held, entry.previous)
+    cited = (entry.profiles[-1].digest, entry.lock.digest)
+    same = cited == (made.profile.sha256, digests.sha256_bytes(made.lock_bytes))
+    return replace(made, entry=entry) if same else None
+
+
+def first_lock(
+    workspace: Workspace,
+    template: bytes,
+    *,
+    reason: str,
+    instant: datetime,
+    before: Sequence[Decision] = (),
+    named: Decision | None = None,
+    after: Sequence[Decision] = (),
+) -> bool:
+    """Lock a profile on the files on disk, and write it, all it rests on and its entry as the workspace's own.
+
+    before, after: decisions that the log says around that of the lock; named: what its own entry says. Returns True,
+    with nothing of it written but the bars that are missing, where another profile, lock or log stands there.
+    """
+    name = workspace.relative(workspace.profile_path)
+    profile = operating_profile.load(template, name)
+    made = portfolio.certify_gating(workspace, profile, instant=instant)
+    made.require_all()
+    held = {symbol: certified.inputs for symbol, certified in made.certified.items()}
+    earlier = decision_log.chained((), before)
+    head = earlier[-1].sha256 if earlier else None
+    lock = lock_parts.derive(workspace, profile, held, previous_head=head)
+    decision = replace(
+        named or Decision(decision=f"{workspace.profile_path.name} is in force, the first of its cycle"),
+        date=profile.locked_date,
+        scope=profile.portfolio_scope,
+        rationale=reason,
+        profiles=(decision_log.ProfileCitation(path=name, version=profile.version, digest=profile.sha256),),
+        lock=_citation(workspace, workspace.profile_path, lock_parts.lock_bytes(lock)),
+        certificates={symbol: certified.certificate.sha256 for symbol, certified in made.certified.items()},
+    )
+    log = b"".join(entry.line + b"\n" for entry in decision_log.chained((), (*before, decision, *after)))
+    files = {
+        lock_parts.lock_path(workspace.profile_path): lock_parts.lock_bytes(lock),
+        workspace.profile_path: template,
+        workspace.decision_log: log,
+    }
+    kept = any(path.is_file() and path.read_bytes() != content for path, content in files.items())
+    for path, content in _files_beside(workspace, made.certified).items():
+        if not (kept and path.exists()):
+            store.write_atomic(path, content)
+    if not kept:
+        for path, content in files.items():
+            if not path.exists():
+                store.write_new(path, content)
+        decision_log.write_document(workspace, decision_log.read(workspace))
+    return kept
+
+
+def _files_beside(workspace: Workspace, certified: Mapping[str, portfolio.Certified]) -> dict[Path, bytes]:
+    """The bars and certificates that the workspace's profile is locked on."""
+    files: dict[Path, bytes] = {}
+    for symbol, made in certified.items():
+        buffer = io.BytesIO()
+        made.inputs.bars.write_parquet(buffer, compression="zstd")
+        files[workspace.locked_bars(symbol)] = buffer.getvalue()
+        document = dict(made.certificate.document)
+        files[workspace.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(document)
+    return files
+
+
+def _decision(
+    planned: Planned, made: _Version, reason: str, next_actions: Sequence[str], instant: datetime
+) -> Decision:
+    """What the entry of a lock says."""
+    workspace = planned.workspace
+    return Decision(
+        date=instant.date(),
+        scope=made.profile.portfolio_scope,
+        inputs=_inputs_text(planned),
+        decision=f"{made.path.name} is in force in place of {workspace.profile_path.name}",
+        rationale=reason.strip(),
+        gate_impact=_impact_text(planned),
+        next_actions=[*next_actions, *_watched(planned)],
+        profiles=[
+            decision_log.ProfileCitation(path=item.name, version=item.version, digest=item.sha256)
+            for item in (planned.profile, made.profile)
+        ],
+        lock=_citation(workspace, made.path, made.lock_bytes),
+        certificates={result.symbol: result.certificate_sha256 or "" for result in planned.decision.symbol_results},
+    )
+
+
+def _citation(workspace: Workspace, profile: Path, data: bytes) -> LockCitation:
+    return LockCitation(path=workspace.relative(lock_parts.lock_path(profile)), digest=digests.sha256_bytes(data))
 
 
 def _locked(
@@ -245,8 +395,8 @@ def _locked(
     )
 
 
-def _next_profile(planned: Planned, instant: datetime) -> tuple[bytes, dict[str, bytes]]:
-    """The text of the next version, comments kept, and per symbol the Parquet bytes of the bars it is locked on."""
+def _next_profile(planned: Planned, instant: datetime) -> bytes:
+    """The text of the next version, comments kept."""
     old, decision = planned.profile, planned.decision
     changes: dict[tuple[str, ...], Any] = {}
     for result in decision.symbol_results:
@@ -256,21 +406,15 @@ def _next_profile(planned: Planned, instant: datetime) -> tuple[bytes, dict[str,
         changes["portfolio_recommendation",] = decision.recommendation
     if instant.date() != old.locked_date:
         changes["locked_date",] = instant.date()
-    data = operating_profile.with_values(planned.data, changes, name=old.name) if changes else planned.data
-    unlocked = operating_profile.load(data, old.name, require_lock=False)
-    held = {symbol: certified.inputs for symbol, certified in planned.certified.items()}
-    derived, bars = portfolio.derive_lock(planned.workspace, unlocked, held)
-    packed: dict[str, bytes] = {}
-    for symbol, frame in bars.items():
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd")
-        packed[symbol] = buffer.getvalue()
-    return operating_profile.with_lock(data, derived, name=old.name), packed
+    return operating_profile.with_values(planned.data, changes) if changes else planned.data
 
 
-def _require_passing(after: Workspace, profile: OperatingProfile, planned: Planned, instant: datetime) -> None:
-    """The gate's own word on the new version and the same files: one that does not pass is not written."""
-    decision = portfolio.gate(after, profile, instant=instant, files=planned.files).decision
+def _require_passing(planned: Planned, made: _Version, instant: datetime) -> None:
+    """The gate's own word on the new version and the same certificates: one that does not pass is not written."""
+    locked = LockRead(made.lock)
+    decision = portfolio.gate(
+        planned.workspace, made.profile, instant=instant, certified=planned.made, locked=locked
+    ).decision
     if not decision.passed:
         raise GateRefused("nothing was locked, because the new version does not pass: " + "; ".join(decision.failures))
 

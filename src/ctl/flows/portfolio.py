@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import certification, digests, gatekeeper, operating_profile, sessions, stopping, strict_files
+from ctl import gatekeeper, operating_profile, sessions, stopping, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
-from ctl.flows import inputs, pipeline
+from ctl.flows import inputs, lock_parts, pipeline
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
+    from ctl.model.lock_file import LockFile
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
-    from ctl.operating_profile import InputLock, Lock, OperatingProfile, SymbolSettings
+    from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.store import Workspace
     from ctl.strategy.protocol import Result
 
@@ -103,48 +104,8 @@ def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettin
     return named or workspace.symbol(symbol).reference
 
 
-def derive_lock(
-    workspace: Workspace,
-    profile: OperatingProfile,
-    read: Mapping[str, SymbolInputs] | None = None,
-    now: datetime | None = None,
-) -> tuple[Lock, dict[str, pl.DataFrame]]:
-    """The lock that the workspace's files and this package give a profile, and the bars it rests on, by symbol.
-
-    read: what was read of the gating symbols before (all sessions); by default it is read for the instant `now`.
-    """
-    locked: dict[str, InputLock] = {}
-    bars: dict[str, pl.DataFrame] = {}
-    for symbol in profile.gating_universe:
-        settings = profile.symbol_settings[symbol]
-        symbol_inputs = read[symbol] if read is not None else None
-        if symbol_inputs is None:
-            symbol_inputs = inputs.read_symbol(
-                workspace,
-                symbol,
-                policy=settings.roll_policy,
-                reference=settings.reference,
-                series=settings.series,
-                now=now,
-                keep=True,
-            )
-        ranges = operating_profile.session_ranges(symbol_inputs.bars, symbol=symbol)
-        locked[symbol] = operating_profile.InputLock(files=raw_files(symbol_inputs), sessions=ranges)
-        bars[symbol] = symbol_inputs.bars
-    lock = operating_profile.Lock(
-        thresholds=_thresholds(profile),
-        strategy=registry.fingerprint(registry.find(profile.strategy)),
-        settings=operating_profile.settings_digest(profile),
-        inputs=locked,
-    )
-    return lock, bars
-
-
-def read_profile(workspace: Workspace, path: Path | None = None, *, require_lock: bool = True) -> OperatingProfile:
-    """The profile named, or the workspace's. Raises ProfileError where it is missing, invalid or cannot be run.
-
-    require_lock: whether one without a lock is refused; only what decides nothing may do without.
-    """
+def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingProfile:
+    """The profile named, or the workspace's. Raises ProfileError where it is missing, invalid or cannot be run."""
     chosen = path or workspace.profile_path
     shown = workspace.relative(chosen.absolute())
     try:
@@ -154,18 +115,9 @@ def read_profile(workspace: Workspace, path: Path | None = None, *, require_lock
             f"{shown}: the operating profile cannot be read ({error.strerror}); nothing may run without one",
             code="PROFILE_MISSING",
         ) from error
-    profile = operating_profile.load(data, shown, require_lock=require_lock)
+    profile = operating_profile.load(data, shown)
     registry.find(profile.strategy)
     return profile
-
-
-def raw_files(symbol_inputs: SymbolInputs) -> dict[str, str]:
-    """Name -> sha256 of every raw file that a symbol was read from, by name."""
-    metas = [symbol_inputs.meta]
-    if symbol_inputs.reference is not None:
-        sides = (symbol_inputs.reference.adjusted, symbol_inputs.reference.unadjusted)
-        metas += [side.meta for side in sides if side is not None]
-    return dict(sorted((source.name, source.sha256) for meta in metas for source in meta.sources))
 
 
 # ---------------------------------------------------------------- the gate
@@ -181,6 +133,51 @@ class Gated:
     certified: Mapping[str, Certified]
 
 
+@dataclass(frozen=True, slots=True)
+class CertifiedSymbols:
+    """The gating symbols as they were certified; of one that could not be, why. staleness: sessions, where limited."""
+
+    certified: Mapping[str, Certified]
+    unavailable: Mapping[str, gatekeeper.Unavailable]
+    staleness: Mapping[str, int]
+
+    def require_all(self) -> None:
+        """Raises DataError where a symbol could not be certified."""
+        for symbol, why in self.unavailable.items():
+            raise DataError(f"{symbol} cannot be certified: {why.text}", code=why.code)
+
+
+def certify_gating(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    *,
+    instant: datetime,
+    as_of: date | None = None,
+    files: inputs.ReadOnce | None = None,
+) -> CertifiedSymbols:
+    """Certify every gating symbol from the files now on disk.
+
+    as_of: sessions after it are left out (inclusive); staleness is counted to it, without one to the day of `instant`.
+    files: what was read of the workspace before; by default it is read now.
+    """
+    certified: dict[str, Certified] = {}
+    unavailable: dict[str, gatekeeper.Unavailable] = {}
+    staleness: dict[str, int] = {}
+    for symbol in profile.gating_universe:
+        settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
+        try:
+            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
+            if profile.max_staleness_sessions != "none":
+                calendar = workspace.symbol(symbol).calendar
+                staleness[symbol] = _staleness(made.inputs, calendar, as_of or instant.date())
+        except CtlError as error:
+            unavailable[symbol] = gatekeeper.Unavailable(error.code, str(error))
+        else:
+            certified[symbol] = made
+        stopping.check()
+    return CertifiedSymbols(certified, unavailable, staleness)
+
+
 def gate(
     workspace: Workspace,
     profile: OperatingProfile,
@@ -188,41 +185,32 @@ def gate(
     instant: datetime,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
+    certified: CertifiedSymbols | None = None,
+    locked: gatekeeper.LockRead | None = None,
 ) -> Gated:
-    """Certify every gating symbol from the files now on disk and compare with the profile.
+    """Certify every gating symbol from the files now on disk and compare with the profile and its lock file.
 
-    as_of: sessions after it are left out (inclusive); staleness is counted to it, without one to the day of
-    `instant`. files: what was read of the workspace before; by default it is read now.
+    as_of, files: as for `certify_gating`. certified: what it made before; by default it is asked now. locked: a lock
+    file that is not written yet; by default that beside the profile.
     """
-    strategy = registry.fingerprint(registry.find(profile.strategy))
-    certified: dict[str, Certified] = {}
-    unavailable: dict[str, gatekeeper.Unavailable] = {}
-    staleness: dict[str, int] = {}
+    held = locked or lock_parts.read_lock(workspace, workspace.root / profile.name)
+    made = certified or certify_gating(workspace, profile, instant=instant, as_of=as_of, files=files)
     restatements: list[Restatement] = []
-    for symbol in profile.gating_universe:
-        settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
-        try:
-            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
-            if profile.max_staleness_sessions is not None:
-                calendar = workspace.symbol(symbol).calendar
-                staleness[symbol] = _staleness(made.inputs, calendar, as_of or instant.date())
-            if as_of is None:
-                restatements += _restated(workspace, profile, made.inputs)
-        except CtlError as error:
-            unavailable[symbol] = gatekeeper.Unavailable(error.code, str(error))
-        else:
-            certified[symbol] = made
-        stopping.check()
+    if as_of is None:
+        for each in made.certified.values():
+            restatements += _restated(workspace, profile, held.lock, each.inputs)
     decision = gatekeeper.decide(
         profile,
-        current=gatekeeper.CurrentLocks(thresholds=_thresholds(profile), strategy=strategy),
-        certificates={**unavailable, **{symbol: made.certificate for symbol, made in certified.items()}},
+        held,
+        current=lock_parts.current_parts(profile),
+        certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
         restatements=restatements,
-        staleness=staleness,
+        staleness=made.staleness,
         instant=instant,
+        as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
-    return Gated(decision, certified)
+    return Gated(decision, made.certified)
 
 
 def _staleness(symbol_inputs: SymbolInputs, calendar: str, day: date) -> int:
@@ -254,13 +242,15 @@ def _staleness(symbol_inputs: SymbolInputs, calendar: str, day: date) -> int:
     return sessions.count_between(calendar, oldest + timedelta(days=1), day) if day > oldest else 0
 
 
-def _restated(workspace: Workspace, profile: OperatingProfile, symbol_inputs: SymbolInputs) -> list[Restatement]:
+def _restated(
+    workspace: Workspace, profile: OperatingProfile, lock: LockFile | None, symbol_inputs: SymbolInputs
+) -> list[Restatement]:
     """Locked history that reads otherwise now, value by value where the locked bars are still in the workspace."""
     symbol = symbol_inputs.symbol
-    locked = profile.lock.inputs.get(symbol) if profile.lock else None
+    locked = lock.inputs.get(symbol) if lock else None
     if locked is None:
         return []
-    changed = operating_profile.restated_ranges(locked.sessions, symbol_inputs.bars, symbol=symbol)
+    changed = operating_profile.restated_ranges(locked.canonical.sessions, symbol_inputs.bars, symbol=symbol)
     if not changed:
         return []
     import polars as pl
@@ -275,13 +265,6 @@ def _restated(workspace: Workspace, profile: OperatingProfile, symbol_inputs: Sy
     years = ", ".join(f"{part.first} to {part.last}" for part in changed)
     note = f"bars of {years} are not those that were locked; the locked values are not at hand ({path.name})"
     return [gatekeeper.restated_years(symbol, note)]
-
-
-def _thresholds(profile: OperatingProfile) -> str:
-    limits = certification.limits_document(profile.acceptance_policy)
-    if any(profile.symbol_settings[symbol].asset_class == "equity" for symbol in profile.gating_universe):
-        limits["equities"] = certification.limits_document("e1")
-    return digests.digest(limits)
 
 
 def _other_contracts(

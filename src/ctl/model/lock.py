@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from ctl.model.findings import Decision, Reason, Recommendation
-from ctl.model.run import LockResult, ProfileReference, Restatement
+from ctl.model.run import LockResult, ProfileReference, Restatement, ValueChange
 
 # ---------------------------------------------------------------- plan
 
@@ -175,15 +175,6 @@ class Locked:
 # ---------------------------------------------------------------- comparison of profiles
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
-    """One key whose value differs between two profiles; None where a profile has no such key."""
-
-    key: str
-    old: Any
-    new: Any
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileDifference:
     """`ctl profile diff --json`."""
@@ -192,7 +183,7 @@ class ProfileDifference:
     equal: bool
     old: ProfileReference
     new: ProfileReference
-    changes: tuple[ProfileChange, ...]
+    changes: tuple[ValueChange, ...]
 
 
 # ---------------------------------------------------------------- replay

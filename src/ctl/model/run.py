@@ -18,7 +18,7 @@ Level = Literal["info", "warn", "alert"]
 # Where notifications go: each but `none` is the module of that name in ctl/channels. Every other list follows this one.
 NotifyMode = Literal["none", "stdout", "webhook"]
 RESTATED_HISTORY: Final = "RESTATED_HISTORY"
-LockName = Literal["thresholds", "strategy", "settings"]
+LockName = Literal["profile", "thresholds", "strategy", "workspace"]
 
 # ---------------------------------------------------------------- gate
 
@@ -49,19 +49,29 @@ class SymbolResult:
 
 
 @dataclass(frozen=True, slots=True)
-class LockResult:
-    """One digest of the lock against what it is now.
+class ValueChange:
+    """One key whose value differs between two documents; None where one of them has no such key."""
 
-    enforced: the profile's constraints require it. held: both digests are there and equal.
-    code: THRESHOLDS_CHANGED, STRATEGY_CHANGED, PROFILE_EDITED or LOCK_MISSING where not held.
+    key: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class LockResult:
+    """One part of the lock file against what it is now, as digests and value by value.
+
+    enforced: its difference refuses; else it is reported. code: PROFILE_EDITED, THRESHOLDS_CHANGED, STRATEGY_CHANGED or
+    WORKSPACE_CHANGED where not held.
     """
 
     name: LockName
-    locked: str | None
+    locked: str
     current: str
     held: bool
     enforced: bool
     code: str | None = None
+    changes: tuple[ValueChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +111,15 @@ class Restatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """`ctl gate --json`: what the gate says of a profile. It grants nothing: only a `GateDecision` does."""
+    """`ctl gate --json`: what the gate says of a profile. It grants nothing: only a `GateDecision` does.
+
+    as_of: sessions after it were left out. problems: what refuses beside symbols and locks. notes: what is reported and
+    refuses nothing. log_head: digest of the decision log's newest entry.
+    """
 
     schema_version: Literal[1] = 1
     timestamp: datetime
+    as_of: date | None
     passed: bool
     recommendation: Recommendation
     expected_recommendation: Recommendation
@@ -112,7 +127,11 @@ class GateResult:
     symbol_results: tuple[SymbolResult, ...]
     locks: tuple[LockResult, ...]
     problems: tuple[Reason, ...]
+    notes: tuple[Reason, ...]
     restatements: tuple[Restatement, ...]
+    lock_sha256: str | None
+    workspace_sha256: str | None
+    log_head: str | None
 
 
 # ---------------------------------------------------------------- run
@@ -170,10 +189,12 @@ class Digests:
     """What a run rests on; what is not known yet is null."""
 
     profile: str | None = None
+    lock: str | None = None
+    workspace: str | None = None
     certificates: Mapping[str, str | None] = field(default_factory=dict)
     strategy: str | None = None
     thresholds: str | None = None
-    settings: str | None = None
+    log_head: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

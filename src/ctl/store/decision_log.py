@@ -11,11 +11,11 @@ from __future__ import annotations
 import datetime
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
 from ctl import digests, strict_files
 from ctl.errors import DecisionLogError, WorkspaceError
@@ -24,41 +24,55 @@ from ctl.store.workspace import Workspace
 from ctl.strict_files import Strict, printable
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Text = Annotated[str, Field(max_length=4000)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 _LARGEST: Final = 1 << 26
 _RESTORE: Final = "restore it from a backup or from version control"
 
 
+def _inside(path: str) -> str:
+    if not path.isprintable() or any(part in {"", ".", ".."} for part in path.split("/")):
+        raise ValueError("not a path inside the workspace")
+    return path
+
+
+InnerPath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_inside)]
+
+
 class ProfileCitation(Strict):
     """A profile that an entry rests on: its path in the workspace and the sha256 of its file."""
 
-    path: Annotated[str, Field(min_length=1, max_length=4000)]
+    path: InnerPath
     version: int | None
     digest: Digest
 
-    @field_validator("path")
-    @classmethod
-    def _inside(cls, path: str) -> str:
-        if not path.isprintable() or any(part in {"", ".", ".."} for part in path.split("/")):
-            raise ValueError("not a path inside the workspace")
-        return path
+
+class LockCitation(Strict):
+    """The lock file that an entry puts in force: its path in the workspace and its sha256."""
+
+    path: InnerPath
+    digest: Digest
 
 
 class DecisionEntry(Strict):
-    """One decision. `previous` is the digest of the entry before; None in the first."""
+    """One decision. `previous` is the digest of the entry before; None in the first.
+
+    id: `D-` and the entry's number; those of the founding cycle, at the log's beginning, are H.2, H.3, ... and say only
+    what is known of them: date None, no digests. lock: of an entry that puts the last of its profiles in force.
+    """
 
     schema_version: Literal[1]
-    id: Annotated[str, Field(pattern=r"^D-\d{4,}$")]
-    date: datetime.date
+    id: Annotated[str, Field(pattern=r"^(D-\d{4,}|H\.\d+)$")]
+    date: datetime.date | None
     scope: Text
     inputs: list[Text]
-    decision: Text
+    decision: Annotated[Text, Field(min_length=1)]
     rationale: Text
     gate_impact: Text
     next_actions: list[Text]
-    profiles: Annotated[list[ProfileCitation], Field(min_length=1)]
+    profiles: list[ProfileCitation]
+    lock: LockCitation | None
     certificates: dict[Symbol, Digest]
     previous: Digest | None
 
@@ -121,7 +135,9 @@ def _chain(data: bytes, name: str) -> tuple[tuple[DecisionEntry, ...], Problem |
         return (), Problem("DECISION_LOG_BROKEN", None, f"{name}: found no entry; {_RESTORE}")
     *lines, rest = data.split(b"\n")
     for number, line in enumerate([*lines, *([rest] if rest else [])], start=1):
-        expected = f"D-{number:04d}"
+        expected = next(
+            (each for each in _next_ids(entries) if f'"id":"{each}"'.encode() in line), _next_ids(entries)[0]
+        )
         previous = entries[-1].sha256 if entries else None
         text = _line_problem(line, expected, previous) if number <= len(lines) else "found a line without its end"
         if text is not None:
@@ -129,6 +145,12 @@ def _chain(data: bytes, name: str) -> tuple[tuple[DecisionEntry, ...], Problem |
             return tuple(entries), Problem("DECISION_LOG_BROKEN", expected, f"{where}: {text}; {_RESTORE}")
         entries.append(DecisionEntry.model_validate_json(line))
     return tuple(entries), None
+
+
+def _next_ids(entries: Sequence[DecisionEntry]) -> tuple[str, ...]:
+    """The ids that the next entry may have: those of the founding cycle stand first."""
+    founding = all(entry.id.startswith("H.") for entry in entries)
+    return (f"D-{len(entries) + 1:04d}", *([f"H.{len(entries) + 2}"] if founding else []))
 
 
 def _line_problem(line: bytes, expected: str, previous: str | None) -> str | None:
@@ -157,48 +179,72 @@ def _short(digest: str | None) -> str:
 # ---------------------------------------------------------------- appending
 
 
-def append(
-    workspace: Workspace,
-    *,
-    day: datetime.date,
-    scope: str,
-    inputs: Sequence[str],
-    decision: str,
-    rationale: str,
-    gate_impact: str,
-    next_actions: Sequence[str],
-    profiles: Sequence[ProfileCitation],
-    certificates: Mapping[str, str],
-) -> DecisionEntry:
-    """Add one entry to the workspace's log and render the document anew. Call it while holding the run lock.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What an entry says before it has its place in the chain. id: of the founding cycle; else its number."""
 
-    The log is written first: killed in between, the document is one entry behind, which `verify` knows.
-    Raises DecisionLogError, with nothing written, where log and document are not whole or the entry is not valid.
+    decision: str
+    date: datetime.date | None = None
+    scope: str = ""
+    inputs: Sequence[str] = ()
+    rationale: str = ""
+    gate_impact: str = ""
+    next_actions: Sequence[str] = ()
+    profiles: Sequence[ProfileCitation] = ()
+    lock: LockCitation | None = None
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    id: str | None = None
+
+
+def append(workspace: Workspace, *decisions: Decision) -> DecisionEntry:
+    """Add entries to the workspace's log and render the document anew; the last of them. Call it with the run lock.
+
+    The log is written first: killed in between, the document is behind, which `verify` knows.
+    Raises DecisionLogError, with nothing written, where log and document are not whole or an entry is not valid.
     """
-    entries = require_whole(workspace)
-    try:
-        entry = DecisionEntry(
-            schema_version=1,
-            id=f"D-{len(entries) + 1:04d}",
-            date=day,
-            scope=scope,
-            inputs=list(inputs),
-            decision=decision,
-            rationale=rationale,
-            gate_impact=gate_impact,
-            next_actions=list(next_actions),
-            profiles=list(profiles),
-            certificates=dict(certificates),
-            previous=entries[-1].sha256 if entries else None,
-        )
-        lines = [item.line for item in (*entries, entry)]
-    except ValueError as error:
-        raise DecisionLogError(
-            f"the decision cannot be recorded: {_printable(str(error))}", code="ENTRY_INVALID"
-        ) from None
-    write_atomic(workspace.decision_log, b"".join(line + b"\n" for line in lines))
-    write_document(workspace, (*entries, entry))
-    return entry
+    before = require_whole(workspace)
+    entries = chained(before, decisions)
+    write_atomic(workspace.decision_log, b"".join(entry.line + b"\n" for entry in entries))
+    write_document(workspace, entries)
+    return entries[-1]
+
+
+def chained(before: Sequence[DecisionEntry], decisions: Sequence[Decision]) -> tuple[DecisionEntry, ...]:
+    """The entries before and one for each decision. Raises DecisionLogError for one that is not valid."""
+    entries = [*before]
+    for decision in decisions:
+        allowed = _next_ids(entries)
+        try:
+            if decision.id not in (None, *allowed):
+                raise ValueError(f"id: found {decision.id}; expected {' or '.join(allowed)}")
+            entry = DecisionEntry(
+                schema_version=1,
+                id=decision.id or allowed[0],
+                date=decision.date,
+                scope=decision.scope,
+                inputs=list(decision.inputs),
+                decision=decision.decision,
+                rationale=decision.rationale,
+                gate_impact=decision.gate_impact,
+                next_actions=list(decision.next_actions),
+                profiles=list(decision.profiles),
+                lock=decision.lock,
+                certificates=dict(decision.certificates),
+                previous=entries[-1].sha256 if entries else None,
+            )
+            entry.line  # noqa: B018 - refuses what canonical JSON cannot carry
+        except ValueError as error:
+            raise DecisionLogError(
+                f"the decision cannot be recorded: {_printable(str(error))}", code="ENTRY_INVALID"
+            ) from None
+        entries.append(entry)
+    return tuple(entries)
+
+
+def locking(entries: Sequence[DecisionEntry], profile: str | None = None) -> DecisionEntry | None:
+    """The newest entry that puts a profile in force, or that one (its path in the workspace); None where none does."""
+    of_locks = (entry for entry in reversed(entries) if entry.lock is not None and entry.profiles)
+    return next((entry for entry in of_locks if profile in (None, entry.profiles[-1].path)), None)
 
 
 def require_whole(workspace: Workspace) -> tuple[DecisionEntry, ...]:
@@ -235,9 +281,9 @@ def verify(workspace: Workspace) -> Verification:
     if entries and in_force not in {citation.path for entry in entries for citation in entry.profiles}:
         text = f"no entry cites the profile in force, {in_force}; name in ctl.toml one that `ctl lock` wrote"
         problems.append(Problem("PROFILE_NOT_CITED", None, text))
-    elif entries and not problems and (last := entries[-1].profiles[-1]).path != in_force:
+    elif not problems and (last := locking(entries)) is not None and last.profiles[-1].path != in_force:
         notes.append(
-            f"{entries[-1].id} locks {last.path}, but {in_force} is in force; `ctl lock` again to go on from it"
+            f"{last.id} locks {last.profiles[-1].path}, but {in_force} is in force; `ctl lock` again to go on from it"
         )
     return Verification(
         verified=not problems,
@@ -300,7 +346,7 @@ def render(entries: Sequence[DecisionEntry]) -> bytes:
         profiles = [f"{_cell(item.path)} sha256 `{item.digest}`" for item in entry.profiles]
         certificates = [f"{symbol} sha256 `{digest}`" for symbol, digest in sorted(entry.certificates.items())]
         rows = {
-            "date": entry.date.isoformat(),
+            "date": "" if entry.date is None else entry.date.isoformat(),
             "scope": _cell(entry.scope),
             "inputs": "<br>".join(_cell(item) for item in entry.inputs),
             "decision": _cell(entry.decision),
@@ -308,6 +354,7 @@ def render(entries: Sequence[DecisionEntry]) -> bytes:
             "gate impact": _cell(entry.gate_impact),
             "next actions": "<br>".join(_cell(item) for item in entry.next_actions),
             "profiles": "<br>".join(profiles),
+            "lock file": "" if entry.lock is None else f"{_cell(entry.lock.path)} sha256 `{entry.lock.digest}`",
             "certificates": "<br>".join(certificates),
             "previous entry": "none" if entry.previous is None else f"sha256 `{entry.previous}`",
             "this entry": f"sha256 `{entry.sha256}`",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import stopping
 from ctl.errors import ProfileError
+from ctl.model.lock_file import LockedStrategy
 
 if TYPE_CHECKING:
     from ctl.strategy.protocol import Strategy
@@ -61,6 +62,11 @@ def find(name: str) -> Strategy:
             code=_UNUSABLE,
         )
     return strategy
+
+
+def locked(strategy: Strategy) -> LockedStrategy:
+    """The strategy as a lock file holds it."""
+    return LockedStrategy(strategy.name, fingerprint(strategy))
 
 
 def fingerprint(strategy: Strategy) -> str:

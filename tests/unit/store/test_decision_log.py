@@ -22,7 +22,7 @@ profile = "configs/operating_profile_v1.yaml"
 """
 PROFILE = b"cycle_id: cutover_v1\n"
 TEXTS: dict[str, Any] = {
-    "day": date(2026, 3, 2),
+    "date": date(2026, 3, 2),
     "scope": "futures_only",
     "inputs": ["ES: 4 files"],
     "decision": "operating_profile_v2.yaml is in force",
@@ -46,7 +46,7 @@ def cited(digest: str = hashlib.sha256(PROFILE).hexdigest()) -> decision_log.Pro
 
 
 def add(workspace: store.Workspace, **changes: Any) -> decision_log.DecisionEntry:
-    return decision_log.append(workspace, **{"profiles": [cited()], **TEXTS, **changes})
+    return decision_log.append(workspace, decision_log.Decision(**{"profiles": [cited()], **TEXTS, **changes}))
 
 
 def test_a_line_is_canonical_json_and_names_the_sha256_of_the_line_before(workspace: store.Workspace) -> None:
@@ -57,7 +57,7 @@ def test_a_line_is_canonical_json_and_names_the_sha256_of_the_line_before(worksp
     assert first.decode() == (
         '{"certificates":{"ES":"' + "c" * 64 + '"},"date":"2026-03-02",'
         '"decision":"operating_profile_v2.yaml is in force","gate_impact":"ES WATCH -> ACCEPT","id":"D-0001",'
-        '"inputs":["ES: 4 files"],"next_actions":["watch PL"],"previous":null,'
+        '"inputs":["ES: 4 files"],"lock":null,"next_actions":["watch PL"],"previous":null,'
         '"profiles":[{"digest":"' + digest + '","path":"configs/operating_profile_v1.yaml","version":1}],'
         '"rationale":"the vendor restated 2019","schema_version":1,"scope":"futures_only"}'
     )
@@ -176,7 +176,7 @@ def test_the_document_lists_every_entry_with_its_digest(workspace: store.Workspa
 
 
 @pytest.mark.parametrize(
-    "changes", [{"decision": ""}, {"profiles": []}, {"certificates": {"../x": "c" * 64}}, {"rationale": "\ud800"}]
+    "changes", [{"decision": ""}, {"id": "H.3"}, {"certificates": {"../x": "c" * 64}}, {"rationale": "\ud800"}]
 )
 def test_what_is_no_entry_is_refused_and_nothing_is_written(
     workspace: store.Workspace, changes: dict[str, Any]

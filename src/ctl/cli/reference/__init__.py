@@ -56,8 +56,9 @@ def _workspace() -> str:
 def _profile() -> str:
     text = example("profile.yaml")
     head = (
-        "# The operating profile\n\nWhat people decided, and under `lock` what the machine derived. Nothing runs "
-        "unless today's data derive it anew. `ctl lock` writes the next version.\n"
+        "# The operating profile\n\nWhat people decide. What the machine derived when it was locked stands beside it "
+        "in the lock file (`operating_profile_v1.lock.json`). Nothing runs unless today's data derive it anew. "
+        "`ctl lock --set KEY=VALUE --reason TEXT` writes the next version of both.\n"
     )
     return _page(head, ProfileKeys, strict_files.read_yaml(text.encode()).value, f"```yaml\n{text}```\n", set())
 
