@@ -63,6 +63,7 @@ def lock_of(profile: op.OperatingProfile, *, previous_head: str | None = None) -
         profile=LockedText(profile.name, profile.sha256, profile.text),
         thresholds=CURRENT.thresholds,
         strategy=CURRENT.strategy,
+        symbols={},
         inputs={},
     )
 

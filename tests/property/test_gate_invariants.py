@@ -27,6 +27,7 @@ LOCK = LockFile(
     profile=LockedText("p.yaml", PROFILE.sha256, PROFILE.text),
     thresholds={"v1": DIGESTS[0]},
     strategy=LockedStrategy("b1", DIGESTS[1]),
+    symbols={},
     inputs={},
 )
 INSTANT = datetime(2026, 3, 2, tzinfo=UTC)

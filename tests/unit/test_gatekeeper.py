@@ -43,6 +43,7 @@ def lock(**changes: Any) -> LockFile:
             profile=LockedText(TEMPLATE.name, sha256_bytes(data), data.decode()),
             thresholds=CURRENT.thresholds,
             strategy=CURRENT.strategy,
+            symbols={},
             inputs={},
         ),
         **changes,

@@ -39,7 +39,6 @@ from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, parse
 
 if TYPE_CHECKING:
-    from ctl.flows.inputs import SymbolInputs
     from ctl.gatekeeper import GateDecision
     from ctl.model.lock_file import LockFile
     from ctl.store.decision_log import DecisionEntry
@@ -220,8 +219,7 @@ def lock(
         decision_log.write_document(workspace, entries)
         return _locked(planned, planned.profile, in_force, was_there=True, files=())
     data = _next_profile(planned, instant)
-    held = {symbol: certified.inputs for symbol, certified in planned.certified.items()}
-    made = _unfinished(planned, entries, data, held) or _next_version(planned, entries, data, held)
+    made = _unfinished(planned, entries, data) or _next_version(planned, entries, data)
     after = replace(workspace, profile_path=made.path)
     name = workspace.relative(made.path)
     switched = _switched(config, workspace, name)
@@ -259,33 +257,29 @@ class _Version:
         return lock_parts.lock_bytes(self.lock)
 
 
-def _version(
-    planned: Planned, path: Path, data: bytes, held: Mapping[str, SymbolInputs], previous: str | None
-) -> _Version:
+def _version(planned: Planned, path: Path, data: bytes, previous: str | None) -> _Version:
     profile = operating_profile.load(data, planned.workspace.relative(path))
-    return _Version(path, profile, lock_parts.derive(planned.workspace, profile, held, previous_head=previous))
+    return _Version(
+        path, profile, lock_parts.derive(planned.workspace, profile, planned.certified, previous_head=previous)
+    )
 
 
-def _next_version(
-    planned: Planned, entries: Sequence[DecisionEntry], data: bytes, held: Mapping[str, SymbolInputs]
-) -> _Version:
+def _next_version(planned: Planned, entries: Sequence[DecisionEntry], data: bytes) -> _Version:
     """The version after the one in force, under the first name that is free."""
     head = entries[-1].sha256 if entries else None
     for path in _later_versions(planned.workspace.profile_path):
-        made = _version(planned, path, data, held, head)
+        made = _version(planned, path, data, head)
         if _free_or_same(path, data) and _free_or_same(lock_parts.lock_path(path), made.lock_bytes):
             return made
     raise AssertionError("there is always a later version")
 
 
-def _unfinished(
-    planned: Planned, entries: Sequence[DecisionEntry], data: bytes, held: Mapping[str, SymbolInputs]
-) -> _Version | None:
+def _unfinished(planned: Planned, entries: Sequence[DecisionEntry], data: bytes) -> _Version | None:
     """The version whose lock was recorded and then killed, where the data derive the very same again."""
     entry, in_force = decision_log.locking(entries), planned.workspace.relative(planned.workspace.profile_path)
     if entry is None or entry.lock is None or entry.profiles[0].path != in_force or len(entry.profiles) == 1:
         return None
-    made = _version(planned, planned.workspace.root / entry.profiles[-1].path, data, held, entry.previous)
+    made = _version(planned, planned.workspace.root / entry.profiles[-1].path, data, entry.previous)
     cited = (entry.profiles[-1].digest, entry.lock.digest)
     same = cited == (made.profile.sha256, digests.sha256_bytes(made.lock_bytes))
     return replace(made, entry=entry) if same else None
@@ -310,10 +304,9 @@ def first_lock(
     profile = operating_profile.load(template, name)
     made = portfolio.certify_gating(workspace, profile, instant=instant)
     made.require_all()
-    held = {symbol: certified.inputs for symbol, certified in made.certified.items()}
     earlier = decision_log.chained((), before)
     head = earlier[-1].sha256 if earlier else None
-    lock = lock_parts.derive(workspace, profile, held, previous_head=head)
+    lock = lock_parts.derive(workspace, profile, made.certified, previous_head=head)
     decision = replace(
         named or Decision(decision=f"{workspace.profile_path.name} is in force, the first of its cycle"),
         date=profile.locked_date,

@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from ctl.model.locked import LockedSymbol
+
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Of a lock file: some hundred times what 500 symbols need."""
 
@@ -84,7 +86,7 @@ class LockFile(_Strict):
     """`operating_profile_v<N>.lock.json`.
 
     previous_head: digest of the decision log's newest entry before that of this lock; None where there was none.
-    thresholds: the acceptance limits by policy. inputs: by gating symbol.
+    thresholds: the acceptance limits by policy. symbols, inputs: by gating symbol.
     """
 
     kind: Literal["lock_file"] = "lock_file"
@@ -93,6 +95,7 @@ class LockFile(_Strict):
     profile: LockedText
     thresholds: Mapping[str, Any]
     strategy: LockedStrategy
+    symbols: Mapping[str, LockedSymbol]
     inputs: Mapping[str, LockedInputs]
 
 
