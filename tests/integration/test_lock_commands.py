@@ -297,7 +297,8 @@ REFUSED: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
         ["--reason", "x"], 2, "decision_log.jsonl:1",
     ),
     "profile named in two ways": (
-        lambda folder: edit(folder / "ctl.toml", "profile = ", "'profile' = "), ["--reason", "x"], 1, "profile",
+        lambda folder: edit(folder / "ctl.toml", "profile = ", "'profile' = "),
+        ["--set", "ratchet=0.5", "--reason", "x"], 1, "profile",
     ),
 }  # fmt: skip
 

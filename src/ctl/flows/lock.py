@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import lock_parts, portfolio
+from ctl.flows.inputs import ReadOnce
 from ctl.gatekeeper import LockRead
 from ctl.model.lock import (
     DerivedRecommendation,
@@ -55,9 +56,13 @@ _TABLE_LINE: Final = re.compile(rb"(?m)^[ \t]*\[")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, and what it was made from. data: the bytes of the profile's file."""
+    """A plan, and what it was made from.
+
+    in_force: the profile that ctl.toml names. profile, data: it with the settings that are tried, and its bytes.
+    """
 
     workspace: Workspace
+    in_force: OperatingProfile
     profile: OperatingProfile
     data: bytes
     locked: LockRead
@@ -88,17 +93,17 @@ def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, ins
     UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
-    profile = operating_profile.load(data, workspace.relative(workspace.profile_path))
-    if settings:
-        data, profile = _tried(data, profile, settings)
+    in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
+    data, profile = _tried(data, in_force, settings) if settings else (data, in_force)
     locked = lock_parts.read_lock(workspace, workspace.profile_path)
-    made = portfolio.certify_gating(workspace, profile, instant=instant)
+    files = ReadOnce(workspace, instant)
+    made = portfolio.certify_gating(workspace, profile, instant=instant, files=files)
     decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked).decision
     inputs = tuple(
         _input_difference(locked.lock, symbol, made.certified.get(symbol)) for symbol in profile.gating_universe
     )
     document = _plan_document(workspace, decision, inputs)
-    return Planned(workspace, profile, data, locked, made, decision, document)
+    return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
 def _tried(data: bytes, profile: OperatingProfile, settings: Mapping[str, str]) -> tuple[bytes, OperatingProfile]:
@@ -361,7 +366,7 @@ def _decision(
         next_actions=[*next_actions, *_watched(planned)],
         profiles=[
             decision_log.ProfileCitation(path=item.name, version=item.version, digest=item.sha256)
-            for item in (planned.profile, made.profile)
+            for item in (planned.in_force, made.profile)
         ],
         lock=_citation(workspace, made.path, made.lock_bytes),
         certificates={result.symbol: result.certificate_sha256 or "" for result in planned.decision.symbol_results},
