@@ -56,7 +56,7 @@ def test_a_symbol_that_does_not_gate_is_run_on_the_policy_and_the_instant_of_the
         "symbol_settings:\n  PA:\n    tick_size: 0.5\n    max_day_delta: 3\n    slippage_per_side: 0.5\n"
         "    quote_unit: USD per troy ounce\n    roll_policy: {policy: volume, eligible_months: MZ}\n",
     )
-    profile = operating_profile.load(text.encode(), "p.yaml", require_lock=False)
+    profile = operating_profile.load(text.encode(), "p.yaml")
     held: list[inputs.SymbolInputs] = []
     read = inputs.read_symbol
 

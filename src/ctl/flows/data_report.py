@@ -151,7 +151,8 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
     else:
         try:
             profile = portfolio.read_profile(workspace)
-            limit = USUAL_STALENESS if profile.max_staleness_sessions is None else profile.max_staleness_sessions
+            chosen = profile.max_staleness_sessions
+            limit = USUAL_STALENESS if chosen == "none" else chosen
             ok.append("profile")
         except ProfileError as error:
             findings.append(DoctorFinding("mend", "profile", error.code, str(error), None))
