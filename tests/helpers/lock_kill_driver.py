@@ -43,7 +43,7 @@ def certify_gating(*_: Any, **__: Any) -> portfolio.CertifiedSymbols:
     return portfolio.CertifiedSymbols(certified, {}, {})
 
 
-def derive(_: store.Workspace, profile: op.OperatingProfile, __: Any, *, previous_head: str | None) -> LockFile:
+def derive(_: store.Workspace, profile: op.OperatingProfile, *__: Any, previous_head: str | None) -> LockFile:
     inputs = {symbol: LockedInputs(LockedSide({f"{symbol}.csv": "5" * 64}, ())) for symbol in DERIVED}
     return replace(lock_of(profile, previous_head=previous_head), inputs=inputs)
 

@@ -265,7 +265,11 @@ class _Version:
 def _version(planned: Planned, path: Path, data: bytes, previous: str | None) -> _Version:
     profile = operating_profile.load(data, planned.workspace.relative(path))
     return _Version(
-        path, profile, lock_parts.derive(planned.workspace, profile, planned.certified, previous_head=previous)
+        path,
+        profile,
+        lock_parts.derive(
+            planned.workspace, profile, planned.made.inputs, planned.made.symbols, previous_head=previous
+        ),
     )
 
 
@@ -311,7 +315,7 @@ def first_lock(
     made.require_all()
     earlier = decision_log.chained((), before)
     head = earlier[-1].sha256 if earlier else None
-    lock = lock_parts.derive(workspace, profile, made.certified, previous_head=head)
+    lock = lock_parts.derive(workspace, profile, made.inputs, made.symbols, previous_head=head)
     decision = replace(
         named or Decision(decision=f"{workspace.profile_path.name} is in force, the first of its cycle"),
         date=profile.locked_date,

@@ -15,30 +15,31 @@ from ctl.strategy import registry
 
 if TYPE_CHECKING:
     from ctl.flows.inputs import SymbolInputs
-    from ctl.flows.portfolio import Certified
+    from ctl.model.locked import LockedSymbol
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
 
 
 def derive(
-    workspace: Workspace, profile: OperatingProfile, certified: Mapping[str, Certified], *, previous_head: str | None
+    workspace: Workspace,
+    profile: OperatingProfile,
+    read: Mapping[str, SymbolInputs],
+    symbols: Mapping[str, LockedSymbol],
+    *,
+    previous_head: str | None,
 ) -> LockFile:
     """The lock file that the workspace's files and this package give a profile.
 
-    certified: the gating symbols on all sessions. previous_head: of the decision log before the lock's entry.
+    read: the gating symbols on all sessions. symbols: what their certificates say of them. previous_head: of the
+    decision log before the lock's entry.
     """
     current = current_parts(profile)
-    read = {symbol: made.inputs for symbol, made in certified.items()}
     return LockFile(
         previous_head=previous_head,
         profile=LockedText(profile.name, profile.sha256, profile.text),
         thresholds=current.thresholds,
         strategy=current.strategy,
-        symbols={
-            symbol: made.certificate.watched.symbol
-            for symbol, made in certified.items()
-            if made.certificate.watched is not None
-        },
+        symbols=symbols,
         inputs={
             symbol: LockedInputs(
                 LockedSide(raw_files(read[symbol]), operating_profile.session_ranges(read[symbol].bars, symbol=symbol))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.lock_file import LockFile
+    from ctl.model.locked import LockedSymbol
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
@@ -140,6 +141,17 @@ class CertifiedSymbols:
     certified: Mapping[str, Certified]
     unavailable: Mapping[str, gatekeeper.Unavailable]
     staleness: Mapping[str, int]
+
+    @property
+    def inputs(self) -> dict[str, SymbolInputs]:
+        """What was read of each."""
+        return {symbol: made.inputs for symbol, made in self.certified.items()}
+
+    @property
+    def symbols(self) -> dict[str, LockedSymbol]:
+        """What a lock file holds of each."""
+        watched = {symbol: made.certificate.watched for symbol, made in self.certified.items()}
+        return {symbol: found.symbol for symbol, found in watched.items() if found is not None}
 
     def require_all(self) -> None:
         """Raises DataError where a symbol could not be certified."""
