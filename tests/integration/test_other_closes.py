@@ -262,11 +262,11 @@ def test_every_command_derives_the_same_certificate(workspace: Path, ctl: Callab
 
 def test_the_explanation_names_the_cause(workspace: Path, ctl: Callable[..., Ran]) -> None:
     told = " ".join(ctl("certify", "ES", "--explain", "-w", workspace).out.split())
-    assert "With settlement closes: ACCEPT, mean drift 0.24 (6.30 as built, index points)" in told
-    assert (
-        "Settlement closes turn WATCH into ACCEPT: the cause is our closes at the last trade against the reference's "
-        "closes at the settlement"
-    ) in told
+    assert "Cause: our closes are last trades, tradestation's are settlements (91.3 %)" in told
+    assert "Cure: settlement closes make it ACCEPT, mean drift 0.24" in told
+    assert "settlement closes ACCEPT 0.24" in told
+    assert "Would change it: without basis ACCEPT, 1.62; no roll by itself" in told
     told = " ".join(ctl("certify", "PL", "--explain", "-w", workspace).out.split())
-    assert "With session-true bars and settlement closes: WATCH" in told
-    assert "Other closes do not turn the decision: its cause lies elsewhere" in told
+    assert "Cause: the reference left the gap of PLJ23>PLN23 on 2023-03-20 (12.1)" in told
+    assert "Cure:" not in told
+    assert "session, settlement WATCH 8.27" in told

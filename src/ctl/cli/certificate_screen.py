@@ -1,29 +1,34 @@
-"""What a person reads of a certificate: the verdict, the layers, and with `--explain` the story behind them."""
+"""What a person reads of a certificate: verdict, cause, cure and layers; with `--explain` the figures behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from math import floor, log10
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from ctl.cli import output
+from ctl.cli import screens
 from ctl.cli.output import number
-from ctl.model.certificate import DeviationFigures, JudgedSeries, ParityFigures
+from ctl.cli.screens import Column, Terminal
+from ctl.model.certificate import Counterfactuals, JudgedSeries, ParityFigures
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
-    from ctl.model.certificate import Certificate, Component, NotComputed, SeriesDescription
+    from ctl.model.certificate import Certificate, Component, NotComputed
+    from ctl.model.findings import LayerReport
 
 _CAUSES: Final = {
-    "basis": "closes of the same contract differ: settlement against last trade, session against UTC day",
-    "timing": "the sides held different contracts around the roll",
+    "timing": "other contracts around the roll",
     "unmatched": "a roll of one side alone",
-    "contract": "different contracts, or contracts that are not known",
-    "reference_residual": "the reference's adjusted series does not follow from its own rolls",
+    "contract": "other contracts, or contracts that are not known",
+    "print": "one close off both neighbours",
+    "reference_residual": "the reference's own series do not agree",
     "canonical_residual": "our series is not adjusted by differences",
 }
 # Below this, in ticks, a drift is rounding of floats, and its causes are noise.
 _NO_DRIFT_TICKS: Final = 1e-6
 _CAUSES_SHOWN: Final = 3
+_YEARS_OF_CURVE: Final = 2  # fewer years have no curve
 
 _ALTERNATIVES: Final = {
     "daily": "the vendor's daily bars",
@@ -31,120 +36,223 @@ _ALTERNATIVES: Final = {
     "session": "session-true bars",
     "session_settlement": "session-true bars and settlement closes",
 }
+_SHORT: Final = {**_ALTERNATIVES, "daily": "daily bars", "session_settlement": "session, settlement"}
 _BETTER: Final = ("ERROR", "REJECT", "WATCH", "ACCEPT")
-_BASES: Final = {
-    "last_trade": "closes at the last trade",
-    "settlement": "closes at the settlement",
-    "utc_day": "bars of UTC days",
-    "exchange_session": "bars of exchange sessions",
-}
+_CLOSES: Final = {"last_trade": "last trades", "settlement": "settlements"}
+_SESSIONS: Final = {"utc_day": "UTC days", "exchange_session": "exchange sessions"}
+_TITLES: Final = {"functional parity": "parity"}
+# Findings that explain roll counts, and gaps and drift, beyond their limits; the first found leads.
+_OF_ROLLS: Final = (
+    "MONTH_CYCLE_MISMATCH", "ROLL_RULE_CHANGED", "ROLL_RULE_MISMATCH", "REFERENCE_INCONSISTENT", "NO_FINGERPRINT_MATCH",
+    "UNATTRIBUTED_STEP", "INDISTINGUISHABLE_CONTRACTS",
+)  # fmt: skip
+_OF_PRICES: Final = (
+    "INVERTED_ADJUSTMENT", "ADJUSTMENT_MISMATCH", "GAPS_TAKEN_LATE", "GAPS_FROM_OPENS", "REFERENCE_INCONSISTENT",
+)  # fmt: skip
+_ROLL_REASONS: Final = frozenset({"PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE"})
 
 
 def print_certificate(
-    certificate: Certificate, files: Sequence[str], *, explain: bool, simulated: bool = False
+    certificate: Certificate,
+    files: Sequence[str],
+    *,
+    explain: bool,
+    simulated: bool = False,
+    workspace: bool = False,
 ) -> None:
-    """The verdict, the layers and the figures behind it; with `explain` the story."""
-    print(f"{certificate.symbol}: {certificate.decision}" + (f"   ({output.SIMULATED})" if simulated else ""))
-    for reason in certificate.reasons:
-        print(f"  {reason.severity} {reason.code}: {reason.text}")
-    rows = []
-    for name, layer in certificate.layers.items():
-        texts = [check.text for check in layer.findings if check.status not in ("PASS", "NOT_RUN")]
-        rows.append((name, layer.title, layer.status, "\n".join(texts) or layer.text))
-    output.print_table(("layer", "", "status", "findings"), rows)
-    for line in _figures(certificate):
-        print(f"  {line}")
+    """The verdict, the layers and the figures behind it; with `explain` what would change it.
+
+    workspace: the symbol is one of a workspace's, whose commands can follow.
+    """
+    on = screens.terminal()
+    lines = [*_head(certificate, on, simulated=simulated), "", *_layers(certificate, on)]
     if explain:
-        _explain(certificate)
-    output.print_files(files)
+        for block in (_drift(certificate, on), _series(certificate, on), _what_changes(certificate, on)):
+            lines += ["", *block] if block else []
+    if files:
+        folder = PurePath(files[0]).parent
+        text = f"{folder}: {', '.join(PurePath(file).name for file in files)}"
+        lines += ["", *screens.wrapped(text, on, first="Written    ", indent=" " * 11)]
+    if workspace:
+        lines.append(f"next: {_next(certificate, explain=explain)}")
+    screens.show(lines, on)
 
 
-def _figures(certificate: Certificate) -> Iterator[str]:
-    overlap = certificate.overlap
-    if overlap is not None:
-        rolls = "rolls not compared"
-        deviation = certificate.layers.L4.values
-        if isinstance(deviation, DeviationFigures):
-            rolls = (
-                f"closes {100 * deviation.mean_deviation:.3f} % apart on average, at most "
-                f"{100 * deviation.max_deviation:.2f} % on {deviation.max_deviation_session}"
-            )
-        if certificate.n_paired is not None:
-            rolls = (
-                f"rolls {certificate.n_canonical} against {certificate.n_reference}, {certificate.n_paired} paired "
-                f"({certificate.n_pass} same session), {certificate.n_fail} unmatched"
-            )
-        span = f"{overlap.first_session} to {overlap.last_session}"
-        yield f"{overlap.shared_sessions} shared sessions {span}; {rolls}"
-    if certificate.mean_drift is not None and certificate.ledger is not None:
-        yield (
-            f"gap difference mean {number(certificate.mean_gap_diff)} max {number(certificate.max_gap_diff)}; "
-            f"drift mean {number(certificate.mean_drift)} max {number(certificate.max_drift)} "
-            f"({certificate.quote_unit})"
-        )
+# ---------------------------------------------------------------- verdict, cause, cure
 
 
-def _explain(certificate: Certificate) -> None:
-    """The largest causes of the drift, what would change the verdict, and what would not."""
-    _print_causes(certificate)
-    rebuilt, unit = certificate.rebuilt, certificate.quote_unit
-    if isinstance(rebuilt, JudgedSeries):
-        drift = f"mean drift {number(rebuilt.mean_drift)} {unit}"
-        print(f"Rebuilt on the reference's rolls: {rebuilt.decision}, {drift}")
-    if certificate.counterfactuals is not None:
-        again = certificate.counterfactuals.read_again
-        if isinstance(again, JudgedSeries):
-            print(
-                "Read with our rolls where the reference's closes cannot tell contracts apart: "
-                f"{again.decision}, {again.n_pass} pass, {again.n_watch} watch, {again.n_fail} fail"
-            )
-        for line in _alternative_lines(certificate, certificate.counterfactuals.alternatives):
-            print(line)
-    if certificate.acceptance.policy != "e1":
-        print(f"What would change the verdict: {_flip_text(certificate)}")
-    basis = certificate.layers.L0.finding("adjustment_basis")
-    if basis is not None:
-        print(f"Adjustment basis: {basis.text}")
-    functional = certificate.layers.L5
-    if functional.status != "NOT_RUN":
-        print(f"What it costs in trades: {functional.text}")
-    if isinstance(functional.values, ParityFigures):
-        for line in _r_by_cause(functional.values):
-            print(line)
+def _head(certificate: Certificate, on: Terminal, *, simulated: bool) -> list[str]:
+    reason = certificate.reasons[0].text if certificate.reasons else ""
+    span = certificate.overlap
+    data = f"data to {span.last_session}" if span is not None else ""
+    said = [f"{certificate.symbol}: {certificate.decision}", reason, data, "simulated market" if simulated else ""]
+    lines = screens.parts(said, on)
+    for other in certificate.reasons[1:]:
+        lines += screens.wrapped(other.text, on, first="and    ", indent=" " * 7)
+    found = {"Cause:": cause(certificate), "Cure:": cure(certificate)}
+    return lines + screens.facts({name: text for name, text in found.items() if text != reason}, on)
 
 
-def _r_by_cause(parity: ParityFigures) -> Iterator[str]:
-    """What ours less the reference's R comes from, the largest first, and the sum."""
-    if parity.moved_note is not None:
-        yield f"R by cause: not known: {parity.moved_note}"
-        return
-    told = sorted((item for item in parity.moved if item.triggers), key=lambda item: -abs(item.delta_r))
-    total = parity.canonical_total_r - parity.reference_total_r
-    parts = ", ".join(f"{item.name} {item.delta_r:+.2f}" for item in told)
-    yield f"R by cause: {parts}; sum {total:+.2f}" if told else "R by cause: no trade differs"
+def cause(certificate: Certificate) -> str:
+    """What the decision rests on, in words; empty where it is an ACCEPT or its reason says all."""
+    codes = {reason.code for reason in certificate.reasons}
+    told = {made.code: made.text for _, layer in certificate.layers.items() for made in layer.findings if made.code}
+    order = [*(_OF_ROLLS if codes & _ROLL_REASONS else ()), *(_OF_PRICES if codes else ())]
+    text = next((told[code] for code in order if code in told), "")
+    if text or not codes & {"MEAN_DRIFT", "MEAN_GAP_DIFF"} or certificate.ledger is None:
+        return text
+    largest = next(iter(certificate.ledger.components), None)
+    if largest is None:
+        return ""
+    share = f" ({100 * largest.share:.1f} %)" if largest.share is not None else ""
+    if largest.name == "basis":
+        return basis_words(certificate) + share
+    if largest.name.partition(":")[2].rpartition(":")[0] in _unadjusted_blocks(certificate):
+        return told["UNADJUSTED_ROLL"] + share
+    return f"{largest.name}: {_why(certificate, largest.name)}{share}"
 
 
-def _print_causes(certificate: Certificate) -> None:
-    ledger, tick = certificate.ledger, certificate.tick
+def cure(certificate: Certificate) -> str:
+    """Which series of ours, or which rule, would do better; empty where none is known."""
+    best = _best_alternative(certificate)
+    if best is not None:
+        name, judged = best
+        drift = f"mean drift {number(judged.mean_drift)}"
+        return f"{_ALTERNATIVES.get(name, name)} make it {judged.decision}, {drift}"
+    if {reason.code for reason in certificate.reasons} & _ROLL_REASONS:
+        for code in ("MONTH_CYCLE_MISMATCH", "ROLL_RULE_MISMATCH"):
+            for made in certificate.layers.L2.findings:
+                if made.code == code:
+                    options = made.evidence.get("options") or (
+                        f"--months {made.evidence['months']}" if "months" in made.evidence else ""
+                    )
+                    return f"build with {options}" if options else ""
+    return ""
+
+
+def _best_alternative(certificate: Certificate) -> tuple[str, JudgedSeries] | None:
+    """The first of our other series, the least changed, that makes the decision better."""
+    if certificate.counterfactuals is None:
+        return None
+    for name in _ALTERNATIVES:
+        judged = certificate.counterfactuals.alternatives.get(name)
+        if isinstance(judged, JudgedSeries) and _better(judged.decision, certificate.decision):
+            return name, judged
+    return None
+
+
+def _better(decision: str, than: str) -> bool:
+    return _BETTER.index(decision) > _BETTER.index(than)
+
+
+def basis_words(certificate: Certificate) -> str:
+    """Why closes of the same contract differ, where the stated bases say so."""
+    inputs = certificate.inputs
+    ours, theirs = inputs.canonical, inputs.reference_unadjusted or inputs.reference_adjusted
+    if ours is not None and theirs is not None:
+        vendor = inputs.reference_vendor or "the reference"
+        closes = [_CLOSES.get(side.close_basis) for side in (ours, theirs)]
+        if None not in closes and closes[0] != closes[1]:
+            return f"our closes are {closes[0]}, {vendor}'s are {closes[1]}"
+        bars = [_SESSIONS.get(side.session_basis) for side in (ours, theirs)]
+        if None not in bars and bars[0] != bars[1]:
+            return f"our bars are {bars[0]}, {vendor}'s are {bars[1]}"
+    return "closes differ, reason not stated"
+
+
+# ---------------------------------------------------------------- layers
+
+
+def _layers(certificate: Certificate, on: Terminal) -> list[str]:
+    titles = {name: _TITLES.get(layer.title, layer.title) for name, layer in certificate.layers.items()}
+    width = max(map(len, titles.values()))
+    rows = {}
+    for name, layer in certificate.layers.items():
+        rows[f"{name} {titles[name]:{width}}  {layer.status:<7}"] = _layer_text(certificate, name, layer, on)
+    return screens.facts(rows, on)
+
+
+def _layer_text(certificate: Certificate, name: str, layer: LayerReport[object], on: Terminal) -> str:
+    told = [made.text for made in layer.findings if made.status not in ("PASS", "NOT_RUN")]
+    if name == "L4" and certificate.ledger is not None:
+        limit = next((made for made in layer.findings if made.check == "mean_drift"), None)
+        told = [text for text in told if limit is None or text != limit.text]
+        return "; ".join([f"mean drift {_against(certificate)}", *_by_year(certificate, on), *told])
+    return "; ".join(told) or layer.text
+
+
+def _against(certificate: Certificate) -> str:
+    return f"{number(certificate.mean_drift)}, largest {number(certificate.max_drift)} ({certificate.quote_unit})"
+
+
+def _by_year(certificate: Certificate, on: Terminal) -> list[str]:
+    """Mean |drift| of the first and the last year, and a curve from zero to the most between them."""
+    table = certificate.tables.get("L4_drift.csv")
+    if table is None:
+        return []
+    import polars as pl
+
+    years = table.group_by(pl.col("session").dt.year().alias("year"), maintain_order=True).agg(
+        pl.col("drift").abs().mean()
+    )
+    means = years["drift"].to_list()
+    if len(means) < _YEARS_OF_CURVE or not any(means):
+        return []
+    curve = screens.sparkline(means, 0.0, max(means), on)
+    first, last = years["year"][0], years["year"][-1]
+    return [f"by year: {number(means[0])} in {first} {curve} {number(means[-1])} in {last}"]
+
+
+# ---------------------------------------------------------------- with --explain
+
+
+def _drift(certificate: Certificate, on: Terminal) -> list[str]:
+    """The largest components of the drift with signed points that add up, the others and the total."""
+    ledger = certificate.ledger
     if ledger is None:
-        return
-    if ledger.mean_drift <= _NO_DRIFT_TICKS * tick:
-        print("\nNo drift: both series move alike on every session")
-        return
-    unit = certificate.quote_unit
-    print(f"\nWhere the drift comes from (share of the mean; the shares sum to 1; {unit}):")
+        return []
+    if ledger.mean_drift <= _NO_DRIFT_TICKS * certificate.tick:
+        return ["no drift: both series move alike on every session"]
     shown: list[Component] = [item for item in ledger.components[:_CAUSES_SHOWN] if item.mean]
-    rows = [
-        (
-            item.name, f"{100 * (item.share or 0.0):.1f} %", number(item.mean), number(item.mean / tick),
-            number(item.max),
-        )
-        for item in shown
-    ]  # fmt: skip
-    output.print_table(("component", "share", "mean", "mean (ticks)", "max"), rows, right=(1, 2, 3, 4))
-    unadjusted = _unadjusted_blocks(certificate)
-    for item in shown:
-        print(f"  {item.name}: {_cause(item.name, unadjusted)}")
+    others: list[Component] = ledger.components[len(shown) :]
+
+    digits = max(2, -floor(log10(certificate.tick) + 1e-9))
+
+    def row(name: str, share: float, largest: float, why: str) -> tuple[str, ...]:
+        return name, f"{100 * share:.1f} %", f"{share * ledger.mean_drift:.{digits}f}", number(largest), why
+
+    rows = [row(item.name, item.share or 0.0, item.max, _why(certificate, item.name)) for item in shown]
+    if others:
+        # What is left of the rounded figures, so that those shown add up.
+        left = 1.0 - sum(round(item.share or 0.0, 3) for item in shown)
+        points = round(ledger.mean_drift, digits) - sum(float(cells[2]) for cells in rows)
+        name, largest = counted(len(others), "other"), max(item.max for item in others)
+        rows.append((name, f"{100 * left:.1f} %", f"{points:.{digits}f}", number(largest), ""))
+    rows.append(row("total", 1.0, ledger.max_drift, "mean of |drift|"))
+    columns = (
+        Column("drift from"), Column("share", right=True), Column("points", right=True), Column("largest", right=True),
+        Column("why", least=60),
+    )  # fmt: skip
+    return screens.table(columns, rows, on, prose="why")
+
+
+def _why(certificate: Certificate, component: str) -> str:
+    """What a component of the ledger stands for, in a trader's words."""
+    kind, _, rest = component.partition(":")
+    block, _, effect = rest.rpartition(":")
+    match kind, effect:
+        case "basis", _:
+            return basis_words(certificate)
+        case "gap", "price" if block in _unadjusted_blocks(certificate):
+            return "the reference left this gap in its adjusted series"
+        case "gap", "date":
+            return "the sides rolled on different sessions"
+        case "gap", "price":
+            return "same session, other closes"
+        case "gap", _:
+            return "the sides' gaps differ"
+        case _:
+            return _CAUSES.get(kind, "")
 
 
 def _unadjusted_blocks(certificate: Certificate) -> frozenset[str]:
@@ -153,77 +261,81 @@ def _unadjusted_blocks(certificate: Certificate) -> frozenset[str]:
     return frozenset() if told is None else frozenset(roll["block"] for roll in told.evidence["rolls"])
 
 
-def _cause(component: str, unadjusted: frozenset[str]) -> str:
-    """What a component of the ledger stands for, in a trader's words."""
-    kind, _, rest = component.partition(":")
-    block, _, effect = rest.rpartition(":")
-    match kind, effect:
-        case "gap", "price" if block in unadjusted:
-            return "the reference left this roll's gap in its adjusted series"
-        case "gap", "date":
-            return "the sides rolled on different sessions"
-        case "gap", "price":
-            return "same session, other closes: settlement against last trade, or a vendor's error"
-        case "gap", _:
-            return "the sides' gaps differ"
-        case _:
-            return _CAUSES.get(kind, "")
+def _series(certificate: Certificate, on: Terminal) -> list[str]:
+    """Our series as built, on the reference's rolls and from other bars and closes, each judged the same way."""
+    if certificate.mean_drift is None or certificate.ledger is None:
+        return []
+    rows = [("as built", certificate.decision, number(certificate.mean_drift), *_as_built_r(certificate))]
+    told = {}
+    others: list[tuple[str, JudgedSeries | NotComputed | None]] = [("rebuilt", certificate.rebuilt)]
+    counterfactuals = certificate.counterfactuals
+    if counterfactuals is not None:
+        named = sorted(counterfactuals.alternatives, key=[*_ALTERNATIVES, *sorted(counterfactuals.alternatives)].index)
+        others += [(_SHORT.get(name, name), counterfactuals.alternatives[name]) for name in named]
+        if isinstance(counterfactuals.read_again, JudgedSeries):
+            others.append(("read again", counterfactuals.read_again))
+    for label, judged in others:
+        if isinstance(judged, JudgedSeries):
+            figures = judged.functional.figures
+            trades = "" if judged.functional.trades is None else str(judged.functional.trades)
+            rows.append((label, judged.decision, number(judged.mean_drift), trades, *_r(figures)))
+        elif judged is not None:
+            why = {"NOT_RUN": "not run: ", "ERROR": "could not be computed: "}.get(judged.status, "")
+            told[f"{label}:"] = f"{why}{judged.text}"
+    columns = (
+        Column("series"), Column("decision"), Column("drift", right=True), Column("trades", right=True, least=70),
+        Column("total R", right=True), Column("minus reference", right=True, least=80),
+    )  # fmt: skip
+    return screens.table(columns, rows, on) + [
+        line for name, text in told.items() for line in screens.wrapped(text, on, first=f"{name} ", indent="  ")
+    ]
 
 
-def _alternative_lines(
-    certificate: Certificate, alternatives: Mapping[str, JudgedSeries | NotComputed]
-) -> Iterator[str]:
-    """What the decision would be with other closes of ours, and whether that names its cause."""
-    better: list[tuple[str, JudgedSeries]] = []
-    ran = 0
-    for name in sorted(alternatives, key=[*_ALTERNATIVES, *sorted(alternatives)].index):
-        item, label = alternatives[name], _ALTERNATIVES.get(name, name)
-        if not isinstance(item, JudgedSeries):
-            why = "not run" if item.status == "NOT_RUN" else "could not be computed"
-            yield f"With {label}: {why}: {item.text}"
-            continue
-        ran += 1
-        as_built = f"{number(certificate.mean_drift)} as built, {certificate.quote_unit}"
-        traded = item.functional.text
-        if item.functional.figures is not None:
-            figures = item.functional.figures
-            traded = f"{counted(item.functional.trades or 0, 'trade')}, {figures.canonical_total_r:+.2f} R"
-            traded += f" against {figures.reference_total_r:+.2f}"
-        yield f"With {label}: {item.decision}, mean drift {number(item.mean_drift)} ({as_built}); {traded}"
-        if _BETTER.index(item.decision) > _BETTER.index(certificate.decision):
-            better.append((name, item))
-    if better:
-        yield _basis_cause(certificate, *better[0])
-    elif ran and certificate.decision != "ACCEPT":
-        yield "Other closes do not turn the decision: its cause lies elsewhere"
+def _as_built_r(certificate: Certificate) -> tuple[str, str, str]:
+    figures = certificate.layers.L5.values
+    if not isinstance(figures, ParityFigures):
+        return "", "", ""
+    trades = certificate.tables["L5_trades.csv"]["canonical_r"]
+    return (str(len(trades) - trades.null_count()), *_r(figures))
 
 
-def _basis_cause(certificate: Certificate, name: str, judged: JudgedSeries) -> str:
-    """Which difference of basis the decision rests on: that between our bars and those that turn it."""
-    inputs = certificate.inputs
-    ours, other = inputs.canonical, inputs.alternatives[name]
-    reference = inputs.reference_unadjusted or inputs.reference_adjusted
-    label = _ALTERNATIVES.get(name, name).capitalize()
-    text = f"{label} turn {certificate.decision} into {judged.decision}"
-    if ours is None or other is None or reference is None:
-        return text
-    changed = [basis for basis, other_basis in zip(_bases(ours), _bases(other), strict=True) if basis != other_basis]
-    theirs = [basis for basis, ours_of in zip(_bases(reference), _bases(ours), strict=True) if ours_of in changed]
-    if changed == theirs:
-        return text
-    our_bases, their_bases = (" with ".join(_BASES[basis] for basis in side) for side in (changed, theirs))
-    return f"{text}: the cause is our {our_bases} against the reference's {their_bases}"
+def _r(figures: ParityFigures | None) -> tuple[str, str]:
+    if figures is None:
+        return "", ""
+    return f"{figures.canonical_total_r:+.2f}", f"{figures.canonical_total_r - figures.reference_total_r:+.2f}"
 
 
-def _bases(series: SeriesDescription) -> tuple[str, str]:
-    return series.session_basis, series.close_basis
+def _what_changes(certificate: Certificate, on: Terminal) -> list[str]:
+    told: dict[str, str] = {}
+    if certificate.acceptance.policy != "e1":
+        told["Would change it:"] = _flip_text(certificate)
+    if certificate.path_range is not None:
+        low, high = (number(end) for end in (certificate.path_range.low, certificate.path_range.high))
+        told["In other orders:"] = f"mean drift {low} to {high} where the gap differences change places (5 to 95 %)"
+    basis = certificate.layers.L0.finding("adjustment_basis")
+    told["Adjusted for:"] = "" if basis is None else basis.text
+    if isinstance(certificate.layers.L5.values, ParityFigures):
+        told["R by cause:"] = _r_by_cause(certificate.layers.L5.values)
+    return screens.facts(told, on)
+
+
+def _r_by_cause(parity: ParityFigures) -> str:
+    """What ours less the reference's R comes from, the largest first, and the sum."""
+    if parity.moved_note is not None:
+        return f"not known: {parity.moved_note}"
+    told = sorted((item for item in parity.moved if item.triggers), key=lambda item: -abs(item.delta_r))
+    total = parity.canonical_total_r - parity.reference_total_r
+    parts = ", ".join(f"{item.name} {item.delta_r:+.2f}" for item in told)
+    return f"{parts}; sum {total:+.2f}" if told else "no trade differs"
 
 
 def _flip_text(certificate: Certificate) -> str:
     flip = certificate.smallest_flip
     if flip is not None:
         exact = "" if flip.exact else " (found greedily: a smaller set may exist)"
-        return f"without {', '.join(flip.units)} it is {flip.decision}{exact}"
+        drift = "" if flip.mean_drift is None else f", {number(flip.mean_drift)}"
+        text = f"without {', '.join(flip.units)} {flip.decision}{drift}{exact}"
+        return text + ("; no roll by itself" if flip.units == ("basis",) and not _a_roll_would(certificate) else "")
     if certificate.decision == "ACCEPT":
         return "nothing is to be changed"
     if certificate.rule_mismatch:
@@ -235,3 +347,21 @@ def _flip_text(certificate: Certificate) -> str:
     if certificate.mean_drift is None:
         return "the layers that did not run must run first"
     return "no set of up to ten causes"
+
+
+def _a_roll_would(certificate: Certificate) -> bool:
+    """Whether one of the largest blocks, removed alone, makes the decision better."""
+    removed = certificate.counterfactuals
+    return isinstance(removed, Counterfactuals) and any(
+        item.unit.startswith("block:") and _better(item.decision, certificate.decision) for item in removed.removals
+    )
+
+
+def _next(certificate: Certificate, *, explain: bool) -> str:
+    """The command that goes on from here."""
+    symbol = certificate.symbol
+    if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
+        return f"ctl data show {symbol}"
+    if not explain and certificate.decision != "ACCEPT":
+        return f"ctl certify {symbol} --explain"
+    return "ctl plan"

@@ -157,7 +157,7 @@ def certify(
         documents[symbol] = dict(certificate.document)
         if not json:
             written = [workspace.relative(path) for path in files]
-            print_certificate(certificate, written, explain=explain, simulated=workspace.simulated)
+            print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
     if json:
         output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
     return EXIT_ERROR if failed else EXIT_OK

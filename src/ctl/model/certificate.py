@@ -373,9 +373,9 @@ class LedgerSummary:
 
 @dataclass(frozen=True, slots=True)
 class NotComputed:
-    """A counterfactual that lacks an input, or could not finish, and why."""
+    """A counterfactual that lacks an input, could not finish, or rests on rolls that are in doubt, and why."""
 
-    status: Literal["NOT_RUN", "ERROR"]
+    status: Literal["NOT_RUN", "ERROR", "RECOVERY_DOUBTFUL"]
     text: str
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers import gap_timing
+from ctl.certification.recovery.fingerprint import SAME_PRICE_TICKS
 from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
@@ -82,7 +83,10 @@ def check_timing(window: Window, alignment: RollAlignment, gaps: RollGaps) -> li
     late = gap_timing.gaps_taken_late(gaps.reference, *place, closes, tick=tick)
     opens = None
     contracts = window.request.contracts
-    if contracts is not None and contracts.frame["open"].null_count() < contracts.frame.height:
+    # Spreads of other closes than ours, settlements say, can lie nearer our opens than our closes without being them.
+    off_ours = window.recovered.median_residual_ticks
+    alike = off_ours is not None and off_ours <= SAME_PRICE_TICKS
+    if alike and contracts is not None and contracts.frame["open"].null_count() < contracts.frame.height:
         prices = ContractCloses.from_bars(contracts, "open")
         opens = gap_timing.gaps_from_opens(gaps.reference, *place, closes, prices, tick=tick)
     return gap_timing.check_timing(late, opens)

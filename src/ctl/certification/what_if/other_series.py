@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
@@ -16,6 +16,7 @@ from ctl.certification.layers import drift, functional, roll_gaps, roll_schedule
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.measures import take_measures
 from ctl.certification.series_arrays import canonical_arrays
+from ctl.certification.tolerance import exceeds
 from ctl.certification.what_if import removals
 from ctl.certification.what_if.removals import Board
 from ctl.certification.window import build_window
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from ctl.model.certificate import Removals
     from ctl.model.findings import Decision, LayerResult
 
+RECOVERY_DOUBTFUL: Final = "RECOVERY_DOUBTFUL"
+# The right rolls can drift a little more than ours, whose gap differences happen to cancel.
+DOUBTFUL_FROM: Final = 1.1
 _AS_CERTIFIED_ALONE = NotRun("only the certified series' trades are traced to ingredients")
 Measured = TypeVar("Measured")
 Judged = JudgedSeries | NotComputed
@@ -59,7 +63,18 @@ class WhatIfs:
 def rebuilt(examination: Examination) -> Judged:
     """The canonical series built on the reference's own rolls: data parity, apart from the roll rule."""
     series = examination.on_reference_rolls
-    return _judged(examination, lambda window: series if isinstance(series, NotRun) else judge(window, series))
+    judged = _judged(examination, lambda window: series if isinstance(series, NotRun) else judge(window, series))
+    explained = examination.drift.measured
+    if isinstance(judged, NotComputed) or isinstance(explained, NotRun):
+        return judged
+    as_built = explained.drift.figures.mean_drift
+    if not exceeds(judged.mean_drift, max(DOUBTFUL_FROM * as_built, as_built + examination.request.tick)):
+        return judged
+    text = (
+        "the rolls recovered from the reference are in doubt: our contracts drift more on them "
+        f"({judged.mean_drift:.6g}) than as built ({as_built:.6g}), so they give no verdict"
+    )
+    return NotComputed(RECOVERY_DOUBTFUL, text)
 
 
 def what_ifs(examination: Examination, decision: Decision, as_rebuilt: Judged) -> WhatIfs:
