@@ -49,6 +49,9 @@ _OF_ROLLS: Final = (
 _OF_PRICES: Final = (
     "INVERTED_ADJUSTMENT", "ADJUSTMENT_MISMATCH", "GAPS_TAKEN_LATE", "GAPS_FROM_OPENS", "REFERENCE_INCONSISTENT",
 )  # fmt: skip
+_LIMITS: Final = frozenset({
+    "PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE", "MEAN_GAP_DIFF", "MEAN_DRIFT", "MEAN_DEVIATION", "MAX_DEVIATION",
+})  # fmt: skip
 _ROLL_REASONS: Final = frozenset({"PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE"})
 
 
@@ -82,13 +85,16 @@ def print_certificate(
 
 
 def _head(certificate: Certificate, on: Terminal, *, simulated: bool) -> list[str]:
-    reason = certificate.reasons[0].text if certificate.reasons else ""
+    told = [
+        reason.text if reason.code in _LIMITS else f"{reason.code}: {reason.text}" for reason in certificate.reasons
+    ]
+    reason = told[0] if told else ""
     span = certificate.overlap
     data = f"data to {span.last_session}" if span is not None else ""
     said = [f"{certificate.symbol}: {certificate.decision}", reason, data, "simulated market" if simulated else ""]
     lines = screens.parts(said, on)
-    for other in certificate.reasons[1:]:
-        lines += screens.wrapped(other.text, on, first="and    ", indent=" " * 7)
+    for other in told[1:]:
+        lines += screens.wrapped(other, on, first="and    ", indent=" " * 7)
     found = {"Cause:": cause(certificate), "Cure:": cure(certificate)}
     return lines + screens.facts({name: text for name, text in found.items() if text != reason}, on)
 
@@ -178,7 +184,21 @@ def _layer_text(certificate: Certificate, name: str, layer: LayerReport[object],
         limit = next((made for made in layer.findings if made.check == "mean_drift"), None)
         told = [text for text in told if limit is None or text != limit.text]
         return "; ".join([f"mean drift {_against(certificate)}", *_by_year(certificate, on), *told])
+    if name == "L2" and certificate.n_paired is not None:
+        schedule = layer.finding("schedule")
+        told = [text for text in told if schedule is None or text != schedule.text]
+        return "; ".join((_paired(certificate), *told))
+    span = certificate.overlap
+    if name == "L0" and span is not None:
+        told.append(f"{span.shared_sessions} shared sessions from {span.first_session}")
+        told = told if len(told) > 1 else [layer.text, *told]
     return "; ".join(told) or layer.text
+
+
+def _paired(certificate: Certificate) -> str:
+    rolls = f"{certificate.n_paired} of {max(certificate.n_canonical or 0, certificate.n_reference or 0)} rolls paired"
+    alone = f", {certificate.n_fail} without a partner" if certificate.n_fail else ""
+    return f"{rolls}, {certificate.n_pass} on the same session{alone}"
 
 
 def _against(certificate: Certificate) -> str:
