@@ -18,6 +18,8 @@ from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused
 from ctl.flows import next_open, portfolio
 from ctl.flows.portfolio import Certified, SymbolOutcome
+from ctl.flows.run_statistics import of_portfolio
+from ctl.flows.trials import Trials
 from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 SUMMARY_ENDING = "_portfolio_run.json"
 TRADES_ENDING = "_trades.parquet"
+MOST_VARIED = 50
+"""Symbols up to which a run also computes the R under other rolls; it takes as long as building them eight times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,8 @@ def execute(
     Whatever one symbol raises becomes its ERROR, and the others still run.
     """
     require_pass(gate_pass, profile_sha256=plan.profile.digest)
+    trials = Trials.read(workspace)
+    vary_rolls = sum(entry.action == "RUN" for entry in plan.entries) <= MOST_VARIED
     for entry in plan.entries:
         if entry.action == "SKIP":
             yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "SKIPPED", entry.reason))
@@ -204,6 +210,8 @@ def execute(
                     instant=instant,
                     timeframe=plan.timeframe,
                     as_of=options.as_of,
+                    trials=trials,
+                    vary_rolls=vary_rolls,
                 )
                 _require_writable(outcome)
             except CtlError as error:
@@ -250,7 +258,9 @@ def summarise(
     shipped one has none: its levels are its own.
     """
     results = tuple(outcome.run for outcome in outcomes)
+    measured = [outcome.measured for outcome in outcomes if outcome.measured is not None]
     executed = any(result.status == "EXECUTED" for result in results)
+    metrics = portfolio.metrics(outcomes) if executed else None
     sheet, risk = None, None
     if executed and strategy == registry.DEFAULT:
         missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
@@ -266,7 +276,8 @@ def summarise(
         plan=plan,
         gate_result=decision,
         symbol_run_results=results,
-        portfolio=portfolio.metrics(outcomes).document() if executed else None,
+        portfolio=None if metrics is None else metrics.document(),
+        statistics=None if metrics is None or not measured else of_portfolio(measured, metrics, Trials.read(workspace)),
         orders=sheet,
         risk=risk,
         trades=None,

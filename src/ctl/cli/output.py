@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ctl.model.bars import SeriesMeta
     from ctl.model.orders import Order, OrderSheet, RiskState
     from ctl.model.paper import PaperReport
-    from ctl.model.run import OpsLog, RunSummary
+    from ctl.model.run import OpsLog
     from ctl.run_orchestrator import Run
     from ctl.strategy.protocol import Result
 
@@ -168,35 +168,6 @@ def print_backtest(result: Result) -> None:
             print(f"  {trigger.status}: trigger of {found['trigger_session']}, stop {found['stop']:.6g}")
 
 
-def print_run(summary: RunSummary, summary_path: str | None) -> None:
-    """Per symbol what a run did, in R; then the portfolio."""
-    from ctl.run_orchestrator import SUMMARY_ENDING, TRADES_ENDING
-
-    print()
-    executed = {item.symbol: item.metrics for item in summary.symbol_run_results if item.metrics is not None}
-    if executed:
-        rows = dict(executed)
-        if summary.portfolio is not None and len(executed) > 1:
-            rows["portfolio"] = summary.portfolio
-        _print_metrics(rows)
-    for item in summary.symbol_run_results:
-        if item.status != "EXECUTED":
-            print(f"{item.symbol}: {item.status}" + (f" ({item.reason})" if item.reason else ""))
-        for note in item.extra.get("notes", []):
-            print(f"{item.symbol}: {note}")
-        for trade in item.extra.get("open", []):
-            print(
-                f"{item.symbol}: open; entered {trade['entry_session']} at {trade['entry_price']:.6g}, "
-                f"stop {trade['stop_price']:.6g}, {trade['r_theoretical']:+.2f} R"
-            )
-    if summary.orders is not None:
-        print_orders(summary.orders, summary.risk)
-    if summary_path is not None:
-        print(f"\nrun summary  {summary_path}")
-        if executed:
-            print(f"trades       {summary_path.replace(SUMMARY_ENDING, TRADES_ENDING)}")
-
-
 def print_orders(sheet: OrderSheet, risk: RiskState | None) -> None:
     """The orders for the next open, what holds beyond them, and the risk budget."""
     print()
@@ -279,13 +250,12 @@ def _what(order: Order) -> str:
     return f"{order.side} {order.tranche}" if order.tranche else str(order.side)
 
 
-def print_ops(log: OpsLog, log_path: str) -> None:
+def ops_facts(log: OpsLog, log_path: str) -> dict[str, str]:
     """What the weekly cycle left, and how long each stage took."""
+    facts = {"Written": ", ".join(filter(None, (log.summary_path, log_path)))}
     if log.retention is not None and log.retention.removed:
-        verb = "would remove" if log.dry_run else "removed"
-        print(f"retention    {verb} {len(log.retention.removed)} files")
-    stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in log.durations.items())
-    print(f"ops log      {log_path}   ({stages})")
+        facts["Retention"] = f"{'would remove' if log.dry_run else 'removed'} {len(log.retention.removed)} files"
+    return {**facts, "Took": ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in log.durations.items())}
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ctl.gatekeeper import GateDecision
+    from ctl.model.run import RunSummary
     from ctl.model.bars import BarsChoice, ClosesChoice
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.ops.weekly import WeeklyOptions, WeeklyOutcome
@@ -179,8 +180,9 @@ def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str |
 
 
 def run(workspace_path: Path | None, profile_path: Path | None, options: RunOptions, *, json: bool) -> int:
-    """The portfolio run behind the gate."""
+    """The portfolio run behind the gate; a failure where no gating symbol was executed."""
     from ctl import run_orchestrator, store
+    from ctl.cli.run_screen import nothing_ran
 
     instant = clock.now()
     workspace = open_workspace(workspace_path)
@@ -195,9 +197,8 @@ def run(workspace_path: Path | None, profile_path: Path | None, options: RunOpti
     if json:
         output.print_json({**document(done.finished()), "summary_path": written})
     else:
-        print(board(decision, profile, workspace))
-        output.print_run(done.finished(), written)
-    return EXIT_OK
+        _show_run(done.finished(), {"Written": "" if written is None else written})
+    return EXIT_ERROR if nothing_ran(done.finished()) else EXIT_OK
 
 
 def ops(workspace_path: Path | None, options: WeeklyOptions, *, json: bool) -> int:
@@ -231,11 +232,21 @@ def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, *, json: bool) ->
     if json:
         output.print_json(document(log))
         return
+    followed = output.ops_facts(log, workspace.relative(outcome.log_path))
+    if outcome.summary is not None:
+        _show_run(outcome.summary, followed)
+        return
     if outcome.decision is not None and outcome.profile is not None:
         print(board(outcome.decision, outcome.profile, workspace))
-    if outcome.summary is not None:
-        output.print_run(outcome.summary, log.summary_path)
-    output.print_ops(log, workspace.relative(outcome.log_path))
+    on = screens.terminal()
+    screens.show(screens.facts(followed, on), on)
+
+
+def _show_run(summary: RunSummary, after: Mapping[str, str]) -> None:
+    from ctl.cli.run_screen import run_lines
+
+    on = screens.terminal()
+    screens.show(run_lines(summary, after, on), on)
 
 
 def profile_or_refusal(workspace: Workspace, path: Path | None, instant: datetime, *, json: bool) -> OperatingProfile:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
     import numpy.typing as npt
 
@@ -36,6 +38,15 @@ def build(
     from ctl.continuous.series import build as build_series
 
     return build_series(bars, policy, calendar_sessions=calendar_sessions, root=root)
+
+
+def build_each(
+    bars: ContractBars, policies: Iterable[RollPolicy], *, calendar_sessions: npt.NDArray[np.datetime64] | None = None
+) -> Iterator[ContinuousSeries]:
+    """`build` under each policy in turn; bars are checked and laid out once for all with the same eligible months."""
+    from ctl.continuous.series import build_each as build_series
+
+    return build_series(bars, policies, calendar_sessions=calendar_sessions)
 
 
 def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -37,10 +38,31 @@ def build(
     root: str | None = None,
 ) -> ContinuousSeries:
     """Build the continuous series of one root; see `ctl.continuous.build`."""
-    roll_policy.check(policy)
-    rule = rule_of(policy.kind)
+    return next(build_each(bars, [policy], calendar_sessions=calendar_sessions, root=root))
+
+
+def build_each(
+    bars: ContractBars,
+    policies: Iterable[RollPolicy],
+    *,
+    calendar_sessions: npt.NDArray[np.datetime64] | None = None,
+    root: str | None = None,
+) -> Iterator[ContinuousSeries]:
+    """The series of each policy in turn; see `ctl.continuous.build_each`."""
     calendar = None if calendar_sessions is None else calendar_sessions.astype("datetime64[D]").astype(np.int32)
-    layout = lay_out(bars, policy.eligible_months, root, bridge_holes=policy.bridge_holes, calendar=calendar)
+    layouts: dict[tuple[str | None, bool], Layout] = {}
+    for policy in policies:
+        roll_policy.check(policy)
+        eligible = policy.eligible_months, policy.bridge_holes
+        if eligible not in layouts:
+            layouts[eligible] = lay_out(bars, eligible[0], root, bridge_holes=eligible[1], calendar=calendar)
+        yield _build(bars, layouts[eligible], policy, calendar)
+
+
+def _build(
+    bars: ContractBars, layout: Layout, policy: RollPolicy, calendar: npt.NDArray[np.int32] | None
+) -> ContinuousSeries:
+    rule = rule_of(policy.kind)
     warnings = _serial_months(layout, policy)
     _require_measure(layout, policy, rule)
 

@@ -14,8 +14,11 @@ from ctl.flows import inputs, lock_parts, pipeline
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.next_open import NextOpen, next_open
+from ctl.flows.run_statistics import Measured, of_symbol
 from ctl.flows.series import as_traded, canonical_series, require_root
+from ctl.flows.stability import stability
 from ctl.flows.terms import CertifyTerms
+from ctl.flows.trials import NO_TRIALS, Trials, identity
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.run import PlanEntry, Restatement, SymbolRun
 from ctl.model.trades import StrategyResult
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.store import Workspace
-    from ctl.strategy.protocol import Result
 
 _DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate
 
@@ -305,7 +307,7 @@ class SymbolOutcome:
     """
 
     run: SymbolRun
-    result: Result | None = None
+    measured: Measured | None = None
     trades: pl.DataFrame | None = None
     next_open: NextOpen | None = None
 
@@ -319,11 +321,13 @@ def run_symbol(
     instant: datetime,
     timeframe: Timeframe = "daily",
     as_of: date | None = None,
+    trials: Trials = NO_TRIALS,
+    vary_rolls: bool = True,
 ) -> SymbolOutcome:
-    """The profile's strategy on one symbol; raises what keeps it from running.
+    """The profile's strategy on one symbol, with its statistics; raises what keeps it from running.
 
     certified: the symbol as the gate saw it, which is what is run on; None: it does not gate, and is read now, for a
-    command of the instant.
+    command of the instant. trials: what was tried before. vary_rolls: whether the R under other rolls is computed.
     """
     import polars as pl
 
@@ -349,6 +353,19 @@ def run_symbol(
         calendar=config.calendar,
     )
     followed = entry.role == "gating" and strategy.name == registry.DEFAULT
+    held = stability(
+        result.metrics,
+        strategy,
+        series,
+        symbol_inputs.contracts if vary_rolls else None,
+        symbol,
+        calendar=config.calendar,
+        timeframe=timeframe,
+        slippage_per_side=entry.slippage_per_side,
+        tick=entry.tick,
+    )
+    trial = identity(strategy, {}, timeframe, symbol_inputs.policy, symbol_inputs.series)
+    measured = of_symbol(result, trial, held, trials)
     closed, still_open = (
         with_contracts(
             [trade.document() for trade in trades],
@@ -365,6 +382,7 @@ def run_symbol(
             entry.role,
             "EXECUTED",
             metrics=result.metrics.document(),
+            statistics=measured.statistics,
             extra={
                 "strategy": strategy.name,
                 "fingerprint": result.fingerprint,
@@ -376,7 +394,7 @@ def run_symbol(
                 "notes": [*bar_notes(series, calendar=config.calendar), *filter(None, [warm_up_note(result)])],
             },
         ),
-        result=result,
+        measured=measured,
         trades=pl.DataFrame(closed, infer_schema_length=None).with_columns(
             pl.col("^.*_session$").cast(pl.String).str.to_date()
         )
@@ -392,4 +410,4 @@ def metrics(outcomes: Sequence[SymbolOutcome]) -> Metrics:
     """The portfolio's metrics over the symbols that were executed."""
     from ctl.strategy.metrics import portfolio
 
-    return portfolio([outcome.result for outcome in outcomes if outcome.result is not None])
+    return portfolio([outcome.measured.result for outcome in outcomes if outcome.measured is not None])

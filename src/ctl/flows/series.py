@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -48,9 +48,16 @@ def exchange_sessions(frame: pl.DataFrame, calendar: str | None, until: date | N
 
 def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """The continuous series of one root's contracts."""
+    return next(build_each(bars, [policy], calendar))
+
+
+def build_each(
+    bars: ContractBars, policies: Iterable[RollPolicy], calendar: str | None = None
+) -> Iterator[ContinuousSeries]:
+    """The continuous series of one root's contracts under each policy in turn."""
     known = (day for terms in bars.terms.values() for day in (terms.last_trade, terms.first_notice) if day is not None)
     until = max(known, default=None)
-    return continuous.build(bars, policy, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
+    return continuous.build_each(bars, policies, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
 
 
 def canonical_series(symbol_inputs: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.orders import OrderSheet, RiskState
+from ctl.model.statistics import TradeStatistics
 from ctl.model.trades import Timeframe
 
 RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
@@ -172,7 +173,7 @@ class RunPlan:
 class SymbolRun:
     """The result of one symbol in a run. `reason` says why a symbol was skipped or failed; else empty.
 
-    metrics: names of b1.md, None where nothing was executed. extra: what else the strategy says of the symbol.
+    metrics: names of b1.md, with statistics None where nothing was executed. extra: what else the strategy says.
     """
 
     symbol: str
@@ -181,6 +182,7 @@ class SymbolRun:
     reason: str = ""
     code: str | None = None
     metrics: Mapping[str, Any] | None = None
+    statistics: TradeStatistics | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -210,7 +212,8 @@ class TradesFile:
 class RunSummary:
     """`run_summaries/<stamp>_portfolio_run.json`: a finished run.
 
-    portfolio, orders, risk: None where nothing was executed. trades: None until they are written.
+    portfolio, statistics, orders, risk: None where nothing was executed; the first two are of the strategy, every
+    trade at 1 R. trades: None until they are written.
     """
 
     schema_version: Literal[1] = 1
@@ -225,6 +228,7 @@ class RunSummary:
     gate_result: GateResult
     symbol_run_results: tuple[SymbolRun, ...]
     portfolio: Mapping[str, Any] | None
+    statistics: TradeStatistics | None
     orders: OrderSheet | None
     risk: RiskState | None
     trades: TradesFile | None

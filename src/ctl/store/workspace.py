@@ -310,6 +310,11 @@ class Workspace:
         return self.cycle / "paper" / "ledger.jsonl"
 
     @property
+    def trials(self) -> Path:
+        """Folder of the append-only ledger of variants tried; it outlives the cycle."""
+        return self.processed / "trials"
+
+    @property
     def certificates(self) -> Path:
         """Folder with one folder of certificate files per symbol."""
         return self.cycle / "certificates"
