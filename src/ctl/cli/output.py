@@ -250,9 +250,19 @@ def _what(order: Order) -> str:
     return f"{order.side} {order.tranche}" if order.tranche else str(order.side)
 
 
+def written_facts(summary_path: str | None, log_path: str | None = None) -> dict[str, str]:
+    """The run summary and the ops log that were written, by their names."""
+    from ctl.ops.weekly import OPS_ENDING
+    from ctl.run_orchestrator import SUMMARY_ENDING
+
+    named = {"run": (summary_path, SUMMARY_ENDING), "log": (log_path, OPS_ENDING)}
+    names = [f"{what} {Path(path).name.removesuffix(end)}" for what, (path, end) in named.items() if path is not None]
+    return {"Written": ", ".join(names)}
+
+
 def ops_facts(log: OpsLog, log_path: str) -> dict[str, str]:
     """What the weekly cycle left, and how long each stage took."""
-    facts = {"Written": ", ".join(filter(None, (log.summary_path, log_path)))}
+    facts = written_facts(log.summary_path, log_path)
     if log.retention is not None and log.retention.removed:
         facts["Retention"] = f"{'would remove' if log.dry_run else 'removed'} {len(log.retention.removed)} files"
     return {**facts, "Took": ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in log.durations.items())}

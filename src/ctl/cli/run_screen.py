@@ -78,7 +78,7 @@ def trades_table(
     """A row of R for each name: metrics by their published names, and what stands beside them."""
     first, last = span
     columns = (
-        Column(""), Column("trades", right=True), Column("win", right=True, least=_WIDE),
+        Column(""), Column("trades", right=True, gap=1), Column("win", right=True, least=_WIDE),
         Column("R/trade", right=True), Column("95 % interval", right=True), Column("total R", right=True),
         Column("PF", right=True, least=_WIDE), Column("max DD", right=True),
         Column(f"{first.year} to {last.year % 100:02d}", least=_WIDE),
@@ -99,7 +99,7 @@ def trades_table(
                 plain(metrics["profit_factor"]),
                 plain(metrics["max_drawdown_r"]),
                 screens.sparkline(values, low, high, on) if points else "",
-            )  # fmt: skip
+            )
         )
     return screens.table(columns, cells, on)
 

@@ -49,7 +49,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. right: numbers stand to the right.
+    """A column of a table. right: numbers stand to the right. gap: blanks before it.
 
     least: columns a terminal must have for this one to be shown (0: it never leaves). Where a table is still too
     wide, those that may leave do, the one of the largest `least` first, and of two alike the one further right.
@@ -58,6 +58,7 @@ class Column:
     title: str
     right: bool = False
     least: int = 0
+    gap: int = 2
 
 
 def terminal() -> Terminal:
@@ -123,7 +124,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], on: Terminal
     free = shown[-1] if prose and columns[-1].title == prose else -1
     if on.width is not None:
         shown = [at for at in shown if columns[at].least <= on.width]
-        while _needed(shown, widths, free) > on.width and any(columns[at].least for at in shown):
+        while _needed(shown, columns, widths, free) > on.width and any(columns[at].least for at in shown):
             shown.remove(max(shown, key=lambda at: (columns[at].least, at)))
     lines = []
     if any(columns[at].title for at in shown):
@@ -133,7 +134,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], on: Terminal
         fixed = [at for at in shown if at != free]
         line = _laid([row[at] for at in fixed], [columns[at] for at in fixed], [widths[at] for at in fixed])
         if free in shown and row[free]:
-            indent = " " * (sum(widths[at] + len(_GAP) for at in fixed))
+            indent = " " * (_needed(fixed, columns, widths, free) + columns[free].gap)
             lines += wrapped(row[free], on, first=line.ljust(len(indent)), indent=indent)
         else:
             lines.append(line)
@@ -174,13 +175,13 @@ def in_steps(
     return values
 
 
-def _needed(shown: Sequence[int], widths: Sequence[int], free: int) -> int:
+def _needed(shown: Sequence[int], columns: Sequence[Column], widths: Sequence[int], free: int) -> int:
     least = [min(widths[at], 20) if at == free else widths[at] for at in shown]
-    return sum(least) + len(_GAP) * (len(shown) - 1)
+    return sum(least) + sum(columns[at].gap for at in shown[1:])
 
 
 def _laid(texts: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
-    return _GAP.join(
-        text.rjust(width) if column.right else text.ljust(width)
-        for text, column, width in zip(texts, columns, widths, strict=True)
-    ).rstrip()
+    line = ""
+    for text, column, width in zip(texts, columns, widths, strict=True):
+        line += " " * (column.gap if line else 0) + (text.rjust(width) if column.right else text.ljust(width))
+    return line.rstrip()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import clock
-from ctl.cli import drop_output, output
+from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ctl.gatekeeper import GateDecision
-    from ctl.model.run import RunSummary
     from ctl.model.bars import BarsChoice, ClosesChoice
+    from ctl.model.run import RunSummary
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.ops.weekly import WeeklyOptions, WeeklyOutcome
     from ctl.run_orchestrator import RunOptions
@@ -197,7 +197,7 @@ def run(workspace_path: Path | None, profile_path: Path | None, options: RunOpti
     if json:
         output.print_json({**document(done.finished()), "summary_path": written})
     else:
-        _show_run(done.finished(), {"Written": "" if written is None else written})
+        _show_run(done.finished(), output.written_facts(written))
     return EXIT_ERROR if nothing_ran(done.finished()) else EXIT_OK
 
 

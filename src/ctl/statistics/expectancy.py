@@ -21,7 +21,7 @@ FEWEST_TRADES: Final = 6  # that an interval is given for: below, resamples of s
 LEVEL: Final = 0.95
 _TAILS: Final = (0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0)
 _POWER: Final = 0.8
-_ALIKE: Final = 1e-12
+_ALIKE: Final = 1e-9
 
 
 def expectancy(results: Sequence[float] | Floats, years: float) -> Expectancy:
@@ -36,28 +36,33 @@ def expectancy(results: Sequence[float] | Floats, years: float) -> Expectancy:
     count = len(values)
     mean = float(values.mean()) if count else None
     per_year = count / years if years > 0.0 else None
-    note = ""
-    if count < FEWEST_TRADES:
+    if count < FEWEST_TRADES or mean is None:
         note = f"no interval of {count} trade{'' if count == 1 else 's'}: at least {FEWEST_TRADES} are needed"
-    elif float(np.ptp(values)) < _ALIKE:
-        note = "no interval: all trades have the same R"
-    if note or mean is None:
-        return Expectancy(
-            trades=count, mean_r=mean, standard_error=None, low=None, high=None, block_length=None,
-            trades_per_year=per_year, trades_needed=None, note=note,
-        )  # fmt: skip
+        return _without(count, mean, per_year, note)
+    centred = values - mean
+    if float(np.ptp(values)) < _ALIKE:
+        return _without(count, mean, per_year, "no interval: all trades have the same R")
     length = block_length(values)
     naive = float(values.std()) / math.sqrt(count)
     error, low, high = 0.0, math.inf, -math.inf
     for blocks in {1.0, length}:
-        means, errors = mean_distribution(values, blocks)
-        usable = errors > _ALIKE  # a resample of one value drawn over and over has no spread
-        lower, upper = np.quantile((means[usable] - mean) / errors[usable], _TAILS)
+        means, errors = mean_distribution(centred, blocks)
+        spread = errors > _ALIKE * naive  # a resample of one value drawn over and over has none
+        if float((~spread).mean()) > _TAILS[0] / 2.0:
+            return _without(count, mean, per_year, "no interval: too many trades have the same R")
+        lower, upper = np.quantile(means[spread] / errors[spread], _TAILS)
         low, high = min(low, mean - float(upper) * naive), max(high, mean - float(lower) * naive)
         error = max(error, float(means.std()) * math.sqrt(count / (count - 1)))
     return Expectancy(
         trades=count, mean_r=mean, standard_error=error, low=low, high=high, block_length=length,
         trades_per_year=per_year, trades_needed=_needed(mean, error * math.sqrt(count)),
+    )  # fmt: skip
+
+
+def _without(count: int, mean: float | None, per_year: float | None, note: str) -> Expectancy:
+    return Expectancy(
+        trades=count, mean_r=mean, standard_error=None, low=None, high=None, block_length=None,
+        trades_per_year=per_year, trades_needed=None, note=note,
     )  # fmt: skip
 
 
