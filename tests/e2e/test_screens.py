@@ -85,7 +85,7 @@ def steady(text: str, folder: Path) -> str:
     text = text.replace(str(folder), "<workspace>").replace(package.__version__, "<version>")
     for pattern, name in (
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|\+00:00))?", "<instant>"),
-        (r"\b\d{8}_\d{6}(?=_)", "<run>"),
+        (r"\b\d{8}_\d{6}(?!\d)", "<run>"),
         (r"\b(?=[0-9]*[a-f])[0-9a-f]{12,64}\b", "<digest>"),
         (r"\b\d+(\.\d+)? m?s\b", "<seconds>"),
     ):

@@ -22,6 +22,7 @@ LEVEL: Final = 0.95
 _TAILS: Final = (0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0)
 _POWER: Final = 0.8
 _ALIKE: Final = 1e-9
+_NO_SPREAD: Final = 1e-6  # of the spread of all trades: rounding of squares
 
 
 def expectancy(results: Sequence[float] | Floats, years: float) -> Expectancy:
@@ -47,7 +48,7 @@ def expectancy(results: Sequence[float] | Floats, years: float) -> Expectancy:
     error, low, high = 0.0, math.inf, -math.inf
     for blocks in {1.0, length}:
         means, errors = mean_distribution(centred, blocks)
-        spread = errors > _ALIKE * naive  # a resample of one value drawn over and over has none
+        spread = errors > _NO_SPREAD * naive  # a resample of one value drawn over and over has none
         if float((~spread).mean()) > _TAILS[0] / 2.0:
             return _without(count, mean, per_year, "no interval: too many trades have the same R")
         lower, upper = np.quantile(means[spread] / errors[spread], _TAILS)
