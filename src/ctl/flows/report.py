@@ -97,7 +97,7 @@ def _symbol(
     trades = None if outcome is None else outcome.trades
     if outcome is None and earlier is not None:
         trades = earlier.filter(earlier["symbol"] == symbol)
-    result = None if outcome is None else outcome.result
+    result = None if outcome is None or outcome.measured is None else outcome.measured.result
     return SymbolState(
         symbol=symbol,
         role="gating" if symbol in profile.gating_universe else "non-gating",

@@ -77,7 +77,7 @@ def test_the_number_needed_is_that_of_the_textbook() -> None:
     assert needed == pytest.approx(32, abs=3)
 
 
-@given(st.lists(st.floats(-9.0, 3.0), min_size=FEWEST_TRADES, max_size=60))
+@given(st.lists(st.floats(-9.0, 3.0).map(lambda value: round(value, 4)), min_size=FEWEST_TRADES, max_size=60))
 def test_the_mean_lies_in_its_interval_and_a_shift_moves_it_along(values: list[float]) -> None:
     found, moved = expectancy(values, 3.0), expectancy([value + 2.0 for value in values], 3.0)
     if found.low is None or found.high is None or found.mean_r is None or moved.low is None:
