@@ -70,7 +70,7 @@ def _reaches(low: float, high: float, level: float) -> bool:
 
 @kernel
 def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad: Any) -> int:
-    marked = 0
+    stepped = -1
     for contract in range(len(first_row)):
         first, end = first_row[contract], end_row[contract]
         if end - first < 2:
@@ -81,7 +81,6 @@ def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad
         agree = second != 0.0 and not _far(second, third) and abs(level - second) > MOST_STEPS * abs(second - third)
         if end - first > 2 and agree and _far(level, second) and _far(level, third):
             bad[first] = True
-            marked += 1
             level = second
         since = first  # the first of the closes in a row that are far off and agree with one another
         run = 0
@@ -97,17 +96,16 @@ def _mark_bad(close: Any, low: Any, high: Any, first_row: Any, end_row: Any, bad
                 since, run = row, 0
             run += 1
             bad[row] = True
-            marked += 1
             if run >= NEW_LEVEL and value != 0.0:
                 for again in range(since, row + 1):
                     bad[again] = False
-                marked -= run
+                stepped = stepped if stepped >= 0 else since
                 level, run = value, 0
-    return marked
+    return stepped
 
 
-def bad_closes(close: Floats, low: Floats, high: Floats, first_row: Int64s, end_row: Int64s) -> Bools:
-    """bool[n]: closes that cannot be a price of their contract there.
+def bad_closes(close: Floats, low: Floats, high: Floats, first_row: Int64s, end_row: Int64s) -> tuple[Bools, int]:
+    """bool[n]: closes that cannot be a price of their contract there; and the first row of the first new level, or -1.
 
     A close is judged by the last good one before it: zero where that is not, off it by a factor above MOST_FACTOR, or
     across zero with no other bar that bears it out. NEW_LEVEL such closes in a row that agree are a new level. So later
@@ -115,8 +113,7 @@ def bad_closes(close: Floats, low: Floats, high: Floats, first_row: Int64s, end_
     for a new level. low, high: NaN where missing.
     """
     bad = np.zeros(len(close), dtype=np.bool_)
-    _mark_bad(close, low, high, first_row, end_row, bad)
-    return bad
+    return bad, _mark_bad(close, low, high, first_row, end_row, bad)
 
 
 @kernel

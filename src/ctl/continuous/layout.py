@@ -33,6 +33,7 @@ class Layout:
     sessions: of every contract of the root, eligible or not. counts: what was left out, by reason. holes: where no
     contract of the root has a bar for long; the rows begin after the last one, but where holes are bridged.
     bad, torn: bool[n], closes that cannot be a price, and other bars with such a price; eligible contracts alone.
+    stepped: the row from which on a contract's closes lie at another level altogether; -1 without one.
     """
 
     root: str
@@ -48,6 +49,7 @@ class Layout:
     holes: list[checks.Hole]
     bad: npt.NDArray[np.bool_]
     torn: npt.NDArray[np.bool_]
+    stepped: int
 
 
 def lay_out(
@@ -108,7 +110,7 @@ def lay_out(
         before = frame.height - whole.frame.height
         return replace(whole, holes=holes, counts={**counts, **whole.counts, "bars_before_a_hole": before})
     open_, high, low, close = (frame[name].to_numpy() for name in ("open", "high", "low", "close"))
-    bad = checks.bad_closes(close, low, high, first_row[eligible], end_row[eligible])
+    bad, stepped = checks.bad_closes(close, low, high, first_row[eligible], end_row[eligible])
     torn = checks.torn_bars((open_, high, low, close), first_row[eligible], end_row[eligible])
     return Layout(
         root=root,
@@ -124,6 +126,7 @@ def lay_out(
         holes=holes,
         bad=bad,
         torn=torn & ~bad,
+        stepped=stepped,
     )
 
 

@@ -65,7 +65,13 @@ def bad_closes(layout: Layout) -> tuple[BadClose, ...]:
 
 
 def notices(
-    layout: Layout, path: kernel.Path, days: NamedDays, policy: RollPolicy, rule: RollRule, counts: Mapping[str, int]
+    layout: Layout,
+    path: kernel.Path,
+    behind: kernel.RollRows,
+    days: NamedDays,
+    policy: RollPolicy,
+    rule: RollRule,
+    counts: Mapping[str, int],
 ) -> list[Notice]:
     """Everything that a person should know of a series before using it."""
     found = [
@@ -91,10 +97,32 @@ def notices(
         listed = [" ".join(map(str, bar)) for bar in bars[:_NAMED]]
         text = f"{counted(torn.height, 'bar')} with an impossible price beside the close (open, high, low, close)"
         found.append(Notice("BAD_BAR", f"{text}: {_listed(listed, torn.height)}"))
+    if mixed := _mixed_units(layout, behind):
+        found.append(Notice("MIXED_UNITS", "; ".join(mixed) + ": are all files in one unit?"))
     thin = checks.thin_contracts(path, layout.days, layout.volume, layout.first_row, layout.end_row, layout.sessions)
     if thin.too_often:
         found.append(_thin(layout, thin))
     return [*found, *_guarded(layout, path, days, policy, rule, counts)]
+
+
+def _mixed_units(layout: Layout, behind: kernel.RollRows) -> list[str]:
+    """Closes so far apart that they are no prices in one unit: of two contracts at a roll, or of one from a day on."""
+    close, found = layout.frame["close"], []
+    old, new = (close.to_numpy()[behind.gap[:, side]] for side in (0, 1))
+    low, high = np.minimum(old, new), np.maximum(old, new)
+    apart = np.flatnonzero((low > 0.0) & (high > checks.MOST_FACTOR * low))
+    if len(apart):
+        contract, day = layout.frame["contract"], layout.frame["session"]
+        one, two = behind.gap[apart[0]].tolist()
+        found.append(
+            f"{counted(len(apart), 'roll')} between closes that differ by a factor above {checks.MOST_FACTOR:g}, the "
+            f"first from {contract[one]} {close[one]:g} to {contract[two]} {close[two]:g} on {day[one]}"
+        )
+    if layout.stepped > 0:
+        bars = layout.frame[layout.stepped - 1 : layout.stepped + 1].select("contract", "session", "close").rows()
+        name, until, before = bars[0]
+        found.append(f"{name} closes at {before:g} on {until} and stays near {bars[1][2]:g} from {bars[1][1]} on")
+    return found
 
 
 def _thin(layout: Layout, thin: checks.Thin) -> Notice:

@@ -116,7 +116,7 @@ def _build(
     if path.row[-1] < 0:
         ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])
         warnings.append(f"the series ends on {ended}: up to {last} the contract held has no usable bar")
-    told = notices(layout, path, days, policy, rule, counts)
+    told = notices(layout, path, behind, days, policy, rule, counts)
     warnings += map(str, told)
     meta = replace(
         bars.meta,

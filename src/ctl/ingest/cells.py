@@ -15,7 +15,7 @@ import polars as pl
 from ctl import sessions
 from ctl.errors import DataError, InputError
 from ctl.ingest.finished import DAY
-from ctl.ingest.rows import COUNTS, PRICES
+from ctl.ingest.rows import COUNTS, PRICES, as_date
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -308,6 +308,10 @@ def _offset(zone: pl.Series) -> NDArray[np.int64]:
     return np.where((sign == "-").fill_null(value=False).to_numpy(), -size, size)
 
 
+_EVENING: Final = 2 * 3600 * 1_000_000_000
+"""ns before midnight UTC from which on an instant is of the next day: Globex opens at 22:00 or 23:00 UTC."""
+
+
 def _of_instants(
     table: Table, column: str, instants: NDArray[np.int64], calendar: str | None, notes: list[str]
 ) -> NDArray[np.int32]:
@@ -319,7 +323,10 @@ def _of_instants(
             trade = sessions.trade_dates(calendar, instants.astype("datetime64[ns]"))
         except DataError as error:
             raise InputError(f"column {column!r}: {error.what}", where=table.file.name, found=error.found) from error
-        return trade.astype(np.int64).astype(np.int32)
+        # A holiday that counts to the next trade date may have a bar of its own: it keeps its date, to be folded.
+        own = (instants + _EVENING) // DAY
+        holidays = sessions.counted_to_next(calendar, as_date(int(own.min())), as_date(int(own.max())))
+        return np.where(np.isin(own, holidays.astype(np.int64)), own, trade.astype(np.int64)).astype(np.int32)
     if _begins_in_the_evening(days):
         days = _next_weekday(days)
         notes.append(

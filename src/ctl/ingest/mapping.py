@@ -306,9 +306,8 @@ def _contracts(
         number[[at for at, name in enumerate(names) if name is None]] = -1
         return tuple(name for name in names if name), number[codes].astype(np.int32)
     name = told.get("contract", "").upper() or None
-    if name is None and not told and not mapping.name_pattern:
-        outrights = [part for part in re.split(r"[^A-Z0-9]+", table.file.stem.upper()) if parse_symbol(part)]
-        name = outrights[0] if len(outrights) == 1 else None
+    if name is None and not told:
+        name = _named_in(table.file.stem.upper(), root)
     if name is None and root is not None and "yyyymm" in told:
         name = _delivery(root, int(told["yyyymm"]))
     if name is None:
@@ -316,6 +315,20 @@ def _contracts(
     if not is_symbol(name):
         raise InputError("the file's name is no contract", where=table.file.name, expected=EXPECTED)
     return (name,), np.zeros(len(table), dtype=np.int32)
+
+
+def _named_in(stem: str, root: str | None) -> str | None:
+    """The one contract that a file's name says: `ESH20`, or beside the root its month: `ES_202003`, `ES-2020H`."""
+    parts = re.split(r"[^A-Z0-9]+", stem)
+    found = [part for part in parts if parse_symbol(part)]
+    if root is not None and root in parts:
+        months = [match for part in parts if (match := re.fullmatch(r"((?:19|20)\d\d)(?:(\d\d)(?:00)?|([A-Z]))", part))]
+        found += [
+            name for match in months
+            if (name := _delivery(root, int(match[1] + match[2])) if match[2] else f"{root}{match[3]}{match[1]}")
+            and parse_symbol(name)
+        ]  # fmt: skip
+    return found[0] if len(found) == 1 else None
 
 
 def _are_contracts(table: Table, column: str) -> bool:

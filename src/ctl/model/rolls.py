@@ -23,7 +23,8 @@ CalendarAnchor = Literal["expiry", "first_notice", "fixed_day"]
 RollTarget = Literal["adjacent", "most_active"]
 RollReason = PolicyKind | Literal["rank", "guard", "contract_ended"]
 NoticeCode = Literal[
-    "DATA_HOLE", "BAD_CLOSE", "BAD_BAR", "THIN_CONTRACT", "HELD_TO_THE_END", "TERMS_UNKNOWN", "RULE_NEVER_FIRST"
+    "DATA_HOLE", "BAD_CLOSE", "BAD_BAR", "MIXED_UNITS", "THIN_CONTRACT", "HELD_TO_THE_END", "TERMS_UNKNOWN",
+    "RULE_NEVER_FIRST",
 ]  # fmt: skip
 
 GUARD_SESSIONS: Final = 2  # sessions before last trade or first notice from which a contract is held no more

@@ -200,7 +200,21 @@ def test_zeros_for_days_are_all_bad() -> None:
 def test_a_new_level_is_no_bad_close() -> None:
     """Five closes in a row that agree are a level: from D3 on the contract is quoted in another unit."""
     closes = {n: 100.0 * (110 + n) for n in range(3, 8)}
-    assert continuous.build(root(CROSSING, closes={"HGK20": closes}), RollPolicy()).bad_closes == ()
+    series = continuous.build(root(CROSSING, closes={"HGK20": closes}), RollPolicy())
+    assert series.bad_closes == ()
+    assert f"HGK20 closes at 112 on {day(2)} and stays near 11300 from {day(3)} on" in text_of(series, "MIXED_UNITS")
+
+
+def test_a_roll_into_another_unit_is_told() -> None:
+    """K20 is quoted in cents, H20 in dollars: no gap of the market."""
+    series = continuous.build(
+        root(CROSSING, closes={"HGK20": {n: 100.0 * (110 + n) for n in range(1, 8)}}), RollPolicy()
+    )
+    roll = only(series)
+    closes = f"HGH20 {roll.from_close:g} to HGK20 {roll.to_close:g} on {roll.gap_session}"
+    assert (roll.to_close - 11000.0) / 100.0 == roll.from_close - 100.0
+    assert f"the first from {closes}" in text_of(series, "MIXED_UNITS")
+    assert "MIXED_UNITS" not in codes(continuous.build(root(CROSSING), RollPolicy()))
 
 
 def priced(closes: list[float], **prices: list[float]) -> ContractBars:

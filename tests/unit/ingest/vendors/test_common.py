@@ -138,6 +138,38 @@ class TestContracts:
         assert bars.frame.select("contract", "close").rows() == [("ESH25", 1.0), ("ESH25", 3.0), ("ESM25", 2.0)]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ESH20", "esh20", "ESH2020", "@ESH20", "ESH20-CME", "ESH20_daily", "ES_2020H", "ES-202003", "ES_20200300"],
+)
+@pytest.mark.parametrize("header", ["Date,Open,High,Low,Close,Volume", "Date,Open,High,Low,Close,Volume,Open Interest"])
+def test_the_files_name_says_the_contract(write, instruments, name, header):
+    rows = [f"2020-01-{day:02d},1,4,0.5,3,10" + ",7" * header.endswith("Interest") for day in (6, 7, 8)]
+    bars = read_contracts([write(f"{name}.csv", "\n".join([header, *rows]))], "ES", instruments=instruments)
+    assert [contract.name for contract in bars.contracts] == ["ESH20"]
+    assert bars.frame["close"].to_list() == [3.0, 3.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["ES_1D_20180102_20260227", "ES", "prices_2020", "ESH20_ESM20"])
+def test_a_name_that_says_no_one_contract_is_refused(write, instruments, name):
+    path = write(f"{name}.csv", "Date,Open,High,Low,Close,Volume\n2020-01-06,1,4,0.5,3,10\n")
+    with pytest.raises(InputError, match="does not say the contract"):
+        read_contracts([path], "ES", instruments=instruments)
+
+
+def test_the_evening_of_a_holiday_is_folded_into_the_next_trade_date(write, instruments):
+    """Bars begin at 17:00 Chicago. Monday 2019-01-21 is Martin Luther King's day: its bar counts to Tuesday."""
+    starts = ["2019-01-17T23:00:00Z", "2019-01-20T23:00:00Z", "2019-01-21T23:00:00Z", "2019-01-22T23:00:00Z"]
+    rows = [f"{start},ESH19,{n},{n + 4},{n - 1},{n + 3},10" for n, start in enumerate(starts, start=1)]
+    path = write("a.csv", "\n".join(["datetime,symbol,open,high,low,close,volume", *rows]))
+    bars = read_contracts([path], "ES", instruments=instruments)
+    assert bars.frame.select("session", "open", "high", "low", "close", "volume").rows() == [
+        (date(2019, 1, 18), 1.0, 5.0, 0.0, 4.0, 10), (date(2019, 1, 22), 2.0, 7.0, 1.0, 6.0, 20),
+        (date(2019, 1, 23), 4.0, 8.0, 3.0, 7.0, 10),
+    ]  # fmt: skip
+    assert bars.meta.counts["holiday_bars_folded"] == 1
+
+
 class TestSymbols:
     TEXT = "date,ticker,open,high,low,close,volume\n2025-01-06,AAPL,1,4,0.5,3,9\n2025-01-06,MSFT,1,4,0.5,2,9\n"
 
