@@ -22,6 +22,9 @@ from ctl.model.run import Level, NotifyMode
 
 _TAGS: Final[dict[Level, str]] = {"info": "[OK]", "warn": "[WARN]", "alert": "[ALERT]"}
 _REDACTED: Final = "[redacted]"
+MOST_LINES: Final = 12
+_MOST_OF_A_LINE: Final = 240
+_MOST_NAMED: Final = 6
 _MOST_BODY: Final = 10_000
 
 
@@ -55,6 +58,25 @@ class Occasion:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What a message says below its first line, a line each; empty ones are left out. log_head: of the decision log."""
+
+    verdict: str = ""
+    board: str = ""
+    money: str = ""
+    changed: str = ""
+    log_head: str | None = None
+    next_command: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """In the order in which they are read."""
+        head = "" if self.log_head is None else f"decision log {self.log_head[:8]}"
+        following = f"next: {self.next_command}" if self.next_command else ""
+        return tuple(filter(None, (self.verdict, self.board, self.money, self.changed, head, following)))
+
+
+@dataclass(frozen=True, slots=True)
 class GateLine:
     """One gating symbol in a gate failure."""
 
@@ -64,79 +86,122 @@ class GateLine:
     reason: str
 
 
-def success(occasion: Occasion, *, recommendation: str) -> Message:
+def success(occasion: Occasion, report: Report | None = None, *, recommendation: str) -> Message:
     """A run that completed without any symbol's error."""
-    text = f"{_TAGS['info']} Portfolio run completed successfully. Gate: PASS. Mode: {occasion.mode}."
-    return Message("success", "info", text, occasion.meta("success", recommendation=recommendation))
+    head = f"Portfolio run completed successfully. Gate: PASS. Mode: {occasion.mode}."
+    return _message(occasion, "success", "info", head, (), report, recommendation=recommendation)
 
 
-def symbol_failure(occasion: Occasion, failures: Mapping[str, str], *, recommendation: str) -> Message:
+def symbol_failure(
+    occasion: Occasion, failures: Mapping[str, str], report: Report | None = None, *, recommendation: str
+) -> Message:
     """A run that completed, with the reason of each symbol that failed."""
     count = f"{len(failures)} symbol{'s' if len(failures) != 1 else ''}"
-    head = f"{_TAGS['warn']} Portfolio run completed with errors in {count}. Gate: PASS. Mode: {occasion.mode}."
-    lines = [f"{symbol}: {_one_line(reason)}" for symbol, reason in failures.items()]
-    meta = occasion.meta("symbol_failure", recommendation=recommendation, symbols=list(failures))
-    return Message("symbol_failure", "warn", "\n".join([head, *lines]), meta)
+    head = f"Portfolio run completed with errors in {count}. Gate: PASS. Mode: {occasion.mode}."
+    lines = [f"{symbol}: {reason}" for symbol, reason in failures.items()]
+    return _message(
+        occasion, "symbol_failure", "warn", head, lines, report, recommendation=recommendation, symbols=list(failures)
+    )
+
+
+def restated(
+    occasion: Occasion, histories: Mapping[str, str], report: Report | None = None, *, recommendation: str
+) -> Message:
+    """A run that completed on locked history that reads otherwise now: what changed, per symbol."""
+    named = [*histories][:_MOST_NAMED]
+    more = f" and {len(histories) - len(named)} more" if len(histories) > len(named) else ""
+    head = f"History restated: {', '.join(named)}{more}. Gate: PASS. Mode: {occasion.mode}."
+    return _message(
+        occasion, "restated", "warn", head, [*histories.values()], report,
+        recommendation=recommendation, symbols=list(histories),
+    )  # fmt: skip
 
 
 def with_alerts(message: Message, alerts: Sequence[str]) -> Message:
     """The message of a completed run with what a person must look at in its orders; as it is where there is nothing."""
     if not alerts:
         return message
-    text = message.text.replace(_TAGS[message.level], _TAGS["alert"], 1)
-    lines = [text, *(_one_line(alert) for alert in alerts)]
+    head, *rest = message.text.replace(_TAGS[message.level], _TAGS["alert"], 1).split("\n")
+    lines = _at_most(head, alerts, rest)
     return replace(message, level="alert", text="\n".join(lines), meta={**message.meta, "alerts": len(alerts)})
 
 
 def gate_failure(
-    occasion: Occasion, mismatches: Sequence[GateLine], others: Sequence[str] = (), *, recommendation: str
+    occasion: Occasion,
+    mismatches: Sequence[GateLine],
+    others: Sequence[str] = (),
+    report: Report | None = None,
+    *,
+    recommendation: str,
 ) -> Message:
     """A refused run: expected and actual per mismatching symbol with the reason, and what else failed."""
-    head = f"{_TAGS['alert']} Portfolio run aborted. Gate: MISMATCH. Mode: {occasion.mode}."
+    head = f"Portfolio run aborted. Gate: MISMATCH. Mode: {occasion.mode}."
     lines = [
-        f"{line.symbol}: expected {line.expected}, actual {line.actual}"
-        + (f" ({_one_line(line.reason)})" if line.reason else "")
+        f"{line.symbol}: expected {line.expected}, actual {line.actual}" + (f" ({line.reason})" if line.reason else "")
         for line in mismatches
     ]
-    lines += [_one_line(other) for other in others]
-    meta = occasion.meta(
-        "gate_failure",
-        recommendation=recommendation,
+    return _message(
+        occasion, "gate_failure", "alert", head, [*lines, *others], report, recommendation=recommendation,
         symbols={line.symbol: {"expected": line.expected, "actual": line.actual} for line in mismatches},
-    )
-    return Message("gate_failure", "alert", "\n".join([head, *lines]), meta)
+    )  # fmt: skip
 
 
-def profile_failure(occasion: Occasion, problems: Sequence[str]) -> Message:
+def profile_failure(occasion: Occasion, problems: Sequence[str], report: Report | None = None) -> Message:
     """A refused run because the operating profile cannot be used."""
-    head = f"{_TAGS['alert']} Portfolio run aborted. Gate: PROFILE INVALID. Mode: {occasion.mode}."
-    lines = [_one_line(problem) for problem in problems]
-    return Message("gate_failure", "alert", "\n".join([head, *lines]), occasion.meta("gate_failure"))
+    head = f"Portfolio run aborted. Gate: PROFILE INVALID. Mode: {occasion.mode}."
+    return _message(occasion, "gate_failure", "alert", head, problems, report)
 
 
-def runner_error(occasion: Occasion, error: str) -> Message:
+def runner_error(occasion: Occasion, error: str, report: Report | None = None) -> Message:
     """A run that ended in an error of its own."""
-    text = f"{_TAGS['alert']} Portfolio run failed. Mode: {occasion.mode}. {_one_line(error)}"
-    return Message("runner_error", "alert", text, occasion.meta("runner_error"))
+    head = f"Portfolio run failed. Mode: {occasion.mode}. {_one_line(error)}"
+    return _message(occasion, "runner_error", "alert", head, (), report)
 
 
-def stopped(occasion: Occasion, text: str) -> Message:
+def stopped(occasion: Occasion, text: str, report: Report | None = None) -> Message:
     """A run that a signal ended. text: which signal, and how far the run had come."""
-    line = f"{_TAGS['alert']} Portfolio run {_one_line(text)}. Mode: {occasion.mode}."
-    return Message("stopped", "alert", line, occasion.meta("stopped"))
+    head = f"Portfolio run {_one_line(text)}. Mode: {occasion.mode}."
+    return _message(occasion, "stopped", "alert", head, (), report)
 
 
 def not_started(occasion: Occasion, error: str, code: str) -> Message:
     """A run that could not begin."""
-    line = f"{_TAGS['alert']} Portfolio run not started. Mode: {occasion.mode}. {_one_line(error)}"
-    return Message("not_started", "alert", line, occasion.meta("not_started", code=code))
+    head = f"Portfolio run not started. Mode: {occasion.mode}. {_one_line(error)}"
+    following = Report(next_command="ctl status" if code == "WORKSPACE_BUSY" else "ctl doctor")
+    return _message(occasion, "not_started", "alert", head, (), following, code=code)
 
 
-def heartbeat(message: Message, *, since: str) -> Message:
-    """In place of an alert that would say once more what the last one said: the same facts, one level lower."""
-    _, _, facts = message.text.partition(" ")
-    text = f"{_TAGS['warn']} Unchanged since {since}. {facts}"
-    return Message(message.kind, "warn", text, {**message.meta, "unchanged_since": since})
+def heartbeat(message: Message, *, since: str, runs: int) -> Message:
+    """In place of an alert that would say once more what the last one said: the same facts, one level lower.
+
+    since: the day from which it has been so; runs: how many cycles have ended so, this one included.
+    """
+    head, *rest = message.text.split("\n")
+    _, _, verdict = head.partition(" ")
+    lines = _at_most(f"{_TAGS['warn']} {verdict}", [f"Unchanged since {since}, run {runs} in a row"], rest)
+    meta = {**message.meta, "unchanged_since": since, "runs": runs}
+    return Message(message.kind, "warn", "\n".join(lines), meta)
+
+
+def _message(
+    occasion: Occasion, kind: Kind, level: Level, head: str, why: Sequence[str], report: Report | None, **meta: Any
+) -> Message:
+    lines = _at_most(f"{_TAGS[level]} {head}", why, () if report is None else report.lines)
+    return Message(kind, level, "\n".join(lines), occasion.meta(kind, **meta))
+
+
+def _at_most(head: str, why: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """The lines of a message that a phone shows: of many reasons the first, and how many more there are."""
+    room = max(1, MOST_LINES - 1 - len(rest))
+    shown = [_short(line) for line in (why if len(why) <= room else why[: room - 1])]
+    if len(why) > room:
+        shown.append(f"and {len(why) - room + 1} more")
+    return [head, *shown, *rest]
+
+
+def _short(text: str) -> str:
+    text = _one_line(text)
+    return text if len(text) <= _MOST_OF_A_LINE else f"{text[: _MOST_OF_A_LINE - 3]}..."
 
 
 def _one_line(text: str) -> str:
@@ -181,7 +246,7 @@ def _secret_parts(secrets: Sequence[str]) -> set[str]:
 
 def notify(message: Message, *, mode: NotifyMode, route: Route) -> DeliveryResult:
     """Deliver a message through the channel of that mode; never raises."""
-    text = redact(message.text, [route.url] if route.url else [])
+    text = redact(message.text, [*route.urls, *([route.url] if route.url else [])])
     message = Message(message.kind, message.level, text, message.meta)
     try:
         channel = channel_of(mode)

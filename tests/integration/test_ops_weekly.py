@@ -66,7 +66,7 @@ def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None
     assert (workspace.root / log["summary_path"]).is_file()
     assert (log["gate_passed"], log["aborted"], log["has_errors"], log["error"]) == (True, False, False, None)
     assert log["portfolio_recommendation"] == "CONDITIONAL GO"
-    assert log["gate"]["ES"] == {"expected": "WATCH", "actual": "WATCH", "passed": True}
+    assert [log["gate"]["ES"][name] for name in ("expected", "actual", "passed")] == ["WATCH", "WATCH", True]
     assert log["run"]["CL"] == {"status": "EXECUTED", "reason": ""}
     assert log["run"]["PA"] == {"status": "SKIPPED", "reason": "non-gating"}
     assert log["durations"] == {"gate": 0.5, "run": 0.5, "notification": 0.5, "retention": 0.5}
@@ -108,7 +108,7 @@ def test_a_mismatch_aborts_with_code_2_and_alerts(workspace: store.Workspace, ma
     (log,) = logs(workspace)
     assert (log["gate_passed"], log["aborted"], log["exit_code"], log["has_errors"]) == (False, True, 2, False)
     assert log["portfolio_recommendation"] == "NO-GO"
-    assert log["gate"]["ES"] == {"expected": "WATCH", "actual": "REJECT", "passed": False}
+    assert [log["gate"]["ES"][name] for name in ("expected", "actual", "passed")] == ["WATCH", "REJECT", False]
     assert log["run"] == {}
     assert log["error"]["code"] == "GATE_MISMATCH"
     assert log["notification"]["level"] == "alert"
@@ -512,9 +512,13 @@ def test_an_unchanged_failure_sends_a_heartbeat_and_every_change_alerts(
         levels.append(found.notification.level)
     assert levels == ["alert", "warn", "warn", "alert", "info", "info", "alert"]
     texts = [body["text"] for body in server.bodies]
-    assert texts[1].startswith("[WARN] Unchanged since 2026-03-02T05:00:07Z. Portfolio run aborted. Gate: MISMATCH.")
-    assert texts[2].startswith("[WARN] Unchanged since 2026-03-02T05:00:07Z. ")
+    assert texts[1].splitlines()[:2] == [
+        "[WARN] Portfolio run aborted. Gate: MISMATCH. Mode: real.",
+        "Unchanged since 2026-03-02, run 2 in a row",
+    ]
+    assert texts[2].splitlines()[1] == "Unchanged since 2026-03-02, run 3 in a row"
     assert "ES: expected WATCH, actual REJECT" in texts[2]
+    assert "Changed since 2026-03-16: CL ACCEPT -> REJECT" in texts[3]
 
 
 def test_an_alert_that_nobody_got_is_an_alert_again(workspace: store.Workspace, hook: Any, made_up: MadeUp) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ctl import ops_notifier as notifier
+from ctl.channels import apprise as apprise_channel
 from ctl.model.documents import document
 from ctl.model.notifications import Route
 
@@ -244,8 +245,7 @@ def test_a_wait_that_would_outlast_the_total_time_is_left_to_the_next_run(server
 
 
 def test_long_texts_arrive_in_parts(server: Server) -> None:
-    lines = {f"S{number}": "x" * 500 for number in range(12)}
-    message = notifier.symbol_failure(OCCASION, lines, recommendation="GO")
+    message = notifier.Message("symbol_failure", "warn", "\n".join("x" * 500 for _ in range(12)), {})
     result, _ = deliver(server, answer(200), message=message)
     assert result.delivered
     bodies = [body for _, body in server.requests]
@@ -254,6 +254,73 @@ def test_long_texts_arrive_in_parts(server: Server) -> None:
     assert "\n".join(body["text"] for body in bodies) == message.text
     assert [body["meta"]["part"] for body in bodies] == [1, 2, 3]
     assert len({headers["Idempotency-Key"] for headers, _ in server.requests}) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent", "attempts"), [(429, False, 3), (403, True, 1), (404, True, 1), (503, False, 3)]
+)
+def test_teams_says_in_the_body_of_a_200_that_it_failed(
+    server: Server, status: int, permanent: bool, attempts: int
+) -> None:
+    body = f"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error {status} with ..."
+    result, _ = deliver(server, answer(200, body.encode()))
+    assert (result.delivered, result.permanent, result.attempts) == (False, permanent, attempts)
+    assert f"HTTP {status}" in str(result.error)
+
+
+@pytest.mark.parametrize("body", [b"1", b"ok", b"", b"x" * 100_000, b"\xff\xfe"])
+def test_any_other_body_of_a_200_is_a_delivery(server: Server, body: bytes) -> None:
+    assert deliver(server, answer(200, body))[0].delivered
+
+
+def test_apprise_urls_have_the_message_beside_the_webhook_and_each_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apprise
+
+    sent: list[tuple[str, str, str]] = []
+
+    class Service:
+        def add(self, url: str) -> bool:
+            self.url = url
+            return "nonsense" not in url
+
+        def notify(self, *, body: str, title: str, notify_type: str) -> bool:
+            sent.append((self.url, title, notify_type))
+            return "down" not in self.url
+
+    monkeypatch.setattr(apprise, "Apprise", Service)
+    urls = ("mailto://user:secretsecret@example.com", "tgram://down/secretsecret", "nonsense://secretsecret")
+    server.script = [answer(200)]
+    report = notifier.Report(board="ES WATCH")
+    message = notifier.success(OCCASION, report, recommendation="GO")
+    result = notifier.notify(message, mode="webhook", route=Route(server.url, urls, limits=QUICK))
+    assert (result.delivered, result.permanent, result.attempts) == (False, False, 4)
+    assert [url for url, _, _ in sent] == list(urls[:2])
+    assert sent[0][1:] == (MESSAGE.text, "success")
+    assert "secretsecret" not in json.dumps([result.error, result.target, *result.served])
+    assert len(result.served) == 2
+    again = Route(server.url, urls, limits=QUICK, served=frozenset(result.served))
+    notifier.notify(message, mode="webhook", route=again)
+    assert len(server.requests) == 1
+    assert [url for url, _, _ in sent] == [*urls[:2], urls[1]]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise's own
+def test_apprise_alone_reaches_a_real_local_service(server: Server) -> None:
+    server.script = [answer(200)]
+    url = server.url.replace("http://", "json://")
+    result = notifier.notify(MESSAGE, mode="apprise", route=Route(urls=(url,), limits=QUICK))
+    assert (result.delivered, result.attempts) == (True, 1)
+    assert server.requests[0][1]["message"] == MESSAGE.text
+    assert result.target is not None
+    assert result.target.startswith("json#")
+
+
+def test_the_urls_of_the_variable_are_split_where_the_next_begins() -> None:
+    assert apprise_channel.split_urls(None) == ()
+    text = "mailto://a@b.c?to=x,y, tgram://1/2\njson://h"
+    assert apprise_channel.split_urls(text) == ("mailto://a@b.c?to=x,y", "tgram://1/2", "json://h")
 
 
 @pytest.mark.parametrize(

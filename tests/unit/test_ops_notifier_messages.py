@@ -170,3 +170,57 @@ def test_what_orders_need_a_hand_for_alerts_whatever_the_run() -> None:
     assert head.startswith("[ALERT] ")
     assert "[OK]" not in head
     assert "CONTRACT_ENDED" in alert
+
+
+REPORT = notifier.Report(
+    "CONDITIONAL GO, data to 2026-02-27",
+    "ES WATCH 7.30, CL ACCEPT 4.30",
+    "Orders: none. Rolls, caps: none",
+    "Changed since 2026-02-22: CL drift 2.10 -> 4.30",
+    "3f9c21a7" * 8,
+    "ctl orders",
+)
+
+
+def test_the_verdict_stands_first_and_the_next_command_last() -> None:
+    assert notifier.success(DRY, REPORT, recommendation="CONDITIONAL GO").text.splitlines() == [
+        "[OK] Portfolio run completed successfully. Gate: PASS. Mode: dry-run.",
+        "CONDITIONAL GO, data to 2026-02-27",
+        "ES WATCH 7.30, CL ACCEPT 4.30",
+        "Orders: none. Rolls, caps: none",
+        "Changed since 2026-02-22: CL drift 2.10 -> 4.30",
+        "decision log 3f9c21a7",
+        "next: ctl orders",
+    ]
+
+
+def test_a_phone_shows_twelve_lines_at_most() -> None:
+    many = {f"S{number}": "x" * 1000 for number in range(500)}
+    built = [
+        notifier.symbol_failure(REAL, many, REPORT, recommendation="GO"),
+        notifier.restated(REAL, many, REPORT, recommendation="GO"),
+        notifier.gate_failure(REAL, [], list(many.values()), REPORT, recommendation="NO-GO"),
+        notifier.profile_failure(REAL, list(many.values()), REPORT),
+        notifier.with_alerts(notifier.success(REAL, REPORT, recommendation="GO"), list(many.values())),
+        notifier.heartbeat(notifier.profile_failure(REAL, list(many.values()), REPORT), since="2026-02-15", runs=3),
+    ]
+    for message in built:
+        lines = message.text.splitlines()
+        assert len(lines) == notifier.MOST_LINES == 12 or message is built[-1]
+        assert lines[-1] == "next: ctl orders"
+        assert all(len(line) <= 240 for line in lines)
+    assert "and 496 more" in built[0].text
+
+
+def test_a_heartbeat_keeps_the_verdict_first_and_never_falls_below_warn() -> None:
+    alert = notifier.gate_failure(
+        REAL, [notifier.GateLine("PL", "WATCH", "REJECT", "palladium")], recommendation="NO-GO"
+    )
+    beat = notifier.heartbeat(alert, since="2026-02-15", runs=3)
+    assert beat.text.splitlines() == [
+        "[WARN] Portfolio run aborted. Gate: MISMATCH. Mode: real.",
+        "Unchanged since 2026-02-15, run 3 in a row",
+        "PL: expected WATCH, actual REJECT (palladium)",
+    ]
+    assert (beat.level, beat.meta["unchanged_since"], beat.meta["runs"]) == ("warn", "2026-02-15", 3)
+    assert beat.idempotency_key != alert.idempotency_key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -67,6 +68,19 @@ def judge(status: int, headers: Mapping[str, str]) -> Answer:
     if 300 <= status < 400:
         return Answer(False, f"HTTP {status}: a redirect, which is not followed", permanent=True)
     return Answer(False, f"HTTP {status}", permanent=True)
+
+
+def said_in_words(body: bytes) -> Answer | None:
+    """The failure that an answer of 200 admits in its body, or None. Microsoft Teams says there what went wrong:
+    `Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 ...`.
+    """
+    text = body.decode("utf-8", "replace")
+    if "delivery failed" not in text.lower() and "endpoint returned http error" not in text.lower():
+        return None
+    found = re.search(r"HTTP error (\d{3})", text, re.IGNORECASE)
+    status = int(found[1]) if found else 500
+    answer = judge(status, {})
+    return Answer(False, f"HTTP 200 with the body of a failure (HTTP {status})", permanent=answer.permanent)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

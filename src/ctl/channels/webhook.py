@@ -9,10 +9,20 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from ctl.channels._web import Answer, is_loopback, judge, quiet_http_logs, shown_target, url_problem
+from ctl.channels import apprise
+from ctl.channels._web import (
+    Answer,
+    is_loopback,
+    judge,
+    quiet_http_logs,
+    said_in_words,
+    shown_target,
+    url_problem,
+)
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route, outcome
 
 if TYPE_CHECKING:
@@ -26,11 +36,33 @@ durable: Final = True
 URL_VARIABLES: Final = ("CTL_OPS_WEBHOOK_URL", "OPS_WEBHOOK_URL")
 MAX_TEXT: Final = 2900
 
+_MOST_READ: Final = 4096
+_MOST_WAIT: Final = 1.0
 _NO_WAIT: Final = 0.001  # a backoff of zero would read as "do not try again"
 
 
 def deliver(message: Message, route: Route) -> DeliveryResult:
-    """Post the message to `route.url`."""
+    """Post the message to `route.url`, and where Apprise URLs are set, send it there too."""
+    if not route.urls:
+        return _deliver(message, route)
+    others = apprise.deliver(message, route)
+    if route.url is None or shown_target(route.url) in route.served:
+        return replace(others, mode=name)
+    ours = _deliver(message, route)
+    failed = [result for result in (ours, others) if not result.delivered]
+    return outcome(
+        message,
+        name,
+        delivered=not failed,
+        attempts=ours.attempts + others.attempts,
+        target=", ".join(filter(None, (ours.target, others.target))),
+        error="; ".join(f"{result.target}: {result.error}" for result in failed) or None,
+        permanent=bool(failed) and all(result.permanent for result in failed),
+        served=(*ours.served, *others.served),
+    )
+
+
+def _deliver(message: Message, route: Route) -> DeliveryResult:
     if route.url is None:
         missing = f"no webhook URL: pass --webhook-url or set {' or '.join(URL_VARIABLES)}"
         return outcome(message, name, delivered=False, attempts=0, error=missing)
@@ -65,6 +97,21 @@ def payload(message: Message, part: str, number: int, count: int) -> dict[str, A
     key = message.idempotency_key if count == 1 else f"{message.idempotency_key}-{number}"
     meta = {**message.meta, "idempotency_key": key, "part": number, "parts": count}
     return {"text": part, "level": message.level, "meta": meta}
+
+
+def _beginning(response: httpx.Response) -> bytes:
+    """The first bytes of an answer's body; what does not come at once, or is longer, says nothing we use."""
+    import httpx
+
+    found, until = b"", time.monotonic() + _MOST_WAIT
+    try:
+        for chunk in response.iter_raw(_MOST_READ):
+            found += chunk
+            if len(found) >= _MOST_READ or time.monotonic() > until:
+                break
+    except httpx.HTTPError:
+        return b""
+    return found[:_MOST_READ]
 
 
 class _TransientError(Exception):
@@ -106,6 +153,7 @@ class _Delivery:
             target=shown_target(self._url),
             error=None if answer.ok else answer.error,
             permanent=answer.permanent,
+            served=(shown_target(self._url),) if answer.ok else (),
         )
 
     def _post_all(self) -> None:
@@ -167,9 +215,9 @@ class _Delivery:
 
         headers = {"Content-Type": "application/json", "Idempotency-Key": body["meta"]["idempotency_key"]}
         try:
-            # The answer's body says nothing we use: it is never read, so it cannot be too long.
             with client.stream("POST", self._url, content=json.dumps(body).encode(), headers=headers) as response:
-                return judge(response.status_code, response.headers)
+                answer = judge(response.status_code, response.headers)
+                return said_in_words(_beginning(response)) or answer if answer.ok else answer
         except httpx.TimeoutException:
             return Answer(False, "timeout")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):

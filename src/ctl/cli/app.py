@@ -712,6 +712,10 @@ def ops(
     if_missed: Annotated[
         bool, typer.Option("--if-missed", help="Only where the installed schedule's last slot was not served.")
     ] = False,
+    metrics: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--metrics", dir_okay=False, metavar="FILE", help="Write a Prometheus textfile of the cycle."),
+    ] = None,
     as_of: AsOf = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -720,6 +724,7 @@ def ops(
     import os
 
     from ctl import ops_notifier
+    from ctl.channels.apprise import URLS_VARIABLE, split_urls
     from ctl.cli import schedule_commands, workspace_commands
     from ctl.cli.arguments import day
     from ctl.ops.retention import RetentionLimits
@@ -733,7 +738,9 @@ def ops(
         profile=profile,
         notify=notify,
         webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
+        notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),
         ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
+        metrics=metrics,
         retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
     )
     raise typer.Exit(workspace_commands.ops(workspace, options, json=json))

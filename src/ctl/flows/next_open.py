@@ -63,7 +63,7 @@ def next_open(
     intents = replace(
         intents,
         terms={} if inputs.contracts is None else inputs.contracts.terms,
-        next_contract=_next_contract(inputs, intents.contract if intents.roll is None else intents.roll.to_contract),
+        next_contract=next_contract(inputs, intents.contract if intents.roll is None else intents.roll.to_contract),
     )
     closes = dict(zip(bars.session.tolist(), bars.close.tolist(), strict=True))
     confirmed = [t.confirmation_session for t in result.triggers if t.confirmation_session is not None]
@@ -102,7 +102,7 @@ def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant
     return paper.settle(workspace, [item.entry for item in following], read, instant=instant)
 
 
-def _next_contract(inputs: SymbolInputs, name: str) -> str | None:
+def next_contract(inputs: SymbolInputs, name: str) -> str | None:
     """The contract after `name` among those that the roll policy may hold; None where the data have none."""
     if inputs.contracts is None or inputs.policy is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any, Literal, TextIO
 from ctl.digests import digest
 from ctl.model.run import Level, Notification, NotifyMode
 
-Kind = Literal["success", "symbol_failure", "gate_failure", "runner_error", "stopped", "not_started"]
+Kind = Literal["success", "symbol_failure", "restated", "gate_failure", "runner_error", "stopped", "not_started"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,22 @@ class DeliveryLimits:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a run gives to whatever channel it uses. url: of a webhook, a secret; stream: where text is printed."""
+    """What a run gives to whatever channel it uses. url: of a webhook, urls: of Apprise, secrets both; stream: where
+    text is printed. served: the destinations, as they are shown, that have had the message.
+    """
 
     url: str | None = field(default=None, repr=False)
+    urls: tuple[str, ...] = field(default=(), repr=False)
     stream: TextIO | None = None
     limits: DeliveryLimits = DeliveryLimits()
+    served: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
     """How a notification went. `target` shows host and short digest only; `error` is None where delivered.
 
-    permanent: not delivered, and trying again would not help.
+    permanent: not delivered, and trying again would not help. served: the destinations that took it.
     """
 
     mode: NotifyMode
@@ -65,6 +69,7 @@ class DeliveryResult:
     error: str | None
     idempotency_key: str
     permanent: bool = False
+    served: tuple[str, ...] = ()
 
     @property
     def record(self) -> Notification:
@@ -90,8 +95,18 @@ def outcome(
     target: str | None = None,
     error: str | None = None,
     permanent: bool = False,
+    served: tuple[str, ...] = (),
 ) -> DeliveryResult:
     """The result of delivering a message, or of not trying to."""
     return DeliveryResult(
-        mode, message.level, message.text, delivered, attempts, target, error, message.idempotency_key, permanent
+        mode,
+        message.level,
+        message.text,
+        delivered,
+        attempts,
+        target,
+        error,
+        message.idempotency_key,
+        permanent,
+        served,
     )

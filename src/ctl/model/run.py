@@ -17,7 +17,7 @@ RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
 Role = Literal["gating", "non-gating"]
 Level = Literal["info", "warn", "alert"]
 # Where notifications go: each but `none` is the module of that name in ctl/channels. Every other list follows this one.
-NotifyMode = Literal["none", "stdout", "webhook"]
+NotifyMode = Literal["none", "stdout", "webhook", "apprise"]
 RESTATED_HISTORY: Final = "RESTATED_HISTORY"
 LockName = Literal["profile", "thresholds", "strategy", "workspace"]
 
@@ -240,12 +240,34 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class SymbolState:
+    """How the data of a symbol stand. data_to: its last session. mean_drift: in quote units.
+
+    contract: the one held at the end of the data; roll_to: the next; roll_by: the session from which that is in force
+    at the latest, sessions_to_roll away from the end of the data. None where it is not known, or nothing rolls.
+    """
+
+    data_to: date | None = None
+    mean_drift: float | None = None
+    contract: str | None = None
+    roll_to: str | None = None
+    roll_by: date | None = None
+    sessions_to_roll: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OpsGateSymbol:
-    """The gate's word on one symbol in an ops log."""
+    """The gate's word on one symbol in an ops log, and how its data stand: the rest is that of `SymbolState`."""
 
     expected: Decision
     actual: Decision
     passed: bool
+    data_to: date | None = None
+    mean_drift: float | None = None
+    contract: str | None = None
+    roll_to: str | None = None
+    roll_by: date | None = None
+    sessions_to_roll: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +344,7 @@ class OpsLog:
     gate: Mapping[str, OpsGateSymbol] = field(default_factory=dict)
     run: Mapping[str, OpsRunSymbol] = field(default_factory=dict)
     locks: tuple[LockResult, ...] = ()
+    restatements: tuple[Restatement, ...] = ()
     notification: Notification | None = None
     late: tuple[Notification, ...] = ()
     retention: Retention | None = None

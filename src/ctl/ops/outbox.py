@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -28,17 +28,18 @@ _NAME: Final = re.compile(r"\d{8}_\d{6}_[0-9a-f]{32}\.json")
 _LEVELS: Final = ("info", "warn", "alert")
 _KINDS: Final = get_args(Kind)
 
-Send = Callable[[Message], DeliveryResult]
+Send = Callable[[Message, frozenset[str]], DeliveryResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message in the outbox."""
+    """A message in the outbox. served: the destinations that have had it."""
 
     path: Path
     message: Message
     created: datetime
     attempts: int
+    served: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def settle(waiting: Waiting, result: DeliveryResult) -> None:
     if result.delivered or result.permanent:
         waiting.path.unlink(missing_ok=True)
     else:
-        _write(Waiting(waiting.path, waiting.message, waiting.created, waiting.attempts + result.attempts))
+        attempts, served = waiting.attempts + result.attempts, waiting.served | set(result.served)
+        _write(replace(waiting, attempts=attempts, served=served))
 
 
 def names(folder: Path) -> list[str]:
@@ -93,14 +95,14 @@ def resend(folder: Path, send: Send) -> Resent:
         if time.monotonic() > until:
             break
         path = folder / name
-        message = None if path.is_symlink() else _read(path)
-        if message is None:
+        held = None if path.is_symlink() else _read(path)
+        if held is None:
             path.rename(path.with_name(f"{name}.damaged"))
             problems.append(f"a notification in the outbox cannot be read: {path}.damaged")
             taken += 1
             continue
-        result = send(message.message)
-        settle(message, result)
+        result = send(held.message, held.served)
+        settle(held, result)
         results.append(result)
         if not result.delivered and not result.permanent:
             break
@@ -113,6 +115,7 @@ def _write(waiting: Waiting) -> None:
     document: dict[str, Any] = {
         "created": waiting.created.isoformat(),
         "attempts": waiting.attempts,
+        "served": sorted(waiting.served),
         "kind": message.kind,
         "level": message.level,
         "text": message.text,
@@ -133,7 +136,7 @@ def _read(path: Path) -> Waiting | None:
             and isinstance(message.text, str)
             and isinstance(message.meta, dict)
         )
-        attempts = int(document["attempts"])
+        attempts, served = int(document["attempts"]), frozenset(map(str, document["served"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Waiting(path, message, created, attempts) if sound else None
+    return Waiting(path, message, created, attempts, served) if sound else None

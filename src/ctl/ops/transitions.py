@@ -5,11 +5,12 @@ The state of a cycle is read off its ops log; dry runs are compared with dry run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ctl import clock
 from ctl.channels import is_durable
 from ctl.model.run import OpsLog
 from ctl.ops.retention import newest_ops_logs
@@ -17,19 +18,48 @@ from ctl.ops.retention import newest_ops_logs
 _LOOK_BACK: Final = 60
 
 
-def announced_since(folder: Path, current: Path, log: OpsLog) -> str | None:
-    """The timestamp since when the state of `log` has lasted and is known where notifications go, or None.
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """How long a state has lasted. since: the instant of its first cycle; runs: how many, the one at hand included."""
 
-    None where the cycle before ended otherwise, or was not announced there: then an alert is due.
+    since: datetime
+    runs: int
+
+
+class EarlierLogs:
+    """The logs of earlier cycles of the same kind, newest first, as far back as is looked; read when asked for.
+
     `current` is the file of `log` itself, which is passed over.
     """
-    since = None
-    for before in _earlier(folder, current, dry_run=log.dry_run):
+
+    def __init__(self, folder: Path, current: Path, log: OpsLog) -> None:
+        self._read: list[OpsLog] = []
+        self._left = _earlier(folder, current, dry_run=log.dry_run)
+
+    def __iter__(self) -> Iterator[OpsLog]:
+        yield from self._read
+        for log in self._left:
+            self._read.append(log)
+            yield log
+
+
+def announced(log: OpsLog, earlier: Iterable[OpsLog]) -> Unchanged | None:
+    """Since when the state of `log` has lasted and is known where notifications go, or None.
+
+    None where the cycle before ended otherwise, or was not announced there: then an alert is due.
+    """
+    found = None
+    for before in earlier:
         sent = before.notification
         if sent is None or not sent.delivered or not is_durable(sent.mode) or _state(before) != _state(log):
             break
-        since = clock.iso(before.timestamp)
-    return since
+        found = Unchanged(before.timestamp, 2 if found is None else found.runs + 1)
+    return found
+
+
+def compared_with(earlier: Iterable[OpsLog]) -> OpsLog | None:
+    """The newest cycle that came to a decision of the gate: what this one has changed since."""
+    return next((log for log in earlier if log.gate), None)
 
 
 def _state(log: OpsLog) -> tuple[Any, ...]:
@@ -40,6 +70,7 @@ def _state(log: OpsLog) -> tuple[Any, ...]:
         {symbol: item.actual for symbol, item in log.gate.items()},
         {lock.code for lock in log.locks if not lock.held},
         {symbol for symbol, item in log.run.items() if item.status == "ERROR"},
+        {item.text for item in log.restatements},
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
@@ -18,15 +18,25 @@ from typing import Any, Final, Literal, TextIO
 from ctl import __version__, clock, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
-from ctl.flows import portfolio
+from ctl.flows import portfolio, standing
 from ctl.gatekeeper import GateDecision, broken_locks
 from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
-from ctl.model.run import Digests, NotifyMode, OpsError, OpsGateSymbol, OpsLog, OpsRunSymbol, RunSummary
+from ctl.model.run import (
+    Digests,
+    NotifyMode,
+    OpsError,
+    OpsGateSymbol,
+    OpsLog,
+    OpsRunSymbol,
+    RunSummary,
+    SymbolState,
+)
 from ctl.operating_profile import OperatingProfile
-from ctl.ops import outbox
+from ctl.ops import metrics, outbox
+from ctl.ops.report_lines import report
 from ctl.ops.retention import RetentionLimits, retain
-from ctl.ops.transitions import announced_since
+from ctl.ops.transitions import EarlierLogs, announced, compared_with
 from ctl.ops_notifier import Occasion
 from ctl.run_orchestrator import Run, RunOptions
 from ctl.stopping import Stopped
@@ -44,21 +54,23 @@ Show = Callable[[Iterator[Run]], Iterator[Run]]
 class WeeklyOptions:
     """What the command line and the environment ask of a cycle.
 
-    profile: None for the workspace's. webhook_url: already resolved; ping_url: of a dead-man's switch. Neither is ever
-    written anywhere.
+    profile: None for the workspace's. webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's
+    switch. None of them is ever written anywhere. metrics: a Prometheus textfile to write.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
     profile: Path | None = None
     notify: NotifyMode = "none"
     webhook_url: str | None = field(default=None, repr=False)
+    notify_urls: tuple[str, ...] = field(default=(), repr=False)
     ping_url: str | None = field(default=None, repr=False)
+    metrics: Path | None = None
     retention: RetentionLimits = field(default_factory=RetentionLimits)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
-        return tuple(url for url in (self.webhook_url, self.ping_url) if url)
+        return tuple(url for url in (self.webhook_url, *self.notify_urls, self.ping_url) if url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ class _Post:
 
     def deliver(self, message: Message, waiting: outbox.Waiting | None, *, hasty: bool = False) -> DeliveryResult:
         """Deliver a message and settle it in the outbox."""
-        result = self._send(message, HASTY if hasty else self._limits)
+        result = self._send(message, limits=HASTY if hasty else self._limits)
         try:
             if waiting is not None:
                 outbox.settle(waiting, result)
@@ -164,7 +176,7 @@ class _Post:
         if not self.durable or self._folder is None:
             return
         try:
-            sent = outbox.resend(self._folder, lambda message: self._send(message, self._limits))
+            sent = outbox.resend(self._folder, self._send)
         except (CtlError, OSError) as error:
             self.warnings.append(f"the outbox cannot be used: {error}")
             return
@@ -176,8 +188,11 @@ class _Post:
         if sent.left:
             self.warnings.append(f"{sent.left} earlier notifications wait in {self._folder}")
 
-    def _send(self, message: Message, limits: DeliveryLimits) -> DeliveryResult:
-        route = Route(self._options.webhook_url, self._stream, limits)
+    def _send(
+        self, message: Message, served: frozenset[str] = frozenset(), *, limits: DeliveryLimits | None = None
+    ) -> DeliveryResult:
+        options = self._options
+        route = Route(options.webhook_url, options.notify_urls, self._stream, limits or self._limits, served)
         return ops_notifier.notify(message, mode=self._options.notify, route=route)
 
     def ping(self, signal: Literal["start", "success", "failure"], body: str = "") -> None:
@@ -226,6 +241,7 @@ class _Cycle:
             package_version=__version__,
         )
         self._path = self._open_log()
+        self._earlier = EarlierLogs(workspace.ops_logs, self._path, self._log)
 
     def run(self) -> WeeklyOutcome:
         """The whole cycle, begun and left with signals held."""
@@ -255,12 +271,12 @@ class _Cycle:
                 asked = replace(options.run, secrets=options.secrets)
                 stages = run_orchestrator.run(self._workspace, profile, asked, instant=self._instant)
                 run = next(stages)
-                self._note_gate(run.decision)
+                self._note_gate(run)
             with self._timed("run"):
                 summary = self._follow(run, stages)
         except ProfileError as error:
             self._fail(EXIT_MISMATCH, error.code, str(error), problems=error.problems, has_errors=False)
-            return ops_notifier.profile_failure(self._occasion, error.problems or (str(error),))
+            return ops_notifier.profile_failure(self._occasion, error.problems or (str(error),), self._report())
         except GateRefused as error:
             self._fail(EXIT_MISMATCH, error.code, str(error), has_errors=False)
             return self._refusal(error)
@@ -273,11 +289,19 @@ class _Cycle:
         recommendation = summary.portfolio_recommendation
         failures = {item.symbol: item.reason for item in summary.symbol_run_results if item.status == "ERROR"}
         alerts = summary.orders.alerts if summary.orders is not None else ()
+        below, restated = self._report(), {item.symbol: item.text for item in summary.gate_result.restatements}
         if failures:
-            told = ops_notifier.symbol_failure(self._occasion, failures, recommendation=recommendation)
+            told = ops_notifier.symbol_failure(self._occasion, failures, below, recommendation=recommendation)
+        elif restated:
+            told = ops_notifier.restated(self._occasion, restated, below, recommendation=recommendation)
         else:
-            told = ops_notifier.success(self._occasion, recommendation=recommendation)
+            # A clean dry run on a terminal is the one line: the board follows it there.
+            line = self._options.run.dry_run and not self._post.durable
+            told = ops_notifier.success(self._occasion, None if line else below, recommendation=recommendation)
         return ops_notifier.with_alerts(told, alerts)
+
+    def _report(self) -> ops_notifier.Report:
+        return report(self._log, compared_with(self._earlier), self._decision, self._summary)
 
     def _note(self, **known: Any) -> None:
         """Put what is known now into the log."""
@@ -294,17 +318,25 @@ class _Cycle:
         self._note(retention=done)
         self._warnings += [f"retention: {problem}" for problem in done.problems]
 
-    def _note_gate(self, decision: GateDecision) -> None:
-        self._decision = decision
+    def _note_gate(self, run: Run) -> None:
+        decision = self._decision = run.decision
         self._note(
             gate_passed=decision.passed,
             portfolio_recommendation=decision.recommendation,
             gate={
-                item.symbol: OpsGateSymbol(item.expected, item.actual, item.passed) for item in decision.symbol_results
+                item.symbol: OpsGateSymbol(
+                    item.expected, item.actual, item.passed, **asdict(self._state(run, item.symbol))
+                )
+                for item in decision.symbol_results
             },
             locks=decision.locks,
+            restatements=decision.restatements,
             digests=run_orchestrator.decision_digests(decision),
         )
+
+    def _state(self, run: Run, symbol: str) -> SymbolState:
+        made = run.certified.get(symbol)
+        return SymbolState() if made is None else standing.state(made, self._workspace.symbol(symbol).calendar)
 
     def _follow(self, run: Run, stages: Iterator[Run]) -> RunSummary:
         """Go through a run behind its gate; the summary once everything is written. Raises what ends the run."""
@@ -323,7 +355,7 @@ class _Cycle:
     def _refusal(self, error: GateRefused) -> Message:
         decision = self._decision
         if decision is None:
-            return ops_notifier.profile_failure(self._occasion, [str(error)])
+            return ops_notifier.profile_failure(self._occasion, [str(error)], self._report())
         mismatches = [
             ops_notifier.GateLine(item.symbol, item.expected, item.actual, item.detail)
             for item in decision.symbol_results
@@ -331,11 +363,13 @@ class _Cycle:
         ]
         others = broken_locks(decision.locks)
         others += [f"{problem.code}: {problem.text}" for problem in decision.problems]
-        return ops_notifier.gate_failure(self._occasion, mismatches, others, recommendation=decision.recommendation)
+        return ops_notifier.gate_failure(
+            self._occasion, mismatches, others, self._report(), recommendation=decision.recommendation
+        )
 
     def _broken(self, code: str, text: str) -> Message:
         self._fail(EXIT_ERROR, code, text)
-        return ops_notifier.runner_error(self._occasion, self._clean(text))
+        return ops_notifier.runner_error(self._occasion, self._clean(text), self._report())
 
     def _fail(
         self, exit_code: int, code: str, text: str, *, problems: tuple[str, ...] = (), has_errors: bool = True
@@ -348,7 +382,7 @@ class _Cycle:
         done = self._log.summary_path is not None or not self._log.aborted
         text = f"{stop} {'after the run had completed' if done else 'before the run had completed'}"
         self._fail(stop.exit_code, stopping.CODE, text)
-        return ops_notifier.stopped(self._occasion, text)
+        return ops_notifier.stopped(self._occasion, text, self._report())
 
     def _finish(self, message: Message) -> WeeklyOutcome:
         """Outbox, log, delivery, retention, log again; signals are held but while the network is waited for.
@@ -375,6 +409,7 @@ class _Cycle:
         if late_stop is not None and self._log.exit_code < _STOPPED:
             self._stopped(late_stop)
         self._write_log()
+        self._write_metrics()
         good = self._log.exit_code == EXIT_OK and not self._log.has_errors
         self._post.ping("success" if good else "failure", notification.text)
         return WeeklyOutcome(
@@ -387,12 +422,24 @@ class _Cycle:
             warnings=tuple(self._clean(warning) for warning in (*self._warnings, *self._post.warnings)),
         )
 
+    def _write_metrics(self) -> None:
+        path = self._options.metrics
+        if path is None:
+            return
+        waiting = len(outbox.names(outbox_folder(self._workspace)))
+        try:
+            store.write_atomic(path, metrics.textfile(self._log, self._earlier, waiting=waiting).encode())
+        except CtlError as error:
+            self._warnings.append(f"the metrics cannot be written: {error}")
+
     def _unless_unchanged(self, message: Message) -> Message:
         """The heartbeat in place of an alert that the channel has already had; any other message as it is."""
         if not self._post.durable or message.level == "info":
             return message
-        since = announced_since(self._workspace.ops_logs, self._path, self._log)
-        return message if since is None else ops_notifier.heartbeat(message, since=since)
+        found = announced(self._log, self._earlier)
+        if found is None:
+            return message
+        return ops_notifier.heartbeat(message, since=f"{found.since:%Y-%m-%d}", runs=found.runs)
 
     def _deliver(self, message: Message, waiting: outbox.Waiting | None) -> DeliveryResult:
         """Deliver the message, and what earlier runs left. A signal ends the waiting; the outbox keeps the message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def waiting(folder: Path) -> list[str]:
     return [json.loads((folder / name).read_bytes())["meta"]["timestamp"] for name in outbox.names(folder)]
 
 
-def deliver(item: notifier.Message) -> notifier.DeliveryResult:
+def deliver(item: notifier.Message, _: frozenset[str] = frozenset()) -> notifier.DeliveryResult:
     return result(item, delivered=True)
 
 
@@ -39,7 +40,7 @@ def test_a_message_waits_with_its_key_and_attempts(tmp_path: Path) -> None:
     outbox.settle(put, result(message()))
     assert json.loads(put.path.read_bytes())["attempts"] == 2
     sent: list[notifier.Message] = []
-    outbox.resend(tmp_path, lambda item: sent.append(item) or deliver(item))  # type: ignore[func-returns-value]
+    outbox.resend(tmp_path, lambda item, _: sent.append(item) or deliver(item))  # type: ignore[func-returns-value]
     assert sent == [message()]
     assert sent[0].idempotency_key == message().idempotency_key
 
@@ -57,7 +58,7 @@ def test_the_oldest_goes_first_and_a_passing_failure_ends_the_round(tmp_path: Pa
         outbox.put(tmp_path, message(day), instant=INSTANT + timedelta(days=day))
     sent: list[str] = []
 
-    def send(item: notifier.Message) -> notifier.DeliveryResult:
+    def send(item: notifier.Message, _: frozenset[str]) -> notifier.DeliveryResult:
         sent.append(item.meta["timestamp"])
         return result(item, delivered=len(sent) == 1, permanent=len(sent) == 2)
 
@@ -94,6 +95,20 @@ def test_nothing_is_dropped_for_its_age_and_what_cannot_be_read_is_put_aside_and
         f"{naive.name}.damaged",
         stranger.name,
     ]
+
+
+def test_a_destination_that_has_had_a_message_is_not_sent_it_again(tmp_path: Path) -> None:
+    put = outbox.put(tmp_path, message(), instant=INSTANT)
+    outbox.settle(put, replace(result(message()), served=("mailto#1",)))
+    seen: list[frozenset[str]] = []
+
+    def send(item: notifier.Message, served: frozenset[str]) -> notifier.DeliveryResult:
+        seen.append(served)
+        return replace(result(item), served=("h#0",))
+
+    outbox.resend(tmp_path, send)
+    outbox.resend(tmp_path, send)
+    assert seen == [frozenset({"mailto#1"}), frozenset({"mailto#1", "h#0"})]
 
 
 def test_no_outbox_is_an_empty_one(tmp_path: Path) -> None:

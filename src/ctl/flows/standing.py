@@ -1,0 +1,53 @@
+"""How the data of a certified symbol stand: to when they reach, how far they drift, and by when its contract rolls."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from ctl import sessions
+from ctl.errors import CtlError
+from ctl.flows.next_open import next_contract
+from ctl.model.run import SymbolState
+
+if TYPE_CHECKING:
+    from ctl.flows.portfolio import Certified
+
+
+def state(certified: Certified, calendar: str | None) -> SymbolState:
+    """The state of one symbol. What a missing calendar or term leaves open is None."""
+    series, watched = certified.series, certified.certificate.watched
+    drift = None if watched is None else watched.symbol.metrics.mean_drift
+    if series is None or not series.frame.height:
+        return SymbolState(mean_drift=drift)
+    newest = series.frame["session"].max()
+    if not isinstance(newest, date):
+        return SymbolState(mean_drift=drift)
+    policy, held = certified.inputs.policy, certified.inputs.contracts
+    if policy is None or held is None:
+        return SymbolState(newest, drift)
+    contract = str(series.frame["contract"][-1])
+    pending = getattr(series, "pending_roll", None)
+    if pending is not None:
+        by = None if calendar is None else _after(calendar, newest)
+        return SymbolState(newest, drift, contract, pending.to_contract, by, 1)
+    following = next_contract(certified.inputs, contract)
+    terms = held.terms.get(contract)
+    end = None if terms is None else terms.end
+    if end is None or policy.guard_sessions is None or calendar is None:
+        return SymbolState(newest, drift, contract, following)
+    try:
+        by = end
+        for _ in range(policy.guard_sessions):
+            by = sessions.previous_session(calendar, by)
+        left = sessions.count_between(calendar, newest + timedelta(days=1), by) if by > newest else 0
+    except CtlError:  # a calendar that does not reach there: the date is unknown, which is no fault of the run
+        return SymbolState(newest, drift, contract, following)
+    return SymbolState(newest, drift, contract, following, by, left)
+
+
+def _after(calendar: str, day: date) -> date | None:
+    try:
+        return sessions.next_session(calendar, day)
+    except CtlError:  # as above
+        return None

@@ -1,0 +1,145 @@
+"""What a message says below its verdict: board, money, rolls, changes since the last cycle, the next command."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from ctl.model.run import OpsGateSymbol, OpsLog
+from ctl.ops_notifier import Report
+
+if TYPE_CHECKING:
+    from ctl.gatekeeper import GateDecision
+    from ctl.model.run import RunSummary
+
+ROLLS_WITHIN: Final = 5
+_NAMED: Final = 12
+_NOISE: Final = 0.01
+_REMEDIES: Final = {
+    "IDENTITY_MISMATCH": "ctl data show {}",
+    "STALE_INPUT": "ctl doctor {}",
+    "INPUT_MISSING": "ctl doctor {}",
+    "INPUT_UNREADABLE": "ctl doctor {}",
+}
+
+
+def report(log: OpsLog, before: OpsLog | None, decision: GateDecision | None, summary: RunSummary | None) -> Report:
+    """The lines of a cycle's message. before: the log of the cycle that it is compared with."""
+    return Report(
+        verdict=_verdict(log),
+        board=_board(log.gate),
+        money=_money(log, summary),
+        changed="" if before is None or not log.gate else _changed(log, before),
+        log_head=log.digests.log_head,
+        next_command=_next(log, decision),
+    )
+
+
+def drift_of(item: OpsGateSymbol) -> str:
+    """Mean drift with two decimals; empty where it is not known."""
+    return "" if item.mean_drift is None else f"{item.mean_drift:.2f}"
+
+
+def _verdict(log: OpsLog) -> str:
+    ends = {symbol: item.data_to for symbol, item in log.gate.items() if item.data_to is not None}
+    parts: list[str] = [] if log.portfolio_recommendation is None else [log.portfolio_recommendation]
+    if ends:
+        common = Counter(ends.values()).most_common(1)[0][0]
+        others = [f"{symbol} {end}" for symbol, end in ends.items() if end != common]
+        parts.append(", ".join([f"data to {common}", *_few(others)]))
+    if log.simulated:
+        parts.append("simulated market")
+    return ", ".join(parts)
+
+
+def _board(gate: Mapping[str, OpsGateSymbol]) -> str:
+    """`ES WATCH 7.30, CL ACCEPT 4.30`; of many symbols those not as expected, and how many there are of each status."""
+    if len(gate) <= _NAMED:
+        shown, rest = dict(gate), ""
+    else:
+        shown = {symbol: item for symbol, item in gate.items() if not item.passed}
+        counts = Counter(str(item.actual) for item in gate.values() if item.passed)
+        rest = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    words = [
+        " ".join(filter(None, (symbol, item.actual, drift_of(item), "" if item.passed else "MISMATCH")))
+        for symbol, item in shown.items()
+    ]
+    return ", ".join([*_few(words), *([rest] if rest else [])])
+
+
+def _money(log: OpsLog, summary: RunSummary | None) -> str:
+    rolls = [
+        f"{symbol} {item.roll_to or 'next contract'} by {item.roll_by or 'the next session'}"
+        for symbol, item in log.gate.items()
+        if item.sessions_to_roll is not None and item.sessions_to_roll <= ROLLS_WITHIN
+    ]
+    parts = ["No orders"] if log.aborted else []
+    if summary is not None and summary.orders is not None:
+        due = Counter(order.session for order in summary.orders.orders if order.status != "blocked")
+        blocked = sum(order.status == "blocked" for order in summary.orders.orders)
+        orders = ", ".join(f"{session:%a %Y-%m-%d}: {count}" for session, count in sorted(due.items()))
+        parts.append(f"Orders for {orders}" if due else "Orders: none")
+        if blocked:
+            parts.append(f"blocked: {blocked}")
+    caps = () if summary is None or summary.risk is None else summary.risk.caps_hit
+    if rolls or caps:
+        parts.append(f"Rolls: {', '.join(_few(rolls)) or 'none'}")
+        parts.append(f"Caps hit: {', '.join(caps) or 'none'}")
+    else:
+        parts.append("Rolls, caps: none")
+    return ". ".join(parts)
+
+
+def _changed(log: OpsLog, before: OpsLog) -> str:
+    changes = list(_changes(log, before))
+    return f"Changed since {before.timestamp:%Y-%m-%d}: {', '.join(_few(changes)) or 'nothing'}"
+
+
+def _changes(log: OpsLog, before: OpsLog) -> Iterator[str]:
+    if before.portfolio_recommendation != log.portfolio_recommendation:
+        yield f"{before.portfolio_recommendation or 'nothing'} -> {log.portfolio_recommendation or 'nothing'}"
+    if before.digests.profile != log.digests.profile:
+        yield "the profile"
+    if before.digests.log_head != log.digests.log_head:
+        yield "the decision log"
+    for symbol, item in log.gate.items():
+        old = before.gate.get(symbol)
+        if old is None:
+            yield f"{symbol} is new"
+            continue
+        if old.actual != item.actual:
+            yield f"{symbol} {old.actual} -> {item.actual}"
+        earlier, now = old.mean_drift, item.mean_drift
+        if earlier is not None and now is not None and abs(now - earlier) > max(_NOISE * abs(earlier), 0.005):
+            yield f"{symbol} drift {earlier:.2f} -> {now:.2f}"
+        if _is_earlier(item.data_to, old.data_to):
+            yield f"{symbol} data to {old.data_to} -> {item.data_to}"
+    yield from (f"{symbol} is gone" for symbol in before.gate if symbol not in log.gate)
+
+
+def _is_earlier(now: date | None, before: date | None) -> bool:
+    """Data that end before they did: news, where later data are none."""
+    return now is not None and before is not None and now < before
+
+
+def _next(log: OpsLog, decision: GateDecision | None) -> str:
+    """The command that a person wants after this message."""
+    failed = next((symbol for symbol, item in log.run.items() if item.status == "ERROR"), None)
+    if decision is not None and not decision.passed:
+        for result in decision.symbol_results:
+            if not result.passed:
+                codes = [reason.code for reason in result.reasons]
+                remedy = next((_REMEDIES[code] for code in codes if code in _REMEDIES), "ctl certify {} --explain")
+                return remedy.format(result.symbol)
+        return "ctl plan"
+    if log.error is not None:
+        return "ctl doctor" if log.exit_code == 1 else "ctl gate" if decision is None else "ctl ops"
+    if failed is not None:
+        return f"ctl doctor {failed}"
+    return "ctl plan" if log.restatements else "ctl orders"
+
+
+def _few(items: list[str]) -> list[str]:
+    return items if len(items) <= _NAMED else [*items[: _NAMED - 1], f"{len(items) - _NAMED + 1} more"]
