@@ -70,7 +70,7 @@ def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None
     assert log["run"]["CL"] == {"status": "EXECUTED", "reason": ""}
     assert log["run"]["PA"] == {"status": "SKIPPED", "reason": "non-gating"}
     assert log["durations"] == {"gate": 0.5, "run": 0.5, "notification": 0.5, "retention": 0.5}
-    assert set(log["digests"]) == {"profile", "certificates", "strategy", "thresholds", "settings"}
+    assert {"profile", "lock", "workspace", "certificates", "strategy", "thresholds", "log_head"} == set(log["digests"])
     assert log["notification"]["mode"] == "none"
     assert log["simulated"] is True
 
