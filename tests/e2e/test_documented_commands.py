@@ -37,9 +37,9 @@ ENDS_WITH = {
     "ctl init": 64,  # there is a workspace already
 }
 NOT_RUN = {
+    "ctl closeout --verify": "there is no closeout yet; tests/integration/test_governance_commands.py",
     "ctl certify --power": "takes minutes; tests/integration/test_power_page.py",
     "ctl --install-completion": "writes to the user's shell files",
-    "ctl lock": "the command's name in prose; ctl lock --reason TEXT is run",
 }
 
 

@@ -163,7 +163,7 @@ def test_lock_writes_the_next_version_records_it_and_puts_it_in_force(workspace:
     assert document["profile"] == {"path": V2, "version": 2, "digest": sha256(workspace / V2)}
     # nothing that was there is touched but the one line of ctl.toml and the log
     assert {name for name in before if after[name] != before[name]} == {
-        "ctl.toml", "docs/governance/decision_log.jsonl", "docs/governance/decision_log.md",
+        "ctl.toml", "docs/governance/decision_log.jsonl", "docs/governance/cutover_h2_h3_decision_log.md",
     }  # fmt: skip
     assert after["ctl.toml"] == before["ctl.toml"].replace(V1.encode(), V2.encode())
     # comments survive, the text says the command's date
@@ -389,7 +389,7 @@ def test_verify_names_the_first_broken_entry(workspace: Path, ctl: Any) -> None:
 
 
 def test_verify_renders_a_lost_document_anew_when_asked_to(workspace: Path, ctl: Any) -> None:
-    document = workspace / "docs/governance/decision_log.md"
+    document = workspace / "docs/governance/cutover_h2_h3_decision_log.md"
     whole = document.read_bytes()
     document.unlink()
     assert ctl("verify", "-w", workspace).code == 2

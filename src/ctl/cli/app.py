@@ -782,6 +782,64 @@ def lock(
 
 
 @app.command()
+def decide(
+    decision: Annotated[str, typer.Option("--decision", metavar="TEXT", help="What was decided.")],
+    rationale: Annotated[str, typer.Option("--rationale", metavar="TEXT", help="Why.")],
+    scope: Annotated[str, typer.Option("--scope", metavar="TEXT", help="Default: that of the profile in force.")] = "",
+    inputs: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--input", metavar="TEXT", help="What it rests on; repeatable."),
+    ] = None,
+    impact: Annotated[str, typer.Option("--impact", metavar="TEXT", help="What it changes at the gate.")] = "",
+    next_action: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--next", metavar="TEXT", help="A next action; repeatable."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Append a decision to the decision log; it cites the profile in force and the certificates it was locked on.
+
+    Example: [cyan]ctl decide --decision "ES stays WATCH" --rationale "settlements are reviewed in May"[/cyan]
+    """
+    from ctl.cli import governance_commands
+
+    raise typer.Exit(
+        governance_commands.decide(
+            workspace,
+            decision=decision,
+            rationale=rationale,
+            scope=scope,
+            inputs=inputs or [],
+            impact=impact,
+            next_actions=next_action or [],
+            json=json,
+        )
+    )
+
+
+@app.command()
+def closeout(
+    check: Annotated[
+        bool, typer.Option("--verify", help="Derive every claim anew; exit 2 where one does not hold.")
+    ] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Write the cycle's closeout from state, with the proof of a dry weekly run."""
+    from ctl.cli import governance_commands
+
+    raise typer.Exit(governance_commands.closeout(workspace, _options(), check=check, json=json))
+
+
+def _options() -> dict[str, frozenset[str]]:
+    """Every command's options, as a closeout's checks name them."""
+    found = typer.main.get_command(app)
+    commands = getattr(found, "commands", {})
+    return {name: frozenset(opt for each in item.params for opt in each.opts) for name, item in commands.items()}
+
+
+@app.command()
 def verify(
     render: Annotated[
         bool, typer.Option("--render", help="First write the rendered document anew from the log.")

@@ -16,6 +16,7 @@ from ctl.model.lock_file import LockFile
 from ctl.model.orders import NextOpenOrders
 from ctl.model.paper import LedgerRecord, PaperReport
 from ctl.model.run import GateResult, OpsLog, RunSummary
+from ctl.ops import closeout
 from ctl.store.decision_log import DecisionEntry
 
 
@@ -38,6 +39,7 @@ def schemas() -> dict[str, bytes]:
         "data_v1": (DataReport, "What the files of a workspace hold"),
         "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
+        **closeout.SCHEMAS,
     }
     found: dict[str, Any] = {name: json_schema(record, title) for name, (record, title) in records.items()}
     found["roll_manifest_v1"] = manifest.json_schema()

@@ -24,6 +24,7 @@ from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.orders import RiskTerms
 from ctl.strict_files import ReadAs, Rule, Strict, expected, shown
 
+FOUNDING_CYCLE: Final = "cutover_v1"
 FILE_NAME: Final = "ctl.toml"
 
 AssetClass = Literal["future", "equity"]
@@ -326,7 +327,10 @@ class Workspace:
 
     @property
     def decision_document(self) -> Path:
-        """The decision log as people read it."""
+        """The decision log as people read it; the founding cycle's name stays with the log that began in it."""
+        founding = self.decision_log.with_name("cutover_h2_h3_decision_log.md")
+        if self.cycle_id == FOUNDING_CYCLE or founding.exists():
+            return founding
         return self.decision_log.with_suffix(".md")
 
     @property

@@ -1,0 +1,101 @@
+"""Commands that put decisions and a cycle's closeout on record: decide, closeout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ctl import clock
+from ctl.cli import output, screens
+from ctl.cli.workspace_commands import open_workspace
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
+from ctl.model.documents import document
+
+
+def decide(
+    workspace_path: Path | None,
+    *,
+    decision: str,
+    rationale: str,
+    scope: str,
+    inputs: Sequence[str],
+    impact: str,
+    next_actions: Sequence[str],
+    json: bool,
+) -> int:
+    """Append an entry that rests on the profile in force and the certificates it was locked on."""
+    from ctl import store
+    from ctl.store import decision_log
+
+    instant, workspace = clock.now(), open_workspace(workspace_path)
+    for name, text in (("--decision", decision), ("--rationale", rationale)):
+        if not text.strip():
+            raise UsageError(f"{name} says nothing", expected="a sentence")
+    with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl decide"):
+        locked = decision_log.locking(decision_log.require_whole(workspace))
+        entry = decision_log.append(
+            workspace,
+            decision_log.Decision(
+                decision=decision.strip(),
+                date=instant.date(),
+                scope=scope.strip() or ("" if locked is None else locked.scope),
+                inputs=tuple(inputs),
+                rationale=rationale.strip(),
+                gate_impact=impact.strip(),
+                next_actions=tuple(next_actions),
+                profiles=() if locked is None else locked.profiles[-1:],
+                certificates={} if locked is None else locked.certificates,
+            ),
+        )
+    if json:
+        output.print_json(entry.model_dump(mode="json"))
+        return EXIT_OK
+    on = screens.terminal()
+    lines = [f"DECIDE: DONE   {entry.id} recorded   {workspace.relative(workspace.decision_log)}", ""]
+    rests = (
+        f"{locked.profiles[-1].path}, {len(locked.certificates)} certificates" if locked is not None else "no profile"
+    )
+    lines += screens.facts({"Decision": entry.decision, "Rests on": rests, "Digest": entry.sha256}, on)
+    screens.show([*lines, "next: ctl verify"], on)
+    return EXIT_OK
+
+
+def closeout(workspace_path: Path | None, options: Mapping[str, frozenset[str]], *, check: bool, json: bool) -> int:
+    """Write a cycle's closeout from state, or derive every claim of it anew: exit 2 where one does not hold."""
+    from ctl.ops import closeout as closing
+
+    instant = clock.now()
+    root = _root(workspace_path)
+    if not check:
+        with output.progress("deriving"):
+            made = closing.write(root, options, instant=instant)
+        if json:
+            output.print_json(document(made))
+            return EXIT_OK
+        claims = sum(len(section.rows) for section in made.sections)
+        lines = [f"CLOSEOUT: DONE   {made.cycle_id}   {claims} claims   {made.path}"]
+        screens.show([*lines, f"proof {made.proof}", "next: ctl closeout --verify"], screens.terminal())
+        return EXIT_OK
+    with output.progress("deriving every claim"):
+        found = closing.verify(root, options, instant=instant)
+    if json:
+        output.print_json(document(found))
+    elif found.verified:
+        screens.show(
+            [f"CLOSEOUT: OK   {found.cycle_id}   {found.claims} claims hold   {found.path}"], screens.terminal()
+        )
+    else:
+        on = screens.terminal()
+        count = len(found.broken)
+        lines = [f"CLOSEOUT: MISMATCH   {count} of {found.claims} claims do not hold   {found.path}", ""]
+        for claim in found.broken:
+            lines += screens.wrapped(claim.section, on)
+            lines += screens.wrapped(claim.found or "(nothing)", on, first="  says   ", indent="         ")
+            lines += screens.wrapped(claim.expected or "(nothing)", on, first="  state  ", indent="         ")
+        screens.show([*lines, "next: ctl closeout"], on)
+    return EXIT_OK if found.verified else EXIT_MISMATCH
+
+
+def _root(path: Path | None) -> Path:
+    """The folder named, or the workspace at or above the current one: a closeout needs no filled workspace."""
+    return path.resolve() if path is not None else open_workspace(None).root
