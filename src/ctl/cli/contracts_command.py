@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,10 +55,10 @@ def contracts(
 
 
 def _print(listed: ContractList) -> None:
-    ended = Counter(each.last_trade_source for each in listed.contracts)
-    noticed = Counter(each.first_notice_source for each in listed.contracts)
+    ended = output.sources(each.last_trade_source for each in listed.contracts)
+    noticed = output.sources(each.first_notice_source for each in listed.contracts)
     print(f"{listed.root}: {counted(len(listed.contracts), 'contract')} from {listed.vendor}")
-    print(f"  last trade by {_sources(ended)}; first notice by {_sources(noticed)}")
+    print(f"  last trade by {ended}; first notice by {noticed}")
     rows = [
         (
             each.contract, str(each.first_bar), str(each.last_bar), str(each.bars),
@@ -76,10 +75,6 @@ def _print(listed: ContractList) -> None:
         print(f"    source: {rule.source}")
     if not listed.rules:
         print(f"  no rule of {listed.root} is known: columns last_trade and first_notice can state its days")
-
-
-def _sources(found: Counter[TermSource]) -> str:
-    return ", ".join(f"{source} {number}" for source, number in found.most_common())
 
 
 def _day(day: date | None, source: TermSource) -> str:

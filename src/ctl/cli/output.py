@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -112,6 +113,11 @@ def print_filled(document: Mapping[str, Any]) -> None:
         print(f"{document['profile']}: locked on the clean market")
 
 
+def sources(found: Iterable[str]) -> str:
+    """Who says a term of contracts, and of how many: `definition 30, rule 3`."""
+    return ", ".join(f"{source} {number}" for source, number in Counter(found).most_common())
+
+
 def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *, unchanged: bool = False) -> None:
     """One built series: its range, its rolls, what the builder warns of."""
     rolls = manifest["rolls"]
@@ -122,6 +128,10 @@ def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *,
         f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls{by_guard}, "
         f"{manifest['session_basis']} / {manifest['close_basis']}"
     )
+    ended, noticed = (
+        sources(each[f"{name}_source"] for each in manifest["terms"]) for name in ("last_trade", "first_notice")
+    )
+    print(f"  last trade by {ended}; first notice by {noticed}")
     for warning in manifest.get("warnings", []):
         print(f"  warning: {warning if isinstance(warning, str) else warning.get('text', warning)}")
     if rolls and not unchanged:

@@ -18,7 +18,7 @@ from ctl.continuous.policies import rule_of
 from ctl.continuous.policy import day_number, day_of, named_days
 from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
-from ctl.model.bars import SERIES_COLUMNS, UNFINISHED
+from ctl.model.bars import SERIES_COLUMNS, UNFINISHED, ContractTerms
 from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
 
 if TYPE_CHECKING:
@@ -125,7 +125,19 @@ def _build(
         counts={**bars.meta.counts, "skipped_sessions": counts["skipped_sessions"]},
     )
     return ContinuousSeries(
-        frame, meta, policy, rolls, pending, counts, tuple(warnings), tuple(told), bad_closes(layout)
+        frame,
+        meta,
+        policy,
+        rolls,
+        pending,
+        counts,
+        tuple(warnings),
+        tuple(told),
+        bad_closes(layout),
+        tuple(
+            bars.terms.get(name, ContractTerms(name))
+            for name in dict.fromkeys(layout.contracts[at].name for at in held)
+        ),
     )
 
 

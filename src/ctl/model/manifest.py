@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from ctl.model import documents
-from ctl.model.bars import CloseBasis, SessionBasis, SourceFile
+from ctl.model.bars import CloseBasis, ContractTerms, SessionBasis, SourceFile, TermSource
 from ctl.model.rolls import (
     Adjustment,
     BadClose,
@@ -46,6 +46,22 @@ class RollOptions:
         return cls(**{name: getattr(policy, name) for name in cls.__slots__})
 
 
+@dataclass(frozen=True, slots=True)
+class HeldTerms:
+    """The last days of a contract that is held, and who says them."""
+
+    contract: str
+    last_trade: date | None
+    last_trade_source: TermSource
+    first_notice: date | None
+    first_notice_source: TermSource
+
+    @classmethod
+    def of(cls, terms: ContractTerms) -> HeldTerms:
+        """Of a contract's terms."""
+        return cls(**{name: getattr(terms, name) for name in cls.__slots__})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollManifest:
     """`<ROOT>_roll_manifest.json` and `ctl build --json`.
@@ -69,6 +85,7 @@ class RollManifest:
     warnings: tuple[str, ...]
     bad_closes: tuple[BadClose, ...]
     package_version: str
+    terms: tuple[HeldTerms, ...]
     pending_roll: PendingRoll | None
     rolls: tuple[Roll, ...]
 
@@ -91,6 +108,7 @@ class RollManifest:
             warnings=series.warnings,
             bad_closes=series.bad_closes,
             package_version=package_version,
+            terms=tuple(map(HeldTerms.of, series.terms)),
             pending_roll=series.pending_roll,
             rolls=series.rolls,
         )

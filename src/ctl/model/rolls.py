@@ -13,7 +13,7 @@ from ctl.model.display import Card, Tabular
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.bars import SeriesMeta
+    from ctl.model.bars import ContractTerms, SeriesMeta
 
 # The roll policies: each is the module of that name in ctl/continuous/policies. Every other list follows this one.
 PolicyKind = Literal["volume", "open_interest", "calendar", "schedule", "databento_c", "databento_n", "databento_v"]
@@ -125,7 +125,8 @@ class ContinuousSeries(Tabular):
 
     frame: columns of SERIES_COLUMNS and close_unadjusted.
     counts: by reason, what was dropped or could not be decided on the way. warnings: what a reader should know; those
-    with a code are notices too. bad_closes: what no gap is taken from.
+    with a code are notices too. bad_closes: what no gap is taken from. terms: of the contracts held, in
+    their order, with who says them.
     """
 
     frame: pl.DataFrame
@@ -137,6 +138,7 @@ class ContinuousSeries(Tabular):
     warnings: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     bad_closes: tuple[BadClose, ...] = ()
+    terms: tuple[ContractTerms, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
         """One row per session: SERIES_COLUMNS and close_unadjusted."""

@@ -63,7 +63,7 @@ def order_sheet(
     for item in sorted(intents, key=lambda intent: intent.symbol):
         market = books[item.symbol].market
         _Rows(item, market, account, missing, orders, standing, alerts).add()
-        notes += _unsure_terms(item, orders)
+        notes += _terms_of(item, orders)
         if item.roll is not None and (item.positions or item.entries or item.pending):
             notes.append(_roll_note(item, item.roll))
     state = None
@@ -86,12 +86,16 @@ def _roll_note(item: SymbolIntents, roll: Roll) -> str:
     )
 
 
-def _unsure_terms(item: SymbolIntents, orders: Sequence[Order]) -> list[str]:
-    """What nobody states of the contracts that are ordered."""
+def _terms_of(item: SymbolIntents, orders: Sequence[Order]) -> list[str]:
+    """Who says the last days of the contracts that are ordered, and what nobody states of them."""
     notes = []
     traded = {order.contract for order in orders if order.symbol == item.symbol}
     for name in sorted(traded & item.terms.keys()):
         terms = item.terms[name]
+        said = (("last trade", terms.last_trade, terms.last_trade_source),
+                ("first notice", terms.first_notice, terms.first_notice_source))  # fmt: skip
+        days = [f"{what} {source if day is None else f'{day} by {source}'}" for what, day, source in said]
+        notes.append(f"{name}: {', '.join(days)}")
         for what, day, source in (
             ("last trade day", terms.last_trade, terms.last_trade_source),
             ("first notice day", terms.first_notice, terms.first_notice_source),

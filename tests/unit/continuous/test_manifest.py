@@ -82,6 +82,11 @@ def test_the_manifest_is_complete() -> None:
         },
         "warnings": [str(notice) for notice in series().notices],
         "bad_closes": [],
+        "terms": [
+            {"contract": name, "last_trade": None, "last_trade_source": "unknown", "first_notice": None,
+             "first_notice_source": "unknown"}
+            for name in ("ESH20", "ESM20")
+        ],
         "pending_roll": None,
         "rolls": [
             {
