@@ -840,6 +840,27 @@ def _options() -> dict[str, frozenset[str]]:
 
 
 @app.command()
+def promote(
+    symbol: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[SYMBOL]", help="A gating symbol. Default: all, by what stands in their way."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """What stands between a symbol and its next status, and the `ctl lock --set ...` that would do it.
+
+    Other series of ours, and roll policies chosen on the earlier part of history and scored on the later. Proposes,
+    never applies; limits are never a candidate.
+
+    Example: [cyan]ctl promote ES[/cyan]
+    """
+    from ctl.cli import promote_command
+
+    raise typer.Exit(promote_command.promote(workspace, symbol, json=json))
+
+
+@app.command()
 def verify(
     render: Annotated[
         bool, typer.Option("--render", help="First write the rendered document anew from the log.")

@@ -15,6 +15,7 @@ from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.lock_file import LockFile
 from ctl.model.orders import NextOpenOrders
 from ctl.model.paper import LedgerRecord, PaperReport
+from ctl.model.promotion import Promotion
 from ctl.model.run import GateResult, OpsLog, RunSummary
 from ctl.ops import closeout
 from ctl.store.decision_log import DecisionEntry
@@ -38,6 +39,7 @@ def schemas() -> dict[str, bytes]:
         "init_v1": (InitResult, "A workspace that was made"),
         "data_v1": (DataReport, "What the files of a workspace hold"),
         "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
+        "promotion_v1": (Promotion, "What stands between symbols and their next status"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
         **closeout.SCHEMAS,
     }
