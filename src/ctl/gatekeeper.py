@@ -43,6 +43,7 @@ _LOCK_CODES: Final[dict[LockName, tuple[str, str]]] = {
     "strategy": ("STRATEGY_CHANGED", "the strategy is not the locked one"),
     "workspace": ("WORKSPACE_CHANGED", "what turns prices into money, or picks the data, is not as locked"),
 }
+EQUITY_TOLERANCE: Final = 0.2
 _SHOWN_CHANGES: Final = 4
 _LONGEST_VALUE: Final = 40
 _RESTATED_COLUMNS: Final = ("open", "high", "low", "close", "volume", "open_interest")
@@ -64,6 +65,7 @@ class CurrentParts:
 
     thresholds: Mapping[str, Any]
     strategy: LockedStrategy
+    workspace: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ def decide(
     *,
     current: CurrentParts,
     certificates: Mapping[str, Certificate | Unavailable],
+    contradicted: Sequence[Reason] = (),
     restatements: Sequence[Restatement] = (),
     staleness: Mapping[str, int] | None = None,
     instant: datetime,
@@ -240,6 +243,7 @@ def decide(
     """Compare what the data now derive with what the profile and its lock file hold.
 
     certificates: one per gating symbol, or why there is none; a symbol that is absent is unavailable.
+    contradicted: what the workspace says of an instrument against what is known of it.
     staleness: per gating symbol the exchange sessions after the last one of its data up to the as-of
     date, inclusive; consulted only where the profile sets max_staleness_sessions, and needed then.
     instant: the command's one reading of the clock, aware UTC.
@@ -248,7 +252,7 @@ def decide(
         _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}) for symbol in profile.gating_universe
     )
     recommendation = recommend(result.actual for result in results)
-    problems = list(locked.problems)
+    problems = [*locked.problems, *contradicted]
     if locked.lock is None and not problems:
         problems.append(Reason("LOCK_MISSING", "ERROR", "the profile has no lock file; lock it with `ctl lock`"))
     if recommendation != profile.portfolio_recommendation:
@@ -269,7 +273,7 @@ def decide(
         symbol_results=results,
         locks=() if locked.lock is None else compare_locks(profile, locked.lock, current),
         problems=tuple(problems),
-        notes=(),
+        notes=() if locked.lock is None else equity_moved(locked.lock, current),
         restatements=tuple(restatements),
         lock_sha256=locked.sha256,
         workspace_sha256=locked.workspace_sha256,
@@ -343,18 +347,36 @@ def compare_locks(profile: OperatingProfile, lock: LockFile, current: CurrentPar
     parts: tuple[tuple[LockName, Any, Any, bool], ...] = (
         ("thresholds", lock.thresholds, current.thresholds, constraints.thresholds_locked),
         ("strategy", lock.strategy, current.strategy, constraints.strategy_logic_locked),
+        ("workspace", lock.workspace, current.workspace, True),
     )
     rows = [_lock_result("profile", lock.profile.sha256, profile.sha256, True, edited)]
     for name, locked, now, enforced in parts:
         old, new = document(locked), document(now)
-        rows.append(_lock_result(name, digest(old), digest(new), enforced, changes(old, new)))
+        differing = tuple(change for change in changes(old, new) if not (name == "workspace" and _tolerated(change)))
+        rows.append(_lock_result(name, digest(old), digest(new), enforced, differing))
     return tuple(rows)
+
+
+def equity_moved(lock: LockFile, current: CurrentParts) -> tuple[Reason, ...]:
+    """Equity that is not the locked one, and near enough to it to be reported and not refused."""
+    found = [change for change in changes(document(lock.workspace), document(current.workspace)) if _tolerated(change)]
+    return tuple(
+        Reason("EQUITY_MOVED", "WATCH", f"risk.equity {change.old:,.2f} -> {change.new:,.2f} (locked, now)", change.new)
+        for change in found
+    )
+
+
+def _tolerated(change: ValueChange) -> bool:
+    """Equity within its tolerance of the locked value: it moves from week to week."""
+    values = (change.old, change.new)
+    known = change.key == "risk.equity" and all(isinstance(value, int | float) for value in values)
+    return known and abs(change.new - change.old) <= EQUITY_TOLERANCE * abs(change.old)
 
 
 def _lock_result(
     name: LockName, locked: str, current: str, enforced: bool, changed: tuple[ValueChange, ...]
 ) -> LockResult:
-    held = locked == current
+    held = locked == current if name == "profile" else not changed
     return LockResult(name, locked, current, held, enforced, None if held else _LOCK_CODES[name][0], changed)
 
 
@@ -465,6 +487,8 @@ def render_board(decision: GateDecision, profile: OperatingProfile, *, simulated
             lines += [f"{' ' * (width + 1)}{reason.code}: {reason.text}" for reason in result.reasons]
     lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating_symbols]
     notes = [item.text for item in decision.restatements]
+    notes += [f"{item.code}: {item.text}" for item in decision.notes]
+    notes += [lock_text(lock) for lock in decision.locks if not (lock.enforced or lock.held)]
     notes += broken_locks(decision.locks)
     notes += [f"{problem.code}: {problem.text}" for problem in decision.problems]
     if notes:

@@ -126,6 +126,11 @@ def with_alerts(message: Message, alerts: Sequence[str]) -> Message:
     return replace(message, level="alert", text="\n".join(lines), meta={**message.meta, "alerts": len(alerts)})
 
 
+def with_lines(message: Message, lines: Sequence[str]) -> Message:
+    """The message with further lines, one each."""
+    return replace(message, text="\n".join([message.text, *(_one_line(line) for line in lines)]))
+
+
 def gate_failure(
     occasion: Occasion,
     mismatches: Sequence[GateLine],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
-from ctl.errors import CtlError, DataError, GateRefused
+from ctl.errors import CtlError, DataError, GateRefused, UsageError
 from ctl.flows import next_open, portfolio
 from ctl.flows.portfolio import Certified, SymbolOutcome
 from ctl.flows.run_statistics import of_portfolio
@@ -40,15 +40,35 @@ MOST_VARIED = 50
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What is asked of a run. dry_run: plan and check; run and write nothing. record: settle the paper ledger and
-    write the summary. as_of: sessions after it are left out (inclusive). secrets: what no reason may show.
+    write the summary. as_of: sessions after it are left out (inclusive). profile: another than the workspace's.
+    secrets: what no reason may show.
     """
 
     dry_run: bool = False
     include_non_gating: bool = False
     timeframe: Timeframe = "daily"
     as_of: date | None = None
+    profile: Path | None = None
     record: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def rehearsal(self) -> str:
+        """In words what makes this run one that nothing may be traded on; empty where nothing does."""
+        said = [] if self.as_of is None else [f"as of {self.as_of}"]
+        said += [] if self.profile is None else [f"on the profile {self.profile}"]
+        return ", ".join(said)
+
+    def require_real(self) -> None:
+        """Refuse a run for the record that is not of the profile in force at the instant itself.
+
+        Raises UsageError.
+        """
+        if self.record and not self.dry_run and self.rehearsal:
+            raise UsageError(
+                "a real run uses the profile in force, at the instant itself", found=self.rehearsal,
+                remedy="add --dry-run, or leave --profile and --as-of out (ctl gate, orders and replay take them)",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,7 @@ def run(
 
     Nothing is planned before the second value is asked for; then a gate that did not pass raises GateRefused.
     """
+    options.require_real()
     gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of)
     run = Run(gated.decision, gated.certified)
     yield run
@@ -97,7 +118,9 @@ def run(
         run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
         yield run
     outcomes = run.outcomes
-    summary = summarise(workspace, profile.strategy, plan, gated.decision, outcomes, instant=instant)
+    summary = summarise(
+        workspace, profile.strategy, plan, gated.decision, outcomes, instant=instant, rehearsal=options.rehearsal
+    )
     run = replace(run, summary=summary)
     yield run
     if options.record and not options.dry_run:
@@ -251,11 +274,12 @@ def summarise(
     outcomes: Sequence[SymbolOutcome],
     *,
     instant: datetime,
+    rehearsal: str = "",
 ) -> RunSummary:
     """Put a run's results together; where nothing was executed there are no metrics of a portfolio and no orders.
 
     Orders are of the gating symbols alone: what is research takes no part of the budget. Another strategy than the
-    shipped one has none: its levels are its own.
+    shipped one has none: its levels are its own. rehearsal: why none of them may be placed; empty: they may.
     """
     results = tuple(outcome.run for outcome in outcomes)
     measured = [outcome.measured for outcome in outcomes if outcome.measured is not None]
@@ -267,6 +291,7 @@ def summarise(
         sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing, instant=instant)
     return RunSummary(
         timestamp=instant,
+        as_of=decision.as_of,
         cycle_id=plan.cycle_id,
         gate_passed=decision.passed,
         portfolio_recommendation=decision.recommendation,
@@ -278,7 +303,7 @@ def summarise(
         symbol_run_results=results,
         portfolio=None if metrics is None else metrics.document(),
         statistics=None if metrics is None or not measured else of_portfolio(measured, metrics, Trials.read(workspace)),
-        orders=sheet,
+        orders=sheet if sheet is None or not rehearsal else next_open.rehearsed(sheet, rehearsal),
         risk=risk,
         trades=None,
         digests=decision_digests(decision),

@@ -43,7 +43,7 @@ WRITING: Final[dict[str, list[list[str]]]] = {
     "run": [["run"]],
     "orders": [["orders"], ["orders", "--as-of", "2025-07-14"], ["orders", "--as-of", "2025-07-16"]],
     "paper": [["paper"], ["run"], ["paper"]],
-    "lock": [["lock", "--reason", "a second version of the same"], ["verify"]],
+    "lock": [["lock", "--set", "ratchet=0.5", "--reason", "a closer watch"], ["lock", "--reason", "again"], ["verify"]],
     "ops": [["ops", "--notify", "stdout"]],
     "ops_dry_run": [["ops", "--dry-run", "--notify", "stdout"]],
 }

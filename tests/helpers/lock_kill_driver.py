@@ -24,7 +24,7 @@ from ctl import operating_profile as op
 from ctl.flows import lock, lock_parts, portfolio
 from ctl.model.findings import Decision
 from ctl.model.lock_file import LockedInputs, LockedSide, LockFile
-from ctl.store import decision_log
+from ctl.store import anchors, decision_log
 from ctl.store.files import TEMPORARY
 
 INSTANT = datetime(2026, 3, 9, 5, 0, 7, tzinfo=UTC)
@@ -44,14 +44,18 @@ def certify_gating(*_: Any, **__: Any) -> portfolio.CertifiedSymbols:
 
 
 def derive(_: store.Workspace, profile: op.OperatingProfile, *__: Any, previous_head: str | None) -> LockFile:
-    inputs = {symbol: LockedInputs(LockedSide({f"{symbol}.csv": "5" * 64}, ())) for symbol in DERIVED}
+    inputs = {
+        symbol: LockedInputs(LockedSide({f"{symbol}.csv": "5" * 64}, op.session_ranges(BARS, symbol=symbol)))
+        for symbol in DERIVED
+    }
     return replace(lock_of(profile, previous_head=previous_head), inputs=inputs)
 
 
 def lock_workspace(folder: Path, instant: datetime) -> int:
     portfolio.certify_gating = certify_gating
     lock_parts.derive = derive
-    lock_parts.current_parts = lambda _: CURRENT
+    lock_parts.current_parts = lambda *_: CURRENT
+    portfolio.contradicted = lambda *_: ()
     lock_parts.raw_files = lambda held: {"new.csv": "6" * 64}
     workspace = store.Workspace.load(folder)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl lock"):
@@ -64,7 +68,7 @@ def state(folder: Path) -> dict[str, Any]:
     workspace = store.Workspace.load(folder)
     data = workspace.profile_path.read_bytes()
     profile = op.load(data, workspace.profile_path.name)
-    verified = decision_log.verify(workspace)
+    verified = anchors.verify(workspace)
     entries = decision_log.read(workspace)
     cited = {citation.path: citation.digest for entry in entries for citation in entry.profiles}
     if profile.version != 1:
@@ -82,7 +86,7 @@ def state(folder: Path) -> dict[str, Any]:
             for path in sorted(workspace.profile_path.parent.glob("*.yaml"))
         },
         "entries": [[entry.id, entry.profiles[-1].version] for entry in entries],
-        "problems": [problem.text for problem in verified.problems],
+        "problems": [problem.code for problem in verified.problems],
         "notes": len(verified.notes),
         "temporary": [path.name for path in folder.rglob("*") if TEMPORARY.fullmatch(path.name)],
     }

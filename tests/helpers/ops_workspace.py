@@ -18,10 +18,11 @@ from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
 from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
 from ctl.model.run import PlanEntry, SymbolRun
+from ctl.store import anchors
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
-CURRENT = gatekeeper.CurrentParts({"v1": {"mean_drift": 5.0}}, LockedStrategy("b1", "2" * 64))
+CURRENT = gatekeeper.CurrentParts({"v1": {"mean_drift": 5.0}}, LockedStrategy("b1", "2" * 64), {})
 TOML = """\
 schema_version = 1
 cycle_id = "cutover_v1"
@@ -52,7 +53,7 @@ def make_workspace(folder: Path) -> store.Workspace:
     workspace = store.Workspace.load(folder)
     store.write_atomic(workspace.profile_path, data)
     lock = lock_of(op.load(data, workspace.relative(workspace.profile_path)))
-    store.write_atomic(lock_parts.lock_path(workspace.profile_path), lock_parts.lock_bytes(lock))
+    store.write_atomic(anchors.lock_path(workspace.profile_path), lock_parts.lock_bytes(lock))
     return workspace
 
 
@@ -63,6 +64,7 @@ def lock_of(profile: op.OperatingProfile, *, previous_head: str | None = None) -
         profile=LockedText(profile.name, profile.sha256, profile.text),
         thresholds=CURRENT.thresholds,
         strategy=CURRENT.strategy,
+        workspace=CURRENT.workspace,
         symbols={},
         inputs={},
     )
@@ -92,10 +94,10 @@ def make_up(
 ) -> None:
     """Let the gate derive `board` from nothing, and every symbol give `run_symbol`, until the process or test ends."""
 
-    def gate(_: store.Workspace, profile: op.OperatingProfile, **__: Any) -> portfolio.Gated:
+    def gate(workspace: store.Workspace, profile: op.OperatingProfile, **__: Any) -> portfolio.Gated:
         decision = gatekeeper.decide(
             profile,
-            gatekeeper.LockRead(lock_of(profile)),
+            gatekeeper.LockRead(anchors.read_lock(workspace, workspace.profile_path).lock),
             current=CURRENT,
             certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
             instant=INSTANT,

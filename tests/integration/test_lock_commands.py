@@ -21,6 +21,7 @@ from ctl import operating_profile as op
 from ctl.errors import WorkspaceError
 from ctl.flows import inputs, lock, lock_parts
 from ctl.model.lock_file import parse
+from ctl.store import anchors
 
 V1, V2 = "configs/cutover/operating_profile_v1.yaml", "configs/cutover/operating_profile_v2.yaml"
 L2 = "configs/cutover/operating_profile_v2.lock.json"
@@ -115,7 +116,7 @@ def test_plan_counts_the_sessions_that_came_since(workspace: Path, ctl: Any) -> 
     came = sorted({date.fromisoformat(line[:10]) for line in text.splitlines()[1:]})
     held = inputs.read_symbol(store.Workspace.load(workspace), "CL")
     ranges = op.session_ranges(held.bars, symbol="CL", last=date(2026, 1, 31))
-    locked = lock_parts.lock_path(workspace / V1)
+    locked = anchors.lock_path(workspace / V1)
     held = parse(locked.read_bytes())
     side = replace(held.inputs["CL"].canonical, sessions=ranges)
     inputs_ = {**held.inputs, "CL": replace(held.inputs["CL"], canonical=side)}
@@ -250,7 +251,7 @@ def test_an_edited_profile_is_locked_anew_and_its_inputs_with_it(workspace: Path
 
 @pytest.mark.parametrize(("harm", "code"), [("gone", "LOCK_MISSING"), ("no lock", "LOCK_EDITED")])
 def test_a_profile_without_a_usable_lock_file_is_locked(workspace: Path, ctl: Any, harm: str, code: str) -> None:
-    locked = lock_parts.lock_path(workspace / V1)
+    locked = anchors.lock_path(workspace / V1)
     document = json.loads(locked.read_bytes())
     document.pop("inputs")
     locked.write_text(json.dumps(document)) if harm == "no lock" else locked.unlink()

@@ -82,7 +82,7 @@ def test_it_runs_behind_the_same_gate(locked: Path, installed: Path):
     assert document["orders"] is None
     board = ctl_with(installed, "run", "-w", locked)
     assert board.returncode == 0, board.stderr
-    assert "Portfolio: CONDITIONAL GO" in board.stdout
+    assert "Gate: PASS   CONDITIONAL GO" in board.stdout
 
 
 def test_research_runs_it_beside_the_shipped_one(filled_workspace: Path, installed: Path):
@@ -133,9 +133,12 @@ def test_a_changed_strategy_no_longer_matches_its_lock(locked: Path, installed: 
     assert sorted(locked.rglob("*")) == before
 
 
-def test_a_refactor_keeps_the_lock(locked: Path, installed: Path, tmp_path: Path):
+def test_a_refactor_is_another_source_with_the_same_behaviour(locked: Path, installed: Path, tmp_path: Path):
     same = with_trading(installed, tmp_path, "_rule(bars, exit_bars=exit_, entry_bars=entry, slippage=slippage)")
-    assert ctl_with(same, "gate", "-w", locked).returncode == 0
+    ran = ctl_with(same, "gate", "-w", locked, "--json")
+    assert ran.returncode == 2
+    (broken,) = [lock for lock in json.loads(ran.stdout)["locks"] if not lock["held"]]
+    assert (broken["code"], [change["key"] for change in broken["changes"]]) == ("STRATEGY_CHANGED", ["source"])
 
 
 def test_a_package_that_fails_to_import_is_a_refusal_in_one_line(locked: Path, installed: Path, tmp_path: Path):

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from chain_of import chain_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def made(folder: Path, entries: list[dict[str, Any]]) -> tuple[store.Workspace, 
 
 
 def codes(workspace: store.Workspace) -> list[str]:
-    return [problem.code for problem in decision_log.verify(workspace).problems]
+    return [problem.code for problem in chain_of(workspace).problems]
 
 
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -69,7 +70,7 @@ def test_any_changed_byte_is_found_at_its_entry_or_the_next(entries: list[dict[s
         touched = bytes(log[:at]).count(b"\n")
         log[at] ^= data.draw(st.integers(1, 255))
         workspace.decision_log.write_bytes(log)
-        found = decision_log.verify(workspace)
+        found = chain_of(workspace)
         assert not found.verified
         if found.problems[0].code == "DECISION_LOG_BROKEN":
             assert touched <= found.entries <= touched + 1

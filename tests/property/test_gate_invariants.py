@@ -27,6 +27,7 @@ LOCK = LockFile(
     profile=LockedText("p.yaml", PROFILE.sha256, PROFILE.text),
     thresholds={"v1": DIGESTS[0]},
     strategy=LockedStrategy("b1", DIGESTS[1]),
+    workspace={},
     symbols={},
     inputs={},
 )
@@ -72,7 +73,7 @@ def test_passed_means_everything_as_locked_and_nothing_else(
     decision = gatekeeper.decide(
         profile,
         gatekeeper.LockRead(LOCK if locked else None),
-        current=gatekeeper.CurrentParts({"v1": thresholds}, LockedStrategy("b1", strategy)),
+        current=gatekeeper.CurrentParts({"v1": thresholds}, LockedStrategy("b1", strategy), {}),
         certificates=certificates(board),
         staleness=stale,
         instant=INSTANT,

@@ -26,7 +26,9 @@ from ctl.model.run import RestatedValue, ValueChange
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
-CURRENT = gatekeeper.CurrentParts({"v1": {"mean_drift": 5.0, "mean_gap": 1.0}}, LockedStrategy("b1", "2" * 64))
+CURRENT = gatekeeper.CurrentParts(
+    {"v1": {"mean_drift": 5.0, "mean_gap": 1.0}}, LockedStrategy("b1", "2" * 64), {"risk": {"equity": 1e6}}
+)
 DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
 GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
 
@@ -43,6 +45,7 @@ def lock(**changes: Any) -> LockFile:
             profile=LockedText(TEMPLATE.name, sha256_bytes(data), data.decode()),
             thresholds=CURRENT.thresholds,
             strategy=CURRENT.strategy,
+            workspace=CURRENT.workspace,
             symbols={},
             inputs={},
         ),
@@ -215,6 +218,16 @@ def test_a_changed_part_refuses_with_both_values(current: gatekeeper.CurrentPart
         decision.grant()
 
 
+def test_equity_may_move_a_fifth_and_is_reported() -> None:
+    moved = decide(current=replace(CURRENT, workspace={"risk": {"equity": 1.2e6}}))
+    assert (moved.passed, [note.code for note in moved.notes]) == (True, ["EQUITY_MOVED"])
+    assert "EQUITY_MOVED: risk.equity 1,000,000.00 -> 1,200,000.00" in gatekeeper.render_board(moved, profile())
+    for wrong in ({"risk": {"equity": 1.21e6}}, {"risk": {"equity": 1e6, "max_open_r": 400.0}}, {"risk": None}):
+        refused = decide(current=replace(CURRENT, workspace=wrong))
+        assert (refused.passed, refused.notes) == (False, ())
+        assert [each.code for each in refused.locks if not each.held] == ["WORKSPACE_CHANGED"]
+
+
 def test_an_edited_profile_refuses_key_by_key() -> None:
     data = TEMPLATE.read_bytes()
     edited = data.replace(b"slippage_per_side: 0.01", b"slippage_per_side: 0.00")
@@ -237,6 +250,7 @@ def test_switching_a_constraint_off_is_an_edit() -> None:
         ("profile", True, "PROFILE_EDITED"),
         ("thresholds", False, "THRESHOLDS_CHANGED"),
         ("strategy", True, None),
+        ("workspace", True, None),
     ]
 
 

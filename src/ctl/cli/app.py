@@ -654,8 +654,8 @@ def run(
     from ctl.cli.arguments import day
     from ctl.run_orchestrator import RunOptions
 
-    options = RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of))
-    raise typer.Exit(workspace_commands.run(workspace, profile, options, json=json))
+    options = RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile)
+    raise typer.Exit(workspace_commands.run(workspace, options, json=json))
 
 
 @app.command()
@@ -675,8 +675,8 @@ def orders(
     from ctl.cli.arguments import day
     from ctl.run_orchestrator import RunOptions
 
-    options = RunOptions(timeframe=_timeframe(timeframe), as_of=day(as_of), record=False)
-    raise typer.Exit(order_commands.orders(workspace, profile, options, csv=csv, json=json))
+    options = RunOptions(timeframe=_timeframe(timeframe), as_of=day(as_of), profile=profile, record=False)
+    raise typer.Exit(order_commands.orders(workspace, options, csv=csv, json=json))
 
 
 @app.command()
@@ -734,8 +734,7 @@ def ops(
     if if_missed and not schedule_commands.missed(workspace):
         raise typer.Exit(0)
     options = WeeklyOptions(
-        run=RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of)),
-        profile=profile,
+        run=RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile),
         notify=notify,
         webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
         notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),

@@ -121,13 +121,13 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
 def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
     """Check the decision log: exit 0, or 2 naming the first broken entry."""
     from ctl import store
-    from ctl.store import decision_log
+    from ctl.store import anchors, decision_log
 
     instant, workspace = clock.now(), open_workspace(workspace_path)
     if render:
         with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl verify --render"):
             decision_log.write_document(workspace, decision_log.read(workspace))
-    found = decision_log.verify(workspace)
+    found = anchors.verify(workspace)
     if json:
         output.print_json(document(found))
     else:

@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from ctl.run_orchestrator import RunOptions
 
 
-def orders(
-    workspace_path: Path | None, profile_path: Path | None, options: RunOptions, *, csv: Path | None, json: bool
-) -> int:
+def orders(workspace_path: Path | None, options: RunOptions, *, csv: Path | None, json: bool) -> int:
     """The orders for the next open, behind the gate. Writes nothing but the CSV; exit 1 where a symbol failed."""
     from ctl import run_orchestrator
     from ctl.model.orders import NextOpenOrders
 
     instant = clock.now()
     workspace = open_workspace(workspace_path)
-    profile = profile_or_refusal(workspace, profile_path, instant, json=json)
+    profile = profile_or_refusal(workspace, options.profile, instant, json=json)
     stages = run_orchestrator.run(workspace, profile, options, instant=instant)
     decision = next(stages).decision
     if not decision.passed:
@@ -53,6 +51,8 @@ def orders(
     if json:
         made = NextOpenOrders(
             timestamp=instant,
+            as_of=options.as_of,
+            profile=profile.name,
             cycle_id=workspace.cycle_id,
             simulated=workspace.simulated,
             orders=sheet,

@@ -179,15 +179,16 @@ def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str |
     return EXIT_OK if decision.passed else EXIT_MISMATCH
 
 
-def run(workspace_path: Path | None, profile_path: Path | None, options: RunOptions, *, json: bool) -> int:
+def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
     """The portfolio run behind the gate; a failure where no gating symbol was executed."""
     from ctl import run_orchestrator, store
     from ctl.cli.run_screen import nothing_ran
 
     instant = clock.now()
+    options.require_real()
     workspace = open_workspace(workspace_path)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl run"):
-        profile = read_profile(workspace, profile_path)
+        profile = read_profile(workspace, options.profile)
         stages = run_orchestrator.run(workspace, profile, options, instant=instant)
         decision = next(stages).decision
         if not decision.passed:
@@ -209,6 +210,7 @@ def ops(workspace_path: Path | None, options: WeeklyOptions, *, json: bool) -> i
     workspace: Workspace | None = None
     try:
         workspace = open_workspace(workspace_path)
+        options.run.require_real()
         outcome = weekly.run_weekly(workspace, options, instant=instant, stream=stream, show=output.shown)
     except CtlError as error:
         for warning in weekly.not_started(error, options, workspace=workspace, instant=instant, stream=stream):

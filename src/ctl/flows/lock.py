@@ -34,7 +34,7 @@ from ctl.model.lock import (
 )
 from ctl.model.run import ProfileReference
 from ctl.operating_profile import OperatingProfile
-from ctl.store import Workspace, decision_log
+from ctl.store import Workspace, anchors, decision_log
 from ctl.store.decision_log import Decision, LockCitation
 from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, parse
@@ -95,7 +95,7 @@ def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, ins
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
     data, profile = _tried(data, in_force, settings) if settings else (data, in_force)
-    locked = lock_parts.read_lock(workspace, workspace.profile_path)
+    locked = lock_parts.read_lock(workspace, in_force, instant=instant)
     files = ReadOnce(workspace, instant)
     made = portfolio.certify_gating(workspace, profile, instant=instant, files=files)
     decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked).decision
@@ -233,7 +233,7 @@ def lock(
     files = _files_beside(after, planned.certified)
     for file, content in files.items():
         store.write_atomic(file, content)
-    for path, content in ((lock_parts.lock_path(made.path), made.lock_bytes), (made.path, data)):
+    for path, content in ((anchors.lock_path(made.path), made.lock_bytes), (made.path, data)):
         if not path.exists():
             store.write_new(path, content)
         files[path] = content
@@ -278,7 +278,7 @@ def _next_version(planned: Planned, entries: Sequence[DecisionEntry], data: byte
     head = entries[-1].sha256 if entries else None
     for path in _later_versions(planned.workspace.profile_path):
         made = _version(planned, path, data, head)
-        if _free_or_same(path, data) and _free_or_same(lock_parts.lock_path(path), made.lock_bytes):
+        if _free_or_same(path, data) and _free_or_same(anchors.lock_path(path), made.lock_bytes):
             return made
     raise AssertionError("there is always a later version")
 
@@ -327,7 +327,7 @@ def first_lock(
     )
     log = b"".join(entry.line + b"\n" for entry in decision_log.chained((), (*before, decision, *after)))
     files = {
-        lock_parts.lock_path(workspace.profile_path): lock_parts.lock_bytes(lock),
+        anchors.lock_path(workspace.profile_path): lock_parts.lock_bytes(lock),
         workspace.profile_path: template,
         workspace.decision_log: log,
     }
@@ -378,7 +378,7 @@ def _decision(
 
 
 def _citation(workspace: Workspace, profile: Path, data: bytes) -> LockCitation:
-    return LockCitation(path=workspace.relative(lock_parts.lock_path(profile)), digest=digests.sha256_bytes(data))
+    return LockCitation(path=workspace.relative(anchors.lock_path(profile)), digest=digests.sha256_bytes(data))
 
 
 def _locked(

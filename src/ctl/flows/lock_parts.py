@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ctl import certification, digests, operating_profile, store, strict_files
+from ctl import certification, digests, operating_profile, store
+from ctl.errors import DecisionLogError
+from ctl.flows.locked_workspace import Windows, locked_workspace
 from ctl.gatekeeper import CurrentParts, LockRead
 from ctl.model.documents import document
 from ctl.model.findings import Reason
-from ctl.model.lock_file import MAX_BYTES, LockedInputs, LockedSide, LockedText, LockFile, lock_name, parse
+from ctl.model.lock_file import LockedInputs, LockedSide, LockedStrategy, LockedText, LockFile
+from ctl.store import anchors, decision_log
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from ctl.model.locked import LockedSymbol
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
+    from ctl.store.decision_log import DecisionEntry
 
 
 def derive(
@@ -33,25 +39,68 @@ def derive(
     read: the gating symbols on all sessions. symbols: what their certificates say of them. previous_head: of the
     decision log before the lock's entry.
     """
-    current = current_parts(profile)
+    inputs = {
+        symbol: LockedInputs(
+            LockedSide(raw_files(read[symbol]), operating_profile.session_ranges(read[symbol].bars, symbol=symbol))
+        )
+        for symbol in profile.gating_universe
+    }
+    current = current_parts(workspace, profile, windows_of(inputs))
     return LockFile(
         previous_head=previous_head,
         profile=LockedText(profile.name, profile.sha256, profile.text),
         thresholds=current.thresholds,
         strategy=current.strategy,
         symbols=symbols,
-        inputs={
-            symbol: LockedInputs(
-                LockedSide(raw_files(read[symbol]), operating_profile.session_ranges(read[symbol].bars, symbol=symbol))
-            )
-            for symbol in profile.gating_universe
-        },
+        workspace=current.workspace,
+        inputs=inputs,
     )
 
 
-def current_parts(profile: OperatingProfile) -> CurrentParts:
-    """What runs now, in the form in which a lock file holds it."""
-    return CurrentParts(_thresholds(profile), registry.locked(registry.find(profile.strategy)))
+def current_parts(workspace: Workspace, profile: OperatingProfile, windows: Windows) -> CurrentParts:
+    """What runs now, in the form in which a lock file holds it.
+
+    windows: by gating symbol the first and last locked session, both inclusive.
+    """
+    return CurrentParts(
+        thresholds=_thresholds(profile),
+        strategy=locked_strategy(profile.strategy),
+        workspace=locked_workspace(workspace, profile, windows),
+    )
+
+
+def windows_of(inputs: Mapping[str, LockedInputs]) -> Windows:
+    """The first and last locked session of every symbol."""
+    sides = {symbol: held.canonical.sessions for symbol, held in inputs.items()}
+    return {symbol: (found[0].first, found[-1].last) for symbol, found in sides.items() if found}
+
+
+def locked_strategy(name: str) -> LockedStrategy:
+    """The strategy of that name as a lock file holds it. Raises ProfileError for one that cannot be used."""
+    fingerprint, offered = registry.fingerprint(registry.find(name)), registry.offered(name)
+    if offered is None:
+        return LockedStrategy(name, fingerprint)
+    home = offered.dist
+    return LockedStrategy(
+        name,
+        fingerprint,
+        None if home is None else home.name,
+        None if home is None else home.version,
+        _source(offered.module),
+    )
+
+
+def _source(module: str) -> str:
+    """sha256 over the names and contents of the files of a module's top package, or of its one file."""
+    found = importlib.util.find_spec(module.partition(".")[0])
+    files: dict[str, str] = {}
+    for folder in (found.submodule_search_locations or ()) if found is not None else ():
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[path.relative_to(folder).as_posix()] = digests.sha256_file(path)
+    if found is not None and not files and found.origin is not None:
+        files[Path(found.origin).name] = digests.sha256_file(Path(found.origin))
+    return digests.digest(files)
 
 
 def lock_bytes(lock: LockFile) -> bytes:
@@ -59,25 +108,32 @@ def lock_bytes(lock: LockFile) -> bytes:
     return store.json_bytes(document(lock))
 
 
-def lock_path(profile: Path) -> Path:
-    """Where the lock file of a profile stands."""
-    return profile.with_name(lock_name(profile.name))
+def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datetime) -> LockRead:
+    """The lock file beside a profile, held against the decision log, and the clock against every record.
 
-
-def read_lock(workspace: Workspace, profile: Path) -> LockRead:
-    """The lock file beside a profile; where it cannot be used, why."""
-    path = lock_path(profile)
+    Raises WorkspaceError where the log cannot be read.
+    """
+    path = workspace.root / profile.name
+    on_disk = anchors.read_lock(workspace, path)
+    problems = [] if on_disk.problem is None else [on_disk.problem]
+    entries: tuple[DecisionEntry, ...] = ()
     try:
-        data = strict_files.read_bytes(path, MAX_BYTES)
-        lock = parse(data)
-    except FileNotFoundError:
-        text = f"{workspace.relative(path)} is not there; restore it, or lock a new version (ctl lock)"
-        return LockRead(None, (Reason("LOCK_MISSING", "ERROR", text),))
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        text = f"{workspace.relative(path)} is no lock file ({said}); restore it, or lock a new version (ctl lock)"
-        return LockRead(None, (Reason("LOCK_EDITED", "ERROR", text),))
-    return LockRead(lock, sha256=digests.sha256_bytes(data), workspace_sha256=workspace.config_sha256)
+        entries = decision_log.read(workspace)
+    except DecisionLogError as error:
+        problems.append(Reason("LOG_CONTRADICTED", "ERROR", str(error)))
+    else:
+        problems += anchors.contradictions(workspace, path, on_disk, entries)
+        problems += anchors.recorded_heads(workspace, entries, _NEWEST_SUMMARIES)
+    doubtful = anchors.doubtful_clock(workspace, entries, instant)
+    problems += [] if doubtful is None else [doubtful]
+    if profile.cycle_id != workspace.cycle_id:
+        text = f"ctl.toml says {workspace.cycle_id}, the profile {profile.cycle_id}: `ctl lock --cycle NAME` opens one"
+        problems.append(Reason("CYCLE_MISMATCH", "ERROR", text))
+    head = entries[-1].sha256 if entries else None
+    return LockRead(on_disk.lock, tuple(problems), on_disk.sha256, head, workspace.config_sha256)
+
+
+_NEWEST_SUMMARIES: Final = 4
 
 
 def raw_files(symbol_inputs: SymbolInputs) -> dict[str, str]:

@@ -96,6 +96,15 @@ def orders(
     return order_sheet(intents, books, workspace.risk, missing=missing)
 
 
+def rehearsed(sheet: OrderSheet, why: str) -> OrderSheet:
+    """The sheet of a run that nothing may be traded on: every order blocked (REHEARSAL)."""
+    blocked = tuple(
+        replace(order, status="blocked", codes=(*order.codes, "REHEARSAL"), reason=f"made {why}: places nothing")
+        for order in sheet.orders
+    )
+    return replace(sheet, orders=blocked, alerts=(f"REHEARSAL: made {why}; nothing here may be placed", *sheet.alerts))
+
+
 def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant: datetime) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
     read = {item.entry.symbol: item.inputs for item in following}

@@ -13,6 +13,7 @@ from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, lock_parts, pipeline
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
+from ctl.flows.locked_workspace import contradicted
 from ctl.flows.next_open import NextOpen, next_open
 from ctl.flows.run_statistics import Measured, of_symbol
 from ctl.flows.series import as_traded, canonical_series, require_root
@@ -207,8 +208,9 @@ def gate(
     as_of, files: as for `certify_gating`. certified: what it made before; by default it is asked now. locked: a lock
     file that is not written yet; by default that beside the profile.
     """
-    held = locked or lock_parts.read_lock(workspace, workspace.root / profile.name)
+    held = locked or lock_parts.read_lock(workspace, profile, instant=instant)
     made = certified or certify_gating(workspace, profile, instant=instant, as_of=as_of, files=files)
+    windows = lock_parts.windows_of(held.lock.inputs if held.lock else {})
     restatements: list[Restatement] = []
     if as_of is None:
         for each in made.certified.values():
@@ -216,7 +218,8 @@ def gate(
     decision = gatekeeper.decide(
         profile,
         held,
-        current=lock_parts.current_parts(profile),
+        current=lock_parts.current_parts(workspace, profile, windows),
+        contradicted=contradicted(workspace, profile, made.inputs),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
         restatements=restatements,
         staleness=made.staleness,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import sessions
 from ctl.errors import CtlError, DataError
+from ctl.flows import lock_parts
 from ctl.flows.inputs import ReadOnce
 from ctl.flows.portfolio import gate
 from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
@@ -48,9 +49,10 @@ def replay(
     files = ReadOnce(workspace, instant)
     through = _through(files, profile, last)
     weeks = []
+    locked = lock_parts.read_lock(workspace, profile, instant=instant)
     for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):
         progress(day)
-        gated = gate(workspace, profile, instant=instant, as_of=day, files=files)
+        gated = gate(workspace, profile, instant=instant, as_of=day, files=files, locked=locked)
         weeks.append(_week(day, gated.decision))
     if not weeks:
         ends = f", and data up to {through}" if through < last else ""

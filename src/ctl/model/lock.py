@@ -61,8 +61,8 @@ class InputDifference:
     """One gating symbol's inputs against the locked ones.
 
     readable: the bars on disk could be read; sessions are None where they could not. locked: the profile locks inputs
-    of this symbol at all. new_sessions: sessions of the bars after the last locked one. restated: locked ranges that
-    read otherwise now.
+    of this symbol at all. files: a record, which makes no change by itself: files grow. new_sessions: sessions of the
+    bars after the last locked one. restated: locked ranges that read otherwise now.
     """
 
     symbol: str
@@ -91,7 +91,7 @@ class InputDifference:
             symbol=symbol,
             readable=sessions is not None,
             locked=locked,
-            changed=bool(sessions is None or not locked or files or new_sessions or restated),
+            changed=bool(sessions is None or not locked or new_sessions or restated),
             first_session=None if sessions is None else sessions.first,
             last_session=None if sessions is None else sessions.last,
             files=tuple(files),

@@ -86,7 +86,8 @@ class LockFile(_Strict):
     """`operating_profile_v<N>.lock.json`.
 
     previous_head: digest of the decision log's newest entry before that of this lock; None where there was none.
-    thresholds: the acceptance limits by policy. symbols, inputs: by gating symbol.
+    thresholds: the acceptance limits by policy. workspace: what turns prices into money or picks the data, by the keys
+    of ctl.toml. symbols, inputs: by gating symbol.
     """
 
     kind: Literal["lock_file"] = "lock_file"
@@ -95,6 +96,7 @@ class LockFile(_Strict):
     profile: LockedText
     thresholds: Mapping[str, Any]
     strategy: LockedStrategy
+    workspace: Mapping[str, Any]
     symbols: Mapping[str, LockedSymbol]
     inputs: Mapping[str, LockedInputs]
 

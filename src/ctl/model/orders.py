@@ -303,10 +303,12 @@ class RiskState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextOpenOrders:
-    """`ctl orders --json`. errors: symbols that could not be run, and why."""
+    """`ctl orders --json`. profile: path of the one that was used. errors: symbols that could not be run, and why."""
 
     schema_version: Literal[1] = 1
     timestamp: datetime
+    as_of: date | None
+    profile: str
     cycle_id: str
     simulated: bool
     gate_passed: Literal[True] = True

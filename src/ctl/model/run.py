@@ -218,6 +218,7 @@ class RunSummary:
 
     schema_version: Literal[1] = 1
     timestamp: datetime
+    as_of: date | None
     cycle_id: str
     gate_passed: bool
     portfolio_recommendation: Recommendation
@@ -333,6 +334,8 @@ class OpsLog:
 
     schema_version: Literal[1] = 1
     timestamp: datetime
+    as_of: date | None = None
+    profile: ProfileReference | None = None
     cycle_id: str
     gate_passed: bool = False
     aborted: bool = True
@@ -345,6 +348,7 @@ class OpsLog:
     run: Mapping[str, OpsRunSymbol] = field(default_factory=dict)
     locks: tuple[LockResult, ...] = ()
     restatements: tuple[Restatement, ...] = ()
+    notes: tuple[Reason, ...] = ()
     notification: Notification | None = None
     late: tuple[Notification, ...] = ()
     retention: Retention | None = None

@@ -19,7 +19,7 @@ from ctl import __version__, clock, ops_notifier, run_orchestrator, stopping, st
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.flows import portfolio, standing
-from ctl.gatekeeper import GateDecision, broken_locks
+from ctl.gatekeeper import GateDecision, broken_locks, lock_text
 from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
 from ctl.model.run import (
@@ -29,6 +29,7 @@ from ctl.model.run import (
     OpsGateSymbol,
     OpsLog,
     OpsRunSymbol,
+    ProfileReference,
     RunSummary,
     SymbolState,
 )
@@ -54,12 +55,11 @@ Show = Callable[[Iterator[Run]], Iterator[Run]]
 class WeeklyOptions:
     """What the command line and the environment ask of a cycle.
 
-    profile: None for the workspace's. webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's
-    switch. None of them is ever written anywhere. metrics: a Prometheus textfile to write.
+    webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's switch. None of them is ever
+    written anywhere. metrics: a Prometheus textfile to write.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
-    profile: Path | None = None
     notify: NotifyMode = "none"
     webhook_url: str | None = field(default=None, repr=False)
     notify_urls: tuple[str, ...] = field(default=(), repr=False)
@@ -236,6 +236,7 @@ class _Cycle:
         self._log = OpsLog(
             timestamp=instant,
             cycle_id=workspace.cycle_id,
+            as_of=options.run.as_of,
             dry_run=options.run.dry_run,
             simulated=workspace.simulated,
             package_version=__version__,
@@ -265,9 +266,12 @@ class _Cycle:
         options = self._options
         try:
             with self._timed("gate"):
-                profile = portfolio.read_profile(self._workspace, options.profile)
+                profile = portfolio.read_profile(self._workspace, options.run.profile)
                 self._profile = profile
-                self._note(digests=Digests(profile=profile.sha256))
+                self._note(
+                    digests=Digests(profile=profile.sha256),
+                    profile=ProfileReference(profile.name, profile.version, profile.sha256),
+                )
                 asked = replace(options.run, secrets=options.secrets)
                 stages = run_orchestrator.run(self._workspace, profile, asked, instant=self._instant)
                 run = next(stages)
@@ -298,7 +302,20 @@ class _Cycle:
             # A clean dry run on a terminal is the one line: the board follows it there.
             line = self._options.run.dry_run and not self._post.durable
             told = ops_notifier.success(self._occasion, None if line else below, recommendation=recommendation)
-        return ops_notifier.with_alerts(told, alerts)
+        return ops_notifier.with_alerts(self._with_notes(told), alerts)
+
+    def _with_notes(self, message: Message) -> Message:
+        """The message with what the gate reports beside its verdict."""
+        return ops_notifier.with_lines(message, self._reported())
+
+    def _reported(self) -> list[str]:
+        """What the gate reports beside its verdict."""
+        decision, rehearsal = self._decision, self._options.run.rehearsal
+        lines = [f"Rehearsal {rehearsal}: nothing may be traded on it"] if rehearsal else []
+        if decision is not None:
+            lines += [f"{note.code}: {note.text}" for note in decision.notes]
+            lines += [lock_text(lock) for lock in decision.locks if not (lock.held or lock.enforced)]
+        return lines
 
     def _report(self) -> ops_notifier.Report:
         return report(self._log, compared_with(self._earlier), self._decision, self._summary)
@@ -331,6 +348,7 @@ class _Cycle:
             },
             locks=decision.locks,
             restatements=decision.restatements,
+            notes=decision.notes,
             digests=run_orchestrator.decision_digests(decision),
         )
 
@@ -363,9 +381,10 @@ class _Cycle:
         ]
         others = broken_locks(decision.locks)
         others += [f"{problem.code}: {problem.text}" for problem in decision.problems]
-        return ops_notifier.gate_failure(
+        told = ops_notifier.gate_failure(
             self._occasion, mismatches, others, self._report(), recommendation=decision.recommendation
         )
+        return self._with_notes(told)
 
     def _broken(self, code: str, text: str) -> Message:
         self._fail(EXIT_ERROR, code, text)

@@ -96,21 +96,6 @@ class Problem:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """`ctl verify --json`: how many entries hold up to the first broken one, and the digest of the last of them.
-
-    problems in order; notes: remarks that are none.
-    """
-
-    schema_version: Literal[1] = 1
-    verified: bool
-    entries: int
-    head: str | None
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-
-
 # ---------------------------------------------------------------- reading
 
 
@@ -124,7 +109,7 @@ def parse(data: bytes, name: str) -> tuple[DecisionEntry, ...]:
 
 def read(workspace: Workspace) -> tuple[DecisionEntry, ...]:
     """The entries of a workspace's log; none where there is no log. Raises DecisionLogError, WorkspaceError."""
-    data = _bytes_if_any(workspace.decision_log)
+    data = bytes_if_any(workspace.decision_log)
     return () if data is None else parse(data, workspace.relative(workspace.decision_log))
 
 
@@ -249,7 +234,7 @@ def locking(entries: Sequence[DecisionEntry], profile: str | None = None) -> Dec
 
 def require_whole(workspace: Workspace) -> tuple[DecisionEntry, ...]:
     """The entries, if chain and document are whole. Raises DecisionLogError with the first problem."""
-    entries, problems, _ = _examined(workspace)
+    entries, problems, _ = examined(workspace)
     if problems:
         raise DecisionLogError(problems[0].text)
     return entries
@@ -258,45 +243,16 @@ def require_whole(workspace: Workspace) -> tuple[DecisionEntry, ...]:
 def write_document(workspace: Workspace, entries: Sequence[DecisionEntry]) -> None:
     """Write the rendered document where it differs."""
     data = render(entries)
-    if _bytes_if_any(workspace.decision_document) != data:
+    if bytes_if_any(workspace.decision_document) != data:
         write_atomic(workspace.decision_document, data)
 
 
 # ---------------------------------------------------------------- verifying
 
 
-def verify(workspace: Workspace) -> Verification:
-    """Check the chain, the rendered document, and the profiles that are cited and still there.
-
-    Raises WorkspaceError where a file cannot be read.
-    """
-    entries, found, notes = _examined(workspace)
-    problems = [*found]
-    for path, (entry, digest) in _last_citations(entries).items():
-        data = _bytes_if_any(workspace.root / path)
-        if data is not None and (now := digests.sha256_bytes(data)) != digest:
-            text = f"{entry} cites {path} with sha256 {digest[:12]}; found {now[:12]}; {_RESTORE}"
-            problems.append(Problem("CITED_PROFILE_CHANGED", entry, text))
-    in_force = workspace.relative(workspace.profile_path)
-    if entries and in_force not in {citation.path for entry in entries for citation in entry.profiles}:
-        text = f"no entry cites the profile in force, {in_force}; name in ctl.toml one that `ctl lock` wrote"
-        problems.append(Problem("PROFILE_NOT_CITED", None, text))
-    elif not problems and (last := locking(entries)) is not None and last.profiles[-1].path != in_force:
-        notes.append(
-            f"{last.id} locks {last.profiles[-1].path}, but {in_force} is in force; `ctl lock` again to go on from it"
-        )
-    return Verification(
-        verified=not problems,
-        entries=len(entries),
-        head=entries[-1].sha256 if entries else None,
-        problems=tuple(problems),
-        notes=tuple(notes),
-    )
-
-
-def _examined(workspace: Workspace) -> tuple[tuple[DecisionEntry, ...], list[Problem], list[str]]:
+def examined(workspace: Workspace) -> tuple[tuple[DecisionEntry, ...], list[Problem], list[str]]:
     """Chain and document: the whole entries, what is wrong, and what is only unfinished."""
-    log, document = _bytes_if_any(workspace.decision_log), _bytes_if_any(workspace.decision_document)
+    log, document = bytes_if_any(workspace.decision_log), bytes_if_any(workspace.decision_document)
     name, rendered = workspace.relative(workspace.decision_log), workspace.relative(workspace.decision_document)
     entries, broken = ((), None) if log is None else _chain(log, name)
     if broken is not None:
@@ -318,12 +274,7 @@ def _examined(workspace: Workspace) -> tuple[tuple[DecisionEntry, ...], list[Pro
     return entries, [Problem("DOCUMENT_DIFFERS", None, text)], []
 
 
-def _last_citations(entries: Sequence[DecisionEntry]) -> dict[str, tuple[str, str]]:
-    """Path -> (entry, digest) of every cited profile, by the last entry that cites it."""
-    return {item.path: (entry.id, item.digest) for entry in entries for item in entry.profiles}
-
-
-def _bytes_if_any(path: Path) -> bytes | None:
+def bytes_if_any(path: Path) -> bytes | None:
     try:
         return strict_files.read_bytes(path, most=_LARGEST)
     except FileNotFoundError:

@@ -118,9 +118,6 @@ class Strategy(Protocol):
     ) -> Sequence[Result]:
         """One result per symbol, in the order given; costs in price units, one per symbol."""
 
-    def fingerprint(self) -> str:
-        """sha256 hex of the strategy's behaviour: the same until its trades would change."""
-
 
 class Swept(Protocol):
     """What many variants of a strategy did on several symbols; positions are those of what was asked."""

@@ -6,13 +6,12 @@ ships is a line of SHIPPED. Only the strategy asked for is imported.
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
 from ctl import stopping
 from ctl.errors import ProfileError
-from ctl.model.lock_file import LockedStrategy
+from ctl.strategy.behaviour import behavioural_fingerprint
 
 if TYPE_CHECKING:
     from ctl.strategy.protocol import Strategy
@@ -21,8 +20,6 @@ GROUP: Final = "ctl.strategies"
 DEFAULT: Final = "b1"  # of a profile without the key `strategy`
 # Those that come with ctl: name, and where its object stands.
 SHIPPED: Final = (("b1", "ctl.strategy.b1.strategy:REGISTERED"),)
-
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def installed() -> tuple[str, ...]:
@@ -64,30 +61,26 @@ def find(name: str) -> Strategy:
     return strategy
 
 
-def locked(strategy: Strategy) -> LockedStrategy:
-    """The strategy as a lock file holds it."""
-    return LockedStrategy(strategy.name, fingerprint(strategy))
+def offered(name: str) -> EntryPoint | None:
+    """The entry point of a package that offers the strategy; None of one that ships with ctl."""
+    if any(line[0] == name for line in SHIPPED):
+        return None
+    return next((entry for entry in _offered() if entry.name == name), None)
 
 
 def fingerprint(strategy: Strategy) -> str:
-    """The strategy's fingerprint. Raises ProfileError where it gives none: nothing could be locked on it."""
+    """What the strategy does on the packaged tape, as one digest. Raises ProfileError where it cannot be run on it."""
     try:
-        found = strategy.fingerprint()
+        return behavioural_fingerprint(strategy)
     except Exception as error:  # as above: a package's failure is a refusal
-        stopping.check()
         text = " ".join(str(error).split()) or "no message"
         raise ProfileError(
-            f"strategy {strategy.name!r} gives no fingerprint: {type(error).__name__}: {text}", code=_UNUSABLE
-        ) from error
-    if not isinstance(found, str) or not _DIGEST.fullmatch(found):
-        raise ProfileError(
-            f"strategy {strategy.name!r} gives no fingerprint: found {str(found)[:40]!r}; expected a sha256 in hex",
+            f"strategy {strategy.name!r} cannot be run on the packaged tape: {type(error).__name__}: {text}",
             code=_UNUSABLE,
-        )
-    return found
+        ) from error
 
 
-_METHODS: Final = ("run", "fingerprint", "configured")
+_METHODS: Final = ("run", "configured")
 _UNUSABLE: Final = "STRATEGY_UNUSABLE"
 
 

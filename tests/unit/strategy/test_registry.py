@@ -25,9 +25,6 @@ class Plain:
     def configured(self, overrides, **options):
         return self
 
-    def fingerprint(self):
-        return HEX
-
 
 class Misnamed(Plain):
     name = "other"
@@ -72,7 +69,7 @@ def test_a_class_is_made_and_an_instance_taken(offered):
         ([("plain", "Plain"), ("plain", "INSTANCE")], "STRATEGY_UNUSABLE", "offered by several packages"),
         ([("plain", "Absent")], "STRATEGY_UNUSABLE", "cannot be used: AttributeError"),
         ([("plain", "Misnamed")], "STRATEGY_UNUSABLE", "must be named 'plain'"),
-        ([("plain", "Runless")], "STRATEGY_UNUSABLE", "have run, fingerprint, configured"),
+        ([("plain", "Runless")], "STRATEGY_UNUSABLE", "have run, configured"),
         ([("plain", "HEX")], "STRATEGY_UNUSABLE", "AttributeError"),
     ],
 )
@@ -84,20 +81,33 @@ def test_whatever_is_no_strategy_is_refused(offered, pairs, code: str, text: str
     assert refused.value.exit_code == 2
 
 
-@pytest.mark.parametrize("found", ["", None, "AB" * 32, "ab" * 31, 1])
-def test_a_fingerprint_is_a_digest(found):
-    with pytest.raises(ProfileError, match="gives no fingerprint"):
-        registry.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: found))
+class Vouching(Plain):
+    """Trades as B1 does at a slippage of its own, and says that it is B1."""
+
+    def __init__(self, ticks: float) -> None:
+        self.ticks = ticks
+
+    def fingerprint(self):
+        return HEX
+
+    def run(self, bars, *, slippage_per_side, **options):
+        return REGISTERED.run(bars, slippage_per_side=[each * self.ticks for each in slippage_per_side], **options)
 
 
-def test_a_fingerprint_that_fails_is_a_refusal():
+def test_a_fingerprint_is_of_what_a_strategy_does_and_not_of_what_it_says():
+    same = registry.fingerprint(Vouching(1.0))
+    assert same == registry.fingerprint(Vouching(1.0)) != HEX
+    assert registry.fingerprint(Vouching(0.0)) != same
+    assert registry.fingerprint(Plain()) != registry.fingerprint(REGISTERED)
+
+
+def test_a_strategy_that_fails_on_the_tape_is_refused():
     with pytest.raises(ProfileError, match="ZeroDivisionError"):
-        registry.fingerprint(SimpleNamespace(name="plain", fingerprint=lambda: 1 / 0))
-    assert registry.fingerprint(Plain()) == HEX
+        registry.fingerprint(SimpleNamespace(name="plain", run=lambda *_, **__: 1 / 0))
 
 
 def test_b1_takes_parameters_as_every_strategy_does():
     chosen = REGISTERED.configured({"slope_threshold": "6"}, timeframe="weekly")
     assert chosen.params is not None
     assert (chosen.params.slope_threshold, chosen.params.swing_lookback) == (6.0, 12)
-    assert chosen.fingerprint() != REGISTERED.fingerprint()
+    assert registry.fingerprint(chosen) != registry.fingerprint(REGISTERED)

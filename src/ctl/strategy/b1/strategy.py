@@ -65,11 +65,5 @@ class B1:
             stress=stress,
         )  # fmt: skip
 
-    def fingerprint(self) -> str:
-        """The registered fingerprint, or that of other parameters on daily bars."""
-        from ctl.strategy.b1.behaviour import fingerprint
-
-        return fingerprint(self.params)
-
 
 REGISTERED: Final[Strategy] = B1()
