@@ -22,14 +22,14 @@ from typing import Any, Final, Literal
 
 from ctl import digests, store, strict_files
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, UsageError, WorkspaceError
-from ctl.flows import demo, lock_parts, portfolio
+from ctl.flows import demo, portfolio
 from ctl.model.trades import Metrics
 from ctl.operating_profile import OperatingProfile
 from ctl.operating_profile import load as load_profile
 from ctl.ops import schedule
 from ctl.ops.weekly import OPS_ENDING, WeeklyOptions, run_weekly
 from ctl.run_orchestrator import RunOptions
-from ctl.store import decision_log
+from ctl.store import anchors, decision_log
 from ctl.store.decision_log import DecisionEntry
 from ctl.strict_files import Strict
 
@@ -379,7 +379,7 @@ def _inventory(state: _State) -> Iterator[tuple[str, str, str, str]]:
     for kind, named in state.text.inventory.items():
         for path, purpose in (named or {}).items():
             yield kind, path, _count(state.root / path), purpose
-    lock = lock_parts.lock_path(state.workspace.profile_path)
+    lock = anchors.lock_path(state.workspace.profile_path)
     for file, purpose in ((state.workspace.profile_path, "the profile in force"), (lock, "its lock")):
         path = state.workspace.relative(file)
         yield "in force", path, _count(state.root / path), purpose
@@ -500,7 +500,7 @@ def _doubts(state: _State) -> Iterator[BrokenClaim]:
     for name, (found, expected) in claims.items():
         if found != expected:
             yield BrokenClaim(title, f"{name}: {found}", f"{name}: {expected}")
-    verified = decision_log.verify(state.workspace)
+    verified = anchors.verify(state.workspace)
     for problem in verified.problems:
         yield BrokenClaim("Decisions", problem.text, None)
 
