@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ctl import demo
-from ctl.demo import injection
+from ctl.demo import faults, injection
 from ctl.demo.spec import ReferenceCauses
 from ctl.flows import inputs, pipeline
 from ctl.flows.series import canonical_series
@@ -240,4 +240,40 @@ def test_every_cause_that_concerns_the_ledger_is_tried_here() -> None:
         "missing-session", "settlement-closes",
     }  # fmt: skip
     # Other prices under the right names, and files that end early: tests of the board.
-    assert set(demo.CAUSES) - tried == {"wrong-commodity-renamed", "stale-data"}
+    assert set(demo.CAUSES) - tried - set(NAMED) == {"wrong-commodity-renamed", "stale-data"}
+
+
+# What other findings follow from, and what the clean market has: never the cause itself.
+CONSEQUENCES = {
+    "MEAN_GAP_DIFF", "MEAN_DRIFT", "PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE", "UTC_DAY_BARS", "UNEXPLAINED_DRIFT",
+}  # fmt: skip
+NAMED = {
+    **{name: fault.code for name, fault in {**faults.REFERENCE, **faults.CANONICAL}.items()},
+    "inverted-adjustment": "INVERTED_ADJUSTMENT", "roll-rule": "ROLL_RULE_MISMATCH", "rule-change": "ROLL_RULE_CHANGED",
+    "skipped-month": "MONTH_CYCLE_MISMATCH", "unadjusted-roll": "UNADJUSTED_ROLL",
+    "missing-session": "MISSING_SESSIONS", "unit-change": "IDENTITY_MISMATCH",
+}  # fmt: skip
+
+
+def named(certificate: Certificate) -> list[str]:
+    """Causes in the order in which the certificate names them: a refusal's, then each layer's findings."""
+    codes = [reason.code for reason in certificate.reasons]
+    for _, layer in certificate.layers.items():
+        codes += [made.code for made in layer.findings if made.code and made.status in ("WATCH", "FAIL")]
+    return [code for code in dict.fromkeys(codes) if code not in CONSEQUENCES]
+
+
+@pytest.mark.parametrize("cause", sorted(NAMED))
+def test_an_injected_cause_is_named_first(board: Board, cause: str) -> None:
+    assert named(board.clean("CL", cause))[0] == NAMED[cause]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_clean_market_names_none(board: Board, root: str) -> None:
+    assert named(board.clean(root)) in ([], ["PRICE_SPIKES"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cause", sorted({*NAMED} - {"swapped-contracts"}))
+def test_an_injected_cause_is_named_first_in_platinum_too(board: Board, cause: str) -> None:
+    assert named(board.clean("PL", cause))[0] == NAMED[cause]

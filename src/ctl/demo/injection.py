@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from ctl.demo import faults
 from ctl.demo.spec import RollRule
 from ctl.errors import UsageError
 
@@ -28,11 +29,20 @@ CAUSES: Final[Mapping[str, str]] = {
     "settlement-closes": "the canonical bars are exchange sessions that close at the settlement",
     "stale-data": "the canonical files end 30 sessions early",
     "unit-change": "the canonical prices are a hundred times larger",
+    "skipped-month": "the reference never holds one of the delivery months",
+    "rule-change": "the reference rolls weeks earlier from 2022 on",
+    **{name: fault.text for name, fault in faults.REFERENCE.items()},
+    **{name: fault.text for name, fault in faults.CANONICAL.items()},
 }
 
 _FUTURES_ONLY: Final = frozenset(
-    {"wrong-commodity", "wrong-commodity-renamed", "unadjusted-roll", "inverted-adjustment", "roll-rule"}
-)
+    {
+        "wrong-commodity", "wrong-commodity-renamed", "unadjusted-roll", "inverted-adjustment", "roll-rule",
+        "skipped-month", "rule-change", *faults.REFERENCE, *faults.CANONICAL,
+    }
+)  # fmt: skip
+# Elsewhere instruments are mapped to names session by session, or a file holds one contract.
+_LABELLED_BY_NAME: Final = ("CL",)
 _MIXED_UP_WITH: Final = {"PL": "PA", "PA": "PL", "ES": "CL", "CL": "ES"}
 _UNADJUSTED_FROM: Final = {
     "ES": date(2024, 2, 1), "CL": date(2022, 3, 1), "PL": date(2025, 9, 1), "PA": date(2021, 2, 1),
@@ -42,12 +52,15 @@ _MISSING_ON: Final = date(2023, 8, 2)
 _STALE_SESSIONS: Final = 30
 _EARLY_SESSIONS: Final = 12
 _UNIT: Final = 100
+_RULE_CHANGES: Final = date(2022, 1, 3)
 
 
 def symbols_of(cause: str) -> tuple[str, ...]:
     """The symbols that can have a cause; UsageError where there is no such cause."""
     if cause not in CAUSES:
         raise UsageError("unknown cause to inject", found=f"{cause!r}", expected=f"one of {', '.join(sorted(CAUSES))}")
+    if cause == "swapped-contracts":
+        return _LABELLED_BY_NAME
     return FUTURES if cause in _FUTURES_ONLY else FUTURES + EQUITIES
 
 
@@ -93,6 +106,21 @@ def _future(spec: FutureSpec, cause: str) -> FutureSpec:
         case "roll-rule":
             early = int(spec.liquidity.migration_sessions) + _EARLY_SESSIONS
             return replace(spec, rule=RollRule("before_expiry", early))
+        case "rule-change":
+            early = int(spec.liquidity.migration_sessions) + _EARLY_SESSIONS
+            changed = replace(spec.rule, later=(_RULE_CHANGES, RollRule("before_expiry", early)))
+            return replace(spec, rule=changed)
+        case "skipped-month":
+            return replace(spec, rule=replace(spec.rule, skip=spec.months[len(spec.months) // 2]))
+        case name if name in faults.REFERENCE:
+            close = "settlement" if faults.REFERENCE[name].at_settlement else spec.canonical.close
+            return replace(
+                spec,
+                canonical=replace(spec.canonical, close=close),
+                reference=replace(reference, faults=(*reference.faults, name)),
+            )
+        case name if name in faults.CANONICAL:
+            return replace(spec, canonical=replace(spec.canonical, faults=(*spec.canonical.faults, name)))
         case _:
             return replace(spec, canonical=_canonical(spec.canonical, cause))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from ctl.demo import databento, equities, norgate, tradestation, workspace
+from ctl.demo import databento, equities, faults, norgate, tradestation, workspace
 from ctl.demo.listing import trading_days
 from ctl.demo.quotes import Quotes, quotes
 from ctl.demo.reference import continuous
@@ -55,7 +55,7 @@ def render(market: MarketSpec) -> dict[str, bytes]:
             put(f"{workspace.STATISTICS}/{future.root}", databento.statistics_files(future, known, market.seed))
         if future.hourly:
             put(f"{workspace.HOURLY}/{future.root}", databento.hourly_files(future, known, market.seed))
-        series = continuous(known, future.rule, future.reference)
+        series = faults.of_reference(future.reference.faults, continuous(known, future.rule, future.reference), known)
         put(workspace.REFERENCE, tradestation.future_files(future, series))
         if future.reference_contracts:
             put(f"{workspace.REFERENCE_CONTRACTS}/{future.root}", tradestation.contract_files(future, known))

@@ -81,6 +81,10 @@ def raw_bars(spec: FutureSpec, quotes: Quotes) -> RawBars:
         parts.append(_outrights(quotes, quotes.sunday, np.flatnonzero(quotes.sunday.traded & kept), -1, scale))
     parts.append(_spreads(quotes, published, kept, scale))
     merged = RawBars(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(RawBars)))
+    if causes.faults:
+        from ctl.demo import faults
+
+        merged = faults.of_canonical(causes.faults, merged, quotes, scale)
     named = replace(merged, instrument=instrument_ids(spec.root, merged.contract, merged.is_spread, merged.day))
     return named.take(np.lexsort((named.instrument, named.day)))
 

@@ -91,7 +91,7 @@ def _rolls(quotes: Quotes, rule: RollRule, days: Index) -> tuple[int, tuple[True
 
     days: which trading days are sessions.
     """
-    listing, rows = quotes.listing, quotes.rows
+    listing, rows, sessions = quotes.listing, quotes.rows, quotes.calendar.sessions
     volume, close = quotes.reported_volume, quotes.exchange.close
     count = days.size
     listed, last = np.searchsorted(days, listing.first), np.searchsorted(days, listing.last)
@@ -101,24 +101,34 @@ def _rolls(quotes: Quotes, rule: RollRule, days: Index) -> tuple[int, tuple[True
     first = held = int(rows.contract[opening[np.argmax(volume[opening])]])
     since = 0
     rolls = []
-    while held + 1 < len(listing.contracts):
-        start = max(since, int(listed[held + 1]))
+    while (new := _next(quotes, held, rule)) < len(listing.contracts):
+        start = max(since, int(listed[new]))
         stop = int(last[held])
-        if rule.kind == "before_expiry":
-            at = int(expiry[held]) - rule.sessions
+        follows = rule.later is not None and sessions[min(start, count - 1)] >= np.datetime64(rule.later[0])
+        current = rule.later[1] if rule.later is not None and follows else rule
+        if current.kind == "before_expiry":
+            at = int(expiry[held]) - current.sessions
             if at > stop:
                 break
             at = max(at, start)
         else:
             both = days[start : stop + 1]
-            ahead = volume[rows.on(held + 1, both)] > volume[rows.on(held, both)]
-            run = np.convolve(ahead, np.ones(rule.sessions, dtype=np.int64))[: ahead.size] >= rule.sessions
+            ahead = volume[rows.on(new, both)] > volume[rows.on(held, both)]
+            run = np.convolve(ahead, np.ones(current.sessions, dtype=np.int64))[: ahead.size] >= current.sessions
             # A contract that no volume left is left on its last trade.
             at = start + int(np.argmax(run)) if run.any() else stop
         if at + 1 >= count:
             break
-        gap = int(close[rows.at(held + 1, int(days[at]))] - close[rows.at(held, int(days[at]))])
-        rolls.append(TrueRoll(at, held, held + 1, gap))
-        held += 1
+        gap = int(close[rows.at(new, int(days[at]))] - close[rows.at(held, int(days[at]))])
+        rolls.append(TrueRoll(at, held, new, gap))
+        held = new
         since = at + 1
     return first, tuple(rolls)
+
+
+def _next(quotes: Quotes, held: int, rule: RollRule) -> int:
+    """The contract after the one held, of the months that the rule holds."""
+    contracts = quotes.listing.contracts
+    return next(
+        (k for k in range(held + 1, len(contracts)) if contracts[k].month_code not in rule.skip), len(contracts)
+    )

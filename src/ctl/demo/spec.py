@@ -69,6 +69,10 @@ class RollRule:
 
     kind: Literal["volume", "before_expiry"] = "volume"
     sessions: int = 2
+    skip: str = ""
+    """Month codes that are never held."""
+    later: tuple[date, RollRule] | None = None
+    """Another rule from a date on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class CanonicalCauses:
     """Files of this root lie in the folder instead of the symbol's own."""
     relabelled: bool = False
     """With `commodity`: its prices, under the symbol's own contract names."""
+    faults: tuple[str, ...] = ()
+    """Names in `faults.CANONICAL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ class ReferenceCauses:
     """The close of the first session on or after the date is off by so many ticks."""
     inverted: bool = False
     """The adjustment has the wrong sign: it doubles every jump."""
+    faults: tuple[str, ...] = ()
+    """Names in `faults.REFERENCE`."""
 
 
 @dataclass(frozen=True, slots=True)
