@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import databento_dbn as dbn
@@ -11,6 +12,7 @@ import polars as pl
 import zstandard
 from numpy.typing import NDArray
 
+from ctl.demo import faults
 from ctl.demo.draws import Draws
 from ctl.demo.hourly import hourly
 from ctl.demo.instruments import instrument_ids, instruments, symbols
@@ -50,7 +52,7 @@ _REVISED_SHARE: Final = 0.02
 def files(spec: FutureSpec, quotes: Quotes) -> dict[str, bytes]:
     """File name -> bytes of one root's folder."""
     last = last_day(quotes, spec.canonical)
-    bars = raw_bars(spec, quotes)
+    bars = raw_bars(spec, quotes, partial(faults.of_canonical, spec.canonical.faults))
     span = f"{stamp(quotes.calendar.days[0])}-{stamp(quotes.calendar.days[last])}"
     outrights, spreads = symbols(spec.root, quotes)
     stem = f"{spec.venue}-{span}"

@@ -305,7 +305,7 @@ def of_reference(names: tuple[str, ...], series: Continuous, quotes: Quotes) -> 
 
 
 def of_canonical(names: tuple[str, ...], bars: RawBars, quotes: Quotes, tick: int) -> RawBars:
-    """The system of record's bars with faults, in order; sorted by the caller."""
+    """The system of record's bars with faults, in order; sorted by the caller. tick: in 1e-9 quote units."""
     for name in names:
         bars = CANONICAL[name].apply(bars, quotes, tick)
     return bars

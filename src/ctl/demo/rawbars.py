@@ -10,6 +10,7 @@ import numpy as np
 from ctl.demo.instruments import instrument_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from ctl.demo.listing import Days, Index, Mask
@@ -67,8 +68,14 @@ def _first_session(quotes: Quotes, day: date) -> int:
     return int(sessions[session_index(quotes.calendar.sessions, day)])
 
 
-def raw_bars(spec: FutureSpec, quotes: Quotes) -> RawBars:
-    """The bars of a root's files, with the root's causes."""
+def _unchanged(bars: RawBars, _quotes: Quotes, _tick: int) -> RawBars:
+    return bars
+
+
+def raw_bars(
+    spec: FutureSpec, quotes: Quotes, change: Callable[[RawBars, Quotes, int], RawBars] = _unchanged
+) -> RawBars:
+    """The bars of a root's files, with the root's causes. change: what faults make of them, given the tick too."""
     causes = spec.canonical
     session_bars = causes.close == "settlement"
     published = quotes.exchange if session_bars else quotes.utc
@@ -81,10 +88,7 @@ def raw_bars(spec: FutureSpec, quotes: Quotes) -> RawBars:
         parts.append(_outrights(quotes, quotes.sunday, np.flatnonzero(quotes.sunday.traded & kept), -1, scale))
     parts.append(_spreads(quotes, published, kept, scale))
     merged = RawBars(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(RawBars)))
-    if causes.faults:
-        from ctl.demo import faults
-
-        merged = faults.of_canonical(causes.faults, merged, quotes, scale)
+    merged = change(merged, quotes, scale)
     named = replace(merged, instrument=instrument_ids(spec.root, merged.contract, merged.is_spread, merged.day))
     return named.take(np.lexsort((named.instrument, named.day)))
 
