@@ -1012,6 +1012,34 @@ def research(
     )
 
 
+@app.command()
+def lookahead(
+    strategy: Annotated[str, typer.Argument(help="An installed strategy, such as b1.")],
+    symbols: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace to try it on. Default: those that gate."),
+    ] = None,
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", metavar="NAME=VALUE", help="Other parameters than the registered; repeatable."),
+    ] = None,
+    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Does a strategy know the future? Run on bars that end at every bar; exit 1 names the first value that changes.
+
+    Example: [cyan]ctl lookahead b1 ES[/cyan]
+    """
+    from ctl.cli import research_commands
+
+    raise typer.Exit(
+        research_commands.lookahead(
+            workspace, strategy, symbols or [], param=param or [], timeframe=_timeframe(timeframe), json=json
+        )
+    )
+
+
 calibrate_app = typer.Typer(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)
 app.add_typer(calibrate_app, name="calibrate")
 

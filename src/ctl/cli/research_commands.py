@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.plain_commands import parameters
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
-    from ctl.flows.research import Ran, Research, SweptVariant
+    from ctl.cli.screens import Terminal
+    from ctl.flows.research import Lookahead, Ran, Research, SweptVariant
     from ctl.model.trades import Metrics, Timeframe
 
 _MOST_SHOWN: Final = 20
@@ -53,6 +55,54 @@ def research(
     else:
         _print(found, written)
     return EXIT_ERROR if found.has_errors else EXIT_OK
+
+
+def lookahead(
+    workspace_path: Path | None,
+    name: str,
+    symbols: Sequence[str],
+    *,
+    param: Sequence[str],
+    timeframe: Timeframe,
+    json: bool,
+) -> int:
+    """Whether a strategy's past values stay when bars are added; exit 1 where one does not, or could not be tried."""
+    from ctl.flows import research as room
+
+    workspace = open_workspace(workspace_path)
+    profile = profile_if_any(workspace)
+    gating = list(profile.gating_universe) if profile is not None else list(workspace.symbols)
+    chosen = chosen_symbols(symbols, list(workspace.symbols)) if symbols else gating
+    with output.progress("running on bars that end at every bar"):
+        found = room.lookahead(
+            workspace, profile, name, parameters(param), chosen, timeframe=timeframe, now=clock.now()
+        )
+    if json:
+        output.print_json(document(found))
+    else:
+        on = screens.terminal()
+        screens.show(_lookahead_lines(found, on), on)
+    return EXIT_OK if found.clean else EXIT_ERROR
+
+
+def _lookahead_lines(found: Lookahead, on: Terminal) -> list[str]:
+    changed = [item for item in found.symbols if item.change is not None]
+    failed = [item for item in found.symbols if item.error]
+    state = f"ERROR, {found.strategy} knows the future" if changed else "ERROR, not tried" if failed else "OK"
+    tried = f"{found.strategy} on {sum(item.ends for item in found.symbols):,} ends of data"
+    lines = screens.parts([f"LOOKAHEAD: {state}", tried, "simulated market" if found.simulated else ""], on)
+    facts = {}
+    for item in found.symbols:
+        facts[item.symbol] = item.error or f"no value changes when bars are added ({item.ends:,} ends)"
+        if item.change is not None:
+            change = item.change
+            values = (
+                f"{change.field} {change.then} -> {change.later}"
+                if change.field
+                else f"{change.then} -> {change.later}"
+            )
+            facts[item.symbol] = f"{change.what}, as known on {change.known_on}: {values} once later bars are there"
+    return [*lines, "", *screens.facts(facts, on)]
 
 
 def _values(name: str, text: str) -> list[str]:

@@ -18,14 +18,16 @@ from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
 from ctl.flows.series import require_root, traded_series
+from ctl.model.trades import Timeframe
 from ctl.strategy import registry
+from ctl.strategy.lookahead import Change, first_change
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
-    from ctl.model.trades import Metrics, Timeframe
+    from ctl.model.trades import Metrics
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
     from ctl.strategy.bars import StrategyBars
@@ -258,6 +260,65 @@ def run(
     for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
         tried += _try(tuple(group), candidates, timeframe, stress)
     return Research(timeframe=timeframe, as_of=as_of, simulated=workspace.simulated, tried=tuple(tried))
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAhead:
+    """One symbol: on how many ends of data the strategy was run, and the first value that later bars changed."""
+
+    symbol: str
+    ends: int
+    change: Change | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookahead:
+    """`ctl lookahead --json`. clean: no value changed, and every symbol could be tried."""
+
+    kind: Literal["lookahead"] = "lookahead"
+    schema_version: Literal[1] = 1
+    strategy: str
+    timeframe: Timeframe
+    simulated: bool
+    clean: bool
+    symbols: tuple[LookedAhead, ...]
+
+
+def lookahead(
+    workspace: Workspace,
+    profile: OperatingProfile | None,
+    name: str,
+    overrides: Mapping[str, str],
+    symbols: Sequence[str],
+    *,
+    timeframe: Timeframe,
+    now: datetime,
+) -> Lookahead:
+    """Run a strategy on each symbol's bars that end at every bar. Raises as `variants` does for the strategy."""
+    strategy = registry.find(name)
+    if overrides:
+        strategy = strategy.configured(overrides, timeframe=timeframe)
+    found = []
+    for symbol in symbols:
+        item = _candidate(workspace, profile, symbol, now, None)
+        if item.bars is None:
+            found.append(LookedAhead(symbol, 0, None, item.error))
+            continue
+        try:
+            change = first_change(
+                strategy, item.bars, timeframe=timeframe, slippage_per_side=item.slippage, tick=item.tick
+            )
+            found.append(LookedAhead(symbol, len(item.bars) - 1, change))
+        except CtlError as error:
+            found.append(LookedAhead(symbol, 0, None, str(error)))
+    return Lookahead(
+        strategy=Variant(strategy, overrides).label,
+        timeframe=timeframe,
+        simulated=workspace.simulated,
+        clean=not any(item.change is not None or item.error for item in found),
+        symbols=tuple(found),
+    )
 
 
 def require_apart(folder: Path, workspace: Workspace) -> None:

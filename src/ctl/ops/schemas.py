@@ -6,6 +6,7 @@ from typing import Any
 
 from ctl import operating_profile, store
 from ctl.flows.first_workspace import InitResult
+from ctl.flows.research import Lookahead
 from ctl.model import manifest
 from ctl.model.certificate import certificate_schema
 from ctl.model.contract_list import ContractList
@@ -39,6 +40,7 @@ def schemas() -> dict[str, bytes]:
         "init_v1": (InitResult, "A workspace that was made"),
         "data_v1": (DataReport, "What the files of a workspace hold"),
         "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
+        "lookahead_v1": (Lookahead, "Whether a strategy knows the future"),
         "promotion_v1": (Promotion, "What stands between symbols and their next status"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
         **closeout.SCHEMAS,
