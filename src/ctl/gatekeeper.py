@@ -7,7 +7,7 @@ which executing a run requires. Pure: no file, clock or network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -249,7 +249,10 @@ def decide(
     instant: the command's one reading of the clock, aware UTC.
     """
     results = tuple(
-        _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}) for symbol in profile.gating_universe
+        _until(
+            profile, _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}), as_of or instant.date()
+        )
+        for symbol in profile.gating_universe
     )
     recommendation = recommend(result.actual for result in results)
     problems = [*locked.problems, *contradicted]
@@ -280,6 +283,17 @@ def decide(
         log_head=locked.log_head,
         _issuer=_ISSUER,
     )
+
+
+def _until(profile: OperatingProfile, result: SymbolResult, day: date) -> SymbolResult:
+    """The result, which a WATCH is no longer as expected after its last day."""
+    last = profile.symbol_settings[result.symbol].watch_until
+    if last is None or day <= last or not result.passed or result.actual != "WATCH":
+        return result
+    text = f"WATCH was accepted until {last}; mend its cause, or lock a later watch_until"
+    reasons = (*result.reasons, Reason("WATCH_EXPIRED", "ERROR", text))
+    detail = "; ".join(filter(None, (result.detail, text)))
+    return replace(result, passed=False, reasons=reasons, detail=detail)
 
 
 def _symbol_result(

@@ -16,6 +16,7 @@ from typing import Any
 
 from ctl import stopping
 from ctl.cli import screens
+from ctl.cli.screens import documents
 from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError
 from ctl.stopping import Stopped
 
@@ -45,19 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Errors are one readable line on stderr; `--debug` anywhere adds the traceback. `--ascii` and `--no-color`, allowed
     anywhere too, are how screens are drawn.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    documents.set(0)
     try:
         with stopping.stoppable():
-            code = _main(argv)
+            code = _main(arguments)
             if code < _SIGNALLED:
                 stopping.check()  # one that was swallowed
     except Stopped as stop:
         _complain(f"{stopping.CODE}: {stop}", debug=False)
-        return stop.exit_code
+        return _documented(arguments, stop.exit_code, stopping.CODE, str(stop))
     return code
 
 
-def _main(argv: Sequence[str] | None) -> int:
-    arguments = list(sys.argv[1:] if argv is None else argv)
+def _main(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     screens.ascii_only.set("--ascii" in arguments)
     screens.colourless.set("--no-color" in arguments)
@@ -71,7 +73,7 @@ def _main(argv: Sequence[str] | None) -> int:
             print(f"  {problem}", file=sys.stderr)
         if error.exit_code == EXIT_USAGE:
             _ping_unless_begun(arguments, str(error))
-        return error.exit_code
+        return _documented(arguments, error.exit_code, error.code, str(error), error)
     except BrokenPipeError:
         drop_output()  # its reader has gone
         return EXIT_ERROR
@@ -79,17 +81,33 @@ def _main(argv: Sequence[str] | None) -> int:
         if error.filename is None:
             drop_output()
         where = "the output, or the current folder" if error.filename is None else str(error.filename)
-        _complain(f"{where}: {error.strerror or type(error).__name__}", debug)
-        return EXIT_ERROR
+        text = f"{where}: {error.strerror or type(error).__name__}"
+        _complain(text, debug)
+        return EXIT_ERROR if error.filename is None else _documented(arguments, EXIT_ERROR, "FILE_UNUSABLE", text)
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error becomes one line and exit 1
         hint = "" if debug else "; run again with --debug for the traceback"
-        _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}{hint}", debug)
-        return EXIT_ERROR
+        text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        _complain(f"{text}{hint}", debug)
+        return _documented(arguments, EXIT_ERROR, "UNEXPECTED", text)
     if code == _INTERRUPTED:
         print("ctl: interrupted", file=sys.stderr)
     return code
+
+
+def _documented(arguments: Sequence[str], exit_code: int, code: str, text: str, error: CtlError | None = None) -> int:
+    """The exit code; under `--json`, where the command has printed no document of its own, the error's is printed."""
+    if "--json" in arguments and not documents.get():
+        from ctl.cli import output
+        from ctl.model.documents import document
+        from ctl.model.failure import Failure
+
+        made = Failure(code=code, message=text, exit_code=exit_code) if error is None else Failure.of(error)
+        with suppress(OSError):  # nobody reads it any more
+            output.print_json(document(made))
+            sys.stdout.flush()
+    return exit_code
 
 
 def _make_streams_usable() -> None:
@@ -127,7 +145,7 @@ def _run(arguments: list[str]) -> int:
         message = " ".join(error.format_message().split()).rstrip(".")
         print(f"{path}: {message[:1].lower()}{message[1:]}; see `{path} --help`", file=sys.stderr)
         _ping_unless_begun(arguments, message)
-        return EXIT_USAGE
+        return _documented(arguments, EXIT_USAGE, "USAGE", f"{path}: {message[:1].lower()}{message[1:]}")
     return code if isinstance(code, int) else EXIT_OK
 
 

@@ -764,6 +764,10 @@ def lock(
         typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable."),
     ] = None,
     settings: Settings = None,
+    cycle: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--cycle", metavar="NAME", help="Open a new cycle of this name; profile and ctl.toml name it."),
+    ] = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -776,7 +780,9 @@ def lock(
     from ctl.cli import lock_commands
 
     raise typer.Exit(
-        lock_commands.lock(workspace, settings or [], reason=reason, next_actions=next_action or [], json=json)
+        lock_commands.lock(
+            workspace, settings or [], reason=reason, next_actions=next_action or [], cycle=cycle, json=json
+        )
     )
 
 

@@ -44,7 +44,13 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
 
 
 def lock(
-    workspace_path: Path | None, settings: Sequence[str], *, reason: str, next_actions: Sequence[str], json: bool
+    workspace_path: Path | None,
+    settings: Sequence[str],
+    *,
+    reason: str,
+    next_actions: Sequence[str],
+    cycle: str | None,
+    json: bool,
 ) -> int:
     """Write the next version of the profile, record why, put it in force."""
     from ctl import store
@@ -58,7 +64,12 @@ def lock(
     ):
         workspace = store.Workspace.load(found.root)  # another lock may have switched the profile meanwhile
         locked = lock.lock(
-            workspace, reason=reason, next_actions=next_actions, settings=_settings(settings), instant=instant
+            workspace,
+            reason=reason,
+            next_actions=next_actions,
+            settings=_settings(settings),
+            cycle=cycle,
+            instant=instant,
         )
     if json:
         output.print_json(document(locked))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ctl import clock
 from ctl.cli import output
-from ctl.cli.workspace_commands import board, open_workspace, profile_or_refusal, read_profile, refused
-from ctl.errors import EXIT_ERROR, EXIT_OK
+from ctl.cli.workspace_commands import board, open_workspace, read_profile, refused
+from ctl.errors import EXIT_ERROR, EXIT_OK, DataError
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def orders(workspace_path: Path | None, options: RunOptions, *, csv: Path | None
 
     instant = clock.now()
     workspace = open_workspace(workspace_path)
-    profile = profile_or_refusal(workspace, options.profile, instant, json=json)
+    profile = read_profile(workspace, options.profile)
     stages = run_orchestrator.run(workspace, profile, options, instant=instant)
     decision = next(stages).decision
     if not decision.passed:
@@ -41,9 +41,7 @@ def orders(workspace_path: Path | None, options: RunOptions, *, csv: Path | None
         print(f"ctl orders: {symbol}: no orders: {reason}", file=sys.stderr)
     sheet = summary.orders
     if sheet is None:
-        if not errors:
-            print("ctl orders: no symbol was run that orders are made of", file=sys.stderr)
-        return EXIT_ERROR
+        raise DataError("no symbol was run that orders are made of", found="; ".join(errors.values()) or None)
     if csv is not None:
         from ctl import store
 

@@ -10,16 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import clock
+from ctl.cli import screens
 from ctl.model.bars import PLAIN_BASES
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rich.console import Console
     from rich.table import Table
 
-    from ctl.errors import ProfileError
     from ctl.model.bars import SeriesMeta
     from ctl.model.orders import Order, OrderSheet, RiskState
     from ctl.model.paper import PaperReport
@@ -33,6 +30,7 @@ SIMULATED: Final = "simulated market: no number here comes from an exchange"
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout, keys in the document's order."""
+    screens.documents.set(screens.documents.get() + 1)
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -71,24 +69,6 @@ def shown(stages: Iterator[Run]) -> Iterator[Run]:
         for run in stages:
             status.update(f"running {run.coming}")
             yield run
-
-
-def refused_profile(error: ProfileError, instant: datetime, path: Path) -> dict[str, Any]:
-    """The gate's JSON where there is no usable profile to decide on."""
-    return {
-        "schema_version": 1,
-        "timestamp": clock.iso(instant),
-        "passed": False,
-        "recommendation": "NO-GO",
-        "profile": {"path": str(path), "version": None, "digest": None},
-        "symbol_results": [],
-        "locks": [],
-        "problems": [
-            {"code": error.code, "severity": "ERROR", "text": text, "value": None, "limit": None, "unit": ""}
-            for text in (error.problems or (str(error),))
-        ],
-        "restatements": [],
-    }
 
 
 def print_causes(causes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 ascii_only: Final[ContextVar[bool]] = ContextVar("ascii_only", default=False)  # --ascii
+documents: Final[ContextVar[int]] = ContextVar("documents", default=0)  # JSON documents printed by this command
 colourless: Final[ContextVar[bool]] = ContextVar("colourless", default=False)  # --no-color
 
 _GAP: Final = "  "

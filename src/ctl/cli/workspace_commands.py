@@ -12,13 +12,11 @@ from ctl import clock
 from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, ProfileError, UsageError
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, UsageError
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ctl.gatekeeper import GateDecision
     from ctl.model.bars import BarsChoice, ClosesChoice
     from ctl.model.run import RunSummary
@@ -170,7 +168,7 @@ def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str |
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
-    profile = profile_or_refusal(workspace, profile_path, instant, json=json)
+    profile = read_profile(workspace, profile_path)
     decision = portfolio.gate(workspace, profile, instant=instant, as_of=until).decision
     if json:
         output.print_json(document(decision))
@@ -249,16 +247,6 @@ def _show_run(summary: RunSummary, after: Mapping[str, str]) -> None:
 
     on = screens.terminal()
     screens.show(run_lines(summary, after, on), on)
-
-
-def profile_or_refusal(workspace: Workspace, path: Path | None, instant: datetime, *, json: bool) -> OperatingProfile:
-    """`read_profile`; with `json` one that cannot be used is printed as a refused gate before it is raised."""
-    try:
-        return read_profile(workspace, path)
-    except ProfileError as error:
-        if json:
-            output.print_json(output.refused_profile(error, instant, path or workspace.profile_path))
-        raise
 
 
 def board(decision: GateDecision, profile: OperatingProfile, workspace: Workspace) -> str:

@@ -32,6 +32,7 @@ from ctl.model.lock import (
     RecordedEntry,
     SessionSpan,
 )
+from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.run import ProfileReference
 from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace, anchors, decision_log
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 MAX_REASON: Final = 4000
 
 _LOCKABLE: Final = ("ACCEPT", "WATCH")
-_PROFILE_LINE: Final = re.compile(rb"""(?m)^([ \t]*profile[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*')""")
+_NAMING_LINE: Final = rb"""(?m)^([ \t]*%s[ \t]*=[ \t]*)(?:"[^"\r\n]*"|'[^'\r\n]*')"""
 _TABLE_LINE: Final = re.compile(rb"(?m)^[ \t]*\[")
 
 
@@ -190,11 +191,12 @@ def lock(
     reason: str,
     next_actions: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
+    cycle: str | None = None,
     instant: datetime,
 ) -> Locked:
     """Write the next version of the profile and its lock file as the data derive them, record why, put it in force.
 
-    settings: as for `plan`.
+    settings: as for `plan`. cycle: the name of a new cycle that this opens; profile and ctl.toml then both name it.
 
     In this order, each file whole or not at all: the bars and certificates it rests on, the lock file, the profile, the
     entry of the decision log, and last its name in ctl.toml. Where a lock was killed before that last step and the data
@@ -210,6 +212,8 @@ def lock(
         raise UsageError("--reason says why", found=found, expected=f"1 to {MAX_REASON} characters")
     config = _unchanged_config(workspace)
     entries = decision_log.require_whole(workspace)
+    if cycle is not None:
+        workspace, settings = _of_cycle(workspace, cycle), {**(settings or {}), "cycle_id": cycle}
     planned = plan(workspace, settings, instant=instant)
     if planned.refusals:
         raise GateRefused(
@@ -238,6 +242,8 @@ def lock(
             store.write_new(path, content)
         files[path] = content
     entry = made.entry
+    if cycle is not None:
+        decision_log.write_document(workspace, entries)  # a cycle's document has its own name
     if entry is None:
         entry = decision_log.append(workspace, _decision(planned, made, reason, next_actions, instant))
     else:
@@ -440,10 +446,13 @@ def _free_or_same(path: Path, data: bytes) -> bool:
 
 
 def _switched(config: bytes, workspace: Workspace, name: str) -> bytes:
-    """The text of ctl.toml with the profile named anew and everything else, comments included, as it was."""
+    """The text of ctl.toml with profile and cycle named anew and everything else, comments included, as it was."""
     table = _TABLE_LINE.search(config)
     head = config[: table.start()] if table else config
-    written, count = _PROFILE_LINE.subn(lambda found: found[1] + json.dumps(name, ensure_ascii=False).encode(), head)
+    written, count = _named(head, "profile", name)
+    if parse(config, workspace.root).cycle_id != workspace.cycle_id:
+        written, cycles = _named(written, "cycle_id", workspace.cycle_id)
+        count = min(count, cycles)
     if count == 1:
         switched = written + config[len(head) :]
         expected = replace(workspace, profile_path=workspace.root / name, config_sha256=digests.sha256_bytes(switched))
@@ -457,6 +466,23 @@ def _switched(config: bytes, workspace: Workspace, name: str) -> bytes:
         expected='one line profile = "..." before the first table',
         remedy="write it so, then run `ctl lock` again",
     )
+
+
+def _named(head: bytes, key: str, value: str) -> tuple[bytes, int]:
+    """The text with another value of a key, and how many lines of it there are."""
+    pattern = re.compile(_NAMING_LINE % key.encode())
+    return pattern.subn(lambda found: found[1] + json.dumps(value, ensure_ascii=False).encode(), head)
+
+
+def _of_cycle(workspace: Workspace, cycle: str) -> Workspace:
+    """The workspace as it will be in another cycle. Raises UsageError for a name that no folder can have."""
+    if not is_safe_name(cycle) or cycle == workspace.cycle_id:
+        raise UsageError(
+            "--cycle names a new cycle",
+            found=repr(cycle),
+            expected=f"another name than {workspace.cycle_id}: {SAFE_NAME_TEXT}",
+        )
+    return replace(workspace, cycle_id=cycle)
 
 
 def _unchanged_config(workspace: Workspace) -> bytes:

@@ -12,6 +12,7 @@ from ctl.model.certificate import certificate_schema
 from ctl.model.contract_list import ContractList
 from ctl.model.data_report import DataReport, DoctorReport
 from ctl.model.documents import DIALECT, json_schema
+from ctl.model.failure import Failure
 from ctl.model.lock import Locked, LockPlan, ProfileDifference, Replay
 from ctl.model.lock_file import LockFile
 from ctl.model.orders import NextOpenOrders
@@ -32,6 +33,7 @@ def schemas() -> dict[str, bytes]:
         "paper_ledger_record_v1": (LedgerRecord, "One line of the live-sim ledger"),
         "ops_log_v1": (OpsLog, "Ops log"),
         "lock_plan_v1": (LockPlan, "What a lock would change"),
+        "error_v1": (Failure, "An error under --json"),
         "lock_file_v1": (LockFile, "Lock file"),
         "lock_v1": (Locked, "A lock that was put in force"),
         "profile_difference_v1": (ProfileDifference, "Difference of two profiles"),
