@@ -81,6 +81,17 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="A setting of the profile, e.g. ES.series.closes=settlement; repeatable."
     ),
 ]
+Html = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--html", dir_okay=False, metavar="FILE", help="Write one HTML file with pictures too."),
+]
+TableFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--table", dir_okay=False, metavar="FILE",
+        help="Write the tables as .csv, .parquet or .xlsx (a sheet each), prices on the tick grid.",
+    ),
+]  # fmt: skip
 NonGating = Annotated[bool, typer.Option("--include-non-gating", help="Also run the symbols that do not gate.")]
 Contracts = Annotated[
     Optional[list[Path]],  # noqa: UP045
@@ -441,6 +452,8 @@ def certify(
         bool,
         typer.Option("--power", help="No data: inject growing defects into a generated pair, say what is detected."),
     ] = False,
+    html: Html = None,
+    table: TableFile = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -487,16 +500,17 @@ def certify(
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
             mapping=mapping, reference_mapping=reference_mapping,
             quote_unit=quote_unit, calendar=calendar, acceptance=acceptance or Acceptance.v1,
-            out=out, as_of=as_of, explain=explain, json=json,
+            out=out, as_of=as_of, explain=explain, json=json, html=html, table=table,
         )  # fmt: skip
     else:
         allowed = frozenset(
             {"symbols", "acceptance", "bars", "closes", "as_of", "reference", "explain", "workspace", "json"}
+            | {"html", "table"}
         )
         _require_workspace_options(context, allowed)
         code = workspace_commands.certify(
             workspace, symbols or [], acceptance=acceptance, bars=bars, closes=closes, as_of=as_of,
-            reference=reference, explain=explain, json=json,
+            reference=reference, explain=explain, json=json, html=html, table=table,
         )  # fmt: skip
     raise typer.Exit(code)
 
@@ -595,6 +609,8 @@ def backtest(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", help="Folder for the document, the trades and the triggers."),
     ] = None,
+    html: Html = None,
+    table: TableFile = None,
     json: Json = False,
 ) -> None:
     """Run B1 over one series of daily bars and show its triggers, trades and metrics.
@@ -622,6 +638,8 @@ def backtest(
             last=last,
             out=out,
             json=json,
+            html=html,
+            table=table,
         )
     )
 
@@ -665,6 +683,7 @@ def orders(
         Optional[Path],  # noqa: UP045
         typer.Option("--csv", dir_okay=False, metavar="FILE", help="Write the orders as CSV too."),
     ] = None,
+    table: TableFile = None,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     as_of: AsOf = None,
     workspace: Workspace = None,
@@ -676,7 +695,7 @@ def orders(
     from ctl.run_orchestrator import RunOptions
 
     options = RunOptions(timeframe=_timeframe(timeframe), as_of=day(as_of), profile=profile, record=False)
-    raise typer.Exit(order_commands.orders(workspace, options, csv=csv, json=json))
+    raise typer.Exit(order_commands.orders(workspace, options, csv=csv, json=json, table=table))
 
 
 @app.command()

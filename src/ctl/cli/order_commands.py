@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from ctl.run_orchestrator import RunOptions
 
 
-def orders(workspace_path: Path | None, options: RunOptions, *, csv: Path | None, json: bool) -> int:
-    """The orders for the next open, behind the gate. Writes nothing but the CSV; exit 1 where a symbol failed."""
+def orders(
+    workspace_path: Path | None,
+    options: RunOptions,
+    *,
+    csv: Path | None,
+    json: bool,
+    table: Path | None = None,
+) -> int:
+    """The orders for the next open, behind the gate. Writes nothing but the table; exit 1 where a symbol failed."""
     from ctl import run_orchestrator
     from ctl.model.orders import NextOpenOrders
+    from ctl.reports import tables
+
+    if table is not None:
+        tables.require_format(table)
 
     instant = clock.now()
     workspace = open_workspace(workspace_path)
@@ -46,6 +57,10 @@ def orders(workspace_path: Path | None, options: RunOptions, *, csv: Path | None
         from ctl import store
 
         store.write_atomic(csv.absolute(), csv_bytes(sheet))
+    if table is not None:
+        from ctl.cli.report_commands import write_tables
+
+        write_tables(table, {"orders": tables.Priced(sheet.to_polars(), None)})
     if json:
         made = NextOpenOrders(
             timestamp=instant,

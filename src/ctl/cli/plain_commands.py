@@ -9,17 +9,18 @@ from typing import Final
 
 import ctl
 from ctl import __version__, clock, ingest, store
-from ctl.cli import output
+from ctl.cli import output, report_commands
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
-from ctl.flows import pipeline, plain
+from ctl.flows import pipeline, plain, report
 from ctl.flows.series import write_series, write_together
 from ctl.model.bars import SeriesChoice
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
 from ctl.model.rolls import RollPolicy
 from ctl.model.trades import StrategyResult, Timeframe
+from ctl.reports import tables
 
 _GUARD_DIGITS: Final = 3
 
@@ -85,8 +86,12 @@ def certify(
     as_of: str | None,
     explain: bool,
     json: bool,
+    html: Path | None = None,
+    table: Path | None = None,
 ) -> int:
     """Certify one root's contract files against reference files."""
+    if table is not None:
+        tables.require_format(table)
     missing = [name for name, value in (("--tick", tick), ("--max-day-delta", max_day_delta)) if value is None]
     if missing or tick is None or max_day_delta is None:
         raise UsageError(
@@ -105,9 +110,10 @@ def certify(
         now=instant,
     )
     output.print_notes(bars.meta)
+    built = plain.build(bars, policy, calendar) if bars.roots == (name,) else None
     certificate = ctl.certify(
         bars,
-        plain.build(bars, policy, calendar) if bars.roots == (name,) else None,
+        built,
         tick=tick,
         max_day_delta=max_day_delta,
         adjusted=adjusted,
@@ -119,11 +125,15 @@ def certify(
         as_of=until,
         now=instant,
     )
-    written = pipeline.write_certificate(out, certificate) if out is not None else []
+    written = [str(path) for path in pipeline.write_certificate(out, certificate)] if out is not None else []
+    if html is not None:
+        written.append(report_commands.write_page(html, report.of_certificates([(certificate, built)])))
+    if table is not None:
+        written += report_commands.write_tables(table, report_commands.certificate_tables([certificate]))
     if json:
         output.print_json(certificate.document)
     else:
-        print_certificate(certificate, [str(path) for path in written], explain=explain)
+        print_certificate(certificate, written, explain=explain)
     return EXIT_OK
 
 
@@ -146,8 +156,14 @@ def backtest(
     last: str | None,
     out: Path | None,
     json: bool,
+    html: Path | None = None,
+    table: Path | None = None,
 ) -> int:
-    """Run B1 over one plain series; `out` takes the document, the trades and the triggers."""
+    """Run B1 over one plain series; `out` takes the document, the trades and the triggers, `html` a page, `table` the
+    trades.
+    """
+    if table is not None:
+        tables.require_format(table)
     known = None if calendar == "none" else calendar
     series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping, calendar=known)
     output.print_notes(series.meta)
@@ -173,6 +189,10 @@ def backtest(
             f"{name}_backtest.json": store.json_bytes(result.document()),
         }
         write_together(out, files)
+    if html is not None:
+        report_commands.write_page(html, report.of_backtest(result, series.frame, tick))
+    if table is not None and isinstance(result, StrategyResult):
+        report_commands.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
     if json:
         output.print_json(result.document())
     else:

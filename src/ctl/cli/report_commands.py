@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +15,9 @@ from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from ctl.model.certificate import Certificate
     from ctl.reports import Report
+    from ctl.reports.tables import Priced
     from ctl.store import Workspace
 
 
@@ -71,17 +72,36 @@ def make(workspace: Workspace, options: Asked) -> Report:
         *_, run = output.shown(stages)
     return report.of_workspace(
         workspace, profile, run.decision, run.certified, run.outcomes, run.summary,
-        instant=instant, symbols=options.symbols, window=_within(options.window), terms=TERMS,
+        instant=instant, symbols=options.symbols, window=options.window, terms=TERMS,
     )  # fmt: skip
 
 
-def _within(window: tuple[date, date] | None) -> tuple[date, date] | None:
-    return window
-
-
-def write_page(path: Path, made: Report) -> None:
-    """Write a report where somebody asked for it, and say so on stderr."""
+def write_page(path: Path, made: Report) -> str:
+    """Write a report where somebody asked for it; its path as it is told."""
     from ctl import reports
 
     store.write_atomic(path.absolute(), reports.page(made).encode())
-    print(f"wrote {path}", file=sys.stderr)
+    return str(path)
+
+
+def write_tables(path: Path, frames: Mapping[str, Priced]) -> list[str]:
+    """Write tables where somebody asked for them; their paths as they are told."""
+    from ctl.reports import tables
+
+    made = tables.files(path, frames)
+    for file, content in made.items():
+        store.write_atomic(file.absolute(), content)
+    return [str(file) for file in made]
+
+
+def certificate_tables(certificates: Sequence[Certificate]) -> dict[str, Priced]:
+    """Every table of some certificates, and their checks, by name; of several each with its symbol in front."""
+    from ctl.reports.tables import Priced
+
+    found: dict[str, Priced] = {}
+    for certificate in certificates:
+        before = f"{certificate.symbol}_" if len(certificates) > 1 else ""
+        found[f"{before}checks"] = Priced(certificate.to_polars(), None)
+        for name, frame in certificate.tables.items():
+            found[f"{before}{name.removesuffix('.csv')}"] = Priced(frame, certificate.tick)
+    return found

@@ -114,17 +114,24 @@ def certify(
     explain: bool,
     json: bool,
     reference: str | None = None,
+    html: Path | None = None,
+    table: Path | None = None,
 ) -> int:
     """Certify symbols of the workspace; what the profile in force makes of all sessions is written.
 
     reference: a vendor to compare with; another than the one that decides is only shown.
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
-    from ctl.flows import pipeline, portfolio
+    from ctl.cli import report_commands
+    from ctl.flows import pipeline, portfolio, report
+    from ctl.reports import tables
 
+    if table is not None:
+        tables.require_format(table)
     workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
     profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
+    made: list[portfolio.Certified] = []
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
@@ -148,6 +155,7 @@ def certify(
             print(f"ctl: {symbol} was not certified: {error}", file=sys.stderr)
             failed = True
             continue
+        made.append(certified)
         certificate, files = certified.certificate, []
         decides = reference in (None, portfolio.deciding_reference(workspace, symbol, settings))
         decides = decides and series == series_choice(settings, None, None)
@@ -157,6 +165,10 @@ def certify(
         if not json:
             written = [workspace.relative(path) for path in files]
             print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
+    if html is not None:
+        report_commands.write_page(html, report.of_certificates([(item.certificate, item.series) for item in made]))
+    if table is not None:
+        report_commands.write_tables(table, report_commands.certificate_tables([item.certificate for item in made]))
     if json:
         output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
     return EXIT_ERROR if failed else EXIT_OK

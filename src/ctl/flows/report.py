@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ctl.flows.portfolio import Certified, SymbolOutcome
+    from ctl.model.bars import DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import GateResult
@@ -113,20 +114,22 @@ def _symbol(
     )
 
 
-def of_certificate(certificate: Certificate, series: ContinuousSeries | None) -> Report:
-    """The report of one certificate alone."""
-    state = SymbolState(
-        symbol=certificate.symbol,
-        certificate=certificate,
-        tick=certificate.tick,
-        bars=None if series is None else series.frame,
+def of_certificates(found: Sequence[tuple[Certificate, ContinuousSeries | DailySeries | None]]) -> Report:
+    """The report of certificates alone, each with the series it is of."""
+    symbols = tuple(
+        SymbolState(
+            symbol=certificate.symbol,
+            certificate=certificate,
+            tick=certificate.tick,
+            bars=None if series is None else series.frame,
+        )
+        for certificate, series in found
     )
-    return Report(
-        title=f"{certificate.symbol}: {certificate.decision}", version=__version__, instant=None, symbols=(state,)
-    )
+    title = ", ".join(f"{certificate.symbol}: {certificate.decision}" for certificate, _ in found)
+    return Report(title=title, version=__version__, instant=None, symbols=symbols)
 
 
-def of_backtest(result: Result, bars: pl.DataFrame) -> Report:
+def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None) -> Report:
     """The report of one backtest alone. bars: what it ran on, columns SERIES_COLUMNS."""
     made = result if isinstance(result, StrategyResult) else None
     state = SymbolState(symbol=result.symbol, bars=bars, result=made, trades=None if made is None else made.to_polars())

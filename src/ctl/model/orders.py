@@ -7,12 +7,15 @@ of it the risk budget allows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.model.bars import ContractTerms
-from ctl.model.trades import StrategyResult, Timeframe
+from ctl.model.trades import StrategyResult, Timeframe, frame_schema
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Action = Literal["enter", "exit", "roll", "target"]
 Side = Literal["buy", "sell"]
@@ -241,6 +244,16 @@ class OrderSheet:
     standing: tuple[str, ...]
     notes: tuple[str, ...]
     alerts: tuple[str, ...] = ()
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row per order: the fields of Order; several codes are separated by blanks."""
+        import polars as pl
+
+        rows = [
+            {**{item.name: getattr(order, item.name) for item in fields(Order)}, "codes": " ".join(order.codes)}
+            for order in self.orders
+        ]
+        return pl.DataFrame(rows, schema=frame_schema(Order))
 
 
 @dataclass(frozen=True, slots=True)
