@@ -34,8 +34,19 @@ COLOURS: Final[Mapping[Ink, str]] = {
     "text": "currentColor",
 }
 MOST_POINTS: Final = 400
+_MARKS: Final[Mapping[Mark, str]] = {
+    "circle": '<circle r="3.5"',
+    "ring": '<circle r="3.5" fill="none" stroke-width="1.5"',
+    "triangle": '<path d="M0-5L4.6 3.5H-4.6Z"',
+    "cross": '<path d="M-4-4L4 4M4-4L-4 4" stroke-width="2.2" fill="none"',
+    "tick": '<path d="M0-6V6" stroke-width="2" fill="none"',
+    "up": '<path d="M0 2L4.5 11H-4.5Z"',
+    "down": '<path d="M0-2L4.5-11H-4.5Z"',
+}
 PATTERNS: Final = (
-    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    "<defs>"
+    + "".join(f'{shape} id="m-{name}"/>' for name, shape in _MARKS.items())
+    + '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     f'<rect width="6" height="6" fill="{COLOURS["other"]}" fill-opacity=".3"/>'
     f'<path d="M0 0v6" stroke="{COLOURS["other"]}" stroke-width="3"/></pattern>'
     '<pattern id="hatch-loss" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -43,19 +54,13 @@ PATTERNS: Final = (
     f'<path d="M0 0v6" stroke="{COLOURS["loss"]}" stroke-width="3"/></pattern></defs>'
 )
 _EPOCH: Final = date(1970, 1, 1)
-_BOX: Final = 1000  # shapes are drawn in a box of this size both ways
+_BOX: Final = 1000  # shapes are drawn in a box of so many steps across
+_BOX_UP: Final = 400  # and so many up: few digits keep a page of many symbols small
 _FOOT: Final = 18  # height of what is written below a plot
+_READ_DIGITS: Final = 2  # of a value read off a curve: a hundredth of a tenth of its span
 _EVERY_OTHER: Final = ("", ' class="alt"')  # a narrow page leaves the second of two texts out
+_OVERFLOW: Final = ("visible", "hidden")
 _LEAST_APART: Final = 13  # of two texts at the right edge
-_MARKS: Final[Mapping[Mark, str]] = {
-    "circle": '<circle r="3.5"/>',
-    "ring": '<circle r="3.5" fill="none" stroke-width="1.5"/>',
-    "triangle": '<path d="M0-5L4.6 3.5H-4.6Z"/>',
-    "cross": '<path d="M-4-4L4 4M4-4L-4 4" stroke-width="2.2" fill="none"/>',
-    "tick": '<path d="M0-6V6" stroke-width="2" fill="none"/>',
-    "up": '<path d="M0 2L4.5 11H-4.5Z"/>',
-    "down": '<path d="M0-2L4.5-11H-4.5Z"/>',
-}
 
 
 # ---------------------------------------------------------------- scales
@@ -106,6 +111,14 @@ def _steps(least: float) -> list[float]:
 def day_number(day: date) -> int:
     """Days since 1970."""
     return (day - _EPOCH).days
+
+
+def readable(values: Floats, *, span: float | None = None) -> list[Value]:
+    """Values with the digits that their span (by default from the least to the most of them) makes worth reading."""
+    known = values[np.isfinite(values)]
+    reach = span or (float(np.ptp(known)) if known.size else 0.0)
+    digits = max(0, _READ_DIGITS - floor(log10(reach))) if reach > 0 else 6
+    return [None if not isfinite(value) else round(value, digits) or 0.0 for value in values.tolist()]
 
 
 def number(value: float | None, *, signed: bool = False, digits: int | None = None) -> str:
@@ -171,11 +184,12 @@ class Readings:
     notes: Mapping[int, str] = field(default_factory=dict)
 
     def document(self, x: Scale) -> dict[str, Any]:
-        """As the page's script reads it; days as differences, places in thousandths of the width."""
+        """As the page's script reads it: days as differences with their axis, else places in thousandths of it."""
         whole = [round(place) for place in self.at]
         return {
             "d": [b - a for a, b in zip([0, *whole], whole, strict=False)] if self.days else None,
-            "p": [round(_BOX * x.at(place)) for place in self.at],
+            "x": [x.low, x.high],
+            "p": [] if self.days else [round(_BOX * x.at(place)) for place in self.at],
             "l": list(self.labels),
             "c": {name: [_brief(value) for value in values] for name, values in self.columns.items()},
             "n": {str(place): text for place, text in self.notes.items()},
@@ -196,7 +210,8 @@ class Picture:
     """A plot with its finding as title, ready to be put on a page.
 
     height: of the plot in pixels. shapes: SVG in the stretching box; marks: SVG in percent of the width and pixels of
-    the height. x_ticks, y_ticks: where (0 to 1) and what. ends: texts at the right edge, with their colours.
+    the height. clipped: shapes beyond the scales are cut off. x_ticks, y_ticks: where (0 to 1) and what. ends: texts
+    at the right edge, with their colours.
     """
 
     title: str
@@ -209,6 +224,7 @@ class Picture:
     y_ticks: Sequence[tuple[float, str]] = ()
     ends: Sequence[tuple[float, str, Ink]] = ()
     readings: Readings | None = None
+    clipped: bool = False
 
     # ------------------------------------------------ what is added to it
 
@@ -224,13 +240,29 @@ class Picture:
         """A curve that holds each value up to the next point."""
         return self.line(np.repeat(xs, 2)[1:], np.repeat(ys, 2)[:-1], ink, dashed=dashed, width=width)
 
-    def area(
-        self, xs: Floats, low: Floats, high: Floats, ink: Ink, *, opacity: float = 0.75, hatched: bool = False
-    ) -> Picture:
-        """What lies between two curves."""
-        fill = "url(#hatch)" if hatched else COLOURS[ink]
+    def area(self, xs: Floats, low: Floats, high: Floats, ink: Ink, *, opacity: float = 0.25) -> Picture:
+        """What lies between two curves, the grid showing through."""
         path = self._path(np.concatenate([xs, xs[::-1]]), np.concatenate([high, low[::-1]]))
-        return self._shape(f'<path d="{path}z" fill="{fill}" fill-opacity="{opacity:g}"/>')
+        return self._shape(f'<path d="{path}z" fill="{COLOURS[ink]}" fill-opacity="{opacity:g}"/>')
+
+    def stack(self, xs: Floats, layers: Sequence[tuple[Floats, Ink]]) -> Picture:
+        """Layers upon each other from zero, what is above it upwards and what is below downwards; `other` is hatched.
+
+        Each is drawn from zero to its far edge, the outermost first, so that a page holds every edge once.
+        """
+        picture = self
+        for sign in (np.maximum, np.minimum):
+            edges = np.cumsum([sign(values, 0.0) for values, _ in layers], axis=0)
+            for (values, ink), edge in reversed(list(zip(layers, edges, strict=True))):
+                if np.any(sign(values, 0.0) != 0.0):
+                    path = self._path(np.concatenate([xs[:1], xs, xs[-1:]]), np.concatenate([[0.0], edge, [0.0]]))
+                    fill = "url(#hatch)" if ink == "other" else COLOURS[ink]
+                    back = f'<path d="{path}" fill="var(--paper, #fff)"/>' if ink == "other" else ""
+                    picture = picture._shape(
+                        f'{back}<path d="{path}" fill="{fill}" stroke="var(--paper, #fff)" stroke-width=".6" '
+                        'vector-effect="non-scaling-stroke"/>'
+                    )
+        return picture
 
     def rule(self, y: float, *, ink: Ink = "text", dashed: bool = False) -> Picture:
         """A line across the whole width."""
@@ -251,20 +283,33 @@ class Picture:
             f'fill="{fill}" stroke="{COLOURS[ink]}"/>'
         )
 
-    def link(self, x: float, y: float, to_x: float, to_y: float, ink: Ink = "text", *, width: float = 1.0) -> Picture:
-        """A straight line between two places."""
-        return self._mark(
-            f'<line x1="{100 * self.x.at(x):.2f}%" x2="{100 * self.x.at(to_x):.2f}%" y1="{self._y(y)}" '
-            f'y2="{self._y(to_y)}" stroke="{COLOURS[ink]}" stroke-opacity=".8" stroke-width="{width:g}"/>'
+    def links(self, ends: Sequence[tuple[float, float, float, float]], ink: Ink, *, width: float = 1.2) -> Picture:
+        """Straight lines, each from x, y to x, y."""
+        path = "".join(
+            f"M{self._box_x(x):.0f} {self._box_y(y)}L{self._box_x(to_x):.0f} {self._box_y(to_y)}"
+            for x, y, to_x, to_y in ends
+        )
+        return self._shape(
+            f'<path d="{path}" fill="none" stroke="{COLOURS[ink]}" stroke-width="{width:g}" '
+            'vector-effect="non-scaling-stroke"/>'
         )
 
     def mark(self, x: float, y: float, shape: Mark, ink: Ink) -> Picture:
         """A mark at one place."""
-        colour = COLOURS[ink]
-        return self._mark(
-            f'<svg x="{100 * self.x.at(x):.2f}%" y="{self._y(y)}" overflow="visible" fill="{colour}" '
-            f'stroke="{colour}" stroke-width="1">{_MARKS[shape]}</svg>'
+        return self.scatter([(x, y)], shape, ink)
+
+    def scatter(self, places: Sequence[tuple[float, float]], shape: Mark, ink: Ink) -> Picture:
+        """The same mark at several places. A circle is the round end of a line without length: it takes least room."""
+        if shape == "circle":
+            path = "".join(f"M{self._box_x(x):.0f} {self._box_y(y)}h0" for x, y in places)
+            return self._shape(
+                f'<path d="{path}" stroke="{COLOURS[ink]}" stroke-width="7" stroke-linecap="round" '
+                'vector-effect="non-scaling-stroke"/>'
+            )
+        marks = "".join(
+            f'<use href="#m-{shape}" x="{100 * self.x.at(x):.1f}%" y="{self._y(y):.0f}"/>' for x, y in places
         )
+        return self._mark(f'<g fill="{COLOURS[ink]}" stroke="{COLOURS[ink]}">{marks}</g>') if marks else self
 
     def text(
         self, x: float, y: float, text: str, *, anchor: str = "start", right: float = 0, above: float = 6
@@ -300,9 +345,9 @@ class Picture:
         """The x axis as dates: years, months or days, whatever fits."""
         return replace(self, x_ticks=_date_ticks(self.x, most))
 
-    def with_values(self, most: int = 4) -> Picture:
-        """The y axis with round values."""
-        values = self.y.ticks(most)
+    def with_values(self, most: int = 4, *, up_to: float | None = None) -> Picture:
+        """The y axis with round values; up_to: where its values end and something else is drawn."""
+        values = (self.y if up_to is None else Scale(self.y.low, up_to)).ticks(most)
         ticks = tuple((self.y.at(value), text) for value, text in zip(values, tick_texts(values), strict=True))
         return replace(self, y_ticks=ticks)
 
@@ -324,7 +369,7 @@ class Picture:
         return round(_BOX * self.x.at(value), 1)
 
     def _box_y(self, value: float) -> int:
-        return round(_BOX * (1.0 - self.y.at(value)))
+        return round(_BOX_UP * (1.0 - self.y.at(value)))
 
     def _y(self, value: float) -> float:
         return round(self.height * (1.0 - self.y.at(value)), 1)
@@ -332,7 +377,7 @@ class Picture:
     def _path(self, xs: Floats, ys: Floats) -> str:
         """Whole steps from point to point, which is what keeps a page small."""
         across = np.rint(_BOX * (np.asarray(xs, np.float64) - self.x.low) / (self.x.high - self.x.low))
-        up = np.rint(_BOX * (1.0 - (np.asarray(ys, np.float64) - self.y.low) / (self.y.high - self.y.low)))
+        up = np.rint(_BOX_UP * (1.0 - (np.asarray(ys, np.float64) - self.y.low) / (self.y.high - self.y.low)))
         parts, before = [], None
         for x, y in zip(across.tolist(), up.tolist(), strict=True):
             if not isfinite(y):
@@ -367,8 +412,8 @@ class Picture:
             for k, (at, text) in enumerate(self.x_ticks)
         )
         return (
-            f'{self._grid()}<svg width="100%" height="{self.height}" viewBox="0 0 {_BOX} {_BOX}" '
-            f'preserveAspectRatio="none" overflow="hidden">{self.shapes}</svg>{self.marks}{below}'
+            f'{self._grid()}<svg width="100%" height="{self.height}" viewBox="0 0 {_BOX} {_BOX_UP}" '
+            f'preserveAspectRatio="none" overflow="{_OVERFLOW[self.clipped]}">{self.shapes}</svg>{self.marks}{below}'
         )
 
     def _left(self) -> str:

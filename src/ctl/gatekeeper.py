@@ -169,9 +169,7 @@ class GateDecision(GateResult, Tabular):
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a GateDecision cannot be copied or pickled")
 
-    def __repr__(self) -> str:
-        verdict = "passed" if self.passed else "refused"
-        return f"GateDecision({verdict}, {self.recommendation}, {document(self.timestamp)})"
+    __repr__ = Tabular.__repr__
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -196,17 +194,14 @@ class GateDecision(GateResult, Tabular):
         schema = {name: pl.Boolean if name == "passed" else pl.String for name in names}
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    @property
+    def caption(self) -> str:
+        """The gate's line: verdict, recommendation, profile, instant."""
+        verdict = "PASS" if self.passed else "MISMATCH, nothing may run"
+        return f"GATE: {verdict}   {self.recommendation}   {self.profile.path}   {document(self.timestamp)}"
+
     def _card(self) -> Card:
-        return Card(
-            f"Portfolio: {self.recommendation}",
-            {
-                "gate": "PASS" if self.passed else "MISMATCH, nothing may run",
-                "profile": self.profile.path,
-                "timestamp": document(self.timestamp),
-            },
-            self.to_polars(),
-            self.failures,
-        )
+        return Card(self.caption, (self.to_polars(),), notes=self.failures)
 
 
 def _failures(

@@ -45,7 +45,7 @@ def _outputs(code: str, space: dict[str, Any]) -> list[dict[str, Any]]:
         shown: dict[str, Any] = {}
         if hasattr(value, "_repr_html_"):
             shown["text/html"] = _lines(value._repr_html_())
-        shown["text/plain"] = _lines(f"<{type(value).__name__}>" if shown else repr(value))
+        shown["text/plain"] = _lines(repr(value))
         outputs.append({"data": shown, "metadata": {}, "output_type": "execute_result"})
     return outputs
 

@@ -75,7 +75,7 @@ def test_a_curve_is_drawn_in_whole_steps_and_a_hole_leaves_a_hole():
     picture = Picture("t", Scale(0, 4), Scale(0, 1)).line(
         np.arange(5.0), np.array([0.0, 1.0, np.nan, 0.5, 0.5]), "ours"
     )
-    assert re.search(r'd="([^"]+)"', picture.shapes)[1] == "M0 1000l250-1000M750 500l250 0"
+    assert re.search(r'd="([^"]+)"', picture.shapes)[1] == "M0 400l250-400M750 200l250 0"
 
 
 def test_what_is_written_is_escaped_and_the_svg_is_well_formed():
@@ -93,9 +93,15 @@ def test_readings_give_days_as_differences():
     readings = Readings([17532, 17533, 17536], {"total": [1.0, None, 2.123456789]}, notes={1: "gap session"})
     document = readings.document(Scale(17532, 17536))
     assert document["d"] == [17532, 1, 3]
-    assert document["p"] == [0, 250, 1000]
+    assert document["x"] == [17532, 17536]
+    assert document["p"] == []
     assert document["c"] == {"total": [1, None, 2.123457]}
     assert document["n"] == {"1": "gap session"}
+
+
+def test_values_are_read_to_a_thousandth_of_their_span():
+    assert drawing.readable(np.array([0.0, 12.34567, -7.891234])) == [0.0, 12.3, -7.9]
+    assert drawing.readable(np.array([1.00012, 1.00299, np.nan])) == [1.00012, 1.00299, None]
 
 
 def test_texts_at_the_right_edge_do_not_cover_each_other():

@@ -452,8 +452,10 @@ def test_long_symbols_widen_the_board() -> None:
 
 
 def test_what_a_decision_calls_itself() -> None:
-    assert repr(decide()) == "GateDecision(passed, CONDITIONAL GO, 2026-03-02T05:00:00Z)"
-    assert repr(decide(certificates={})) == "GateDecision(refused, NO-GO, 2026-03-02T05:00:00Z)"
+    assert repr(decide()) == "GATE: PASS   CONDITIONAL GO   operating_profile_v1.yaml   2026-03-02T05:00:00Z"
+    assert repr(decide(certificates={})) == (
+        "GATE: MISMATCH, nothing may run   NO-GO   operating_profile_v1.yaml   2026-03-02T05:00:00Z"
+    )
     assert repr(decide().grant()) == f"GatePass(profile {profile().sha256[:12]}, 3 certificates)"
 
 
@@ -475,6 +477,6 @@ def test_a_decision_as_a_frame_has_a_row_per_gating_symbol() -> None:
 
 def test_a_notebook_shows_verdict_profile_and_time() -> None:
     page = decide(profile_path="configs/p_v1.yaml")._repr_html_()
-    for shown in ("Portfolio: CONDITIONAL GO", "PASS", "configs/p_v1.yaml", "2026-03-02T05:00:00Z", "mean drift 7.33"):
+    for shown in ("GATE: PASS   CONDITIONAL GO", "configs/p_v1.yaml", "2026-03-02T05:00:00Z", "mean drift 7.33"):
         assert shown in page
     assert "MISMATCH, nothing may run" in decide(certificates={})._repr_html_()

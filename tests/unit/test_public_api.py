@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 import ctl as package
+from ctl.drawing import Picture, Scale
 from ctl.errors import DataError, InputError, ProfileError, UsageError
 from ctl.model.display import Card, html, pandas_frame
 from ctl.model.documents import document
@@ -218,8 +219,14 @@ def test_every_result_shows_itself(es, filled_workspace: Path):
         page = shown._repr_html_()
         assert page.startswith("<div>")
         assert page.endswith("</div>")
-        assert len(page) < 8000
-    assert f"{len(series.rolls)} rolls" in series._repr_html_()
+        assert len(page) < 20_000
+        assert repr(shown) == shown.caption
+        assert shown.caption in page
+    assert series.caption == "ES 2018-01-02 to 2026-02-27, 2053 sessions, 32 rolls, difference, last trade, UTC days"
+    assert series._repr_html_().count("<svg xmlns=") == 1
+    assert series.plot().title.startswith("ES: 32 gaps add up to ")
+    with pytest.raises(DataError, match="nothing of it can be drawn"):
+        bars.plot()
     assert series.rolls_frame()["roll_date"].to_list() == [roll.roll_date for roll in series.rolls]
 
 
@@ -229,18 +236,20 @@ def series_file(workspace: Path) -> Path:
 
 def test_every_text_in_a_notebook_is_escaped():
     frame = pl.DataFrame({"<i>": ["<script>alert(1)</script>", None]})
-    page = html(Card("<b>", {"<u>": "&<"}, frame, ["<img src=x>"]))
+    picture = Picture("<u>", Scale(0, 1), Scale(0, 1)).text(0, 0, "<u>")
+    page = html(Card("<b>", [frame], picture, ["<img src=x>"]))
     assert "<script>" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
     assert "&lt;b&gt;" in page
     assert "<td>-</td>" in page
+    assert "<u>" not in page
 
 
 def test_long_frames_show_both_ends():
-    page = html(Card("x", {}, pl.DataFrame({"n": range(1000, 1025)})))
-    assert "15 more rows" in page
-    assert [f"<td>{n}</td>" in page for n in (1000, 1004, 1005, 1019, 1020, 1024)] == [
+    page = html(Card("x", [pl.DataFrame({"n": range(1000, 1025)})]))
+    assert "19 more rows" in page
+    assert [f"<td>{n}</td>" in page for n in (1000, 1002, 1003, 1021, 1022, 1024)] == [
         True,
         True,
         False,

@@ -549,6 +549,27 @@ def report(
 
 
 @app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on. Default: this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8321,
+    name: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--name", metavar="HOST", help="A name that the host is reached by beside localhost; repeatable."),
+    ] = None,
+    workspace: Workspace = None,
+) -> None:
+    """Serve the report live and read-only: made anew when a file it rests on has changed.
+
+    Needs the extra: [cyan]pip install 'ctl-cutover[serve]'[/cyan]. Narrowed by its address: /?symbol=ES&from=2024-01-01
+    """
+    from ctl.cli import report_commands
+
+    raise typer.Exit(report_commands.serve(workspace, host, port, name or ()))
+
+
+@app.command()
 def mapping(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING
 from ctl import clock, store
 from ctl.cli import output
 from ctl.cli.arguments import day
-from ctl.cli.workspace_commands import open_workspace, read_profile
-from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
+from ctl.cli.glossary import TERMS
+from ctl.cli.workspace_commands import open_workspace
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, DataError, UsageError
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
+    from ctl.ops.report import Asked
     from ctl.reports import Report
     from ctl.reports.tables import Priced
-    from ctl.store import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of a report."""
-
-    symbols: tuple[str, ...] = ()
-    window: tuple[date, date] | None = None
-    include_non_gating: bool = False
 
 
 def asked(symbols: Sequence[str], first: str | None, last: str | None, *, include_non_gating: bool) -> Asked:
     """The options of `ctl report`. Raises UsageError for dates in the wrong order."""
+    from ctl.ops.report import Asked
+
     begin, end = day(first, "--from") or date.min, day(last, "--to") or date.max
     if begin > end:
         raise UsageError("--from comes after --to", found=f"{begin} and {end}")
@@ -42,9 +36,10 @@ def asked(symbols: Sequence[str], first: str | None, last: str | None, *, includ
 def report(workspace_path: Path | None, out: Path | None, options: Asked) -> int:
     """Write the report of a workspace; exit 2 where the gate refuses, which the report then says."""
     from ctl import reports
+    from ctl.ops.report import of_now
 
     workspace = open_workspace(workspace_path)
-    made = make(workspace, options)
+    made = of_now(workspace, options, TERMS, instant=clock.now(), show=output.shown)
     path = out or workspace.cycle / "report.html"
     text = reports.page(made)
     store.write_atomic(path.absolute(), text.encode())
@@ -57,23 +52,18 @@ def report(workspace_path: Path | None, out: Path | None, options: Asked) -> int
     return EXIT_OK if passed else EXIT_MISMATCH
 
 
-def make(workspace: Workspace, options: Asked) -> Report:
-    """The report of what the workspace's files say now; nothing is recorded."""
-    from ctl import run_orchestrator
-    from ctl.cli.glossary import TERMS
-    from ctl.flows import report
+def serve(workspace_path: Path | None, host: str, port: int, names: Sequence[str]) -> int:
+    """Serve the report of a workspace until the process is stopped."""
+    from ctl.ops import serve as server
 
-    instant = clock.now()
-    profile = read_profile(workspace, None)
-    run_options = run_orchestrator.RunOptions(record=False, include_non_gating=options.include_non_gating)
-    stages = run_orchestrator.run(workspace, profile, run_options, instant=instant)
-    run = next(stages)
-    if run.decision.passed:
-        *_, run = output.shown(stages)
-    return report.of_workspace(
-        workspace, profile, run.decision, run.certified, run.outcomes, run.summary,
-        instant=instant, symbols=options.symbols, window=options.window, terms=TERMS,
-    )  # fmt: skip
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
+        raise DataError("no web server is installed", remedy="pip install 'ctl-cutover[serve]'", code="EXTRA_MISSING")
+    workspace = open_workspace(workspace_path)
+    if not server.is_loopback(host):
+        output.warn(f"whoever reaches {host}:{port} reads this workspace: there is no password")
+    print(f"SERVE: http://{host}:{port}/   {workspace.cycle_id}   read-only, Ctrl-C ends it", flush=True)
+    server.run(workspace, TERMS, host, port, names)
+    return EXIT_OK
 
 
 def write_page(path: Path, made: Report) -> str:

@@ -61,7 +61,8 @@ def of_workspace(
     ran = {outcome.run.symbol: outcome for outcome in outcomes}
     shown = [symbol for symbol in profile.symbols if not symbols or symbol in symbols]
     return Report(
-        title=workspace.cycle_id,
+        kind=workspace.cycle_id,
+        title="",
         version=__version__,
         instant=instant,
         simulated=workspace.simulated,
@@ -126,7 +127,7 @@ def of_certificates(found: Sequence[tuple[Certificate, ContinuousSeries | DailyS
         for certificate, series in found
     )
     title = ", ".join(f"{certificate.symbol}: {certificate.decision}" for certificate, _ in found)
-    return Report(title=title, version=__version__, instant=None, symbols=symbols)
+    return Report(kind="certificate", title=title, version=__version__, instant=None, symbols=symbols)
 
 
 def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None) -> Report:
@@ -134,7 +135,9 @@ def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None) -
     made = result if isinstance(result, StrategyResult) else None
     state = SymbolState(symbol=result.symbol, bars=bars, result=made, trades=None if made is None else made.to_polars())
     total = f"{number(result.metrics.total_r, signed=True, digits=2)} R over {result.metrics.trade_count} trades"
-    return Report(title=f"{result.symbol}: {total}", version=__version__, instant=None, symbols=(state,))
+    return Report(
+        kind="backtest", title=f"{result.symbol}: {total}", version=__version__, instant=None, symbols=(state,)
+    )
 
 
 # ---------------------------------------------------------------- what was recorded

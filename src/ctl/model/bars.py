@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from ctl.model.display import Card, Tabular
+from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
 
 if TYPE_CHECKING:
     import polars as pl
@@ -124,7 +124,7 @@ class ContractTerms:
         return bool(sources & {"definition", "column"}) or (self.tick, self.currency, self.asset) != (None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ContractBars(Tabular):
     """Daily bars per contract.
 
@@ -149,12 +149,16 @@ class ContractBars(Tabular):
         """One row per contract and session: CONTRACT_COLUMNS."""
         return self.frame
 
+    @property
+    def caption(self) -> str:
+        """Roots, sessions, contracts and bases."""
+        return series_caption(self.frame, self.meta, f"{len(self.contracts)} contracts", name=", ".join(self.roots))
+
     def _card(self) -> Card:
-        title = f"{', '.join(self.roots)}: {len(self.contracts)} contracts"
-        return Card(title, series_facts(self.frame, self.meta), self.frame, self.meta.notes)
+        return Card(self.caption, (self.frame,), None, self.meta.notes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DailySeries(Tabular):
     """One bar per session of one instrument or continuous series.
 
@@ -170,17 +174,23 @@ class DailySeries(Tabular):
         """One row per session: SERIES_COLUMNS."""
         return self.frame
 
+    @property
+    def caption(self) -> str:
+        """Name, sessions and bases."""
+        return series_caption(self.frame, self.meta)
+
     def _card(self) -> Card:
-        return Card(f"{self.meta.root}: daily series", series_facts(self.frame, self.meta), self.frame, self.meta.notes)
+        from ctl.model.pictures import daily_closes
+
+        return Card(self.caption, (self.frame,), daily_closes(self, NOTEBOOK_POINTS), self.meta.notes)
 
 
-def series_facts(frame: pl.DataFrame, meta: SeriesMeta) -> dict[str, Any]:
-    """What a notebook says of bars before it shows them."""
+_BASES: Final[Mapping[str, str]] = {"utc_day": "UTC days", "exchange_session": "exchange sessions"}
+
+
+def series_caption(frame: pl.DataFrame, meta: SeriesMeta, *said: str, name: str = "") -> str:
+    """Bars in one line: name, first and last session, their number, what else is `said`, close and session basis."""
     first, last = frame["session"].min(), frame["session"].max()
-    return {
-        "sessions": f"{first!s} to {last!s}",
-        "rows": frame.height,
-        "vendor": meta.vendor,
-        "basis": f"{meta.session_basis} / {meta.close_basis}",
-        "quote unit": meta.quote_unit or None,
-    }
+    bases = (meta.close_basis.replace("_", " "), _BASES.get(meta.session_basis, meta.session_basis))
+    sessions = f"{frame['session'].n_unique()} sessions"
+    return ", ".join([f"{name or meta.root} {first!s} to {last!s}", sessions, *said, *bases])

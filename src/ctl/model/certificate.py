@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ctl import digests
 from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis, SourceFile
-from ctl.model.display import Card, Tabular
+from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
 from ctl.model.documents import Records, document, json_schema
 from ctl.model.findings import Decision, LayerName, LayerReport, NoFigures, Reason, Severity, Status
 from ctl.model.locked import Watched
@@ -571,7 +571,7 @@ class CertificateV1:
 _PUBLISHED: Final = tuple(item.name for item in fields(CertificateV1))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Certificate(CertificateV1, Tabular):
     """What was found about one symbol, with the tables beside it.
 
@@ -611,16 +611,75 @@ class Certificate(CertificateV1, Tabular):
         ]
         return pl.DataFrame(rows, schema=columns, orient="row")
 
-    def _card(self) -> Card:
+    @property
+    def caption(self) -> str:
+        """Verdict, the largest cause of the drift, and what would make the verdict better."""
+        parts = [f"{self.symbol}: {self.decision}", self.detail]
+        largest = next(iter(self.ledger.components), None) if self.ledger is not None else None
+        if largest is not None and largest.share and self.decision != "ACCEPT":
+            parts.append(f"largest cause {largest.name} ({100 * largest.share:.1f} %)")
+        if self.smallest_flip is not None:
+            parts.append(f"{self.smallest_flip.decision} without {', '.join(self.smallest_flip.units)}")
+        return "   ".join(part for part in parts if part)
+
+    def causes(self, most: int = 8) -> pl.DataFrame:
+        """Where the drift comes from, in signed parts that add up: cause, share, mean (quote units), largest.
+
+        The `most` largest one by one, then the others, then the total. No rows where nothing drifts.
+        """
         import polars as pl
 
-        layers = [(name, layer.title, layer.status, layer.text) for name, layer in self.layers.items()]
-        return Card(
-            f"{self.symbol}: {self.decision}",
-            {"sha256": self.sha256[:12], "package": self.package_version},
-            pl.DataFrame(layers, schema=["layer", "title", "status", "text"], orient="row"),
-            [f"{reason.severity} {reason.code}: {reason.text}" for reason in self.reasons],
-        )
+        found = self.ledger
+        parts = [item for item in found.components if item.mean > 0.0] if found is not None else []
+        mean = 0.0 if found is None else found.mean_drift
+        rows: list[tuple[str, float, float, float | None]] = [
+            (item.name, item.share or 0.0, (item.share or 0.0) * mean, item.max) for item in parts[:most]
+        ]
+        if len(parts) > most:
+            share = sum(item.share or 0.0 for item in parts[most:])
+            rows.append((f"{len(parts) - most} others", share, share * mean, None))
+        if found is not None and parts:
+            share = sum(item.share or 0.0 for item in parts)
+            rows.append(("total", share, share * mean, found.max_drift))
+        schema = {"cause": pl.String, "share": pl.Float64, "mean": pl.Float64, "largest": pl.Float64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def alternatives(self) -> pl.DataFrame:
+        """The certificate on other series of ours: series, decision, drift, total_r, minus_reference, why.
+
+        As built first; `why` says what kept one from being judged, empty where it was.
+        """
+        import polars as pl
+
+        parity = self.layers.L5.values
+        ours, theirs = getattr(parity, "canonical_total_r", None), getattr(parity, "reference_total_r", None)
+        rows: list[tuple[Any, ...]] = [("as built", self.decision, self.mean_drift, ours, _less(ours, theirs), "")]
+        others: dict[str, JudgedSeries | NotComputed] = {}
+        if self.rebuilt is not None:
+            others["rebuilt"] = self.rebuilt
+        if self.counterfactuals is not None:
+            others |= dict(sorted(self.counterfactuals.alternatives.items()))
+        for name, judged in others.items():
+            if isinstance(judged, JudgedSeries):
+                figures = judged.functional.figures
+                ours, theirs = (figures.canonical_total_r, figures.reference_total_r) if figures else (None, None)
+                rows.append((name, judged.decision, judged.mean_drift, ours, _less(ours, theirs), ""))
+            else:
+                rows.append((name, judged.status, None, None, None, judged.text))
+        schema = {
+            "series": pl.String, "decision": pl.String, "drift": pl.Float64, "total_r": pl.Float64,
+            "minus_reference": pl.Float64, "why": pl.String,
+        }  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _card(self) -> Card:
+        from ctl.model.pictures import drift
+
+        return Card(self.caption, (self.causes(), self.alternatives()), drift(self, most=NOTEBOOK_POINTS))
+
+
+def _less(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
 
 
 def certificate_schema() -> dict[str, Any]:

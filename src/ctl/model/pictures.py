@@ -10,12 +10,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ctl.drawing import Floats, Ink, Picture, Readings, Scale, day_number, means, number, shown_points, stretches
+from ctl.drawing import (
+    Floats,
+    Ink,
+    Picture,
+    Readings,
+    Scale,
+    day_number,
+    means,
+    number,
+    readable,
+    shown_points,
+    stretches,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.certificate import Certificate, CertifiedRoll
+    from ctl.model.bars import DailySeries
+    from ctl.model.certificate import Certificate, CertifiedPair, CertifiedRoll
     from ctl.model.rolls import ContinuousSeries
 
 GAPS_SHOWN: Final = 5
@@ -45,8 +58,7 @@ def closes(series: ContinuousSeries, most: int = 400) -> Picture | None:
         Scale.of(adjusted, unadjusted),
     )
     picture = picture.line(days[at], unadjusted[at], "reference", dashed=True).line(days[at], adjusted[at], "ours")
-    for roll in rolls:
-        picture = picture.mark(day_number(roll), picture.y.low, "tick", "other")
+    picture = picture.scatter([(day_number(day), picture.y.low) for day in rolls], "tick", "other")
     contracts = frame["contract"].to_list()
     readings = Readings(
         days[at].tolist(),
@@ -61,6 +73,23 @@ def closes(series: ContinuousSeries, most: int = 400) -> Picture | None:
         (float(adjusted[-1]), "adjusted", "ours"), (float(unadjusted[0]), "unadjusted", "reference"),
     )  # fmt: skip
     return picture.with_dates().with_values().with_ends(*ends).with_readings(readings)
+
+
+def daily_closes(series: DailySeries, most: int = 400) -> Picture | None:
+    """The closes of one series; None of fewer than two."""
+    frame = series.frame
+    if frame.height < 2:
+        return None
+    days, values = _days(frame["session"]), frame["close"].to_numpy().astype(np.float64)
+    at = shown_points(values, most)
+    first, last = frame["session"][0], frame["session"][-1]
+    picture = Picture(
+        f"{series.meta.root}: {number(values[0])} on {first}, {number(values[-1])} on {last}",
+        Scale.of_days(first, last),
+        Scale.of(values),
+    )
+    readings = Readings(days[at].tolist(), {"close": np.round(values[at], 4).tolist()})
+    return picture.line(days[at], values[at], "ours").with_dates().with_values().with_readings(readings)
 
 
 # ---------------------------------------------------------------- certificates
@@ -88,19 +117,10 @@ def drift(certificate: Certificate, window: tuple[date, date] | None = None, mos
         _drift_title(certificate, table, total),
         Scale.of_days(table["session"][0], table["session"][-1]),
         Scale.of(0.0, np.quantile(shown, (_CLIPPED, 1.0 - _CLIPPED)), room=0.15),
+        clipped=True,
     )
-    above, below = np.zeros(last.size), np.zeros(last.size)
-    ends: list[tuple[float, str, Ink]] = []
-    gaps_drawn = 0
-    for name, ink, values in layers:
-        opacity = 0.75 if ink != "gap" else 0.9 - 0.12 * gaps_drawn
-        gaps_drawn += ink == "gap"
-        up, down = np.maximum(values, 0.0), np.minimum(values, 0.0)
-        for part, base in ((up, above), (down, below)):
-            if np.any(part != 0.0):
-                picture = picture.area(last, base, base + part, ink, opacity=opacity, hatched=ink == "other")
-        ends.append((float(np.median(above + below + values / 2)), _short(name), ink))
-        above, below = above + up, below + down
+    picture = picture.stack(last, [(values, ink) for _, ink, values in layers])
+    ends = _middles([values for _, _, values in layers], [(_short(name), ink) for name, ink, _ in layers])
     picture = picture.rule(0.0).line(last, shown, "text", width=1.2)
     gaps = {roll.gap_session: _gap_note(roll.from_contract, roll.to_contract) for roll in certificate.canonical_rolls}
     where = np.searchsorted(last, [day_number(day) for day in gaps])
@@ -108,12 +128,24 @@ def drift(certificate: Certificate, window: tuple[date, date] | None = None, mos
         last.tolist(),
         {
             "contract": contracts_on(certificate, last),
-            "total": np.round(shown, 4).tolist(),
-            **{name: np.round(values, 4).tolist() for name, _, values in layers},
+            "total": readable(shown),
+            **{name: readable(values, span=float(np.ptp(shown))) for name, _, values in layers},
         },
         notes={int(k): text for k, text in zip(where, gaps.values(), strict=True) if k < last.size},
     )
     return picture.with_dates().with_values().with_ends(*ends).with_readings(readings)
+
+
+def _middles(layers: Sequence[Floats], names: Sequence[tuple[str, Ink]]) -> list[tuple[float, str, Ink]]:
+    """Where the name of each layer of a stack stands: in the middle of what it typically covers."""
+    ends: list[tuple[float, str, Ink]] = []
+    above = below = 0.0
+    for values, (name, ink) in zip(layers, names, strict=True):
+        size = float(np.median(values))
+        base = above if size >= 0.0 else below
+        ends.append((base + size / 2, name, ink))
+        above, below = above + max(size, 0.0), below + min(size, 0.0)
+    return ends
 
 
 def _layers(certificate: Certificate, table: pl.DataFrame) -> list[tuple[str, Ink, Floats]]:
@@ -147,84 +179,79 @@ def _short(component: str) -> str:
 
 
 def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
-    """Both sides' rolls in two lanes, a link per pair, a ring where one side alone rolls. None where none compare."""
+    """Both sides' rolls in two lanes, a link per pair, a ring where one side alone rolls; below them how much the gaps
+    of each pair differ, where that is known. None where no rolls were compared.
+    """
     ours, theirs = (
         [roll for roll in side if _inside(roll.gap_session, window)]
         for side in (certificate.canonical_rolls, certificate.reference_rolls)
     )
     if not ours and not theirs:
         return None
-    span = _span(certificate, window)
-    same = sum(1 for pair in certificate.pairs if pair.day_delta == 0)
-    alone = len(certificate.unmatched_canonical) + len(certificate.unmatched_reference)
+    pairs = [pair for pair in certificate.pairs if _inside(pair.canonical_gap_session, window)]
+    differences = [(day_number(pair.canonical_gap_session), pair.gap_diff) for pair in pairs]
+    known = [(at, size) for at, size in differences if size is not None]
+    sizes = Scale.of([size for _, size in known], 0.0) if known else Scale(0.0, 0.0)
+    unit = (sizes.high - sizes.low) / 4 or 1.0
+    upper, lower = sizes.high + 2.2 * unit, sizes.high + 1.0 * unit
     picture = Picture(
-        f"{certificate.symbol}: {certificate.n_paired} rolls paired, {same} on the same session, {alone} of one side "
-        "alone",
-        Scale.of_days(*span),
-        Scale(-0.5, 1.5),
-        height=64,
+        _rolls_title(certificate, pairs),
+        Scale.of_days(*_span(certificate, window)),
+        Scale(sizes.low, upper + 0.5 * unit),
+        height=170 if known else 64,
     )
-    for pair in certificate.pairs:
-        if _inside(pair.canonical_gap_session, window):
-            picture = picture.link(
-                day_number(pair.canonical_gap_session), 1.0, day_number(pair.reference_gap_session), 0.0
-            )
-    lanes: tuple[tuple[list[CertifiedRoll], float, Ink], ...] = ((ours, 1.0, "ours"), (theirs, 0.0, "reference"))
+    picture = picture.links(
+        [
+            (day_number(pair.canonical_gap_session), upper, day_number(pair.reference_gap_session), lower)
+            for pair in pairs
+        ],
+        "text",
+    )
+    lanes: tuple[tuple[list[CertifiedRoll], float, Ink], ...] = ((ours, upper, "ours"), (theirs, lower, "reference"))
     for side, lane, ink in lanes:
-        for roll in side:
-            picture = picture.mark(
-                day_number(roll.gap_session), lane, "ring" if roll.status == "FAIL" else "circle", ink
-            )
+        alone = [(day_number(roll.gap_session), lane) for roll in side if roll.status == "FAIL"]
+        partnered = [(day_number(roll.gap_session), lane) for roll in side if roll.status != "FAIL"]
+        picture = picture.scatter(partnered, "circle", ink).scatter(alone, "ring", ink)
+    ends: list[tuple[float, str, Ink]] = [(upper, "ours", "ours"), (lower, "reference", "reference")]
+    if known:
+        picture = picture.rule(0.0).links([(at, 0.0, at, size) for at, size in known], "gap", width=2)
+        picture = picture.scatter(known, "circle", "gap").with_values(3, up_to=sizes.high)
+        ends.append((0.0, "gap difference", "gap"))
+    return picture.with_dates().with_ends(*ends).with_readings(_roll_readings(ours, theirs, pairs))
+
+
+def _rolls_title(certificate: Certificate, pairs: Sequence[CertifiedPair]) -> str:
+    same = sum(1 for pair in pairs if pair.day_delta == 0)
+    alone = len(certificate.unmatched_canonical) + len(certificate.unmatched_reference)
+    text = f"{certificate.symbol}: {len(pairs)} rolls paired, {same} on the same session, {alone} of one side alone"
+    known = [(abs(pair.gap_diff), pair) for pair in pairs if pair.gap_diff is not None]
+    if not known:
+        return text
+    _, worst = max(known, key=lambda item: item[0])
+    return (
+        f"{text}; gaps differ most at {worst.from_contract}>{worst.to_contract} ({number(worst.gap_diff, signed=True)})"
+    )
+
+
+def _roll_readings(
+    ours: Sequence[CertifiedRoll], theirs: Sequence[CertifiedRoll], pairs: Sequence[CertifiedPair]
+) -> Readings:
+    """What each side did on each day, and of a pair, on our day, how much its gaps differ and why."""
     days = sorted({roll.gap_session for roll in (*ours, *theirs)})
-    readings = Readings(
+    sides = [{roll.gap_session: f"{roll.from_contract}>{roll.to_contract}" for roll in side} for side in (ours, theirs)]
+    by_day = {pair.canonical_gap_session: pair for pair in pairs}
+    found = [by_day.get(day) for day in days]
+    return Readings(
         [day_number(day) for day in days],
         {
-            name: [
-                "; ".join(
-                    f"{roll.from_contract}>{roll.to_contract} {roll.status}" for roll in side if roll.gap_session == day
-                )
-                for day in days
-            ]
-            for name, side in (("ours", ours), ("reference", theirs))
+            "ours": [sides[0].get(day, "") for day in days],
+            "reference": [sides[1].get(day, "") for day in days],
+            "gap difference": [None if pair is None else _rounded(pair.gap_diff) for pair in found],
+            "by date": [None if pair is None else _rounded(pair.date_effect) for pair in found],
+            "by price": [None if pair is None else _rounded(pair.price_effect) for pair in found],
         },
+        notes={k: f"{pair.day_delta:+d} days" for k, pair in enumerate(found) if pair is not None and pair.day_delta},
     )
-    ends: tuple[tuple[float, str, Ink], ...] = ((1.0, "ours", "ours"), (0.0, "reference", "reference"))
-    return picture.with_dates().with_ends(*ends).with_readings(readings)
-
-
-def gap_differences(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
-    """Our gap less the reference's at each pair; None without a pair whose gaps are known."""
-    pairs = [
-        (pair, pair.gap_diff)
-        for pair in certificate.pairs
-        if pair.gap_diff is not None and _inside(pair.canonical_gap_session, window)
-    ]
-    if not pairs:
-        return None
-    worst, most = max(pairs, key=lambda item: abs(item[1]))
-    sizes = [size for _, size in pairs]
-    picture = Picture(
-        f"{certificate.symbol}: gaps differ by {number(float(np.mean(np.abs(sizes))))} on average, most "
-        f"{number(most, signed=True)} at {worst.from_contract}>{worst.to_contract} ({worst.canonical_gap_session})",
-        Scale.of_days(*_span(certificate, window)),
-        Scale.of([*sizes, 0.0]),
-        height=110,
-    ).rule(0.0)
-    for pair, size in pairs:
-        at = day_number(pair.canonical_gap_session)
-        picture = picture.link(at, 0.0, at, size, "gap", width=2).mark(at, size, "circle", "gap")
-    readings = Readings(
-        [day_number(pair.canonical_gap_session) for pair, _ in pairs],
-        {
-            "roll": [f"{pair.from_contract}>{pair.to_contract}" for pair, _ in pairs],
-            "difference": [round(size, 4) for size in sizes],
-            "ours": [_rounded(pair.canonical_gap) for pair, _ in pairs],
-            "reference": [_rounded(pair.reference_gap) for pair, _ in pairs],
-            "by date": [_rounded(pair.date_effect) for pair, _ in pairs],
-            "by price": [_rounded(pair.price_effect) for pair, _ in pairs],
-        },
-    )
-    return picture.with_dates().with_values().with_readings(readings)
 
 
 def contracts_on(certificate: Certificate, days: Floats) -> list[str]:
@@ -329,11 +356,11 @@ def r_curve(
     picture = Picture(title, Scale.of_days(begin, end), Scale.of(0.0, main.below_peak(), *scale, *edges), height=220)
     if band is not None:
         days = _numbers(band.days)
-        picture = picture.area(days, np.asarray(band.low), np.asarray(band.high), "other", opacity=0.25)
+        picture = picture.area(days, np.asarray(band.low), np.asarray(band.high), "other")
     days, below = _numbers(main.days), main.below_peak()
     at = shown_points(below)
     stepped, fallen = np.repeat(days[at], 2)[1:], np.repeat(below[at], 2)[:-1]
-    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss", opacity=0.22).rule(0.0)
+    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss").rule(0.0)
     ends: list[tuple[float, str, Ink]] = []
     for curve, (ink, dashed) in zip(curves, _CURVE_INKS, strict=False):
         days, total = _numbers((begin, *curve.days, end)), np.concatenate([[0.0], curve.total, curve.total[-1:]])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
-from ctl.model.bars import series_facts
-from ctl.model.display import Card, Tabular
+from ctl.model.bars import series_caption
+from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
 
 if TYPE_CHECKING:
     import polars as pl
@@ -119,7 +119,7 @@ class BadClose:
     close: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ContinuousSeries(Tabular):
     """An adjusted daily series, its unadjusted twin and its rolls.
 
@@ -163,12 +163,15 @@ class ContinuousSeries(Tabular):
         }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    @property
+    def caption(self) -> str:
+        """Root, sessions, rolls, adjustment and bases."""
+        return series_caption(self.frame, self.meta, f"{len(self.rolls)} rolls", self.policy.adjustment)
+
     def _card(self) -> Card:
-        facts = {
-            **series_facts(self.frame, self.meta),
-            "roll policy": f"{self.policy.kind}, {self.policy.timing}, {self.policy.adjustment}",
-        }
-        return Card(f"{self.meta.root}: continuous series, {len(self.rolls)} rolls", facts, self.rolls_frame())
+        from ctl.model.pictures import closes
+
+        return Card(self.caption, (self.frame,), closes(self, NOTEBOOK_POINTS), self.warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ NoTradeReason = Literal["risk_too_small", "entry_at_or_below_stop"]
 ExitReason = Literal["TP3", "Stop", "Open"]
 Outcome = Literal["Win", "Loss", "Scratch", "Open"]
 
+_TRADES_SHOWN: Final = 5
 SCRATCH_BELOW: Final = 1e-12  # R smaller than this in size is neither won nor lost
 
 
@@ -205,7 +206,7 @@ class Metrics:
         return _document(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StrategyResult(Tabular):
     """Everything one strategy did on one symbol's bars.
 
@@ -253,20 +254,29 @@ class StrategyResult(Tabular):
         rows = [{item.name: getattr(found, item.name) for item in fields(Trigger)} for found in self.triggers]
         return pl.DataFrame(rows, schema=frame_schema(Trigger))
 
-    def _card(self) -> Card:
+    @property
+    def caption(self) -> str:
+        """Symbol, sessions, trades and what they made."""
         m = self.metrics
+        each = (
+            "" if m.expectancy_r is None else f", {m.expectancy_r:+.2f} R a trade, {100 * (m.win_rate or 0):.0f} % won"
+        )
+        still = f", {m.open_count} open" if m.open_count else ""
+        return (
+            f"{self.symbol} {self.first_session} to {self.last_session}: {m.trade_count} trades{still}, "
+            f"{m.total_r:+.2f} R{each}, max drawdown {m.max_drawdown_r:.2f} R"
+        )
+
+    def _card(self) -> Card:
+        from ctl.model.pictures import RCurve, r_curve
+
+        curve = RCurve.of("strategy", [(trade.exit_session, trade.r_theoretical) for trade in self.trades])
+        fall = next(iter(curve.falls(1)), None)
+        deepest = "" if fall is None else f"; deepest fall {-fall.depth:.2f} R to {fall.deepest}"
+        title = f"{self.symbol}: {self.metrics.total_r:+.2f} R over {self.metrics.trade_count} trades{deepest}"
         shown = ("entry_session", "entry_price", "stop_price", "exit_session", "exit_price", "exit_reason")
-        facts = {
-            "sessions": f"{self.first_session} to {self.last_session}, {self.bar_count} {self.timeframe} bars",
-            "triggers": f"{m.trigger_count}, {m.confirmed_count} confirmed",
-            "trades": f"{m.trade_count} closed, {m.open_count} open",
-            "win rate": None if m.win_rate is None else f"{100 * m.win_rate:.0f} %",
-            "total R": f"{m.total_r:+.2f}",
-            "R per trade": None if m.expectancy_r is None else f"{m.expectancy_r:+.2f}",
-            "max drawdown (R)": f"{m.max_drawdown_r:.2f}",
-            "fingerprint": self.fingerprint[:12],
-        }
-        return Card(f"{self.symbol}: backtest", facts, self.to_polars().select(*shown, "r_theoretical"))
+        trades = self.to_polars().sort("exit_session").tail(_TRADES_SHOWN).select(*shown, "r_theoretical")
+        return Card(self.caption, (trades,), r_curve([curve], title))
 
 
 def _document(record: Any) -> dict[str, Any]:

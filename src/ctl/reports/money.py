@@ -22,6 +22,7 @@ FLAGS: Final = (
 )  # fmt: skip
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STEP: Final = 0.5
+MOST_ROWS: Final = 24  # of a table with a row per symbol
 
 
 def closed(symbols: Sequence[SymbolState], window: Window | None) -> list[tuple[date, float]]:
@@ -104,21 +105,29 @@ def years(trades: Sequence[tuple[date, float]]) -> Table | None:
 
 def per_symbol(report: Report) -> Table | None:
     """What each symbol made, the worst first, and all of them together."""
-    runs = [state.run for state in report.symbols if state.run is not None and state.run.metrics is not None]
-    if not runs:
+    found = [(state.symbol, metrics) for state in report.symbols if (metrics := _metrics(state)) is not None]
+    if not found:
         return None
     rows = sorted(
-        ((run.metrics["total_r"], _metrics_row(run.symbol, run.metrics)) for run in runs if run.metrics is not None),
-        key=lambda row: row[0],
+        ((metrics["total_r"], _metrics_row(symbol, metrics)) for symbol, metrics in found), key=lambda row: row[0]
     )
-    made: list[list[Cell]] = [row for _, row in rows]
+    made: list[list[Cell]] = [row for _, row in rows[:MOST_ROWS]]
+    more = f"The worst {MOST_ROWS} of {len(rows)} symbols." if len(rows) > MOST_ROWS else ""
     if report.run is not None and report.run.portfolio is not None:
         made.append(_metrics_row("all together", report.run.portfolio))
     return table(
         "results by symbol",
-        ("", "triggers", "trades", "win", "R/trade", "total R", "profit factor", "max drawdown", "open R"),
+        ("symbol", "triggers", "trades", "win", "R/trade", "total R", "profit factor", "max drawdown", "open R"),
         made,
+        note=more,
     )
+
+
+def _metrics(state: SymbolState) -> Any:
+    """A symbol's metrics as they are published; None where nothing was executed."""
+    if state.run is not None:
+        return state.run.metrics
+    return None if state.result is None else state.result.metrics.document()
 
 
 def _metrics_row(name: str, metrics: Any) -> list[Cell]:

@@ -24,11 +24,12 @@ from ctl.reports.symbol import DRIFT_LIMIT, TRADES_DRAWN, SymbolPage, symbol_pag
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from ctl.model.certificate import Certificate
+
 # Above this, symbols are a grid of cells whose details are unpacked when they are asked for.
 MOST_UNFOLDED: Final = 24
-_POINTS_IN_ALL: Final = 40_000  # of the drift curves of a grid: what keeps a page of 500 symbols below 5 MB
-_LEAST_POINTS: Final = 60
-_BOARD_ROWS: Final = 24
+_POINTS_IN_ALL: Final = 16_000  # of the drift curves of a grid: what keeps a page of 500 symbols below 5 MB
+_LEAST_POINTS: Final = 32
 _WEEKS: Final = 52
 _SHAPES: Final = (
     '<defs><circle id="shape-circle" r="4.6" fill="currentColor"/>'
@@ -78,7 +79,7 @@ def _content(report: Report) -> dict[str, Any]:
     grid = len(report.symbols) > MOST_UNFOLDED
     points = max(_LEAST_POINTS, min(400, _POINTS_IN_ALL // max(1, len(report.symbols)))) if grid else 400
     shown = [
-        symbol_page(state, report.window, points=points, trades=1 if grid else TRADES_DRAWN)
+        symbol_page(state, report.window, points=points, trades=0 if grid else TRADES_DRAWN)
         for state in sorted(report.symbols, key=_worst_first)
     ]
     parts = {"since": _since(report), "money": _money(report), "orders": _orders(report), "runs": _runs(report)}
@@ -123,10 +124,8 @@ def _verdict(report: Report) -> _Verdict:
         why = [] if report.gate.passed else list(_refusals(report))
         title = f"GATE: {gate.text} {report.gate.recommendation}"
     else:
-        words = tuple((state.symbol, Word(state.decision)) for state in report.symbols if state.decision is not None)
+        words = tuple((f"{state.symbol}:", Word(state.decision)) for state in report.symbols if state.decision)
         why, title = [], report.title
-        if not words:
-            words = ((report.title, Word("backtest")),)
     return _Verdict(title, words, _reach(report), tuple(why), tuple(_due(report)))
 
 
@@ -188,7 +187,7 @@ class _BoardRow:
 def _board(report: Report, shown: Sequence[SymbolPage]) -> list[_BoardRow]:
     if report.gate is None:
         return []
-    return [_board_row(item) for item in shown[:_BOARD_ROWS]]
+    return [_board_row(item) for item in shown[: money.MOST_ROWS]]
 
 
 def _board_row(item: SymbolPage) -> _BoardRow:
@@ -202,7 +201,7 @@ def _board_row(item: SymbolPage) -> _BoardRow:
 
 
 def _board_note(report: Report) -> str:
-    more = len(report.symbols) - _BOARD_ROWS
+    more = len(report.symbols) - money.MOST_ROWS
     bar = "Bar: mean drift now; tick: locked; dot: the most allowed."
     return f"{bar} {more} more symbols below, better than these." if more > 0 else bar
 
@@ -231,7 +230,7 @@ def _since(report: Report) -> _Since | None:
     if report.before is None:
         return _Since("Since the last run", None, "No run has been recorded yet.")
     rows = _changes(report, report.before)
-    changes = table("what reads otherwise now", ("", "what", "then", "now"), rows, words=4) if rows else None
+    changes = table("what reads otherwise now", ("of", "what", "then", "now"), rows, words=4) if rows else None
     note = "" if rows else "Nothing that a run rests on has changed."
     return _Since(f"Since the run of {instant_text(report.before.timestamp)}", changes, note)
 
@@ -418,30 +417,9 @@ def _week(monday: date, runs: Sequence[PastRun]) -> _Week:
 
 
 def _inputs(report: Report) -> Iterator[Table]:
-    rows = []
-    for state in report.symbols:
-        found = None if state.certificate is None else state.certificate.inputs
-        if state.certificate is None or found is None:
-            continue
-        for side, files, vendor in (
-            ("ours", found.canonical_files, None if found.canonical is None else found.canonical.vendor),
-            ("reference", found.reference_files, found.reference_vendor),
-        ):
-            ends = [file.last_session for file in files if file.last_session is not None]
-            names = ", ".join(file.name for file in files[:2]) + (
-                f" and {len(files) - 2} more" if len(files) > 2 else ""
-            )
-            rows.append(
-                (
-                    state.symbol,
-                    side,
-                    vendor or "-",
-                    str(max(ends)) if ends else "-",
-                    names,
-                    str(len(files)),
-                    number(sum(file.rows for file in files), digits=0),
-                )
-            )
+    rows = [row for state in report.symbols if state.certificate is not None for row in _files(state.certificate)]
+    if len(report.symbols) > MOST_UNFOLDED:
+        rows = [row for row in rows if row[1] == "ours"]
     if rows:
         yield table("files", ("symbol", "side", "vendor", "data to", "files", "count", "rows"), rows, words=5)
     digests = [
@@ -452,11 +430,22 @@ def _inputs(report: Report) -> Iterator[Table]:
     if report.gate is not None:
         digests += [(lock.name, "lock", lock.current) for lock in report.gate.locks]
         digests.append((report.gate.profile.path, "profile", report.gate.profile.digest))
-    digests += [
-        (state.symbol, "strategy", state.result.fingerprint) for state in report.symbols if state.result is not None
-    ]
+    ran = {state.result.fingerprint for state in report.symbols if state.result is not None}
+    digests += [("trades", "strategy", fingerprint) for fingerprint in sorted(ran)]
     if digests:
         yield table("digests", ("of", "what", "sha256"), digests, words=3)
+
+
+def _files(certificate: Certificate) -> Iterator[tuple[str, ...]]:
+    found = certificate.inputs
+    for side, files, vendor in (
+        ("ours", found.canonical_files, None if found.canonical is None else found.canonical.vendor),
+        ("reference", found.reference_files, found.reference_vendor),
+    ):
+        ends = [file.last_session for file in files if file.last_session is not None]
+        names = ", ".join(file.name for file in files[:2]) + (f" and {len(files) - 2} more" if len(files) > 2 else "")
+        counts = (str(len(files)), number(sum(file.rows for file in files), digits=0))
+        yield (certificate.symbol, side, vendor or "-", str(max(ends)) if ends else "-", names, *counts)
 
 
 # ---------------------------------------------------------------- many symbols

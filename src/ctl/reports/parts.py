@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Final, Literal
 
 from ctl.drawing import Picture, number
@@ -88,19 +89,19 @@ class Sparkline:
     """A small curve between two numbers."""
 
     path: str
+    width: int
     first: str
     last: str
 
 
 def sparkline(values: Sequence[float], top: float) -> Sparkline | None:
-    """Values from zero to `top`, evenly spaced in a box of 100 by 20; None of fewer than two."""
+    """Values from zero to `top`, two steps apart in a box 20 high; None of fewer than two."""
     if len(values) < 2 or top <= 0:
         return None
-    points = [
-        f"{100 * k / (len(values) - 1):.0f} {20 - 19 * min(max(value / top, 0.0), 1.0):.0f}"
-        for k, value in enumerate(values)
-    ]
-    return Sparkline("M" + "L".join(points), number(values[0]), number(values[-1]))
+    heights = [20 - round(19 * min(max(value / top, 0.0), 1.0)) for value in values]
+    steps = (f"{after - before}" if after < before else f" {after - before}" for before, after in pairwise(heights))
+    path = f"M0 {heights[0]}l" + " ".join(f"2{step}" for step in steps)
+    return Sparkline(path, 2 * (len(values) - 1), number(values[0]), number(values[-1]))
 
 
 def day_text(day: date) -> str:

@@ -66,10 +66,12 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A page. gate, run, before: None of plain files. run: the one that the state now makes, nothing of it recorded;
-    before: the newest recorded one. window: sessions, trades and runs that are shown, both ends inclusive.
+    """A page. kind: what it is of; title: what it says first where no gate does. gate, run, before: None of plain
+    files. run: the one that the state now makes, nothing of it recorded; before: the newest recorded one. window:
+    sessions, trades and runs that are shown, both ends inclusive.
     """
 
+    kind: str
     title: str
     version: str
     instant: datetime | None

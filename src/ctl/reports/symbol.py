@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number
+from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number, readable
 from ctl.model import pictures
-from ctl.model.certificate import Certificate, JudgedSeries
+from ctl.model.certificate import Certificate
 from ctl.model.findings import counted
-from ctl.reports.parts import Cell, Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
+from ctl.reports.parts import Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
 from ctl.reports.state import SymbolState, Window
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ctl.model.certificate import NotComputed
     from ctl.model.trades import StrategyResult, Trade
 
 NEWEST: Final = 60
@@ -35,6 +34,7 @@ _AFTER_EXIT: Final = 5
 _COMPONENTS: Final = 8
 _WEEKS: Final = 52
 _SERIES: Final = {
+    "rebuilt": "on the reference's rolls",
     "daily": "daily bars",
     "settlement": "settlement closes",
     "session": "session bars",
@@ -84,12 +84,11 @@ def symbol_page(
         drawn = [
             pictures.drift(certificate, window, points),
             pictures.rolls(certificate, window),
-            pictures.gap_differences(certificate, window),
             newest(certificate, state.bars),
         ]
         tables = [ledger(certificate), alternatives(certificate), unmatched(certificate)]
     if state.trades is not None and not state.trades.is_empty():
-        tables.append(trades_table(state.trades, window, state.tick))
+        tables.append(trades_table(state.trades, window, state.tick, None if trades else TRADES_DRAWN))
     candles = on_candles(state, window, trades) if state.result is not None and state.bars is not None else ()
     return SymbolPage(
         state,
@@ -149,52 +148,27 @@ def layers(certificate: Certificate) -> Table:
 
 def ledger(certificate: Certificate) -> Table | None:
     """Where the drift comes from: signed points that add up."""
-    found = certificate.ledger
-    if found is None or not found.mean_drift:
+    found = certificate.causes(_COMPONENTS)
+    if found.is_empty():
         return None
-    parts = [item for item in found.components if item.mean > 0.0]
-    shown, rest = parts[:_COMPONENTS], parts[_COMPONENTS:]
-    rows: list[list[Cell]] = [
-        [item.name, percent(item.share, 1), signed((item.share or 0.0) * found.mean_drift), number(item.max)]
-        for item in shown
+    rows = [
+        (name, percent(share, 1), signed(mean), "" if largest is None else number(largest))
+        for name, share, mean, largest in found.iter_rows()
     ]
-    if rest:
-        share = sum(item.share or 0.0 for item in rest)
-        rows.append([f"{len(rest)} others", percent(share, 1), signed(share * found.mean_drift), ""])
-    total = sum(item.share or 0.0 for item in parts)
-    rows.append(["total", percent(total, 1), signed(total * found.mean_drift), number(found.max_drift)])
     return table("drift by cause", ("drift from", "share", certificate.quote_unit, "largest"), rows)
 
 
 def alternatives(certificate: Certificate) -> Table | None:
     """What the decision would be on other series of ours."""
-    parity = certificate.layers.L5.values
-    ours, theirs = getattr(parity, "canonical_total_r", None), getattr(parity, "reference_total_r", None)
-    rows: list[list[Cell]] = [
-        ["as built", Word(certificate.decision), number(certificate.mean_drift), signed(ours), _less(ours, theirs)]
-    ]
-    if certificate.rebuilt is not None:
-        rows.append(_judged("on the reference's rolls", certificate.rebuilt))
-    if certificate.counterfactuals is not None:
-        rows += [
-            _judged(_SERIES.get(name, name), judged)
-            for name, judged in sorted(certificate.counterfactuals.alternatives.items())
-        ]
-    if len(rows) == 1:
+    found = certificate.alternatives()
+    if found.height < 2:
         return None
+    rows = [
+        (f"{_SERIES.get(name, name)}: {why}" if why else _SERIES.get(name, name), Word(decision), number(drift),
+         signed(total), signed(less))
+        for name, decision, drift, total, less, why in found.iter_rows()
+    ]  # fmt: skip
     return table("other series of ours", ("series", "decision", "drift", "total R", "minus reference"), rows, words=2)
-
-
-def _judged(name: str, judged: JudgedSeries | NotComputed) -> list[Cell]:
-    if not isinstance(judged, JudgedSeries):
-        return [f"{name}: {judged.text}", Word(judged.status), "-", "-", "-"]
-    figures = judged.functional.figures
-    ours, theirs = (None, None) if figures is None else (figures.canonical_total_r, figures.reference_total_r)
-    return [name, Word(judged.decision), number(judged.mean_drift), signed(ours), _less(ours, theirs)]
-
-
-def _less(ours: float | None, theirs: float | None) -> str:
-    return "-" if ours is None or theirs is None else signed(ours - theirs)
 
 
 def unmatched(certificate: Certificate) -> Table | None:
@@ -207,10 +181,12 @@ def unmatched(certificate: Certificate) -> Table | None:
     return table("rolls of one side alone", ("gap session", "side", "roll", "gap"), rows, words=3) if rows else None
 
 
-def trades_table(trades: pl.DataFrame, window: Window | None, tick: float | None) -> Table:
-    """The closed trades, the worst first."""
+def trades_table(trades: pl.DataFrame, window: Window | None, tick: float | None, most: int | None) -> Table:
+    """The closed trades, the worst first; most: how many of them, None for all."""
     price = partial(price_text, tick=tick)
-    shown = pictures.between(trades, "exit_session", window).sort("r_theoretical", "exit_session")
+    inside = pictures.between(trades, "exit_session", window).sort("r_theoretical", "exit_session")
+    shown = inside.head(most or inside.height)
+    left_out = inside.height - shown.height
     rows = [
         (
             str(row["entry_session"]), str(row["exit_session"]), str(row.get("entry_contract") or ""),
@@ -220,7 +196,8 @@ def trades_table(trades: pl.DataFrame, window: Window | None, tick: float | None
         for row in shown.iter_rows(named=True)
     ]  # fmt: skip
     columns = ("entry", "exit", "contract", "left by", "entry price", "stop", "exit price", "R")
-    return table("closed trades, prices of the adjusted series", columns, rows, words=4)
+    note = f"{left_out} better ones are left out." if left_out else ""
+    return table("closed trades, prices of the adjusted series", columns, rows, words=4, note=note)
 
 
 def price_text(value: float | None, tick: float | None) -> str:
@@ -258,15 +235,14 @@ def newest(certificate: Certificate, bars: pl.DataFrame | None) -> Picture | Non
         Scale.of(values, -1.2, 1.2),
         height=110,
     )
-    picture = picture.area(days, np.full(days.size, -1.0), np.full(days.size, 1.0), "other", opacity=0.18)
+    picture = picture.area(days, np.full(days.size, -1.0), np.full(days.size, 1.0), "other")
     picture = picture.rule(0.0).line(days, values, "ours")
     readings = Readings(
         days.tolist(),
         {
             "contract": pictures.contracts_on(certificate, days),
-            "ATR": np.round(values, 3).tolist(),
-            "ours": shown["canonical_close"].round(6).to_list(),
-            "reference": shown["reference_close"].round(6).to_list(),
+            "ATR": readable(values),
+            certificate.quote_unit: readable(apart),
         },
     )
     return picture.with_dates(6).with_values(3).with_ends((1.0, "+1 ATR", "other")).with_readings(readings)
@@ -323,7 +299,7 @@ def _candles(
     )
     begin, right = float(entry - first), float(min(leave - first, rows.height - 1))
     for _, level, ink in levels:
-        picture = picture.link(begin, level, right, level, ink, width=1.4)
+        picture = picture.links([(begin, level, right, level)], ink, width=1.4)
     picture = picture.candles(xs, opens, highs, lows, closes)
     notes: dict[int, str] = {}
     places = {day: k for k, day in enumerate(days)}

@@ -5,26 +5,28 @@
   const shown = (value) => value === null || value === undefined ? "-" : typeof value === "number" ? String(value) : value;
 
   // ------------------------------------------------ pictures: what a pointer or the arrow keys show
+  const share = (found, day) => 1000 * (day - found.x[0]) / (found.x[1] - found.x[0]);
   const read = (figure) => {
     if (!figure.readings) {
       const found = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
       if (found.d) {
         let day = 0;
         found.days = found.d.map((step) => (day += step));
+        found.p = found.days.map((number) => share(found, number));
         found.l = found.days.map((number) => new Date(number * 864e5).toISOString().slice(0, 10));
       }
       figure.readings = found;
     }
     return figure.readings;
   };
-  const place = (figure, k) => {
+  const place = (figure, k, at) => {
     const r = read(figure), cross = figure.querySelector("g.cross"), plot = cross.closest("svg");
     figure.at = k;
     cross.textContent = "";
     const out = figure.querySelector("output.at");
     out.textContent = "";
     if (k === null) return;
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "line"), x = r.p[k] / 10 + "%";
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "line"), x = (at ?? r.p[k]) / 10 + "%";
     for (const [name, value] of [["x1", x], ["x2", x], ["y1", 0], ["y2", plot.getAttribute("height")], ["stroke", "currentColor"], ["stroke-opacity", ".5"]]) line.setAttribute(name, value);
     cross.append(line);
     out.append(make("b", r.l[k]));
@@ -42,11 +44,10 @@
     if (!r.days) return;
     each(document, "figure", (other) => {
       if (other === figure || other.dataset.group !== figure.dataset.group || !other.querySelector("script")) return;
-      const days = read(other).days;
-      if (!days || !other.offsetParent) return;
-      if (k === null) return place(other, null);
-      const day = r.days[k], near = nearest(days, day);
-      place(other, day < days[0] - 31 || day > days[days.length - 1] + 31 ? null : near);
+      const found = read(other);
+      if (!found.days || !other.offsetParent) return;
+      const at = k === null ? -1 : share(found, r.days[k]);
+      place(other, at < 0 || at > 1000 ? null : nearest(found.days, r.days[k]), at);
     });
   };
   const pictures = (root) => each(root, "figure", (figure) => {
@@ -71,7 +72,7 @@
       if (numbers.querySelector("table")) return;
       const r = read(figure), table = make("table"), head = table.createTHead().insertRow(), body = table.createTBody();
       const noted = Object.keys(r.n).length > 0, names = Object.keys(r.c);
-      ["", ...names, ...(noted ? ["note"] : [])].forEach((name) => { const cell = make("th", name); cell.scope = "col"; head.append(cell); });
+      ["at", ...names, ...(noted ? ["note"] : [])].forEach((name) => { const cell = make("th", name); cell.scope = "col"; head.append(cell); });
       r.l.forEach((label, k) => {
         const row = body.insertRow(), first = make("th", label);
         first.scope = "row";
@@ -133,19 +134,20 @@
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).text();
   };
   const grid = document.getElementById("grid"), opened = document.getElementById("opened");
+  const cells = grid ? [...grid.children] : [];
   const open = async (cell) => {
-    const id = `opened-${cell.dataset.symbol}`, before = document.getElementById(id);
+    const number = cells.indexOf(cell), id = `opened-${number}`, before = document.getElementById(id);
     cell.setAttribute("aria-expanded", String(!before));
     if (before) return before.remove();
     const part = make("section");
     part.id = id; part.className = "symbol"; part.tabIndex = -1;
-    part.innerHTML = await unpack(document.getElementById(`packed-${cell.dataset.symbol}`).textContent);
+    part.innerHTML = await unpack(document.getElementById(`packed-${number}`).textContent);
     opened.prepend(part);
     ready(part);
     part.focus();
   };
   if (grid) {
-    const cells = [...grid.children], count = document.getElementById("count"), filter = document.getElementById("filter");
+    const count = document.getElementById("count"), filter = document.getElementById("filter");
     grid.addEventListener("click", (event) => { const cell = event.target.closest("button"); if (cell) open(cell); });
     grid.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key], seen = cells.filter((cell) => !cell.hidden);
