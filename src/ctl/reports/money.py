@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby, pairwise
 from typing import Any, Final
 
 import numpy as np
 
-from ctl.drawing import Picture, Readings, Scale, number
-from ctl.model.pictures import RCurve, r_curve
+from ctl.drawing import Ink, Picture, Readings, Scale, number, tick_texts
+from ctl.model.pictures import Band, RCurve, r_curve
+from ctl.model.statistics import Expectancy
 from ctl.model.trades import StrategyResult
-from ctl.reports.parts import Cell, Figure, Table, instant_text, percent, signed, table
+from ctl.reports.parts import Cell, Figure, Lines, Table, instant_text, percent, signed, table
 from ctl.reports.state import Report, SymbolState, Window
 
 FLAGS: Final = (
@@ -48,8 +50,107 @@ def curve(report: Report) -> Figure | None:
     deepest = "" if fall is None else f", deepest fall {-fall.depth:.2f} R to {fall.deepest}"
     past = "" if report.run is not None or report.before is None else _recorded(report.before.timestamp)
     title = f"{past}{signed(total)} R over {len(trades)} trades{deepest}"
-    picture = r_curve(curves, title, window=report.window)
+    picture = r_curve(curves, title, band=_band(report, curves[0]), window=report.window)
     return None if picture is None else Figure(picture, "money")
+
+
+def _band(report: Report, curve: RCurve) -> Band | None:
+    """Where the curve would run at either end of the 95 % interval of its mean trade; None where there is none."""
+    found = None if report.run is None else report.run.statistics
+    if found is None or report.window is not None or found.expectancy.low is None or found.expectancy.high is None:
+        return None
+    days = [point.session for point in found.curve]
+    trades = sorted(day for day, _ in closed(report.symbols, None))
+    so_far = [bisect_right(trades, day) for day in days]
+    edges = ([round(n * each, 3) for n in so_far] for each in (found.expectancy.low, found.expectancy.high))
+    low, high = (tuple(edge) for edge in edges)
+    return Band(tuple(days), low, high) if len(days) > 1 and days == list(curve.days) else None
+
+
+def evidence(report: Report) -> Lines | None:
+    """What the figures are worth: certainty, years, stability, variants tried."""
+    found = None if report.run is None else report.run.statistics
+    if found is None:
+        return None
+    sure, beyond, lines = found.expectancy, found.losses_beyond_1r, []
+    if sure.low is not None and sure.high is not None:
+        shown = "no edge shown" if sure.low <= 0.0 <= sure.high else "an edge either way"
+        needed = "" if sure.trades_needed is None else f"; about {sure.trades_needed} trades tell it from zero"
+        text = f"{shown}: {signed(sure.mean_r)} R a trade, 95 % interval {signed(sure.low)} to {signed(sure.high)}"
+        lines.append(("Evidence", f"{text}, {sure.trades} trades{needed}"))
+    elif sure.note:
+        lines.append(("Evidence", sure.note))
+    if found.best_year is not None and found.worst_year is not None:
+        years_text = ", ".join(
+            f"{name} {year.year} {signed(year.total_r)} R"
+            for name, year in (("best", found.best_year), ("worst", found.worst_year))
+        )
+        lines.append(("Years", f"{years_text}; {beyond.count} losses beyond 1 R, worst {signed(beyond.worst_r)}"))
+    if found.stability is not None:
+        lines.append(("Stability", " ".join(filter(None, (found.stability.text, found.stability.rolls_note)))))
+    if found.luck is not None:
+        tried = "variants unknown" if found.luck.trials is None else f"{found.luck.trials} variants tried so far"
+        skill = found.luck.deflated_sharpe
+        odds = "" if skill is None else f"; deflated Sharpe {number(skill, digits=2)}"
+        lines.append(("Variants", f"{tried}{odds}{'; ' + found.luck.note if found.luck.note else ''}"))
+    return Lines(tuple(lines)) if lines else None
+
+
+def intervals(report: Report) -> Figure | None:
+    """R a trade as dots, with its 95 % interval where there is one: by symbol, roll rule, shifted roll, slippage."""
+    rows: list[_Dot] = []
+    for state in report.symbols[:MOST_ROWS]:
+        found = None if state.run is None else state.run.statistics
+        if found is not None and found.expectancy.mean_r is not None:
+            rows.append(_dot(state.symbol, found.expectancy))
+    rows.sort(key=lambda dot: dot.mean)
+    whole = None if report.run is None else report.run.statistics
+    if whole is None or whole.expectancy.mean_r is None or not rows:
+        return None
+    rows.append(_dot("all together", whole.expectancy))
+    if whole.stability is not None:
+        changed = (*whole.stability.rolls, *whole.stability.shifted, *whole.stability.slippage)
+        rows += [_Dot(item.change, item.mean_r, None, None, item.trades) for item in changed if item.mean_r is not None]
+    values = [value for dot in rows for value in (dot.mean, dot.low, dot.high) if value is not None]
+    picture = Picture(
+        f"R a trade lies between {signed(min(dot.mean for dot in rows))} and {signed(max(dot.mean for dot in rows))} "
+        "by symbol, roll rule and slippage; lines are 95 % intervals",
+        Scale.of([*values, 0.0]),
+        Scale(-len(rows) + 0.3, 0.7),
+        height=_ROW_HEIGHT * len(rows) + 6,
+    )
+    picture = picture.links([(0.0, picture.y.low, 0.0, picture.y.high)], "other", width=1)
+    spans = [(dot.low, -k, dot.high, -k) for k, dot in enumerate(rows) if dot.low is not None and dot.high is not None]
+    picture = picture.links([(low, y, high, y2) for low, y, high, y2 in spans], "basis", width=3)
+    picture = picture.scatter([(dot.mean, -k) for k, dot in enumerate(rows)], "circle", "ours")
+    ends: list[tuple[float, str, Ink]] = [
+        (-k, f"{dot.name} {signed(dot.mean)} ({dot.trades})", "ours" if dot.low is not None else "other")
+        for k, dot in enumerate(rows)
+    ]
+    ticks = picture.x.ticks(6)
+    made = replace(
+        picture.with_ends(*ends),
+        x_ticks=tuple((picture.x.at(value), text) for value, text in zip(ticks, tick_texts(ticks), strict=True)),
+    )
+    return Figure(made, "intervals")
+
+
+_ROW_HEIGHT: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """A row of the picture of intervals."""
+
+    name: str
+    mean: float
+    low: float | None
+    high: float | None
+    trades: int
+
+
+def _dot(name: str, found: Expectancy) -> _Dot:
+    return _Dot(name, found.mean_r or 0.0, found.low, found.high, found.trades)
 
 
 def _recorded(instant: datetime) -> str:

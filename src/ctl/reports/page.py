@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.drawing import PATTERNS, number
 from ctl.model.run import RunSummary
 from ctl.reports import money
-from ctl.reports.parts import Cell, Figure, Gauge, Table, Word, day_text, instant_text, signed, table
+from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
 from ctl.reports.symbol import DRIFT_LIMIT, TRADES_DRAWN, SymbolPage, symbol_page
 
@@ -290,14 +290,16 @@ def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
 # ---------------------------------------------------------------- C: money
 
 
-def _money(report: Report) -> list[Figure | Table]:
+def _money(report: Report) -> list[Figure | Table | Lines]:
     trades = money.closed(report.symbols, report.window)
     results = [state.result for state in report.symbols if state.result is not None and state.role == "gating"]
     metrics = None if report.run is None else report.run.portfolio
     if metrics is None and len(results) == 1:
         metrics = results[0].metrics.document()
     found = (
+        money.evidence(report),
         money.per_symbol(report),
+        money.intervals(report),
         money.histogram([r for _, r in trades]),
         money.years(trades),
         money.sensitivity(metrics),

@@ -66,6 +66,13 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Sentences, each with what it is about in front."""
+
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gauge:
     """A bar from zero to the most that is allowed: now as the bar, locked as a tick, the limit as a dot."""
 
