@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ctl.drawing import Ink, Picture, Readings, Scale, number, tick_texts
+from ctl.model.findings import counted
 from ctl.model.pictures import Band, RCurve, r_curve
 from ctl.model.statistics import Expectancy
 from ctl.model.trades import StrategyResult
@@ -89,7 +90,9 @@ def evidence(report: Report) -> Lines | None:
     if found.stability is not None:
         lines.append(("Stability", " ".join(filter(None, (found.stability.text, found.stability.rolls_note)))))
     if found.luck is not None:
-        tried = "variants unknown" if found.luck.trials is None else f"{found.luck.trials} variants tried so far"
+        tried = (
+            "variants unknown" if found.luck.trials is None else f"{counted(found.luck.trials, 'variant')} tried so far"
+        )
         skill = found.luck.deflated_sharpe
         odds = "" if skill is None else f"; deflated Sharpe {number(skill, digits=2)}"
         lines.append(("Variants", f"{tried}{odds}{'; ' + found.luck.note if found.luck.note else ''}"))
@@ -110,7 +113,11 @@ def intervals(report: Report) -> Figure | None:
     rows.append(_dot("all together", whole.expectancy))
     if whole.stability is not None:
         changed = (*whole.stability.rolls, *whole.stability.shifted, *whole.stability.slippage)
-        rows += [_Dot(item.change, item.mean_r, None, None, item.trades) for item in changed if item.mean_r is not None]
+        rows += [
+            _Dot(_brief(item.change), item.mean_r, None, None, item.trades)
+            for item in changed
+            if item.mean_r is not None
+        ]
     values = [value for dot in rows for value in (dot.mean, dot.low, dot.high) if value is not None]
     picture = Picture(
         f"R a trade lies between {signed(min(dot.mean for dot in rows))} and {signed(max(dot.mean for dot in rows))} "
@@ -124,8 +131,7 @@ def intervals(report: Report) -> Figure | None:
     picture = picture.links([(low, y, high, y2) for low, y, high, y2 in spans], "basis", width=3)
     picture = picture.scatter([(dot.mean, -k) for k, dot in enumerate(rows)], "circle", "ours")
     ends: list[tuple[float, str, Ink]] = [
-        (-k, f"{dot.name} {signed(dot.mean)} ({dot.trades})", "ours" if dot.low is not None else "other")
-        for k, dot in enumerate(rows)
+        (-k, f"{dot.name} {signed(dot.mean)}", "ours" if dot.low is not None else "other") for k, dot in enumerate(rows)
     ]
     ticks = picture.x.ticks(6)
     made = replace(
@@ -147,6 +153,11 @@ class _Dot:
     low: float | None
     high: float | None
     trades: int
+
+
+def _brief(change: str) -> str:
+    """A change of the rules as it fits beside a picture."""
+    return change.replace("rolls of ", "roll ").replace(" sessions", "").replace(" session", "")
 
 
 def _dot(name: str, found: Expectancy) -> _Dot:
