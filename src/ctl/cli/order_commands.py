@@ -58,7 +58,7 @@ def orders(
 
         store.write_atomic(csv.absolute(), csv_bytes(sheet))
     if table is not None:
-        from ctl.cli.report_commands import write_tables
+        from ctl.cli.exports import write_tables
 
         write_tables(table, {"orders": tables.Priced(sheet.to_polars(), None)})
     if json:

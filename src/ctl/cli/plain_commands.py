@@ -9,7 +9,7 @@ from typing import Final
 
 import ctl
 from ctl import __version__, clock, ingest, store
-from ctl.cli import output, report_commands
+from ctl.cli import exports, output
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
@@ -127,9 +127,9 @@ def certify(
     )
     written = [str(path) for path in pipeline.write_certificate(out, certificate)] if out is not None else []
     if html is not None:
-        written.append(report_commands.write_page(html, report.of_certificates([(certificate, built)])))
+        written.append(exports.write_page(html, report.of_certificates([(certificate, built)])))
     if table is not None:
-        written += report_commands.write_tables(table, report_commands.certificate_tables([certificate]))
+        written += exports.write_tables(table, exports.certificate_tables([certificate]))
     if json:
         output.print_json(certificate.document)
     else:
@@ -190,9 +190,9 @@ def backtest(
         }
         write_together(out, files)
     if html is not None:
-        report_commands.write_page(html, report.of_backtest(result, series.frame, tick))
+        exports.write_page(html, report.of_backtest(result, series.frame, tick))
     if table is not None and isinstance(result, StrategyResult):
-        report_commands.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
+        exports.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
     if json:
         output.print_json(result.document())
     else:

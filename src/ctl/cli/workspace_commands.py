@@ -122,7 +122,7 @@ def certify(
     reference: a vendor to compare with; another than the one that decides is only shown.
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
-    from ctl.cli import report_commands
+    from ctl.cli import exports
     from ctl.flows import pipeline, portfolio, report
     from ctl.reports import tables
 
@@ -166,9 +166,9 @@ def certify(
             written = [workspace.relative(path) for path in files]
             print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
     if html is not None:
-        report_commands.write_page(html, report.of_certificates([(item.certificate, item.series) for item in made]))
+        exports.write_page(html, report.of_certificates([(item.certificate, item.series) for item in made]))
     if table is not None:
-        report_commands.write_tables(table, report_commands.certificate_tables([item.certificate for item in made]))
+        exports.write_tables(table, exports.certificate_tables([item.certificate for item in made]))
     if json:
         output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
     return EXIT_ERROR if failed else EXIT_OK
