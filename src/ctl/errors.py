@@ -10,6 +10,8 @@
     ├── DecisionLogError          exit 2   the decision log is damaged: nothing is added to it
     └── UsageError                exit 64  an argument is wrong
 
+SlotTaken is no error: a schedule slot that is not to be run here.
+
 This module imports no sibling.
 """
 
@@ -21,6 +23,10 @@ EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
 EXIT_MISMATCH: Final = 2
 EXIT_USAGE: Final = 64
+
+
+class SlotTaken(Exception):
+    """The slot is not to be run here: it has been served, or another run holds it."""
 
 
 class CtlError(Exception):

@@ -1,7 +1,8 @@
 """Kills weekly cycles at the system calls that change the disk, and resumes them.
 
 `ops_kill_driver.py FOLDER before|half|after` kills one cycle at each call in turn, each in a workspace of
-its own; `ops_kill_driver.py FOLDER random COUNT` kills COUNT cycles of one workspace at random calls. It
+its own; `ops_kill_driver.py FOLDER random COUNT` kills COUNT cycles of one workspace at random calls, and
+`ops_kill_driver.py FOLDER terminate COUNT` sends them SIGTERM, at a random call or at a random time. It
 prints one JSON line per kill. Cycles run in forked children, so that the parent pays for the imports once.
 """
 
@@ -14,6 +15,7 @@ import random
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +23,10 @@ from typing import Any
 
 from ops_workspace import INSTANT, make_up, make_workspace
 
-from ctl import ops_notifier, store
+from ctl import ops_notifier, stopping, store
 from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
+from ctl.store.registry import Registry
 from ctl.strategy import metrics, registry  # noqa: F401 - imported by the run, and so here once
 
 CALLS = ("write", "fsync", "replace", "link", "unlink", "ftruncate", "pwrite")
@@ -37,8 +40,8 @@ def cycle(workspace: store.Workspace, week: int) -> int:
     return weekly.run_weekly(workspace, options, instant=instant, limits=LIMITS).log.exit_code
 
 
-def die_at(number: int, mode: str) -> Callable[[], int]:
-    """Let the process kill itself before, after or halfway through its `number`-th call; returns the counter."""
+def die_at(number: int, mode: str, by: signal.Signals = signal.SIGKILL) -> Callable[[], int]:
+    """Let the process signal itself before, after or halfway through its `number`-th call; returns the counter."""
     count = 0
 
     def wrap(name: str, real: Any) -> Any:
@@ -51,7 +54,7 @@ def die_at(number: int, mode: str) -> Callable[[], int]:
                 elif mode == "after":
                     with contextlib.suppress(OSError):
                         real(*args, **options)
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), by)
             return real(*args, **options)
 
         return call
@@ -116,12 +119,43 @@ def random_kills(folder: Path, count: int) -> None:
     print(json.dumps({"week": count, "code": forked(lambda: cycle(workspace, count)), "after": state(workspace)}))
 
 
+def terminated(workspace: store.Workspace, chance: random.Random, week: int) -> int:
+    """The exit code of a cycle that SIGTERM reaches at some call, or at some time, or not at all."""
+    number, mode = chance.randint(1, 60), chance.choice(["before", "after"])
+    seconds = chance.uniform(0.0, 0.08) if chance.random() < 0.5 else None
+
+    def work() -> int:
+        if seconds is None:
+            die_at(number, mode, signal.SIGTERM)
+        else:
+            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        try:
+            with stopping.stoppable():
+                return cycle(workspace, week)
+        except stopping.Stopped as stop:
+            return stop.exit_code
+
+    return forked(work)
+
+
+def random_terminations(folder: Path, count: int) -> None:
+    chance = random.Random(20260302)  # noqa: S311 - a repeatable choice
+    workspace = make_workspace(folder)
+    for week in range(count):
+        print(json.dumps({"week": week, "code": terminated(workspace, chance, week)}), flush=True)
+    code = forked(lambda: cycle(workspace, count))
+    held = Registry(workspace)
+    held.sync()
+    rows = [[run.name, run.exit_code, run.error] for run in held.runs(limit=10 * count)]
+    print(json.dumps({"week": count, "code": code, "after": state(workspace), "registry": rows}))
+
+
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
     make_up()
     registry.find(registry.DEFAULT)
-    if mode == "random":
-        random_kills(folder, int(sys.argv[3]))
+    if mode in {"random", "terminate"}:
+        (random_kills if mode == "random" else random_terminations)(folder, int(sys.argv[3]))
         return
     for number in range(1, 1000):
         here = folder / str(number)

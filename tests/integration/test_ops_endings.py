@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json as json_module
 import os
 import signal
 import subprocess
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 from ops_workspace import INSTANT, MadeUp, make_workspace
 
-from ctl import store
+from ctl import ops_notifier, store
 from ctl.flows import portfolio
 
 
@@ -152,3 +154,62 @@ def test_a_reader_that_has_gone_changes_no_exit_code(workspace: store.Workspace,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+SECRET = "abcdefghijklmnop"  # noqa: S105 - made up
+
+
+@pytest.mark.parametrize("notify", ["webhook", "apprise"])
+@pytest.mark.parametrize("fault", ["none", "gate", "symbol", "error", "busy"])
+def test_no_secret_stands_in_anything_that_a_run_emits(
+    workspace: store.Workspace, made_up: MadeUp, ctl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+    notify: str, fault: str,
+) -> None:  # fmt: skip
+    urls = {
+        "CTL_OPS_WEBHOOK_URL": f"http://127.0.0.1:9/services/{SECRET}?token={SECRET}",
+        "CTL_OPS_NOTIFY_URLS": f"json://user:{SECRET}@127.0.0.1:9/{SECRET} nonsense://{SECRET}",
+        "CTL_OPS_PING_URL": f"http://127.0.0.1:9/ping/{SECRET}",
+        "CTL_REGISTRY_URL": f"postgresql://user:{SECRET}@127.0.0.1:9/{SECRET}",
+    }
+    everything = " ".join(urls.values())
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(everything)
+
+    if fault == "symbol":
+        made_up(run_symbol=fail)
+    elif fault == "error":
+        monkeypatch.setattr(portfolio, "gate", fail)
+    elif fault == "gate":
+        made_up(board={"ES": "REJECT"})
+    lock = store.RunLock(workspace.lock_path, instant=INSTANT, purpose="ctl ops")
+    emitted: list[str] = []
+    monkeypatch.setattr("ctl.ops.weekly.DeliveryLimits", lambda: ops_notifier.DeliveryLimits(attempts=1, total=5.0))
+    for words in (["--json"], ["--log-format", "json", "--debug", "--metrics", str(workspace.root / "metrics.prom")]):
+        for name, value in urls.items():
+            monkeypatch.setenv(name, value)
+        with lock if fault == "busy" else contextlib.nullcontext():
+            found = ctl("ops", "-w", workspace.root, "--notify", notify, *words)
+        emitted += [found.out, found.err]
+    for command in (["status"], ["runs", "list"], ["runs", "show", "last", "--json"]):
+        found = ctl(*command, "-w", workspace.root)
+        emitted += [found.out, found.err]
+    emitted += [path.read_bytes().decode("latin-1") for path in workspace.root.rglob("*") if path.is_file()]
+    monkeypatch.delenv("CTL_REGISTRY_URL")
+    for command in (["status"], ["runs", "list"]):
+        found = ctl(*command, "-w", workspace.root)
+        emitted += [found.out, found.err]
+    assert len(emitted) > 10
+    assert not any(SECRET in text for text in emitted)
+
+
+def test_events_are_one_json_object_a_line(ctl: Callable[..., Any], workspace: store.Workspace) -> None:
+    found = ctl("ops", "-w", workspace.root, "--log-format", "json", "--notify", "webhook")
+    assert found.code == 0
+    events = [json_module.loads(line) for line in found.err.splitlines()]
+    assert [event["stage"] for event in events if event["event"] == "stage"] == [
+        "gate", "run", "notification", "retention",
+    ]  # fmt: skip
+    (end,) = [event for event in events if event["event"] == "ended"]
+    assert (end["exit_code"], end["gate_passed"], end["level"]) == (0, True, "info")
+    assert any(event["level"] == "warning" and "no webhook URL" in event["event"] for event in events)

@@ -454,6 +454,22 @@ def test_a_failed_notification_changes_no_exit_code_and_waits_for_the_next_run(
     assert keys[1] == second.notification.idempotency_key
 
 
+def test_a_webhook_that_is_down_for_three_runs_gets_each_message_once(workspace: store.Workspace, hook: Any) -> None:
+    server, url = hook
+    server.statuses[:] = [503, 503, 503]
+    found = [
+        run(workspace, notify="webhook", webhook_url=url, instant=INSTANT + timedelta(days=7 * week))
+        for week in range(5)
+    ]
+    assert [item.notification.delivered for item in found] == [False, False, False, True, True]
+    keys = [body["meta"]["idempotency_key"] for body in server.bodies]
+    expected = [item.notification.idempotency_key for item in found]
+    assert keys[3:] == [expected[3], *expected[:3], expected[4]]
+    assert waiting(workspace) == []
+    assert [late.delivered for late in found[3].log.late] == [True, True, True]
+    assert found[4].log.late == ()
+
+
 def test_a_permanent_refusal_is_recorded_and_not_kept(workspace: store.Workspace, hook: Any) -> None:
     server, url = hook
     server.statuses[:] = [404]

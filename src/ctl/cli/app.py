@@ -46,6 +46,13 @@ class Timeframe(StrEnum):
     weekly = "weekly"
 
 
+class LogFormat(StrEnum):
+    """How stderr is written."""
+
+    text = "text"
+    json = "json"
+
+
 class Every(StrEnum):
     """How often a replay asks the gate."""
 
@@ -752,6 +759,12 @@ def ops(
     if_missed: Annotated[
         bool, typer.Option("--if-missed", help="Only where the installed schedule's last slot was not served.")
     ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="What stderr says of the cycle.")
+    ] = LogFormat.text,
+    scheduled: Annotated[
+        bool, typer.Option("--scheduled", help="Serve the installed schedule's slot: once, whichever machine is first.")
+    ] = False,
     metrics: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--metrics", dir_okay=False, metavar="FILE", help="Write a Prometheus textfile of the cycle."),
@@ -779,10 +792,13 @@ def ops(
         webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
         notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),
         ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
+        registry_url=os.environ.get("CTL_REGISTRY_URL") or None,
         metrics=metrics,
         retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
     )
-    raise typer.Exit(workspace_commands.ops(workspace, options, json=json))
+    raise typer.Exit(
+        workspace_commands.ops(workspace, options, scheduled=scheduled, log_format=log_format.value, json=json)
+    )
 
 
 @app.command()
@@ -1187,6 +1203,65 @@ def glossary(json: Json = False) -> None:
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print("\n".join(words.lines(width)))
+
+
+@app.command()
+def status(workspace: Workspace = None, json: Json = False) -> None:
+    """How it stands: last runs, next slot, each symbol beside its lock, rolls due, undelivered messages."""
+    from ctl.cli import runs_commands
+
+    raise typer.Exit(runs_commands.status(workspace, json=json))
+
+
+runs_app = typer.Typer(no_args_is_help=True, help="The run registry.")
+app.add_typer(runs_app, name="runs")
+
+
+@runs_app.command("list")
+def runs_list(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="How many at most.")] = 20,
+    dry_run: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--dry-run/--real", help="Only dry runs, or only real ones.", show_default=False),
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that did not end well.")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Those of other machines in CTL_REGISTRY_URL too.")
+    ] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """The newest runs."""
+    from ctl.cli import runs_commands
+
+    raise typer.Exit(
+        runs_commands.listed(workspace, limit=limit, dry_run=dry_run, failed=failed, everywhere=everywhere, json=json)
+    )
+
+
+@runs_app.command("show")
+def runs_show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A name of `ctl runs list`, or last.")] = "last",
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """One run: how it ended, each symbol, where its summary lies."""
+    from ctl.cli import runs_commands
+
+    raise typer.Exit(runs_commands.show(workspace, name, json=json))
+
+
+@runs_app.command("compare")
+def runs_compare(
+    old: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    new: Annotated[str, typer.Argument(metavar="B", help="The run compared to it, or last.")],
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """What run B says otherwise than run A."""
+    from ctl.cli import runs_commands
+
+    raise typer.Exit(runs_commands.compare(workspace, old, new, json=json))
 
 
 schedule_app = typer.Typer(no_args_is_help=True, help="The weekly slot: cron, systemd or launchd.")

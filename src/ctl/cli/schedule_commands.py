@@ -31,7 +31,17 @@ def install(
         )
     instant, workspace = clock.now(), open_workspace(workspace_path)
     slot = schedule.parse_slot(at, tz or schedule.machine_zone())
-    command = (sys.executable, "-m", "ctl", "ops", "--notify", notify, "--workspace", str(workspace.root))
+    command = (
+        sys.executable,
+        "-m",
+        "ctl",
+        "ops",
+        "--scheduled",
+        "--notify",
+        notify,
+        "--workspace",
+        str(workspace.root),
+    )
     installed, by_hand = schedule.install(kinds[0], slot, workspace, command, home=Path.home(), instant=instant)
     if json:
         output.print_json({"kind": "schedule", **document(installed), "by_hand": list(by_hand)})

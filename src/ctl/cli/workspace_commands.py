@@ -12,7 +12,8 @@ from ctl import clock
 from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, UsageError
+from ctl.cli.events import Events
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
@@ -212,35 +213,53 @@ def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
     return EXIT_ERROR if nothing_ran(done.finished()) else EXIT_OK
 
 
-def ops(workspace_path: Path | None, options: WeeklyOptions, *, json: bool) -> int:
+def ops(
+    workspace_path: Path | None,
+    options: WeeklyOptions,
+    *,
+    scheduled: bool = False,
+    log_format: str = "text",
+    json: bool,
+) -> int:
     """The weekly cycle. Its exit code is how it ended, whether or not anybody reads what is printed of it."""
-    from ctl.ops import weekly
+    from ctl.ops import registered, weekly
 
     instant, stream = clock.now(), sys.stderr if json else sys.stdout
+    say = Events(log_format)
     workspace: Workspace | None = None
     try:
-        workspace = open_workspace(workspace_path)
+        here = workspace = open_workspace(workspace_path)
         options.run.require_real()
-        outcome = weekly.run_weekly(workspace, options, instant=instant, stream=stream, show=output.shown)
+        outcome = registered.run_registered(
+            here,
+            lambda: weekly.run_weekly(here, options, instant=instant, stream=stream, show=output.shown),
+            instant=instant,
+            url=options.registry_url,
+            scheduled=scheduled and not options.run.dry_run,
+        )
+    except SlotTaken as taken:
+        say.warning(str(taken))
+        return EXIT_OK
     except CtlError as error:
         for warning in weekly.not_started(error, options, workspace=workspace, instant=instant, stream=stream):
-            print(f"ctl ops: {warning}", file=sys.stderr)
+            say.warning(warning)
         raise
     try:
-        _print_cycle(outcome, workspace, json=json)
+        _print_cycle(outcome, workspace, say, json=json)
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()
     return outcome.log.exit_code
 
 
-def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, *, json: bool) -> None:
+def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, say: Events, *, json: bool) -> None:
     log = outcome.log
+    say.cycle(log)
     for warning in outcome.warnings:
-        print(f"ctl ops: {warning}", file=sys.stderr)
+        say.warning(warning)
     if log.error is not None and (outcome.decision is None or not outcome.decision.failures):
         for problem in log.error.problems or (log.error.text,):
-            print(f"ctl ops: {log.error.code}: {problem}", file=sys.stderr)
+            say.error(log.error.code, problem)
     if json:
         output.print_json(document(log))
         return

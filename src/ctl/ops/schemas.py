@@ -18,6 +18,7 @@ from ctl.model.lock_file import LockFile
 from ctl.model.orders import NextOpenOrders
 from ctl.model.paper import LedgerRecord, PaperReport
 from ctl.model.promotion import Promotion
+from ctl.model.registry import RunComparison, RunList, Status
 from ctl.model.run import GateResult, OpsLog, RunSummary
 from ctl.ops import closeout
 from ctl.store.decision_log import DecisionEntry
@@ -41,6 +42,9 @@ def schemas() -> dict[str, bytes]:
         "contracts_v1": (ContractList, "Contracts with their terms"),
         "init_v1": (InitResult, "A workspace that was made"),
         "data_v1": (DataReport, "What the files of a workspace hold"),
+        "runs_v1": (RunList, "Runs of the registry"),
+        "runs_compared_v1": (RunComparison, "What one run says otherwise than another"),
+        "status_v1": (Status, "How a workspace stands"),
         "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
         "lookahead_v1": (Lookahead, "Whether a strategy knows the future"),
         "promotion_v1": (Promotion, "What stands between symbols and their next status"),

@@ -55,8 +55,8 @@ Show = Callable[[Iterator[Run]], Iterator[Run]]
 class WeeklyOptions:
     """What the command line and the environment ask of a cycle.
 
-    webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's switch. None of them is ever
-    written anywhere. metrics: a Prometheus textfile to write.
+    webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's switch; registry_url: of a team's
+    database. None of them is ever written anywhere. metrics: a Prometheus textfile to write.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
@@ -64,13 +64,15 @@ class WeeklyOptions:
     webhook_url: str | None = field(default=None, repr=False)
     notify_urls: tuple[str, ...] = field(default=(), repr=False)
     ping_url: str | None = field(default=None, repr=False)
+    registry_url: str | None = field(default=None, repr=False)
     metrics: Path | None = None
     retention: RetentionLimits = field(default_factory=RetentionLimits)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
-        return tuple(url for url in (self.webhook_url, *self.notify_urls, self.ping_url) if url)
+        urls = (self.webhook_url, *self.notify_urls, self.ping_url, self.registry_url)
+        return tuple(url for url in urls if url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,25 @@ class RunLock:
             return
 
 
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock file now; None where nobody does, or that cannot be told."""
+    import fcntl
+
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(handle)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return None
+
+
 def _read_holder(handle: int) -> Holder:
     try:
         found = json.loads(os.pread(handle, 4096, 0))

@@ -1,0 +1,208 @@
+"""`ctl status` and `ctl runs`: what the run registry says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctl import clock
+from ctl.cli import output, screens
+from ctl.cli.screens import Column
+from ctl.cli.workspace_commands import open_workspace
+from ctl.errors import EXIT_OK, UsageError
+from ctl.model.documents import document
+
+if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
+    from ctl.model.registry import RunRecord, Status
+    from ctl.store import Workspace
+    from ctl.store.registry import Registry
+
+
+@contextmanager
+def opened(workspace: Workspace) -> Iterator[Registry]:
+    """The workspace's registry with what its files say by now."""
+    from ctl.store.registry import URL_VARIABLE, Registry
+
+    registry = Registry(workspace, url=os.environ.get(URL_VARIABLE) or None)
+    try:
+        registry.sync()
+        yield registry
+    finally:
+        registry.close()
+
+
+def status(workspace_path: Path | None, *, json: bool) -> int:
+    """How the workspace stands."""
+    from ctl.ops import status as standing
+
+    instant, workspace = clock.now(), open_workspace(workspace_path)
+    with opened(workspace) as registry:
+        found = standing.status(workspace, registry, instant=instant)
+    if json:
+        output.print_json(document(found))
+    else:
+        on = screens.terminal()
+        screens.show(_status_lines(found, on), on)
+    return EXIT_OK
+
+
+def listed(
+    workspace_path: Path | None, *, limit: int, dry_run: bool | None, failed: bool, everywhere: bool, json: bool
+) -> int:
+    """The newest runs."""
+    from ctl.model.registry import RunList
+
+    workspace = open_workspace(workspace_path)
+    with opened(workspace) as registry:
+        runs = registry.runs(limit=limit, dry_run=dry_run, failed=failed, everywhere=everywhere)
+    if json:
+        output.print_json(document(RunList(runs=runs)))
+        return EXIT_OK
+    on = screens.terminal()
+    columns = [
+        Column("run"), Column("began (UTC)"), Column("mode"), Column("ended"), Column("recommendation", least=80),
+        Column("data to"), Column("seconds", right=True, least=100),
+    ]  # fmt: skip
+    rows = [
+        [
+            run.name, f"{run.begun:%Y-%m-%d %H:%M}", "dry-run" if run.dry_run else "real", _ended(run),
+            run.recommendation or "-", _text(run.data_to), f"{run.seconds:.1f}",
+        ]
+        for run in runs
+    ]  # fmt: skip
+    lines = [f"RUNS: {len(runs)} of {workspace.cycle_id}, newest first", "", *screens.table(columns, rows, on)]
+    following = "next: ctl runs show last" if runs else "next: ctl ops"
+    screens.show([*lines, following], on)
+    return EXIT_OK
+
+
+def show(workspace_path: Path | None, name: str, *, json: bool) -> int:
+    """One run."""
+    workspace = open_workspace(workspace_path)
+    with opened(workspace) as registry:
+        run = _found(registry, name)
+    if json:
+        output.print_json({"kind": "run", **document(run)})
+        return EXIT_OK
+    on = screens.terminal()
+    mode = "dry-run" if run.dry_run else "real"
+    lines = [*screens.parts([f"RUN: {_ended(run)}", run.name, mode, f"data to {_text(run.data_to)}"], on), ""]
+    columns = [Column("symbol"), Column("now"), Column("locked"), Column("data to"), Column("drift", right=True)]
+    rows = [
+        [symbol, str(item.get("actual")), str(item.get("expected")), _text(item.get("data_to")), _drift(item)]
+        for symbol, item in run.symbols.items()
+    ]
+    if rows:
+        lines += [*screens.table(columns, rows, on), ""]
+    lines += screens.facts(
+        {
+            "Portfolio": run.recommendation or "",
+            "Error": run.error or "",
+            "Profile": "" if run.profile is None else run.profile[:12],
+            "Summary": run.summary_path or "",
+            "Where": run.workspace,
+        },
+        on,
+    )
+    screens.show([*lines, "next: ctl runs list"], on)
+    return EXIT_OK
+
+
+def compare(workspace_path: Path | None, old: str, new: str, *, json: bool) -> int:
+    """What one run says otherwise than another."""
+    from ctl.ops import status as standing
+
+    workspace = open_workspace(workspace_path)
+    with opened(workspace) as registry:
+        found = standing.compare(_found(registry, old), _found(registry, new))
+    if json:
+        output.print_json(document(found))
+        return EXIT_OK
+    on = screens.terminal()
+    count = f"{len(found.changes)} values differ" if found.changes else "no difference"
+    lines = [f"RUNS: {count}   {found.old.name} -> {found.new.name}"]
+    if found.changes:
+        rows = [[f"~ {item.key}", f"{_text(item.old)} -> {_text(item.new)}"] for item in found.changes]
+        lines += ["", *screens.table([Column(""), Column("")], rows, on)]
+    screens.show([*lines, f"next: ctl runs show {found.new.name}"], on)
+    return EXIT_OK
+
+
+def _found(registry: Registry, name: str) -> RunRecord:
+    run = registry.find(name)
+    if run is None:
+        raise UsageError("no such run", found=name, expected="a name of `ctl runs list`, or last")
+    return run
+
+
+def _status_lines(found: Status, on: Terminal) -> list[str]:
+    last = found.last_run
+    ran = "never run" if last is None else f"last run {_local(last.begun, found.zone)} {_ended(last)}"
+    following = "" if found.next_slot is None else f"next {_local(found.next_slot, found.zone)}"
+    missed = "" if found.missed_slot is None else f"missed {_local(found.missed_slot, found.zone)}"
+    lines = screens.parts([f"STATUS: {found.verdict}", ran, missed, following], on)
+    if found.holder is not None:
+        lines += screens.wrapped(f"running: {found.holder}", on)
+    if found.symbols:
+        count = max(len(item.drift) for item in found.symbols)
+        columns = [
+            Column(""), Column("now"), Column("locked"), Column("data to"), Column("late", right=True),
+            Column(f"drift, {count} run{'s' if count != 1 else ''}", least=70), Column("rolls by", least=60),
+        ]  # fmt: skip
+        rows = [
+            [
+                item.symbol, item.now, item.locked, _text(item.data_to), _text(item.late), _curve(item.drift, on),
+                "-" if item.roll_by is None else f"{item.roll_to or ''} {item.roll_by}".strip(),
+            ]
+            for item in found.symbols
+        ]  # fmt: skip
+        lines += ["", *screens.table(columns, rows, on)]
+    lines += ["", *screens.facts(_status_facts(found), on)]
+    return [*lines, f"next: {found.next_command}"]
+
+
+def _status_facts(found: Status) -> dict[str, str]:
+    letters = {"P": "pass", "W": "warn", "M": "mismatch", "E": "error", "S": "stopped", "I": "interrupted"}
+    shown = "".join(run.letter for run in found.runs)
+    meanings = ", ".join(f"{letter} {letters[letter]}" for letter in letters if letter in shown)
+    worst = next((run for run in reversed(found.runs) if run.letter not in "PW"), None)
+    why = "" if worst is None or worst.error is None else f" ({worst.begun:%Y-%m-%d}: {worst.error})"
+    return {
+        "runs": f"{shown}   {meanings}{why}" if shown else "none",
+        "messages": f"{found.undelivered} undelivered; caps hit: {', '.join(found.caps_hit) or 'none'}",
+    }
+
+
+def _curve(drift: Sequence[float | None], on: Terminal) -> str:
+    known = [value for value in drift if value is not None]
+    if not known:
+        return "-"
+    return f"{known[0]:.2f} {screens.sparkline(drift, 0.0, max(known), on)} {known[-1]:.2f}"
+
+
+def _ended(run: RunRecord) -> str:
+    return {
+        "P": "PASS", "W": "WARN", "M": "MISMATCH", "S": "STOPPED", "I": "INTERRUPTED"
+    }.get(run.letter, run.error or "ERROR")  # fmt: skip
+
+
+def _drift(item: Any) -> str:
+    value = item.get("mean_drift")
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _local(instant: datetime, zone: str) -> str:
+    from ctl.ops import schedule
+
+    return f"{instant.astimezone(schedule.zone_of(zone)):%a %Y-%m-%d %H:%M}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)

@@ -1,0 +1,129 @@
+"""How a workspace stands: the last cycles, each symbol beside its lock, the next slot, what waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from ctl import sessions, store
+from ctl.errors import CtlError
+from ctl.model.registry import RunChange, RunComparison, RunRecord, Status, StatusSymbol
+from ctl.ops import outbox, schedule
+from ctl.ops.weekly import outbox_folder
+from ctl.store.lock import holder
+from ctl.store.registry import Registry
+
+SHOWN_RUNS: Final = 10
+DRIFT_RUNS: Final = 13
+_LOOK_BACK: Final = 60
+_VERDICTS: Final = {"P": "OK", "W": "WARN", "M": "MISMATCH", "E": "ERROR", "S": "STOPPED", "I": "ERROR"}
+
+
+def status(workspace: store.Workspace, registry: Registry, *, instant: datetime) -> Status:
+    """The status at an instant. Real runs count; where there has been none, dry runs do."""
+    found = registry.runs(limit=_LOOK_BACK, dry_run=False) or registry.runs(limit=_LOOK_BACK)
+    last = next(iter(found), None)
+    decided = [run for run in found if run.symbols]
+    slot, missed, zone = _schedule(workspace, instant)
+    held = holder(workspace.lock_path)
+    verdict = "NEVER" if last is None else _VERDICTS[last.letter]
+    if held is not None:
+        verdict = "RUNNING"
+    elif missed is not None:
+        verdict = "MISSED"
+    return Status(
+        verdict=verdict,
+        last_run=last,
+        next_slot=slot,
+        zone=zone,
+        missed_slot=missed,
+        holder=None if held is None else held.text,
+        symbols=_symbols(workspace, decided, instant),
+        runs=tuple(reversed(found[:SHOWN_RUNS])),
+        undelivered=len(outbox.names(outbox_folder(workspace))),
+        caps_hit=_caps_hit(workspace, found),
+        next_command=_next(verdict),
+    )
+
+
+def compare(old: RunRecord, new: RunRecord) -> RunComparison:
+    """What one run says otherwise than an earlier one, key by key; a symbol's keys are `ES.actual` and the like."""
+    names = ("exit_code", "error", "gate_passed", "has_errors", "recommendation", "data_to", "profile")
+    changes = [
+        RunChange(name, getattr(old, name), getattr(new, name))
+        for name in names
+        if getattr(old, name) != getattr(new, name)
+    ]
+    for symbol in sorted({*old.symbols, *new.symbols}):
+        before, after = old.symbols.get(symbol, {}), new.symbols.get(symbol, {})
+        changes += [
+            RunChange(f"{symbol}.{key}", before.get(key), after.get(key))
+            for key in sorted({*before, *after})
+            if before.get(key) != after.get(key)
+        ]
+    return RunComparison(old=old, new=new, changes=tuple(changes))
+
+
+def _schedule(workspace: store.Workspace, instant: datetime) -> tuple[datetime | None, datetime | None, str]:
+    """Next slot, the missed one, and the zone; without a schedule nothing."""
+    try:
+        found = schedule.standing(workspace, instant)
+    except CtlError:  # none is installed, or its record is damaged: `ctl schedule status` says which
+        return None, None, "UTC"
+    return found.next_slot, found.last_slot if found.missed else None, found.installed.zone
+
+
+def _symbols(workspace: store.Workspace, decided: Sequence[RunRecord], instant: datetime) -> tuple[StatusSymbol, ...]:
+    if not decided:
+        return ()
+    newest = decided[0].symbols
+    ends = {symbol: _day(item.get("data_to")) for symbol, item in newest.items()}
+    known = max((end for end in ends.values() if end is not None), default=None)
+    return tuple(
+        StatusSymbol(
+            symbol=symbol,
+            now=str(item.get("actual")),
+            locked=str(item.get("expected")),
+            data_to=ends[symbol],
+            late=_late(workspace, symbol, ends[symbol], known, instant),
+            drift=tuple(run.symbols.get(symbol, {}).get("mean_drift") for run in reversed(decided[:DRIFT_RUNS])),
+            roll_to=item.get("roll_to"),
+            roll_by=_day(item.get("roll_by")),
+        )
+        for symbol, item in newest.items()
+    )
+
+
+def _late(
+    workspace: store.Workspace, symbol: str, end: date | None, known: date | None, instant: datetime
+) -> int | None:
+    """Sessions after the end of the data up to the last that is over; a simulated market stands still at its end."""
+    config = workspace.symbols.get(symbol)
+    if end is None or known is None or config is None:
+        return None
+    try:
+        over = known if workspace.simulated else sessions.previous_session(config.calendar, instant.date())
+        return 0 if over <= end else sessions.count_between(config.calendar, end + timedelta(days=1), over)
+    except CtlError:  # a calendar that does not reach there
+        return None
+
+
+def _caps_hit(workspace: store.Workspace, runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    path = next((run.summary_path for run in runs if run.summary_path), None)
+    try:
+        risk = None if path is None else json.loads((workspace.root / Path(path)).read_bytes())["risk"]
+        return () if risk is None else tuple(map(str, risk["caps_hit"]))
+    except (OSError, ValueError, KeyError, TypeError):  # retention has removed it, or it is damaged: the run says more
+        return ()
+
+
+def _next(verdict: str) -> str:
+    commands = {"OK": "ctl orders", "WARN": "ctl doctor", "MISMATCH": "ctl gate", "ERROR": "ctl doctor"}
+    return commands.get(verdict, "ctl ops" if verdict != "RUNNING" else "ctl status")
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,1 @@
+"""The registry's schema, version by version (alembic)."""
