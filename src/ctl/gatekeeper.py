@@ -7,10 +7,10 @@ which executing a run requires. Pure: no file, clock or network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from weakref import WeakSet
 
 from ctl.digests import digest
@@ -20,23 +20,23 @@ from ctl.model.display import Card, Tabular
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
 from ctl.model.lock_file import LockedStrategy, LockFile
+from ctl.model.locked import DataTo, WatchedMetrics
 from ctl.model.recommendation import recommend
 from ctl.model.run import (
     GateResult,
     LockName,
     LockResult,
     ProfileReference,
-    RestatedValue,
     Restatement,
     SymbolResult,
     ValueChange,
 )
 from ctl.operating_profile import OperatingProfile, changes, difference
+from ctl.since_lock.ratchet import Judged
 
 if TYPE_CHECKING:
     import polars as pl
 
-_RANK: Final[dict[str, int]] = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
 _LOCK_CODES: Final[dict[LockName, tuple[str, str]]] = {
     "profile": ("PROFILE_EDITED", "the profile was edited after it was locked"),
     "thresholds": ("THRESHOLDS_CHANGED", "the acceptance limits are not the locked ones"),
@@ -46,7 +46,6 @@ _LOCK_CODES: Final[dict[LockName, tuple[str, str]]] = {
 EQUITY_TOLERANCE: Final = 0.2
 _SHOWN_CHANGES: Final = 4
 _LONGEST_VALUE: Final = 40
-_RESTATED_COLUMNS: Final = ("open", "high", "low", "close", "volume", "open_interest")
 _ISSUER: Final = object()
 _ISSUED: WeakSet[GatePass] = WeakSet()
 
@@ -81,6 +80,33 @@ class LockRead:
     sha256: str | None = None
     log_head: str | None = None
     workspace_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SinceLock:
+    """What has happened to the gating symbols since they were locked, by symbol; and restated bars of every vendor.
+
+    judged: of symbols that are certified and locked. stale, missing: why a symbol is refused, where it is. data_to: how
+    far its data reach.
+    """
+
+    judged: Mapping[str, Judged] = field(default_factory=dict)
+    stale: Mapping[str, Reason] = field(default_factory=dict)
+    missing: Mapping[str, Reason] = field(default_factory=dict)
+    data_to: Mapping[str, DataTo] = field(default_factory=dict)
+    restatements: tuple[Restatement, ...] = ()
+
+    def missing_of(self, symbol: str) -> tuple[Reason, ...]:
+        """Why nothing can be held against what was locked of a symbol."""
+        return (self.missing[symbol],) if symbol in self.missing else ()
+
+    def restated_of(self, symbol: str) -> tuple[Reason, ...]:
+        """The restatements of a symbol that are too large to go on with."""
+        return tuple(
+            Reason(each.code, "ERROR", each.said)
+            for each in self.restatements
+            if each.symbol == symbol and each.refusal
+        )
 
 
 class GatePass:
@@ -229,27 +255,29 @@ def decide(
     current: CurrentParts,
     certificates: Mapping[str, Certificate | Unavailable],
     contradicted: Sequence[Reason] = (),
-    restatements: Sequence[Restatement] = (),
-    staleness: Mapping[str, int] | None = None,
+    watched: SinceLock | None = None,
     instant: datetime,
     as_of: date | None = None,
     profile_path: str | None = None,
 ) -> GateDecision:
     """Compare what the data now derive with what the profile and its lock file hold.
 
-    certificates: one per gating symbol, or why there is none; a symbol that is absent is unavailable.
-    contradicted: what the workspace says of an instrument against what is known of it.
-    staleness: per gating symbol the exchange sessions after the last one of its data up to the as-of
-    date, inclusive; consulted only where the profile sets max_staleness_sessions, and needed then.
-    instant: the command's one reading of the clock, aware UTC.
+    certificates: one per gating symbol, or why there is none; a symbol that is absent is unavailable. contradicted:
+    what the workspace says of an instrument against what is known of it. watched: what has happened to the symbols
+    since the lock; needed of every certified one that the lock holds. instant: the command's one reading of the clock,
+    aware UTC.
     """
+    since = watched or SinceLock()
     results = tuple(
         _until(
-            profile, _symbol_result(profile, symbol, certificates.get(symbol), staleness or {}), as_of or instant.date()
+            profile,
+            _symbol_result(profile, symbol, certificates.get(symbol), locked.lock, since),
+            as_of or instant.date(),
         )
         for symbol in profile.gating_universe
     )
-    recommendation = recommend(result.actual for result in results)
+    # What passes is as expected: a roll that settles, or a little better, makes no other portfolio.
+    recommendation = recommend(result.expected if result.passed else result.actual for result in results)
     problems = [*locked.problems, *contradicted]
     if locked.lock is None and not problems:
         problems.append(Reason("LOCK_MISSING", "ERROR", "the profile has no lock file; lock it with `ctl lock`"))
@@ -272,7 +300,7 @@ def decide(
         locks=() if locked.lock is None else compare_locks(profile, locked.lock, current),
         problems=tuple(problems),
         notes=() if locked.lock is None else equity_moved(locked.lock, current),
-        restatements=tuple(restatements),
+        restatements=since.restatements,
         lock_sha256=locked.sha256,
         workspace_sha256=locked.workspace_sha256,
         log_head=locked.log_head,
@@ -295,58 +323,78 @@ def _symbol_result(
     profile: OperatingProfile,
     symbol: str,
     certificate: Certificate | Unavailable | None,
-    staleness: Mapping[str, int],
+    lock: LockFile | None,
+    since: SinceLock,
 ) -> SymbolResult:
     expected = profile.symbol_settings[symbol].expected_status
     if expected is None:
         raise ValueError(f"{symbol} gates but the profile expects no status of it")
-    sha256: str | None = None
-    actual: Decision
-    reasons: tuple[Reason, ...]
-    match certificate:
-        case Certificate():
-            try:
-                sha256 = certificate.sha256
-            except ValueError as error:
-                actual, reasons = "ERROR", (Reason("CERTIFICATE_UNREADABLE", "ERROR", f"no digest: {error}"),)
-            else:
-                actual, reasons = _derived(profile, symbol, certificate, staleness)
-        case Unavailable():
-            actual, reasons = "ERROR", (Reason(certificate.code, "ERROR", certificate.text),)
-        case None:
-            actual, reasons = "ERROR", (Reason("INPUT_MISSING", "ERROR", "no certificate was made"),)
-    passed = actual == expected
+    found = _derived(symbol, certificate, since.stale.get(symbol))
+    judged, locked = since.judged.get(symbol), None if lock is None else lock.symbols.get(symbol)
+    told: tuple[Reason, ...] = ()
+    passed = False
+    if found.decision == "ERROR":
+        pass
+    elif lock is None:
+        # Nothing is locked yet: the status alone can be compared, and the missing lock refuses.
+        passed = found.decision == expected
+    elif locked is None or judged is None:
+        text = "the lock file holds nothing of it" if locked is None else "it was not held against the lock"
+        told = (Reason("LOCK_MISSING", "ERROR", text),)
+    else:
+        passed, told = judged.passed, judged.reasons
+    refused = [*since.missing_of(symbol), *since.restated_of(symbol)]
+    if not passed and not found.reasons and not told:
+        refused.append(Reason("STATUS_MISMATCH", "ERROR", f"expected {expected}, derived {found.decision}"))
+    # A status that the certificate's own reasons explain needs no further one.
+    own = {"STATUS_MISMATCH"} if found.reasons else set()
+    reasons = (*refused, *found.reasons, *(reason for reason in told if reason.code not in own))
     detail = "; ".join(reason.text for reason in reasons)
-    if not passed:
-        if _RANK[actual] > _RANK[expected]:
-            better = f"better than expected {expected}: a promotion needs a new profile version (ctl lock)"
-            reasons = (*reasons, Reason("BETTER_THAN_EXPECTED", "ERROR", better))
-        elif not reasons:
-            reasons = (Reason("STATUS_MISMATCH", "ERROR", f"expected {expected}, derived {actual}"),)
-        detail = "; ".join(reason.text for reason in reasons)
-    return SymbolResult(symbol, expected, actual, passed, detail, reasons, sha256)
+    return SymbolResult(
+        symbol=symbol,
+        expected=expected,
+        actual=found.decision,
+        passed=passed and not refused,
+        detail=detail,
+        reasons=reasons,
+        certificate_sha256=found.sha256,
+        metrics=found.metrics,
+        locked=locked,
+        data_to=since.data_to.get(symbol),
+    )
 
 
-def _derived(
-    profile: OperatingProfile, symbol: str, certificate: Certificate, staleness: Mapping[str, int]
-) -> tuple[Decision, tuple[Reason, ...]]:
-    """The status that a certificate supports: its decision, or ERROR where it cannot be relied on."""
+class _Derived(NamedTuple):
+    """The status that a certificate supports."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    sha256: str | None = None
+    metrics: WatchedMetrics | None = None
+
+
+def _derived(symbol: str, certificate: Certificate | Unavailable | None, stale: Reason | None) -> _Derived:
+    """A certificate's decision, or ERROR where it cannot be relied on."""
+    if certificate is None:
+        return _error("INPUT_MISSING", "no certificate was made")
+    if isinstance(certificate, Unavailable):
+        return _error(certificate.code, certificate.text)
     if certificate.symbol != symbol:
-        text = f"the certificate is of {certificate.symbol}"
-        return "ERROR", (Reason("CERTIFICATE_OF_ANOTHER_SYMBOL", "ERROR", text),)
-    if certificate.decision not in _RANK:
-        text = f"the certificate's decision is {certificate.decision!r}"
-        return "ERROR", (Reason("CERTIFICATE_UNREADABLE", "ERROR", text),)
-    limit = profile.max_staleness_sessions
-    if limit != "none":
-        age = staleness.get(symbol)
-        if age is None:
-            text = "the age of its data is unknown, and the profile limits it"
-            return "ERROR", (Reason("STALENESS_UNKNOWN", "ERROR", text, None, limit, "sessions"),)
-        if age > limit:
-            text = f"its data end {age} sessions ago > {limit} (sessions)"
-            return "ERROR", (Reason("STALE_INPUT", "ERROR", text, age, limit, "sessions"),)
-    return certificate.decision, certificate.reasons
+        return _error("CERTIFICATE_OF_ANOTHER_SYMBOL", f"the certificate is of {certificate.symbol}")
+    if certificate.decision not in ("ACCEPT", "WATCH", "REJECT", "ERROR"):
+        return _error("CERTIFICATE_UNREADABLE", f"the certificate's decision is {certificate.decision!r}")
+    try:
+        sha256 = certificate.sha256
+    except ValueError as error:
+        return _error("CERTIFICATE_UNREADABLE", f"no digest: {error}")
+    metrics = None if certificate.watched is None else certificate.watched.symbol.metrics
+    if stale is not None:
+        return _Derived("ERROR", (stale,), sha256, metrics)
+    return _Derived(certificate.decision, certificate.reasons, sha256, metrics)
+
+
+def _error(code: str, text: str) -> _Derived:
+    return _Derived("ERROR", (Reason(code, "ERROR", text),))
 
 
 def compare_locks(profile: OperatingProfile, lock: LockFile, current: CurrentParts) -> tuple[LockResult, ...]:
@@ -405,75 +453,6 @@ def _value(value: Any) -> str:
     """A value in a line, long ones cut."""
     text = "nothing" if value is None else str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
-
-
-# ---------------------------------------------------------------- restated history
-
-
-def restatement(symbol: str, locked: pl.DataFrame, current: pl.DataFrame, *, limit: int = 100) -> Restatement | None:
-    """What `current` says otherwise than `locked` about sessions up to the last locked one; None if nothing.
-
-    Both frames: columns session, contract (may be absent or null: then `symbol`), open, high, low,
-    close, volume, open_interest. Sessions after the last locked one are new, not restated.
-    limit: how many changes to list, at least one; `total` counts them all.
-    """
-    import polars as pl
-
-    if locked.is_empty():
-        return None
-    last = locked["session"].max()
-    old = _restatable(locked, symbol)
-    new = _restatable(current.filter(pl.col("session") <= last), symbol)
-    joined = old.join(new, on=["session", "contract"], how="full", suffix="_new", coalesce=True)
-    came = pl.col("present").is_null()
-    went = pl.col("present_new").is_null()
-    parts = [
-        joined.filter(came | went).select(
-            "session", "contract", column=pl.lit("bar"), order=pl.lit(-1), old="close", new="close_new"
-        )
-    ]
-    for order, name in enumerate(_RESTATED_COLUMNS):
-        parts.append(
-            joined.filter(~came & ~went & pl.col(name).ne_missing(pl.col(f"{name}_new"))).select(
-                "session", "contract", column=pl.lit(name), order=pl.lit(order), old=name, new=f"{name}_new"
-            )
-        )
-    changes = pl.concat(parts).sort("session", "contract", "order")
-    if changes.is_empty():
-        return None
-    shown = tuple(
-        RestatedValue(contract, session, column, before, after)
-        for session, contract, column, _, before, after in changes.head(max(limit, 1)).iter_rows()
-    )
-    first, sessions = shown[0], changes["session"].n_unique()
-    return Restatement(
-        symbol=symbol,
-        text=f"RESTATED_HISTORY: {symbol}: {changes.height} values on {sessions} sessions; first {first.contract} "
-        f"{first.session} {first.column} {first.old} -> {first.new}",
-        total=changes.height,
-        sessions=sessions,
-        contracts=tuple(changes["contract"].unique().sort().to_list()),
-        changes=shown,
-        truncated=len(shown) < changes.height,
-    )
-
-
-def restated_years(symbol: str, note: str) -> Restatement:
-    """Restated history of which only the digests are at hand, not the locked values; note: what they tell."""
-    return Restatement(symbol=symbol, text=f"RESTATED_HISTORY: {symbol}: {note}")
-
-
-def _restatable(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
-    import polars as pl
-
-    if "contract" not in frame.columns:
-        frame = frame.with_columns(contract=pl.lit(symbol))
-    return frame.select(
-        "session",
-        pl.col("contract").fill_null(symbol),
-        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in _RESTATED_COLUMNS),
-        present=pl.lit(True),
-    )
 
 
 # ---------------------------------------------------------------- status board

@@ -201,7 +201,7 @@ class ProfileKeys(Strict):
     )
     acceptance_policy: AcceptancePolicy = Field("v1", description="v1 or v2")
     max_staleness_sessions: Annotated[int, Field(ge=0, le=MAX_STALENESS)] | Literal["none"] = Field(
-        "none", description=f"a whole number of sessions from 0 to {MAX_STALENESS}, or none"
+        5, description=f"a whole number of sessions from 0 to {MAX_STALENESS}, or none"
     )
     ratchet: float = Field(1.0, ge=0, le=MAX_RATCHET, description=f"a number from 0 to {MAX_RATCHET:g}")
     strategy: str = Field(

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused, UsageError
 from ctl.flows import next_open, portfolio
-from ctl.flows.portfolio import Certified, SymbolOutcome
+from ctl.flows.pipeline import Certified
+from ctl.flows.portfolio import SymbolOutcome
 from ctl.flows.run_statistics import of_portfolio
 from ctl.flows.trials import Trials
 from ctl.gatekeeper import GateDecision, GatePass, require_pass

@@ -41,7 +41,7 @@ def test_gate_document_has_every_field(ctl, filled_workspace):
         document["symbol_results"][0]
     )
     assert {lock["name"]: lock["held"] for lock in document["locks"]} == {
-        "thresholds": True, "strategy": True, "settings": True,
+        "thresholds": True, "strategy": True, "profile": True,
     }  # fmt: skip
     assert document["restatements"] == []
     assert document["timestamp"].endswith("Z")
@@ -196,18 +196,16 @@ def test_restated_history_is_reported_value_by_value_and_does_not_fail_by_itself
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])
-def test_restated_history_is_told_by_year_where_the_locked_bars_are_gone(ctl, workspace, damage):
-    ctl("demo", workspace, "--inject", "restated-bar:CL")
-    (path,) = workspace.rglob("CL_bars.parquet")
+def test_without_the_locked_bars_nothing_passes(ctl, workspace, damage):
+    (path,) = workspace.rglob("CL_contracts.parquet")
     if damage == "missing":
         path.unlink()
     else:
         path.write_bytes(b"PAR1 not really")
-    ran = ctl("gate", "-w", workspace)
-    assert ran.code == 0, ran.err
-    (line,) = [line for line in ran.out.splitlines() if "RESTATED_HISTORY" in line]
-    assert "CL" in line
-    assert "2024-01-02 to 2024-12-31" in line
+    ran = ctl("gate", "-w", workspace, "--json")
+    assert ran.code == 2
+    (failed,) = [item for item in ran.document["symbol_results"] if not item["passed"]]
+    assert (failed["symbol"], [reason["code"] for reason in failed["reasons"]]) == ("CL", ["LOCKED_BARS_MISSING"])
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
@@ -228,12 +226,13 @@ def test_unreadable_input_refuses_and_says_which(ctl, workspace, damage):
 
 @pytest.fixture
 def limited(workspace):
-    """The workspace with a profile that allows data to be ten sessions old."""
+    """A workspace like any other, whose time is the clock's, with a profile that allows data to be ten sessions old."""
     from ctl import store
     from ctl.demo.decisions import LOCKED_AT
     from ctl.flows import lock
 
-    path = workspace / PROFILE
+    path, config = workspace / PROFILE, workspace / "ctl.toml"
+    config.write_text(config.read_text().replace("simulated = true ", "simulated = false"))
     text = path.read_bytes() + b"max_staleness_sessions: 10\n"
     for name in ("docs/governance", "configs"):
         shutil.rmtree(workspace / name)

@@ -74,7 +74,7 @@ def state(folder: Path) -> dict[str, Any]:
     if profile.version != 1:
         assert cited[workspace.relative(workspace.profile_path)] == profile.sha256
         for symbol, sha256 in entries[-1].certificates.items():
-            bars = workspace.locked_bars(symbol).read_bytes()
+            bars = workspace.locked_bars(symbol, "contracts").read_bytes()
             assert bars[:4] == bars[-4:] == b"PAR1"  # by its bytes: polars must not have run in a process that forks
             kept = (workspace.locked_folder / f"{symbol}_certificate.json").read_bytes()
             assert digests.sha256_bytes(kept) == sha256

@@ -106,8 +106,8 @@ def test_plan_names_the_restated_range_and_the_value(workspace: Path, ctl: Any) 
     assert part["first"][:4] == session[:4]
     (close,) = [change for change in restatement["changes"] if change["column"] == "close"]
     assert abs(close["new"] / close["old"] - 1) == pytest.approx(0.015, abs=0.001)
-    assert restatement["text"].startswith("RESTATED_HISTORY: CL: ")
-    assert "RESTATED_HISTORY: CL: " in ctl("plan", "-w", workspace).out
+    assert restatement["text"].startswith("RESTATED_HISTORY: CL, databento contracts: ")
+    assert "RESTATED_HISTORY: CL, databento contracts: " in ctl("plan", "-w", workspace).out
 
 
 def test_plan_counts_the_sessions_that_came_since(workspace: Path, ctl: Any) -> None:
@@ -187,8 +187,8 @@ def test_lock_writes_the_next_version_records_it_and_puts_it_in_force(workspace:
     kept = workspace / "data/processed/cutover_v1/locked/operating_profile_v2"
     assert {symbol: sha256(kept / f"{symbol}_certificate.json") for symbol in BOARD} == entry["certificates"]
     for symbol in BOARD:
-        assert (kept / f"{symbol}_bars.parquet").read_bytes() == (
-            kept.with_name("operating_profile_v1") / f"{symbol}_bars.parquet"
+        assert (kept / f"{symbol}_contracts.parquet").read_bytes() == (
+            kept.with_name("operating_profile_v1") / f"{symbol}_contracts.parquet"
         ).read_bytes()
     assert (entry["id"], entry["rationale"]) == ("D-0012", "review of March")
     assert entry["previous"] == hashlib.sha256(previous).hexdigest()

@@ -67,13 +67,11 @@ def test_a_replayed_week_is_the_gate_on_files_that_end_there(workspace: Path, ct
     (week,) = ran.document["weeks"]
     as_of = ctl("gate", "-w", workspace, "--as-of", day, "--json").document
     assert truncate(workspace, date.fromisoformat(day)) >= 9
-    gate = ctl("gate", "-w", workspace, "--json")
-    assert (week["as_of"], week["passed"]) == (day, gate.code == 0)
-    assert week["recommendation"] == gate.document["recommendation"]
-    assert [item["actual"] for item in week["symbols"]] == [item["actual"] for item in gate.document["symbol_results"]]
-    assert [item["reasons"] for item in as_of["symbol_results"]] == [
-        item["reasons"] for item in gate.document["symbol_results"]
-    ]
+    gate = ctl("gate", "-w", workspace, "--json").document
+    assert (week["as_of"], week["passed"]) == (day, as_of["passed"])
+    # Without the words that it is of a past week, data that end before the locked last session are stale.
+    assert [[reason["code"] for reason in item["reasons"]] for item in gate["symbol_results"]] == [["STALE_INPUT"]] * 3
+    assert [item["metrics"] for item in as_of["symbol_results"]] == [item["metrics"] for item in gate["symbol_results"]]
     assert [item["certificate_sha256"] for item in week["symbols"]] == [
         item["certificate_sha256"] for item in as_of["symbol_results"]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from hypothesis import given
@@ -20,7 +21,11 @@ ROOT = Path("/work/space")
 @given(st.text(max_size=70) | st.sampled_from(["..", ".", "a/../b", "/etc", "a\x00", "C:\\x", "-", ".x"]))
 def test_paths_of_any_name_stay_inside_or_are_refused(name: str) -> None:
     workspace = parse(TOML, ROOT)
-    for make in (workspace.certificate_path, workspace.locked_bars, workspace.manifest_path):
+    for make in (
+        workspace.certificate_path,
+        partial(workspace.locked_bars, series="contracts"),
+        workspace.manifest_path,
+    ):
         try:
             path = make(name)
         except WorkspaceError:

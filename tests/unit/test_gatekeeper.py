@@ -6,13 +6,14 @@ import copy
 import json
 import pickle
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from certificate_of import certificate_of
+from locked_symbols import locked_symbol, since_lock
 
 from ctl import gatekeeper
 from ctl import operating_profile as op
@@ -22,7 +23,8 @@ from ctl.model.certificate import Certificate
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
 from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
-from ctl.model.run import RestatedValue, ValueChange
+from ctl.model.run import Restatement, ValueChange
+from ctl.since_lock.ratchet import Judged
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
 INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
@@ -31,6 +33,14 @@ CURRENT = gatekeeper.CurrentParts(
 )
 DRIFT = Reason("MEAN_DRIFT", "WATCH", "mean drift 7.33 > 5.00 (index points)", 7.33, 5.0, "index points")
 GAP = Reason("MEAN_GAP_DIFF", "WATCH", "mean gap difference 1.40 > 1.00 (USD per troy ounce)", 1.4, 1.0, "USD")
+
+
+EXPECTED: dict[str, Decision] = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
+LOCKED = {
+    "ES": locked_symbol(),
+    "CL": locked_symbol("ACCEPT", ()),
+    "PL": locked_symbol(breached=["MEAN_GAP_DIFF"]),
+}
 
 
 def profile(**changes: Any) -> op.OperatingProfile:
@@ -46,7 +56,7 @@ def lock(**changes: Any) -> LockFile:
             thresholds=CURRENT.thresholds,
             strategy=CURRENT.strategy,
             workspace=CURRENT.workspace,
-            symbols={},
+            symbols=LOCKED,
             inputs={},
         ),
         **changes,
@@ -66,9 +76,13 @@ def board() -> dict[str, Certificate | gatekeeper.Unavailable]:
 
 
 def decide(
-    chosen: op.OperatingProfile | None = None, locked: gatekeeper.LockRead | None = None, **options: Any
+    chosen: op.OperatingProfile | None = None,
+    locked: gatekeeper.LockRead | None = None,
+    watched: dict[str, Any] | None = None,
+    **options: Any,
 ) -> gatekeeper.GateDecision:
     given = {"current": CURRENT, "certificates": board(), "instant": INSTANT, **options}
+    given.setdefault("watched", since_lock(EXPECTED, given["certificates"], LOCKED, **(watched or {})))
     return gatekeeper.decide(chosen or profile(), locked or gatekeeper.LockRead(lock(), sha256="5" * 64), **given)
 
 
@@ -167,26 +181,44 @@ def test_an_error_certificate_without_reasons_still_says_why() -> None:
     assert codes(decision, "ES") == ["STATUS_MISMATCH"]
 
 
-@pytest.mark.parametrize(
-    ("staleness", "code"),
-    [
-        ({"ES": 4, "CL": 0, "PL": 0}, "STALE_INPUT"),
-        ({"CL": 0, "PL": 0}, "STALENESS_UNKNOWN"),
-        (None, "STALENESS_UNKNOWN"),
-    ],
-)
-def test_stale_or_undated_input_is_error_where_the_profile_limits_it(
-    staleness: dict[str, int] | None, code: str
-) -> None:
-    decision = decide(profile(max_staleness_sessions=3), staleness=staleness)
-    assert decision.symbol_results[0].actual == "ERROR"
-    assert codes(decision, "ES") == [code]
-    assert [reason.severity for reason in decision.symbol_results[0].reasons] == ["ERROR"]
+def test_stale_input_is_error_whatever_the_certificate_says() -> None:
+    stale = Reason("STALE_INPUT", "ERROR", "ends 2026-01-16, 28 sessions behind (limit 5); ES 2026-02-27", 28.0, 5.0)
+    decision = decide(watched={"stale": {"CL": stale}})
+    assert decision.symbol_results[1].actual == "ERROR"
+    assert codes(decision, "CL") == ["STALE_INPUT"]
+    assert decision.recommendation == "NO-GO"
     assert not decision.passed
 
 
-def test_input_exactly_at_the_limit_is_fresh() -> None:
-    assert decide(profile(max_staleness_sessions=3), staleness={"ES": 3, "CL": 0, "PL": 1}).passed
+def test_a_symbol_that_was_not_held_against_the_lock_is_refused() -> None:
+    bare = gatekeeper.decide(
+        profile(), gatekeeper.LockRead(lock()), current=CURRENT, certificates=board(), instant=INSTANT
+    )
+    assert [codes(bare, symbol)[-1] for symbol in EXPECTED] == ["LOCK_MISSING"] * 3
+    assert not bare.passed
+    without = decide(locked=gatekeeper.LockRead(lock(symbols={"ES": LOCKED["ES"]})))
+    assert [item.passed for item in without.symbol_results] == [True, False, False]
+
+
+def test_missing_locked_bars_refuse() -> None:
+    missing = Reason("LOCKED_BARS_MISSING", "ERROR", "ES_contracts.parquet is missing")
+    decision = decide(watched={"missing": {"ES": missing}})
+    assert codes(decision, "ES") == ["LOCKED_BARS_MISSING", "MEAN_DRIFT"]
+    assert [item.passed for item in decision.symbol_results] == [False, True, True]
+
+
+def test_what_passes_while_a_roll_settles_makes_no_other_portfolio() -> None:
+    settling = Judged(True, (Reason("ROLL_SETTLING", "WATCH", "REJECT since the roll of 2026-02-20"),))
+    certificates = {**board(), "CL": certificate("CL", "REJECT", Reason("UNMATCHED_SHARE", "REJECT", "11 % > 10 %"))}
+    since = since_lock(EXPECTED, certificates, LOCKED)
+    watched = replace(since, judged={**since.judged, "CL": settling})
+    decision = gatekeeper.decide(
+        profile(), gatekeeper.LockRead(lock()), current=CURRENT, certificates=certificates, watched=watched,
+        instant=INSTANT,
+    )  # fmt: skip
+    assert (decision.passed, decision.recommendation) == (True, "CONDITIONAL GO")
+    assert codes(decision, "CL") == ["UNMATCHED_SHARE", "ROLL_SETTLING"]
+    assert decision.symbol_results[1].actual == "REJECT"
 
 
 @pytest.mark.parametrize(
@@ -292,6 +324,9 @@ def test_document_is_json_and_complete() -> None:
             }
         ],
         "certificate_sha256": board()["ES"].sha256,  # type: ignore[union-attr]
+        "metrics": document(board()["ES"].watched.symbol.metrics),  # type: ignore[union-attr]
+        "locked": document(LOCKED["ES"]),
+        "data_to": None,
     }
     assert written["locks"][0] == {
         "name": "profile",
@@ -373,55 +408,15 @@ def test_a_pass_is_good_for_its_own_profile_only() -> None:
 # ---------------------------------------------------------------- restated history
 
 
-def frame(*rows: tuple[date, str, float, int | None]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {
-                "session": session,
-                "contract": contract,
-                **dict.fromkeys(("open", "high", "low", "close"), close),
-                "volume": volume,
-                "open_interest": None,
-            }
-            for session, contract, close, volume in rows
-        ],
-        schema_overrides={"volume": pl.Int64, "open_interest": pl.Int64},
-    )
-
-
-D1, D2, D3 = date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)
-
-
-def test_new_sessions_are_not_restated() -> None:
-    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, 6))
-    current = frame((D3, "ESH26", 102.0, 7), (D2, "ESH26", 101.0, 6), (D1, "ESH26", 100.0, 5))
-    assert gatekeeper.restatement("ES", locked, current) is None
-    assert gatekeeper.restatement("ES", locked.clear(), current) is None
-
-
-def test_restated_values_are_listed_with_old_and_new() -> None:
-    locked = frame((D1, "ESH26", 100.0, 5), (D2, "ESH26", 101.0, None), (D2, "ESM26", 103.0, 1))
-    current = frame((D1, "ESH26", 100.25, 5), (D1, "ESM26", 104.0, 1), (D2, "ESH26", 101.0, 6))
-    found = gatekeeper.restatement("ES", locked, current)
-    assert found is not None
-    assert (found.total, found.sessions, found.contracts) == (7, 2, ("ESH26", "ESM26"))
-    assert found.changes == (
-        *(RestatedValue("ESH26", D1, column, 100.0, 100.25) for column in ("open", "high", "low", "close")),
-        RestatedValue("ESM26", D1, "bar", None, 104.0),
-        RestatedValue("ESH26", D2, "volume", None, 6.0),
-        RestatedValue("ESM26", D2, "bar", 103.0, None),
-    )
-    assert found.text.startswith("RESTATED_HISTORY: ES: 7 values on 2 sessions; first ESH26 2026-01-05 open 100.0 -> ")
-    short = gatekeeper.restatement("ES", locked, current, limit=2)
-    assert short is not None
-    assert (short.total, len(short.changes), short.truncated) == (7, 2, True)
-
-
-def test_restated_history_alone_does_not_refuse_but_is_shown() -> None:
-    found = gatekeeper.restatement("ES", frame((D1, "ESH26", 100.0, 5)), frame((D1, "ESH26", 101.0, 5)))
-    assert found is not None
-    decision = decide(restatements=[found])
-    assert decision.passed
+@pytest.mark.parametrize("refusal", ["", "off by more than a tick on 2026-02-20"])
+def test_restated_history_is_shown_and_refuses_where_it_is_too_large(refusal: str) -> None:
+    found = Restatement(
+        symbol="ES", vendor="tradestation", series="adjusted", refusal=refusal,
+        text="RESTATED_HISTORY: ES, tradestation adjusted: 1 value on 1 session",
+    )  # fmt: skip
+    decision = decide(watched={"restatements": (found,)})
+    assert decision.passed is not bool(refusal)
+    assert ("RESTATED_HISTORY" in codes(decision, "ES")) is bool(refusal)
     assert found.text in gatekeeper.render_board(decision, profile())
     assert document(decision)["restatements"][0]["code"] == "RESTATED_HISTORY"
 

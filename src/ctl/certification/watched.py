@@ -43,12 +43,12 @@ def watch(examination: Examination, decision: Decision, reasons: Sequence[Reason
     series, reference = request.canonical, request.reference
     end = None if series is None else series.frame["session"].max()
     gaps: tuple[GapDifference, ...] = ()
-    days, basis, aligned = _NO_DAYS, np.empty(0), None
+    days, basis, to_moves, aligned = _NO_DAYS, np.empty(0), np.empty(0), None
     roll_days: tuple[date, ...] = ()
     newest: tuple[date, ...] = ()
     if not isinstance(window, NotRun):
         gaps = _gap_differences(examination, window)
-        days, basis = _basis_means(examination, window)
+        days, basis, to_moves = _basis_means(examination, window)
         aligned = _aligned_drift(examination, window)
         starts = {roll.roll_date for roll in (*window.canonical_rolls, *window.reference_rolls)}
         roll_days = tuple(sorted(starts))
@@ -56,11 +56,11 @@ def watch(examination: Examination, decision: Decision, reasons: Sequence[Reason
     symbol = LockedSymbol(
         decision=decision,
         breached=tuple(reason.code for reason in reasons),
-        metrics=_metrics(examination, gaps, basis, aligned),
+        metrics=_metrics(examination, gaps, basis, to_moves, aligned),
         last_canonical=end if isinstance(end, date) else None,
         last_reference=None if reference is None else reference.last_session,
     )
-    return Watched(symbol, gaps, days, basis, roll_days, newest, _margins(examination))
+    return Watched(symbol, gaps, days, basis, to_moves, roll_days, newest, _margins(examination))
 
 
 def _margins(examination: Examination) -> dict[str, tuple[float, float]]:
@@ -74,7 +74,11 @@ def _margins(examination: Examination) -> dict[str, tuple[float, float]]:
 
 
 def _metrics(
-    examination: Examination, gaps: Sequence[GapDifference], basis: Floats, aligned: float | None
+    examination: Examination,
+    gaps: Sequence[GapDifference],
+    basis: Floats,
+    to_moves: Floats,
+    aligned: float | None,
 ) -> WatchedMetrics:
     window, schedules = examination.window, examination.roll_schedule.measured
     figures = None if isinstance(schedules, NotRun) else schedules.alignment.figures()
@@ -100,6 +104,7 @@ def _metrics(
         else abs(explained.ledger.summary.unexplained.share or 0.0),
         max_gap_diff=max((gap.size for gap in gaps), default=None),
         max_basis=float(basis.max()) if basis.size else None,
+        max_basis_to_moves=float(to_moves.max()) if to_moves.size else None,
         aligned_drift=aligned,
         tick=float(examination.request.tick),
         scale=scale,
@@ -121,8 +126,8 @@ def _gap_differences(examination: Examination, window: Window) -> tuple[GapDiffe
     return tuple(sorted(found, key=lambda gap: gap.session))
 
 
-def _basis_means(examination: Examination, window: Window) -> tuple[Days, Floats]:
-    """Sessions and the means that end there, see `Watched`; empty with fewer than 20 sessions."""
+def _basis_means(examination: Examination, window: Window) -> tuple[Days, Floats, Floats]:
+    """Sessions, the means that end there, and those to the moves, see `Watched`; empty with fewer than 20 sessions."""
     overlap, explained = window.overlap, examination.drift.measured
     difference = _difference(window)
     if isinstance(examination.drift.report.values, DeviationFigures):
@@ -143,10 +148,20 @@ def _basis_means(examination: Examination, window: Window) -> tuple[Days, Floats
         at = np.flatnonzero(np.isfinite(change))
         size = np.abs(change[at])
     if at.size < MEAN_OVER:
-        return _NO_DAYS, np.empty(0)
-    summed = np.concatenate(([0.0], np.cumsum(size)))
-    means = (summed[MEAN_OVER:] - summed[:-MEAN_OVER]) / MEAN_OVER
-    return overlap.sessions[at[MEAN_OVER - 1 :]], means
+        return _NO_DAYS, np.empty(0), np.empty(0)
+    means = _means(size)
+    theirs = overlap.reference_adjusted if overlap.has_reference_adjusted else overlap.reference_unadjusted
+    moves = [_means(np.abs(np.diff(closes, prepend=closes[0]))[at]) for closes in (overlap.canonical_adjusted, theirs)]
+    # Where a side does not move at all, every difference is large beside it.
+    to_moves = means / np.maximum(np.fmin(*moves), 1e-9)
+    return overlap.sessions[at[MEAN_OVER - 1 :]], means, to_moves
+
+
+def _means(values: Floats) -> Floats:
+    """The mean of every 20 values in a row; a value that is not known counts as zero."""
+    summed = np.concatenate(([0.0], np.cumsum(np.nan_to_num(values))))
+    means: Floats = (summed[MEAN_OVER:] - summed[:-MEAN_OVER]) / MEAN_OVER
+    return means
 
 
 def _aligned_drift(examination: Examination, window: Window) -> float | None:

@@ -132,7 +132,7 @@ def certify(
     workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
     profile = profile_if_any(workspace)
     documents: dict[str, Any] = {}
-    made: list[portfolio.Certified] = []
+    made: list[pipeline.Certified] = []
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None

@@ -292,8 +292,8 @@ def up_to(bars: ContractBars, as_of: date | None) -> ContractBars:
     return replace(bars, frame=frame, contracts=tuple(c for c in bars.contracts if c.name in kept))
 
 
-def inputs_up_to(inputs: SymbolInputs, as_of: date | None) -> SymbolInputs:
-    """Everything that a symbol's files hold up to `as_of` (inclusive)."""
+def inputs_up_to(inputs: SymbolInputs, as_of: date | None, reference_as_of: date | None = None) -> SymbolInputs:
+    """Everything that a symbol's files hold up to `as_of` (inclusive); of the reference up to its own, where given."""
     if as_of is None:
         return inputs
     contracts, equity, reference = inputs.contracts, inputs.equity, inputs.reference
@@ -301,7 +301,7 @@ def inputs_up_to(inputs: SymbolInputs, as_of: date | None) -> SymbolInputs:
         inputs,
         contracts=None if contracts is None else up_to(contracts, as_of),
         equity=None if equity is None else series_up_to(equity, as_of),
-        reference=None if reference is None else reference_up_to(reference, as_of),
+        reference=None if reference is None else reference_up_to(reference, reference_as_of or as_of),
         daily=None if inputs.daily is None else up_to(inputs.daily, as_of),
         settlements=_kept(inputs.settlements, as_of),
         session_bars=_kept(inputs.session_bars, as_of),

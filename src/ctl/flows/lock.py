@@ -7,7 +7,6 @@ version in ctl.toml as its last step: killed anywhere before, the old profile is
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import lock_parts, portfolio
+from ctl.flows import kept_bars, lock_parts, pipeline, portfolio
 from ctl.flows.inputs import ReadOnce
 from ctl.gatekeeper import LockRead
 from ctl.model.lock import (
@@ -72,7 +71,7 @@ class Planned:
     document: LockPlan
 
     @property
-    def certified(self) -> Mapping[str, portfolio.Certified]:
+    def certified(self) -> Mapping[str, pipeline.Certified]:
         """The gating symbols that could be certified."""
         return self.made.certified
 
@@ -99,7 +98,8 @@ def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, ins
     locked = lock_parts.read_lock(workspace, in_force, instant=instant)
     files = ReadOnce(workspace, instant)
     made = portfolio.certify_gating(workspace, profile, instant=instant, files=files)
-    decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked).decision
+    kept = kept_bars.KeptBars(workspace, workspace.profile_path)
+    decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked, kept=kept).decision
     inputs = tuple(
         _input_difference(locked.lock, symbol, made.certified.get(symbol)) for symbol in profile.gating_universe
     )
@@ -158,8 +158,8 @@ def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[I
     )
 
 
-def _input_difference(lock: LockFile | None, symbol: str, certified: portfolio.Certified | None) -> InputDifference:
-    locked = lock.inputs[symbol].canonical if lock and symbol in lock.inputs else None
+def _input_difference(lock: LockFile | None, symbol: str, certified: pipeline.Certified | None) -> InputDifference:
+    locked = lock.inputs.get(symbol) if lock else None
     if certified is None:
         return InputDifference.of(symbol, None, locked=locked is not None)
     held = certified.inputs
@@ -168,7 +168,7 @@ def _input_difference(lock: LockFile | None, symbol: str, certified: portfolio.C
     if locked is None:
         return InputDifference.of(symbol, on_disk, locked=False)
     files = lock_parts.raw_files(held)
-    restated = operating_profile.restated_ranges(locked.sessions, held.bars, symbol=symbol)
+    restated = operating_profile.restated_ranges(locked.canonical.sessions, held.bars, symbol=symbol)
     return InputDifference.of(
         symbol,
         on_disk,
@@ -177,7 +177,7 @@ def _input_difference(lock: LockFile | None, symbol: str, certified: portfolio.C
             for name in sorted({*locked.files, *files})
             if locked.files.get(name) != files.get(name)
         ],
-        new_sessions=[day for day in days if not locked.sessions or day > locked.sessions[-1].last],
+        new_sessions=[day for day in days if locked.canonical.last is None or day > locked.canonical.last],
         restated=[SessionSpan(part.first, part.last) for part in restated],
     )
 
@@ -349,13 +349,12 @@ def first_lock(
     return kept
 
 
-def _files_beside(workspace: Workspace, certified: Mapping[str, portfolio.Certified]) -> dict[Path, bytes]:
+def _files_beside(workspace: Workspace, certified: Mapping[str, pipeline.Certified]) -> dict[Path, bytes]:
     """The bars and certificates that the workspace's profile is locked on."""
     files: dict[Path, bytes] = {}
     for symbol, made in certified.items():
-        buffer = io.BytesIO()
-        made.inputs.bars.write_parquet(buffer, compression="zstd")
-        files[workspace.locked_bars(symbol)] = buffer.getvalue()
+        for table in kept_bars.tables(made.inputs):
+            files[workspace.locked_bars(symbol, table.series)] = kept_bars.packed(table.frame)
         document = dict(made.certificate.document)
         files[workspace.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(document)
     return files

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import certification, digests, operating_profile, store
 from ctl.errors import DecisionLogError
+from ctl.flows import kept_bars
 from ctl.flows.locked_workspace import Windows, locked_workspace
 from ctl.gatekeeper import CurrentParts, LockRead
 from ctl.model.documents import document
@@ -39,12 +40,7 @@ def derive(
     read: the gating symbols on all sessions. symbols: what their certificates say of them. previous_head: of the
     decision log before the lock's entry.
     """
-    inputs = {
-        symbol: LockedInputs(
-            LockedSide(raw_files(read[symbol]), operating_profile.session_ranges(read[symbol].bars, symbol=symbol))
-        )
-        for symbol in profile.gating_universe
-    }
+    inputs = {symbol: _inputs(read[symbol]) for symbol in profile.gating_universe}
     current = current_parts(workspace, profile, windows_of(inputs))
     return LockFile(
         previous_head=previous_head,
@@ -55,6 +51,19 @@ def derive(
         workspace=current.workspace,
         inputs=inputs,
     )
+
+
+def _inputs(held: SymbolInputs) -> LockedInputs:
+    sides = {
+        table.series: LockedSide(
+            dict(sorted((source.name, source.sha256) for source in table.meta.sources)),
+            kept_bars.digest(table.frame),
+            operating_profile.session_ranges(table.frame, symbol=held.symbol),
+        )
+        for table in kept_bars.tables(held)
+    }
+    ours = next(series for series in sides if series in kept_bars.CANONICAL)
+    return LockedInputs(sides.pop(ours), sides)
 
 
 def current_parts(workspace: Workspace, profile: OperatingProfile, windows: Windows) -> CurrentParts:

@@ -6,7 +6,7 @@ Composition only: what is read, built and certified is decided in the rooms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ctl import __version__, certification, digests, store
 from ctl.flows.functional import functional_input, functional_input_on, run_bars
 from ctl.flows.inputs import SymbolInputs
-from ctl.flows.series import alternatives, build_series, exchange_sessions, write_together
+from ctl.flows.series import alternatives, build_series, canonical_series, exchange_sessions, write_together
 from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.rolls import ContinuousSeries, ScheduledRoll
@@ -22,7 +22,18 @@ from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 if TYPE_CHECKING:
     from ctl.certification.functional_input import FunctionalInput
     from ctl.model.certificate import Certificate
+    from ctl.model.locked import Watched
     from ctl.model.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """One symbol's files as read once, the series built from them, and the certificate of both on the terms asked."""
+
+    inputs: SymbolInputs
+    series: ContinuousSeries | DailySeries | None
+    certificate: Certificate
+    terms: CertifyTerms
 
 
 def certify_symbol(
@@ -33,18 +44,10 @@ def certify_symbol(
     other_contracts: Mapping[str, ContractBars] | None = None,
 ) -> Certificate:
     """Certify `series`, built from `held`, against the reference."""
-    contracts, policy = held.contracts, held.policy
-    series, reference, basis = _on_common_basis(held, series)
-    rebuild = None
-    if contracts is not None and policy is not None and series is not None:
-
-        def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
-            # The schedule names its contracts: months that ours leaves out are held where the reference holds them.
-            scheduled = replace(policy, kind="schedule", schedule=schedule, eligible_months=None)
-            return build_series(contracts, scheduled, terms.calendar)
-
+    request = _request(held, series, terms)
+    series, reference = request.canonical, request.reference
     # An adjusted price alone does not say what the day's price was.
-    alone = contracts is not None and reference is not None and reference.unadjusted is None
+    alone = held.contracts is not None and reference is not None and reference.unadjusted is None
 
     def run_on(
         ours: ContinuousSeries | DailySeries | None,
@@ -55,28 +58,52 @@ def certify_symbol(
 
     functional, run_on_recovered = run_on(series)
     return certification.certify(
-        certification.CertifyRequest(
-            symbol=held.symbol,
-            root=held.root,
-            tick=terms.tick,
-            max_day_delta=terms.max_day_delta,
-            quote_unit=terms.quote_unit,
-            contracts=contracts,
-            canonical=series,
-            reference=reference,
-            acceptance_policy=terms.acceptance_policy,
-            calendar_sessions=exchange_sessions(held.bars, terms.calendar),
+        replace(
+            request,
             other_contracts=other_contracts or {},
-            rebuild=rebuild,
             functional=functional,
             run_on_recovered=run_on_recovered,
             run_on=run_on,
             run_bars=partial(run_bars, held.symbol, terms),
-            package_version=__version__,
-            currency=terms.currency,
-            equity_basis=basis,
             alternatives={} if series is None else alternatives(held, terms.calendar),
         )
+    )
+
+
+def watch_symbol(held: SymbolInputs, terms: CertifyTerms) -> Watched:
+    """What a lock holds of a symbol, from what its files hold: built and decided anew, without the certificate."""
+    return certification.watch(_request(held, canonical_series(held, terms.calendar), terms))
+
+
+def _request(
+    held: SymbolInputs, series: ContinuousSeries | DailySeries | None, terms: CertifyTerms
+) -> certification.CertifyRequest:
+    """What the decision rests on."""
+    contracts, policy = held.contracts, held.policy
+    series, reference, basis = _on_common_basis(held, series)
+    rebuild = None
+    if contracts is not None and policy is not None and series is not None:
+
+        def rebuild(schedule: tuple[ScheduledRoll, ...]) -> ContinuousSeries:
+            # The schedule names its contracts: months that ours leaves out are held where the reference holds them.
+            scheduled = replace(policy, kind="schedule", schedule=schedule, eligible_months=None)
+            return build_series(contracts, scheduled, terms.calendar)
+
+    return certification.CertifyRequest(
+        symbol=held.symbol,
+        root=held.root,
+        tick=terms.tick,
+        max_day_delta=terms.max_day_delta,
+        quote_unit=terms.quote_unit,
+        contracts=contracts,
+        canonical=series,
+        reference=reference,
+        acceptance_policy=terms.acceptance_policy,
+        calendar_sessions=exchange_sessions(held.bars, terms.calendar),
+        rebuild=rebuild,
+        package_version=__version__,
+        currency=terms.currency,
+        equity_basis=basis,
     )
 
 

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import gatekeeper, operating_profile, sessions, stopping, strict_files
+from ctl import gatekeeper, operating_profile, stopping, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
-from ctl.flows import inputs, lock_parts, pipeline
+from ctl.flows import inputs, lock_parts, pipeline, watching
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
+from ctl.flows.kept_bars import KeptBars
 from ctl.flows.locked_workspace import contradicted
 from ctl.flows.next_open import NextOpen, next_open
+from ctl.flows.pipeline import Certified
 from ctl.flows.run_statistics import Measured, of_symbol
 from ctl.flows.series import as_traded, canonical_series, require_root
 from ctl.flows.stability import stability
 from ctl.flows.terms import CertifyTerms
 from ctl.flows.trials import NO_TRIALS, Trials, identity
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
-from ctl.model.run import PlanEntry, Restatement, SymbolRun
+from ctl.model.run import PlanEntry, SymbolRun
 from ctl.model.trades import StrategyResult
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.bars import ContractBars, DailySeries
-    from ctl.model.certificate import Certificate
-    from ctl.model.lock_file import LockFile
+    from ctl.model.bars import ContractBars
     from ctl.model.locked import LockedSymbol
-    from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.store import Workspace
 
 _DEFAULT_MAX_DAY_DELTA = 3  # for symbols that the profile tracks without settings; they never gate
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """One symbol's files as read once, the series built from them, and the certificate of both."""
-
-    inputs: SymbolInputs
-    series: ContinuousSeries | DailySeries | None
-    certificate: Certificate
 
 
 def certify_symbol(
@@ -99,7 +89,7 @@ def certify_symbol(
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
         certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
-    return Certified(symbol_inputs, built, certificate)
+    return Certified(symbol_inputs, built, certificate, terms)
 
 
 def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettings | None) -> str | None:
@@ -139,11 +129,10 @@ class Gated:
 
 @dataclass(frozen=True, slots=True)
 class CertifiedSymbols:
-    """The gating symbols as they were certified; of one that could not be, why. staleness: sessions, where limited."""
+    """The gating symbols as they were certified; of one that could not be, why."""
 
     certified: Mapping[str, Certified]
     unavailable: Mapping[str, gatekeeper.Unavailable]
-    staleness: Mapping[str, int]
 
     @property
     def inputs(self) -> dict[str, SymbolInputs]:
@@ -172,25 +161,21 @@ def certify_gating(
 ) -> CertifiedSymbols:
     """Certify every gating symbol from the files now on disk.
 
-    as_of: sessions after it are left out (inclusive); staleness is counted to it, without one to the day of `instant`.
-    files: what was read of the workspace before; by default it is read now.
+    as_of: sessions after it are left out (inclusive). files: what was read of the workspace before; by default it is
+    read now.
     """
     certified: dict[str, Certified] = {}
     unavailable: dict[str, gatekeeper.Unavailable] = {}
-    staleness: dict[str, int] = {}
     for symbol in profile.gating_universe:
         settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
         try:
             made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
-            if profile.max_staleness_sessions != "none":
-                calendar = workspace.symbol(symbol).calendar
-                staleness[symbol] = _staleness(made.inputs, calendar, as_of or instant.date())
         except CtlError as error:
             unavailable[symbol] = gatekeeper.Unavailable(error.code, str(error))
         else:
             certified[symbol] = made
         stopping.check()
-    return CertifiedSymbols(certified, unavailable, staleness)
+    return CertifiedSymbols(certified, unavailable)
 
 
 def gate(
@@ -202,86 +187,40 @@ def gate(
     files: inputs.ReadOnce | None = None,
     certified: CertifiedSymbols | None = None,
     locked: gatekeeper.LockRead | None = None,
+    kept: KeptBars | None = None,
 ) -> Gated:
     """Certify every gating symbol from the files now on disk and compare with the profile and its lock file.
 
     as_of, files: as for `certify_gating`. certified: what it made before; by default it is asked now. locked: a lock
-    file that is not written yet; by default that beside the profile.
+    file that is not written yet, of these very bars; by default that beside the profile. kept: earlier readings; by
+    default those of the workspace.
     """
     held = locked or lock_parts.read_lock(workspace, profile, instant=instant)
     made = certified or certify_gating(workspace, profile, instant=instant, as_of=as_of, files=files)
     windows = lock_parts.windows_of(held.lock.inputs if held.lock else {})
-    restatements: list[Restatement] = []
-    if as_of is None:
-        for each in made.certified.values():
-            restatements += _restated(workspace, profile, held.lock, each.inputs)
+    if kept is None and locked is None:
+        kept = KeptBars(workspace, workspace.root / profile.name)
+    watched = watching.since_lock(
+        workspace,
+        profile,
+        held.lock,
+        made.certified,
+        instant=instant,
+        as_of=as_of,
+        kept=kept,
+    )
     decision = gatekeeper.decide(
         profile,
         held,
         current=lock_parts.current_parts(workspace, profile, windows),
         contradicted=contradicted(workspace, profile, made.inputs),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
-        restatements=restatements,
-        staleness=made.staleness,
+        watched=watched,
         instant=instant,
         as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
     return Gated(decision, made.certified)
-
-
-def _staleness(symbol_inputs: SymbolInputs, calendar: str, day: date) -> int:
-    """Exchange sessions after the last one of the older side, up to `day` (inclusive).
-
-    Raises DataError for bars that lie in the future: their age cannot be told.
-    """
-    sides = (
-        [symbol_inputs.reference.adjusted, symbol_inputs.reference.unadjusted]
-        if symbol_inputs.reference is not None
-        else []
-    )
-    ends = [
-        frame["session"].max() for frame in (symbol_inputs.bars, *(side.frame for side in sides if side is not None))
-    ]
-    known = [end for end in ends if isinstance(end, date)]
-    if len(known) < len(ends):
-        raise DataError(f"{symbol_inputs.symbol}: no sessions to tell the age of its data")
-    # A session's label may be a day ahead of the UTC date at which it is already trading.
-    if max(known) > day + timedelta(days=1):
-        raise DataError(
-            f"{symbol_inputs.symbol}: bars of a session to come",
-            found=str(max(known)),
-            expected=f"none after {day}",
-            remedy="mend the vendor's file, or the clock of this machine",
-            code="FUTURE_SESSION",
-        )
-    oldest = min(known)
-    return sessions.count_between(calendar, oldest + timedelta(days=1), day) if day > oldest else 0
-
-
-def _restated(
-    workspace: Workspace, profile: OperatingProfile, lock: LockFile | None, symbol_inputs: SymbolInputs
-) -> list[Restatement]:
-    """Locked history that reads otherwise now, value by value where the locked bars are still in the workspace."""
-    symbol = symbol_inputs.symbol
-    locked = lock.inputs.get(symbol) if lock else None
-    if locked is None:
-        return []
-    changed = operating_profile.restated_ranges(locked.canonical.sessions, symbol_inputs.bars, symbol=symbol)
-    if not changed:
-        return []
-    import polars as pl
-
-    path = replace(workspace, profile_path=Path(profile.name)).locked_bars(symbol)
-    try:
-        restated = gatekeeper.restatement(symbol, pl.read_parquet(path), symbol_inputs.bars)
-    except (OSError, pl.exceptions.PolarsError):
-        restated = None  # the digests alone tell which years; the values went with the locked bars
-    if restated is not None:
-        return [restated]
-    years = ", ".join(f"{part.first} to {part.last}" for part in changed)
-    note = f"bars of {years} are not those that were locked; the locked values are not at hand ({path.name})"
-    return [gatekeeper.restated_years(symbol, note)]
 
 
 def _other_contracts(

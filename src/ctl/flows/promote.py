@@ -24,7 +24,7 @@ from ctl.store import trials as ledger
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
-    from ctl.flows.portfolio import Certified
+    from ctl.flows.pipeline import Certified
     from ctl.model.certificate import Certificate
     from ctl.model.findings import Decision
     from ctl.model.rolls import RollPolicy, Timing

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ctl.flows.portfolio import Certified, SymbolOutcome
+    from ctl.flows.pipeline import Certified
+    from ctl.flows.portfolio import SymbolOutcome
     from ctl.model.bars import DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries

@@ -11,7 +11,7 @@ from ctl.flows.next_open import next_contract
 from ctl.model.run import SymbolState
 
 if TYPE_CHECKING:
-    from ctl.flows.portfolio import Certified
+    from ctl.flows.pipeline import Certified
 
 
 def state(certified: Certified, calendar: str | None) -> SymbolState:

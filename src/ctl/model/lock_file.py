@@ -63,9 +63,13 @@ class SessionRange(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class LockedSide(_Strict):
-    """What a vendor's files held of a symbol: sha256 by file name, as a record, and a digest per range of sessions."""
+    """What a vendor's files held of a symbol: sha256 by file name, as a record, and a digest per range of sessions.
+
+    bars: digest of the bars themselves, as they are kept beside the lock.
+    """
 
     files: Mapping[str, Sha256]
+    bars: Sha256
     sessions: tuple[SessionRange, ...]
 
     @property
@@ -76,9 +80,19 @@ class LockedSide(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class LockedInputs(_Strict):
-    """The inputs that a symbol was certified from."""
+    """The inputs that a symbol was certified from. reference: by series, `adjusted` and `unadjusted` where shipped."""
 
     canonical: LockedSide
+    reference: Mapping[str, LockedSide]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every file of both sides, sha256 by name."""
+        return {name: sha for side in (self.canonical, *self.reference.values()) for name, sha in side.files.items()}
+
+    def side(self, series: str) -> LockedSide | None:
+        """What was locked of a table: `contracts` and `daily` are ours."""
+        return self.canonical if series in ("contracts", "daily") else self.reference.get(series)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

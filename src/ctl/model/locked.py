@@ -23,10 +23,11 @@ class WatchedMetrics:
 
     Drift, gaps and basis are sizes in quote units. n_*: as in a certificate. max_gap_diff: the largest of any pair.
     max_basis: the largest mean of |basis| over 20 consecutive same-contract sessions; where contracts are unknown, of
-    the changes of our close less the reference's between rolls. aligned_drift: mean |drift| with both sides aligned on
-    the median over the newest 250 same-contract sessions, the gap differences carried there taken out. scale: the close
-    that the figures are in proportion to, where ratios or shares of the price were compared; null where they are
-    differences of prices.
+    the changes of our close less the reference's between rolls. max_basis_to_moves: the largest such mean as a multiple
+    of the mean |change of close| on the same sessions, the smaller side's. aligned_drift: mean |drift| with both sides
+    aligned on the median over the newest 250 same-contract sessions, the gap differences carried there taken out.
+    scale: the close that the figures are in proportion to, where ratios or shares of the price were compared; null
+    where they are differences of prices.
     """
 
     n_paired: int | None = None
@@ -38,6 +39,7 @@ class WatchedMetrics:
     unexplained_share: float | None = None
     max_gap_diff: float | None = None
     max_basis: float | None = None
+    max_basis_to_moves: float | None = None
     aligned_drift: float | None = None
     tick: float
     scale: float | None = None
@@ -93,15 +95,16 @@ class Watched:
     """A symbol as today's data derive it, and by session what the ratchet looks at.
 
     gaps: pairs whose gaps are known, by session. days, basis: sessions (n) and the mean of |basis| (or of the changes,
-    see `WatchedMetrics`) over the 20 that end there. roll_days: first sessions after a roll of either side, ascending.
-    newest: the last sessions that both sides share, ascending. margins: value and inclusive limit of every check that
-    makes a WATCH.
+    see `WatchedMetrics`) over the 20 that end there. basis_to_moves: the same as a multiple of the moves (n).
+    roll_days: first sessions after a roll of either side, ascending. newest: the last sessions that both sides share,
+    ascending. margins: value and inclusive limit of every check that makes a WATCH.
     """
 
     symbol: LockedSymbol
     gaps: tuple[GapDifference, ...]
     days: npt.NDArray[np.datetime64]
     basis: npt.NDArray[np.float64]
+    basis_to_moves: npt.NDArray[np.float64]
     roll_days: tuple[date, ...]
     newest: tuple[date, ...]
     margins: Mapping[str, tuple[float, float]]

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
+from ctl.model.locked import DataTo, LockedSymbol, WatchedMetrics
 from ctl.model.orders import OrderSheet, RiskState
 from ctl.model.statistics import TradeStatistics
 from ctl.model.trades import Timeframe
@@ -37,7 +38,9 @@ class ProfileReference:
 class SymbolResult:
     """One gating symbol: what the profile expects and what today's data derive.
 
-    detail: one line for the status board; reasons: everything that explains `actual`, and on a mismatch why.
+    detail: one line for the status board; reasons: everything that explains `actual`, and on a mismatch why. metrics,
+    locked: what it is held against the lock by, now and as locked; null where it could not be certified, or no lock
+    holds it. data_to: the last sessions of its data, null where it could not be certified.
     """
 
     symbol: str
@@ -47,6 +50,9 @@ class SymbolResult:
     detail: str
     reasons: tuple[Reason, ...]
     certificate_sha256: str | None
+    metrics: WatchedMetrics | None = None
+    locked: LockedSymbol | None = None
+    data_to: DataTo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,11 @@ class Restatement:
     contracts: tuple[str, ...] = ()
     changes: tuple[RestatedValue, ...] = ()
     truncated: bool = False
+
+    @property
+    def said(self) -> str:
+        """The text without its code."""
+        return self.text.removeprefix(f"{self.code}: ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ BETTER_THAN_EXPECTED: Final = "BETTER_THAN_EXPECTED"
 HISTORY_SHARE: Final = 0.05
 """Of a locked metric: what the same sessions may be worse by."""
 GAP_FACTOR: Final = 2.0
+LEAST_GAP_TICKS: Final = 4.0
+"""So much counts as the largest locked gap difference where that is smaller still: twice a tick or two is noise."""
 BASIS_FACTOR: Final = 1.5
 SETTLING_SESSIONS: Final = 10
 """Sessions within which a roll of either side may account for another decision."""
@@ -61,19 +63,19 @@ def judge(
     locked: LockedSymbol,
     now: Watched,
     *,
-    history: LockedSymbol | None,
+    history: LockedSymbol,
     ratchet: float,
     cut_before: Callable[[date], LockedSymbol],
 ) -> Judged:
     """Hold today's certificate against the locked figures.
 
-    history: the locked sessions certified again, both sides cut at their locked last session; None at an instant before
-    it, where `locked` is the locked reading cut at that instant too. ratchet: how far above its locked value mean drift
-    may lie, as a share. cut_before: the symbol certified on the sessions before a day, asked for rolls that may account
-    for another decision.
+    history: the locked sessions certified again, both sides cut at their locked last session. At an instant before it,
+    `locked` has the metrics of the locked reading cut at that instant, and `history` is today's symbol. ratchet: how
+    far above its locked value mean drift may lie, as a share. cut_before: the symbol certified on the sessions before
+    a day, asked for rolls that may account for another decision.
     """
-    old = [] if history is None else worse_history(locked.metrics, history.metrics)
-    since = [] if history is None else worse_since(locked, now)
+    old = worse_history(locked.metrics, history.metrics)
+    since = worse_since(locked, now)
     level = above_ceiling(locked.metrics, now.symbol.metrics, ratchet)
     differs = _differs(expected, locked, now.symbol, now.margins)
     refused = [*old]
@@ -184,7 +186,10 @@ def _unmeasured(name: str, was: float) -> Reason:
 
 
 def worse_since(locked: LockedSymbol, now: Watched) -> list[Reason]:
-    """(b): later gap differences above twice, later means of basis above 1.5 times the largest locked one."""
+    """(b): later gap differences above twice, later means of basis above 1.5 times the largest locked one.
+
+    Closes of another hour lie farther apart when prices move more: basis must be above in prices and beside the moves.
+    """
     last = locked.data_to.both
     if last is None:
         return []
@@ -193,14 +198,15 @@ def worse_since(locked: LockedSymbol, now: Watched) -> list[Reason]:
     gaps = [gap for gap in now.gaps if gap.session > last]
     if gaps and was.max_gap_diff is not None:
         worst = max(gaps, key=lambda gap: gap.size)
-        most = was.max_gap_diff * factor
+        most = max(was.max_gap_diff * factor, LEAST_GAP_TICKS * tick)
         if _above(worst.size, GAP_FACTOR * most + tick):
             text = (
                 f"gap difference {_number(worst.size)} at {worst.block} ({worst.session}); largest locked "
                 f"{_number(most)}, at most {_number(GAP_FACTOR * most)}"
             )
             found.append(Reason(WORSE_THAN_LOCKED, "ERROR", text, worst.size, GAP_FACTOR * most))
-    later = np.flatnonzero(now.days > np.datetime64(last))
+    larger = now.basis_to_moves > BASIS_FACTOR * (was.max_basis_to_moves or 0.0)
+    later = np.flatnonzero((now.days > np.datetime64(last)) & larger)
     if later.size and was.max_basis is not None:
         at = int(later[np.argmax(now.basis[later])])
         value, most = float(now.basis[at]), was.max_basis * factor

@@ -8,7 +8,7 @@ one factor) that the rolls or actions since account for is taken out first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -78,16 +78,21 @@ def compare(
 
     readings: the locked bars, then those of the last passed gate; of a later one the sessions after the earlier. All
     frames: columns session, contract (may be absent or null), open, high, low, close, volume, open_interest. Sessions
-    after the last reading are new, not restated. rolls_moved: our rolls that other volumes move. limit: how many
-    changes to list, at least one; `total` counts them all.
+    after the last reading are new, not restated. limit: how many changes to list, at least one; `total`
+    counts them all.
     """
     import polars as pl
 
     joined: list[pl.DataFrame] = []
     after: date | None = None
+    newest = now["session"].max()
     for reading in readings:
         until = reading["session"].max()
-        if not isinstance(until, date) or (after is not None and until <= after):
+        if not isinstance(until, date) or not isinstance(newest, date):
+            continue
+        # Data that end earlier than they did are stale; of what they still hold it is told whether it was restated.
+        until = min(until, newest)
+        if after is not None and until <= after:
             continue
         within = pl.col("session") <= until if after is None else pl.col("session").is_between(after, until, "right")
         old, new = _bars(reading.filter(within), table.symbol), _bars(now.filter(within), table.symbol)
@@ -100,10 +105,15 @@ def compare(
     changes = _changes(both, table)
     if changes.is_empty():
         return None
-    refusal = _refusal(both, table, readings, now)
-    if not refusal and rolls_moved:
-        refusal = f"other volumes move {', '.join(rolls_moved[:3])}"
-    return _restatement(table, changes, refusal, limit)
+    return _restatement(table, changes, _refusal(both, table, readings, now), limit)
+
+
+def with_moved_rolls(found: Restatement, rolls: Sequence[str]) -> Restatement:
+    """The restatement, which refuses where it moves our rolls, whatever its prices."""
+    if not rolls:
+        return found
+    refusal = f"it moves {', '.join(rolls[:3])}" + (f" and {len(rolls) - 3} more" if len(rolls) > 3 else "")
+    return replace(found, refusal=refusal, text=f"{found.text}; {refusal}")
 
 
 def _bars(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:

@@ -306,6 +306,11 @@ class Workspace:
         return self.cycle / "ops_logs"
 
     @property
+    def passes(self) -> Path:
+        """Folder of the bars that passed gates read, `<stamp>_bars.parquet`."""
+        return self.cycle / "passes"
+
+    @property
     def paper_ledger(self) -> Path:
         """The append-only live-sim ledger."""
         return self.cycle / "paper" / "ledger.jsonl"
@@ -355,12 +360,13 @@ class Workspace:
         """`continuous/<ROOT>_roll_manifest.json`."""
         return self.cycle / "continuous" / f"{_name(root)}_roll_manifest.json"
 
-    def locked_bars(self, symbol: str) -> Path:
-        """`locked/<profile>/<SYM>_bars.parquet`: the bars that the profile in force was locked on.
+    def locked_bars(self, symbol: str, series: str) -> Path:
+        """`locked/<profile>/<SYM>_<series>.parquet`: bars that the profile in force was locked on.
 
-        A folder per profile version, so that writing the next one's leaves those of the one in force alone.
+        series: `contracts`, `daily`, `adjusted` or `unadjusted`. A folder per profile version, so that writing the next
+        one's leaves those of the one in force alone.
         """
-        return self.locked_folder / f"{_name(symbol)}_bars.parquet"
+        return self.locked_folder / f"{_name(symbol)}_{series}.parquet"
 
     def vendor_folder(self, vendor: str, symbol: str, within: Path | None = None) -> Path:
         """Folder of one symbol's files of a vendor that keeps a folder per root. Raises WorkspaceError.

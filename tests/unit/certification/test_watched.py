@@ -64,7 +64,7 @@ def test_basis_means_are_of_twenty_same_contract_sessions_in_a_row() -> None:
     held, other = [0] * 25, [0] * 25
     other[3] = other[4] = 1
     overlap = overlap_of(ours, theirs, held, other)
-    days, basis = watched._basis_means(examined(), window_of(overlap))  # type: ignore[arg-type]
+    days, basis, _ = watched._basis_means(examined(), window_of(overlap))  # type: ignore[arg-type]
     # 23 sessions count, so the means end at the 20th to 23rd of them: sessions 21 to 24.
     assert (days - START).astype(int).tolist() == [21, 22, 23, 24]
     assert basis.tolist() == pytest.approx([1.0, 1.0, 1.0, (19 * 1.0 + 3.0) / 20])
@@ -75,7 +75,7 @@ def test_without_contracts_the_changes_between_rolls_count() -> None:
     steps = np.arange(25) * 0.1
     steps[10:] += 9.0
     overlap = overlap_of((100.0 + steps).tolist(), [100.0] * 25)
-    days, basis = watched._basis_means(examined(), window_of(overlap, [roll(10)]))  # type: ignore[arg-type]
+    days, basis, _ = watched._basis_means(examined(), window_of(overlap, [roll(10)]))  # type: ignore[arg-type]
     # 24 changes less the one at the roll: 23, so 4 means.
     assert (days - START).astype(int).tolist() == [21, 22, 23, 24]
     assert basis.tolist() == pytest.approx([0.1] * 4)

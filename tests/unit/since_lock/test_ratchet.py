@@ -21,7 +21,7 @@ def judge(
     *,
     expected: Decision = "WATCH",
     locked: LockedSymbol | None = None,
-    history: LockedSymbol | str | None = "as locked",
+    history: LockedSymbol | None = None,
     before: LockedSymbol | None = None,
 ) -> Judged:
     held = locked or locked_symbol()
@@ -30,9 +30,7 @@ def judge(
         assert before is not None, "no roll was to be asked for"
         return before
 
-    again = held if history == "as locked" else history
-    assert not isinstance(again, str)
-    return ratchet.judge(expected, held, now, history=again, ratchet=1.0, cut_before=cut_before)
+    return ratchet.judge(expected, held, now, history=history or held, ratchet=1.0, cut_before=cut_before)
 
 
 def codes(judged: Judged) -> list[str]:
@@ -92,6 +90,20 @@ def test_a_later_mean_of_basis_may_be_half_above_the_largest_locked_one_and_a_ti
     judged = judge(watched(locked_symbol(), basis=[(LAST, 99.0), (MARCH, mean)]))
     assert judged.passed is not refused
     assert all("2026-03-13" in reason.text for reason in judged.reasons)
+
+
+def test_basis_that_grows_with_the_moves_is_no_other_vendor() -> None:
+    # Locked at most 0.2 of the moves: 0.3 are allowed, however far apart in prices.
+    assert judge(watched(locked_symbol(), basis=[(MARCH, 99.0)], to_moves=0.3)).passed
+    assert not judge(watched(locked_symbol(), basis=[(MARCH, 99.0)], to_moves=0.31)).passed
+
+
+def test_twice_a_tick_or_two_of_gap_difference_is_noise() -> None:
+    # Nothing above 0.25 is locked; four ticks count as locked, so 2.0 and a tick are allowed.
+    held = locked_symbol(max_gap_diff=0.25)
+    for size, passed in ((2.25, True), (2.26, False)):
+        now = watched(held, gaps=[("ESH26>ESM26", MARCH, size)])
+        assert judge(now, locked=held, history=held).passed is passed
 
 
 @pytest.mark.parametrize(("drift", "refused"), [(14.6, False), (14.61, True)])
@@ -168,12 +180,6 @@ class TestRollSettling:
 
     def test_worse_locked_sessions_do_not_settle(self) -> None:
         assert not judge(self.now(MARCH), history=locked_symbol(mean_drift=9.0)).passed
-
-
-def test_before_the_locked_last_session_only_the_level_is_compared() -> None:
-    now = watched(locked_symbol(aligned_drift=15.0), gaps=[("ESH26>ESM26", MARCH, 99.0)])
-    judged = judge(now, history=None)
-    assert [reason.limit for reason in judged.reasons] == [14.6]
 
 
 def test_ratios_are_compared_at_one_price() -> None:

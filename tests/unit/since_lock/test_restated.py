@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ctl.model.run import Restatement
-from ctl.since_lock.restated import Shift, Table, compare
+from ctl.since_lock.restated import Shift, Table, compare, with_moved_rolls
 
 START = np.datetime64("2024-01-01")
 COUNT = 600
@@ -114,9 +114,9 @@ def test_opens_highs_and_lows_refuse_where_the_strategy_reads_them() -> None:
 
 def test_volume_refuses_only_where_a_roll_moves() -> None:
     new = bars().with_columns(volume=pl.when(pl.col("session") == day(590)).then(99).otherwise(pl.col("volume")))
-    assert not found(compare(PLAIN, [bars()], new)).refusal
-    made = found(compare(PLAIN, [bars()], new, rolls_moved=["ESH25>ESM25"]))
-    assert "ESH25>ESM25" in made.refusal
+    made = found(compare(PLAIN, [bars()], new))
+    assert not with_moved_rolls(made, []).refusal
+    assert "ESH25>ESM25" in with_moved_rolls(made, ["ESH25>ESM25"]).refusal
 
 
 def test_of_contracts_that_were_never_held_restatements_are_reported_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,10 @@ def test_a_workspace_and_its_paths(tmp_path: Path) -> None:
     assert found.ops_logs == tmp_path / "data/processed/cutover_v1/ops_logs"
     assert found.certificate_path("ES") == (tmp_path / "data/processed/cutover_v1/certificates/ES/ES_certificate.json")
     assert found.manifest_path("ES") == tmp_path / "data/processed/cutover_v1/continuous/ES_roll_manifest.json"
-    assert found.locked_bars("ES") == tmp_path / "data/processed/cutover_v1/locked/operating_profile_v1/ES_bars.parquet"
+    assert (
+        found.locked_bars("ES", "contracts")
+        == tmp_path / "data/processed/cutover_v1/locked/operating_profile_v1/ES_contracts.parquet"
+    )
     assert found.vendor_folder("databento", "ES") == tmp_path / "data/raw/databento/ES"
     assert found.vendors["tradestation"].path == Path("/srv/tradestation")
     assert found.relative(found.ops_logs / "x.json") == "data/processed/cutover_v1/ops_logs/x.json"
@@ -119,7 +123,7 @@ def test_all_mistakes_are_named_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "x\x00y"])
 def test_no_path_is_made_of_an_unsafe_name(tmp_path: Path, name: str) -> None:
     found = workspace(tmp_path)
-    for make in (found.certificate_path, found.manifest_path, found.locked_bars):
+    for make in (found.certificate_path, found.manifest_path, partial(found.locked_bars, series="contracts")):
         with pytest.raises(WorkspaceError, match="not a usable name"):
             make(name)
 

@@ -1,0 +1,199 @@
+"""Bars as they were read: those that a profile was locked on, and those of every passed gate since.
+
+The locked ones stand in one Parquet file per table in `locked/<version>/`; a pass adds one file, `passes/<stamp>_bars.
+parquet`, of the sessions after the locked ones, all symbols together.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ctl import digests, store
+from ctl.errors import DataError
+from ctl.model.contracts import Contract, parse_symbol, resolve_year
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.flows.inputs import SymbolInputs
+    from ctl.model.bars import SeriesMeta
+    from ctl.model.locked import LockedSymbol
+    from ctl.store import Workspace
+
+PASS_FILE: Final = re.compile(r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?_bars\.parquet")
+COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
+CANONICAL: Final = ("contracts", "daily")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """One vendor's bars of a symbol. series: `contracts`, `daily` (an equity's own), `adjusted` or `unadjusted`."""
+
+    vendor: str
+    series: str
+    frame: pl.DataFrame
+    meta: SeriesMeta
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the canonical side's."""
+        return self.series in CANONICAL
+
+
+def tables(held: SymbolInputs) -> Iterator[KeptTable]:
+    """Every table that a symbol's decision rests on: ours first, then the reference's."""
+    if held.contracts is not None:
+        yield KeptTable(held.contracts.meta.vendor, "contracts", held.contracts.frame, held.contracts.meta)
+    elif held.equity is not None:
+        yield KeptTable(held.equity.meta.vendor, "daily", held.equity.frame, held.equity.meta)
+    if held.reference is not None:
+        for name, side in (("adjusted", held.reference.adjusted), ("unadjusted", held.reference.unadjusted)):
+            if side is not None:
+                yield KeptTable(held.reference.vendor, name, side.frame, side.meta)
+
+
+def with_tables(held: SymbolInputs, frames: Mapping[str, pl.DataFrame]) -> SymbolInputs:
+    """The inputs with the frames of another reading, by series."""
+    contracts, equity, reference = held.contracts, held.equity, held.reference
+    if contracts is not None:
+        contracts = replace(contracts, frame=frames["contracts"], contracts=_contracts(frames["contracts"]))
+    if equity is not None:
+        equity = replace(equity, frame=frames["daily"])
+    if reference is not None:
+        sides = {
+            name: None if side is None else replace(side, frame=frames[name])
+            for name, side in (("adjusted", reference.adjusted), ("unadjusted", reference.unadjusted))
+        }
+        reference = replace(reference, adjusted=sides["adjusted"], unadjusted=sides["unadjusted"])
+    return replace(held, contracts=contracts, equity=equity, reference=reference, settlements=None, session_bars=None)
+
+
+def _contracts(frame: pl.DataFrame) -> tuple[Contract, ...]:
+    """The contracts of a frame, in its order, which is that of their expiry."""
+    import polars as pl
+
+    found = []
+    for name, last in frame.group_by("contract", maintain_order=True).agg(pl.col("session").max()).iter_rows():
+        parsed = parse_symbol(name)
+        if parsed is None:
+            raise DataError(f"{name} is no contract's name", expected="such as ESH26")
+        found.append(Contract(resolve_year(parsed, last), parsed.month, parsed.root))
+    return tuple(found)
+
+
+def packed(frame: pl.DataFrame) -> bytes:
+    """A table as Parquet."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def digest(frame: pl.DataFrame) -> str:
+    """sha256 of a table's bars, whatever file holds them: per column its nulls and its values, little-endian."""
+    runs = frame["contract"].fill_null("").rle().struct if "contract" in frame.columns else None
+    parts = [
+        frame["session"].to_physical().to_numpy().astype("<i4").tobytes(),
+        b"" if runs is None else runs.field("len").to_numpy().astype("<i8").tobytes(),
+        b"" if runs is None else "\n".join(runs.field("value").to_list()).encode(),
+    ]
+    for name in COLUMNS[2:]:
+        column = frame[name]
+        parts.append(column.is_null().to_numpy().tobytes() if column.null_count() else b"")
+        parts.append(column.fill_null(0).to_numpy().astype("<f8").tobytes())
+    return digests.sha256_bytes(b"".join(parts))
+
+
+class KeptBars:
+    """What a workspace kept of earlier readings, each file read at most once."""
+
+    def __init__(self, workspace: Workspace, profile: Path) -> None:
+        self._workspace = replace(workspace, profile_path=profile)
+        self._locked: dict[tuple[str, str], pl.DataFrame | None] = {}
+        self._passed: pl.DataFrame | None = None
+
+    def locked_path(self, symbol: str, series: str) -> Path:
+        """Where the locked bars of a table stand."""
+        return self._workspace.locked_bars(symbol, series)
+
+    def locked(self, symbol: str, series: str) -> pl.DataFrame | None:
+        """The bars that the profile was locked on; None where they are missing or cannot be read."""
+        import polars as pl
+
+        key = (symbol, series)
+        if key not in self._locked:
+            try:
+                self._locked[key] = pl.read_parquet(self.locked_path(symbol, series))
+            except (OSError, pl.exceptions.PolarsError):
+                self._locked[key] = None
+        return self._locked[key]
+
+    def last_passed(self, symbol: str, table: KeptTable) -> pl.DataFrame:
+        """The bars of one table at the last passed gate, sessions since the lock; empty where no gate has passed."""
+        import polars as pl
+
+        if self._passed is None:
+            newest = pass_files(self._workspace)[-1:]
+            self._passed = pl.read_parquet(newest[0]) if newest else _nothing()
+        chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
+        return self._passed.filter(chosen)
+
+
+def keep_pass(
+    workspace: Workspace, held: Mapping[str, SymbolInputs], locked: Mapping[str, LockedSymbol], instant: datetime
+) -> Path | None:
+    """Keep the bars of a passed gate, sessions after the locked ones; None where the last pass read the same.
+
+    Raises WorkspaceError where they cannot be written.
+    """
+    import polars as pl
+
+    parts = [_nothing()]
+    for symbol, inputs in held.items():
+        ends = locked[symbol].data_to
+        for table in tables(inputs):
+            after: date | None = ends.canonical if table.ours else ends.reference
+            frame = table.frame if after is None else table.frame.filter(pl.col("session") > after)
+            names = {"symbol": symbol, "vendor": table.vendor, "series": table.series}
+            parts.append(
+                frame.select(
+                    *(pl.lit(value).alias(name) for name, value in names.items()),
+                    "session",
+                    pl.col("contract").cast(pl.String) if "contract" in frame.columns else pl.lit(None, pl.String),
+                    *(pl.col(name).cast(pl.Float64) for name in COLUMNS[2:]),
+                )
+            )
+    now = pl.concat(parts)
+    newest = pass_files(workspace)[-1:]
+    if newest and pl.read_parquet(newest[0]).equals(now):
+        return None
+    stem = store.unique_stem(workspace.passes, f"{instant:%Y%m%d_%H%M%S}", ["_bars.parquet"])
+    path = workspace.passes / f"{stem}_bars.parquet"
+    store.write_atomic(path, packed(now))
+    return path
+
+
+def pass_files(workspace: Workspace) -> list[Path]:
+    """The kept passes, oldest first."""
+    folder = workspace.passes
+    if not folder.is_dir():
+        return []
+    found = [(match["stamp"], int(match["number"] or 1), path) for path in folder.iterdir()
+             if (match := PASS_FILE.fullmatch(path.name))]  # fmt: skip
+    return [path for _, _, path in sorted(found)]
+
+
+def _nothing() -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(
+        schema={
+            "symbol": pl.String, "vendor": pl.String, "series": pl.String, "session": pl.Date, "contract": pl.String,
+            **dict.fromkeys(COLUMNS[2:], pl.Float64),
+        }
+    )  # fmt: skip

@@ -1,0 +1,288 @@
+"""What has happened to the gating symbols since the lock: how far the data reach, the ratchet, restated bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ctl import stopping
+from ctl.errors import CtlError
+from ctl.flows import kept_bars, pipeline
+from ctl.flows.inputs import SymbolInputs, inputs_up_to
+from ctl.flows.kept_bars import KeptBars, KeptTable
+from ctl.flows.series import canonical_series
+from ctl.gatekeeper import SinceLock
+from ctl.model.findings import Reason
+from ctl.model.locked import DataTo
+from ctl.model.rolls import ContinuousSeries
+from ctl.since_lock import ratchet, restated, staleness
+from ctl.since_lock.restated import Shift, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ctl.flows.pipeline import Certified
+    from ctl.model.findings import Decision
+    from ctl.model.lock_file import LockedInputs, LockFile
+    from ctl.model.locked import LockedSymbol, WatchedMetrics
+    from ctl.model.run import Restatement
+    from ctl.operating_profile import OperatingProfile
+    from ctl.since_lock.ratchet import Judged
+    from ctl.since_lock.restated import Adjustment
+    from ctl.store import Workspace
+
+LOCKED_BARS_MISSING: Final = "LOCKED_BARS_MISSING"
+_DIVIDEND_WITHIN: Final = 0.005
+"""How far off the factor of a share's action may be known: what certification leaves unexplained of it."""
+
+
+def since_lock(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    lock: LockFile | None,
+    certified: Mapping[str, Certified],
+    *,
+    instant: datetime,
+    as_of: date | None,
+    kept: KeptBars | None,
+) -> SinceLock:
+    """Hold the certified symbols against the lock and what was kept of earlier readings.
+
+    as_of: the certified symbols are cut there; restated bars are then looked for only where the ratchet needs them.
+    kept: None where the lock is made of these very bars.
+    """
+    judged: dict[str, Judged] = {}
+    missing: dict[str, Reason] = {}
+    restatements: list[Restatement] = []
+    reaches: list[staleness.Reach] = []
+    for symbol, made in certified.items():
+        held = None if lock is None else lock.symbols.get(symbol)
+        reaches.append(staleness.Reach(symbol, workspace.symbol(symbol).calendar, data_to(made), held))
+        if held is None or lock is None:
+            continue
+        status = profile.symbol_settings[symbol].expected_status
+        try:
+            absent = None if kept is None else _absent(made, kept, lock.inputs[symbol])
+            if absent is not None:
+                missing[symbol] = absent
+            elif kept is not None and as_of is None:
+                restatements += restated_bars(workspace, made, held, kept)
+            if status is not None:
+                judged[symbol] = judge(made, held, status, ratchet_by=profile.ratchet, as_of=as_of, kept=kept)
+        except CtlError as error:
+            missing[symbol] = Reason(error.code, "ERROR", f"it cannot be held against the lock: {error}")
+        stopping.check()
+    now: date | datetime = as_of or instant
+    if workspace.simulated:
+        now = max((day for reach in reaches if (day := reach.data_to.newest) is not None), default=instant.date())
+    limit = None if profile.max_staleness_sessions == "none" else profile.max_staleness_sessions
+    stale = staleness.judge(reaches, now=now, limit=limit, as_of=as_of)
+    return SinceLock(judged, stale, missing, {reach.symbol: reach.data_to for reach in reaches}, tuple(restatements))
+
+
+def data_to(made: Certified) -> DataTo:
+    """How far both sides of a certified symbol reach; of contracts that make no series, their newest bar."""
+    watched = made.certificate.watched
+    reach = DataTo() if watched is None else watched.symbol.data_to
+    if reach.canonical is not None:
+        return reach
+    newest = made.inputs.bars["session"].max()
+    return replace(reach, canonical=newest if isinstance(newest, date) else None)
+
+
+# ---------------------------------------------------------------- the ratchet
+
+
+def judge(
+    made: Certified,
+    locked: LockedSymbol,
+    expected: Decision,
+    *,
+    ratchet_by: float,
+    as_of: date | None,
+    kept: KeptBars | None,
+) -> Judged:
+    """Hold one certified symbol against its lock; certified again on cut sides only where that can differ."""
+    now = made.certificate.watched
+    if now is None:
+        raise ValueError(f"the certificate of {made.inputs.symbol} was not made by a certification")
+    last, against, history = locked.data_to.both, locked, now.symbol
+    if as_of is not None and last is not None and as_of < last:
+        against = replace(locked, metrics=_locked_metrics(made, kept, as_of) or now.symbol.metrics)
+    elif now.symbol.data_to != locked.data_to:
+        cut = inputs_up_to(_plain(made.inputs), locked.last_canonical, locked.last_reference)
+        history = pipeline.watch_symbol(cut, made.terms).symbol
+
+    def cut_before(day: date) -> LockedSymbol:
+        before = inputs_up_to(_plain(made.inputs), day - timedelta(days=1))
+        return pipeline.watch_symbol(before, made.terms).symbol
+
+    return ratchet.judge(expected, against, now, history=history, ratchet=ratchet_by, cut_before=cut_before)
+
+
+def _plain(held: SymbolInputs) -> SymbolInputs:
+    """The inputs without what is told beside the decision."""
+    return replace(held, settlements=None, session_bars=None)
+
+
+def _locked_metrics(made: Certified, kept: KeptBars | None, as_of: date) -> WatchedMetrics | None:
+    """The metrics of the locked reading cut at an earlier day; None where today's reading is the same up to there."""
+    import polars as pl
+
+    frames: dict[str, pl.DataFrame] = {}
+    same = True
+    for table in kept_bars.tables(made.inputs):
+        frame = None if kept is None else kept.locked(made.inputs.symbol, table.series)
+        if frame is None:
+            return None
+        frames[table.series] = frame
+        same = same and frame.filter(pl.col("session") <= as_of).equals(table.frame, null_equal=True)
+    if same:
+        return None
+    locked = kept_bars.with_tables(made.inputs, frames)
+    return pipeline.watch_symbol(inputs_up_to(locked, as_of), made.terms).symbol.metrics
+
+
+# ---------------------------------------------------------------- restated bars
+
+
+def _absent(made: Certified, kept: KeptBars, inputs: LockedInputs) -> Reason | None:
+    """Which locked bars are missing, or are not those that were locked."""
+    symbol = made.inputs.symbol
+    for table in kept_bars.tables(made.inputs):
+        path, side = kept.locked_path(symbol, table.series), inputs.side(table.series)
+        frame = kept.locked(symbol, table.series)
+        if side is None:
+            continue
+        what = None
+        if frame is None:
+            what = "is missing or cannot be read"
+        elif kept_bars.digest(frame) != side.bars:
+            what = "is not what was locked"
+        if what is not None:
+            text = (
+                f"{path.name} {what}, so restated history cannot be told; restore it, or lock a new version (ctl lock)"
+            )
+            return Reason(LOCKED_BARS_MISSING, "ERROR", text)
+    return None
+
+
+def restated_bars(workspace: Workspace, made: Certified, locked: LockedSymbol, kept: KeptBars) -> list[Restatement]:
+    """What each vendor's past bars read otherwise than when they were locked, or at the last passed gate."""
+    symbol, found = made.inputs.symbol, []
+    for table in kept_bars.tables(made.inputs):
+        reading = kept.locked(symbol, table.series)
+        if reading is None:
+            continue
+        readings = [reading, kept.last_passed(symbol, table)]
+        restatement = restated.compare(_table(workspace, made, locked, table), readings, table.frame)
+        if restatement is None:
+            continue
+        if table.series == "contracts" and not restatement.refusal:
+            restatement = restated.with_moved_rolls(restatement, _moved_rolls(made, reading))
+        found.append(restatement)
+    return found
+
+
+def _table(workspace: Workspace, made: Certified, locked: LockedSymbol, table: KeptTable) -> Table:
+    held: pl.DataFrame | None = None
+    if table.series == "contracts" and isinstance(made.series, ContinuousSeries):
+        held = _held(made.series)
+    adjustment, shifts = _shifts(made, locked, table)
+    return Table(
+        symbol=made.inputs.symbol,
+        vendor=table.vendor,
+        series=table.series,
+        tick=made.terms.tick,
+        adjusted=adjustment,
+        shifts=shifts,
+        traded=table.ours,
+        held=held,
+    )
+
+
+def _held(series: ContinuousSeries) -> pl.DataFrame:
+    """Sessions and contracts of the bars that our series is made of, both contracts on a gap session."""
+    import polars as pl
+
+    gaps = pl.DataFrame(
+        {
+            "session": [roll.gap_session for roll in series.rolls],
+            "contract": [roll.to_contract for roll in series.rolls],
+        },
+        schema={"session": pl.Date, "contract": pl.String},
+    )
+    return pl.concat([series.frame.select("session", pl.col("contract").cast(pl.String)), gaps]).unique()
+
+
+def _shifts(made: Certified, locked: LockedSymbol, table: KeptTable) -> tuple[Adjustment | None, list[Shift]]:
+    """How an adjusted file's history moves, and by what the rolls or actions known now have moved it."""
+    held = made.inputs
+    if held.equity is not None:
+        basis = held.equity.meta.adjustment_basis if table.ours else _reference_basis(held, table)
+        return (None, []) if basis in (None, "raw") else ("ratio", _of_actions(held, table.frame, basis))
+    if table.series != "adjusted":
+        return None, []
+    metrics = locked.metrics
+    tick = made.terms.tick
+    both = held.reference is not None and held.reference.unadjusted is not None
+    within = tick if both else ratchet.GAP_FACTOR * (metrics.max_gap_diff or 0.0) + tick
+    scale = None if made.certificate.watched is None else made.certificate.watched.symbol.metrics.scale
+    last = locked.last_reference
+    rolls = [
+        Shift(roll.roll_date, roll.gap / (scale or 1.0), within / (scale or 1.0))
+        for roll in made.certificate.reference_rolls
+        if roll.gap is not None and (last is None or roll.roll_date > last)
+    ]
+    return ("difference" if scale is None else "ratio"), rolls
+
+
+def _reference_basis(held: SymbolInputs, table: KeptTable) -> str | None:
+    side = None if held.reference is None else getattr(held.reference, table.series)
+    return None if side is None else side.meta.adjustment_basis
+
+
+def _of_actions(held: SymbolInputs, frame: pl.DataFrame, basis: str) -> list[Shift]:
+    """By what each action multiplies earlier prices of a basis, as logarithms."""
+    days, closes = frame["session"].to_numpy().astype("datetime64[D]"), frame["close"].to_numpy()
+    shifts = []
+    for event in () if held.actions is None else held.actions.events:
+        size = -float(np.log(event.split_ratio))
+        before = int(np.searchsorted(days, np.datetime64(event.ex_date))) - 1
+        if basis == "total_return" and event.dividend and before >= 0:
+            size += float(np.log1p(-event.dividend / closes[before]))
+        if size:
+            shifts.append(Shift(event.ex_date, size, _DIVIDEND_WITHIN))
+    return shifts
+
+
+def _moved_rolls(made: Certified, reading: pl.DataFrame) -> list[str]:
+    """Our rolls up to the end of an earlier reading of our contracts that fall otherwise on it than now."""
+    held, series = made.inputs, made.series
+    until = reading["session"].max()
+    if held.contracts is None or held.policy is None or not isinstance(series, ContinuousSeries):
+        return []
+    then_held = kept_bars.with_tables(replace(held, reference=None), {"contracts": reading})
+    built = canonical_series(then_held, made.terms.calendar)
+    then = built.rolls if isinstance(built, ContinuousSeries) else ()
+    now = {(roll.from_contract, roll.to_contract, roll.roll_date) for roll in series.rolls}
+    newest = series.frame["session"].max()
+    if not isinstance(until, date) or not isinstance(newest, date):
+        return []
+    until = min(until, newest)
+    moved = [
+        roll
+        for roll in then
+        if roll.roll_date <= until and (roll.from_contract, roll.to_contract, roll.roll_date) not in now
+    ]
+    before = {(roll.from_contract, roll.to_contract, roll.roll_date) for roll in then}
+    came = [
+        roll
+        for roll in series.rolls
+        if roll.roll_date <= until and (roll.from_contract, roll.to_contract, roll.roll_date) not in before
+    ]
+    return list(dict.fromkeys(f"{roll.from_contract}>{roll.to_contract}" for roll in (*moved, *came)))
