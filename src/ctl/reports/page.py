@@ -160,6 +160,8 @@ def _reach(report: Report) -> str:
 def _due(report: Report) -> Iterator[tuple[str, str]]:
     run = report.run
     if run is None:
+        if report.gate is not None:
+            yield "nothing runs", "the gate refused"
         return
     placed = [] if run.orders is None else [order for order in run.orders.orders if order.status == "place"]
     yield "orders", str(len(placed))
@@ -195,7 +197,8 @@ def _board_row(item: SymbolPage) -> _BoardRow:
     if judged is None:
         word = Word("NON-GATING") if state.decision is None else item.word
         return _BoardRow(state, word, "", None, item.gauge, state.note or state.problem)
-    detail = judged.detail or "; ".join(f"{reason.code}: {reason.text}" for reason in judged.reasons[:1])
+    # Why one was refused stands above, in full.
+    detail = judged.detail if judged.passed else ", ".join(dict.fromkeys(reason.code for reason in judged.reasons))
     gate = Word("ok" if judged.passed else "MISMATCH")
     return _BoardRow(state, Word(judged.actual), judged.expected, gate, item.gauge, detail)
 

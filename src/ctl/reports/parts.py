@@ -86,6 +86,11 @@ class Gauge:
         locked = "" if self.locked is None else f", locked {number(self.locked)}"
         return f"now {number(self.now)}{locked}, at most {number(self.most)}"
 
+    @property
+    def brief(self) -> str:
+        """Now, and the limit."""
+        return f"{number(self.now)} of {number(self.most)}"
+
     def at(self, value: float) -> float:
         """In percent of the bar's width."""
         return round(100 * min(max(value / (1.15 * max(self.most, self.now, self.locked or 0.0) or 1.0), 0.0), 1.0), 2)
