@@ -10,7 +10,9 @@ import pytest
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Every file but the ledger of trials, which is what research adds to."""
+    kept = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "trials")
+    return {str(path): path.read_bytes() for path in kept}
 
 
 def by_symbol(variant):
@@ -34,8 +36,8 @@ def test_the_registered_variant_is_what_the_run_does(ctl, workspace: Path):
     )
 
 
-def test_every_combination_stands_beside_the_registered_one(ctl, filled_workspace: Path):
-    words = ["--param", "slope_threshold=6,10", "--param", "entry_grace_bars=2,4", "-w", filled_workspace]
+def test_every_combination_stands_beside_the_registered_one(ctl, workspace: Path):
+    words = ["--param", "slope_threshold=6,10", "--param", "entry_grace_bars=2,4", "-w", workspace]
     document = ctl("research", "ES", *words, "--json").document
     assert [item["overrides"] for item in document["variants"]] == [
         {},
@@ -48,12 +50,12 @@ def test_every_combination_stands_beside_the_registered_one(ctl, filled_workspac
     triggers = [by_symbol(item)["ES"]["metrics"]["trigger_count"] for item in document["variants"]]
     assert triggers[1] > triggers[0] > triggers[3]  # a lower threshold lets more through
     shown = ctl("research", "ES", *words).out
-    assert "5 variants tried, no gate asked; nothing here may be traded on" in shown
+    assert shown.startswith("RESEARCH: 5 variants, 1 symbol   no gate asked: nothing here may be traded")
     assert "simulated market" in shown
 
 
-def test_variants_that_come_to_the_same_are_tried_once(ctl, filled_workspace: Path):
-    words = ["--param", "slope_threshold=8,6,6.0", "--param", "entry_grace_bars=3", "-w", filled_workspace]
+def test_variants_that_come_to_the_same_are_tried_once(ctl, workspace: Path):
+    words = ["--param", "slope_threshold=8,6,6.0", "--param", "entry_grace_bars=3", "-w", workspace]
     document = ctl("research", "ES", *words, "--json").document
     assert [item["overrides"] for item in document["variants"]] == [
         {},  # which the threshold 8 comes to as well
@@ -62,25 +64,73 @@ def test_variants_that_come_to_the_same_are_tried_once(ctl, filled_workspace: Pa
     assert document["trials"] == 2
 
 
-def test_variants_tried_together_are_what_each_is_alone(ctl, filled_workspace: Path):
+def test_variants_tried_together_are_what_each_is_alone(ctl, workspace: Path):
     grid = ["--param", "slope_threshold=4,10", "--param", "stop_mode=2,3", "--param", "ema=9", "--timeframe", "weekly"]
-    together = ctl("research", *grid, "-w", filled_workspace, "--json").document["variants"]
+    together = ctl("research", *grid, "-w", workspace, "--json").document["variants"]
     assert len(together) == 5
     for variant in together[1:]:
         for item in variant["symbols"]:
             words = [f"{name}={value}" for name, value in variant["overrides"].items()]
             options = [word for text in words for word in ("--param", text)]
             alone = ctl(
-                "research", item["symbol"], *options, "--timeframe", "weekly", "-w", filled_workspace, "--json"
+                "research", item["symbol"], *options, "--timeframe", "weekly", "-w", workspace, "--json"
             ).document["variants"][1]
             assert by_symbol(alone)[item["symbol"]] == item
 
 
-def test_of_a_large_grid_the_best_are_shown(ctl, filled_workspace: Path):
-    words = ["--param", "slope_threshold=4,5,6,7", "--param", "min_bars_of_air=3,4,5,6,7,8", "-w", filled_workspace]
+def test_of_a_large_grid_the_best_are_shown(ctl, workspace: Path):
+    words = ["--param", "slope_threshold=4,5,6,7", "--param", "min_bars_of_air=3,4,5,6,7,8", "-w", workspace]
     shown = ctl("research", "ES", "CL", *words).out
-    assert "The 20 of the highest total R; --json or --out DIR has all 25" in shown
-    assert "25 variants tried" in shown
+    assert "the 20 of the highest total R; --json or --out DIR has all 25" in shown
+    assert shown.startswith("RESEARCH: 25 variants, 2 symbols")
+
+
+def test_what_was_tried_stays_counted_and_counts_once(ctl, workspace: Path):
+    words = ["--param", "slope_threshold=6,10", "--param", "min_bars_of_air=4,8", "-w", workspace, "--json"]
+    first = ctl("research", "ES", "CL", *words).document
+    assert first["tried_so_far"] == {"ES": 5, "CL": 5}
+    assert first["luck"]["trials"] == 5
+    assert 0.0 <= first["luck"]["pbo"] <= 1.0
+    assert first["best"] in {item["variant"] for item in first["variants"]}
+    assert ctl("research", "ES", "CL", *words).document == first
+    assert len(list((workspace / "data/processed/trials").iterdir())) == 1
+    more = ctl("research", "ES", "--param", "min_bars_of_air=5", "-w", workspace, "--json").document
+    assert more["tried_so_far"] == {"ES": 6}
+    run = ctl("run", "-w", workspace, "--json").document
+    tried = {
+        item["symbol"]: item["statistics"]["luck"]["trials"] for item in run["symbol_run_results"] if item["metrics"]
+    }
+    assert tried == {"ES": 6, "CL": 5, "PL": 1}
+    assert run["statistics"]["luck"]["trials"] == 6
+
+
+def test_variants_run_one_by_one_are_counted_and_scored_as_swept_ones(ctl, workspace: Path, monkeypatch):
+    """A strategy without a sweep: the ledger holds the same trials with the same scores."""
+    from ctl import store
+    from ctl.store import trials
+    from ctl.strategy.b1.strategy import B1
+
+    words = ["research", "ES", "PL", "--param", "slope_threshold=4,6", "-w", workspace, "--json"]
+    swept = ctl(*words).document
+    space = store.Workspace.load(workspace)
+    one = trials.read(space)
+    for path in space.trials.iterdir():
+        path.unlink()
+    monkeypatch.delattr(B1, "sweep")
+    alone = ctl(*words).document
+    assert trials.read(space).drop("score").equals(one.drop("score"))
+    assert trials.read(space)["score"].to_list() == pytest.approx(one["score"].to_list())
+    assert (alone["best"], alone["luck"]["pbo"]) == (swept["best"], None)
+    assert alone["luck"]["deflated_sharpe"] == pytest.approx(swept["luck"]["deflated_sharpe"])
+
+
+def test_a_damaged_ledger_is_an_error(ctl, workspace: Path):
+    folder = workspace / "data/processed/trials"
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 64}.parquet").write_bytes(b"nonsense")
+    ran = ctl("research", "ES", "-w", workspace)
+    assert ran.code == 1
+    assert "ledger of variants tried is damaged" in ran.err
 
 
 def test_it_goes_on_where_the_gate_refuses_and_says_which_symbol_failed(ctl, workspace: Path):
@@ -97,8 +147,8 @@ def test_it_goes_on_where_the_gate_refuses_and_says_which_symbol_failed(ctl, wor
     assert ctl("gate", "-w", workspace).code == 2
 
 
-def test_as_of_and_timeframe_reach_the_strategy(ctl, filled_workspace: Path):
-    base = ["research", "ES", "-w", filled_workspace, "--json"]
+def test_as_of_and_timeframe_reach_the_strategy(ctl, workspace: Path):
+    base = ["research", "ES", "-w", workspace, "--json"]
     full, early, weekly = (
         ctl(*base, *more).document for more in ([], ["--as-of", "2022-06-30"], ["--timeframe", "weekly"])
     )
@@ -144,13 +194,13 @@ def test_out_is_written_apart_from_the_run(ctl, workspace: Path, tmp_path: Path)
           "max_air_lookback=" + ",".join(map(str, range(20, 30)))], 64, "too many variants; found 1500"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_tried_is_one_clear_error(ctl, filled_workspace: Path, words: list[str], code: int, text: str):
-    ran = ctl("research", *words, "-w", filled_workspace)
+def test_what_cannot_be_tried_is_one_clear_error(ctl, workspace: Path, words: list[str], code: int, text: str):
+    ran = ctl("research", *words, "-w", workspace)
     assert ran.code == code
     assert text in ran.err
     assert ran.out == ""
 
 
-def test_unregistered_values_must_be_asked_for(ctl, filled_workspace: Path):
-    ran = ctl("research", "ES", "--param", "slope_threshold=99", "--unregistered", "-w", filled_workspace, "--json")
+def test_unregistered_values_must_be_asked_for(ctl, workspace: Path):
+    ran = ctl("research", "ES", "--param", "slope_threshold=99", "--unregistered", "-w", workspace, "--json")
     assert by_symbol(ran.document["variants"][1])["ES"]["metrics"]["trigger_count"] == 0

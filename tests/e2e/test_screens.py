@@ -24,7 +24,6 @@ READING: Final[dict[str, list[list[str]]]] = {
     "gate": [["gate"]],
     "plan": [["plan"]],
     "replay": [["replay", "--from", "2026-02-02", "--to", "2026-02-27"]],
-    "research": [["research", "ES", "CL", "--param", "slope_threshold=6,10"]],
     "backtest": [["backtest", REFERENCE, "--tick", "0.01", "--slippage", "0.02"]],
     "glossary": [["glossary"]],
     "usage": [
@@ -41,6 +40,7 @@ WRITING: Final[dict[str, list[list[str]]]] = {
     "certify_explain": [["certify", "ES", "--explain"]],
     "build": [["build", "CL", "PL"]],
     "run": [["run"]],
+    "research": [["research", "ES", "CL", "--param", "slope_threshold=6,10"]],
     "orders": [["orders"], ["orders", "--as-of", "2025-07-14"], ["orders", "--as-of", "2025-07-16"]],
     "paper": [["paper"], ["run"], ["paper"]],
     "lock": [["lock", "--set", "ratchet=0.5", "--reason", "a closer watch"], ["lock", "--reason", "again"], ["verify"]],

@@ -10,6 +10,7 @@ from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.plain_commands import parameters
+from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 from ctl.model.documents import document
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ctl.model.trades import Metrics, Timeframe
 
 _MOST_SHOWN: Final = 20
+_BEYOND_LUCK: Final = 0.95  # odds of skill from which a best of many is more than luck
+_OVERFIT: Final = 0.5  # odds that it is below the median where it was not chosen
 
 
 def research(
@@ -129,19 +132,44 @@ def _print(found: Research, written: Sequence[Path]) -> None:
         for position, (symbol, metrics, reason) in enumerate(figures):
             name = tried.variant.label if position == 0 else ""
             rows.append((name, symbol, *(_figures(metrics) if metrics else ("-",) * 5), reason))
-    columns = ("variant", "", "trades", "win rate", "total R", "R/trade", "max DD (R)", "")
-    output.print_table(columns, rows, right=(2, 3, 4, 5, 6))
+    on = screens.terminal()
+    many = f"{len(found.tried)} variant{'' if len(found.tried) == 1 else 's'}"
+    lines = screens.parts(
+        [
+            f"RESEARCH: {many}, {found.symbols} symbol{'' if found.symbols == 1 else 's'}",
+            "no gate asked: nothing here may be traded",
+            "simulated market" if found.simulated else "",
+        ],
+        on,
+    )
+    columns = (
+        Column("variant"), Column(""), Column("trades", right=True), Column("win", right=True, least=80),
+        Column("total R", right=True), Column("R/trade", right=True), Column("max DD", right=True, least=80),
+        Column("", least=80),
+    )  # fmt: skip
+    lines += ["", *screens.table(columns, rows, on), ""]
+    facts = {"Best": _best(found)}
     if large:
-        print(f"The {len(best)} of the highest total R; --json or --out DIR has all {len(found.tried)}")
-        errors = {item.symbol: item.error for item in found.tried[0].symbols() if item.error}
-        for symbol, error in errors.items():
-            print(f"{symbol}: {error}")
-    trials = len(found.tried)
-    print(f"Research: {trials} variant{'s' if trials > 1 else ''} tried, no gate asked; nothing here may be traded on")
-    if found.simulated:
-        print("Data: simulated market")
-    for path in written:
-        print(f"  wrote {path}")
+        facts["Shown"] = f"the {len(best)} of the highest total R; --json or --out DIR has all {len(found.tried)}"
+        facts |= {item.symbol: item.error for item in found.tried[0].symbols() if item.error}
+    facts["Variants"] = "tried so far: " + ", ".join(f"{name} {count}" for name, count in found.tried_so_far.items())
+    facts["Written"] = ", ".join(map(str, written))
+    strategy = found.tried[found.best].variant.strategy.name
+    screens.show([*lines, *screens.facts(facts, on), f"next: ctl lookahead {strategy}"], on)
+
+
+def _best(found: Research) -> str:
+    """The variant that looks best, and how much of that luck explains."""
+    tried, luck = found.tried[found.best], found.luck
+    metrics = tried.portfolio
+    if metrics is None or metrics.expectancy_r is None:
+        return "none: no trade was closed"
+    text = f"{tried.variant.label}: {metrics.expectancy_r:+.2f} on {metrics.trade_count} trades"
+    if luck.deflated_sharpe is None:
+        return f"{text}; {luck.note}"
+    odds = f"deflated Sharpe {luck.deflated_sharpe:.2f}" + ("" if luck.pbo is None else f", PBO {luck.pbo:.2f}")
+    enough = luck.deflated_sharpe < _BEYOND_LUCK or (luck.pbo or 0.0) > _OVERFIT
+    return f"{text}: {'luck is enough' if enough else 'more than luck'} ({odds})"
 
 
 def _total(tried: Ran | SweptVariant) -> float:

@@ -1,7 +1,7 @@
 """Research: strategies and parameters side by side over a workspace's symbols, gating or not.
 
 It asks no gate, reads no lock and writes nothing of the weekly run: nothing that comes out of it says that
-anything may be traded.
+anything may be traded. What was tried is added to the ledger of trials.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ from itertools import count, groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+import numpy as np
+
 from ctl import __version__, stopping, store
 from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
+from ctl.flows.run_statistics import closed_r
 from ctl.flows.series import require_root, traded_series
+from ctl.flows.trials import identity
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
+from ctl.model.documents import document
+from ctl.model.statistics import TrialLuck
 from ctl.model.trades import Timeframe
+from ctl.statistics import BLOCKS, backtest_overfitting, trial_luck
+from ctl.store import trials as ledger
 from ctl.strategy import registry
 from ctl.strategy.lookahead import Change, first_change
 
@@ -26,11 +35,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ctl.model.bars import DailySeries
-    from ctl.model.rolls import ContinuousSeries
+    from ctl.model.rolls import ContinuousSeries, RollPolicy
     from ctl.model.trades import Metrics
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
-    from ctl.strategy.bars import StrategyBars
+    from ctl.strategy.bars import Floats, StrategyBars
     from ctl.strategy.protocol import Result, Strategy, Sweeping, Swept
 
 Role = Literal["gating", "non-gating", "untracked"]
@@ -70,6 +79,8 @@ class Candidate:
     series: ContinuousSeries | DailySeries | None = None
     unadjusted: DailySeries | None = None
     calendar: str = "none"
+    policy: RollPolicy | None = None
+    choice: SeriesChoice = AS_DELIVERED
 
     def trades(self, result: Result, timeframe: Timeframe) -> list[dict[str, Any]]:
         """Documents of closed trades, with the contract and the price of each fill."""
@@ -166,12 +177,19 @@ class SweptVariant:
 
 @dataclass(frozen=True, slots=True)
 class Research:
-    """Every variant on every symbol, in the order asked."""
+    """Every variant on every symbol, in the order asked. best: the position of the one that looks best; luck: in it.
+
+    tried_so_far: variants of each symbol in the ledger of trials, these included.
+    """
 
     timeframe: Timeframe
     as_of: date | None
     simulated: bool
     tried: tuple[Ran | SweptVariant, ...]
+    symbols: int
+    best: int
+    luck: TrialLuck
+    tried_so_far: Mapping[str, int]
 
     @property
     def has_errors(self) -> bool:
@@ -188,6 +206,9 @@ class Research:
             "timeframe": self.timeframe,
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
             "trials": len(self.tried),
+            "best": self.tried[self.best].variant.label,
+            "luck": document(self.luck),
+            "tried_so_far": dict(self.tried_so_far),
             "variants": [_variant_document(item) for item in self.tried],
             "package_version": __version__,
         }
@@ -259,7 +280,113 @@ def run(
     tried: list[Ran | SweptVariant] = []
     for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
         tried += _try(tuple(group), candidates, timeframe, stress)
-    return Research(timeframe=timeframe, as_of=as_of, simulated=workspace.simulated, tried=tuple(tried))
+    usable = [item for item in candidates if item.bars is not None]
+    moments = _moments(tried, usable)
+    best, luck = _best(tried, usable, moments, timeframe)
+    return Research(
+        timeframe=timeframe,
+        as_of=as_of,
+        simulated=workspace.simulated,
+        tried=tuple(tried),
+        symbols=len(candidates),
+        best=best,
+        luck=luck,
+        tried_so_far=_record(workspace, tried, usable, moments, timeframe, instant),
+    )
+
+
+def _moments(tried: Sequence[Ran | SweptVariant], usable: Sequence[Candidate]) -> Floats:
+    """(3, variants, symbols): closed trades, the sum of their R and of its square; 0 where nothing was run."""
+    found = np.zeros((3, len(tried), len(usable)))
+    column = {item.symbol: position for position, item in enumerate(usable)}
+    together: Swept | None = None
+    stacked = found
+    for row, item in enumerate(tried):
+        if isinstance(item, Ran):
+            for candidate, result in item.results:
+                if not isinstance(result, str):
+                    r = np.array([trade.r_theoretical for trade in result.trades])
+                    found[:, row, column[candidate.symbol]] = len(r), r.sum(), (r * r).sum()
+            continue
+        swept = [each.symbol for each in item.candidates if each.bars is not None]
+        if item.swept is not together:
+            together = item.swept
+            stacked = np.array([together.moments(position) for position in range(len(swept))]).transpose(1, 2, 0)
+        found[:, row, [column[symbol] for symbol in swept]] = stacked[:, item.number]
+    return found
+
+
+def _best(
+    tried: Sequence[Ran | SweptVariant], usable: Sequence[Candidate], moments: Floats, timeframe: Timeframe
+) -> tuple[int, TrialLuck]:
+    """The variant that looks best over all symbols, by the score that overfitting is judged by, and the luck in it."""
+    counts, totals, squares = moments.sum(axis=2)
+    scores = np.divide(totals, np.sqrt(squares), out=np.zeros(len(tried)), where=squares > 0.0)
+    best = int(scores.argmax())
+    results = [result for result in _run(tried[best].variant, usable, timeframe) if not isinstance(result, str)]
+    spread = _spread(_scores(counts, totals, squares))
+    luck = trial_luck([r for _, r in closed_r(results)], len(tried), spread)
+    swept = {id(item.swept): item.swept for item in tried if isinstance(item, SweptVariant)}
+    whole = len(swept) == 1 and all(isinstance(item, SweptVariant) for item in tried)
+    if not whole or not usable:
+        return best, luck
+    sessions = [item.bars.session for item in usable if item.bars is not None]
+    first, last = min(each[0] for each in sessions), max(each[-1] for each in sessions)
+    steps = np.arange(BLOCKS) * ((last - first).astype(np.int64) + 1) // BLOCKS
+    (one,) = swept.values()
+    return best, replace(luck, pbo=backtest_overfitting(*one.by_time(first + steps)))
+
+
+def _scores(counts: Floats, totals: Floats, squares: Floats) -> Floats:
+    """Sharpe ratio times the square root of the trades; NaN where there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (squares - totals * totals / counts) / (counts - 1.0)
+        made: Floats = np.where((counts > 1.0) & (spread > 0.0), totals / np.sqrt(counts * spread), np.nan)
+    return made
+
+
+def _spread(scores: Floats) -> float | None:
+    known = scores[~np.isnan(scores)]
+    return float(known.var(ddof=1)) if len(known) > 1 else None
+
+
+def _record(
+    workspace: Workspace,
+    tried: Sequence[Ran | SweptVariant],
+    usable: Sequence[Candidate],
+    moments: Floats,
+    timeframe: Timeframe,
+    instant: datetime,
+) -> dict[str, int]:
+    """Add what was tried to the ledger of trials; variants of each symbol tried so far. Raises where it is damaged."""
+    import polars as pl
+
+    scores = _scores(*moments)
+    frames = []
+    by_terms: dict[tuple[object, str], list[str]] = {}
+    for column, item in enumerate(usable):
+        terms = item.policy, item.choice.name
+        if terms not in by_terms:
+            by_terms[terms] = [
+                identity(each.variant.strategy, each.variant.overrides, timeframe, item.policy, item.choice)
+                for each in tried
+            ]
+        frames.append(
+            pl.DataFrame(
+                {
+                    "symbol": [item.symbol] * len(tried),
+                    "trial": by_terms[terms],
+                    "label": [each.variant.label for each in tried],
+                    "source": ["research"] * len(tried),
+                    "trades": moments[0, :, column].astype(np.int64),
+                    "score": pl.Series(scores[:, column]).fill_nan(None),
+                    "first_tried": [instant.date()] * len(tried),
+                }
+            )
+        )
+    known = ledger.record(workspace, pl.concat(frames)) if frames else ledger.read(workspace)
+    found = dict(known.group_by("symbol").agg(pl.col("trial").n_unique()).iter_rows())
+    return {item.symbol: found[item.symbol] for item in usable}
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +494,16 @@ def _candidate(
             raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
         bars = strategy_bars(series, symbol, config.calendar)
         return Candidate(
-            symbol, role, bars, slippage, tick, series=series, unadjusted=held.equity, calendar=config.calendar
+            symbol,
+            role,
+            bars,
+            slippage,
+            tick,
+            series=series,
+            unadjusted=held.equity,
+            calendar=config.calendar,
+            policy=held.policy,
+            choice=held.series,
         )
     except CtlError as error:
         return Candidate(symbol, role, None, slippage, tick, str(error))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ctl.model.trades import Metrics, StressedTrades, Timeframe
-    from ctl.strategy.bars import StrategyBars
+    from ctl.strategy.bars import Floats, Sessions, StrategyBars
 
 
 class Signal(Protocol):
@@ -127,6 +127,12 @@ class Swept(Protocol):
 
     def portfolios(self, symbols: Sequence[int], stress: bool) -> Sequence[Metrics]:
         """Each variant's metrics over several symbols, as `ctl.strategy.metrics.portfolio` measures them."""
+
+    def moments(self, symbol: int) -> tuple[Floats, Floats, Floats]:
+        """Per variant the number of closed trades on a symbol, the sum of their R and of its square."""
+
+    def by_time(self, edges: Sessions) -> tuple[Floats, Floats]:
+        """(len(edges), variants): R of trades that closed on all symbols from each edge to the next, and its square."""
 
 
 class Sweeping(Strategy, Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ctl.strategy.b1.grid_kernel import MOST_CANDIDATES, TRADE, Plan, list_candi
 from ctl.strategy.b1.parameters import B1Parameters
 from ctl.strategy.b1.passes import framed, in_parts, rules_of
 from ctl.strategy.b1.rules import EVENT, Events, Rules, Symbol, new_higher, new_pullbacks
-from ctl.strategy.bars import StrategyBars
+from ctl.strategy.bars import Floats, Sessions, StrategyBars
 from ctl.strategy.metrics import SUMS, add_lines, closed_sums, metrics_of
 
 _Item = TypeVar("_Item")
@@ -49,6 +49,33 @@ class GridResult:
         listed = self.trades[0][symbol]
         chosen: Events = listed[listed["variant"] == variant]
         return chosen
+
+    def moments(self, symbol: int) -> tuple[Floats, Floats, Floats]:
+        """Per variant the number of closed trades on a symbol, the sum of their R and of its square."""
+        variant, _, r = self._closed(symbol)
+        weights = (np.ones(len(r)), r, r * r)
+        count, total, squares = (np.bincount(variant, each, minlength=len(self.variants)) for each in weights)
+        return count.astype(np.float64), total.astype(np.float64), squares.astype(np.float64)
+
+    def by_time(self, edges: Sessions) -> tuple[Floats, Floats]:
+        """(len(edges), variants): R of trades that closed on all symbols from each edge to the next, and its square."""
+        most = len(self.variants)
+        sums, squares = np.zeros(len(edges) * most), np.zeros(len(edges) * most)
+        for symbol in range(len(self.bars)):
+            variant, day, r = self._closed(symbol)
+            cell = np.maximum(np.searchsorted(edges, day, side="right") - 1, 0) * most + variant
+            sums += np.bincount(cell, r, minlength=len(sums))
+            squares += np.bincount(cell, r * r, minlength=len(sums))
+        return sums.reshape(-1, most), squares.reshape(-1, most)
+
+    def _closed(self, symbol: int) -> tuple[Any, Sessions, Floats]:
+        listed = self.trades[0][symbol]
+        closed = listed[listed["closed"]]
+        return (
+            closed["variant"].astype(np.int64),
+            self.bars[symbol].session[closed["exit_bar"]],
+            closed["r_theoretical"],
+        )
 
     def metrics(self, variant: int, symbol: int) -> Metrics:
         """What `run_batch` measures for the variant alone, to the last bit."""
