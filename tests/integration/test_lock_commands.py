@@ -69,12 +69,11 @@ def test_plan_on_what_was_locked_says_that_nothing_differs_and_changes_nothing(w
     assert document["recommendation"] == {"expected": "CONDITIONAL GO", "derived": "CONDITIONAL GO"}
     assert {item["symbol"]: item["derived"] for item in document["symbols"]} == BOARD
     assert {item["name"]: item["held"] for item in document["locks"]} == dict.fromkeys(
-        ("profile", "thresholds", "strategy"), True
+        ("profile", "thresholds", "strategy", "workspace"), True
     )
     assert all(item["files"] == item["new_sessions"] == item["restated"] == [] for item in document["inputs"])
     text = ctl("plan", "-w", workspace).out
-    assert "nothing to lock" in text
-    assert "simulated market" in text
+    assert text == "PLAN: no changes, the data derive profile v1\n"
 
 
 def test_plan_names_changed_added_and_removed_files(workspace: Path, ctl: Any) -> None:
@@ -85,7 +84,7 @@ def test_plan_names_changed_added_and_removed_files(workspace: Path, ctl: Any) -
     document = ctl("plan", "-w", workspace, "--json").document
     inputs = {item["symbol"]: item for item in document["inputs"]}
     assert inputs["CL"]["files"] == [{"name": path.name, "locked": was, "current": sha256(path)}]
-    assert (inputs["CL"]["changed"], inputs["ES"]["changed"], document["changed"]) == (True, False, True)
+    assert (inputs["CL"]["changed"], document["changed"]) == (False, False), "files are a record: they grow"
     path.rename(path.with_name("TS_CL_CUSTOM_UNADJ_1D_20180102_20260226.csv"))
     inputs = {item["symbol"]: item for item in ctl("plan", "-w", workspace, "--json").document["inputs"]}
     assert [(item["name"], item["locked"] is None, item["current"] is None) for item in inputs["CL"]["files"]] == [
@@ -148,6 +147,26 @@ def test_plan_refuses_an_invalid_profile(workspace: Path, ctl: Any) -> None:
     ran = ctl("plan", "-w", workspace)
     assert ran.code == 2
     assert "portfolio_recommendation" in ran.err
+
+
+def test_plan_shows_what_settings_would_make_and_changes_nothing(workspace: Path, ctl: Any) -> None:
+    before = tree(workspace)
+    ran = ctl("plan", "-w", workspace, "--set", "ES.series.closes=settlement", "--json")
+    assert (ran.code, tree(workspace)) == (0, before)
+    found = ran.document
+    assert (found["changed"], found["settings"]) == (True, {"ES.series.closes": "settlement"})
+    (profile,) = [row for row in found["locks"] if row["name"] == "profile"]
+    assert profile["changes"] == [{"key": "symbol_settings.ES.series.closes", "old": None, "new": "settlement"}]
+    es, cl, _ = found["symbols"]
+    assert (es["expected"], es["now"]["decision"], es["tried"]["decision"]) == ("WATCH", "WATCH", "ACCEPT")
+    assert es["tried"]["mean_drift"] < es["now"]["mean_drift"] == es["locked_drift"]
+    assert es["trades"]["changed"] > 0
+    assert (cl["now"], cl["trades"]["changed"]) == (cl["tried"], 0)
+    assert (found["restatements"], [item["changed"] for item in found["inputs"]]) == ([], [False] * 3)
+    text = ctl("plan", "-w", workspace, "--set", "ES.series.closes=settlement").out
+    assert text.startswith("PLAN: ES WATCH -> ACCEPT   portfolio stays CONDITIONAL GO")
+    assert "+ ES.series.closes   settlement" in text
+    assert "next: ctl lock --set ES.series.closes=settlement --reason TEXT" in text
 
 
 # ---------------------------------------------------------------- lock
@@ -334,7 +353,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
 
     opened, instant = store.Workspace.load(workspace), clock.now()
     planned = lock.plan(opened, {"ratchet": "0.5"}, instant=instant)
-    monkeypatch.setattr(lock, "plan", lambda found, settings, instant: planned)
+    monkeypatch.setattr(lock, "plan", lambda found, settings, **_: planned)
     monkeypatch.setattr(lock, "_require_passing", lambda *_: None)
     real, config = os.fsync, (workspace / "ctl.toml").read_bytes()
     codes: list[str] = []
@@ -356,7 +375,10 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
             codes.append(error.code)
             # the last sync is that of the folder, when ctl.toml already has its new content: then all else is there
             assert (workspace / "ctl.toml").read_bytes() == config or (workspace / V2).is_file()
-            assert ctl("verify", "-w", workspace).code == 0
+            problems = {item["code"] for item in ctl("verify", "-w", workspace, "--json").document["problems"]}
+            assert problems <= {"NOT_IN_FORCE"}, (
+                "between its entry and ctl.toml nothing runs until the lock is finished"
+            )
             (workspace / "ctl.toml").write_bytes(config)
     assert len(codes) > 15
     assert {*codes[:-1]} == {"WRITE_FAILED"}

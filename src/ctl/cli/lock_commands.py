@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
 from ctl.model.documents import document
 from ctl.model.lock import LockPlan, ProfileDifference
-from ctl.model.run import ProfileReference
+from ctl.model.run import ProfileReference, ValueChange
 
 if TYPE_CHECKING:
     from ctl.operating_profile import OperatingProfile
@@ -28,18 +28,17 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
 
     instant = clock.now()
     with output.progress("certifying"):
-        planned = lock.plan(open_workspace(workspace_path), _settings(settings), instant=instant)
+        planned = lock.plan(open_workspace(workspace_path), _settings(settings), figures=True, instant=instant)
     found = planned.document
     if json:
         output.print_json(document(found))
         return EXIT_OK
     _print_plan(found)
     if planned.refusals:
-        print(f"Cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}")
+        print(f"cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}")
     elif found.changed:
-        print(f"`ctl lock --reason TEXT` would write {found.next_profile} and put it in force")
-    else:
-        print("The profile says what the data derive: nothing to lock")
+        tried = "".join(f" --set {key}={value}" for key, value in found.settings.items())
+        print(f"next: ctl lock{tried} --reason TEXT   (writes {found.next_profile})")
     return EXIT_OK
 
 
@@ -194,24 +193,82 @@ _WIDTH: Final = 48
 
 
 def _print_plan(plan: LockPlan) -> None:
-    """Profile and data side by side; `=` where they agree."""
-    rows = [("portfolio", *_moved(plan.recommendation.expected, plan.recommendation.derived), "")]
-    for symbol in plan.symbols:
-        reasons = "; ".join(reason.text for reason in symbol.reasons)
-        rows.append((symbol.symbol, *_moved(symbol.expected, symbol.derived), reasons))
+    """Verdict, what changes key by key, the board as locked, now and with other settings, and what stays."""
+    on = screens.terminal()
+    if not plan.changed:
+        return screens.show([f"PLAN: no changes, the data derive profile v{plan.profile.version}"], on)
+    moved = [f"{item.symbol} {item.expected} -> {item.derived}" for item in plan.symbols if item.changed]
+    derived = plan.recommendation
+    portfolio = (
+        f"portfolio stays {derived.derived}"
+        if derived.expected == derived.derived
+        else f"portfolio {derived.expected} -> {derived.derived}"
+    )
+    lines = screens.parts(
+        [f"PLAN: {', '.join(moved) or 'no status changes'}", portfolio, "simulated market" if plan.simulated else ""],
+        on,
+    )
     for lock in plan.locks:
-        rows.append((lock.name, *_moved(lock.locked[:12], lock.current[:12]), lock.code or ""))
-        rows += [(f"  {item.key}", *_sides(item.old, item.new), "") for item in lock.changes]
-    rows += [(f"{item.symbol} inputs", "", "changed" if item.changed else "=", item.text) for item in plan.inputs]
-    rows += [(f"{item.symbol} history", "", "restated", item.text) for item in plan.restatements]
-    print(f"{plan.profile.path}   sha256 {plan.profile.digest[:12]}")
-    output.print_table(("", "locked", "derived now", "why"), rows)
-    if plan.simulated:
-        print("Data: simulated market")
+        where = "" if lock.name == "profile" else f"{lock.name}."
+        lines += [_change(f"{where}{item.key.removeprefix('symbol_settings.')}", item) for item in lock.changes]
+        if not (lock.held or lock.changes):
+            lines.append(f"~ {lock.name}   comments or layout alone")
+    for problem in plan.problems:
+        lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
+    for item in plan.inputs:
+        if item.changed:
+            lines += screens.wrapped(f"{item.symbol} inputs: {item.text}", on, indent="  ")
+    for restated in plan.restatements:
+        lines += screens.wrapped(restated.text, on, indent="  ")
+    lines += ["", *_plan_table(plan, on)]
+    changed = [
+        f"{item.symbol} trades changed: {item.trades.changed} of {item.trades.of}"
+        + ("" if item.trades.most_r is None else f", most {item.trades.most_r:+.2f} R (entry {item.trades.entry})")
+        for item in plan.symbols
+        if item.trades is not None and item.trades.changed
+    ]
+    same: list[str] = [lock.name for lock in plan.locks if lock.held]
+    same += [] if any(item.changed for item in plan.inputs) else ["inputs"]
+    lines += ["", *changed, f"unchanged: {', '.join(same)}"]
+    return screens.show(lines, on)
 
 
-def _moved(old: str, new: str) -> tuple[str, str]:
-    return old, "=" if old == new else new
+def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
+    columns = [screens.Column(""), screens.Column("locked"), screens.Column("now")]
+    if plan.settings:
+        columns.append(screens.Column("with --set"))
+    columns += [screens.Column("trades", least=80), screens.Column("total R", least=80)]
+    rows = []
+    for item in plan.symbols:
+        locked = _status(item.expected, item.locked_drift)
+        now = locked if item.now is None else _status(item.now.decision, item.now.mean_drift)
+        last = (
+            _status(item.derived, item.locked_drift)
+            if item.tried is None
+            else _status(item.tried.decision, item.tried.mean_drift)
+        )
+        middle = [now, last] if plan.settings else [now if item.now is not None else last]
+        cells, before = [item.symbol, locked], locked
+        for text in middle:
+            cells.append("=" if text == before else text)
+            before = text
+        both = [side for side in (item.now, item.tried) if side is not None]
+        trades = ["-" if side.trades is None else str(side.trades) for side in both]
+        total_r = ["-" if side.total_r is None else f"{side.total_r:+.2f}" for side in both]
+        cells += [" -> ".join(dict.fromkeys(column)) for column in (trades, total_r)]
+        rows.append(cells)
+    return screens.table(columns, rows, on)
+
+
+def _status(decision: str, drift: float | None) -> str:
+    return decision if drift is None else f"{decision} {drift:.2f}"
+
+
+def _change(key: str, item: ValueChange) -> str:
+    """`~ ES.series.closes   last_trade -> settlement`; `+` new, `-` gone."""
+    sign = "+" if item.old is None else "-" if item.new is None else "~"
+    old, new = _sides(item.old, item.new)
+    return f"{sign} {key}   " + (f"{old} -> {new}" if sign == "~" else new if sign == "+" else old)
 
 
 def _sides(old: Any, new: Any) -> tuple[str, str]:

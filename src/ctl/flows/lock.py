@@ -17,16 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
-from ctl.errors import GateRefused, ProfileError, UsageError, WorkspaceError
+from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import kept_bars, lock_parts, pipeline, portfolio
+from ctl.flows.backtest import run_strategy
 from ctl.flows.inputs import ReadOnce
+from ctl.flows.series import as_traded
 from ctl.gatekeeper import LockRead
 from ctl.model.lock import (
+    ChangedTrades,
     DerivedRecommendation,
     FileChange,
     InputDifference,
     Locked,
     LockPlan,
+    PlannedFigures,
     PlannedSymbol,
     RecordedEntry,
     SessionSpan,
@@ -38,6 +42,7 @@ from ctl.store import Workspace, anchors, decision_log
 from ctl.store.decision_log import Decision, LockCitation
 from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, parse
+from ctl.strategy import registry
 
 if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
@@ -85,12 +90,14 @@ class Planned:
         )
 
 
-def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, instant: datetime) -> Planned:
+def plan(
+    workspace: Workspace, settings: Mapping[str, str] | None = None, *, figures: bool = False, instant: datetime
+) -> Planned:
     """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
     settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
-    profile). A profile that has no lock yet is compared as well. Raises ProfileError where it is missing or invalid,
-    UsageError where it would be with the settings.
+    profile). figures: whether trades and R are told, too. A profile that has no lock yet is compared as well. Raises
+    ProfileError where it is missing or invalid, UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
@@ -100,10 +107,19 @@ def plan(workspace: Workspace, settings: Mapping[str, str] | None = None, *, ins
     made = portfolio.certify_gating(workspace, profile, instant=instant, files=files)
     kept = kept_bars.KeptBars(workspace, workspace.profile_path)
     decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked, kept=kept).decision
+    # What the files hold otherwise is told on the settings in force: other bars by choice are no restated history.
+    now, as_it_is = made, decision
+    if settings:
+        now = portfolio.certify_gating(workspace, in_force, instant=instant, files=files)
+        as_it_is = portfolio.gate(
+            workspace, in_force, instant=instant, certified=now, locked=locked, kept=kept
+        ).decision
     inputs = tuple(
-        _input_difference(locked.lock, symbol, made.certified.get(symbol)) for symbol in profile.gating_universe
+        _input_difference(locked.lock, symbol, now.certified.get(symbol)) for symbol in in_force.gating_universe
     )
-    document = _plan_document(workspace, decision, inputs)
+    beside = _beside(workspace, (in_force, now), (profile, made)) if figures else {}
+    document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
+    document = replace(document, restatements=as_it_is.restatements)
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
@@ -123,13 +139,84 @@ def _tried(data: bytes, profile: OperatingProfile, settings: Mapping[str, str]) 
         raise UsageError(f"--set {' '.join(f'{key}={text}' for key, text in settings.items())}: {said}") from error
 
 
-def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[InputDifference, ...]) -> LockPlan:
+_Beside = tuple[PlannedFigures | None, PlannedFigures | None, ChangedTrades | None]
+
+
+_Made = tuple[OperatingProfile, portfolio.CertifiedSymbols]
+
+
+def _beside(workspace: Workspace, before: _Made, after: _Made) -> dict[str, _Beside]:
+    """By symbol: figures on the settings in force, on those tried where they differ, and the trades that change."""
+    found: dict[str, _Beside] = {}
+    for symbol, certified in before[1].certified.items():
+        figures, trades = _figures(workspace, before[0], symbol, certified)
+        others = after[1].certified.get(symbol)
+        if after[0].sha256 == before[0].sha256 or others is None:
+            found[symbol] = figures, None, None
+            continue
+        tried, moved = _figures(workspace, after[0], symbol, others)
+        found[symbol] = figures, tried, _changed_trades(trades, moved)
+    return found
+
+
+def _figures(
+    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: portfolio.Certified
+) -> tuple[PlannedFigures, dict[date, float]]:
+    """What a symbol comes to, and the R of its closed trades by entry session."""
+    watched = certified.certificate.watched
+    drift = None if watched is None else watched.symbol.metrics.mean_drift
+    settings, decision = profile.symbol_settings[symbol], certified.certificate.decision
+    series = as_traded(certified.inputs, certified.series)
+    try:
+        if series is None:
+            raise DataError(f"no series of {symbol} to run on")
+        result = run_strategy(
+            registry.find(profile.strategy),
+            series,
+            symbol,
+            timeframe="daily",
+            slippage_per_side=settings.slippage_per_side,
+            tick=settings.tick_size,
+            calendar=workspace.symbol(symbol).calendar,
+        )
+    except CtlError:
+        return PlannedFigures(decision, drift, None, None), {}
+    trades = {trade.entry_session: trade.r_theoretical for trade in result.trades}
+    return PlannedFigures(decision, drift, len(result.trades), sum(trades.values())), trades
+
+
+def _changed_trades(before: Mapping[date, float], after: Mapping[date, float]) -> ChangedTrades:
+    moved = {
+        day: after[day] - before[day] for day in before.keys() & after.keys() if abs(after[day] - before[day]) > _SAME
+    }
+    most = max(sorted(moved), key=lambda day: abs(moved[day]), default=None)
+    changed = len(moved) + len(before.keys() ^ after.keys())
+    return ChangedTrades(changed, len(before.keys() | after.keys()), None if most is None else moved[most], most)
+
+
+_SAME: Final = 1e-9
+
+
+def _plan_document(
+    workspace: Workspace,
+    decision: GateDecision,
+    inputs: tuple[InputDifference, ...],
+    lock: LockFile | None,
+    settings: Mapping[str, str],
+    beside: Mapping[str, _Beside],
+) -> LockPlan:
+    none: _Beside = (None, None, None)
+    held = {} if lock is None else lock.symbols
     symbols = tuple(
         PlannedSymbol(
             symbol=result.symbol,
             expected=result.expected,
             derived=result.actual,
             changed=result.expected != result.actual,
+            locked_drift=held[result.symbol].metrics.mean_drift if result.symbol in held else None,
+            now=beside.get(result.symbol, none)[0],
+            tried=beside.get(result.symbol, none)[1],
+            trades=beside.get(result.symbol, none)[2],
             reasons=result.reasons,
             certificate_sha256=result.certificate_sha256,
         )
@@ -150,6 +237,8 @@ def _plan_document(workspace: Workspace, decision: GateDecision, inputs: tuple[I
         lockable=all(symbol.derived in _LOCKABLE for symbol in symbols),
         profile=decision.profile,
         next_profile=workspace.relative(free),
+        settings=settings,
+        problems=decision.problems,
         recommendation=recommendation,
         symbols=symbols,
         locks=decision.locks,

@@ -22,13 +22,47 @@ class DerivedRecommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedFigures:
+    """What one gating symbol comes to on one set of settings. trades, total_r: closed ones, null where none could run.
+
+    mean_drift in quote units.
+    """
+
+    decision: Decision
+    mean_drift: float | None
+    trades: int | None
+    total_r: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTrades:
+    """Trades that settings would make otherwise: how many of how many, and the largest difference of one in both, in R.
+
+    entry: its entry session.
+    """
+
+    changed: int
+    of: int
+    most_r: float | None
+    entry: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSymbol:
-    """One gating symbol's status as locked and as the data now derive it."""
+    """One gating symbol as locked and as the data now derive it.
+
+    derived: with the settings that are tried, if any. locked_drift: null where no lock can be used. now: on the
+    settings in force; tried: on others; both null for `ctl lock`, which does not ask.
+    """
 
     symbol: str
     expected: Decision
     derived: Decision
     changed: bool
+    locked_drift: float | None
+    now: PlannedFigures | None
+    tried: PlannedFigures | None
+    trades: ChangedTrades | None
     reasons: tuple[Reason, ...]
     certificate_sha256: str | None
 
@@ -125,7 +159,7 @@ class LockPlan:
     """`ctl plan --json`: the profile in force against what the data now derive.
 
     changed: the next version would say anything else than the profile in force, its date apart. lockable: no symbol
-    forbids it.
+    forbids it. settings: those that were tried, as typed. problems: what else refuses.
     """
 
     schema_version: Literal[1] = 1
@@ -135,6 +169,8 @@ class LockPlan:
     lockable: bool
     profile: ProfileReference
     next_profile: str
+    settings: Mapping[str, str]
+    problems: tuple[Reason, ...]
     recommendation: DerivedRecommendation
     symbols: tuple[PlannedSymbol, ...]
     locks: tuple[LockResult, ...]
