@@ -376,9 +376,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
             # the last sync is that of the folder, when ctl.toml already has its new content: then all else is there
             assert (workspace / "ctl.toml").read_bytes() == config or (workspace / V2).is_file()
             problems = {item["code"] for item in ctl("verify", "-w", workspace, "--json").document["problems"]}
-            assert problems <= {"NOT_IN_FORCE"}, (
-                "between its entry and ctl.toml nothing runs until the lock is finished"
-            )
+            assert problems <= {"NOT_IN_FORCE"}, "between entry and ctl.toml nothing runs until it is finished"
             (workspace / "ctl.toml").write_bytes(config)
     assert len(codes) > 15
     assert {*codes[:-1]} == {"WRITE_FAILED"}

@@ -160,7 +160,7 @@ def _beside(workspace: Workspace, before: _Made, after: _Made) -> dict[str, _Bes
 
 
 def _figures(
-    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: portfolio.Certified
+    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: pipeline.Certified
 ) -> tuple[PlannedFigures, dict[date, float]]:
     """What a symbol comes to, and the R of its closed trades by entry session."""
     watched = certified.certificate.watched
