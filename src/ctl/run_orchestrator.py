@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused, UsageError
-from ctl.flows import next_open, portfolio
+from ctl.flows import kept_bars, next_open, portfolio
 from ctl.flows.pipeline import Certified
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.flows.run_statistics import of_portfolio
@@ -125,9 +125,17 @@ def run(
     run = replace(run, summary=summary)
     yield run
     if options.record and not options.dry_run:
+        keep_pass(workspace, gated, instant=instant)
         if options.timeframe == "daily" and profile.strategy == registry.DEFAULT:
             next_open.settle_paper(workspace, _following(outcomes), instant=instant)
         yield replace(run, summary_path=persist(summary, all_trades(outcomes), workspace))
+
+
+def keep_pass(workspace: store.Workspace, gated: portfolio.Gated, *, instant: datetime) -> Path | None:
+    """Keep the bars since the lock that a passed gate read: the next gate holds its own against them."""
+    locked = {item.symbol: item.locked for item in gated.decision.symbol_results if item.locked is not None}
+    held = {symbol: made.inputs for symbol, made in gated.certified.items() if symbol in locked}
+    return kept_bars.keep_pass(workspace, held, locked, instant)
 
 
 # ---------------------------------------------------------------- plan

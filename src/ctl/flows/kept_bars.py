@@ -147,7 +147,9 @@ class KeptBars:
 def keep_pass(
     workspace: Workspace, held: Mapping[str, SymbolInputs], locked: Mapping[str, LockedSymbol], instant: datetime
 ) -> Path | None:
-    """Keep the bars of a passed gate, sessions after the locked ones; None where the last pass read the same.
+    """Keep the bars of a passed gate, sessions after the locked ones.
+
+    None where there are none, or the last pass read the same.
 
     Raises WorkspaceError where they cannot be written.
     """
@@ -170,7 +172,7 @@ def keep_pass(
             )
     now = pl.concat(parts)
     newest = pass_files(workspace)[-1:]
-    if newest and pl.read_parquet(newest[0]).equals(now):
+    if now.is_empty() or (newest and pl.read_parquet(newest[0]).equals(now)):
         return None
     stem = store.unique_stem(workspace.passes, f"{instant:%Y%m%d_%H%M%S}", ["_bars.parquet"])
     path = workspace.passes / f"{stem}_bars.parquet"

@@ -31,7 +31,10 @@ _STEM: Final = r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?"
 _PATTERNS: Final = {
     "run_summaries": (re.compile(_STEM + r"_portfolio_run\.json"), re.compile(_STEM + r"_trades\.parquet")),
     "ops_logs": (re.compile(_STEM + r"_ops\.json"),),
+    "passes": (re.compile(_STEM + r"_bars\.parquet"),),
 }
+# Written by the very run that asks: they say nothing about the clock.
+_OF_THE_RUN: Final = "passes"
 # What a citation looks like: the name of one of our files, or the digest of any.
 _CITATION: Final = re.compile(
     rb"\d{8}_\d{6}(?:_[1-9]\d{0,3})?_(?:portfolio_run\.json|trades\.parquet|ops\.json)|[0-9a-f]{64}"
@@ -160,7 +163,9 @@ class _Sweep:
         stamps = {
             record.stamp
             for record in records
-            if record.stamp <= self._instant and self._own.isdisjoint(file.name for file in record.files)
+            if record.folder.name != _OF_THE_RUN
+            and record.stamp <= self._instant
+            and self._own.isdisjoint(file.name for file in record.files)
         }
         chain = [self._instant, *heapq.nlargest(KEPT_OF_A_KIND, stamps)]
         for later, earlier in pairwise(chain):
