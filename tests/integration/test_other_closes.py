@@ -270,3 +270,20 @@ def test_the_explanation_names_the_cause(workspace: Path, ctl: Callable[..., Ran
     assert "Cause: the reference left the gap of PLJ23>PLN23 on 2023-03-20 (12.1)" in told
     assert "Cure:" not in told
     assert "session, settlement WATCH 8.27" in told
+
+
+def test_several_references_are_each_certified_and_the_first_decides(workspace: Path, ctl: Callable[..., Ran]) -> None:
+    alone = ctl("certify", "PL", "--json", "-w", workspace).document
+    assert alone["quorum"] is None
+    config = workspace / "ctl.toml"
+    config.write_text(
+        config.read_text().replace('reference = "tradestation"', 'references = ["tradestation", "norgate"]')
+    )
+    ran = ctl("certify", "PL", "--json", "-w", workspace)
+    found = ran.document
+    assert {**found, "quorum": None} == alone
+    told = {item["vendor"]: item["decision"] for item in found["quorum"]["references"]}
+    assert (found["quorum"]["decides"], list(told)) == ("tradestation", ["tradestation", "norgate"])
+    assert told["tradestation"] == found["decision"]
+    # The second reference rolls on the first session of the larger volume, which can come and go.
+    assert {(item["vendor"], item["what"]) for item in found["quorum"]["odd"]} <= {("norgate", "rolls")}

@@ -50,7 +50,9 @@ def watch(request: CertifyRequest) -> Watched:
 
     request.validate()
     limits_document(request.acceptance_policy)
-    examination = examine(replace(request, functional=None, run_on_recovered=None, run_on=None, alternatives={}))
+    rebuild = request.rebuild if request.acceptance_policy == "v2" else None
+    bare = replace(request, functional=None, run_on_recovered=None, run_on=None, alternatives={}, rebuild=rebuild)
+    examination = examine(bare)
     unread = NotComputed("NOT_RUN", "no limit rests on it")
     rebuilt = other_series.rebuilt(examination) if request.acceptance_policy == "v2" else unread
     return watched.watch(examination, *decide(examination, rebuilt))

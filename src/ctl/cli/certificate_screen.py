@@ -14,7 +14,7 @@ from ctl.model.certificate import Counterfactuals, JudgedSeries, ParityFigures
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
-    from ctl.model.certificate import Certificate, Component, NotComputed
+    from ctl.model.certificate import Certificate, ComparedReference, Component, NotComputed
     from ctl.model.findings import LayerReport
 
 _CAUSES: Final = {
@@ -334,9 +334,22 @@ def _what_changes(certificate: Certificate, on: Terminal) -> list[str]:
         told["In other orders:"] = f"mean drift {low} to {high} where the gap differences change places (5 to 95 %)"
     basis = certificate.layers.L0.finding("adjustment_basis")
     told["Adjusted for:"] = "" if basis is None else basis.text
+    if certificate.quorum is not None:
+        odd = "; ".join(item.text for item in certificate.quorum.odd)
+        told["Odd one out:"] = odd or f"none of ours and {counted(len(certificate.quorum.references), 'reference')}"
+        told["References:"] = "; ".join(map(_reference, certificate.quorum.references))
     if isinstance(certificate.layers.L5.values, ParityFigures):
         told["R by cause:"] = _r_by_cause(certificate.layers.L5.values)
     return screens.facts(told, on)
+
+
+def _reference(compared: ComparedReference) -> str:
+    """One of several references, and what the pair with it comes to."""
+    if compared.decision is None:
+        return f"{compared.vendor} not read: {compared.text}"
+    why = f" ({compared.text})" if compared.decision == "ERROR" else ""
+    drift = "" if compared.mean_drift is None else f" {number(compared.mean_drift)}"
+    return f"{compared.vendor} {compared.decision}{drift}{why}"
 
 
 def _r_by_cause(parity: ParityFigures) -> str:

@@ -67,10 +67,11 @@ def certify_symbol(
             remedy=f"set symbol_settings.{symbol}.asset_class",
             code="ASSET_CLASS_DIFFERS",
         )
+    decides = deciding_reference(workspace, symbol, settings)
     symbol_inputs = files.read_symbol(
         symbol,
         policy=settings.roll_policy if settings else None,
-        reference=reference or deciding_reference(workspace, symbol, settings),
+        reference=reference or decides,
         series=series or (settings.series if settings else AS_DELIVERED),
         as_of=as_of,
         with_alternatives=True,
@@ -89,7 +90,36 @@ def certify_symbol(
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
         certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
+    further = [vendor for vendor in config.references if vendor != decides] if reference is None else []
+    if further and decides is not None and config.asset_class == "future":
+        certificate = _with_quorum(certificate, files, symbol_inputs, built, terms, decides, further, as_of)
     return Certified(symbol_inputs, built, certificate, terms)
+
+
+def _with_quorum(
+    certificate: Certificate,
+    files: inputs.ReadOnce,
+    held: SymbolInputs,
+    built: ContinuousSeries | DailySeries | None,
+    terms: CertifyTerms,
+    decides: str,
+    others: Sequence[str],
+    as_of: date | None,
+) -> Certificate:
+    """The certificate beside those of the symbol's other references; one that cannot be read only says so."""
+    from ctl.certification.quorum import compare
+
+    made: dict[str, Certificate] = {decides: certificate}
+    failed: dict[str, CtlError] = {}
+    for vendor in others:
+        try:
+            other = files.read_symbol(
+                held.symbol, policy=held.policy, reference=vendor, series=held.series, as_of=as_of
+            )
+            made[vendor] = pipeline.certify_symbol(other, built, terms)
+        except CtlError as error:
+            failed[vendor] = error
+    return replace(certificate, quorum=compare(made, failed, decides))
 
 
 def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettings | None) -> str | None:

@@ -506,6 +506,44 @@ class CounterfactualsNotComputed(NotComputed):
     read_again: JudgedSeries | NotComputed
 
 
+# ---------------------------------------------------------------- several references
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedReference:
+    """One of several references: what the pair with it comes to. decision: null where it could not be read; text."""
+
+    vendor: str
+    decision: Decision | None
+    mean_drift: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OddOneOut:
+    """A side that stands alone against all others, which agree. vendor: `ours`, or a reference.
+
+    what: rolls that it alone makes otherwise, or sessions on which its adjusted close lies apart. first, last: of the
+    gap sessions or the sessions, both inclusive.
+    """
+
+    code: Literal["ODD_ONE_OUT"]
+    vendor: str
+    what: Literal["rolls", "level"]
+    first: date
+    last: date
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Every reference of the symbol compared with ours, the first of which decides; and who stands alone."""
+
+    decides: str
+    references: tuple[ComparedReference, ...]
+    odd: tuple[OddOneOut, ...]
+
+
 # ---------------------------------------------------------------- the certificate
 
 
@@ -566,6 +604,7 @@ class CertificateV1:
     roll_policy: Mapping[str, Any] | None
     pending_roll: PendingRoll | None
     equity_basis: Mapping[str, Any] | None
+    quorum: Quorum | None = None
 
 
 _PUBLISHED: Final = tuple(item.name for item in fields(CertificateV1))

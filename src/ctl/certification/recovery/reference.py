@@ -592,10 +592,11 @@ class _Recovery:
         return np.where(contract_on_day >= 0, moved, UNKNOWN).astype(np.int64)
 
     def _unknown_where_unlike(self, contract_on_day: Ints, starts: list[int], unattributed: list[int]) -> Ints:
-        """Held contracts, unknown from a step without a contract to the next roll where the closes there match none.
+        """The contracts held, but unknown from a step without a contract to the next roll where the closes there lie,
+        in the median, more than half the cap from the path's contract: by the rule of a match it is not held.
 
-        A roll shortly before the data end costs more than the sessions after it tell: the path stays on the old
-        contract, whose closes are far off. By the rule of a match it is not the contract held.
+        A roll shortly before the data end costs more than the sessions after it tell, so the path stays on the old
+        contract. Elsewhere, and where nothing was compared, the path's contract stays.
         """
         bounds = [*starts, len(contract_on_day)]
         kept = contract_on_day.copy()
