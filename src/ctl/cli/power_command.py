@@ -88,10 +88,11 @@ def markdown(report: study.PowerReport) -> str:
         "",
         "Where our own schedule explains the reference's closes at most 1 % worse than the best path, it is the",
         "recovery: a clean pair's rolls are ours, however near its contracts lie. Elsewhere, where neighbouring",
-        "contracts lie within a few ticks of each other, fingerprinting may skip one: the penalty of a switch (40 ticks)",
-        "is more than its distance adds up to until the next roll, or both close alike on several sessions. The",
-        "certificate names such stretches (`INDISTINGUISHABLE_CONTRACTS`) and says what it decides when read again: with",
-        "our rolls where the reference's closes fit them no worse ([decision 30](decisions/0030-fault-power.md)).",
+        "contracts lie within a few ticks of each other, fingerprinting may skip one: the penalty of a switch (40",
+        "ticks) is more than its distance adds up to until the next roll, or both close alike on several",
+        "sessions. The certificate names such stretches (`INDISTINGUISHABLE_CONTRACTS`) and says what it decides",
+        "when read again: with our rolls where the reference's closes fit them no worse ([decision",
+        "30](decisions/0030-fault-power.md)).",
         "",
     ]
     return "\n".join(lines)

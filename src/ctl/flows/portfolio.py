@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +30,10 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.bars import ContractBars
+    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.certificate import Certificate
     from ctl.model.locked import LockedSymbol
+    from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.store import Workspace
