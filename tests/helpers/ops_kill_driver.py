@@ -8,7 +8,6 @@ prints one JSON line per kill. Cycles run in forked children, so that the parent
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -21,6 +20,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx  # noqa: F401 - imported by a delivery, and so here once
+import stamina  # noqa: F401
 from ops_workspace import INSTANT, make_up, make_workspace
 
 from ctl import ops_notifier, stopping, store
@@ -52,8 +53,9 @@ def die_at(number: int, mode: str, by: signal.Signals = signal.SIGKILL) -> Calla
                 if mode == "half" and name == "write":
                     real(args[0], bytes(args[1])[: len(args[1]) // 2])
                 elif mode == "after":
-                    with contextlib.suppress(OSError):
-                        real(*args, **options)
+                    result = real(*args, **options)
+                    os.kill(os.getpid(), by)
+                    return result
                 os.kill(os.getpid(), by)
             return real(*args, **options)
 

@@ -119,6 +119,7 @@ def test_an_interrupted_cycle_and_a_run_of_its_own_are_told(workspace: store.Wor
     own = workspace.run_summaries / "20260304_050007_portfolio_run.json"
     summary = json.loads((workspace.root / done["summary_path"]).read_bytes())
     store.write_atomic(own, store.json_bytes(summary | {"timestamp": "2026-03-04T05:00:07Z"}))
+    store.write_atomic(workspace.run_summaries / "20260303_050007_portfolio_run.json", store.json_bytes(summary))
     for name, text in (("20260305_050007_ops.json", "{"), ("20260306_050007_ops.json", "[]")):
         (workspace.ops_logs / name).write_text(text)
     held = opened(workspace, url)

@@ -275,7 +275,9 @@ def _changed(
     workspace: Workspace, label: str, known: dict[tuple[str, str], tuple[str | None, str]]
 ) -> Iterator[RunRecord]:
     """Records of files that the registry does not hold as they are. Runs that a cycle's log cites are that cycle's."""
-    cited: set[str] = set()
+    cited = set(
+        _names(workspace.ops_logs, _KINDS[0][1])
+    )  # a cycle's summary, also where it was killed before citing it
     for kind, ending in _KINDS:
         folder = workspace.ops_logs if kind == "ops" else workspace.run_summaries
         for name in _names(folder, ending):
