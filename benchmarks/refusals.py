@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from ctl import ingest, store
+from ctl.certification.recovery.reference import recover
+from ctl.certification.recovery.schedule import reference_schedule
 from ctl.flows import pipeline, portfolio
 from ctl.flows.inputs import ReadOnce, SymbolInputs, inputs_up_to
 from ctl.flows.terms import CertifyTerms
@@ -23,13 +25,8 @@ from ctl.model.rolls import RollPolicy
 from ctl.since_lock import ratchet
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
-PAIRS: Final[dict[str, tuple[str, float, str | None]]] = {
-    "C": ("corn", 0.25, "HKNUZ"),
-    "HG": ("copper", 0.05, "HKNUZ"),
-    "HO": ("heating_oil", 0.01, None),
-    "S": ("soybean", 0.25, "FHKNX"),
-}
-"""File of the settlements, tick, months."""
+PAIRS: Final = {"C": ("corn", 0.25), "HG": ("copper", 0.05), "HO": ("heating_oil", 0.01), "S": ("soybean", 0.25)}
+"""File of the settlements, and tick."""
 WEEKS: Final = 52
 LOCK_WEEKS: Final = 104
 
@@ -90,7 +87,7 @@ def _real() -> Iterator[tuple[str, SymbolInputs, CertifyTerms]]:
     if not SHARED.is_dir():
         return
     instruments = ingest.load_instruments()
-    for root, (name, tick, months) in PAIRS.items():
+    for root, (name, tick) in PAIRS.items():
         contracts = ingest.read_contracts(
             [SHARED / "contracts" / "bloomberg_settles" / f"{name}.csv"], root, instruments=instruments,
             mapping=ingest.named_mapping("bloomberg_settles"),
@@ -99,12 +96,11 @@ def _real() -> Iterator[tuple[str, SymbolInputs, CertifyTerms]]:
             symbol=root, adjusted=None, unadjusted=SHARED / "continuous" / "quantiacs" / f"F_{root}.txt",
             instruments=instruments, mapping=ingest.named_mapping("quantiacs"),
         )  # fmt: skip
-        policy = RollPolicy(eligible_months=months, guard_sessions=None)
-        yield (
-            f"{root} (two vendors)",
-            SymbolInputs(root, root, contracts, None, reference, policy),
-            CertifyTerms(tick=tick, max_day_delta=3, quote_unit="vendor units", calendar=None),
-        )
+        terms = CertifyTerms(tick=tick, max_day_delta=3, quote_unit="vendor units", calendar=None)
+        # By our own rule these pairs are REJECT (other roll rules); on the reference's rolls they certify.
+        schedule = reference_schedule(recover(contracts, reference, tick=tick, max_day_delta=terms.max_day_delta))
+        policy = RollPolicy(kind="schedule", schedule=schedule)
+        yield f"{root} (two vendors)", SymbolInputs(root, root, contracts, None, reference, policy), terms
 
 
 if __name__ == "__main__":
