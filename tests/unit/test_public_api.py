@@ -102,6 +102,10 @@ def test_certify_gives_the_certificate_of_the_command(ctl, raw: Path, es):
     assert certificate.decision == "WATCH"
     assert json.loads(json.dumps(certificate.document)) == ran.document
     shown = certificate._repr_html_()
+    assert certificate.caption.startswith("ES: WATCH   mean drift ")
+    assert repr(certificate) == certificate.caption
+    assert certificate.causes()["mean"].to_list()[-1] == pytest.approx(certificate.mean_drift)
+    assert certificate.alternatives()["series"].to_list()[0] == "as built"
     assert "ES: WATCH" in shown
     assert "mean drift" in shown
     checks = certificate.to_polars()

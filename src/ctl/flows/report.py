@@ -111,6 +111,7 @@ def _symbol(
         result=result if isinstance(result, StrategyResult) else None,
         trades=trades,
         tick=None if certified is None else certified.certificate.tick,
+        ratchet=profile.ratchet,
         pending=pending,
         problem="" if certified is not None or judged is None else judged.detail,
     )

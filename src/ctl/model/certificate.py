@@ -661,6 +661,8 @@ class Certificate(CertificateV1, Tabular):
             parts.append(f"{self.smallest_flip.decision} without {', '.join(self.smallest_flip.units)}")
         return "   ".join(part for part in parts if part)
 
+    __repr__ = Tabular.__repr__
+
     def causes(self, most: int = 8) -> pl.DataFrame:
         """Where the drift comes from, in signed parts that add up: cause, share, mean (quote units), largest.
 

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.drawing import PATTERNS, number
-from ctl.model.run import RunSummary
+from ctl.model.run import RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
@@ -205,7 +205,7 @@ def _board_row(item: SymbolPage) -> _BoardRow:
 
 def _board_note(report: Report) -> str:
     more = len(report.symbols) - money.MOST_ROWS
-    bar = "Bar: mean drift now; tick: locked; dot: the most allowed."
+    bar = "Bar: drift now; tick: as locked; dot: the most that passes."
     return f"{bar} {more} more symbols below, better than these." if more > 0 else bar
 
 
@@ -259,6 +259,7 @@ def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
             was = old[result.symbol]
             pairs += [
                 (result.symbol, "decision", was.actual, result.actual),
+                (result.symbol, "drift", _drift_of(was), _drift_of(result)),
                 (result.symbol, "why", was.detail or "as expected", result.detail or "as expected"),
                 (
                     result.symbol,
@@ -288,6 +289,10 @@ def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
             for item in restated.changes[:20]
         ]
     return changed
+
+
+def _drift_of(result: SymbolResult) -> str:
+    return "-" if result.metrics is None else number(result.metrics.mean_drift)
 
 
 # ---------------------------------------------------------------- C: money

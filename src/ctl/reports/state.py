@@ -24,7 +24,8 @@ class SymbolState:
     """One symbol. What could not be had is None, and `problem` says why.
 
     bars: the series that is traded, columns SERIES_COLUMNS, adjusted. trades: closed ones with their contracts, columns
-    as a run's trades file. tick: None: not known. pending: a roll that is known and not yet in force, in words.
+    as a run's trades file. tick: None: not known. ratchet: how much worse than locked the drift
+    may get, None where no lock says. pending: a roll that is known and not yet in force, in words.
     """
 
     symbol: str
@@ -37,6 +38,7 @@ class SymbolState:
     result: StrategyResult | None = None
     trades: pl.DataFrame | None = None
     tick: float | None = None
+    ratchet: float | None = None
     pending: str = ""
     problem: str = ""
 

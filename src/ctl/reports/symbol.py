@@ -92,7 +92,7 @@ def symbol_page(
     candles = on_candles(state, window, trades) if state.result is not None and state.bars is not None else ()
     return SymbolPage(
         state,
-        gauge(certificate),
+        gauge(state),
         weekly_drift(certificate),
         tuple(_lines(state)),
         None if certificate is None else layers(certificate),
@@ -102,12 +102,20 @@ def symbol_page(
     )
 
 
-def gauge(certificate: Certificate | None) -> Gauge | None:
-    """The mean drift beside the limit of the acceptance."""
+def gauge(state: SymbolState) -> Gauge | None:
+    """The drift now and as locked beside the most that passes: of an ACCEPT the limit of acceptance, of a WATCH the
+    ratchet's, both aligned as the ratchet aligns them. Without a lock the mean drift beside the limit.
+    """
+    certificate, judged = state.certificate, state.judged
     if certificate is None or certificate.mean_drift is None:
         return None
-    most = certificate.acceptance.limits.get(DRIFT_LIMIT)
-    return None if most is None else Gauge(certificate.mean_drift, None, most)
+    limit = certificate.acceptance.limits.get(DRIFT_LIMIT)
+    if judged is None or judged.metrics is None or judged.locked is None:
+        return None if limit is None else Gauge(certificate.mean_drift, None, limit)
+    if judged.expected == "ACCEPT" or state.ratchet is None:
+        return None if limit is None else Gauge(certificate.mean_drift, judged.locked.metrics.mean_drift, limit)
+    now, locked = judged.metrics.aligned_drift, judged.locked.metrics.aligned_drift
+    return None if now is None or locked is None else Gauge(now, locked, (1.0 + state.ratchet) * locked)
 
 
 def weekly_drift(certificate: Certificate | None) -> Sparkline | None:
