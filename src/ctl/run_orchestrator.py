@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused, UsageError
-from ctl.flows import kept_bars, next_open, portfolio
+from ctl.flows import kept_bars, next_open, paper, portfolio
 from ctl.flows.pipeline import Certified
 from ctl.flows.portfolio import SymbolOutcome
-from ctl.flows.run_statistics import of_portfolio
+from ctl.flows.run_statistics import of_governed, of_portfolio
 from ctl.flows.trials import Trials
 from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
+from ctl.model.paper import LedgerHead
 from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, TradesFile
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
@@ -113,22 +114,23 @@ def run(
     yield run
     gate_pass = gated.decision.grant()
     plan = build_plan(profile, gated.decision, workspace.symbols, options)
+    ledger = paper.ledger_head(workspace)
     run = replace(run, plan=plan)
     yield run
     for outcome in execute(plan, gate_pass, workspace, gated.certified, profile, options, instant=instant):
         run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
         yield run
     outcomes = run.outcomes
-    summary = summarise(
-        workspace, profile.strategy, plan, gated.decision, outcomes, instant=instant, rehearsal=options.rehearsal
-    )
+    governed = _govern(workspace, profile.strategy, outcomes, ledger, instant=instant, rehearsal=options.rehearsal)
+    summary = summarise(workspace, plan, gated.decision, outcomes, governed, ledger, instant=instant)
     run = replace(run, summary=summary)
     yield run
     if options.record and not options.dry_run:
         keep_pass(workspace, gated, instant=instant)
-        if options.timeframe == "daily" and profile.strategy == registry.DEFAULT:
-            next_open.settle_paper(workspace, _following(outcomes), instant=instant)
-        yield replace(run, summary_path=persist(summary, all_trades(outcomes), workspace))
+        if options.timeframe == "daily" and governed is not None:
+            next_open.settle_paper(workspace, _following(outcomes), governed.verdicts, instant=instant)
+            summary = replace(summary, paper=paper.ledger_head(workspace))
+        yield replace(run, summary=summary, summary_path=persist(summary, all_trades(outcomes), workspace))
 
 
 def keep_pass(workspace: store.Workspace, gated: portfolio.Gated, *, instant: datetime) -> Path | None:
@@ -275,29 +277,45 @@ def _require_writable(outcome: SymbolOutcome) -> None:
 # ---------------------------------------------------------------- summarise
 
 
-def summarise(
+def _govern(
     workspace: store.Workspace,
     strategy: str,
+    outcomes: Sequence[SymbolOutcome],
+    ledger: LedgerHead | None,
+    *,
+    instant: datetime,
+    rehearsal: str,
+) -> next_open.Governed | None:
+    """The orders of the gating symbols alone: what is research takes no part of the budget. None where nothing was
+    executed, and for another strategy than the shipped one: its levels are its own.
+
+    rehearsal: why none of them may be placed; empty: they may.
+    """
+    results = [outcome.run for outcome in outcomes]
+    if strategy != registry.DEFAULT or all(result.status != "EXECUTED" for result in results):
+        return None
+    missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
+    first_live = None if ledger is None else ledger.first_session
+    made = next_open.orders(workspace, _following(outcomes), first_live=first_live, missing=missing, instant=instant)
+    return replace(made, orders=next_open.rehearsed(made.orders, rehearsal)) if rehearsal else made
+
+
+def summarise(
+    workspace: store.Workspace,
     plan: RunPlan,
     decision: GateDecision,
     outcomes: Sequence[SymbolOutcome],
+    governed: next_open.Governed | None,
+    ledger: LedgerHead | None,
     *,
     instant: datetime,
-    rehearsal: str = "",
 ) -> RunSummary:
-    """Put a run's results together; where nothing was executed there are no metrics of a portfolio and no orders.
-
-    Orders are of the gating symbols alone: what is research takes no part of the budget. Another strategy than the
-    shipped one has none: its levels are its own. rehearsal: why none of them may be placed; empty: they may.
-    """
+    """Put a run's results together; where nothing was executed there are no metrics of a portfolio."""
     results = tuple(outcome.run for outcome in outcomes)
     measured = [outcome.measured for outcome in outcomes if outcome.measured is not None]
     executed = any(result.status == "EXECUTED" for result in results)
     metrics = portfolio.metrics(outcomes) if executed else None
-    sheet, risk = None, None
-    if executed and strategy == registry.DEFAULT:
-        missing = [result.symbol for result in results if result.role == "gating" and result.status == "ERROR"]
-        sheet, risk = next_open.orders(workspace, _following(outcomes), missing=missing, instant=instant)
+    curve = None if governed is None else governed.curve
     return RunSummary(
         timestamp=instant,
         as_of=decision.as_of,
@@ -312,8 +330,11 @@ def summarise(
         symbol_run_results=results,
         portfolio=None if metrics is None else metrics.document(),
         statistics=None if metrics is None or not measured else of_portfolio(measured, metrics, Trials.read(workspace)),
-        orders=sheet if sheet is None or not rehearsal else next_open.rehearsed(sheet, rehearsal),
-        risk=risk,
+        orders=None if governed is None else governed.orders,
+        risk=None if governed is None else governed.risk,
+        governed=curve,
+        governed_statistics=None if curve is None else of_governed(curve, measured),
+        paper=ledger,
         trades=None,
         digests=decision_digests(decision),
         package_version=__version__,

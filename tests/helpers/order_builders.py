@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ctl.model.orders import Book, Market, RiskTerms, SymbolIntents
+from ctl.model.orders import Book, Brake, EntryBar, Market, RiskTerms, SymbolIntents
 from ctl.model.trades import AlignmentRate, HigherTimeframes, Metrics, OpenTrade, StrategyResult, Trade, Trigger
 from ctl.strategy.bars import StrategyBars
 from ctl.strategy.orders import next_session_intents
@@ -134,20 +134,28 @@ def result(
 
 
 def book(made: StrategyResult, close: float = 104.75, **changed: Any) -> Book:
-    """A market of 10 currency units a point, ticks of 0.25 (the slippage too); decisions close at `close`."""
-    sessions = [t.confirmation_session for t in made.triggers if t.confirmation_session is not None]
+    """A market of 10 currency units a point, ticks of 0.25 (the slippage too); decisions close at `close`. What is
+    bought is ZZH26, at the open of the trigger's entry session, of MONDAY where that is still to come.
+    """
+    bars = {
+        t.confirmation_session: EntryBar(close, t.entry_session or MONDAY, "ZZH26", close)
+        for t in made.triggers
+        if t.confirmation_session is not None
+    }
     fields: dict[str, Any] = {
         "tick": 0.25,
         "point_value": 10.0,
         "currency": "USD",
         "slippage_per_side": 0.25,
-        "closes": dict.fromkeys(sessions, close),
+        "bars": bars,
     }
     return Book(made, Market(**{**fields, **changed}))
 
 
 def terms(**changed: Any) -> RiskTerms:
-    """1 R is 1 % of 20,000, that is 200 USD: four contracts of the market above at a risk of 5 points."""
+    """1 R is 1 % of 20,000, that is 200 USD: four contracts of the market above at a risk of 5 points; of ATRs none is
+    asked for, so that stops alone count where nothing else is said.
+    """
     fields: dict[str, Any] = {
         "equity": 20_000.0,
         "currency": "USD",
@@ -156,8 +164,8 @@ def terms(**changed: Any) -> RiskTerms:
         "max_daily_loss_r": 1.5,
         "max_weekly_loss_r": 2.5,
         "max_monthly_loss_r": 3.5,
-        "drawdown_threshold_r": 10.0,
-        "drawdown_factor": 0.5,
+        "min_risk_atr_sizing": 0.0,
+        "brakes": (Brake(10.0, 0.5),),
     }
     return RiskTerms(**{**fields, **changed})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 
 from ctl import operating_profile
 from ctl.flows import inputs, paper
+from ctl.model.orders import Key, Verdict
 from ctl.model.run import PlanEntry
 from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace
@@ -18,11 +20,16 @@ def profile_of(workspace: Workspace) -> OperatingProfile:
 
 
 def settle_to(
-    workspace: Workspace, sessions: Iterable[date], *, symbols: Sequence[str] = ("ES", "CL", "PL"), days_late: int = 0
+    workspace: Workspace,
+    sessions: Iterable[date],
+    *,
+    symbols: Sequence[str] = ("ES", "CL", "PL"),
+    days_late: int = 0,
+    verdicts: Mapping[Key, Verdict] = MappingProxyType({}),
 ) -> list[int]:
     """Settle the ledger as runs on each of `sessions` would, each knowing the data up to it; the sessions added.
 
-    days_late: how many days after its session each run is made.
+    days_late: how many days after its session each run is made. verdicts: of entries; the others are all taken.
     """
     profile = profile_of(workspace)
     held = {
@@ -39,7 +46,7 @@ def settle_to(
             symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
             for symbol, item in held.items()
         }
-        added.append(paper.settle(workspace, entries, known, instant=instant))
+        added.append(paper.settle(workspace, entries, known, verdicts, instant=instant))
     return added
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+
+from ctl import clock, run_orchestrator
+from ctl.flows.portfolio import read_profile
+from ctl.model.documents import document
+from ctl.store import Workspace
+
+
+def ran_in_process(workspace: Path, as_of: str) -> run_orchestrator.Run:
+    """A run of a past date, which is not for the record."""
+    options = run_orchestrator.RunOptions(as_of=date.fromisoformat(as_of), record=False)
+    held = Workspace.load(workspace)
+    *_, done = run_orchestrator.run(held, read_profile(held), options, instant=clock.now())
+    return done
 
 
 @pytest.fixture
@@ -17,19 +31,18 @@ def orders(workspace: Path, ctl: Callable[..., Any]) -> Callable[[str], Any]:
 
 
 def test_a_confirmed_trigger_is_bought_at_the_next_open_in_the_contract_of_the_series(
-    workspace: Path, ctl: Callable[..., Any], orders: Callable[[str], Any]
+    workspace: Path, orders: Callable[[str], Any]
 ) -> None:
     ran = orders("2025-07-14")
     assert ran.code == 0
     (order,) = [item for item in ran.document["orders"]["orders"] if item["symbol"] == "PL"]
     assert (order["action"], order["contract"], order["session"]) == ("enter", "PLV25", "2025-07-15")
-    later = ctl("run", "-w", workspace, "--as-of", "2025-07-25", "--json").document
-    (platinum,) = [item for item in later["symbol_run_results"] if item["symbol"] == "PL"]
-    assert platinum["metrics"]["trade_count"] == 8
-    import polars as pl
-
-    path = workspace / later["summary_path"]
-    trades = pl.read_parquet(path.parent / json.loads(path.read_bytes())["trades"]["file"])
+    done = ran_in_process(workspace, "2025-07-25")
+    (platinum,) = [item for item in done.finished().symbol_run_results if item.symbol == "PL"]
+    assert platinum.metrics is not None
+    assert platinum.metrics["trade_count"] == 8
+    trades = run_orchestrator.all_trades(done.outcomes)
+    assert trades is not None
     bought = trades.filter((pl.col("symbol") == "PL") & (pl.col("entry_session").cast(pl.String) == "2025-07-15"))
     assert bought["stop_price"][0] == order["stop"]
     assert bought["entry_price"][0] - 0.1 >= order["no_buy_below"]
@@ -46,15 +59,21 @@ def test_an_open_position_rests_its_targets_and_a_breached_one_is_sold(orders: C
 
 
 def test_a_run_carries_the_same_orders_and_the_state_of_the_budget(
-    workspace: Path, ctl: Callable[..., Any], orders: Callable[[str], Any]
+    workspace: Path, orders: Callable[[str], Any]
 ) -> None:
     alone = orders("2025-07-16").document
-    ran = ctl("run", "-w", workspace, "--as-of", "2025-07-16", "--json").document
-    written = json.loads((workspace / ran["summary_path"]).read_bytes())
+    written = document(ran_in_process(workspace, "2025-07-16").finished())
     assert written["orders"] == alone["orders"]
     assert written["risk"] == alone["risk"]
     assert written["risk"]["currency"] == "USD"
     assert written["risk"]["curve"][-1]["total_r"] == written["risk"]["r_pnl"]["total"]
+    # The budget's curve is the backtest as sized and capped, where no session was live and nothing says since when.
+    assert written["governed"]["curve"] == written["risk"]["curve"]
+    assert written["governed"]["trade_count"] <= written["portfolio"]["trade_count"]
+    assert (
+        written["governed_statistics"]["losses_beyond_1r"]["count"]
+        < (written["statistics"]["losses_beyond_1r"]["count"])
+    )
 
 
 def test_the_table_and_the_csv_say_the_same(workspace: Path, ctl: Callable[..., Any], tmp_path: Path) -> None:
@@ -63,7 +82,7 @@ def test_the_table_and_the_csv_say_the_same(workspace: Path, ctl: Callable[..., 
     assert "2025-07-15" in ran.out  # tests/golden/orders.txt holds the words
     assert ran.err == ""  # a simulated market stands still at the end of its data
     (row,) = [item for item in csv.DictReader(target.read_text().splitlines()) if item["symbol"] == "PL"]
-    assert (row["contract"], row["side"], row["type"], row["quantity"]) == ("PLV25", "buy", "market", "7")
+    assert (row["contract"], row["side"], row["type"], row["quantity"]) == ("PLV25", "buy", "market", "5")
 
 
 def test_a_refused_gate_gives_no_orders(workspace: Path, ctl: Callable[..., Any], tmp_path: Path) -> None:
@@ -81,6 +100,7 @@ def test_without_a_risk_table_the_size_is_not_governed(workspace: Path, ctl: Cal
     text = config.read_text()
     first = text.index("# What one trade may risk")
     config.write_text(text[:first] + text[text.index("# E-mini") :])
+    assert ctl("lock", "-w", workspace, "--reason", "no budget").code == 0
     ran = ctl("orders", "-w", workspace, "--as-of", "2025-07-14", "--json")
     assert ran.document["risk"] is None
     assert ran.document["orders"]["governed"] is False
@@ -101,6 +121,7 @@ def test_in_a_market_that_goes_on_nothing_is_placed_for_an_open_that_has_passed(
     text = config.read_text()
     assert text.count("simulated = true") == 1
     config.write_text(text.replace("simulated = true", "simulated = false"))
+    assert ctl("lock", "-w", workspace, "--reason", "a real market").code == 0
     ran = ctl("orders", "-w", workspace, "--as-of", "2025-07-14", "--json").document["orders"]
     assert ran["orders"]
     assert all(item["status"] == "blocked" and "OPEN_HAS_PASSED" in item["codes"] for item in ran["orders"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from paper_replay import profile_of, settle_to
 from ctl import clock
 from ctl.errors import DataError
 from ctl.flows import paper
+from ctl.model.orders import Verdict
 from ctl.store import Workspace
 
 DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "paper_kill_driver.py"
@@ -174,3 +176,46 @@ def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[
 def test_a_weekly_timeframe_leaves_the_ledger_alone(workspace: Path, ctl: Callable[..., Any]) -> None:
     assert ctl("run", "-w", workspace, "--as-of", "2024-12-06", "--timeframe", "weekly").code == 0
     assert not Workspace.load(workspace).paper_ledger.exists()
+
+
+@pytest.mark.parametrize("fault", ["cut", "rewritten", "removed"])
+def test_a_ledger_that_a_run_has_cited_is_refused_once_it_reads_otherwise(
+    workspace: Path, ctl: Callable[..., Any], fault: str
+) -> None:
+    ran = ctl("run", "-w", workspace, "--json").document
+    path = Workspace.load(workspace).paper_ledger
+    data = path.read_bytes()
+    cited = json.loads((workspace / ran["summary_path"]).read_bytes())["paper"]
+    assert (cited["records"], cited["bytes"], cited["sha256"]) == (3, len(data), hashlib.sha256(data).hexdigest())
+    lines = data.splitlines(keepends=True)
+    if fault == "cut":
+        path.write_bytes(b"".join(lines[:-1]))
+    elif fault == "rewritten":
+        path.write_bytes(data.replace(b'"slippage_per_side":0.25', b'"slippage_per_side":0.15'))
+    else:
+        path.unlink()
+    changed = path.read_bytes() if path.exists() else None
+    for command in (("run",), ("orders",), ("paper",)):
+        refused = ctl(*command, "-w", workspace)
+        assert refused.code == 1
+        assert "is not the one that a run has cited" in refused.err
+    assert (path.read_bytes() if path.exists() else None) == changed
+    path.write_bytes(data)
+    assert ctl("paper", "-w", workspace).code == 0
+
+
+def test_what_a_sheet_refuses_is_refused_on_paper_and_explained(workspace: Path) -> None:
+    """PL's entry decided on 2025-07-14 is refused; the backtest takes every trade."""
+    held = Workspace.load(workspace)
+    settle_to(held, [date(2025, 7, 10)], symbols=("PL",))
+    key = ("PL", date(2025, 7, 11))
+    settle_to(held, [date(2025, 7, 25)], symbols=("PL",), verdicts={key: Verdict(("FIRST_NOTICE",))})
+    refused = [line["refused"] for line in records(held) if line["session"] == "2025-07-14"]
+    assert refused == [[{"trigger_session": "2025-07-11", "reason": "FIRST_NOTICE"}]]
+    assert not any(line["positions"] or line["closed"] for line in records(held))
+    report = paper.report(held, profile_of(held), instant=clock.now())
+    (only,) = report.trades
+    assert only.paper is None
+    assert only.explanation is not None
+    assert only.explanation.startswith("REFUSED: FIRST_NOTICE on 2025-07-14")
+    assert report.unexplained == 0

@@ -48,6 +48,7 @@ def settled(bars, result, tick, reread):
                 trigger.stop - carried,
                 (trigger.tp1 - carried, trigger.tp2 - carried, trigger.tp3 - carried),
                 max(tick, 0.1 * trigger.atr),
+                None,
                 live=True,
             )
             for trigger in decided.get(session, ())

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
-from ctl.cli.workspace_commands import board, open_workspace, read_profile, refused
+from ctl.cli import output, screens
+from ctl.cli.orders_screen import order_lines
+from ctl.cli.workspace_commands import open_workspace, read_profile, refused
 from ctl.errors import EXIT_ERROR, EXIT_OK, DataError
 from ctl.model.documents import document
 
@@ -74,8 +75,11 @@ def orders(
         )
         output.print_json(document(made))
     else:
-        print(board(decision, profile, workspace))
-        output.print_orders(sheet, summary.risk)
+        on = screens.terminal()
+        lines = order_lines(
+            sheet, summary.risk, on, simulated=workspace.simulated, errors=errors, csv="" if csv is None else str(csv)
+        )
+        screens.show(lines, on)
     return EXIT_ERROR if errors else EXIT_OK
 
 

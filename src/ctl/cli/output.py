@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ctl.model.bars import SeriesMeta
-    from ctl.model.orders import Order, OrderSheet, RiskState
     from ctl.model.paper import PaperReport
     from ctl.model.run import OpsLog
     from ctl.run_orchestrator import Run
@@ -158,43 +157,6 @@ def print_backtest(result: Result) -> None:
             print(f"  {trigger.status}: trigger of {found['trigger_session']}, stop {found['stop']:.6g}")
 
 
-def print_orders(sheet: OrderSheet, risk: RiskState | None) -> None:
-    """The orders for the next open, what holds beyond them, and the risk budget."""
-    print()
-    for text in sheet.alerts:
-        print(f"ALERT {text}")
-    if not sheet.orders:
-        print("Orders for the next open: none")
-    for session in sorted({order.session for order in sheet.orders}):
-        of_session = [order for order in sheet.orders if order.session == session]
-        decided = ", ".join(sorted({str(order.as_of) for order in of_session}))
-        print(f"Orders for the open of {session} (decided on the close of {decided})")
-        table = _table("symbol", "contract", "do", "quantity", "type", "price", "R", "risk each", right=(3, 5, 6, 7))
-        for order in of_session:
-            table.add_row(
-                order.symbol, order.contract, _what(order), str(order.quantity), order.type,
-                "-" if order.price is None else f"{order.price:.10g}",
-                "-" if order.r is None else f"{order.r:+.2f}",
-                "-" if order.risk_per_contract is None else f"{order.risk_per_contract:,.2f} {order.currency}",
-            )  # fmt: skip
-        _console().print(table)
-        for order in of_session:
-            print(f"  {order.symbol} {_what(order)}: {order.reason}")
-    for text in sheet.standing:
-        print(f"  {text}")
-    if risk is not None:
-        pnl = risk.r_pnl
-        print(
-            f"Risk at the close of {risk.as_of}: 1 R = {risk.r_money:,.2f} {risk.currency}"
-            + (f", reduced to {risk.r_money_next:,.2f} in a drawdown" if risk.reduced else "")
-            + f"; open {risk.r_used:.2f} R, ordered {risk.r_ordered:.2f} R; realised day {pnl.day:+.2f}, "
-            f"week {pnl.week:+.2f}, month {pnl.month:+.2f} R; drawdown {risk.drawdown_r:.2f} R; "
-            f"caps hit: {', '.join(risk.caps_hit) or 'none'}"
-        )
-    for text in sheet.notes:
-        print(f"  note: {text}")
-
-
 def print_paper(report: PaperReport) -> None:
     """Closed paper trades beside the backtest's, and what differs."""
     if not report.symbols:
@@ -227,17 +189,12 @@ def print_paper(report: PaperReport) -> None:
             f"{symbol.live} entries decided by a run on their own close"
         )
     print(f"total: paper {report.paper_r:+.2f} R, backtest {report.backtest_r:+.2f} R")
+    tail = report.losses_beyond_1r
+    worst = "" if tail.worst_r is None else f", worst {tail.worst_r:+.2f} R"
+    count = sum(item.paper is not None for item in report.trades)
+    print(f"losses beyond 1 R: {tail.count} of {count} paper trades{worst}")
     if report.simulated:
         print(SIMULATED)
-
-
-def _what(order: Order) -> str:
-    """`buy`, `sell TP1`, `roll: buy`, `blocked`: what a trader does with one row."""
-    if order.status == "blocked":
-        return "blocked"
-    if order.action == "roll":
-        return f"roll: {order.side}"
-    return f"{order.side} {order.tranche}" if order.tranche else str(order.side)
 
 
 def written_facts(summary_path: str | None, log_path: str | None = None) -> dict[str, str]:

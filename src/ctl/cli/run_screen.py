@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.cli import screens
@@ -47,6 +48,9 @@ def run_lines(summary: RunSummary, after: Mapping[str, str], on: Terminal) -> li
         rows = [(name, item.metrics or {}, item.statistics) for name, item in executed.items()]
         if summary.portfolio is not None and summary.statistics is not None:
             rows.append(("strategy", summary.portfolio, summary.statistics))
+        if summary.governed is not None and summary.governed_statistics is not None:
+            governed = {item.name: getattr(summary.governed, item.name) for item in fields(summary.governed)}
+            rows.append(("governed", governed, summary.governed_statistics))
         lines += [
             "",
             *trades_table([(name, m, s) for name, m, s in rows if s is not None], _span(executed.values()), on),

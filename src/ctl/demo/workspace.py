@@ -64,7 +64,8 @@ open_interest = "OI"
 format = "norgate"
 path = "data/raw/norgate"
 
-# What one trade may risk: 1 R is r_percent of equity. The caps, in R, refuse new entries.
+# What one trade may risk: 1 R is r_percent of equity. The caps, in R, refuse new entries; those of a position make it
+# smaller. One contract is taken to risk at least min_risk_atr_sizing ATRs, however near its stop is.
 [risk]
 equity = 1_000_000.0
 currency = "USD"
@@ -73,8 +74,19 @@ max_open_r = 4.0
 max_daily_loss_r = 2.0
 max_weekly_loss_r = 4.0
 max_monthly_loss_r = 6.0
-drawdown_threshold_r = 8.0            # from this drawdown on, 1 R of a new entry is multiplied by:
-drawdown_factor = 0.5
+min_risk_atr_sizing = 1.0
+max_contracts = 25
+max_notional = 2_000_000.0
+max_volume_share = 0.01               # of the median volume of the contract's 20 newest sessions
+
+# From these drawdowns on, counted from the first live session, 1 R of a new entry is multiplied; 0 halts.
+[[risk.brakes]]
+drawdown_r = 8.0
+factor = 0.5
+
+[[risk.brakes]]
+drawdown_r = 16.0
+factor = 0.0
 """
 
 

@@ -437,14 +437,14 @@ def configuration(made: Draft) -> bytes:
 
 
 _CAPS: Final = (
-    ("r_percent", 1.0, "1 R, the most that a trade may lose, in per cent of the equity"),
+    ("r_percent", 1.0, "1 R, what a trade is sized to lose, in per cent of the equity"),
     ("max_open_r", 4.0, "R that all open trades may lose together"),
     ("max_daily_loss_r", 2.0, "R lost in a session, after which nothing is entered"),
     ("max_weekly_loss_r", 4.0, "the same of a week"),
     ("max_monthly_loss_r", 6.0, "the same of a month"),
-    ("drawdown_threshold_r", 8.0, "R below the highest level from which on orders are smaller"),
-    ("drawdown_factor", 0.5, "how much smaller"),
+    ("min_risk_atr_sizing", 1.0, "ATRs that one contract is taken to risk at least: a stop acts on a close"),
 )
+_BRAKES: Final = ((8.0, 0.5, "orders are this much smaller"), (16.0, 0.0, "new entries are halted"))
 
 
 def _risk(made: Draft) -> list[str]:
@@ -456,6 +456,12 @@ def _risk(made: Draft) -> list[str]:
         _line("currency", max(currencies, key=currencies.count), "of the equity"),
         *(_line(name, value, comment) for name, value, comment in _CAPS),
     ]
+    for drawdown, factor, comment in _BRAKES:
+        table += [
+            "[[risk.brakes]]",
+            _line("drawdown_r", drawdown, "R below the highest level since the first live session from which on"),
+            _line("factor", factor, comment),
+        ]
     if made.equity is not None:
         return table
     return [

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from ctl import sessions
-from ctl.errors import DataError
+from ctl.errors import CtlError, DataError
 from ctl.flows import paper
 from ctl.flows.backtest import strategy_bars
-from ctl.model.orders import Book, Market, OrderSheet, RiskState, Roll, SymbolIntents
+from ctl.model.orders import (
+    Book,
+    EntryBar,
+    GovernedCurve,
+    Key,
+    Market,
+    OrderSheet,
+    RiskState,
+    Roll,
+    SymbolIntents,
+    Verdict,
+)
+from ctl.trading import risk
 from ctl.trading.orders import order_sheet
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ctl.flows.inputs import SymbolInputs
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry
     from ctl.model.trades import StrategyResult, Timeframe
-    from ctl.store import SymbolConfig, Workspace
+    from ctl.store import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +47,22 @@ class NextOpen:
     book: Book
 
 
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """The orders for the next open, the budget, and the backtest as it sized and capped it.
+
+    verdicts: of every entry up to the next open, for the paper ledger.
+    """
+
+    orders: OrderSheet
+    risk: RiskState | None
+    curve: GovernedCurve | None
+    verdicts: Mapping[Key, Verdict]
+
+
 def next_open(
+    workspace: Workspace,
     entry: PlanEntry,
-    config: SymbolConfig,
     inputs: SymbolInputs,
     series: ContinuousSeries | DailySeries,
     result: StrategyResult,
@@ -46,7 +73,7 @@ def next_open(
     from ctl.strategy.bars import weekly_bars
     from ctl.strategy.orders import next_session_intents
 
-    symbol = entry.symbol
+    symbol, config = entry.symbol, workspace.symbol(entry.symbol)
     daily = strategy_bars(series, symbol, config.calendar)
     bars = daily if timeframe == "daily" else weekly_bars(daily)
     newest = daily.session[-1].item()
@@ -60,27 +87,34 @@ def next_open(
         roll=_pending_roll(inputs, series),
         late=newest > result.last_session,
     )
+    traded = intents.contract if intents.roll is None else intents.roll.to_contract
     intents = replace(
         intents,
         terms={} if inputs.contracts is None else inputs.contracts.terms,
-        next_contract=next_contract(inputs, intents.contract if intents.roll is None else intents.roll.to_contract),
+        next_contract=next_contract(inputs, traded),
+        rolls_by=rolls_by(inputs, traded, config.calendar),
     )
-    closes = dict(zip(bars.session.tolist(), bars.close.tolist(), strict=True))
-    confirmed = [t.confirmation_session for t in result.triggers if t.confirmation_session is not None]
+    with_volume = workspace.risk is not None and workspace.risk.caps_of(symbol).max_volume_share is not None
     market = Market(
         tick=entry.tick,
         point_value=config.point_value,
         currency=config.currency,
         slippage_per_side=entry.slippage_per_side,
-        closes={session: closes[session] for session in confirmed},
+        bars=_entry_bars(result, inputs, series, intents, with_volume=with_volume),
     )
-    return NextOpen(entry, inputs, intents, Book(result, market))
+    return NextOpen(entry, inputs, intents, Book(result, market, intents.terms))
 
 
 def orders(
-    workspace: Workspace, following: Sequence[NextOpen], *, missing: Sequence[str], instant: datetime
-) -> tuple[OrderSheet, RiskState | None]:
-    """The orders for the next open, and the risk budget. missing: gating symbols that could not be run.
+    workspace: Workspace,
+    following: Sequence[NextOpen],
+    *,
+    first_live: date | None,
+    missing: Sequence[str],
+    instant: datetime,
+) -> Governed:
+    """The orders for the next open, and the risk budget. first_live: of the paper ledger, None before its first
+    session. missing: gating symbols that could not be run.
 
     An open that has passed at `instant` is known as such; a simulated market stands still at the end of its data.
     """
@@ -93,7 +127,13 @@ def orders(
         )
         for item in following
     ]
-    return order_sheet(intents, books, workspace.risk, missing=missing)
+    terms = workspace.risk
+    made = order_sheet(intents, books, terms, first_live=first_live, missing=missing)
+    curve = None
+    if terms is not None and books:
+        whole = risk.replay(replace(terms, since=None), books, first_live=terms.since or first_live)
+        curve = risk.governed(whole, max(book.result.last_session for book in books.values()))
+    return Governed(made.sheet, made.state, curve, made.verdicts)
 
 
 def rehearsed(sheet: OrderSheet, why: str) -> OrderSheet:
@@ -105,10 +145,86 @@ def rehearsed(sheet: OrderSheet, why: str) -> OrderSheet:
     return replace(sheet, orders=blocked, alerts=(f"REHEARSAL: made {why}; nothing here may be placed", *sheet.alerts))
 
 
-def settle_paper(workspace: Workspace, following: Sequence[NextOpen], *, instant: datetime) -> int:
+def settle_paper(
+    workspace: Workspace, following: Sequence[NextOpen], verdicts: Mapping[Key, Verdict], *, instant: datetime
+) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
     read = {item.entry.symbol: item.inputs for item in following}
-    return paper.settle(workspace, [item.entry for item in following], read, instant=instant)
+    return paper.settle(workspace, [item.entry for item in following], read, verdicts, instant=instant)
+
+
+def _entry_bars(
+    result: StrategyResult,
+    inputs: SymbolInputs,
+    series: ContinuousSeries | DailySeries,
+    intents: SymbolIntents,
+    *,
+    with_volume: bool,
+) -> dict[date, EntryBar]:
+    """The bar of every session that confirmed an entry, with what is bought at the open after it."""
+    import numpy as np
+
+    frame = series.frame
+    days = frame["session"].to_numpy()
+    closes, carried = frame["close"].to_numpy(), frame["adjustment"].to_numpy()
+    traded = intents.contract if intents.roll is None else intents.roll.to_contract
+    made: dict[date, EntryBar] = {}
+    for trigger in result.triggers:
+        day = trigger.confirmation_session
+        if day is None:
+            continue
+        at = int(np.searchsorted(days, np.datetime64(day, "D"), side="right")) - 1
+        close = float(closes[at])
+        if at + 1 < len(days):
+            contract, session, price = (
+                frame["contract"][at + 1],
+                frame["session"][at + 1],
+                close - float(carried[at + 1]),
+            )
+        else:
+            contract, session, price = traded, intents.session, close + intents.shift
+        made[day] = EntryBar(close, session, result.symbol if contract is None else str(contract), price)
+    if not with_volume:
+        return made
+    volumes = _median_volumes(inputs.bars, {day: bar.contract for day, bar in made.items()})
+    return {day: replace(bar, volume=volumes[day]) for day, bar in made.items()}
+
+
+def _median_volumes(bars: pl.DataFrame, contracts: Mapping[date, str]) -> dict[date, float | None]:
+    """Day -> median volume of its contract's 20 newest sessions up to the day; None where none has a volume."""
+    import polars as pl
+
+    held = bars if "contract" in bars.columns else bars.with_columns(contract=pl.lit(None, dtype=pl.String))
+    if held["contract"].null_count() < held.height:
+        held = held.filter(pl.col("contract").is_in(list(set(contracts.values()))))
+    traded = held.select("session", "contract", "volume").drop_nulls("volume").sort("session")
+    by_contract = {key[0]: part for key, part in traded.partition_by("contract", as_dict=True).items()}
+    made: dict[date, float | None] = {}
+    for day, contract in contracts.items():
+        part = by_contract.get(contract, by_contract.get(None))
+        newest = None if part is None else part.filter(pl.col("session") <= day)["volume"].tail(_VOLUME_SESSIONS)
+        median = None if newest is None else newest.median()
+        made[day] = float(median) if isinstance(median, int | float) else None
+    return made
+
+
+_VOLUME_SESSIONS = 20
+
+
+def rolls_by(inputs: SymbolInputs, name: str, calendar: str) -> date | None:
+    """The session from which the contract after `name` is held at the latest; None where nothing says so."""
+    if inputs.contracts is None or inputs.policy is None or inputs.policy.guard_sessions is None:
+        return None
+    terms = inputs.contracts.terms.get(name)
+    day = None if terms is None else terms.end
+    if day is None:
+        return None
+    try:
+        for _ in range(inputs.policy.guard_sessions):
+            day = sessions.previous_session(calendar, day)
+    except CtlError:  # a calendar that does not reach there: the day is unknown, which is no fault of the run
+        return None
+    return day
 
 
 def next_contract(inputs: SymbolInputs, name: str) -> str | None:

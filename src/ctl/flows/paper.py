@@ -8,22 +8,35 @@ decided it on its own close, while its order could still be placed (`live`), or 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ctl import digests, store, strict_files
 from ctl import sessions as exchange
-from ctl import store
 from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.backtest import backtest
 from ctl.flows.series import traded_series
-from ctl.model.paper import LedgerRecord, PaperComparison, PaperEntry, PaperReport, PaperSymbol
+from ctl.model.orders import Key, Verdict
+from ctl.model.paper import (
+    LedgerHead,
+    LedgerRecord,
+    PaperComparison,
+    PaperEntry,
+    PaperReport,
+    PaperSymbol,
+    RefusedEntry,
+)
+from ctl.statistics import losses_beyond_one_r
 from ctl.store.files import remove_temporaries
 from ctl.trading import paper
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ctl.flows.inputs import SymbolInputs
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
@@ -32,20 +45,85 @@ if TYPE_CHECKING:
     from ctl.store import Workspace
 
 
+def ledger_head(workspace: Workspace) -> LedgerHead | None:
+    """The paper ledger as a summary cites it; None before its first session.
+
+    Raises DataError (LEDGER_CONTRADICTED) where the newest summary that cites it cites other bytes at its beginning:
+    it was cut, rewritten or removed since; and for a damaged ledger.
+    """
+    path = workspace.paper_ledger
+    data = _bytes(path)
+    cited = _cited(workspace)
+    if cited is not None and digests.sha256_bytes(data[: cited.bytes]) != cited.sha256:
+        found = data.count(b"\n")
+        raise DataError(
+            "the paper ledger is not the one that a run has cited",
+            where=workspace.relative(path),
+            found=f"{found} records that do not begin with those" if data else "no ledger",
+            expected=f"{cited.records} records of sha256 {cited.sha256[:12]}, as {cited.summary} says",
+            remedy="restore the file from a backup; to begin a new ledger, move the run summaries away with it",
+            code="LEDGER_CONTRADICTED",
+        )
+    return paper.head(data, workspace.relative(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cited:
+    """What a run summary says of the ledger's beginning."""
+
+    summary: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+_LARGEST: Final = 1 << 32
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return strict_files.read_bytes(path, most=_LARGEST)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise DataError("cannot be read", where=str(path), found=error.strerror, code="PAPER_LEDGER_DAMAGED") from error
+
+
+def _cited(workspace: Workspace) -> _Cited | None:
+    """What the newest run summary that cites a ledger says. One that cannot be read says nothing."""
+    for path in sorted(workspace.run_summaries.glob("*.json"), reverse=True):
+        try:
+            said = json.loads(strict_files.read_bytes(path, most=_LARGEST))["paper"]
+            return _Cited(workspace.relative(path), int(said["records"]), int(said["bytes"]), str(said["sha256"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    return None
+
+
 def settle(
-    workspace: Workspace, entries: Sequence[PlanEntry], read: Mapping[str, SymbolInputs], *, instant: datetime
+    workspace: Workspace,
+    entries: Sequence[PlanEntry],
+    read: Mapping[str, SymbolInputs],
+    verdicts: Mapping[Key, Verdict],
+    *,
+    instant: datetime,
 ) -> int:
     """Settle every session that has come since the ledger's last, and note what each close decided.
 
-    entries: the symbols that were run, with their costs; read: what was read of each; instant: of the run. Returns the
-    number of sessions added; 0 leaves the file alone. The first session of a symbol is the last one that the data hold.
+    entries: the symbols that were run, with their costs; read: what was read of each; verdicts: what the order sheets
+    and the budget say of every entry, which paper follows; instant: of the run. Returns the number of sessions added; 0
+    leaves the file alone. The first session of a symbol is the last one that the data hold.
     Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
     the ledger as it was, where it cannot be written.
     """
     path = workspace.paper_ledger
-    data = path.read_bytes() if path.is_file() else b""
+    data = _bytes(path)
     ledger = paper.read(data, workspace.relative(path))
-    added = [record for entry in entries for record in _records(workspace, entry, read[entry.symbol], ledger, instant)]
+    added = [
+        record
+        for entry in entries
+        for record in _records(workspace, entry, read[entry.symbol], ledger, verdicts, instant)
+    ]
     if added:
         remove_temporaries(path.parent)
         store.write_atomic(path, data + paper.lines(added))
@@ -53,7 +131,12 @@ def settle(
 
 
 def _records(
-    workspace: Workspace, entry: PlanEntry, whole: SymbolInputs, ledger: paper.Ledger, instant: datetime
+    workspace: Workspace,
+    entry: PlanEntry,
+    whole: SymbolInputs,
+    ledger: paper.Ledger,
+    verdicts: Mapping[Key, Verdict],
+    instant: datetime,
 ) -> Iterator[LedgerRecord]:
     calendar = workspace.symbol(entry.symbol).calendar
     newest = _series(whole, calendar)
@@ -66,30 +149,36 @@ def _records(
     for session in coming:
         series = newest if session == sessions[-1] else _series(inputs.inputs_up_to(canonical, session), calendar)
         bar = _bar(series, entry.symbol, session)
-        decided = _decided(series, entry, calendar, live=timely and session == sessions[-1])
+        decided = _decided(series, entry, calendar, verdicts, live=timely and session == sessions[-1])
         record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
         state = paper.state_after(record)
         yield record
 
 
 def _decided(
-    series: ContinuousSeries | DailySeries, entry: PlanEntry, calendar: str, *, live: bool
-) -> list[PaperEntry]:
-    """The entries that the close of the series' last session decides."""
+    series: ContinuousSeries | DailySeries,
+    entry: PlanEntry,
+    calendar: str,
+    verdicts: Mapping[Key, Verdict],
+    *,
+    live: bool,
+) -> list[PaperEntry | RefusedEntry]:
+    """What the close of the series' last session decides: entries, and those that no order was placed for."""
     result = backtest(
         series, entry.symbol, slippage_per_side=entry.slippage_per_side, tick=entry.tick, calendar=calendar
     )
-    return [
-        PaperEntry(
-            trigger.trigger_session,
-            trigger.stop,
-            (trigger.tp1, trigger.tp2, trigger.tp3),
-            max(entry.tick, float(result.parameters["min_risk_atr"]) * trigger.atr),
-            live,
-        )
-        for trigger in result.triggers
-        if trigger.status == "awaiting_entry"
-    ]
+    made: list[PaperEntry | RefusedEntry] = []
+    for trigger in result.triggers:
+        if trigger.status != "awaiting_entry":
+            continue
+        verdict = verdicts.get((entry.symbol, trigger.trigger_session), Verdict())
+        if verdict.codes:
+            made.append(RefusedEntry(trigger.trigger_session, verdict.codes[0]))
+            continue
+        smallest = max(entry.tick, float(result.parameters["min_risk_atr"]) * trigger.atr)
+        levels = (trigger.tp1, trigger.tp2, trigger.tp3)
+        made.append(PaperEntry(trigger.trigger_session, trigger.stop, levels, smallest, verdict.largest, live))
+    return made
 
 
 def _series(of_symbol: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:
@@ -154,8 +243,9 @@ def histories(series: ContinuousSeries | DailySeries, sessions: Sequence[date]) 
 
 def report(workspace: Workspace, profile: OperatingProfile, *, instant: datetime) -> PaperReport:
     """Every symbol of the ledger, and its closed trades beside the backtest on today's data and profile."""
+    head = ledger_head(workspace)
     path = workspace.paper_ledger
-    ledger = paper.read(path.read_bytes() if path.is_file() else b"", workspace.relative(path))
+    ledger = paper.read(_bytes(path), workspace.relative(path))
     symbols: list[PaperSymbol] = []
     trades: list[PaperComparison] = []
     for symbol, records in sorted(ledger.records.items()):
@@ -170,6 +260,8 @@ def report(workspace: Workspace, profile: OperatingProfile, *, instant: datetime
         trades=tuple(trades),
         paper_r=sum((item.paper_r for item in symbols), 0.0),
         backtest_r=sum((item.backtest_r for item in symbols), 0.0),
+        losses_beyond_1r=losses_beyond_one_r([item.paper.r_theoretical for item in trades if item.paper is not None]),
+        head=head,
         unexplained=sum((item.explanation or "").startswith("UNEXPLAINED") for item in trades),
     )
 

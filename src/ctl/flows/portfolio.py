@@ -374,7 +374,7 @@ def run_symbol(
         )
         if closed
         else None,
-        next_open=next_open(entry, config, symbol_inputs, series, result, timeframe=timeframe)
+        next_open=next_open(workspace, entry, symbol_inputs, series, result, timeframe=timeframe)
         if followed and isinstance(result, StrategyResult)
         else None,
     )

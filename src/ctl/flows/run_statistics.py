@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ctl.flows.trials import Trials
+    from ctl.model.orders import GovernedCurve
     from ctl.model.statistics import Stability, TradeStatistics
     from ctl.model.trades import Metrics
     from ctl.strategy.protocol import Result
@@ -63,3 +64,10 @@ def of_portfolio(measured: Sequence[Measured], metrics: Metrics, trials: Trials)
         stability=stability.of_portfolio(metrics, parts) if parts else None,
         luck=trials.luck(own, [r for _, r in closed]),
     )
+
+
+def of_governed(curve: GovernedCurve, measured: Sequence[Measured]) -> TradeStatistics:
+    """The statistics of the same symbols as sized and capped; losses in multiples of what their size risked."""
+    closed = [(trade.exit_session, trade.r) for trade in curve.trades]
+    years = max((years_of(item.result) for item in measured), default=0.0)
+    return trade_statistics(closed, years, beyond=[trade.of_risk for trade in curve.trades])

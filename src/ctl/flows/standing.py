@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctl import sessions
 from ctl.errors import CtlError
-from ctl.flows.next_open import next_contract
+from ctl.flows.next_open import next_contract, rolls_by
 from ctl.model.run import SymbolState
 
 if TYPE_CHECKING:
@@ -32,14 +32,10 @@ def state(certified: Certified, calendar: str | None) -> SymbolState:
         by = None if calendar is None else _after(calendar, newest)
         return SymbolState(newest, drift, contract, pending.to_contract, by, 1)
     following = next_contract(certified.inputs, contract)
-    terms = held.terms.get(contract)
-    end = None if terms is None else terms.end
-    if end is None or policy.guard_sessions is None or calendar is None:
+    by = None if calendar is None else rolls_by(certified.inputs, contract, calendar)
+    if by is None or calendar is None:
         return SymbolState(newest, drift, contract, following)
     try:
-        by = end
-        for _ in range(policy.guard_sessions):
-            by = sessions.previous_session(calendar, by)
         left = sessions.count_between(calendar, newest + timedelta(days=1), by) if by > newest else 0
     except CtlError:  # a calendar that does not reach there: the date is unknown, which is no fault of the run
         return SymbolState(newest, drift, contract, following)

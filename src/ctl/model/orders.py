@@ -43,11 +43,40 @@ def tranche_lots(lots: int) -> tuple[int, int, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """From a drawdown of `drawdown_r` on, 1 R of a new entry is multiplied by `factor`; 0 halts new entries."""
+
+    drawdown_r: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class SizeCaps:
+    """The most that a position in one symbol may be; None: not capped.
+
+    max_notional, max_margin in the equity's currency; margin: of one contract, in the symbol's own.
+    max_volume_share: of the median volume of the contract's 20 newest sessions.
+    """
+
+    max_contracts: int | None = None
+    max_notional: float | None = None
+    margin: float | None = None
+    max_margin: float | None = None
+    max_volume_share: float | None = None
+
+
+NOTIONAL_PER_EQUITY: Final = 3.0
+"""Cap of a position's notional in multiples of the equity, where [risk] names none."""
+
+
+@dataclass(frozen=True, slots=True)
 class RiskTerms:
     """`[risk]` of the workspace. 1 R = r_percent of equity; caps in R, above zero.
 
-    rates: currency -> what one unit of it is worth in the equity's currency. since: entries decided before
-    this session are not in the book; None counts all.
+    min_risk_atr_sizing: ATRs that one contract is taken to risk at least. caps: of every symbol, where `symbol_caps`
+    does not say otherwise. rates: currency -> what one unit of it is worth in the equity's currency. since: entries
+    decided before this session are not in the book, and the brakes count from it; None counts all, and the brakes from
+    the first live session.
     """
 
     equity: float
@@ -57,8 +86,10 @@ class RiskTerms:
     max_daily_loss_r: float
     max_weekly_loss_r: float
     max_monthly_loss_r: float
-    drawdown_threshold_r: float
-    drawdown_factor: float
+    min_risk_atr_sizing: float = 1.0
+    brakes: tuple[Brake, ...] = ()
+    caps: SizeCaps = SizeCaps()
+    symbol_caps: Mapping[str, SizeCaps] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     since: date | None = None
 
@@ -71,26 +102,71 @@ class RiskTerms:
         """What one unit of `currency` is worth in the equity's; None where that is not configured."""
         return 1.0 if currency == self.currency else self.rates.get(currency)
 
+    def factor(self, drawdown_r: float) -> float:
+        """What 1 R of a new entry is multiplied by at a drawdown: the factor of the deepest brake that it reaches."""
+        reached = [brake for brake in self.brakes if drawdown_r >= brake.drawdown_r - 1e-9]
+        return max(reached, key=lambda brake: brake.drawdown_r).factor if reached else 1.0
+
+    def caps_of(self, symbol: str) -> SizeCaps:
+        """The caps of one symbol, its own before those of all. The notional is always capped."""
+        own = self.symbol_caps.get(symbol, SizeCaps())
+        made = {
+            item.name: getattr(self.caps, item.name) if getattr(own, item.name) is None else getattr(own, item.name)
+            for item in fields(SizeCaps)
+        }
+        if made["max_notional"] is None:
+            made["max_notional"] = NOTIONAL_PER_EQUITY * self.equity
+        return SizeCaps(**made)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryBar:
+    """What sizing knows of the session on whose close an entry was decided.
+
+    close: in the frame of the strategy's result. session: of the next open, contract: what is bought at it, price: the
+    close in that contract's terms; volume: median of its 20 newest sessions, None where it is not known or not asked
+    for.
+    """
+
+    close: float
+    session: date
+    contract: str
+    price: float
+    volume: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What sizing needs to know of one symbol. tick in price units; closes: session -> close, in the frame of
-    the strategy's result.
-    """
+    """What sizing needs to know of one symbol. tick in price units; bars: of each session that confirmed an entry."""
 
     tick: float
     point_value: float
     currency: str
     slippage_per_side: float
-    closes: Mapping[date, float]
+    bars: Mapping[date, EntryBar]
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One symbol as the risk budget sees it."""
+    """One symbol as the risk budget sees it. terms: when each contract ends; empty where nothing expires."""
 
     result: StrategyResult
     market: Market
+    terms: Mapping[str, ContractTerms] = field(default_factory=dict)
+
+
+Key = tuple[str, date]
+"""Symbol and trigger session: one entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was said of an entry before its open: refused for `codes`, or to be bought where the open lies at most
+    `largest` above the stop (None: wherever).
+    """
+
+    codes: tuple[str, ...] = ()
+    largest: float | None = None
 
 
 # ---------------------------------------------------------------- intentions
@@ -112,8 +188,8 @@ class Roll:
 class EntryIntent:
     """A confirmed trigger: buy at the next open, unless it opens below `no_buy_below`.
 
-    close: of the as-of session. tp: TP1 to TP3 as frozen at the trigger. All prices in `contract`'s terms.
-    late: that open has passed already (weekly bars, in the middle of a week).
+    close: of the as-of session. tp: TP1 to TP3 as frozen at the trigger, atr: that of the trigger bar. All prices in
+    `contract`'s terms. late: that open has passed already (weekly bars, in the middle of a week).
     """
 
     symbol: str
@@ -123,6 +199,7 @@ class EntryIntent:
     close: float
     stop: float
     tp: tuple[float, float, float]
+    atr: float
     no_buy_below: float
     late: bool = False
 
@@ -167,7 +244,7 @@ class SymbolIntents:
 
     adjustment: what the series carries on its last bar. opened: the session is trading already. terms: when each
     contract ends, where that is known; empty where nothing expires. next_contract: of the series' cycle, after the
-    contract of the next open.
+    contract of the next open; rolls_by: the session from which it is held at the latest, where that is known.
     """
 
     symbol: str
@@ -184,6 +261,7 @@ class SymbolIntents:
     opened: bool = False
     terms: Mapping[str, ContractTerms] = field(default_factory=dict)
     next_contract: str | None = None
+    rolls_by: date | None = None
 
     @property
     def shift(self) -> float:
@@ -198,12 +276,15 @@ class SymbolIntents:
 class Order:
     """One order for the open of `session`. A row of the table, the CSV and the JSON, in this order of fields.
 
-    quantity: whole contracts or shares. price: the limit, on the tick grid; None for market orders.
+    quantity: whole contracts or shares. price: the limit, on the tick grid; None for market orders. rolls_by: the
+    session from which the next contract is held at the latest.
     r: what the target is worth in R of the trade, on an entry the R that the whole position puts at risk.
     no_buy_below: do not buy where it opens below. full_size_up_to, no_buy_above: the highest open at which the
-    whole quantity, and at which one unit, still fits 1 R. risk_per_contract: currency, at the as-of close.
+    whole quantity, and at which one unit, still fits 1 R. reward_to_risk: what the whole position gains at its targets
+    over what it loses at its stop, entered at the as-of close. risk_per_contract: currency, at the as-of close and at
+    least the ATRs that sizing assumes; of a position its entry less its first stop; risk: of the whole quantity.
     Prices are the contract's own; adjusted_price, adjusted_stop: price and stop in the series' frame.
-    codes: why it is blocked, or of an order to be placed what makes it urgent; mostly empty.
+    codes: why it is blocked, or of an order to be placed what makes it urgent or smaller; mostly empty.
     """
 
     session: date
@@ -226,22 +307,30 @@ class Order:
     no_buy_above: float | None = None
     adjusted_price: float | None = None
     adjusted_stop: float | None = None
+    reward_to_risk: float | None = None
     risk_per_contract: float | None = None
+    risk: float | None = None
     currency: str
+    tick: float
+    rolls_by: date | None = None
     status: OrderStatus
     codes: tuple[str, ...] = ()
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSheet:
-    """Everything for the next open. standing: what holds beyond orders (stops that act on closes, pending triggers).
-    alerts: what a person must look at before anything else.
+    """Everything for the next open. sessions: of the opens, as_of: of the closes that decided, by symbol.
+
+    standing: what to do beyond sending orders, by symbol: at which opens to buy, what follows, which stops act on
+    closes. alerts: what a person must look at before anything else.
     """
 
     governed: bool
+    sessions: Mapping[str, date]
+    as_of: Mapping[str, date]
     orders: tuple[Order, ...]
-    standing: tuple[str, ...]
+    standing: Mapping[str, str]
     notes: tuple[str, ...]
     alerts: tuple[str, ...] = ()
 
@@ -289,9 +378,11 @@ class RiskPnl:
 class RiskState:
     """The risk budget at the close of `as_of`. Money in `currency`.
 
-    r_money: 1 R; r_money_next: 1 R of the next entry, after the reduction in a drawdown. taken, refused: entries
-    of the book so far, and those that the budget refused, by code. r_used: R of open positions; r_ordered: R of the
-    entries to be placed.
+    r_money: 1 R; r_money_next: 1 R of the next entry, after the brakes. since: the brakes count from this session on;
+    None where no session was live yet. drawdown_r: of the curve since then. taken, refused, capped: entries of the
+    book so far, those that the budget refused and those that a cap made smaller, by code. r_used: R of open positions;
+    r_ordered: R of the entries to be placed. caps_hit: codes of caps that refuse every further entry, and code and
+    symbol of those that made the orders smaller.
     """
 
     as_of: date
@@ -300,10 +391,10 @@ class RiskState:
     r_percent: float
     r_money: float
     r_money_next: float
+    since: date | None
     drawdown_r: float
-    drawdown_threshold_r: float
-    drawdown_factor: float
-    reduced: bool
+    brakes: tuple[Brake, ...]
+    min_risk_atr_sizing: float
     r_used: float
     r_ordered: float
     r_pnl: RiskPnl
@@ -311,6 +402,38 @@ class RiskState:
     caps_hit: tuple[str, ...]
     taken: int
     refused: Mapping[str, int]
+    capped: Mapping[str, int]
+    curve: tuple[RiskPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GovernedTrade:
+    """A closed trade as sized and capped. r: in R of the account; of_risk: in multiples of what its size risked."""
+
+    symbol: str
+    trigger_session: date
+    exit_session: date
+    lots: int
+    r: float
+    of_risk: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernedCurve:
+    """The backtest as sized and capped: `strategy` is every trade at 1 R, `governed` this.
+
+    refused, capped: entries by code. Figures as those of `Metrics`, in R of the account.
+    """
+
+    trades: tuple[GovernedTrade, ...]
+    refused: Mapping[str, int]
+    capped: Mapping[str, int]
+    trade_count: int
+    win_rate: float | None
+    total_r: float
+    expectancy_r: float | None
+    profit_factor: float | None
+    max_drawdown_r: float
     curve: tuple[RiskPoint, ...]
 
 
@@ -342,6 +465,12 @@ def on_grid_down(price: float, tick: float) -> float:
     from math import floor
 
     return _clean(floor(price / tick + _GRID_NOISE) * tick)
+
+
+def at_tick(price: float, tick: float) -> str:
+    """A price with as many decimals as its tick has."""
+    text = f"{tick:.9f}".rstrip("0")
+    return f"{price:.{len(text) - text.index('.') - 1}f}"
 
 
 _GRID_NOISE: Final = 1e-6

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar, Final, Literal
 
+from ctl.model.statistics import LossesBeyondOneR
 from ctl.model.trades import ExitReason
 
 _AS_WRITTEN: Final = {"extra": "forbid", "allow_inf_nan": False}
@@ -14,9 +15,9 @@ _AS_WRITTEN: Final = {"extra": "forbid", "allow_inf_nan": False}
 
 @dataclass(frozen=True, slots=True)
 class PaperEntry:
-    """An entry for the next open, in the terms of the record's contract. smallest: do not buy where open - stop is
-    less. live: decided by a run on that very close, in time for the open; else by a later run on what that session's
-    close knew.
+    """An entry for the next open, in the terms of the record's contract. smallest, largest: do not buy where open -
+    stop is less or more (None: however much). live: decided by a run on that very close, in time for the open; else by
+    a later run on what that session's close knew.
     """
 
     __pydantic_config__: ClassVar = _AS_WRITTEN
@@ -25,6 +26,7 @@ class PaperEntry:
     stop: float
     tp: tuple[float, float, float]
     smallest: float
+    largest: float | None
     live: bool
 
     def moved(self, gap: float) -> PaperEntry:
@@ -63,12 +65,14 @@ class PaperPosition:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntry:
-    """An entry whose open came too near to its stop, or below it."""
+    """An entry that was not taken. reason: what its open was (too near to the stop, below it, too far above it), or a
+    code of why no order was placed.
+    """
 
     __pydantic_config__: ClassVar = _AS_WRITTEN
 
     trigger_session: date
-    reason: Literal["entry_at_or_below_stop", "risk_too_small"]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,19 @@ class LedgerRecord:
     refused: tuple[RefusedEntry, ...]
     closed: tuple[PaperTrade, ...]
     run: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHead:
+    """The ledger as a whole: its lines, bytes and their sha256. A later ledger begins with these very bytes.
+
+    first_session: the first live session.
+    """
+
+    first_session: date
+    records: int
+    bytes: int
+    sha256: str
 
 
 # ---------------------------------------------------------------- beside the backtest
@@ -180,4 +197,6 @@ class PaperReport:
     trades: tuple[PaperComparison, ...]
     paper_r: float
     backtest_r: float
+    losses_beyond_1r: LossesBeyondOneR
     unexplained: int
+    head: LedgerHead | None

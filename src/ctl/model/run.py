@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.locked import DataTo, LockedSymbol, WatchedMetrics
-from ctl.model.orders import OrderSheet, RiskState
+from ctl.model.orders import GovernedCurve, OrderSheet, RiskState
+from ctl.model.paper import LedgerHead
 from ctl.model.statistics import TradeStatistics
 from ctl.model.trades import Timeframe
 
@@ -223,8 +224,9 @@ class TradesFile:
 class RunSummary:
     """`run_summaries/<stamp>_portfolio_run.json`: a finished run.
 
-    portfolio, statistics, orders, risk: None where nothing was executed; the first two are of the strategy, every
-    trade at 1 R. trades: None until they are written.
+    portfolio, statistics, orders, risk: None where nothing was executed; the first two are of the curve `strategy`,
+    every trade at 1 R. governed, governed_statistics: of the curve `governed`, as sized and capped; with risk None
+    without a budget. paper: the paper ledger as it stood when the run ended. trades: None until they are written.
     """
 
     schema_version: Literal[1] = 1
@@ -243,6 +245,9 @@ class RunSummary:
     statistics: TradeStatistics | None
     orders: OrderSheet | None
     risk: RiskState | None
+    governed: GovernedCurve | None
+    governed_statistics: TradeStatistics | None
+    paper: LedgerHead | None
     trades: TradesFile | None
     digests: Digests
     package_version: str

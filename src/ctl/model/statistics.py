@@ -42,11 +42,26 @@ class YearOfTrades:
 
 
 @dataclass(frozen=True, slots=True)
+class LossBin:
+    """Closed trades that lost more than `over` R and at most `up_to` R (None: any more)."""
+
+    over: float
+    up_to: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossesBeyondOneR:
-    """Closed trades that lost more than 1 R: a stop acts on a close and fills at the next open."""
+    """The distribution of losses beyond 1 R: a stop acts on a close and fills at the next open.
+
+    share: of all closed trades; mean_r, worst_r: of those losses, below -1; None where there are none.
+    """
 
     count: int
+    share: float | None
+    mean_r: float | None
     worst_r: float | None
+    bins: tuple[LossBin, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,7 +355,7 @@ def _orders(report: Report) -> _Orders | None:
     if risk is not None:
         lines.append(
             f"Risk at the close of {risk.as_of}: 1 R is {number(risk.r_money, digits=2)} {risk.currency}"
-            + (f", of the next entry {number(risk.r_money_next, digits=2)}" if risk.reduced else "")
+            + (f", of the next entry {number(risk.r_money_next, digits=2)}" if risk.r_money_next < risk.r_money else "")
             + f"; open {number(risk.r_used, digits=2)} R, ordered {number(risk.r_ordered, digits=2)} R; drawdown "
             f"{number(risk.drawdown_r, digits=2)} R"
         )
@@ -371,7 +371,7 @@ def _orders(report: Report) -> _Orders | None:
             )
         )
     if sheet is not None:
-        lines += [*sheet.standing, *sheet.notes]
+        lines += [*(f"{symbol}: {text}" for symbol, text in sheet.standing.items()), *sheet.notes]
     return _Orders(tuple(tables), tuple(lines), () if sheet is None else sheet.alerts)
 
 

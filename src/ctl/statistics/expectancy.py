@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ctl.model.statistics import CurvePoint, Expectancy, LossesBeyondOneR, TradeStatistics, YearOfTrades
+from ctl.model.statistics import (
+    CurvePoint,
+    Expectancy,
+    LossBin,
+    LossesBeyondOneR,
+    TradeStatistics,
+    YearOfTrades,
+)
 from ctl.statistics.resampling import block_length, mean_distribution
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ LEVEL: Final = 0.95
 _TAILS: Final = (0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0)
 _POWER: Final = 0.8
 _ALIKE: Final = 1e-9
+_BINS: Final = (1.0, 1.5, 2.0, 3.0, 5.0)
 _NO_SPREAD: Final = 1e-6  # of the spread of all trades: rounding of squares
 
 
@@ -83,14 +91,28 @@ def trade_statistics(
         total += r
         totals[day] = total
     made = tuple(YearOfTrades(year, len(found), sum(found)) for year, found in sorted(by_year.items()))
-    worst = [r for r in (results if beyond is None else beyond) if r < -1.0 - _ALIKE]
     return TradeStatistics(
         expectancy=expectancy(results, years),
         curve=tuple(map(CurvePoint, totals, totals.values())),
         years=made,
         best_year=max(made, key=lambda year: year.total_r, default=None),
         worst_year=min(made, key=lambda year: year.total_r, default=None),
-        losses_beyond_1r=LossesBeyondOneR(len(worst), min(worst, default=None)),
+        losses_beyond_1r=losses_beyond_one_r(results if beyond is None else beyond),
+    )
+
+
+def losses_beyond_one_r(results: Sequence[float]) -> LossesBeyondOneR:
+    """The distribution of the losses beyond 1 R among the R of closed trades."""
+    losses = [-r for r in results if r < -1.0 - _ALIKE]
+    return LossesBeyondOneR(
+        count=len(losses),
+        share=len(losses) / len(results) if results else None,
+        mean_r=-sum(losses) / len(losses) if losses else None,
+        worst_r=-max(losses) if losses else None,
+        bins=tuple(
+            LossBin(over, up_to, sum(over < loss and (up_to is None or loss <= up_to) for loss in losses))
+            for over, up_to in zip(_BINS, (*_BINS[1:], None), strict=True)
+        ),
     )
 
 

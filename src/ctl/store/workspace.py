@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -21,7 +22,7 @@ from ctl.errors import WorkspaceError
 from ctl.model.bars import AdjustmentBasis
 from ctl.model.csv_mapping import MappingKeys, NamedMapping, label
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
-from ctl.model.orders import RiskTerms
+from ctl.model.orders import Brake, RiskTerms, SizeCaps
 from ctl.strict_files import ReadAs, Rule, Strict, expected, shown
 
 FOUNDING_CYCLE: Final = "cutover_v1"
@@ -166,8 +167,32 @@ R = Annotated[float, Field(gt=0, le=1e6)]
 Rate = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class RiskKeys(Strict):
-    """`[risk]`, the risk budget."""
+class BrakeKeys(Strict):
+    """`[[risk.brakes]]`, a stage of reduced risk."""
+
+    drawdown_r: R = Field(description=_R_ABOVE_0)
+    factor: float = Field(ge=0, lt=1, description="a number from 0 (halts new entries) to below 1")
+
+
+class AllCapsKeys(Strict):
+    """Caps of a position in any symbol."""
+
+    max_contracts: int | None = Field(None, ge=1, le=10**9, description="a whole number above 0 (at most 1e9)")
+    max_notional: float | None = Field(None, gt=0, le=_MONEY, description="a number above 0 (at most 1e15)")
+    max_volume_share: float | None = Field(None, gt=0, le=1, description="a share above 0, at most 1")
+
+
+class SymbolCapsKeys(AllCapsKeys):
+    """`[risk.symbols.<name>]`: caps of a position in one symbol, in place of those of all. margin: of one contract, in
+    the symbol's currency.
+    """
+
+    margin: float | None = Field(None, gt=0, le=_MONEY, description="a number above 0 (at most 1e15)")
+    max_margin: float | None = Field(None, gt=0, le=_MONEY, description="a number above 0 (at most 1e15)")
+
+
+class RiskKeys(AllCapsKeys):
+    """`[risk]`, the risk budget. max_notional: three times the equity where it is not named."""
 
     equity: float = Field(gt=0, le=_MONEY, description="a number above 0 (at most 1e15)")
     currency: Said = Field(description="a currency code")
@@ -176,14 +201,21 @@ class RiskKeys(Strict):
     max_daily_loss_r: R = Field(description=_R_ABOVE_0)
     max_weekly_loss_r: R = Field(description=_R_ABOVE_0)
     max_monthly_loss_r: R = Field(description=_R_ABOVE_0)
-    drawdown_threshold_r: R = Field(description=_R_ABOVE_0)
-    drawdown_factor: float = Field(gt=0, le=1, description="a number above 0, at most 1")
+    min_risk_atr_sizing: float = Field(1.0, ge=0, le=20, description="a number of ATRs from 0 to 20")
+    brakes: tuple[BrakeKeys, ...] = Field((), strict=False, description="tables [[risk.brakes]]")
+    symbols: dict[str, SymbolCapsKeys] = Field({}, description="a table of caps per symbol")
     rates: dict[str, Rate] = Field({}, description="a table of currency = number above 0")
     since: date | None = Field(None, description="a date, YYYY-MM-DD")
 
     def made(self) -> RiskTerms:
         """The terms as the rest of the program sees them."""
-        return RiskTerms(**dict(self))
+        keys = dict(self)
+        symbols, own = keys.pop("symbols"), {name: keys.pop(name) for name in AllCapsKeys.model_fields}
+        return RiskTerms(
+            **keys | {"brakes": tuple(Brake(**dict(brake)) for brake in self.brakes)},
+            caps=SizeCaps(**own),
+            symbol_caps={name: SizeCaps(**dict(caps)) for name, caps in symbols.items()},
+        )
 
 
 class PathKeys(Strict):
@@ -220,6 +252,26 @@ def _contradictions(raw: dict[str, Any]) -> Iterator[Rule]:
     for name, entry in tables["vendors"].items():
         if isinstance(entry, dict) and not any(key in entry for key in _VENDOR_FILES):
             yield ("vendors", name), "no path of its files", f"one of {', '.join(_VENDOR_FILES)}"
+    if isinstance(raw.get("risk"), dict):
+        yield from _risk_rules(raw["risk"], tables["symbols"])
+
+
+def _risk_rules(risk: dict[str, Any], symbols: Mapping[str, Any]) -> Iterator[Rule]:
+    """What the parts of [risk] say against each other."""
+    capped = risk.get("symbols")
+    for name, caps in (capped if isinstance(capped, dict) else {}).items():
+        if name not in symbols:
+            yield ("risk", "symbols", name), shown(name), "a symbol under [symbols]"
+        if isinstance(caps, dict) and ("margin" in caps) != ("max_margin" in caps):
+            yield ("risk", "symbols", name), "one of margin and max_margin", "both, or neither"
+    listed = risk.get("brakes")
+    brakes = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    for number, (before, brake) in enumerate(pairwise(brakes), start=1):
+        drawdowns, factors = ([stage.get(key) for stage in (before, brake)] for key in ("drawdown_r", "factor"))
+        if not (_rising(drawdowns) and _rising(factors[::-1])):
+            found = f"{brake.get('drawdown_r')} R, factor {brake.get('factor')}"
+            after = f"{before.get('drawdown_r')} R, factor {before.get('factor')}"
+            yield ("risk", "brakes", number), found, f"a deeper drawdown and a smaller factor than {after}"
 
 
 def _sides(symbol: str, entry: dict[str, Any], vendors: Mapping[str, Any]) -> Iterator[Rule]:
@@ -235,6 +287,11 @@ def _sides(symbol: str, entry: dict[str, Any], vendors: Mapping[str, Any]) -> It
             yield ("symbols", symbol, key), shown(vendor), _one_of(vendors)
     for vendor in {vendor for vendor in references if references.count(vendor) > 1}:
         yield ("symbols", symbol, "references"), f"{shown(vendor)} a second time", "each vendor once"
+
+
+def _rising(values: Sequence[Any]) -> bool:
+    """Whether two numbers rise; of anything else its own key is refused."""
+    return not all(isinstance(value, int | float) for value in values) or values[0] < values[1]
 
 
 # ---------------------------------------------------------------- the workspace

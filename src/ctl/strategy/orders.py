@@ -83,6 +83,7 @@ class _View:
             close=self._close,
             stop=trigger.stop + self._shift,
             tp=self._targets(trigger),
+            atr=trigger.atr,
             no_buy_below=trigger.stop + self._shift + smallest,
             late=late,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from ctl.model.orders import (
@@ -11,10 +13,12 @@ from ctl.model.orders import (
     Action,
     Book,
     EntryIntent,
+    Key,
     Market,
     Order,
     OrderSheet,
     OrderType,
+    PendingIntent,
     PositionIntent,
     RiskState,
     RiskTerms,
@@ -22,6 +26,8 @@ from ctl.model.orders import (
     Side,
     SymbolIntents,
     Tranche,
+    Verdict,
+    at_tick,
     on_grid_down,
     on_grid_up,
     tranche_lots,
@@ -29,10 +35,19 @@ from ctl.model.orders import (
 from ctl.trading import risk
 
 LATE: Final = "OPEN_HAS_PASSED"
-EXPIRES: Final = "CONTRACT_EXPIRES"
-NOTICE: Final = "FIRST_NOTICE"
-ENDED: Final = "CONTRACT_ENDED"
 INCOMPLETE: Final = "BOOK_INCOMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """The orders for the next open, the state of the budget, and what was said of every entry up to that open.
+
+    state: None where no budget governs.
+    """
+
+    sheet: OrderSheet
+    state: RiskState | None
+    verdicts: Mapping[Key, Verdict]
 
 
 def order_sheet(
@@ -40,18 +55,22 @@ def order_sheet(
     books: Mapping[str, Book],
     terms: RiskTerms | None,
     *,
+    first_live: date | None = None,
     missing: Sequence[str] = (),
-) -> tuple[OrderSheet, RiskState | None]:
-    """The orders for the next open, sized, ordered by symbol: exits, rolls, targets, entries; and the budget's state.
+) -> Sized:
+    """The orders for the next open, sized, ordered by symbol: exits, rolls, targets, entries.
 
-    terms None: three lots a position, no cap. books: of every symbol of `intents`. missing: symbols that
-    could not be run; while there are any the budget is not known, and a governed sheet places no entry.
+    terms None: three lots a position, no cap. books: of every symbol of `intents`. first_live: the first live session,
+    from which the brakes count. missing: symbols that could not be run; while there are any the budget is not known,
+    and a governed sheet places no entry.
     """
-    account = None if terms is None else risk.replay(terms, books)
+    account = None if terms is None else risk.replay(terms, books, first_live=first_live)
+    verdicts = risk.verdicts(books, account)
     orders: list[Order] = []
-    standing: list[str] = []
+    standing: dict[str, str] = {}
     alerts: list[str] = []
     notes = [_NOTE_CONTRACT]
+    sizings: dict[str, risk.Sizing] = {}
     if terms is None:
         notes.append(
             f"the size is not governed: ctl.toml has no [risk] table; quantities are {UNGOVERNED_LOTS} per position"
@@ -60,16 +79,33 @@ def order_sheet(
         notes.append(
             "quantities of open positions follow from the [risk] table as it is now; sell no more than you hold"
         )
-    for item in sorted(intents, key=lambda intent: intent.symbol):
-        market = books[item.symbol].market
-        _Rows(item, market, account, missing, orders, standing, alerts).add()
-        notes += _terms_of(item, orders)
+    ordered = sorted(intents, key=lambda intent: intent.symbol)
+    for item in ordered:
+        rows = _Rows(item, books[item.symbol].market, account, missing)
+        rows.add()
+        orders += rows.orders
+        alerts += rows.alerts
+        if rows.standing:
+            standing[item.symbol] = "; ".join(rows.standing)
+        for entry, sizing in rows.sized:
+            sizings[item.symbol] = sizing
+            verdicts[item.symbol, entry.trigger_session] = sizing.verdict
+        notes += _terms_of(item, rows.orders)
         if item.roll is not None and (item.positions or item.entries or item.pending):
             notes.append(_roll_note(item, item.roll))
     state = None
     if account is not None and books:
-        state = risk.state(account, max(book.result.last_session for book in books.values()))
-    return OrderSheet(terms is not None, tuple(orders), tuple(standing), tuple(notes), tuple(alerts)), state
+        state = risk.state(account, max(book.result.last_session for book in books.values()), sizings)
+    sheet = OrderSheet(
+        governed=terms is not None,
+        sessions={item.symbol: item.session for item in ordered},
+        as_of={item.symbol: item.as_of for item in ordered},
+        orders=tuple(orders),
+        standing=standing,
+        notes=tuple(notes),
+        alerts=tuple(alerts),
+    )
+    return Sized(sheet, state, verdicts)
 
 
 _NOTE_CONTRACT: Final = (
@@ -89,7 +125,7 @@ def _roll_note(item: SymbolIntents, roll: Roll) -> str:
 def _terms_of(item: SymbolIntents, orders: Sequence[Order]) -> list[str]:
     """Who says the last days of the contracts that are ordered, and what nobody states of them."""
     notes = []
-    traded = {order.contract for order in orders if order.symbol == item.symbol}
+    traded = {order.contract for order in orders}
     for name in sorted(traded & item.terms.keys()):
         terms = item.terms[name]
         said = (("last trade", terms.last_trade, terms.last_trade_source),
@@ -108,21 +144,16 @@ def _terms_of(item: SymbolIntents, orders: Sequence[Order]) -> list[str]:
 
 
 class _Rows:
-    """The orders of one symbol."""
+    """The orders of one symbol, and what else there is to do. sized: its entries, and what the budget says of each."""
 
     def __init__(
-        self,
-        item: SymbolIntents,
-        market: Market,
-        account: risk.Account | None,
-        missing: Sequence[str],
-        orders: list[Order],
-        standing: list[str],
-        alerts: list[str],
+        self, item: SymbolIntents, market: Market, account: risk.Account | None, missing: Sequence[str]
     ) -> None:
-        self._item, self._market, self._account = item, market, account
-        self._missing = missing
-        self._orders, self._standing, self._alerts = orders, standing, alerts
+        self._item, self._market, self._account, self._missing = item, market, account, missing
+        self.orders: list[Order] = []
+        self.standing: list[str] = []
+        self.alerts: list[str] = []
+        self.sized: list[tuple[EntryIntent, risk.Sizing]] = []
 
     def add(self) -> None:
         for position in self._item.positions:
@@ -130,87 +161,85 @@ class _Rows:
         for entry in self._item.entries:
             self._entry(entry)
         for pending in self._item.pending:
-            self._standing.append(
-                f"{pending.symbol}: trigger of {pending.trigger_session} waits {pending.sessions_left} more "
-                f"{_bars(self._item, pending.sessions_left)}; a next close above {pending.confirm_above:.10g} "
-                f"confirms it, and the open after that is the entry; nothing to do now"
-            )
+            self._pending(pending)
+
+    def _pending(self, pending: PendingIntent) -> None:
+        above = self._price(on_grid_down(pending.confirm_above, self._item.tick))
+        self.standing.append(
+            f"trigger of {pending.trigger_session} waits {pending.sessions_left} more "
+            f"{_bars(self._item, pending.sessions_left)}: a next close above {above} "
+            f"confirms it, and the open after that is the entry; nothing to do now"
+        )
 
     def _position(self, position: PositionIntent) -> None:
-        key = (position.symbol, position.trigger_session)
-        lots = UNGOVERNED_LOTS
-        if self._account is not None:
-            held = self._account.taken.get(key)
-            if held is None:
-                refused = self._account.refused.get(key)
-                why = "; ".join(refused.texts) if refused else "decided before [risk] since"
-                self._standing.append(
-                    f"{position.symbol}: the strategy's position of {position.entry_session} is not in the book ({why})"
-                )
-                return
-            lots = held.lots
+        lots = self._lots(position)
+        if lots is None:
+            return
         tranches = tranche_lots(lots)
         left = sum(n for n, hit in zip(tranches, position.tp_hit, strict=True) if not hit)
         if left == 0:
-            self._standing.append(
-                f"{position.symbol}: the {lots} lots of {position.entry_session} have left at their targets"
-            )
+            self.standing.append(f"the {lots} lots of {position.entry_session} have left at their targets")
             return
-        ends = self._ends(position.held)
-        if ends is not None and ends[0] == ENDED:
+        ends = risk.contract_ends(self._item.terms, position.held, self._item.session)
+        if ends is not None and ends[0] == risk.ENDED:
             text = f"{ends[1]}: nothing is sold; what was held has been settled or delivered, ask your broker"
-            self._put("exit", "sell", "market", left, text, contract=position.held, position=position, refused=ENDED)
-            self._alerts.append(f"{position.symbol}: {ENDED}: {left} {position.held} in the book; {text}")
+            self._put("exit", "sell", "market", left, text, position.held, position=position, refused=risk.ENDED)
+            self.alerts.append(f"{position.symbol}: {risk.ENDED}: {left} {position.held} in the book; {text}")
             return
-        ends = self._ends(position.contract)
+        ends = risk.contract_ends(self._item.terms, position.contract, self._item.session)
         if ends is not None and not position.due:
             text = f"{ends[1]}: sell what is left of {position.held} at the open, cancel its targets{self._overdue()}"
-            self._put("exit", "sell", "market", left, text, contract=position.held, position=position, code=ends[0])
-            self._alerts.append(f"{position.symbol}: {ends[0]}: {text}")
+            self._put("exit", "sell", "market", left, text, position.held, position=position, code=ends[0])
+            self.alerts.append(f"{position.symbol}: {ends[0]}: {text}")
             return
         if position.due:
             text = f"closed below its stop on {self._item.as_of}: sell what is left at the open; cancel its targets"
-            self._put("exit", "sell", "market", left, text, contract=position.held, position=position)
+            self._put("exit", "sell", "market", left, text, position.held, position=position)
+            self.standing.append(f"held {left} since {position.entry_session}; {text}")
             return
+        self._held(position, tranches, left)
+
+    def _lots(self, position: PositionIntent) -> int | None:
+        """Lots that the position began with; None where it is not in the book, which is said."""
+        if self._account is None:
+            return UNGOVERNED_LOTS
+        key = (position.symbol, position.trigger_session)
+        held = self._account.taken.get(key)
+        if held is not None:
+            return held.lots
+        refused = self._account.refused.get(key)
+        why = "; ".join(refused.texts) if refused else "decided before [risk] since"
+        self.standing.append(f"the strategy's position of {position.entry_session} is not in the book ({why})")
+        return None
+
+    def _held(self, position: PositionIntent, tranches: tuple[int, int, int], left: int) -> None:
+        """A position that stays: its roll, its resting targets, its stop."""
         if position.contract != position.held:
             text = f"the position rolls: sell {position.held}, buy {position.contract}"
-            self._put("roll", "sell", "market", left, text, contract=position.held)
-            self._put("roll", "buy", "market", left, text, contract=position.contract)
+            self._put("roll", "sell", "market", left, text, position.held)
+            self._put("roll", "buy", "market", left, text, position.contract)
         unit = position.entry_price - position.initial_stop
+        at_once = []
         for tranche, n, level, hit in zip(TRANCHES, tranches, position.tp, position.tp_hit, strict=True):
-            if n and not hit:
-                price = on_grid_up(level, self._item.tick)
-                at_once = f"; at or below the last close {position.close:.10g}: it sells at once"
-                self._put(
-                    "target",
-                    "sell",
-                    "limit",
-                    n,
-                    f"resting limit of the position entered {position.entry_session} at {position.entry_price:.10g}"
-                    + (at_once if price <= position.close else ""),
-                    contract=position.contract,
-                    position=position,
-                    tranche=tranche,
-                    price=price,
-                    r=(level - position.entry_price) / unit,
-                )
-        self._standing.append(
-            f"{position.symbol}: stop {position.stop:.10g} ({position.contract}) acts on closes: after a close below "
-            f"it sell what is left at the next open; no stop order rests in the market"
+            if not n or hit:
+                continue
+            price = on_grid_up(level, self._item.tick)
+            text = (
+                f"resting limit of the position entered {position.entry_session} at {self._price(position.entry_price)}"
+            )
+            if price <= position.close:
+                at_once.append(tranche)
+                text += f"; at or below the last close {self._price(position.close)}: it sells at once"
+            self._put(
+                "target", "sell", "limit", n, text, position.contract,
+                position=position, tranche=tranche, price=price, r=(level - position.entry_price) / unit,
+            )  # fmt: skip
+        soon = f"{' and '.join(at_once)} at or below the last close sell{'s' * (len(at_once) == 1)} at once; "
+        self.standing.append(
+            f"held {left} since {position.entry_session} at {self._price(position.entry_price)}; "
+            f"{soon if at_once else ''}sell all at the open after a close below {self._price(position.stop)}; no stop "
+            f"order rests in the market"
         )
-
-    def _ends(self, contract: str) -> tuple[str, str] | None:
-        """The code and the text of why a contract is not to be held at the open; None where nothing is against it."""
-        terms, session = self._item.terms.get(contract), self._item.session
-        if terms is None:
-            return None
-        if terms.last_trade is not None and session >= terms.last_trade:
-            if session > terms.last_trade:
-                return ENDED, f"{contract} traded for the last time on {terms.last_trade}"
-            return EXPIRES, f"{session} is the last trade day of {contract}"
-        if terms.first_notice is not None and session >= terms.first_notice:
-            return NOTICE, f"first notice of {contract} is on {terms.first_notice}"
-        return None
 
     def _overdue(self) -> str:
         """The roll that should have come."""
@@ -219,35 +248,27 @@ class _Rows:
 
     def _entry(self, entry: EntryIntent) -> None:
         market, tick = self._market, self._item.tick
-        refused: list[tuple[str, str]] = []
-        ends = self._ends(entry.contract)
-        if ends is not None:
-            refused.append((NOTICE if ends[0] == NOTICE else EXPIRES, ends[1] + self._overdue()))
-        if entry.late:
-            refused.append((LATE, f"the open it was for came after {entry.confirmation_session} and has passed"))
-        elif self._item.opened:
-            refused.append((LATE, self._passed()))
-        sizing = self._sizing(entry, counted=not refused)
-        codes = [*sizing.codes, *(code for code, _ in refused)]
-        texts = [*sizing.texts, *(text for _, text in refused)]
-        unit = risk.unit_risk(entry, market)
+        sizing = self._sizing(entry, list(self._refusals(entry)))
+        self.sized.append((entry, sizing))
+        lots = sizing.lots
+        distance = risk.stop_distance(entry, market)
+        unit = distance if self._account is None else self._account.unit(distance, entry.atr)
         floor = on_grid_up(entry.no_buy_below, tick)
         full = none = None
-        lots = 0 if codes else sizing.lots
-        if self._account is not None and lots:
-            rate = self._account.terms.rate(market.currency) or 1.0
-            room = sizing.r_money / (market.point_value * rate)
-            base = entry.stop - market.slippage_per_side
-            full, none = on_grid_down(base + room / lots, tick), on_grid_down(base + room, tick)
+        if sizing.largest is not None and lots:
+            none = on_grid_down(entry.stop + sizing.largest, tick)
+            room = (sizing.largest + market.slippage_per_side) / lots - market.slippage_per_side
+            full = on_grid_down(entry.stop + room, tick)
+        reward = _reward(entry, lots or UNGOVERNED_LOTS, entry.stop + distance)
         text = f"trigger of {entry.trigger_session}, confirmed {entry.confirmation_session}"
         if lots:
-            text += f"; buy only if it opens at {floor:.10g} or above"
-            if full is not None:
-                text += f", all {lots} up to {full:.10g}, fewer above, none above {none:.10g}"
+            self.standing.append(self._what_to_buy(entry, lots, (floor, full, none), reward))
         else:
-            text += f"; not bought: {'; '.join(texts)}"
-        currency = market.currency
-        self._orders.append(
+            text += f"; not bought: {'; '.join(sizing.texts)}"
+            self.standing.append("not bought: " + "; ".join(f"{code}: {why}" for code, why in sizing.reasons))
+        if sizing.capped:
+            text += f"; made smaller by {', '.join(sizing.capped)}"
+        self.orders.append(
             Order(
                 session=self._item.session,
                 as_of=self._item.as_of,
@@ -266,41 +287,66 @@ class _Rows:
                 full_size_up_to=full,
                 no_buy_above=none,
                 adjusted_stop=self._adjusted(entry.stop),
+                reward_to_risk=reward,
                 risk_per_contract=unit * market.point_value,
-                currency=currency,
-                status="blocked" if codes else "place",
-                codes=tuple(codes),
+                risk=lots * unit * market.point_value,
+                currency=market.currency,
+                tick=tick,
+                rolls_by=self._item.rolls_by,
+                status="place" if lots else "blocked",
+                codes=(*sizing.codes, *sizing.capped),
                 reason=text,
             )
         )
-        if lots:
-            rests = ", ".join(
-                f"{n} at {on_grid_up(level, tick):.10g} ({tranche})"
-                for tranche, n, level in zip(TRANCHES, tranche_lots(lots), entry.tp, strict=True)
-                if n
-            )
-            self._standing.append(
-                f"{entry.symbol}: once bought, limits rest from the session after {self._item.session} on: {rests};"
-                f" from that session on a close below {entry.stop:.10g} sells what is left at the next open"
-            )
+
+    def _what_to_buy(
+        self, entry: EntryIntent, lots: int, opens: tuple[float, float | None, float | None], reward: float
+    ) -> str:
+        floor, full, none = opens
+        text = f"buy if it opens {self._price(floor)} "
+        text += "or above" if none is None else f"to {self._price(none)}"
+        if full is not None and full != none:
+            text += f" (all {lots} up to {self._price(full)}, fewer above)"
+        rests = ", ".join(
+            f"{n} at {tranche} {self._price(on_grid_up(level, self._item.tick))}"
+            for tranche, n, level in zip(TRANCHES, tranche_lots(lots), entry.tp, strict=True)
+            if n
+        )
+        return (
+            f"{text}, else no trade; then sell {rests} (reward to risk {reward:.1f}), or at the open after a close "
+            f"below {self._price(entry.stop)}"
+        )
+
+    def _refusals(self, entry: EntryIntent) -> Iterator[risk.Reason]:
+        """What speaks against an entry beside the budget."""
+        ends = risk.entry_refused(self._item.terms, entry.contract, self._item.session)
+        if ends is not None:
+            yield ends[0], ends[1] + self._overdue()
+        if entry.late:
+            yield LATE, f"the open it was for came after {entry.confirmation_session} and has passed"
+        elif self._item.opened:
+            yield LATE, self._passed()
+
+    def _sizing(self, entry: EntryIntent, refused: list[risk.Reason]) -> risk.Sizing:
+        if self._account is None:
+            return risk.Sizing(0 if refused else UNGOVERNED_LOTS, 0.0, 0.0, 0.0, reasons=tuple(refused))
+        if self._missing:
+            refused.append((INCOMPLETE, f"the budget is not known while {', '.join(self._missing)} cannot be run"))
+            return risk.Sizing(0, 0.0, 0.0, 0.0, reasons=tuple(refused))
+        # The bar is of the result's frame and symbol; a refused entry takes no part of the budget.
+        sizing = self._account.size(entry, self._market, self._market.bars[entry.confirmation_session], refused)
+        self._account.order(entry, sizing)
+        return sizing
 
     def _passed(self) -> str:
         return f"the open of {self._item.session} has passed"
 
+    def _price(self, price: float) -> str:
+        return at_tick(price, self._item.tick)
+
     def _adjusted(self, price: float | None) -> float | None:
         """A price of the contract in the frame of the series."""
         return None if price is None else round(price - self._item.shift, 10)
-
-    def _sizing(self, entry: EntryIntent, *, counted: bool) -> risk.Sizing:
-        if self._account is None:
-            return risk.Sizing(UNGOVERNED_LOTS, 0.0, 0.0, (), ())
-        if self._missing:
-            text = f"the budget is not known while {', '.join(self._missing)} cannot be run"
-            return risk.Sizing(0, 0.0, 0.0, (INCOMPLETE,), (text,))
-        sizing = self._account.size(entry, self._market)
-        if counted:
-            self._account.order(entry, sizing)
-        return sizing
 
     def _put(
         self,
@@ -309,8 +355,8 @@ class _Rows:
         kind: OrderType,
         quantity: int,
         reason: str,
-        *,
         contract: str,
+        *,
         position: PositionIntent | None = None,
         tranche: Tranche | None = None,
         price: float | None = None,
@@ -324,11 +370,11 @@ class _Rows:
             codes.append(LATE)
             reason = f"{reason}; {self._passed()}: decide by hand"
             if action != "target":
-                self._alerts.append(f"{self._item.symbol}: {LATE}: {side} {quantity} {contract}: {reason}")
+                self.alerts.append(f"{self._item.symbol}: {LATE}: {side} {quantity} {contract}: {reason}")
         per_contract = None
         if position is not None:
             per_contract = (position.entry_price - position.initial_stop) * self._market.point_value
-        self._orders.append(
+        self.orders.append(
             Order(
                 session=self._item.session,
                 as_of=self._item.as_of,
@@ -346,11 +392,19 @@ class _Rows:
                 adjusted_stop=None if position is None else self._adjusted(position.stop),
                 risk_per_contract=per_contract,
                 currency=self._market.currency,
+                tick=self._item.tick,
+                rolls_by=self._item.rolls_by,
                 status="blocked" if refused is not None or self._item.opened else "place",
                 codes=tuple(codes),
                 reason=reason,
             )
         )
+
+
+def _reward(entry: EntryIntent, lots: int, bought: float) -> float:
+    """What `lots` bought at `bought` gain at their targets over what they lose at the stop."""
+    gained = sum(n * (level - bought) for n, level in zip(tranche_lots(lots), entry.tp, strict=True))
+    return gained / (lots * (bought - entry.stop))
 
 
 def _bars(item: SymbolIntents, count: int) -> str:

@@ -14,10 +14,12 @@ from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from ctl import digests
 from ctl.errors import DataError
 from ctl.model.documents import document
 from ctl.model.paper import (
     BacktestTrade,
+    LedgerHead,
     LedgerRecord,
     PaperComparison,
     PaperEntry,
@@ -27,6 +29,7 @@ from ctl.model.paper import (
     TargetFill,
 )
 from ctl.model.trades import StrategyResult, Trade
+from ctl.trading import risk
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -105,6 +108,8 @@ def settle(symbol: str, state: State, bar: Bar, costs: Costs) -> Settled:
             refused.append(RefusedEntry(entry.trigger_session, "entry_at_or_below_stop"))
         elif distance < round(entry.smallest, _DIGITS):
             refused.append(RefusedEntry(entry.trigger_session, "risk_too_small"))
+        elif entry.largest is not None and distance > round(entry.largest, _DIGITS):
+            refused.append(RefusedEntry(entry.trigger_session, risk.SIZE_ZERO))
         else:
             bought = bar.open + costs.slippage_per_side
             held.append(PaperPosition(entry, bar.session, bought, (None, None, None), due=False))
@@ -149,12 +154,15 @@ def record(
     symbol: str,
     state: State,
     bar: Bar,
-    decided: Sequence[PaperEntry],
+    decided: Sequence[PaperEntry | RefusedEntry],
     costs: Costs,
     *,
     instant: datetime,
 ) -> LedgerRecord:
-    """Settle one session, add what its close decided, and give the line of the ledger that says both."""
+    """Settle one session, add what its close decided, and give the line of the ledger that says both.
+
+    decided: entries for the next open, and those that no order was placed for.
+    """
     made = settle(symbol, state, bar, costs)
     return LedgerRecord(
         schema_version=1,
@@ -169,9 +177,9 @@ def record(
         history=bar.history,
         slippage_per_side=costs.slippage_per_side,
         tick=costs.tick,
-        orders=tuple(decided),
+        orders=tuple(item for item in decided if isinstance(item, PaperEntry)),
         positions=made.state.positions,
-        refused=made.refused,
+        refused=(*made.refused, *(item for item in decided if isinstance(item, RefusedEntry))),
         closed=made.closed,
         run=instant,
     )
@@ -228,6 +236,17 @@ def _lines_of_the_ledger() -> TypeAdapter[LedgerRecord]:
     return TypeAdapter(LedgerRecord)
 
 
+def head(data: bytes, where: str) -> LedgerHead | None:
+    """What a summary cites of a ledger; None for an empty one. Raises DataError for a damaged first line."""
+    first = data[: data.find(b"\n") + 1]
+    if not data:
+        return None
+    (record,) = (items[0] for items in read(first or data, where).records.values())
+    return LedgerHead(
+        first_session=record.session, records=data.count(b"\n"), bytes=len(data), sha256=digests.sha256_bytes(data)
+    )
+
+
 def lines(records: Iterable[LedgerRecord]) -> bytes:
     """Records as lines of the ledger."""
     return b"".join(
@@ -269,7 +288,7 @@ def compare(
                 backtest=None if backtest is None else _backtest_trade(result.symbol, backtest),
                 r_difference=paper.r_theoretical - backtest.r_theoretical if paper and backtest else None,
                 differences=tuple(differences),
-                explanation=_explanation(records, history, until, result) if differences else None,
+                explanation=_explanation(records, history, trigger, until, result) if differences else None,
             )
         )
     return made
@@ -295,9 +314,13 @@ def _differences(paper: PaperTrade | None, backtest: Trade | None) -> list[str]:
 
 
 def _explanation(
-    records: Sequence[LedgerRecord], history: Mapping[date, str], until: date, result: StrategyResult
+    records: Sequence[LedgerRecord], history: Mapping[date, str], trigger: date, until: date, result: StrategyResult
 ) -> str:
     """Why a trade differs: what the ledger saw at the time against what the data and the terms say now."""
+    for record in records:
+        for refused in record.refused:
+            if refused.trigger_session == trigger:
+                return f"REFUSED: {refused.reason} on {record.session}; the backtest takes every trade"
     slippage, tick = result.parameters["slippage_per_side"], result.parameters["tick"]
     for record in records:
         if record.session > until:

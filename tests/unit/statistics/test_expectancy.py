@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_outside import moving
 
-from ctl.statistics import FEWEST_TRADES, expectancy, trade_statistics
+from ctl.statistics import FEWEST_TRADES, expectancy, losses_beyond_one_r, trade_statistics
 from ctl.statistics.resampling import block_length, mean_distribution
 
 OUTSIDE = json.loads((Path(__file__).parents[2] / "answers" / "statistics_outside.json").read_text())
@@ -104,3 +104,11 @@ def test_no_trade_at_all() -> None:
     found = trade_statistics([], 4.0)
     assert (found.years, found.best_year, found.worst_year) == ((), None, None)
     assert (found.losses_beyond_1r.count, found.losses_beyond_1r.worst_r) == (0, None)
+
+
+def test_the_distribution_of_losses_beyond_one_r():
+    found = losses_beyond_one_r([2.0, -1.0, -0.5, -1.25, -1.5, -2.5, -9.0, 0.0])
+    assert (found.count, found.share, found.worst_r) == (4, 0.5, -9.0)
+    assert found.mean_r == pytest.approx(-14.25 / 4)
+    assert [(item.over, item.count) for item in found.bins] == [(1.0, 2), (1.5, 0), (2.0, 1), (3.0, 0), (5.0, 1)]
+    assert losses_beyond_one_r([]).share is None

@@ -16,7 +16,7 @@ from ctl.trading.orders import order_sheet
 
 def sheet(made: StrategyResult, given: RiskTerms | None = None, close: float = 104.75, **changed: object) -> OrderSheet:
     made_of, books = [intents(made, close, **changed)], {made.symbol: book(made, close)}
-    return order_sheet(made_of, books, given)[0]
+    return order_sheet(made_of, books, given).sheet
 
 
 def rows(made: OrderSheet) -> list[tuple[str, str, str, str, int, float | None]]:
@@ -39,9 +39,15 @@ def test_a_confirmed_entry_says_what_to_buy_and_when_not_to() -> None:
 
 
 def test_what_follows_a_confirmed_entry_is_said_beforehand() -> None:
-    (text,) = sheet(awaiting(), terms()).standing
-    assert "1 at 112.5 (TP1), 1 at 115.75 (TP2), 2 at 120 (TP3)" in text
-    assert "a close below 100 sells what is left at the next open" in text
+    text = sheet(awaiting(), terms()).standing["ZZ"]
+    # Bought at 105 (close and slippage): 7.36 + 10.72 + 2 x 15 points over 4 x 5.
+    assert text == (
+        "buy if it opens 100.50 to 119.75 (all 4 up to 104.75, fewer above), else no trade; then sell 1 at TP1 112.50, "
+        "1 at TP2 115.75, 2 at TP3 120.00 (reward to risk 2.4), or at the open after a close below 100.00"
+    )
+    (order,) = sheet(awaiting(), terms()).orders
+    assert order.reward_to_risk == pytest.approx((7.36 + 10.72 + 30.0) / 20.0)
+    assert order.risk == pytest.approx(200.0)
 
 
 def test_a_tick_above_the_smallest_risk_moves_the_price_not_to_buy_below() -> None:
@@ -53,7 +59,7 @@ def test_a_tick_above_the_smallest_risk_moves_the_price_not_to_buy_below() -> No
 def test_without_a_risk_table_orders_are_for_three_lots_and_say_so() -> None:
     made = sheet(awaiting())
     assert not made.governed
-    assert order_sheet([], {}, None)[1] is None
+    assert order_sheet([], {}, None).state is None
     assert made.orders[0].quantity == 3
     assert any("size is not governed" in note for note in made.notes)
 
@@ -72,7 +78,10 @@ def test_a_position_rests_its_unhit_targets_on_the_tick_grid() -> None:
     ]
     assert [order.tranche for order in made.orders] == ["TP2", "TP3"]
     assert [order.r for order in made.orders] == pytest.approx([2.144, 3.0])
-    assert "stop 100 (ZZH26) acts on closes" in made.standing[0]
+    assert made.standing["ZZ"] == (
+        "held 3 since 2026-01-22 at 105.00; sell all at the open after a close below 100.00; no stop order rests in "
+        "the market"
+    )
 
 
 def test_an_exit_that_is_due_sells_what_is_left_and_rests_nothing() -> None:
@@ -83,13 +92,13 @@ def test_an_exit_that_is_due_sells_what_is_left_and_rests_nothing() -> None:
 def test_one_lot_that_left_at_its_target_leaves_nothing_to_do() -> None:
     made = sheet(holding(tp1_hit=True, tp1_session=day("2026-01-28"), tp1_fill=112.36), terms(equity=5_000.0))
     assert made.orders == ()
-    assert "have left at their targets" in made.standing[0]
+    assert "have left at their targets" in made.standing["ZZ"]
 
 
 def test_a_position_that_the_budget_refused_has_no_orders() -> None:
     made = sheet(holding(), terms(equity=100.0))
     assert made.orders == ()
-    assert "not in the book (one contract risks 50.00 USD" in made.standing[0]
+    assert "not in the book (one contract risks 50.00 USD" in made.standing["ZZ"]
 
 
 ROLL = Roll("ZZH26", "ZZM26", 1.5, day(LAST))
@@ -129,15 +138,16 @@ def test_an_entry_whose_open_has_passed_takes_no_part_of_the_budget() -> None:
         replace(intents(late, late=True), symbol="AA"),
         replace(intents(timely), symbol="BB"),
     ]
-    given, budget = order_sheet(items, {"AA": book(late), "BB": book(timely)}, terms(max_open_r=1.0))
-    assert [(order.status, order.quantity) for order in given.orders] == [("blocked", 0), ("place", 4)]
+    made = order_sheet(items, {"AA": book(late), "BB": book(timely)}, terms(max_open_r=1.0))
+    budget = made.state
+    assert [(order.status, order.quantity) for order in made.sheet.orders] == [("blocked", 0), ("place", 4)]
     assert budget is not None
     assert budget.r_ordered == pytest.approx(1.0)
 
 
 def test_while_a_symbol_cannot_be_run_no_entry_is_placed() -> None:
     made = awaiting()
-    given, _ = order_sheet([intents(made)], {"ZZ": book(made)}, terms(), missing=["YY"])
+    given = order_sheet([intents(made)], {"ZZ": book(made)}, terms(), missing=["YY"]).sheet
     assert given.orders[0].codes == ("BOOK_INCOMPLETE",)
     assert "YY" in given.orders[0].reason
 
@@ -145,8 +155,8 @@ def test_while_a_symbol_cannot_be_run_no_entry_is_placed() -> None:
 def test_a_pending_trigger_says_above_which_close_it_confirms() -> None:
     # Bars that never move: the EMA is their close, whatever its weight.
     made = result("ZZ", (trigger("2026-01-29", None, None, status="pending"),))
-    (text,) = sheet(made, terms(), close=101.25).standing
-    assert "waits 2 more sessions; a next close above 101.25 confirms it" in text
+    text = sheet(made, terms(), close=101.25).standing["ZZ"]
+    assert "waits 2 more sessions: a next close above 101.25 confirms it" in text
 
 
 def test_the_confirming_close_is_the_last_ema() -> None:
@@ -187,7 +197,7 @@ def test_orders_are_by_symbol_whatever_the_order_of_the_run() -> None:
         SymbolIntents(**{field: getattr(item, field) for field in SymbolIntents.__slots__} | {"symbol": symbol})
         for item, symbol in zip(items, ("BB", "AA"), strict=True)
     ]
-    given, _ = order_sheet(named, {"AA": book(one), "BB": book(two)}, None)
+    given = order_sheet(named, {"AA": book(one), "BB": book(two)}, None).sheet
     assert [order.symbol for order in given.orders] == ["AA"] * 3 + ["BB"] * 3
 
 

@@ -29,7 +29,7 @@ def ends(
 
 def sheet(made: StrategyResult, close: float = 104.75, **changed: object) -> OrderSheet:
     item: SymbolIntents = replace(intents(made, close), next_contract="ZZM26", **changed)  # type: ignore[arg-type]
-    return order_sheet([item], {made.symbol: book(made, close)}, terms())[0]
+    return order_sheet([item], {made.symbol: book(made, close)}, terms()).sheet
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_no_entry_from_the_last_trade_day_or_first_notice_on(
 
 def test_a_refused_entry_takes_no_part_of_the_budget() -> None:
     item = replace(intents(awaiting()), terms=ends("2026-02-02"))
-    state = order_sheet([item], {"ZZ": book(awaiting())}, terms())[1]
+    state = order_sheet([item], {"ZZ": book(awaiting())}, terms()).state
     assert state is not None
     assert state.r_ordered == 0.0
 
@@ -81,7 +81,7 @@ def test_a_contract_that_trades_no_more_is_not_sold_due_or_not_rolling_or_not() 
         replace(intents(holding(due=True)), terms=ends("2026-01-30")),
         rolling,
     ):
-        made = order_sheet([item], {"ZZ": book(holding())}, terms())[0]
+        made = order_sheet([item], {"ZZ": book(holding())}, terms()).sheet
         assert [(order.status, order.codes) for order in made.orders] == [("blocked", ("CONTRACT_ENDED",))]
         assert [" CONTRACT_ENDED" in alert for alert in made.alerts] == [True]
 
@@ -89,7 +89,7 @@ def test_a_contract_that_trades_no_more_is_not_sold_due_or_not_rolling_or_not() 
 def test_a_roll_out_of_a_contract_in_its_notice_period_is_a_roll() -> None:
     known = ends("2026-03-20", "2026-02-02") | ends("2026-06-19", "2026-05-29", contract="ZZM26")
     item = replace(intents(holding(), roll=Roll("ZZH26", "ZZM26", 2.0, day(LAST))), terms=known)
-    made = order_sheet([item], {"ZZ": book(holding())}, terms())[0]
+    made = order_sheet([item], {"ZZ": book(holding())}, terms()).sheet
     assert [order.action for order in made.orders][:2] == ["roll", "roll"]
     assert {order.status for order in made.orders} == {"place"}
     assert made.alerts == ()
@@ -105,7 +105,7 @@ def test_what_was_for_an_open_that_has_passed_is_blocked() -> None:
 
 def test_a_target_at_or_below_the_market_sells_at_once() -> None:
     """TP1 112.36 and TP2 115.72 on ticks of 0.25: limits 112.50 and 115.75; TP3 120."""
-    made = order_sheet([intents(holding(), 115.75)], {"ZZ": book(holding(), 115.75)}, None)[0]
+    made = order_sheet([intents(holding(), 115.75)], {"ZZ": book(holding(), 115.75)}, None).sheet
     reached = {o.tranche: "at once" in o.reason for o in made.orders}
     assert reached == {"TP1": True, "TP2": True, "TP3": False}
 
@@ -113,7 +113,7 @@ def test_a_target_at_or_below_the_market_sells_at_once() -> None:
 def test_prices_stand_beside_those_of_the_series() -> None:
     """A roll of +2 at the open: the contract's prices are 2 above those of the series."""
     item = intents(holding(), roll=Roll("ZZH26", "ZZM26", 2.0, day(LAST)))
-    targets = [o for o in order_sheet([item], {"ZZ": book(holding())}, terms())[0].orders if o.action == "target"]
+    targets = [o for o in order_sheet([item], {"ZZ": book(holding())}, terms()).sheet.orders if o.action == "target"]
     assert {(o.contract, o.price, o.adjusted_price, o.stop, o.adjusted_stop) for o in targets} >= {
         ("ZZM26", 122.0, 120.0, 102.0, 100.0)
     }

@@ -18,7 +18,7 @@ from ctl.trading import paper
 COSTS = paper.Costs(0.5, 0.25)
 FIRST = date(2026, 1, 5)
 RUN = datetime(2026, 2, 1, tzinfo=UTC)
-ENTRY = PaperEntry(date(2026, 1, 1), 100.0, (110.0, 115.0, 120.0), 1.0, live=True)
+ENTRY = PaperEntry(date(2026, 1, 1), 100.0, (110.0, 115.0, 120.0), 1.0, None, live=True)
 
 
 def bar(number: int, o: float, h: float, low: float, c: float, gap: float = 0.0, contract: str = "ZZH26") -> paper.Bar:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from order_builders import book, day, open_trade, result, terms, trade, trigger
 
-from ctl.model.orders import Book, EntryIntent, RiskPnl, RiskPoint, RiskTerms, tranche_lots
+from ctl.model.bars import ContractTerms
+from ctl.model.orders import (
+    Book,
+    Brake,
+    EntryBar,
+    EntryIntent,
+    RiskPnl,
+    RiskPoint,
+    RiskTerms,
+    SizeCaps,
+    Verdict,
+    tranche_lots,
+)
 from ctl.trading import risk
 
 
 def entry(confirmed: str, close: float = 104.75, symbol: str = "AA") -> EntryIntent:
+    targets = (112.36, 115.72, 120.0)
     return EntryIntent(
-        symbol, "AAH26", day("2026-01-01"), day(confirmed), close, 100.0, (112.36, 115.72, 120.0), no_buy_below=100.4
+        symbol, "AAH26", day("2026-01-01"), day(confirmed), close, 100.0, targets, atr=4.0, no_buy_below=100.4
     )
+
+
+def bar(close: float = 104.75, volume: float | None = None) -> EntryBar:
+    return EntryBar(close, day("2026-02-02"), "AAH26", close, volume)
 
 
 def closed(symbol: str, decided: str, entered: str, left: str, exit_price: float, **changed: object) -> Book:
@@ -23,7 +42,7 @@ def closed(symbol: str, decided: str, entered: str, left: str, exit_price: float
 
 def sized(given: RiskTerms, books: dict[str, Book], at: EntryIntent) -> risk.Sizing:
     market = next(iter(books.values())).market if books else book(result("AA")).market
-    return risk.replay(given, books).size(at, market)
+    return risk.replay(given, books, first_live=day("2025-01-01")).size(at, market, bar(at.close))
 
 
 def test_lots_are_the_whole_contracts_that_one_r_pays_for() -> None:
@@ -57,12 +76,12 @@ def test_exactly_one_contract_is_an_order() -> None:
 @pytest.mark.parametrize(("rates", "lots"), [({"EUR": 1.25}, 3), ({"EUR": 2.0}, 2)])
 def test_another_currency_is_sized_at_its_rate(rates: dict[str, float], lots: int) -> None:
     market = book(result("AA"), currency="EUR").market
-    assert risk.replay(terms(rates=rates), {}).size(entry("2026-01-30"), market).lots == lots
+    assert risk.replay(terms(rates=rates), {}).size(entry("2026-01-30"), market, bar()).lots == lots
 
 
 def test_another_currency_without_a_rate_is_refused() -> None:
     market = book(result("AA"), currency="EUR").market
-    made = risk.replay(terms(), {}).size(entry("2026-01-30"), market)
+    made = risk.replay(terms(), {}).size(entry("2026-01-30"), market, bar())
     assert (made.lots, made.codes) == (0, (risk.NO_RATE,))
 
 
@@ -103,13 +122,13 @@ def test_open_risk_is_capped_and_orders_of_the_same_open_count() -> None:
     }
     account = risk.replay(terms(max_open_r=2.5), two)
     market = two["AA"].market
-    refused = account.size(entry("2026-01-30"), market)
+    refused = account.size(entry("2026-01-30"), market, bar())
     assert (refused.lots, refused.codes) == (0, (risk.OPEN_R,))
     wide = risk.replay(terms(max_open_r=3.0), two)
-    first = wide.size(entry("2026-01-30"), market)
+    first = wide.size(entry("2026-01-30"), market, bar())
     assert first.lots == 4
     wide.order(entry("2026-01-30"), first)
-    assert wide.size(entry("2026-01-30", symbol="CC"), market).codes == (risk.OPEN_R,)
+    assert wide.size(entry("2026-01-30", symbol="CC"), market, bar()).codes == (risk.OPEN_R,)
 
 
 def test_the_book_refuses_the_second_of_two_entries_in_order_of_symbol() -> None:
@@ -144,10 +163,116 @@ def test_a_loss_just_short_of_its_limit_refuses_nothing() -> None:
     assert sized(terms(), books, entry("2026-01-30")).codes == (risk.DAILY_LOSS,)
 
 
-def test_risk_is_reduced_from_the_drawdown_threshold_on() -> None:
-    books = {"AA": closed("AA", "2025-12-01", "2025-12-02", "2025-12-03", 95.0)}  # -2 R
-    assert sized(terms(drawdown_threshold_r=2.0), books, entry("2026-01-30")).lots == 2
-    assert sized(terms(drawdown_threshold_r=2.01), books, entry("2026-01-30")).lots == 4
+LOSER = {"AA": closed("AA", "2025-12-01", "2025-12-02", "2025-12-03", 95.0)}  # -2 R
+
+
+@pytest.mark.parametrize(
+    ("brakes", "lots"),
+    [
+        ((Brake(2.0, 0.5),), 2),
+        ((Brake(2.01, 0.5),), 4),
+        ((Brake(1.0, 0.5), Brake(2.0, 0.25)), 1),
+        ((Brake(1.0, 0.5), Brake(3.0, 0.0)), 2),
+    ],
+)
+def test_risk_is_reduced_in_stages(brakes: tuple[Brake, ...], lots: int) -> None:
+    assert sized(terms(brakes=brakes), LOSER, entry("2026-01-30")).lots == lots
+
+
+def test_a_brake_of_zero_halts() -> None:
+    made = sized(terms(brakes=(Brake(2.0, 0.0),)), LOSER, entry("2026-01-30"))
+    assert (made.lots, made.codes) == (0, (risk.HALTED,))
+    account = risk.replay(terms(brakes=(Brake(2.0, 0.0),)), LOSER, first_live=day("2025-01-01"))
+    state = risk.state(account, day("2026-01-30"), {})
+    assert (state.r_money_next, state.caps_hit) == (0.0, (risk.HALTED,))
+
+
+@pytest.mark.parametrize(("first_live", "lots"), [(None, 4), ("2025-12-04", 4), ("2025-12-03", 2), ("2025-01-02", 2)])
+def test_brakes_count_from_the_first_live_session_not_the_backtest(first_live: str | None, lots: int) -> None:
+    live = None if first_live is None else day(first_live)
+    account = risk.replay(terms(brakes=(Brake(2.0, 0.5),)), LOSER, first_live=live)
+    assert account.size(entry("2026-01-30"), LOSER["AA"].market, bar()).lots == lots
+
+
+def test_brakes_count_from_since_where_it_is_said() -> None:
+    given = terms(brakes=(Brake(2.0, 0.5),), since=day("2025-11-30"))
+    account = risk.replay(given, LOSER, first_live=day("2026-01-01"))
+    assert (account.since, account.drawdown()) == (day("2025-11-30"), 0.0)
+    account.advance(day("2025-12-03"))
+    assert account.drawdown() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("atrs", "lots", "r"), [(0.0, 4, 1.0), (1.25, 4, 1.0), (2.5, 2, 1.0), (3.0, 1, 0.6)])
+def test_one_contract_risks_at_least_some_atrs(atrs: float, lots: int, r: float) -> None:
+    # The stop is 5 points away; an ATR is 4 points: 2.5 of them are 10 points, 100 USD of 200.
+    made = sized(terms(min_risk_atr_sizing=atrs), {}, entry("2026-01-30"))
+    assert (made.lots, made.r) == (lots, pytest.approx(r))
+
+
+def test_a_position_sized_on_atrs_books_what_its_lots_make() -> None:
+    # Two contracts for 2.5 ATRs; sold 10 points below the entry: 200 USD of 200, where the stop was 5 points away.
+    held = closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 95.0)
+    account = risk.replay(terms(min_risk_atr_sizing=2.5), {"AA": held})
+    curve = risk.governed(account, day("2026-01-30"))
+    (made,) = curve.trades
+    assert (made.lots, made.r, made.of_risk) == (2, pytest.approx(-1.0), pytest.approx(-1.0))
+    assert (curve.total_r, curve.max_drawdown_r) == (pytest.approx(-1.0), pytest.approx(1.0))
+    assert (curve.trade_count, curve.win_rate, curve.profit_factor) == (1, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("caps", "volume", "lots", "code"),
+    [
+        (SizeCaps(max_contracts=3), None, 3, risk.CONTRACTS),
+        (SizeCaps(max_notional=2_100.0), None, 2, risk.NOTIONAL),  # one is worth 104.75 x 10
+        (SizeCaps(margin=500.0, max_margin=1_499.0), None, 2, risk.MARGIN),
+        (SizeCaps(max_volume_share=0.01), 399.0, 3, risk.VOLUME),
+        (SizeCaps(max_contracts=3, max_volume_share=0.01), 100.0, 1, risk.VOLUME),
+    ],
+)
+def test_caps_make_a_position_smaller(caps: SizeCaps, volume: float | None, lots: int, code: str) -> None:
+    market = book(result("AA")).market
+    account = risk.replay(terms(symbol_caps={"AA": caps}), {})
+    made = account.size(entry("2026-01-30"), market, bar(volume=volume))
+    assert (made.lots, made.codes) == (lots, ())
+    assert code in made.capped
+    assert made.r == pytest.approx(lots * 0.25)
+    state = risk.state(account, day("2026-01-30"), {"AA": made})
+    assert f"{code} AA" in state.caps_hit
+
+
+@pytest.mark.parametrize(
+    ("caps", "volume", "code"),
+    [
+        (SizeCaps(max_notional=1_000.0), None, risk.NOTIONAL),
+        (SizeCaps(max_volume_share=0.01), 99.0, risk.VOLUME),
+        (SizeCaps(max_volume_share=0.01), None, risk.NO_VOLUME),
+    ],
+)
+def test_a_cap_below_one_contract_refuses(caps: SizeCaps, volume: float | None, code: str) -> None:
+    made = risk.replay(terms(caps=caps), {}).size(entry("2026-01-30"), book(result("AA")).market, bar(volume=volume))
+    assert (made.lots, made.codes) == (0, (code,))
+
+
+def test_caps_of_a_symbol_stand_before_those_of_all_and_the_notional_is_always_capped() -> None:
+    given = terms(caps=SizeCaps(max_contracts=9), symbol_caps={"AA": SizeCaps(max_contracts=5, max_notional=1.0)})
+    assert given.caps_of("AA") == SizeCaps(max_contracts=5, max_notional=1.0)
+    assert given.caps_of("BB") == SizeCaps(max_contracts=9, max_notional=60_000.0)
+
+
+def test_an_entry_in_a_contract_that_ends_is_refused_in_the_book_as_on_the_sheet() -> None:
+    held = closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 103.0)
+    ends = {"ZZH26": ContractTerms("ZZH26", day("2026-01-06"), last_trade_source="column")}
+    account = risk.replay(terms(), {"AA": replace(held, terms=ends)})
+    key = ("AA", day("2026-01-05"))
+    assert not account.taken
+    assert account.refused[key].codes == (risk.EXPIRES,)
+    assert risk.verdicts({"AA": held}, account)[key] == Verdict((risk.EXPIRES,))
+    assert risk.verdicts({"AA": replace(held, terms=ends)}, None)[key] == Verdict((risk.EXPIRES,))
+    assert risk.verdicts({"AA": held}, None)[key] == Verdict()
+    # What is taken may open at most 1 R less slippage above its stop: 20 points less 0.25.
+    free = risk.replay(terms(), {"AA": held})
+    assert risk.verdicts({"AA": held}, free)[key] == Verdict((), 19.75)
 
 
 def test_an_open_beyond_the_close_buys_fewer() -> None:
@@ -183,10 +308,10 @@ def test_entries_before_since_are_not_in_the_book() -> None:
 
 def test_the_state_names_the_money_the_caps_and_the_curve() -> None:
     books = {"AA": closed("AA", "2026-01-28", "2026-01-29", "2026-01-30", 92.5)}  # -2.5 R
-    account = risk.replay(terms(drawdown_threshold_r=2.0), books)
-    state = risk.state(account, day("2026-01-30"))
+    account = risk.replay(terms(brakes=(Brake(2.0, 0.5),)), books, first_live=day("2026-01-01"))
+    state = risk.state(account, day("2026-01-30"), {})
     assert state.currency == "USD"
-    assert (state.r_money, state.r_money_next, state.reduced) == (200.0, 100.0, True)
+    assert (state.r_money, state.r_money_next, state.since) == (200.0, 100.0, day("2026-01-01"))
     assert state.r_pnl == RiskPnl(day=-2.5, week=-2.5, month=-2.5, total=-2.5)
     assert state.caps_hit == (risk.DAILY_LOSS, risk.WEEKLY_LOSS)
     assert state.curve == (RiskPoint(day("2026-01-30"), r=-2.5, total_r=-2.5),)
