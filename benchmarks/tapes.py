@@ -100,21 +100,28 @@ class ContractPanel:
 
 
 def contract_panel(
-    years: int = 20, listed: int = 8, every: int = 3, seed: int = 11, trending: bool = False
+    years: int = 20,
+    listed: int = 8,
+    every: int = 3,
+    seed: int = 11,
+    trending: bool = False,
+    sessions: npt.NDArray[np.datetime64] | None = None,
 ) -> ContractPanel:
     """A delivery every `every` months, `listed` of them trading at once; volume and interest move on before expiry.
 
-    trending: prices rise with retests, so that B1 triggers on them; else they drift about, and it does not.
+    trending: prices rise with retests, so that B1 triggers on them; else they drift about, and it does not. sessions:
+    in place of every weekday of so many years from 2000 on.
     """
     rng = np.random.default_rng(seed)
-    first = np.datetime64("2000-01-03")
-    sessions = np.busday_offset(first, np.arange(261 * years))
+    if sessions is None:
+        sessions = np.busday_offset(np.datetime64("2000-01-03"), np.arange(261 * years))
+    year = 1970 + int(sessions[0].astype("datetime64[Y]").astype(int))
     level = np.round(4 * (3000 + np.cumsum(rng.standard_normal(sessions.size) * 8))) / 4
     level += 4000 - min(level.min(), 0)
     if trending:
         level = np.round(4 * 70 * trending_tapes(1, sessions.size, seed).close[0]) / 4
     parts = []
-    deliveries = np.arange(2000 * 12 + every - 1, (2000 + years) * 12 + every * listed, every)
+    deliveries = np.arange(year * 12 + every - 1, (year + years) * 12 + every * listed, every)
     for delivery in deliveries:
         month = np.datetime64(f"{delivery // 12:04d}-{delivery % 12 + 1:02d}", "M")
         expiry = np.busday_offset(month.astype("datetime64[D]"), 14, roll="forward")
