@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import builds, certification, commands, decode, environments, reconciliation, scaling, strategy
+from benchmarks import builds, certification, commands, decode, environments, reconciliation, roots, scaling, strategy
 from benchmarks.measure import Figure
 
 _DEFAULT = Path("data") / "bench" / "bench.json"
@@ -20,7 +20,7 @@ _DEFAULT = Path("data") / "bench" / "bench.json"
 def main(argv: list[str] | None = None) -> int:
     """Run the sections named (default: all), print the table, write the JSON. Exit 0 also where a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    sections = ("b1", "build", "decode", "certify", "commands", "scale")
+    sections = ("b1", "build", "decode", "certify", "commands", "scale", "roots")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; every contender runs once in each (default 7)")
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter that has vectorbt and backtesting")
@@ -52,19 +52,24 @@ def main(argv: list[str] | None = None) -> int:
     if "scale" in chosen:
         print("scale ...", file=sys.stderr, flush=True)
         grown = scaling.growths(repeats)
+    spent: list[roots.Cost] = []
+    if "roots" in chosen:
+        print("roots ...", file=sys.stderr, flush=True)
+        spent, over_roots = roots.grown()
+        grown += over_roots
     reconciled: list[reconciliation.Reconciled] = []
     if "b1" in chosen:
         print("b1, trade by trade ...", file=sys.stderr, flush=True)
         reconciled = reconciliation.reconcile(python)
-    _show(found, grown)
+    _show(found, grown, spent)
     if reconciled:
         _show_reconciled(reconciled)
-    _write(found, grown, reconciled, arguments.out, repeats)
+    _write(found, grown, spent, reconciled, arguments.out, repeats)
     print(f"written: {arguments.out}", file=sys.stderr)
     return 0
 
 
-def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
+def _show(found: list[Figure], grown: list[scaling.Growth], spent: list[roots.Cost]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -93,6 +98,8 @@ def _show(found: list[Figure], grown: list[scaling.Growth]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 180)
     if found:
         console.print(table)
+    for cost in spent:
+        console.print(cost.line)
     for growth in grown:
         points = ", ".join(
             f"{size:,}: {_seconds(seconds)}" for size, seconds in zip(growth.sizes, growth.seconds, strict=True)
@@ -139,6 +146,7 @@ def _seconds(value: float) -> str:
 def _write(
     found: list[Figure],
     grown: list[scaling.Growth],
+    spent: list[roots.Cost],
     reconciled: list[reconciliation.Reconciled],
     out: Path,
     repeats: int,
@@ -161,6 +169,7 @@ def _write(
                 dict(zip(("rule", *reconciliation.PEERS), row, strict=True)) for row in reconciliation.EXPRESSED
             ],
         },
+        "roots": [cost.document() for cost in spent],
         "scaling": [growth.document() for growth in grown],
     }
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,6 @@ YEARS = 20
 _TICK = 0.25
 _NEW = 5
 _END = np.datetime64("2026-02-27")
-_MOST_MS = 50.0
 
 _CONFIG = """schema_version = 1
 cycle_id = "roots"
@@ -117,6 +116,15 @@ class Cost:
     wall: float
     processor: float
     peak_mib: float
+
+    @property
+    def line(self) -> str:
+        """As it is printed."""
+        each = self.processor / self.roots * 1e3
+        return (
+            f"{self.roots:>5} roots, {self.step:<20} {self.wall:7.2f} s, of processor {self.processor:7.2f} s "
+            f"({each:6.1f} ms a root), {self.peak_mib:6.0f} MiB"
+        )
 
     def document(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -282,8 +290,7 @@ def main(argv: Sequence[str]) -> None:
     """`python -m benchmarks.roots [N ...]`: the costs alone."""
     for size in map(int, argv or map(str, SIZES)):
         for cost in costs(size):
-            print(f"{cost.roots:>5} {cost.step:<20} {cost.wall:7.2f} s  {cost.processor:7.2f} s of processor  "
-                  f"{cost.processor / cost.roots * 1e3:6.1f} ms/root  {cost.peak_mib:7.0f} MiB", flush=True)  # fmt: skip
+            print(cost.line, flush=True)
 
 
 if __name__ == "__main__":

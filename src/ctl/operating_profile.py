@@ -448,7 +448,7 @@ def difference(old: str, new: str) -> tuple[ValueChange, ...]:
 
     Neither needs to be valid: a locked one may be of another version of this package.
     """
-    return changes(_plain(old), _plain(new))
+    return () if old == new else changes(_plain(old), _plain(new))
 
 
 def changes(old: Any, new: Any) -> tuple[ValueChange, ...]:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,12 +102,15 @@ def load(override: Path | None = None) -> Instruments:
 
     Raises InputError with every problem of the file.
     """
+    return _packaged() if override is None else _read(guard.edited(override), str(override))
+
+
+@lru_cache(maxsize=2)
+def _read(data: bytes, shown_as: str) -> Instruments:
+    """The packaged data with what a file of these bytes says: every symbol of a workspace asks for the same."""
     known = _packaged()
-    if override is None:
-        return known
     rules = partial(_contradictions, known)
-    data = guard.edited(override)
-    keys, _ = strict_files.read_model(data, str(override), InstrumentsKeys, InputError, rules=rules)
+    keys, _ = strict_files.read_model(data, shown_as, InstrumentsKeys, InputError, rules=rules)
     return keys.added_to(known)
 
 
