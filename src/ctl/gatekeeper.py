@@ -72,7 +72,8 @@ class LockRead:
     """The lock file beside a profile, as it was read and held against the decision log.
 
     lock: None where there is none that can be used; problems then say why. sha256: of the lock file's bytes.
-    log_head: digest of the log's newest entry. workspace_sha256: of ctl.toml.
+    log_head: digest of the log's newest entry. entry: the id of the one that locks the profile. workspace_sha256: of
+    ctl.toml.
     """
 
     lock: LockFile | None
@@ -80,6 +81,7 @@ class LockRead:
     sha256: str | None = None
     log_head: str | None = None
     workspace_sha256: str | None = None
+    entry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,7 @@ def decide(
         lock_sha256=locked.sha256,
         workspace_sha256=locked.workspace_sha256,
         log_head=locked.log_head,
+        decision_entry=locked.entry,
         _issuer=_ISSUER,
     )
 
@@ -357,10 +360,10 @@ def _symbol_result(
         passed=passed and not refused,
         detail=detail,
         reasons=reasons,
-        certificate_sha256=found.sha256,
         metrics=found.metrics,
         locked=locked,
         data_to=since.data_to.get(symbol),
+        certificate_sha256=found.sha256,
     )
 
 
@@ -453,37 +456,3 @@ def _value(value: Any) -> str:
     """A value in a line, long ones cut."""
     text = "nothing" if value is None else str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
-
-
-# ---------------------------------------------------------------- status board
-
-
-def render_board(decision: GateDecision, profile: OperatingProfile, *, simulated: bool = False) -> str:
-    """The status board as plain text, without a final newline; `simulated` adds a line that says so.
-
-    One line per symbol, gating first; under a mismatch one line per reason; lock failures and other
-    problems one line each; last the portfolio's recommendation as the data derive it.
-    """
-    width = max(7, *(len(symbol) + 3 for symbol in profile.symbols))
-    lines: list[str] = []
-    for result in decision.symbol_results:
-        label = f"{result.symbol} ".ljust(width, ".")
-        verdict = "ok" if result.passed else "MISMATCH"
-        detail = f"   {result.detail}" if result.passed and result.detail else ""
-        lines.append(f"{label} {result.actual:<16}expected {result.expected:<8}{verdict}{detail}")
-        if not result.passed:
-            lines += [f"{' ' * (width + 1)}{reason.code}: {reason.text}" for reason in result.reasons]
-    lines += [f"{symbol} ".ljust(width, ".") + " NON-GATING" for symbol in profile.non_gating_symbols]
-    notes = [item.text for item in decision.restatements]
-    notes += [f"{item.code}: {item.text}" for item in decision.notes]
-    notes += [lock_text(lock) for lock in decision.locks if not (lock.enforced or lock.held)]
-    notes += broken_locks(decision.locks)
-    notes += [f"{problem.code}: {problem.text}" for problem in decision.problems]
-    if notes:
-        lines += ["", *notes]
-    lines += ["", f"Portfolio: {decision.recommendation}"]
-    if not decision.passed:
-        lines.append("Gate: MISMATCH, nothing may run")
-    if simulated:
-        lines.append("Data: simulated market")
-    return "\n".join(lines)

@@ -96,7 +96,6 @@ def test_passed_means_everything_as_locked_and_nothing_else(
             decision.grant()
     for item in decision.symbol_results:
         assert item.passed or item.reasons, "a mismatch always says why"
-        assert f"{item.symbol} " in gatekeeper.render_board(decision, PROFILE)
 
 
 @given(st.lists(decisions))

@@ -18,6 +18,7 @@ from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
     from ctl.gatekeeper import GateDecision
     from ctl.model.bars import BarsChoice, ClosesChoice
     from ctl.model.run import RunSummary
@@ -186,7 +187,8 @@ def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str |
     if json:
         output.print_json(document(decision))
     else:
-        print(board(decision, profile, workspace))
+        on = screens.terminal()
+        screens.show(board(decision, profile, workspace, on), on)
     return EXIT_OK if decision.passed else EXIT_MISMATCH
 
 
@@ -267,9 +269,9 @@ def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, say: Events, *, j
     if outcome.summary is not None:
         _show_run(outcome.summary, followed)
         return
-    if outcome.decision is not None and outcome.profile is not None:
-        print(board(outcome.decision, outcome.profile, workspace))
     on = screens.terminal()
+    if outcome.decision is not None and outcome.profile is not None:
+        screens.show(board(outcome.decision, outcome.profile, workspace, on), on)
     screens.show(screens.facts(followed, on), on)
 
 
@@ -280,18 +282,23 @@ def _show_run(summary: RunSummary, after: Mapping[str, str]) -> None:
     screens.show(run_lines(summary, after, on), on)
 
 
-def board(decision: GateDecision, profile: OperatingProfile, workspace: Workspace) -> str:
-    """The status board of the workspace's decision."""
-    from ctl.gatekeeper import render_board
+def board(decision: GateDecision, profile: OperatingProfile, workspace: Workspace, on: Terminal) -> list[str]:
+    """The screen of the workspace's decision."""
+    from ctl.cli.gate_screen import gate_lines
 
-    return render_board(decision, profile, simulated=workspace.simulated)
+    by_flag = workspace.root / profile.name != workspace.profile_path
+    return gate_lines(decision, profile, on, simulated=workspace.simulated, by_flag=by_flag)
 
 
 def refused(decision: GateDecision, profile: OperatingProfile, workspace: Workspace, *, json: bool) -> int:
     """Show a decision that stops a command, and its exit code."""
     if json:
         output.print_json(document(decision))
-    print(board(decision, profile, workspace), file=sys.stderr if json else sys.stdout)
+        piped = screens.Terminal()
+        print("\n".join(board(decision, profile, workspace, piped)), file=sys.stderr)
+    else:
+        on = screens.terminal()
+        screens.show(board(decision, profile, workspace, on), on)
     return EXIT_MISMATCH
 
 

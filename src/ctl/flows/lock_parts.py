@@ -139,7 +139,15 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         text = f"ctl.toml says {workspace.cycle_id}, the profile {profile.cycle_id}: `ctl lock --cycle NAME` opens one"
         problems.append(Reason("CYCLE_MISMATCH", "ERROR", text))
     head = entries[-1].sha256 if entries else None
-    return LockRead(on_disk.lock, tuple(problems), on_disk.sha256, head, workspace.config_sha256)
+    entry = decision_log.locking(entries, workspace.relative(path))
+    return LockRead(
+        on_disk.lock,
+        tuple(problems),
+        on_disk.sha256,
+        head,
+        workspace.config_sha256,
+        None if entry is None else entry.id,
+    )
 
 
 _NEWEST_SUMMARIES: Final = 4

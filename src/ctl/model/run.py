@@ -50,10 +50,10 @@ class SymbolResult:
     passed: bool
     detail: str
     reasons: tuple[Reason, ...]
-    certificate_sha256: str | None
     metrics: WatchedMetrics | None = None
     locked: LockedSymbol | None = None
     data_to: DataTo | None = None
+    certificate_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,11 @@ class GateResult:
     """`ctl gate --json`: what the gate says of a profile. It grants nothing: only a `GateDecision` does.
 
     as_of: sessions after it were left out. problems: what refuses beside symbols and locks. notes: what is reported and
-    refuses nothing. log_head: digest of the decision log's newest entry.
+    refuses nothing. log_head: digest of the decision log's newest entry. decision_entry: the id of the one that locks
+    the profile.
     """
 
+    kind: Literal["gate"] = "gate"
     schema_version: Literal[1] = 1
     timestamp: datetime
     as_of: date | None
@@ -145,6 +147,7 @@ class GateResult:
     lock_sha256: str | None
     workspace_sha256: str | None
     log_head: str | None
+    decision_entry: str | None
 
 
 # ---------------------------------------------------------------- run
@@ -274,7 +277,10 @@ class SymbolState:
 
 @dataclass(frozen=True, slots=True)
 class OpsGateSymbol:
-    """The gate's word on one symbol in an ops log, and how its data stand: the rest is that of `SymbolState`."""
+    """The gate's word on one symbol in an ops log, and how its data stand, as in `SymbolState`.
+
+    reference_to: the last session of the reference. metrics, locked: now and as locked; null as in `SymbolResult`.
+    """
 
     expected: Decision
     actual: Decision
@@ -285,6 +291,9 @@ class OpsGateSymbol:
     roll_to: str | None = None
     roll_by: date | None = None
     sessions_to_roll: int | None = None
+    reference_to: date | None = None
+    metrics: WatchedMetrics | None = None
+    locked: WatchedMetrics | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,28 +8,23 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ctl.model.run import OpsGateSymbol, OpsLog
+from ctl.ops.refusals import TOLD_OF_A_PASS, refusals
 from ctl.ops_notifier import Report
 
 if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
-    from ctl.model.run import RunSummary
+    from ctl.model.run import RunSummary, SymbolResult
 
 ROLLS_WITHIN: Final = 5
 _NAMED: Final = 12
 _NOISE: Final = 0.01
-_REMEDIES: Final = {
-    "IDENTITY_MISMATCH": "ctl data show {}",
-    "STALE_INPUT": "ctl doctor {}",
-    "INPUT_MISSING": "ctl doctor {}",
-    "INPUT_UNREADABLE": "ctl doctor {}",
-}
 
 
 def report(log: OpsLog, before: OpsLog | None, decision: GateDecision | None, summary: RunSummary | None) -> Report:
     """The lines of a cycle's message. before: the log of the cycle that it is compared with."""
     return Report(
         verdict=_verdict(log),
-        board=_board(log.gate),
+        board=_board(log.gate, decision),
         money=_money(log, summary),
         changed="" if before is None or not log.gate else _changed(log, before),
         log_head=log.digests.log_head,
@@ -54,19 +49,30 @@ def _verdict(log: OpsLog) -> str:
     return ", ".join(parts)
 
 
-def _board(gate: Mapping[str, OpsGateSymbol]) -> str:
-    """`ES WATCH 7.30, CL ACCEPT 4.30`; of many symbols those not as expected, and how many there are of each status."""
+def _board(gate: Mapping[str, OpsGateSymbol], decision: GateDecision | None) -> str:
+    """`ES WATCH 7.30, CL ACCEPT 4.30 (DRIFTING)`; of many symbols those of which more than the status is to be said,
+    and how many others there are of each status.
+    """
+    told = {} if decision is None else {item.symbol: _told(item) for item in decision.symbol_results}
     if len(gate) <= _NAMED:
         shown, rest = dict(gate), ""
     else:
-        shown = {symbol: item for symbol, item in gate.items() if not item.passed}
-        counts = Counter(str(item.actual) for item in gate.values() if item.passed)
+        shown = {symbol: item for symbol, item in gate.items() if not item.passed or told.get(symbol)}
+        counts = Counter(str(item.actual) for symbol, item in gate.items() if symbol not in shown)
         rest = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     words = [
-        " ".join(filter(None, (symbol, item.actual, drift_of(item), "" if item.passed else "MISMATCH")))
+        " ".join(
+            filter(None, (symbol, item.actual, drift_of(item), told.get(symbol), "" if item.passed else "MISMATCH"))
+        )
         for symbol, item in shown.items()
     ]
     return ", ".join([*_few(words), *([rest] if rest else [])])
+
+
+def _told(result: SymbolResult) -> str:
+    """`(DRIFTING)`: what is to be known of a symbol that passes."""
+    found = [code for code in dict.fromkeys(reason.code for reason in result.reasons) if code in TOLD_OF_A_PASS]
+    return f"({', '.join(found)})" if found and result.passed else ""
 
 
 def _money(log: OpsLog, summary: RunSummary | None) -> str:
@@ -128,12 +134,7 @@ def _next(log: OpsLog, decision: GateDecision | None) -> str:
     """The command that a person wants after this message."""
     failed = next((symbol for symbol, item in log.run.items() if item.status == "ERROR"), None)
     if decision is not None and not decision.passed:
-        for result in decision.symbol_results:
-            if not result.passed:
-                codes = [reason.code for reason in result.reasons]
-                remedy = next((_REMEDIES[code] for code in codes if code in _REMEDIES), "ctl certify {} --explain")
-                return remedy.format(result.symbol)
-        return "ctl plan"
+        return refusals(decision)[0].command
     if log.error is not None:
         return "ctl doctor" if log.exit_code == 1 else "ctl gate" if decision is None else "ctl ops"
     if failed is not None:

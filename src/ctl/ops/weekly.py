@@ -344,7 +344,13 @@ class _Cycle:
             portfolio_recommendation=decision.recommendation,
             gate={
                 item.symbol: OpsGateSymbol(
-                    item.expected, item.actual, item.passed, **asdict(self._state(run, item.symbol))
+                    item.expected,
+                    item.actual,
+                    item.passed,
+                    **asdict(self._state(run, item.symbol)),
+                    reference_to=None if item.data_to is None else item.data_to.reference,
+                    metrics=item.metrics,
+                    locked=None if item.locked is None else item.locked.metrics,
                 )
                 for item in decision.symbol_results
             },

@@ -8,7 +8,7 @@ many sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -90,7 +90,11 @@ def judge(
     elif now.symbol.decision != expected:
         told.append(_little_better(now))
     if expected == "ACCEPT":
-        told += [Reason(DRIFTING, "WATCH", worse.text, worse.value, worse.limit, worse.unit) for worse in since + level]
+        told += [replace(worse, code=DRIFTING, severity="WATCH") for worse in since]
+        for worse in level:
+            drift, most = worse.value or 0.0, worse.limit or 0.0
+            text = f"drift {_number(drift)} (locked {_number(most / (1.0 + ratchet))})"
+            told.append(replace(worse, code=DRIFTING, severity="WATCH", text=text))
     else:
         refused += since + level
     return Judged(not refused, (*refused, *told))

@@ -36,7 +36,18 @@ def test_every_field_of_the_specification_is_required() -> None:
         assert fields <= set(schema["required"])
         assert schema["additionalProperties"] is False
     gate = json.loads(schemas()["gate_result_v1.schema.json"])["$defs"]["SymbolResult"]
-    assert gate["required"] == ["symbol", "expected", "actual", "passed", "detail", "reasons", "certificate_sha256"]
+    assert gate["required"] == [
+        "symbol",
+        "expected",
+        "actual",
+        "passed",
+        "detail",
+        "reasons",
+        "metrics",
+        "locked",
+        "data_to",
+        "certificate_sha256",
+    ]
     log = json.loads(schemas()["ops_log_v1.schema.json"])["$defs"]["Notification"]
     assert {"mode", "level", "text", "delivered", "attempts"} <= set(log["required"])
 
