@@ -54,8 +54,6 @@ max_open_r = 1000.0
 max_daily_loss_r = 1000.0
 max_weekly_loss_r = 1000.0
 max_monthly_loss_r = 1000.0
-drawdown_threshold_r = 1000.0
-drawdown_factor = 0.5
 """
 _SYMBOL = """
 [symbols.{root}]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from ctl.flows.pipeline import Certified
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.flows.run_statistics import of_governed, of_portfolio
 from ctl.flows.trials import Trials
+from ctl.flows.workers import HERE, Workers, opened
 from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
@@ -43,7 +45,7 @@ MOST_VARIED = 50
 class RunOptions:
     """What is asked of a run. dry_run: plan and check; run and write nothing. record: settle the paper ledger and
     write the summary. as_of: sessions after it are left out (inclusive). profile: another than the workspace's.
-    secrets: what no reason may show.
+    secrets: what no reason may show. jobs, cluster: where symbols are certified and run, as for `flows.workers`.
     """
 
     dry_run: bool = False
@@ -53,6 +55,8 @@ class RunOptions:
     profile: Path | None = None
     record: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    jobs: int | None = None
+    cluster: str | None = None
 
     @property
     def rehearsal(self) -> str:
@@ -109,17 +113,20 @@ def run(
     Nothing is planned before the second value is asked for; then a gate that did not pass raises GateRefused.
     """
     options.require_real()
-    gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of)
-    run = Run(gated.decision, gated.certified)
-    yield run
-    gate_pass = gated.decision.grant()
-    plan = build_plan(profile, gated.decision, workspace.symbols, options)
-    ledger = paper.ledger_head(workspace)
-    run = replace(run, plan=plan)
-    yield run
-    for outcome in execute(plan, gate_pass, workspace, gated.certified, profile, options, instant=instant):
-        run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
+    with opened(options.jobs, options.cluster) as workers:
+        gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
+        run = Run(gated.decision, gated.certified)
         yield run
+        gate_pass = gated.decision.grant()
+        plan = build_plan(profile, gated.decision, workspace.symbols, options)
+        ledger = paper.ledger_head(workspace)
+        run = replace(run, plan=plan)
+        yield run
+        for outcome in execute(
+            plan, gate_pass, workspace, gated.certified, profile, options, instant=instant, workers=workers
+        ):
+            run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
+            yield run
     outcomes = run.outcomes
     governed = _govern(workspace, profile.strategy, outcomes, ledger, instant=instant, rehearsal=options.rehearsal)
     summary = summarise(workspace, plan, gated.decision, outcomes, governed, ledger, instant=instant)
@@ -220,6 +227,7 @@ def execute(
     options: RunOptions,
     *,
     instant: datetime,
+    workers: Workers = HERE,
 ) -> Iterator[SymbolOutcome]:
     """Run the plan's symbols one by one, in its order; of a dry run none is run.
 
@@ -227,36 +235,62 @@ def execute(
     Whatever one symbol raises becomes its ERROR, and the others still run.
     """
     require_pass(gate_pass, profile_sha256=plan.profile.digest)
-    trials = Trials.read(workspace)
-    vary_rolls = sum(entry.action == "RUN" for entry in plan.entries) <= MOST_VARIED
+    running = [entry for entry in plan.entries if entry.action == "RUN"]
+    task = partial(
+        _executed,
+        workspace,
+        profile,
+        options,
+        instant=instant,
+        timeframe=plan.timeframe,
+        trials=Trials.read(workspace),
+        vary_rolls=len(running) <= MOST_VARIED,
+    )
+    asked = [] if plan.dry_run else [(entry, certified.get(entry.symbol)) for entry in running]
+    made = workers.each(task, asked)
     for entry in plan.entries:
         if entry.action == "SKIP":
             yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "SKIPPED", entry.reason))
         elif plan.dry_run:
             yield SymbolOutcome(SymbolRun(entry.symbol, entry.role, "DRY_RUN"))
         else:
-            try:
-                outcome = portfolio.run_symbol(
-                    workspace,
-                    entry,
-                    certified.get(entry.symbol),
-                    profile,
-                    instant=instant,
-                    timeframe=plan.timeframe,
-                    as_of=options.as_of,
-                    trials=trials,
-                    vary_rolls=vary_rolls,
-                )
-                _require_writable(outcome)
-            except CtlError as error:
-                stopping.check()
-                yield _failed(entry, str(error), error.code, options.secrets)
-            except Exception as error:  # noqa: BLE001 - whatever one symbol does, the others still run
-                stopping.check()
-                text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
-                yield _failed(entry, text, "UNEXPECTED", options.secrets)
-            else:
-                yield outcome
+            yield next(made)
+
+
+def _executed(
+    workspace: store.Workspace,
+    profile: OperatingProfile,
+    options: RunOptions,
+    asked: tuple[PlanEntry, Certified | None],
+    *,
+    instant: datetime,
+    timeframe: Timeframe,
+    trials: Trials,
+    vary_rolls: bool,
+) -> SymbolOutcome:
+    """One symbol run; whatever it raises is its ERROR."""
+    entry, certified = asked
+    try:
+        outcome = portfolio.run_symbol(
+            workspace,
+            entry,
+            certified,
+            profile,
+            instant=instant,
+            timeframe=timeframe,
+            as_of=options.as_of,
+            trials=trials,
+            vary_rolls=vary_rolls,
+        )
+        _require_writable(outcome)
+    except CtlError as error:
+        stopping.check()
+        return _failed(entry, str(error), error.code, options.secrets)
+    except Exception as error:  # noqa: BLE001 - whatever one symbol does, the others still run
+        stopping.check()
+        text = f"unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        return _failed(entry, text, "UNEXPECTED", options.secrets)
+    return outcome
 
 
 def _failed(entry: PlanEntry, text: str, code: str, secrets: Sequence[str]) -> SymbolOutcome:

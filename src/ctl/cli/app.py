@@ -82,6 +82,16 @@ AsOf = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--as-of", metavar="DATE", help="Use only sessions up to this date (YYYY-MM-DD, inclusive)."),
 ]
+Jobs = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--jobs", min=1, max=1024, help="Processes to spread symbols over. Default: the cores, where symbols are many."
+    ),
+]
+Cluster = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--cluster", metavar="ADDRESS", help="A Dask cluster instead: local:N, or a scheduler's address."),
+]
 Settings = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
@@ -676,13 +686,15 @@ def backtest(
 def gate(
     profile: Profile = None,
     as_of: AsOf = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
     """Re-derive the locked state from the data now on disk. Exit 0 only if every lock and status holds."""
     from ctl.cli import workspace_commands
 
-    raise typer.Exit(workspace_commands.gate(workspace, profile, as_of=as_of, json=json))
+    raise typer.Exit(workspace_commands.gate(workspace, profile, as_of=as_of, jobs=jobs, cluster=cluster, json=json))
 
 
 @app.command()
@@ -692,6 +704,8 @@ def run(
     include_non_gating: NonGating = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     as_of: AsOf = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -700,7 +714,9 @@ def run(
     from ctl.cli.arguments import day
     from ctl.run_orchestrator import RunOptions
 
-    options = RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile)
+    options = RunOptions(
+        dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile, jobs=jobs, cluster=cluster
+    )
     raise typer.Exit(workspace_commands.run(workspace, options, json=json))
 
 
@@ -770,6 +786,8 @@ def ops(
         typer.Option("--metrics", dir_okay=False, metavar="FILE", help="Write a Prometheus textfile of the cycle."),
     ] = None,
     as_of: AsOf = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -787,7 +805,9 @@ def ops(
     if if_missed and not schedule_commands.missed(workspace):
         raise typer.Exit(0)
     options = WeeklyOptions(
-        run=RunOptions(dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile),
+        run=RunOptions(
+            dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile, jobs=jobs, cluster=cluster
+        ),
         notify=notify,
         webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
         notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),

@@ -176,14 +176,24 @@ def certify(
     return EXIT_ERROR if failed else EXIT_OK
 
 
-def gate(workspace_path: Path | None, profile_path: Path | None, *, as_of: str | None, json: bool) -> int:
+def gate(
+    workspace_path: Path | None,
+    profile_path: Path | None,
+    *,
+    as_of: str | None,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    json: bool,
+) -> int:
     """The gate: exit 0 only where everything holds."""
     from ctl.flows import portfolio
+    from ctl.flows.workers import opened
 
     instant, until = clock.now(), day(as_of)
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    decision = portfolio.gate(workspace, profile, instant=instant, as_of=until).decision
+    with opened(jobs, cluster) as workers:
+        decision = portfolio.gate(workspace, profile, instant=instant, as_of=until, workers=workers).decision
     if json:
         output.print_json(document(decision))
     else:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -115,7 +116,10 @@ class KeptBars:
     def __init__(self, workspace: Workspace, profile: Path) -> None:
         self._workspace = replace(workspace, profile_path=profile)
         self._locked: dict[tuple[str, str], pl.DataFrame | None] = {}
-        self._passed: pl.DataFrame | None = None
+
+    def unread(self) -> KeptBars:
+        """The same with no file read yet: frames of one symbol are let go before the next."""
+        return KeptBars(self._workspace, self._workspace.profile_path)
 
     def locked_path(self, symbol: str, series: str) -> Path:
         """Where the locked bars of a table stand."""
@@ -137,11 +141,10 @@ class KeptBars:
         """The bars of one table at the last passed gate, sessions since the lock; empty where no gate has passed."""
         import polars as pl
 
-        if self._passed is None:
-            newest = pass_files(self._workspace)[-1:]
-            self._passed = pl.read_parquet(newest[0]) if newest else _nothing()
+        newest = pass_files(self._workspace)[-1:]
+        passed = _read_pass(newest[0]) if newest else _nothing()
         chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
-        return self._passed.filter(chosen)
+        return passed.filter(chosen)
 
 
 def keep_pass(
@@ -178,6 +181,14 @@ def keep_pass(
     path = workspace.passes / f"{stem}_bars.parquet"
     store.write_atomic(path, packed(now))
     return path
+
+
+@lru_cache(maxsize=1)
+def _read_pass(path: Path) -> pl.DataFrame:
+    """Read once for all symbols: a pass is written once, under a name of its own."""
+    import polars as pl
+
+    return pl.read_parquet(path)
 
 
 def pass_files(workspace: Workspace) -> list[Path]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,8 @@ from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import kept_bars, lock_parts, pipeline, portfolio
 from ctl.flows.backtest import run_strategy
-from ctl.flows.inputs import ReadOnce
 from ctl.flows.series import as_traded
+from ctl.flows.workers import opened
 from ctl.gatekeeper import LockRead
 from ctl.model.lock import (
     ChangedTrades,
@@ -103,23 +104,21 @@ def plan(
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
     data, profile = _tried(data, in_force, settings) if settings else (data, in_force)
     locked = lock_parts.read_lock(workspace, in_force, instant=instant)
-    files = ReadOnce(workspace, instant)
-    made = portfolio.certify_gating(workspace, profile, instant=instant, files=files)
     kept = kept_bars.KeptBars(workspace, workspace.profile_path)
-    decision = portfolio.gate(workspace, profile, instant=instant, certified=made, locked=locked, kept=kept).decision
+    with opened() as workers:
+        gate = partial(
+            portfolio.gate, workspace, instant=instant, locked=locked, kept=kept, keep=False, workers=workers
+        )
+        gated = gate(profile)
+        as_it_is = gate(in_force) if settings else gated
+    made, decision = gated.made, gated.decision
     # What the files hold otherwise is told on the settings in force: other bars by choice are no restated history.
-    now, as_it_is = made, decision
-    if settings:
-        now = portfolio.certify_gating(workspace, in_force, instant=instant, files=files)
-        as_it_is = portfolio.gate(
-            workspace, in_force, instant=instant, certified=now, locked=locked, kept=kept
-        ).decision
     inputs = tuple(
-        _input_difference(locked.lock, symbol, now.certified.get(symbol)) for symbol in in_force.gating_universe
+        _input_difference(locked.lock, symbol, as_it_is.certified.get(symbol)) for symbol in in_force.gating_universe
     )
-    beside = _beside(workspace, (in_force, now), (profile, made)) if figures else {}
+    beside = _beside(workspace, (in_force, as_it_is.made), (profile, made)) if figures else {}
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
-    document = replace(document, restatements=as_it_is.restatements)
+    document = replace(document, restatements=as_it_is.decision.restatements)
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 

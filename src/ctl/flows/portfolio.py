@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctl import gatekeeper, operating_profile, stopping, strict_files
+from ctl import gatekeeper, operating_profile, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, lock_parts, pipeline, watching
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
@@ -22,6 +23,7 @@ from ctl.flows.series import as_traded, canonical_series, require_root
 from ctl.flows.stability import stability
 from ctl.flows.terms import CertifyTerms
 from ctl.flows.trials import NO_TRIALS, Trials, identity
+from ctl.flows.workers import HERE, Workers
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.run import PlanEntry, SymbolRun
 from ctl.model.trades import StrategyResult
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
+    from ctl.model.lock_file import LockFile
     from ctl.model.locked import LockedSymbol
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
@@ -150,21 +153,12 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
 
 
 @dataclass(frozen=True, slots=True)
-class Gated:
-    """What the gate decided on a profile, and the gating symbols as they were certified; one that could not be is
-    left out, and an ERROR of the decision.
-    """
-
-    decision: gatekeeper.GateDecision
-    certified: Mapping[str, Certified]
-
-
-@dataclass(frozen=True, slots=True)
 class CertifiedSymbols:
-    """The gating symbols as they were certified; of one that could not be, why."""
+    """The gating symbols as they were certified; of one that could not be, why. watched: what the lock says of them."""
 
     certified: Mapping[str, Certified]
     unavailable: Mapping[str, gatekeeper.Unavailable]
+    watched: Mapping[str, watching.Watched] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, SymbolInputs]:
@@ -183,6 +177,22 @@ class CertifiedSymbols:
             raise DataError(f"{symbol} cannot be certified: {why.text}", code=why.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """What the gate decided on a profile, and the gating symbols as they were certified; one that could not be is
+    left out, and an ERROR of the decision.
+    """
+
+    decision: gatekeeper.GateDecision
+    certified: Mapping[str, Certified]
+    unavailable: Mapping[str, gatekeeper.Unavailable] = field(default_factory=dict)
+
+    @property
+    def made(self) -> CertifiedSymbols:
+        """All gating symbols."""
+        return CertifiedSymbols(self.certified, self.unavailable)
+
+
 def certify_gating(
     workspace: Workspace,
     profile: OperatingProfile,
@@ -190,24 +200,64 @@ def certify_gating(
     instant: datetime,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
+    keep: bool = True,
+    lock: LockFile | None = None,
+    kept: KeptBars | None = None,
+    workers: Workers = HERE,
 ) -> CertifiedSymbols:
-    """Certify every gating symbol from the files now on disk.
+    """Certify every gating symbol from the files now on disk, and hold it against the lock.
 
-    as_of: sessions after it are left out (inclusive). files: what was read of the workspace before; by default it is
-    read now.
+    as_of: sessions after it are left out (inclusive). files: what was read of the workspace before, which is done here;
+    by default it is read now, and kept for later commands (`keep`) where it is whole. kept: as for `gate`.
     """
+    task = partial(
+        _certified,
+        workspace,
+        profile,
+        instant=instant,
+        as_of=as_of,
+        files=files,
+        keep=keep and as_of is None,
+        kept=kept,
+    )
+    asked = [(symbol, watching.locked(profile, lock, symbol)) for symbol in profile.gating_universe]
     certified: dict[str, Certified] = {}
     unavailable: dict[str, gatekeeper.Unavailable] = {}
-    for symbol in profile.gating_universe:
-        settings, policy = profile.symbol_settings[symbol], profile.acceptance_policy
-        try:
-            made = certify_symbol(workspace, symbol, settings, acceptance=policy, as_of=as_of, files=files, now=instant)
-        except CtlError as error:
-            unavailable[symbol] = gatekeeper.Unavailable(error.code, str(error))
+    watched: dict[str, watching.Watched] = {}
+    for (symbol, _), (made, found) in zip(asked, (workers if files is None else HERE).each(task, asked), strict=True):
+        if isinstance(made, gatekeeper.Unavailable):
+            unavailable[symbol] = made
         else:
-            certified[symbol] = made
-        stopping.check()
-    return CertifiedSymbols(certified, unavailable)
+            certified[symbol], watched[symbol] = made, found
+    return CertifiedSymbols(certified, unavailable, watched)
+
+
+def _certified(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    asked: tuple[str, watching.Locked | None],
+    *,
+    instant: datetime,
+    as_of: date | None,
+    files: inputs.ReadOnce | None,
+    keep: bool,
+    kept: KeptBars | None,
+) -> tuple[Certified | gatekeeper.Unavailable, watching.Watched]:
+    """One symbol certified, its digest taken, and held against what the lock has of it."""
+    symbol, lock = asked
+    try:
+        made = certify_symbol(
+            workspace,
+            symbol,
+            profile.symbol_settings[symbol],
+            acceptance=profile.acceptance_policy,
+            as_of=as_of,
+            files=files or inputs.ReadOnce(workspace, instant, keep=keep),
+        )
+    except CtlError as error:
+        return gatekeeper.Unavailable(error.code, str(error)), watching.Watched()
+    _ = made.certificate.sha256
+    return made, watching.of_symbol(workspace, made, lock, as_of=as_of, kept=kept and kept.unread())
 
 
 def gate(
@@ -217,42 +267,49 @@ def gate(
     instant: datetime,
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
+    keep: bool = True,
     certified: CertifiedSymbols | None = None,
     locked: gatekeeper.LockRead | None = None,
     kept: KeptBars | None = None,
+    workers: Workers = HERE,
 ) -> Gated:
     """Certify every gating symbol from the files now on disk and compare with the profile and its lock file.
 
-    as_of, files: as for `certify_gating`. certified: what it made before; by default it is asked now. locked: a lock
-    file that is not written yet, of these very bars; by default that beside the profile. kept: earlier readings; by
-    default those of the workspace.
+    as_of, files, keep: as for `certify_gating`. certified: what it made before, to be held against another lock; by
+    default it is asked now. locked: a lock file that is not written yet, of these very bars; by default that beside the
+    profile. kept: earlier readings; by default those of the workspace.
     """
     held = locked or lock_parts.read_lock(workspace, profile, instant=instant)
-    made = certified or certify_gating(workspace, profile, instant=instant, as_of=as_of, files=files)
     windows = lock_parts.windows_of(held.lock.inputs if held.lock else {})
     if kept is None and locked is None:
         kept = KeptBars(workspace, workspace.root / profile.name)
-    watched = watching.since_lock(
-        workspace,
-        profile,
-        held.lock,
-        made.certified,
-        instant=instant,
-        as_of=as_of,
-        kept=kept,
-    )
+    if certified is None:
+        made = certify_gating(
+            workspace, profile, instant=instant, as_of=as_of, files=files, keep=keep, lock=held.lock, kept=kept,
+            workers=workers,
+        )  # fmt: skip
+    else:
+        found = {
+            symbol: watching.of_symbol(
+                workspace, each, watching.locked(profile, held.lock, symbol), as_of=as_of, kept=kept and kept.unread()
+            )
+            for symbol, each in certified.certified.items()
+        }
+        made = replace(certified, watched=found)
     decision = gatekeeper.decide(
         profile,
         held,
         current=lock_parts.current_parts(workspace, profile, windows),
         contradicted=contradicted(workspace, profile, made.inputs),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
-        watched=watched,
+        watched=watching.since_lock(
+            workspace, profile, held.lock, made.certified, made.watched, instant=instant, as_of=as_of
+        ),
         instant=instant,
         as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
-    return Gated(decision, made.certified)
+    return Gated(decision, made.certified, made.unavailable)
 
 
 def _other_contracts(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ctl import stopping
 from ctl.errors import CtlError
 from ctl.flows import kept_bars, pipeline
 from ctl.flows.inputs import SymbolInputs, inputs_up_to
@@ -40,48 +39,86 @@ _DIVIDEND_WITHIN: Final = 0.005
 """How far off the factor of a share's action may be known: what certification leaves unexplained of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What has happened to one symbol. missing: why it cannot be held against the lock."""
+
+    judged: Judged | None = None
+    missing: Reason | None = None
+    restatements: tuple[Restatement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What a lock holds of one symbol, and what it is expected to be."""
+
+    symbol: LockedSymbol
+    inputs: LockedInputs
+    expected: Decision | None
+    ratchet: float
+
+
+def locked(profile: OperatingProfile, lock: LockFile | None, symbol: str) -> Locked | None:
+    """What the lock holds of a symbol; None where nothing."""
+    held = None if lock is None else lock.symbols.get(symbol)
+    if held is None or lock is None:
+        return None
+    return Locked(held, lock.inputs[symbol], profile.symbol_settings[symbol].expected_status, profile.ratchet)
+
+
+def of_symbol(
+    workspace: Workspace, made: Certified, lock: Locked | None, *, as_of: date | None, kept: KeptBars | None
+) -> Watched:
+    """Hold one certified symbol against the lock and what was kept of earlier readings.
+
+    as_of: the symbol is cut there; restated bars are then looked for only where the ratchet needs them. kept: None
+    where the lock is made of these very bars.
+    """
+    if lock is None:
+        return Watched()
+    restatements: list[Restatement] = []
+    missing: Reason | None = None
+    judged: Judged | None = None
+    try:
+        missing = None if kept is None else _absent(made, kept, lock.inputs)
+        if missing is None and kept is not None and as_of is None:
+            restatements += restated_bars(workspace, made, lock.symbol, kept)
+        if lock.expected is not None:
+            judged = judge(made, lock.symbol, lock.expected, ratchet_by=lock.ratchet, as_of=as_of, kept=kept)
+    except CtlError as error:
+        missing = Reason(error.code, "ERROR", f"it cannot be held against the lock: {error}")
+    return Watched(judged, missing, tuple(restatements))
+
+
 def since_lock(
     workspace: Workspace,
     profile: OperatingProfile,
     lock: LockFile | None,
     certified: Mapping[str, Certified],
+    watched: Mapping[str, Watched],
     *,
     instant: datetime,
     as_of: date | None,
-    kept: KeptBars | None,
 ) -> SinceLock:
-    """Hold the certified symbols against the lock and what was kept of earlier readings.
-
-    as_of: the certified symbols are cut there; restated bars are then looked for only where the ratchet needs them.
-    kept: None where the lock is made of these very bars.
-    """
-    judged: dict[str, Judged] = {}
-    missing: dict[str, Reason] = {}
-    restatements: list[Restatement] = []
-    reaches: list[staleness.Reach] = []
-    for symbol, made in certified.items():
-        held = None if lock is None else lock.symbols.get(symbol)
-        reaches.append(staleness.Reach(symbol, workspace.symbol(symbol).calendar, data_to(made), held))
-        if held is None or lock is None:
-            continue
-        status = profile.symbol_settings[symbol].expected_status
-        try:
-            absent = None if kept is None else _absent(made, kept, lock.inputs[symbol])
-            if absent is not None:
-                missing[symbol] = absent
-            elif kept is not None and as_of is None:
-                restatements += restated_bars(workspace, made, held, kept)
-            if status is not None:
-                judged[symbol] = judge(made, held, status, ratchet_by=profile.ratchet, as_of=as_of, kept=kept)
-        except CtlError as error:
-            missing[symbol] = Reason(error.code, "ERROR", f"it cannot be held against the lock: {error}")
-        stopping.check()
+    """What `of_symbol` found of the certified symbols, and how far their data reach beside one another."""
+    reaches = [
+        staleness.Reach(
+            symbol, workspace.symbol(symbol).calendar, data_to(made), lock.symbols.get(symbol) if lock else None
+        )
+        for symbol, made in certified.items()
+    ]
     now: date | datetime = as_of or instant
     if workspace.simulated:
         now = max((day for reach in reaches if (day := reach.data_to.newest) is not None), default=instant.date())
     limit = None if profile.max_staleness_sessions == "none" else profile.max_staleness_sessions
     stale = staleness.judge(reaches, now=now, limit=limit, as_of=as_of)
-    return SinceLock(judged, stale, missing, {reach.symbol: reach.data_to for reach in reaches}, tuple(restatements))
+    return SinceLock(
+        {symbol: found.judged for symbol, found in watched.items() if found.judged is not None},
+        stale,
+        {symbol: found.missing for symbol, found in watched.items() if found.missing is not None},
+        {reach.symbol: reach.data_to for reach in reaches},
+        tuple(restatement for found in watched.values() for restatement in found.restatements),
+    )
 
 
 def data_to(made: Certified) -> DataTo:

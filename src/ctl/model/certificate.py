@@ -630,6 +630,10 @@ class Certificate(CertificateV1, Tabular):
         """sha256 of the canonical JSON: identifies the certificate."""
         return digests.digest(self.document)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the document, which is made again where it is asked for."""
+        return {name: value for name, value in self.__dict__.items() if name != "document"}
+
     @property
     def detail(self) -> str:
         """The reasons in one line; empty for a clean ACCEPT."""

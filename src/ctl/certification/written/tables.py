@@ -38,6 +38,10 @@ class LazyTables(Mapping[str, "pl.DataFrame"]):
     def __len__(self) -> int:
         return len(self._makers)
 
+    def __reduce__(self) -> tuple[type[dict[str, pl.DataFrame]], tuple[dict[str, pl.DataFrame]]]:
+        """Another process gets them made."""
+        return dict, (dict(self),)
+
 
 def table_makers(examination: Examination) -> dict[str, Callable[[], pl.DataFrame]]:
     """What makes each table that the layers came to."""
