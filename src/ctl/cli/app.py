@@ -961,6 +961,8 @@ def replay(
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last session (YYYY-MM-DD, inclusive).")],
     every: Annotated[Every, typer.Option("--every", help="Ask the gate as of each week's last session.")] = Every.week,
     profile: Profile = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -970,7 +972,9 @@ def replay(
     """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.replay(workspace, profile, first=first, last=last, json=json))
+    raise typer.Exit(
+        lock_commands.replay(workspace, profile, first=first, last=last, jobs=jobs, cluster=cluster, json=json)
+    )
 
 
 @app.command()

@@ -152,17 +152,29 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
     return EXIT_OK if found.verified else EXIT_MISMATCH
 
 
-def replay(workspace_path: Path | None, profile_path: Path | None, *, first: str, last: str, json: bool) -> int:
+def replay(
+    workspace_path: Path | None,
+    profile_path: Path | None,
+    *,
+    first: str,
+    last: str,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    json: bool,
+) -> int:
     """The gate as of each past week's last session; exit 0 whatever it would have said."""
     from ctl.flows import replay as replaying
+    from ctl.flows.workers import opened
 
     instant, start, end = clock.now(), _day(first, "--from"), _day(last, "--to")
     if end < start:
         raise UsageError("--to lies before --from", found=f"{start} to {end}")
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    with _week_under_way() as progress:
-        found = replaying.replay(workspace, profile, first=start, last=end, instant=instant, progress=progress)
+    with _week_under_way() as progress, opened(jobs, cluster) as workers:
+        found = replaying.replay(
+            workspace, profile, first=start, last=end, instant=instant, progress=progress, workers=workers
+        )
     if json:
         output.print_json(document(found))
         return EXIT_OK

@@ -6,8 +6,9 @@ read then: a vendor's back-adjusted level is used as it stands now, which shifts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ctl import sessions
@@ -15,6 +16,7 @@ from ctl.errors import CtlError, DataError
 from ctl.flows import lock_parts
 from ctl.flows.inputs import ReadOnce
 from ctl.flows.portfolio import gate
+from ctl.flows.workers import HERE, Workers
 from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
 from ctl.model.run import ProfileReference
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.gatekeeper import GateDecision
+    from ctl.gatekeeper import LockRead
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
 
@@ -40,6 +42,7 @@ def replay(
     last: date,
     instant: datetime,
     progress: Callable[[date], None] = lambda day: None,
+    workers: Workers = HERE,
 ) -> Replay:
     """The gate as of the last session of each week from `first` to `last`, both inclusive.
 
@@ -48,12 +51,17 @@ def replay(
     """
     files = ReadOnce(workspace, instant)
     through = _through(files, profile, last)
-    weeks = []
     locked = lock_parts.read_lock(workspace, profile, instant=instant)
-    for day in last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through):
-        progress(day)
-        gated = gate(workspace, profile, instant=instant, as_of=day, files=files, locked=locked)
-        weeks.append(_week(day, gated.decision))
+    days = last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through)
+    if workers.here:
+        weeks = []
+        for day in days:
+            progress(day)
+            weeks.append(_week(workspace, profile, locked, instant, files, day))
+    else:
+        quarters = [days[at : at + _QUARTER] for at in range(0, len(days), _QUARTER)]
+        task = partial(_weeks, workspace, profile, locked, instant)
+        weeks = [week for part in workers.each(task, quarters) for week in part]
     if not weeks:
         ends = f", and data up to {through}" if through < last else ""
         raise DataError("no trading week ends in the range", found=f"{first} to {last}{ends}")
@@ -72,7 +80,26 @@ def replay(
     )
 
 
-def _week(day: date, decision: GateDecision) -> ReplayedWeek:
+_QUARTER: Final = 13
+"""Weeks that one process replays on files that it has read once."""
+
+
+def _weeks(
+    workspace: Workspace, profile: OperatingProfile, locked: LockRead, instant: datetime, days: Sequence[date]
+) -> list[ReplayedWeek]:
+    files = ReadOnce(workspace, instant)
+    return [_week(workspace, profile, locked, instant, files, day) for day in days]
+
+
+def _week(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    locked: LockRead,
+    instant: datetime,
+    files: ReadOnce,
+    day: date,
+) -> ReplayedWeek:
+    decision = gate(workspace, profile, instant=instant, as_of=day, files=files, locked=locked).decision
     return ReplayedWeek(
         as_of=day,
         passed=decision.passed,

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from logging import ERROR
 from typing import Any, Final, TypeVar
 
 from ctl import stopping
@@ -36,8 +37,6 @@ R = TypeVar("R")
 class Workers:
     """How work is spread. jobs: processes of this machine; None: its cores where the work is worth it. cluster:
     `local:N` or the address of a Dask scheduler whose workers see the same files.
-
-    least: items a task holds at least, so that it takes 80 ms or more.
     """
 
     jobs: int | None = None
@@ -45,8 +44,16 @@ class Workers:
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     _made: list[Any] = field(default_factory=list, repr=False, compare=False)
 
+    @property
+    def here(self) -> bool:
+        """Whether nothing else was asked for than this process."""
+        return self.cluster is None and self.jobs in (None, 1)
+
     def each(self, work: Callable[[T], R], items: Sequence[T], *, least: int = 1) -> Iterator[R]:
-        """`work` of every item, in their order; raises what it raises."""
+        """`work` of every item, in their order; raises what it raises.
+
+        least: items a task holds at least, so that it takes 80 ms or more.
+        """
         count = self._count(len(items))
         if count == 0 or (count == 1 and self.cluster is None):
             for item in items:
@@ -154,7 +161,14 @@ def _cluster(address: str, stack: ExitStack) -> Callable[..., Any]:
                 "--cluster: no scheduler answers", found=address, expected="local:N or tcp://HOST:PORT"
             ) from error
     else:
-        cluster = dask.LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
+        cluster = dask.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=ERROR,
+        )
         client = stack.enter_context(dask.Client(stack.enter_context(cluster)))
     return lambda *task: client.submit(*task, pure=False)
 
