@@ -37,6 +37,7 @@ ENDS_WITH = {
     "ctl init": 64,  # there is a workspace already
 }
 NOT_RUN = {
+    "ctl serve": "serves until it is stopped; tests/e2e/test_report_served.py",
     "ctl closeout --verify": "there is no closeout yet; tests/integration/test_governance_commands.py",
     "ctl certify --power": "takes minutes; tests/integration/test_power_page.py",
     "ctl --install-completion": "writes to the user's shell files",

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 from certificate_of import certificate_of
+from locked_symbols import locked_symbol, since_lock
 
 from ctl import gatekeeper, store
 from ctl import operating_profile as op
@@ -17,6 +18,7 @@ from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
 from ctl.model.findings import Decision, Reason
 from ctl.model.lock_file import LockedStrategy, LockedText, LockFile
+from ctl.model.locked import LockedSymbol
 from ctl.model.run import PlanEntry, SymbolRun
 from ctl.store import anchors
 
@@ -65,9 +67,14 @@ def lock_of(profile: op.OperatingProfile, *, previous_head: str | None = None) -
         thresholds=CURRENT.thresholds,
         strategy=CURRENT.strategy,
         workspace=CURRENT.workspace,
-        symbols={},
+        symbols={symbol: locked_of(symbol, status) for symbol, status in BOARD.items()},
         inputs={},
     )
+
+
+def locked_of(symbol: str, status: Decision) -> LockedSymbol:
+    """What the lock holds of a made-up certificate."""
+    return locked_symbol(status, [reason.code for reason in certificate(symbol, status).reasons])
 
 
 def certificate(symbol: str, decision: Decision) -> Certificate:
@@ -95,11 +102,15 @@ def make_up(
     """Let the gate derive `board` from nothing, and every symbol give `run_symbol`, until the process or test ends."""
 
     def gate(workspace: store.Workspace, profile: op.OperatingProfile, **__: Any) -> portfolio.Gated:
+        read = anchors.read_lock(workspace, workspace.profile_path)
+        certificates = {symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()}
+        locked = {} if read.lock is None else dict(read.lock.symbols)
         decision = gatekeeper.decide(
             profile,
-            gatekeeper.LockRead(anchors.read_lock(workspace, workspace.profile_path).lock),
+            gatekeeper.LockRead(read.lock),
             current=CURRENT,
-            certificates={symbol: certificate(symbol, status) for symbol, status in (board or BOARD).items()},
+            certificates=certificates,
+            watched=since_lock(BOARD, certificates, locked),
             instant=INSTANT,
         )
         return portfolio.Gated(decision, {})

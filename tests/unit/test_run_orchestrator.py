@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 from certificate_of import certificate_of
-from ops_workspace import CURRENT, lock_of
+from locked_symbols import since_lock
+from ops_workspace import BOARD, CURRENT, lock_of
 
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
@@ -59,11 +60,13 @@ def certificates_of(es: Decision = "WATCH") -> dict[str, Certificate]:
 
 
 def decide(es: Decision = "WATCH") -> gatekeeper.GateDecision:
+    lock, certificates = lock_of(locked_profile()), certificates_of(es)
     return gatekeeper.decide(
         locked_profile(),
-        gatekeeper.LockRead(lock_of(locked_profile()), sha256="3" * 64, workspace_sha256="4" * 64, log_head="5" * 64),
+        gatekeeper.LockRead(lock, sha256="3" * 64, workspace_sha256="4" * 64, log_head="5" * 64),
         current=CURRENT,
-        certificates=certificates_of(es),
+        certificates=certificates,
+        watched=since_lock(BOARD, certificates, lock.symbols),
         instant=INSTANT,
     )
 
