@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ctl.kernels import kernel
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -89,13 +91,7 @@ class ContractCloses:
 
     def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Closes at pairs of (contract index, session index); NaN where either is -1 or there is no close."""
-        out = np.full(len(contract), np.nan)
-        known = (contract >= 0) & (index >= 0)
-        chosen, at = contract[known], index[known]
-        inside = (at >= self.first[chosen]) & (at <= self.last[chosen])
-        chosen, at = chosen[inside], at[inside]
-        out[np.flatnonzero(known)[inside]] = self.flat[self.start[chosen] + at - self.first[chosen]]
-        return out
+        return np.asarray(_closes_at(self.first, self.last, self.start, self.flat, contract, index))
 
     def gaps(
         self, old: Sequence[str | None], new: Sequence[str | None], sessions: npt.NDArray[np.datetime64]
@@ -107,6 +103,24 @@ class ContractCloses:
             np.array([place.get(name or "", -1) for name in names], dtype=np.int64) for names in (old, new)
         )
         return self.close(after, at) - self.close(before, at)
+
+
+@kernel
+def _closes_at(
+    first: npt.NDArray[np.int64],
+    last: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    flat: npt.NDArray[np.float64],
+    contract: npt.NDArray[np.int64],
+    index: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """`ContractCloses.close` on the arrays of that class."""
+    out = np.full(contract.size, np.nan)
+    for n in range(contract.size):
+        k, at = contract[n], index[n]
+        if k >= 0 and at >= 0 and first[k] <= at <= last[k]:
+            out[n] = flat[start[k] + at - first[k]]
+    return out
 
 
 def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:

@@ -70,7 +70,7 @@ def by_column(column: pl.Series | None, place: Mapping[str, int]) -> Candidate |
     labels: Labels = []
     current: str | None = None
     begins, run = label_runs(column)
-    names: list[str | None] = column.gather(begins).to_list()
+    names: list[str | None] = column[begins].to_list()
     for i, name in zip(begins.tolist(), names, strict=True):
         if name is None or name == current:
             continue
