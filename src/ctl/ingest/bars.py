@@ -20,7 +20,6 @@ from ctl.ingest.rows import PRICES, FileBars, Rows, as_date
 from ctl.ingest.symbols import kind_of
 from ctl.ingest.terms import complete
 from ctl.model.bars import (
-    CONTRACT_COLUMNS,
     SERIES_COLUMNS,
     ContractBars,
     ContractTerms,
@@ -48,9 +47,6 @@ _SEVEN_DAY_FROM: Final = 20
 
 _AFTER_DELIVERY: Final = {"SR3": 3}
 """Months by which trading goes on after the month that the symbol names: that of SOFR is where its quarter begins."""
-
-_LARGEST_TABLE: Final = 1 << 26
-"""Entries of the largest table of flags: 64 MiB. A hundred roots over a century need 4 million."""
 
 
 def contract_bars(
@@ -110,7 +106,7 @@ def contract_bars(
                 told[contract.name] = replace(term, contract=contract.name)
     terms = complete(contracts, told, instruments)
     chosen = _root(root, rows, contracts, notes)
-    frame = _frame(rows, [contract.name for contract in contracts]).select(CONTRACT_COLUMNS)
+    frame = _frame(rows, [contract.name for contract in contracts])
     meta = _meta(files, with_bars[0], chosen, instruments, counts, notes)
     return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=terms)
 
@@ -442,14 +438,20 @@ def _fold(
     key: NDArray[np.int64] | NDArray[np.int32] = day - np.int32(first)
     if len(numbers) > 1:
         key = np.array([numbers[name] * span for name in roots], dtype=np.int64)[symbol] + key
-    weekend = (day + 3) % 7 >= 5
-    if weekend.any():
-        weekend &= ~_trades_on_weekends(day, weekend, calendar, notes)
-    folds = weekend | _holidays(numbers, first, span, holidays).take(key)
-    if not folds.any():
+    # A bar folds by its day alone, which tables of every root's days tell.
+    seen = np.zeros(len(numbers) * span, dtype=np.bool_)
+    seen[key] = True
+    traded = first + np.flatnonzero(seen.reshape(-1, span).any(axis=0))
+    weekend_days = traded[(traded + 3) % 7 >= 5]
+    if len(weekend_days):
+        weekend_days = weekend_days[~_trades_on_weekends(traded, weekend_days, calendar, notes)]
+    weekend = np.zeros(span, dtype=np.bool_)
+    weekend[weekend_days - first] = True
+    folds = _holidays(numbers, first, span, holidays) | np.tile(weekend, len(numbers))
+    if not (seen & folds).any():
         return rows.take(index, day, symbol)
-    at = np.flatnonzero(folds)
-    ordinary = _distinct(key[~folds], len(numbers) * span)
+    at = np.flatnonzero(folds.take(key))
+    ordinary = np.flatnonzero(seen & ~folds)
     following = np.append(ordinary, np.iinfo(np.int64).max)[np.searchsorted(ordinary, key[at])] - key[at]
     stub = following > FOLD_REACH
     if stub.any():
@@ -457,7 +459,8 @@ def _fold(
         counts["stubs_dropped"] = int(np.count_nonzero(stub))
         shown = ", ".join(str(as_date(int(each))) for each in days[-3:])
         notes.append(f"STUB: {shown} left out: the session that follows has no bar")
-    for reason, of_kind in (("weekend_bars_folded", weekend[at]), ("holiday_bars_folded", ~weekend[at])):
+    of_weekend = weekend[day[at] - first]
+    for reason, of_kind in (("weekend_bars_folded", of_weekend), ("holiday_bars_folded", ~of_weekend)):
         if number := int(np.count_nonzero(of_kind & ~stub)):
             counts[reason] = number
     day = day.copy()
@@ -468,11 +471,13 @@ def _fold(
         index, day, symbol = index[left], day[left], symbol[left]
         if not len(index):
             return rows.take(index, day, symbol)
-    starts = np.flatnonzero(np.concatenate(([True], (symbol[1:] != symbol[:-1]) | (day[1:] != day[:-1]))))
-    ends = np.append(starts[1:], len(index))
-    folded = rows.take(index[starts], day[starts], symbol[starts])
-    several = np.flatnonzero(ends - starts > 1)
-    _merge_into(folded, several, rows, index, starts[several], ends[several] - 1)
+    follows = np.flatnonzero((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1])) + 1  # a bar of the same session
+    leads = np.ones(len(index), dtype=np.bool_)
+    leads[follows] = False
+    folded = rows.take(index[leads], day[leads], symbol[leads])
+    starts = follows[np.diff(follows, prepend=-1) != 1] - 1
+    last = follows[np.diff(follows, append=len(index) + 1) != 1]
+    _merge_into(folded, starts - np.searchsorted(follows, starts), rows, index, starts, last)
     return folded
 
 
@@ -495,38 +500,27 @@ def _holidays(
 
 
 def _trades_on_weekends(
-    day: NDArray[np.int32], weekend: NDArray[np.bool_], calendar: str | None, notes: list[str]
+    days: NDArray[np.int64], weekend: NDArray[np.int64], calendar: str | None, notes: list[str]
 ) -> NDArray[np.bool_]:
-    """Which weekend-dated bars are of sessions of their own."""
+    """Which of the days of a weekend are sessions of their own. days: all that have a bar; both ascend."""
     if calendar is not None and calendar != "none":
-        days = np.unique(day[weekend])
         try:
-            listed = sessions.sessions_between(calendar, as_date(int(days[0])), as_date(int(days[-1])))
+            listed = sessions.sessions_between(calendar, as_date(int(weekend[0])), as_date(int(weekend[-1])))
         except DataError:  # beyond what the calendar covers: the bars tell
             listed = np.empty(0, dtype="datetime64[D]")
         else:
-            return np.isin(day, days[np.isin(days, listed.astype(np.int64))])
+            return np.isin(weekend, listed.astype(np.int64))
     # How many days of each kind there are, Monday first: an exchange that opens on Saturdays does so on most of them.
-    distinct = np.unique(day)
-    number = np.bincount((distinct + 3) % 7, minlength=7)
+    number = np.bincount((days + 3) % 7, minlength=7)
     usual = number[:5].max()
     saturdays = number[5] >= max(_SEVEN_DAY_FROM, usual / 2)
     sundays = number[6] >= max(_SEVEN_DAY_FROM, usual / 2) and (saturdays or number[4] == 0)
     if saturdays or sundays:
         kept = " and ".join(name for name, open_ in (("Saturdays", saturdays), ("Sundays", sundays)) if open_)
         notes.append(f"{kept} are sessions of their own here: most of them have a bar; a calendar would tell")
-    weekday = (day + 3) % 7
+    weekday = (weekend + 3) % 7
     own: NDArray[np.bool_] = ((weekday == 5) & saturdays) | ((weekday == 6) & sundays)
     return own
-
-
-def _distinct(keys: NDArray[np.int64] | NDArray[np.int32], end: int) -> NDArray[np.int64]:
-    """The distinct numbers among `keys`, all in [0, end), ascending; by a table of flags where it can be small."""
-    if end > _LARGEST_TABLE:
-        return np.unique(keys).astype(np.int64)
-    seen = np.zeros(end, dtype=np.bool_)
-    seen[keys] = True
-    return np.flatnonzero(seen)
 
 
 def _merge_into(

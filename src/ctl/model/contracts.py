@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 MONTH_CODES: Final = "FGHJKMNQUVXZ"
@@ -51,6 +52,7 @@ class ParsedSymbol:
     year_digits: int
 
 
+@lru_cache(maxsize=1 << 14)
 def parse_symbol(symbol: str) -> ParsedSymbol | None:
     """Take an outright's symbol apart; None for spreads, options and everything else."""
     match = _OUTRIGHT.match(symbol)

@@ -184,7 +184,11 @@ def _pick(series: DailySeries, name: str, days: Days) -> pl.Series:
     """A column of the series on `days`, all of which it has."""
     days_shipped = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
     # Indexing, because gather goes through the query engine and its thread pool.
-    return series.frame[name] if np.array_equal(days_shipped, days) else series.frame[name][np.searchsorted(days_shipped, days)]
+    return (
+        series.frame[name]
+        if np.array_equal(days_shipped, days)
+        else series.frame[name][np.searchsorted(days_shipped, days)]
+    )
 
 
 class _Recovery:

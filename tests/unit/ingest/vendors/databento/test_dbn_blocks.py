@@ -10,7 +10,6 @@ import zstandard
 from ingest_dbn_writer import dbn_bytes
 
 from ctl.errors import InputError
-from ctl.ingest import bars as bars_module
 from ctl.ingest import read_contracts, read_series, source
 from ctl.ingest.vendors.databento import dbn
 
@@ -99,10 +98,8 @@ class TestBlocks:
             read_series(write("x.dbn", dbn_bytes(records, SYMBOLS)), symbol="ESH4", instruments=instruments)
 
 
-@pytest.mark.parametrize("largest", [bars_module._LARGEST_TABLE, 0])
-def test_saturday_and_sunday_merge_into_monday_of_their_root(write, instruments, monkeypatch, largest):
+def test_saturday_and_sunday_merge_into_monday_of_their_root(write, instruments):
     """NQ trades on Sunday and not on Monday: its session is Tuesday's, whatever ES does."""
-    monkeypatch.setattr(bars_module, "_LARGEST_TABLE", largest)
     nothing, tue = 2**63 - 1, date(2024, 1, 9)
     symbols = [*SYMBOLS, ("NQH4", *ALL, 10)]
     records = [
