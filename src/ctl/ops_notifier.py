@@ -18,7 +18,8 @@ from ctl.channels import channel_of
 from ctl.channels._web import is_loopback, judge, quiet_http_logs, shown_target, url_problem
 from ctl.channels.webhook import URL_VARIABLES
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Kind, Message, Route, outcome
-from ctl.model.run import Level, NotifyMode
+from ctl.model.notify import NotifyMode
+from ctl.model.run import Level
 
 _TAGS: Final[dict[Level, str]] = {"info": "[OK]", "warn": "[WARN]", "alert": "[ALERT]"}
 _REDACTED: Final = "[redacted]"

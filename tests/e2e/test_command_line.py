@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-HEAVY = ("polars", "numpy", "numba", "pandas", "pydantic", "databento_dbn", "exchange_calendars", "httpx")
+HEAVY = (
+    "polars",
+    "numpy",
+    "numba",
+    "pandas",
+    "pydantic",
+    "databento_dbn",
+    "exchange_calendars",
+    "httpx",
+    "ctl.model.run",
+)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ctl.channels import webhook
 from ctl.channels._web import shown_target, url_problem
 from ctl.model.documents import document
 from ctl.model.notifications import Route
-from ctl.model.run import NotifyMode
+from ctl.model.notify import NotifyMode
 
 DRY = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=True)
 REAL = notifier.Occasion("cutover_v1", datetime(2026, 3, 2, 5, 0, tzinfo=UTC), dry_run=False)

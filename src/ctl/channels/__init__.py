@@ -1,4 +1,4 @@
-"""Notification channels: one module each, of the name that `ctl.model.run.NotifyMode` lists.
+"""Notification channels: one module each, of the name that `ctl.model.notify.NotifyMode` lists.
 
 name: the channel's own name, as results and documents carry it.
 durable: whether a message waits in the outbox until it is delivered, so that a later run can try again.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from ctl.model.notifications import DeliveryResult, Message, Route
-    from ctl.model.run import NotifyMode
+    from ctl.model.notify import NotifyMode
 
 
 class Channel(Protocol):

@@ -16,7 +16,7 @@ from ctl.digests import sha256_bytes
 from ctl.model.notifications import DeliveryResult, Message, Route, outcome
 
 if TYPE_CHECKING:
-    from ctl.model.run import NotifyMode
+    from ctl.model.notify import NotifyMode
 
 name: Final[NotifyMode] = "apprise"
 durable: Final = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ctl.model.notifications import DeliveryResult, Message, Route, outcome
 
 if TYPE_CHECKING:
-    from ctl.model.run import NotifyMode
+    from ctl.model.notify import NotifyMode
 
 name: Final[NotifyMode] = "stdout"
 durable: Final = False

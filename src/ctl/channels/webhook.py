@@ -28,7 +28,7 @@ from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Rou
 if TYPE_CHECKING:
     import httpx
 
-    from ctl.model.run import NotifyMode
+    from ctl.model.notify import NotifyMode
 
 name: Final[NotifyMode] = "webhook"
 durable: Final = True

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Optional
 import typer
 
 from ctl.model.bars import BarsChoice, ClosesChoice, SeriesChoice
+from ctl.model.notify import NotifyMode
 from ctl.model.rolls import (
     GUARD_SESSIONS,
     Adjustment,
@@ -18,7 +19,6 @@ from ctl.model.rolls import (
     RollTarget,
     Timing,
 )
-from ctl.model.run import NotifyMode
 
 app = typer.Typer(
     name="ctl",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TextIO
 
 from ctl.digests import digest
-from ctl.model.run import Level, Notification, NotifyMode
+from ctl.model.notify import NotifyMode
+from ctl.model.run import Level, Notification
 
 Kind = Literal["success", "symbol_failure", "restated", "gate_failure", "runner_error", "stopped", "not_started"]
 

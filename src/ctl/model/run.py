@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.findings import Decision, Reason, Recommendation
 from ctl.model.locked import DataTo, LockedSymbol, WatchedMetrics
+from ctl.model.notify import NotifyMode
 from ctl.model.orders import GovernedCurve, OrderSheet, RiskState
 from ctl.model.paper import LedgerHead
 from ctl.model.statistics import TradeStatistics
@@ -18,8 +19,6 @@ from ctl.model.trades import Timeframe
 RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
 Role = Literal["gating", "non-gating"]
 Level = Literal["info", "warn", "alert"]
-# Where notifications go: each but `none` is the module of that name in ctl/channels. Every other list follows this one.
-NotifyMode = Literal["none", "stdout", "webhook", "apprise"]
 RESTATED_HISTORY: Final = "RESTATED_HISTORY"
 LockName = Literal["profile", "thresholds", "strategy", "workspace"]
 

@@ -22,9 +22,9 @@ from ctl.flows import portfolio, standing
 from ctl.gatekeeper import GateDecision, broken_locks, lock_text
 from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
+from ctl.model.notify import NotifyMode
 from ctl.model.run import (
     Digests,
-    NotifyMode,
     OpsError,
     OpsGateSymbol,
     OpsLog,
