@@ -26,7 +26,7 @@ def test_bars_propose_for_every_gating_symbol_and_change_nothing(ctl, workspace:
         assert found["proposed"] == pytest.approx(found["proposed_ticks"] * found["tick"])
     assert [item["locked"] for item in document["symbols"]] == [0.25, 0.01, 0.1]
     shown = ctl("calibrate", "slippage", "-w", workspace).out
-    assert "Nothing was changed" in shown
+    assert "nothing changed" in shown
     assert "simulated market" in shown
     assert everything(workspace) == before
     larger = ctl("calibrate", "slippage", "PL", "--lots", "300", "-w", workspace, "--json").document["symbols"][0]

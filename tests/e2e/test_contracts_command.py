@@ -39,7 +39,7 @@ def test_text_names_dates_and_sources(ctl, gold):
     ran = ctl("contracts", "--contracts", gold, "--root", "GC")
     assert ran.code == 0
     (line,) = [line for line in ran.out.splitlines() if line.startswith("GCZ25")]
-    shown = "GCZ25 2025-11-24 2025-12-30 2 2025-12-29 rule 2025-11-28 rule 1 after last trade"
+    shown = "GCZ25 2025-11-24 2025-12-30 2 2025-12-29 rule 2025-11-28 rule 1"
     assert " ".join(line.split()) == shown
 
 

@@ -104,8 +104,9 @@ def test_the_table_shows_each_week_and_says_what_it_rests_on(workspace: Path, ct
     out = ctl("replay", "-w", workspace, "--from", "2018-01-01", "--to", "2018-01-07").out
     assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
     (row,) = [line for line in out.splitlines() if line.startswith("2018-01-05")]
-    assert row.split()[1:5] == ["BLOCKED", "REJECT", "REJECT", "REJECT"]
-    assert "passed 0, blocked 1 of 1 weeks" in out
+    assert row.split()[1:3] == ["MISMATCH", "ES:"]
+    assert out.startswith("REPLAY: 0 of 1 weeks pass")
+    assert out.endswith("next: ctl gate --as-of 2018-01-05\n")
     assert "back-adjusted level" in out
     assert "simulated market" in out
 

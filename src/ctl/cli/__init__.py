@@ -21,7 +21,7 @@ from ctl.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, CtlError
 from ctl.stopping import Stopped
 
 _LISTS = frozenset({"--contracts"})
-_ANYWHERE = frozenset({"--debug", "--ascii", "--no-color"})
+_ANYWHERE = frozenset({"--debug", "--ascii", "--no-color", "--quiet", "--verbose"})
 _INTERRUPTED = 130
 _SIGNALLED = 128
 _ALLOCATIONS_PER_COLLECTION = 50_000
@@ -43,8 +43,8 @@ def script(argv: Sequence[str] | None = None) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 error, 2 refused by the gate, 64 usage, 128 + a signal.
 
-    Errors are one readable line on stderr; `--debug` anywhere adds the traceback. `--ascii` and `--no-color`, allowed
-    anywhere too, are how screens are drawn.
+    Errors are one readable line on stderr; `--debug` anywhere adds the traceback. `--ascii`, `--no-color`,
+    `--quiet` and `--verbose`, allowed anywhere too, are how screens are drawn.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     documents.set(0)
@@ -63,6 +63,9 @@ def _main(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     screens.ascii_only.set("--ascii" in arguments)
     screens.colourless.set("--no-color" in arguments)
+    screens.quiet.set("--quiet" in arguments)
+    screens.verbose.set("--verbose" in arguments)
+    screens.words.set(tuple(word for word in arguments if word not in _ANYWHERE))
     _make_streams_usable()
     try:
         code = _run(_spread([word for word in arguments if word not in _ANYWHERE]))

@@ -186,11 +186,24 @@ def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
     return "weekly" if chosen is Timeframe.weekly else "daily"
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from ctl import __version__
+
+        print(f"ctl {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. Allowed anywhere.")] = False,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw curves in digits. Allowed anywhere.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colour, as NO_COLOR. Allowed anywhere.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Line 1 of the screen alone. Allowed anywhere.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Lists and digests in full. Allowed anywhere.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
 ) -> None:
     """[bold]Cutover control[/bold]: may the portfolio run on the new vendor's data?
 
@@ -1216,17 +1229,14 @@ def fetch(
 @app.command()
 def glossary(json: Json = False) -> None:
     """What each word of this project means."""
-    import shutil
-    import sys
-
     from ctl.cli import glossary as words
-    from ctl.cli import output
+    from ctl.cli import output, screens
 
     if json:
         output.print_json({"kind": "glossary", "terms": dict(words.TERMS)})
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print("\n".join(words.lines(width)))
+    on = screens.terminal()
+    screens.show(words.lines(on.width), screens.Terminal(on.width))
 
 
 @app.command()

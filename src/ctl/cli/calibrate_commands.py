@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.arguments import day
+from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
     from ctl.flows.slippage import SlippageReport
 
 
@@ -38,38 +40,47 @@ def slippage(
     if json:
         output.print_json(document(report))
     else:
-        _print(report)
+        on = screens.terminal()
+        screens.show(_lines(report, on), on)
     return EXIT_ERROR if any(item.error for item in report.symbols) else EXIT_OK
 
 
-def _print(report: SlippageReport) -> None:
-    rows = []
+def _lines(report: SlippageReport, on: Terminal) -> list[str]:
+    rows, notes = [], {}
+    outside = [item.symbol for item in report.symbols if item.locked_outside_interval]
+    failed = [item.symbol for item in report.symbols if item.error]
     for item in report.symbols:
         found = item.calibration
         if found is None:
-            rows.append((item.symbol, _value(item.locked), "", "", "", "", item.error or ""))
+            rows.append((item.symbol, _value(item.locked), "-", "-", "-", ""))
+            notes[item.symbol] = item.error or ""
             continue
-        verdict = {True: "locked value lies outside the interval", False: "", None: ""}[item.locked_outside_interval]
         rows.append(
             (
                 item.symbol,
                 _value(item.locked),
                 _value(found.per_side),
-                f"{_value(found.low)} to {_value(found.high)}" if found.low is not None else "-",
-                "-" if found.proposed is None else f"{_value(found.proposed)} = {found.proposed_ticks} x tick",
+                "-" if found.low is None else f"{_value(found.low)}  {_value(found.high)}",
+                "-" if found.proposed is None else f"{_value(found.proposed)} ({found.proposed_ticks} x tick)",
                 found.method,
-                "; ".join(text for text in (verdict, *found.notes) if text),
             )
         )
-    columns = ("", "locked", "per side", "95 % interval", "would propose", "from", "")
-    output.print_table(columns, rows, right=(1, 2))
-    print(
-        f"Price units per side, for {report.lots} lots where it comes from bars. Nothing was changed: write a value "
-        "into the"
-    )
-    print("profile's slippage_per_side and record why with `ctl lock --reason TEXT`")
-    if report.simulated:
-        print("Data: simulated market")
+        verdict = "the locked value lies outside the interval" if item.locked_outside_interval else ""
+        notes[item.symbol] = "; ".join(filter(None, (verdict, *found.notes)))
+    state = f"ERROR, {' '.join(failed)} not measured" if failed else f"WARN, {' '.join(outside)}" if outside else "OK"
+    lines = screens.parts([f"SLIPPAGE: {state}", "nothing changed", "simulated market" if report.simulated else ""], on)
+    columns = (
+        Column(""), Column("locked", right=True), Column("per side", right=True),
+        Column("95 % interval", right=True), Column("proposed", right=True), Column("from", least=80),
+    )  # fmt: skip
+    unit = f"price units per side, for {report.lots} lots where it comes from bars"
+    facts = screens.facts({**notes, "Unit": unit}, on)
+    proposed = {item.symbol: item.calibration.proposed for item in report.symbols if item.calibration is not None}
+    tried = next(((symbol, value) for symbol, value in proposed.items() if value is not None), None)
+    lines = [*lines, "", *screens.table(columns, rows, on), "", *facts]
+    if tried is None:
+        return lines
+    return [*lines, f"next: ctl plan --set {tried[0]}.slippage_per_side={_value(tried[1])}"]
 
 
 def _value(value: float | None) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
+from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
 from ctl.model.findings import counted
@@ -15,7 +16,7 @@ from ctl.model.findings import counted
 if TYPE_CHECKING:
     from datetime import date
 
-    from ctl.model.bars import TermSource
+    from ctl.cli.screens import Terminal
     from ctl.model.contract_list import ContractList
 
 
@@ -50,32 +51,49 @@ def contracts(
     if json:
         output.print_json(documents.document(listed))
     else:
-        _print(listed)
+        on = screens.terminal()
+        follow = [] if files else [f"next: ctl build {listed.root}"]
+        screens.show([*_lines(listed, on), *follow], on)
     return EXIT_OK
 
 
-def _print(listed: ContractList) -> None:
-    ended = output.sources(each.last_trade_source for each in listed.contracts)
-    noticed = output.sources(each.first_notice_source for each in listed.contracts)
-    print(f"{listed.root}: {counted(len(listed.contracts), 'contract')} from {listed.vendor}")
-    print(f"  last trade by {ended}; first notice by {noticed}")
+def _lines(listed: ContractList, on: Terminal) -> list[str]:
+    last_trade = output.sources(each.last_trade_source for each in listed.contracts)
+    first_notice = output.sources(each.first_notice_source for each in listed.contracts)
+    newest = max((each.last_bar for each in listed.contracts), default=None)
+    lines = screens.parts(
+        [
+            f"CONTRACTS: {listed.root}, {counted(len(listed.contracts), 'contract')} from {listed.vendor}",
+            "" if newest is None else f"data to {newest}",
+        ],
+        on,
+    )
     rows = [
         (
             each.contract, str(each.first_bar), str(each.last_bar), str(each.bars),
-            _day(each.last_trade, each.last_trade_source), _day(each.first_notice, each.first_notice_source),
-            f"{each.bars_after_last_trade} after last trade" if each.bars_after_last_trade else "",
+            _day(each.last_trade), each.last_trade_source, _day(each.first_notice), each.first_notice_source,
+            str(each.bars_after_last_trade or ""),
         )
         for each in listed.contracts
     ]  # fmt: skip
-    columns = ("contract", "first bar", "last bar", "bars", "last trade", "first notice", "")
-    output.print_table(columns, rows, right=(3,))
-    for rule in listed.rules:
-        since = f" from {rule.since}" if rule.since else ""
-        print(f"  rule{since}: last trade {rule.last_trade}; first notice {rule.first_notice} ({rule.calendar})")
-        print(f"    source: {rule.source}")
+    columns = [
+        Column("contract"), Column("first bar", least=70), Column("last bar", least=60), Column("bars", right=True),
+        Column("last trade"), Column("by", least=100), Column("first notice"), Column("by", least=100),
+        Column("bars after", right=True),
+    ]  # fmt: skip
+    if not any(row[-1] for row in rows):
+        columns.pop()
+    lines += ["", *screens.table(columns, [row[: len(columns)] for row in rows], on), ""]
+    facts = {"Last trade": f"by {last_trade}", "First notice": f"by {first_notice}"}
+    for number, rule in enumerate(listed.rules, 1):
+        since = f"from {rule.since}: " if rule.since else ""
+        facts[f"Rule {number}"] = (
+            f"{since}last trade {rule.last_trade}; first notice {rule.first_notice} ({rule.calendar}); {rule.source}"
+        )
     if not listed.rules:
-        print(f"  no rule of {listed.root} is known: columns last_trade and first_notice can state its days")
+        facts["Rule"] = f"none of {listed.root} is known: columns last_trade and first_notice can state its days"
+    return [*lines, *screens.facts(facts, on)]
 
 
-def _day(day: date | None, source: TermSource) -> str:
-    return source if day is None else f"{day} {source}"
+def _day(day: date | None) -> str:
+    return "-" if day is None else str(day)

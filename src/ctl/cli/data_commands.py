@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
+from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 from ctl.model.documents import document
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
     from ctl.model.data_report import DataPart, DataReport, DoctorReport
 
 
@@ -31,7 +30,8 @@ def listed(workspace_path: Path | None, symbols: Sequence[str], *, details: bool
     if json:
         output.print_json(document(found))
     else:
-        _print(found, details=details)
+        on = screens.terminal()
+        screens.show(_lines(found, on, details=details), on)
     return EXIT_ERROR if any(part.problem for each in found.symbols for part in each.parts) else EXIT_OK
 
 
@@ -73,33 +73,47 @@ def doctor(workspace_path: Path | None, symbols: Sequence[str], *, json: bool) -
     if json:
         output.print_json(document(found))
     else:
-        _print_doctor(found)
+        on = screens.terminal()
+        screens.show(_doctor_lines(found, on), on)
     return EXIT_ERROR if any(item.level == "mend" for item in found.findings) else EXIT_OK
 
 
-def _print(found: DataReport, *, details: bool) -> None:
+def _lines(found: DataReport, on: Terminal, *, details: bool) -> list[str]:
     problems = sum(part.problem is not None for each in found.symbols for part in each.parts)
-    until = f"   data to {found.newest}" if found.simulated and found.newest else ""
-    verdict = f"{problems} not readable" if problems else "all readable"
-    print(f"DATA: {counted(len(found.symbols), 'symbol')}, {verdict}{until}"
-          + ("   simulated market" if found.simulated else ""))  # fmt: skip
     rows = [(each.symbol, part) for each in found.symbols for part in each.parts]
-    symbols = max((len(symbol) for symbol, _ in rows), default=0)
-    vendors = max((len(part.vendor) for _, part in rows), default=0)
+    verdict = f"ERROR, {problems} not readable" if problems else "OK, all readable"
+    lines = screens.parts(
+        [
+            f"DATA: {verdict}",
+            counted(len(found.symbols), "symbol"),
+            f"data to {found.newest}" if found.newest else "",
+            "simulated market" if found.simulated else "",
+        ],
+        on,
+    )
+    columns = (
+        Column("symbol"), Column("vendor"), Column("part"), Column("from", least=70), Column("to"),
+        Column("sessions", right=True, least=70), Column("late", right=True),
+    )  # fmt: skip
+    cells = [
+        (symbol, part.vendor, part.part, "-" if part.first is None else str(part.first),
+         "-" if part.last is None else str(part.last), f"{part.sessions or 0:,}", str(part.behind or 0))
+        for symbol, part in rows
+    ]  # fmt: skip
+    lines += ["", *screens.table(columns, cells, on)]
     for symbol, part in rows:
-        print(f"{symbol:<{symbols}}  {part.vendor:<{vendors}}  {part.part:<10}  {_range(part)}")
-        if details and part.problem is None:
-            for line in _details(part):
-                print(f"{'':<{symbols}}  {line}")
-    if not details and rows:
-        print(f"next: ctl data show {rows[0][0]}")
-
-
-def _range(part: DataPart) -> str:
-    if part.problem is not None:
-        return f"{part.problem.code}: {part.problem.text}"
-    late = "" if not part.behind else f", {counted(part.behind, 'session')} behind"
-    return f"{part.first} to {part.last}, {part.sessions} sessions{late}"
+        if part.problem is not None:
+            first = f"{symbol} {part.vendor} {part.part}  "
+            lines += screens.wrapped(f"{part.problem.code}: {part.problem.text}", on, first=first, indent="    ")
+        elif details:
+            lines += ["", f"{symbol} {part.vendor} {part.part}"]
+            for text in _details(part):
+                lines += screens.wrapped(text, on, first="  ", indent="    ")
+    if problems:
+        command = f"ctl doctor {next(symbol for symbol, part in rows if part.problem is not None)}"
+    else:
+        command = "ctl doctor" if details or not rows else f"ctl data show {rows[0][0]}"
+    return [*lines, f"next: {command}"]
 
 
 def _details(part: DataPart) -> list[str]:
@@ -113,15 +127,14 @@ def _details(part: DataPart) -> list[str]:
     return lines
 
 
-def _print_doctor(found: DoctorReport) -> None:
+def _doctor_lines(found: DoctorReport, on: Terminal) -> list[str]:
     mend = sum(item.level == "mend" for item in found.findings)
-    print(f"DOCTOR: {mend} to mend, {len(found.findings) - mend} to know, {len(found.ok)} ok")
+    lines = [f"DOCTOR: {mend} to mend, {len(found.findings) - mend} to know, {len(found.ok)} ok"]
     subjects = max((len(item.subject) for item in found.findings), default=0)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for item in found.findings:
-        text = f"{item.level:<5} {item.subject:<{subjects}}  {item.text}"
-        indent = " " * (8 + subjects)
-        print("\n".join(textwrap.wrap(text, width, subsequent_indent=indent)) if width else text)
-    print(f"ok    {', '.join(found.ok)}")
+        first = f"{item.level:<5} {item.subject:<{subjects}}  "
+        lines += screens.wrapped(item.text, on, first=first, indent=" " * len(first))
+    lines += screens.wrapped(", ".join(found.ok), on, first="ok    ", indent="      ")
     commands = [item.command for item in found.findings if item.command is not None and item.level == "mend"]
-    print(f"next: {commands[0] if commands else 'ctl gate'}" if commands or not mend else "next: ctl data list")
+    command = commands[0] if commands else "ctl data list" if mend else "ctl gate"
+    return [*lines, f"next: {command}"]

@@ -70,10 +70,10 @@ def fetch(
     bought = 0
     if vendor is not None and purchases and not estimate:
         _agree(total, len(purchases), yes=yes, max_cost=max_cost)
-        for number, purchase in enumerate(purchases, 1):
-            with output.progress(f"fetching {number} of {len(purchases)}: {purchase.path.name}"):
+        with output.progress("fetching") as track:
+            for purchase in track(purchases):
                 vendor.fetch(purchase)
-            bought += 1
+                bought += 1
     document: dict[str, Any] = {"kind": "fetch", "total_usd": round(total, 4), "bought": bought, "files": rows}
     if json:
         output.print_json(document)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
     from ctl.flows.first_workspace import Answers, InitResult
     from ctl.flows.found_files import FoundFiles
 
@@ -55,7 +57,8 @@ def init(
     if json:
         output.print_json(document(result))
     else:
-        _print(result)
+        on = screens.terminal()
+        screens.show(_lines(result, on), on)
     refused = first_workspace.refusal(result)
     if refused is not None:
         raise refused
@@ -85,22 +88,23 @@ def _asked(found: FoundFiles, answers: Answers) -> Answers:
     return answers
 
 
-def _print(result: InitResult) -> None:
+def _lines(result: InitResult, on: Terminal) -> list[str]:
     verdict = f"DONE   {result.recommendation}" if result.profile is not None else "STOPPED   no profile written"
-    print(f"INIT: {verdict}   {result.workspace}")
-    width = max(len(each.symbol) for each in result.symbols)
+    lines = [*screens.parts([f"INIT: {verdict}", result.workspace], on), ""]
+    width = max((len(each.symbol) for each in result.symbols), default=0)
     for each in result.symbols:
         sides = f"{each.canonical} against {', '.join(each.references)}"
-        print(f"{each.symbol:<{width}}  {each.derived:<6}  {sides}" + (f"   {each.detail}" if each.detail else ""))
+        first, indent = f"{each.symbol:<{width}}  {each.derived:<6}  ", " " * (width + 2)
+        lines += screens.wrapped(sides + (f"   {each.detail}" if each.detail else ""), on, first=first, indent=indent)
         if each.failed and result.profile is not None:
-            print(f"{'':<{width}}  does not gate: no profile can expect this")
+            lines.append(f"{indent}does not gate: no profile can expect this")
         for text in each.failed:
-            print(f"{'':<{width}}  mend: {text}")
-    for note in result.notes:
-        print(f"assumed  {note}")
-    for text in result.unused:
-        print(f"not used  {text}")
-    print(f"wrote {', '.join(filter(None, (result.configuration, result.profile)))}, "
-          f"{', '.join(each.certificate for each in result.symbols if each.certificate)}")  # fmt: skip
+            lines += screens.wrapped(text, on, first=f"{indent}mend: ", indent=f"{indent}  ")
+    for word, texts in (("assumed", result.notes), ("not used", result.unused)):
+        for text in texts:
+            lines += screens.wrapped(text, on, first=f"{word:<8}  ", indent=" " * 10)
+    files = [result.configuration, result.profile, *(each.certificate for each in result.symbols)]
+    lines += screens.wrapped(", ".join(filter(None, files)), on, first="wrote     ", indent=" " * 10)
     stopped = next((each.symbol for each in result.symbols if each.failed), None)
-    print("next: ctl gate" if result.profile is not None else f"next: ctl certify {stopped} --explain")
+    command = "ctl gate" if result.profile is not None else f"ctl certify {stopped} --explain"
+    return [*lines, f"next: {command} --workspace {shlex.quote(result.workspace)}"]

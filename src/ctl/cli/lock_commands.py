@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import shlex
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +14,8 @@ from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
 from ctl.model.documents import document
-from ctl.model.lock import LockPlan, ProfileDifference
+from ctl.model.findings import counted
+from ctl.model.lock import LockPlan, ProfileDifference, Replay
 from ctl.model.run import ProfileReference, ValueChange
 
 if TYPE_CHECKING:
@@ -33,12 +33,22 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
     if json:
         output.print_json(document(found))
         return EXIT_OK
-    _print_plan(found)
+    on = screens.terminal()
+    lines = _plan_lines(found, on)
     if planned.refusals:
-        print(f"cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}")
+        first = next(item.symbol for item in found.symbols if item.derived not in ("ACCEPT", "WATCH"))
+        text = f"cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}"
+        lines += [*screens.wrapped(text, on), f"next: ctl certify {first} --explain"]
     elif found.changed:
-        tried = "".join(f" --set {key}={value}" for key, value in found.settings.items())
-        print(f"next: ctl lock{tried} --reason TEXT   (writes {found.next_profile})")
+        tried = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in found.settings.items())
+        reason = "set " + ", ".join(f"{key}={value}" for key, value in found.settings.items())
+        lines += [
+            f"writes: {found.next_profile}",
+            f"next: ctl lock{tried} --reason {shlex.quote(reason if found.settings else 'what the data derive now')}",
+        ]
+    else:
+        lines.append("next: ctl run")
+    screens.show(lines, on)
     return EXIT_OK
 
 
@@ -73,15 +83,22 @@ def lock(
     if json:
         output.print_json(document(locked))
         return EXIT_OK
-    _print_plan(locked.plan)
+    on = screens.terminal()
     profile, entry = locked.profile, locked.entry
     if not locked.files:
-        print(f"nothing to lock: {profile.path} is in force, locked by {entry.id}; nothing was written")
+        facts = {"In force": f"{profile.path}, locked by {entry.id}"}
+        lines = ["LOCK: UNCHANGED   nothing to lock, nothing written", *screens.facts(facts, on)]
+        screens.show([*lines, "next: ctl run"], on)
         return EXIT_OK
-    state = "was recorded by a lock that did not end" if entry.was_there else "recorded"
-    print(f"profile      {profile.path}   sha256 {profile.digest[:12]}")
-    print(f"decision     {entry.id} {state}   {workspace.relative(workspace.decision_log)}")
-    print(f"in force     ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is")
+    state = "recorded by a lock that did not end" if entry.was_there else "recorded"
+    digest = profile.digest if screens.verbose.get() else profile.digest[:12]
+    facts = {
+        "Profile": f"{profile.path}, sha256 {digest}",
+        "Decision": f"{entry.id} {state}, {workspace.relative(workspace.decision_log)}",
+        "In force": f"ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is",
+    }
+    lines = [f"LOCK: DONE   {profile.path}   {entry.id}", "", *_plan_lines(locked.plan, on)]
+    screens.show([*lines, "", *screens.facts(facts, on), "next: ctl gate"], on)
     return EXIT_OK
 
 
@@ -119,12 +136,13 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
             document(ProfileDifference(equal=not changes, old=next(sides), new=next(sides), changes=changes))
         )
     elif changes:
-        output.print_table(
-            ("key", str(old_path), str(new_path)),
-            [(item.key, *_sides(item.old, item.new)) for item in changes],
-        )
+        on = screens.terminal()
+        lines = [f"PROFILE: {len(changes)} keys differ   {old_path} -> {new_path}", ""]
+        for item in changes:
+            lines += screens.wrapped(_change(item.key, item), on, indent="    ")
+        screens.show(lines, on)
     else:
-        print("no difference; comments and layout do not count")
+        screens.show(["PROFILE: no difference   comments and layout do not count"], screens.terminal())
     return EXIT_OK
 
 
@@ -141,14 +159,16 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
     if json:
         output.print_json(document(found))
     else:
+        on = screens.terminal()
+        state = "OK, the chain holds" if found.verified else f"MISMATCH, {counted(len(found.problems), 'problem')}"
         log = workspace.relative(workspace.decision_log)
-        if found.verified:
-            head = f", newest D-{found.entries:04d} sha256 {found.head}" if found.entries else ""
-            print(f"{log}: {found.entries} entries, the chain holds{head}")
+        lines = screens.parts([f"VERIFY: {state}", f"{found.entries} entries in {log}"], on)
         for problem in found.problems:
-            print(f"{problem.code}: {problem.text}")
-        for note in found.notes:
-            print(f"note: {note}")
+            lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
+        head = (found.head or "") if screens.verbose.get() else (found.head or "")[:12]
+        facts = {"Newest": f"D-{found.entries:04d}, sha256 {head}" if head else ""}
+        facts |= {f"Note {number}": note for number, note in enumerate(found.notes, 1)}
+        screens.show([*lines, *screens.facts(facts, on), "next: ctl gate" if found.verified else "next: ctl plan"], on)
     return EXIT_OK if found.verified else EXIT_MISMATCH
 
 
@@ -171,44 +191,28 @@ def replay(
         raise UsageError("--to lies before --from", found=f"{start} to {end}")
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    with _week_under_way() as progress, opened(jobs, cluster) as workers:
+    with output.progress("asking the gate") as track, opened(jobs, cluster) as workers:
         found = replaying.replay(
-            workspace, profile, first=start, last=end, instant=instant, progress=progress, workers=workers
+            workspace, profile, first=start, last=end, instant=instant, track=track, workers=workers
         )
     if json:
         output.print_json(document(found))
         return EXIT_OK
-    output.print_table(
-        ("week to", "gate", *profile.gating_universe, "first reason"),
-        [
-            (
-                week.as_of.isoformat(),
-                "passed" if week.passed else "BLOCKED",
-                *(result.actual for result in week.symbols),
-                week.first_reason or "",
-            )
-            for week in found.weeks
-        ],
-    )
-    print(f"{profile.name}: passed {found.passed}, blocked {found.blocked} of {len(found.weeks)} weeks")
-    if found.through < end:
-        print(f"The data end at {found.through}; later weeks are left out")
-    print(f"Note: {found.note}")
-    if workspace.simulated:
-        print("Data: simulated market")
+    on = screens.terminal()
+    screens.show(_replay_lines(found, on), on)
     return EXIT_OK
 
 
 # ---------------------------------------------------------------- what a person sees
 
 _WIDTH: Final = 48
+_CURVE: Final = 26
 
 
-def _print_plan(plan: LockPlan) -> None:
+def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
     """Verdict, what changes key by key, the board as locked, now and with other settings, and what stays."""
-    on = screens.terminal()
     if not plan.changed:
-        return screens.show([f"PLAN: no changes, the data derive profile v{plan.profile.version}"], on)
+        return [f"PLAN: no changes, the data derive profile v{plan.profile.version}"]
     moved = [f"{item.symbol} {item.expected} -> {item.derived}" for item in plan.symbols if item.changed]
     derived = plan.recommendation
     portfolio = (
@@ -241,8 +245,7 @@ def _print_plan(plan: LockPlan) -> None:
     ]
     same: list[str] = [lock.name for lock in plan.locks if lock.held]
     same += [] if any(item.changed for item in plan.inputs) else ["inputs"]
-    lines += ["", *changed, f"unchanged: {', '.join(same)}"]
-    return screens.show(lines, on)
+    return [*lines, "", *changed, f"unchanged: {', '.join(same)}"]
 
 
 def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
@@ -307,16 +310,47 @@ def _shown(value: Any) -> str:
             return text if len(text) <= _WIDTH else f"{text[:12]}... ({len(text)} characters)"
 
 
-@contextmanager
-def _week_under_way() -> Iterator[Callable[[date], None]]:
-    """A spinner on stderr that names the week under way; silent where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda day: None
-        return
-    from rich.console import Console
+def _replay_lines(replay: Replay, on: screens.Terminal) -> list[str]:
+    """The weeks at which the gate's word changed, all weeks as letters, and each drift on its own scale."""
+    weeks = replay.weeks
+    lines = screens.parts(
+        [
+            f"REPLAY: {replay.passed} of {len(weeks)} weeks pass",
+            f"{weeks[0].as_of} to {weeks[-1].as_of}",
+            f"profile v{replay.profile.version}",
+            "simulated market" if replay.simulated else "",
+        ],
+        on,
+    )
+    lines.append("")
+    before = None
+    for week in weeks:
+        state = (week.passed, week.first_reason, *(item.actual for item in week.symbols))
+        if state != before:
+            board = ", ".join(f"{item.symbol} {item.actual}" for item in week.symbols)
+            first = f"{week.as_of}  {'PASS' if week.passed else 'MISMATCH':<8}  "
+            lines += screens.wrapped(week.first_reason or board, on, first=first, indent=" " * len(first))
+        before = state
+    facts = {"weeks": "".join("P" if week.passed else "M" for week in weeks)}
+    for number, symbol in enumerate(weeks[0].symbols):
+        drifts = [week.symbols[number].mean_drift for week in weeks]
+        known = [drift for drift in drifts if drift is not None]
+        if known:
+            most = max(*known, symbol.most_drift or 0.0)
+            limit = "" if symbol.most_drift is None else f", at most {symbol.most_drift:.2f}"
+            curve = screens.sparkline(_thinned(drifts), 0.0, most, on)
+            facts[f"{symbol.symbol} drift"] = f"{known[0]:.2f} {curve} {known[-1]:.2f}{limit}"
+    facts["through"] = f"{replay.through}: the data end there" if replay.through < replay.to else ""
+    facts["note"] = replay.note
+    blocked = next((week for week in weeks if not week.passed), None)
+    command = "ctl gate" if blocked is None else f"ctl gate --as-of {blocked.as_of}"
+    return [*lines, "", *screens.facts(facts, on), f"next: {command}"]
 
-    with Console(stderr=True).status("asking the gate") as status:
-        yield lambda day: status.update(f"asking the gate as of {day}")
+
+def _thinned(values: Sequence[float | None]) -> list[float | None]:
+    """At most as many values as a curve has characters, at equal steps, both ends kept."""
+    count = min(_CURVE, len(values))
+    return [values[round(step * (len(values) - 1) / max(1, count - 1))] for step in range(count)]
 
 
 def _day(text: str, option: str) -> date:

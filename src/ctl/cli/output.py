@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,20 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.cli import screens
+from ctl.cli.screens import Column, Terminal
 from ctl.model.bars import PLAIN_BASES
+from ctl.tracking import Item, Track, untracked
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from ctl.model.bars import SeriesMeta
     from ctl.model.paper import PaperReport
     from ctl.model.run import OpsLog
     from ctl.run_orchestrator import Run
-    from ctl.strategy.protocol import Result
 
 _PIPE_WIDTH: Final = 120
-SIMULATED: Final = "simulated market: no number here comes from an exchange"
+_MOST_ROLLS: Final = 8
 
 
 def print_json(document: Any) -> None:
@@ -46,15 +46,27 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def progress(text: str) -> Iterator[None]:
-    """A spinner on stderr while the body runs, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield
+def progress(text: str) -> Iterator[Track]:
+    """A spinner on stderr while the body runs, where stderr is a terminal; what it gives adds count and time left."""
+    if not sys.stderr.isatty() or screens.quiet.get():
+        yield untracked
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(text):
-        yield
+    with Console(stderr=True).status(text) as status:
+
+        def track(items: Sequence[Item]) -> Iterator[Item]:
+            begun = time.monotonic()
+            for done, item in enumerate(items):
+                left = f", {_left((time.monotonic() - begun) / done * (len(items) - done))} left" if done else ""
+                status.update(f"{text}, {done + 1} of {len(items)}{left}")
+                yield item
+
+        yield track
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90.0 else f"{seconds / 60.0:.0f} min"
 
 
 def shown(stages: Iterator[Run]) -> Iterator[Run]:
@@ -72,24 +84,30 @@ def shown(stages: Iterator[Run]) -> Iterator[Run]:
 
 def print_causes(causes: Mapping[str, Mapping[str, Any]]) -> None:
     """The defects that the simulated market knows."""
-    table = _table("cause", "what it does", "symbols")
-    for cause, entry in causes.items():
-        table.add_row(cause, entry["what"], " ".join(entry["symbols"]))
-    _console().print(table)
+    on = screens.terminal()
+    columns = (Column("cause"), Column("symbols", least=100), Column("what it does"))
+    rows = [(cause, " ".join(entry["symbols"]), entry["what"]) for cause, entry in causes.items()]
+    lines = screens.table(columns, rows, on, prose="what it does")
+    first = next(iter(causes))
+    symbol = causes[first]["symbols"][0]
+    screens.show(
+        [f"CAUSES: {len(causes)} to inject with --inject CAUSE:SYMBOL", "", *lines,
+         f"next: ctl demo {first} --inject {first}:{symbol}"], on,
+    )  # fmt: skip
 
 
 def print_filled(document: Mapping[str, Any]) -> None:
     """What `ctl demo` wrote."""
-    megabytes = document["raw_bytes"] / 1e6
-    print(f"{document['workspace']}: {document['raw_files']} raw files, {megabytes:.1f} MB ({SIMULATED})")
-    print(f"injected: {', '.join(document['injected']) or 'nothing'}")
-    if document["profile_kept"]:
-        print(
-            f"{document['profile']}: a different profile stands here and was kept; "
-            "delete it and run again to lock the simulated market anew"
-        )
-    else:
-        print(f"{document['profile']}: locked on the clean market")
+    on, injected = screens.terminal(), ", ".join(document["injected"])
+    kept = "another one stood here and was kept; delete it and run again to lock the simulated market anew"
+    facts = {
+        "Injected": injected or "nothing",
+        "Written": f"{document['raw_files']} raw files, {document['raw_bytes'] / 1e6:.1f} MB, ctl.toml",
+        "Profile": f"{document['profile']}, {kept if document['profile_kept'] else 'locked on the clean market'}",
+    }
+    lines = screens.parts([f"DEMO: DONE   {document['workspace']}", "simulated market"], on)
+    where = shlex.quote(str(document["workspace"]))
+    screens.show([*lines, *screens.facts(facts, on), f"next: ctl gate --workspace {where}"], on)
 
 
 def sources(found: Iterable[str]) -> str:
@@ -97,104 +115,111 @@ def sources(found: Iterable[str]) -> str:
     return ", ".join(f"{source} {number}" for source, number in Counter(found).most_common())
 
 
-def print_build(name: str, manifest: Mapping[str, Any], files: Sequence[str], *, unchanged: bool = False) -> None:
+def build_lines(
+    name: str, manifest: Mapping[str, Any], files: Sequence[str], on: Terminal, *, unchanged: bool = False
+) -> list[str]:
     """One built series: its range, its rolls, what the builder warns of."""
     rolls = manifest["rolls"]
-    state = "unchanged, not built again" if unchanged else "built"
     forced = manifest["counts"].get("guard_rolls", 0)
-    by_guard = f" ({forced} forced by the guard)" if forced else ""
-    print(
-        f"{name}: {state}; {manifest['first_session']} to {manifest['last_session']}, {len(rolls)} rolls{by_guard}, "
-        f"{manifest['session_basis']} / {manifest['close_basis']}"
+    lines = screens.parts(
+        [
+            f"{name}  {manifest['first_session']} to {manifest['last_session']}",
+            f"{len(rolls)} rolls" + (f", {forced} by the guard" if forced else ""),
+            "unchanged, not built again" if unchanged else "",
+        ],
+        on,
     )
     ended, noticed = (
         sources(each[f"{name}_source"] for each in manifest["terms"]) for name in ("last_trade", "first_notice")
     )
-    print(f"  last trade by {ended}; first notice by {noticed}")
-    for warning in manifest.get("warnings", []):
-        print(f"  warning: {warning if isinstance(warning, str) else warning.get('text', warning)}")
+    warnings = [text if isinstance(text, str) else text.get("text", str(text)) for text in manifest.get("warnings", [])]
+    pending = manifest.get("pending_roll")
+    facts = {
+        "Bars": f"{manifest['session_basis']}, closes {manifest['close_basis']}",
+        "Terms": f"last trade by {ended}; first notice by {noticed}",
+        "Pending": f"{pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
+        "in force next session" if pending else "",
+        "Written": ", ".join(files),
+    }  # fmt: skip
+    for text in warnings:
+        lines += screens.wrapped(text, on, first="WARN ", indent="     ")
     if rolls and not unchanged:
-        table = _table("roll date", "known at", "from", "to", "gap", "cumulative", "reason", right=(4, 5))
-        shown = rolls if len(rolls) <= 8 else [*rolls[:3], None, *rolls[-4:]]
-        for roll in shown:
-            if roll is None:
-                table.add_row("...", "", "", "", "", "", "")
-                continue
-            table.add_row(
+        columns = (
+            Column("roll date"), Column("known at", least=80), Column("from"), Column("to"), Column("gap", right=True),
+            Column("all later gaps", right=True), Column("reason", least=70),
+        )  # fmt: skip
+        cells = [
+            (
                 roll["roll_date"], roll["known_at"], roll["from_contract"], roll["to_contract"],
                 f"{roll['gap']:+.6g}", f"{roll['cumulative_adjustment']:+.6g}", roll["reason"],
-            )  # fmt: skip
-        _console().print(table)
-    if manifest.get("pending_roll"):
-        pending = manifest["pending_roll"]
-        print(
-            f"  pending roll: {pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
-            "in force next session"
-        )
-    print_files(files)
-
-
-def print_backtest(result: Result) -> None:
-    """Trades and metrics of one backtest."""
-    symbol = result.symbol
-    print(f"{symbol}: {result.bar_count} {result.timeframe} bars {result.first_session} to {result.last_session}")
-    trades = [trade.document() for trade in (*result.trades, *result.open)]
-    if trades:
-        table = _table(
-            "trigger", "entry", "price", "stop", "exit", "price", "reason", "R", "hold", right=(2, 3, 5, 7, 8)
-        )
-        for trade in trades:
-            table.add_row(
-                trade["trigger_session"], trade["entry_session"], f"{trade['entry_price']:.6g}",
-                f"{trade['stop_price']:.6g}", trade["exit_session"], f"{trade['exit_price']:.6g}",
-                trade["exit_reason"], f"{trade['r_theoretical']:+.2f}", str(trade["hold_bars"]),
-            )  # fmt: skip
-        _console().print(table)
-    _print_metrics({symbol: result.metrics.document()})
-    for trigger in result.triggers:
-        if trigger.status in ("pending", "awaiting_entry"):
-            found = trigger.document()
-            print(f"  {trigger.status}: trigger of {found['trigger_session']}, stop {found['stop']:.6g}")
+            )
+            for roll in rolls
+        ]  # fmt: skip
+        if len(cells) > _MOST_ROLLS and not screens.verbose.get():
+            cells = [*cells[:3], (f"{len(rolls) - 7} others", *("",) * 6), *cells[-4:]]
+        lines += ["", *screens.table(columns, cells, on)]
+    return [*lines, "", *screens.facts(facts, on)]
 
 
 def print_paper(report: PaperReport) -> None:
     """Closed paper trades beside the backtest's, and what differs."""
+    on = screens.terminal()
     if not report.symbols:
-        print("the live-sim ledger is empty: the first real run begins it")
-        return
-    table = _table(
-        "symbol", "trigger", "entry", "exit", "reason", "paper R", "backtest R", "difference", right=(5, 6, 7)
+        return screens.show(["PAPER: EMPTY   the first real run begins the ledger", "next: ctl run"], on)
+    differ = sum(bool(item.differences) for item in report.trades)
+    lines = screens.parts(
+        [
+            f"PAPER: {'OK' if not differ else f'WARN, {differ} differ'}",
+            f"paper {report.paper_r:+.2f} R, backtest {report.backtest_r:+.2f} R",
+            f"to {max(symbol.last_session for symbol in report.symbols)}",
+            "simulated market" if report.simulated else "",
+        ],
+        on,
+    )
+    columns = (
+        Column(""), Column("sessions", right=True), Column("from", least=80), Column("to"),
+        Column("runs", right=True, least=80), Column("open", right=True), Column("ordered", right=True),
+        Column("in time", right=True, least=100), Column("paper R", right=True), Column("backtest R", right=True),
     )  # fmt: skip
-    for item in report.trades:
-        trade = item.paper or item.backtest
-        table.add_row(
-            item.symbol, str(item.trigger_session),
-            *(("-", "-", "-") if trade is None
-              else (str(trade.entry_session), str(trade.exit_session), trade.exit_reason)),
-            "-" if item.paper is None else f"{item.paper.r_theoretical:+.2f}",
-            "-" if item.backtest is None else f"{item.backtest.r_theoretical:+.2f}",
-            "-" if item.r_difference is None else f"{item.r_difference:+.4f}",
-        )  # fmt: skip
+    rows = [
+        (
+            symbol.symbol, str(symbol.sessions), str(symbol.first_session), str(symbol.last_session), str(symbol.runs),
+            str(len(symbol.open)), str(len(symbol.orders)), str(symbol.live), f"{symbol.paper_r:+.2f}",
+            f"{symbol.backtest_r:+.2f}",
+        )
+        for symbol in report.symbols
+    ]  # fmt: skip
+    lines += ["", *screens.table(columns, rows, on)]
     if report.trades:
-        _console().print(table)
+        lines += ["", *_paper_trades(report, on)]
     for item in report.trades:
         if item.differences:
-            print(f"{item.symbol} {item.trigger_session}: {'; '.join(item.differences)}")
-            print(f"  {item.explanation}")
-    for symbol in report.symbols:
-        print(
-            f"{symbol.symbol}: {symbol.sessions} sessions from {symbol.first_session} to {symbol.last_session}, "
-            f"settled in {symbol.runs} runs; open {len(symbol.open)}, ordered {len(symbol.orders)}; "
-            f"paper {symbol.paper_r:+.2f} R, backtest {symbol.backtest_r:+.2f} R; "
-            f"{symbol.live} entries decided by a run on their own close"
-        )
-    print(f"total: paper {report.paper_r:+.2f} R, backtest {report.backtest_r:+.2f} R")
-    tail = report.losses_beyond_1r
-    worst = "" if tail.worst_r is None else f", worst {tail.worst_r:+.2f} R"
-    count = sum(item.paper is not None for item in report.trades)
-    print(f"losses beyond 1 R: {tail.count} of {count} paper trades{worst}")
-    if report.simulated:
-        print(SIMULATED)
+            text = f"{'; '.join(item.differences)}: {item.explanation}"
+            lines += screens.wrapped(text, on, first=f"{item.symbol} {item.trigger_session}  ", indent="    ")
+    screens.show([*lines, "next: ctl orders"], on)
+    return None
+
+
+def _paper_trades(report: PaperReport, on: Terminal) -> list[str]:
+    columns = (
+        Column("symbol"), Column("trigger", least=80), Column("entry"), Column("exit"), Column("by", least=70),
+        Column("paper R", right=True), Column("backtest R", right=True), Column("difference", right=True, least=80),
+    )  # fmt: skip
+    rows = []
+    for item in report.trades:
+        trade = item.paper or item.backtest
+        dates = ("-", "-", "-") if trade is None else (
+            str(trade.entry_session), str(trade.exit_session), trade.exit_reason
+        )  # fmt: skip
+        rows.append(
+            (
+                item.symbol, str(item.trigger_session), *dates,
+                "-" if item.paper is None else f"{item.paper.r_theoretical:+.2f}",
+                "-" if item.backtest is None else f"{item.backtest.r_theoretical:+.2f}",
+                "-" if item.r_difference is None else f"{item.r_difference:+.4f}",
+            )
+        )  # fmt: skip
+    return screens.table(columns, rows, on)
 
 
 def written_facts(summary_path: str | None, log_path: str | None = None) -> dict[str, str]:
@@ -215,51 +240,6 @@ def ops_facts(log: OpsLog, log_path: str) -> dict[str, str]:
     return {**facts, "Took": ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in log.durations.items())}
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Rows under their columns as plain text; nothing in a cell is markup."""
-    table = _table(*columns, right=right)
-    for row in rows:
-        table.add_row(*row)
-    _console().print(table)
-
-
-def _print_metrics(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    table = _table(
-        "", "triggers", "trades", "win rate", "total R", "R/trade", "profit factor", "max DD (R)", "open R",
-        right=tuple(range(1, 9)),
-    )  # fmt: skip
-    for name, metrics in rows.items():
-        rate = metrics["win_rate"]
-        table.add_row(
-            name, str(metrics["trigger_count"]), str(metrics["trade_count"]),
-            "-" if rate is None else f"{100 * rate:.0f} %", f"{metrics['total_r']:+.2f}",
-            "-" if metrics["expectancy_r"] is None else f"{metrics['expectancy_r']:+.2f}",
-            number(metrics["profit_factor"]), f"{metrics['max_drawdown_r']:.2f}",
-            f"{metrics['open_r']:+.2f}" if metrics["open_count"] else "-",
-        )  # fmt: skip
-    _console().print(table)
-
-
 def number(value: float | None) -> str:
+    """Two decimals, `-` where there is no value."""
     return "-" if value is None else f"{value:.2f}"
-
-
-def print_files(files: Sequence[str]) -> None:
-    for path in files:
-        print(f"  wrote {path}")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-
-
-def _table(*columns: str, right: Sequence[int] = ()) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", no_wrap=index in right)
-    return table

@@ -9,11 +9,12 @@ from typing import Final
 
 import ctl
 from ctl import __version__, clock, ingest, store
-from ctl.cli import exports, output
+from ctl.cli import exports, output, screens
 from ctl.cli.arguments import day
+from ctl.cli.backtest_screen import backtest_lines
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
-from ctl.flows import pipeline, plain, report
+from ctl.flows import pipeline, plain, report, run_statistics
 from ctl.flows.series import write_series, write_together
 from ctl.model.bars import SeriesChoice
 from ctl.model.documents import document
@@ -62,7 +63,9 @@ def build(
     if json:
         output.print_json(manifest)
     else:
-        output.print_build(name, manifest, [str(path) for path in written])
+        on = screens.terminal()
+        lines = output.build_lines(name, manifest, [str(path) for path in written], on)
+        screens.show([f"BUILD: DONE   {name}   data to {manifest['last_session']}", "", *lines], on)
     return EXIT_OK
 
 
@@ -182,21 +185,28 @@ def backtest(
     )
     for note in notes:
         output.warn(note)
+    statistics = run_statistics.of_backtest(result)
+    published = {**result.document(), "statistics": document(statistics)}
+    written: list[str] = []
     if out is not None and isinstance(result, StrategyResult):
         files = {
             f"{name}_trades.csv": result.to_polars().write_csv().encode(),
             f"{name}_triggers.csv": result.triggers_frame().write_csv().encode(),
-            f"{name}_backtest.json": store.json_bytes(result.document()),
+            f"{name}_backtest.json": store.json_bytes(published),
         }
         write_together(out, files)
+        written += [str(out / name) for name in files]
     if html is not None:
-        exports.write_page(html, report.of_backtest(result, series.frame, tick))
+        written.append(exports.write_page(html, report.of_backtest(result, series.frame, tick)))
     if table is not None and isinstance(result, StrategyResult):
-        exports.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
+        written += exports.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
     if json:
-        output.print_json(result.document())
+        output.print_json(published)
     else:
-        output.print_backtest(result)
+        on = screens.terminal()
+        lines = backtest_lines(result, statistics, written, on)
+        page = [] if html is not None else [f"next: {screens.same_command('--html', f'{name}.html')}"]
+        screens.show([*lines, *page], on)
     return EXIT_OK
 
 

@@ -6,7 +6,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ctl.cli import output
+from ctl.cli import output, screens
+from ctl.cli.screens import Column
 from ctl.errors import EXIT_OK
 from ctl.flows.functional import functional_input, run_bars
 from ctl.flows.terms import CertifyTerms
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ctl.certification.functional_input import FunctionalInput
+    from ctl.cli.screens import Terminal
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries
     from ctl.power.vendor_pairs import VendorPair
@@ -29,12 +31,13 @@ _CLEAN_HEADINGS: Final = ("clean pairs", "pairs", "any finding", "not accepted",
 
 def run(*, json: bool) -> int:
     """Measure and print."""
-    with output.progress("injecting defects"):
-        report = study.measure(certify)
+    with output.progress("injecting defects") as track:
+        report = study.measure(certify, track=track)
     if json:
         output.print_json(document(report))
     else:
-        _print(report)
+        on = screens.terminal()
+        screens.show([*_lines(report, on), "next: ctl certify --explain"], on)
     return EXIT_OK
 
 
@@ -126,33 +129,28 @@ def _clean_rows(report: study.PowerReport) -> list[list[str]]:
     ]
 
 
-def _print(report: study.PowerReport) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    def narrow(title: str) -> Table:
-        return Table(
-            title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, show_edge=False, collapse_padding=True
-        )
-
-    table = narrow("Smallest defect size that each layer detects (generated market)")
-    for n, heading in enumerate(_HEADINGS):
-        table.add_column(heading, justify="left" if n == 0 else "right", overflow="fold")
-    for power, (_, *cells) in zip(report.defects, _rows(report, lambda text: f"[bold]{text}[/bold]"), strict=True):
-        table.add_row(power.defect, *cells)
-    clean = narrow("False alarms")
-    for n, heading in enumerate(_CLEAN_HEADINGS):
-        clean.add_column(heading, justify="left" if n == 0 else "right")
-    for row in _clean_rows(report):
-        clean.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
-    print("ledger: named as the largest component; empty: never, up to the largest size tried")
-    for power in report.defects:
-        print(_defect(power))
-    console.print()
-    console.print(clean)
+def _lines(report: study.PowerReport, on: Terminal) -> list[str]:
+    columns = (
+        Column("defect"), *(Column(name, right=True) for name in study.LAYERS), Column("ledger", right=True, least=80),
+        Column("WATCH", right=True), Column("REJECT", right=True),
+    )  # fmt: skip
+    cells = [
+        (power.defect, *rest)
+        for power, (_, *rest) in zip(report.defects, _rows(report, lambda text: text), strict=True)
+    ]
+    alarms = sum(clean.not_accepted for clean in report.clean.values())
+    pairs = sum(clean.pairs for clean in report.clean.values())
+    verdict = [
+        f"POWER: {len(report.defects)} defects, {alarms} of {pairs} clean pairs not accepted",
+        "generated market",
+    ]
+    lines = [*screens.parts(verdict, on), "", *screens.table(columns, cells, on), ""]
+    said = "the smallest size that each layer detects; ledger: named as the largest component; empty: never"
+    facts = {"Cells": said} | {str(power.defect): f"{power.text} ({power.unit})" for power in report.defects}
+    lines += screens.facts(facts, on)
+    clean = [Column(_CLEAN_HEADINGS[0]), *(Column(name, right=True) for name in _CLEAN_HEADINGS[1:-1])]
+    clean.append(Column(_CLEAN_HEADINGS[-1], right=True, least=80))
+    return [*lines, "", *screens.table(clean, _clean_rows(report), on)]
 
 
 if __name__ == "__main__":

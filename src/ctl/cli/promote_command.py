@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ctl import clock
 from ctl.cli import output, screens
-from ctl.cli.run_screen import plain, signed
+from ctl.cli.output import number
+from ctl.cli.run_screen import signed
 from ctl.cli.screens import Column, Terminal
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, read_profile
 from ctl.errors import EXIT_ERROR, EXIT_OK
@@ -57,9 +58,9 @@ def _one(found: Promotion, on: Terminal) -> list[str]:
         (
             each.name,
             each.decision or "-",
-            plain(each.mean_drift),
-            plain(each.earlier),
-            plain(each.later),
+            number(each.mean_drift),
+            number(each.earlier),
+            number(each.later),
             signed(each.total_r),
         )
         for each in item.candidates
@@ -85,7 +86,7 @@ def _all(found: Promotion, on: Terminal) -> list[str]:
     rows = [
         (
             item.symbol, item.decision, "" if item.proposed is None else str(item.proposed.decision),
-            plain(item.mean_drift), _in_the_way(item),
+            number(item.mean_drift), _in_the_way(item),
         )
         for item in found.symbols
     ]  # fmt: skip
@@ -113,7 +114,7 @@ def _settings(candidate: Candidate) -> list[str]:
 def _without(item: SymbolPromotion) -> str:
     if item.flip is None:
         return item.flip_note
-    return f"{', '.join(item.flip.units)} it is {item.flip.decision}, drift {plain(item.flip.mean_drift)}"
+    return f"{', '.join(item.flip.units)} it is {item.flip.decision}, drift {number(item.flip.mean_drift)}"
 
 
 def _in_the_way(item: SymbolPromotion) -> str:

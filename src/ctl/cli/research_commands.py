@@ -47,10 +47,11 @@ def research(
         room.require_apart(out, workspace)
     profile = profile_if_any(workspace)
     chosen = chosen_symbols(symbols, list(workspace.symbols))
-    with output.progress("trying variants"):
+    with output.progress("trying variants") as track:
         found = room.run(
             workspace, profile, chosen, variants,
             instant=instant, timeframe=timeframe, as_of=until, stress=json or out is not None,
+            track=track,
         )  # fmt: skip
     written = room.write(out, found) if out is not None else ()
     if json:
@@ -105,7 +106,8 @@ def _lookahead_lines(found: Lookahead, on: Terminal) -> list[str]:
                 else f"{change.then} -> {change.later}"
             )
             facts[item.symbol] = f"{change.what}, as known on {change.known_on}: {values} once later bars are there"
-    return [*lines, "", *screens.facts(facts, on)]
+    command = f"ctl doctor {failed[0].symbol}" if failed else f"ctl research --strategy {found.strategy}"
+    return [*lines, "", *screens.facts(facts, on), *([] if changed else [f"next: {command}"])]
 
 
 def _values(name: str, text: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.cli import screens
+from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def trades_table(
                 signed(metrics["expectancy_r"]),
                 interval(found.expectancy),
                 signed(metrics["total_r"]),
-                plain(metrics["profit_factor"]),
-                plain(metrics["max_drawdown_r"]),
+                number(metrics["profit_factor"]),
+                number(metrics["max_drawdown_r"]),
                 screens.sparkline(values, low, high, on) if points else "",
             )
         )
@@ -145,11 +146,6 @@ def interval(found: Expectancy) -> str:
 def signed(value: float | None) -> str:
     """An R with its sign, `-` where there is none."""
     return "-" if value is None else f"{value:+.2f}"
-
-
-def plain(value: float | None) -> str:
-    """Two decimals, `-` where there is no value."""
-    return "-" if value is None else f"{value:.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import textwrap
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 ascii_only: Final[ContextVar[bool]] = ContextVar("ascii_only", default=False)  # --ascii
 documents: Final[ContextVar[int]] = ContextVar("documents", default=0)  # JSON documents printed by this command
+words: Final[ContextVar[tuple[str, ...]]] = ContextVar("words", default=())  # the command's own, as typed
+quiet: Final[ContextVar[bool]] = ContextVar("quiet", default=False)  # --quiet
+verbose: Final[ContextVar[bool]] = ContextVar("verbose", default=False)  # --verbose
 colourless: Final[ContextVar[bool]] = ContextVar("colourless", default=False)  # --no-color
 
 _GAP: Final = "  "
@@ -75,13 +79,18 @@ def terminal() -> Terminal:
 
 
 def show(lines: Sequence[str], on: Terminal) -> None:
-    """Print a screen: line 1 and the next command stand out, words of a state have its colour."""
-    for number, line in enumerate(lines):
+    """Print a screen: line 1 and the next command stand out, words of a state have its colour. `--quiet`: line 1."""
+    for number, line in enumerate(lines[:1] if quiet.get() else lines):
         if on.colour and not line.startswith(_DIM):
             line = _WORD.sub(lambda found: f"{_COLOUR_OF[found[1]]}{found[1]}{_END}", line)  # noqa: PLW2901
             if number == 0 or line.startswith("next: "):
                 line = _BOLD + line.replace(_END, _END + _BOLD) + _END  # noqa: PLW2901
         print(line)
+
+
+def same_command(*added: str) -> str:
+    """The command as it was typed, with more options, ready to be pasted."""
+    return shlex.join(("ctl", *words.get(), *added))
 
 
 def parts(texts: Sequence[str], on: Terminal) -> list[str]:

@@ -13,6 +13,7 @@ from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.cli.events import Events
+from ctl.cli.run_screen import data_to
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
@@ -86,6 +87,7 @@ def build(
     futures = [name for name, config in workspace.symbols.items() if config.asset_class == "future"]
     chosen = chosen_symbols(symbols, futures)
     documents: list[dict[str, Any]] = []
+    on, lines = screens.terminal(), list[str]()
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
         built = build.build_symbol(
@@ -99,9 +101,17 @@ def build(
         documents.append(built.manifest)
         if not json:
             files = [workspace.relative(path) for path in built.files]
-            output.print_build(symbol, built.manifest, files, unchanged=built.unchanged)
+            lines += ["", *output.build_lines(symbol, built.manifest, files, on, unchanged=built.unchanged)]
     if json:
         output.print_json(documents[0] if len(symbols) == 1 else {str(m["root"]): m for m in documents})
+    else:
+        ends = {str(each["root"]): str(each["last_session"]) for each in documents}
+        verdict = [
+            f"BUILD: DONE   {' '.join(chosen)}",
+            data_to(ends),
+            "simulated market" if workspace.simulated else "",
+        ]
+        screens.show([*screens.parts(verdict, on), *lines, f"next: ctl certify {' '.join(chosen)}"], on)
     return EXIT_OK
 
 

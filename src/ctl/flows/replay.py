@@ -6,7 +6,7 @@ read then: a vendor's back-adjusted level is used as it stands now, which shifts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,14 +17,18 @@ from ctl.flows import lock_parts
 from ctl.flows.inputs import ReadOnce
 from ctl.flows.portfolio import gate
 from ctl.flows.workers import HERE, Workers
+from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
 from ctl.model.run import ProfileReference
+from ctl.tracking import Track, untracked
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ctl.flows.pipeline import Certified
     from ctl.gatekeeper import LockRead
+    from ctl.model.run import SymbolResult
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
 
@@ -41,7 +45,7 @@ def replay(
     first: date,
     last: date,
     instant: datetime,
-    progress: Callable[[date], None] = lambda day: None,
+    track: Track = untracked,
     workers: Workers = HERE,
 ) -> Replay:
     """The gate as of the last session of each week from `first` to `last`, both inclusive.
@@ -55,8 +59,7 @@ def replay(
     days = last_sessions(workspace.symbol(profile.gating_universe[0]).calendar, first, through)
     if workers.here:
         weeks = []
-        for day in days:
-            progress(day)
+        for day in track(days):
             weeks.append(_week(workspace, profile, locked, instant, files, day))
     else:
         quarters = [days[at : at + _QUARTER] for at in range(0, len(days), _QUARTER)]
@@ -99,17 +102,30 @@ def _week(
     files: ReadOnce,
     day: date,
 ) -> ReplayedWeek:
-    decision = gate(workspace, profile, instant=instant, as_of=day, files=files, locked=locked).decision
+    gated = gate(workspace, profile, instant=instant, as_of=day, files=files, locked=locked)
+    decision = gated.decision
     return ReplayedWeek(
         as_of=day,
         passed=decision.passed,
         recommendation=decision.recommendation,
         symbols=tuple(
-            ReplayedSymbol(item.symbol, item.expected, item.actual, item.passed, item.certificate_sha256)
+            ReplayedSymbol(
+                item.symbol, item.expected, item.actual, item.passed, item.certificate_sha256,
+                None if item.metrics is None else item.metrics.aligned_drift,
+                most_drift(item, gated.certified.get(item.symbol), profile.ratchet),
+            )
             for item in decision.symbol_results
         ),
         first_reason=None if decision.passed else next(iter(decision.failures), None),
-    )
+    )  # fmt: skip
+
+
+def most_drift(result: SymbolResult, made: Certified | None, ratchet: float) -> float | None:
+    """The mean drift from which the gate refuses: of an ACCEPT the limit of acceptance, of a WATCH the ratchet's."""
+    if result.expected == "ACCEPT":
+        return None if made is None else made.certificate.acceptance.limits.get(DRIFT_LIMIT)
+    locked = None if result.locked is None else result.locked.metrics.aligned_drift
+    return None if locked is None else (1.0 + ratchet) * locked
 
 
 def last_sessions(calendar: str, first: date, last: date) -> list[date]:

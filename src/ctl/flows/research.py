@@ -30,6 +30,7 @@ from ctl.statistics import BLOCKS, backtest_overfitting, trial_luck
 from ctl.store import trials as ledger
 from ctl.strategy import registry
 from ctl.strategy.lookahead import Change, first_change
+from ctl.tracking import Track, untracked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -268,6 +269,7 @@ def run(
     timeframe: Timeframe = "daily",
     as_of: date | None = None,
     stress: bool = True,
+    track: Track = untracked,
 ) -> Research:
     """Run every variant on every symbol; each symbol is read once, and one failure leaves the others.
 
@@ -276,10 +278,10 @@ def run(
     out (inclusive). instant: of the command, at which a session must be over to count. stress: whether the metrics of
     a sweep hold slippage stress.
     """
-    candidates = [_candidate(workspace, profile, symbol, instant, as_of) for symbol in symbols]
+    candidates = [_candidate(workspace, profile, symbol, instant, as_of) for symbol in track(symbols)]
     tried: list[Ran | SweptVariant] = []
     for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
-        tried += _try(tuple(group), candidates, timeframe, stress)
+        tried += _try(tuple(group), candidates, timeframe, stress, track)
     usable = [item for item in candidates if item.bars is not None]
     moments = _moments(tried, usable)
     best, luck = _best(tried, usable, moments, timeframe)
@@ -510,7 +512,7 @@ def _candidate(
 
 
 def _try(
-    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool
+    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool, track: Track
 ) -> list[Ran | SweptVariant]:
     """Variants of one strategy: in one pass where it can, else each alone."""
     if len(group) > 1 and hasattr(group[0].strategy, "sweep"):
@@ -524,7 +526,7 @@ def _try(
             swept = _sweep(group, candidates, timeframe, stress)
         if not isinstance(swept, CtlError):
             return swept
-    return [_ran(variant, candidates, timeframe) for variant in group]
+    return [_ran(variant, candidates, timeframe) for variant in track(group)]
 
 
 def _sweep(

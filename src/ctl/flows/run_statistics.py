@@ -50,6 +50,15 @@ def of_symbol(result: Result, trial: str, held: Stability | None, trials: Trials
     return Measured(result, trial, replace(found, stability=held, luck=trials.luck(own, own[result.symbol][1])))
 
 
+def of_backtest(result: Result) -> TradeStatistics:
+    """The statistics of a backtest by itself: its slippage is varied where the tick is known, its rolls are given."""
+    found, levels = trade_statistics(closed_r([result]), years_of(result)), stability.under_slippage(result.metrics)
+    if not levels:
+        return found
+    held = stability.put_together(result.metrics.expectancy_r, (), (), levels, "the rolls are the file's")
+    return replace(found, stability=held)
+
+
 def of_portfolio(measured: Sequence[Measured], metrics: Metrics, trials: Trials) -> TradeStatistics:
     """The statistics of several symbols together, every trade at 1 R."""
     results = [item.result for item in measured]

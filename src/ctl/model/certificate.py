@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SCHEMA_ID: Final = "certificate_v1.schema.json"
+DRIFT_LIMIT: Final = "max_mean_drift"  # its name among the limits of an acceptance
 RollStatus = Literal["PASS", "WATCH", "FAIL", "EDGE"]
 AligningRule = Literal["same_contract_run", "after_last_roll"]
 

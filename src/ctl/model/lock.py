@@ -227,13 +227,17 @@ class ProfileDifference:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedSymbol:
-    """One gating symbol as of one week."""
+    """One gating symbol as of one week. mean_drift: both sides aligned as when it was locked, in quote units;
+    most_drift: from where the gate refuses. None where it is not known.
+    """
 
     symbol: str
     expected: Decision
     actual: Decision
     passed: bool
     certificate_sha256: str | None
+    mean_drift: float | None
+    most_drift: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ctl.model.certificate import JudgedSeries
 from ctl.model.findings import TITLES, Decision, LayerName, Status
 from ctl.power.vendor_pairs import SEED, DefectKind, Market, VendorPair, clean_markets, generate
+from ctl.tracking import Track, untracked
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
@@ -202,6 +203,7 @@ def measure(
     seed: int = SEED,
     clean_pairs: int = CLEAN_PAIRS,
     ladders: Sequence[Ladder] = LADDERS,
+    track: Track = untracked,
 ) -> PowerReport:
     """Certify pairs with each defect growing, and `clean_pairs` clean pairs of either sort.
 
@@ -211,7 +213,7 @@ def measure(
     market = Market(seed)
     clean = Reading.of(certify(generate(market)))
     defects = []
-    for ladder in ladders:
+    for ladder in track(ladders):
         readings = []
         for size in ladder.sizes:
             defect: dict[DefectKind, float] = {ladder.kind: size}

@@ -19,12 +19,12 @@ from ctl.model.run import RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
-from ctl.reports.symbol import DRIFT_LIMIT, TRADES_DRAWN, SymbolPage, symbol_page
+from ctl.reports.symbol import TRADES_DRAWN, SymbolPage, symbol_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from ctl.model.certificate import Certificate
+    from ctl.model.certificate import DRIFT_LIMIT, Certificate
 
 # Above this, symbols are a grid of cells whose details are unpacked when they are asked for.
 MOST_UNFOLDED: Final = 24

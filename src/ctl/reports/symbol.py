@@ -13,7 +13,7 @@ import numpy as np
 
 from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number, readable
 from ctl.model import pictures
-from ctl.model.certificate import Certificate
+from ctl.model.certificate import DRIFT_LIMIT, Certificate
 from ctl.model.findings import counted
 from ctl.reports.parts import Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
 from ctl.reports.state import SymbolState, Window
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 NEWEST: Final = 60
 CANDLES: Final = 60
 TRADES_DRAWN: Final = 12
-DRIFT_LIMIT: Final = "max_mean_drift"
 _BEFORE_ENTRY: Final = 20  # bars at least, and so many after the exit
 _AFTER_EXIT: Final = 5
 _COMPONENTS: Final = 8
