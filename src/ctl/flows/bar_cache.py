@@ -80,7 +80,6 @@ class BarCache:
     def __init__(self, workspace: Workspace, *, keep: bool) -> None:
         self._workspace, self._keep = workspace, keep
         self._folder = workspace.root / ".ctl" / "cache"
-        self._seen_path = self._folder / "seen.json"
 
     def bars(
         self,
@@ -96,7 +95,7 @@ class BarCache:
         slot: vendor, symbol and kind of files, names that can stand in a path. asked: everything beside the files
         that the answer depends on, but the time: `now` is the instant of the command, at which a session must be over.
         """
-        digest_of = self.digests(paths)
+        digest_of = self.digests(slot, paths)
         if digest_of is None:
             return read()
         named = [[self._workspace.relative(path), sha256] for path, sha256 in digest_of.items()]
@@ -109,17 +108,20 @@ class BarCache:
             if entry.key == key and until >= entry.until and not entry.unfinished:
                 return _put_together(kind, entry.plain, frames)
         found = read()
-        if self._keep and self.digests(paths) == digest_of:  # else the files changed meanwhile
+        if self._keep and self.digests(slot, paths) == digest_of:  # else the files changed meanwhile
             self._store(base, key, until, found)
         return found
 
-    def digests(self, paths: Sequence[Path]) -> dict[Path, str] | None:
+    def digests(self, slot: tuple[str, ...], paths: Sequence[Path]) -> dict[Path, str] | None:
         """The sha256 of every file, a folder standing for its files; None where one is no file that readers take.
+
+        slot: beside which entry it is written down what was seen: what one symbol costs does not grow with the others.
 
         A file that has lain unchanged since its sha256 was taken is not read for it: its device, number, size and
         times are the evidence.
         """
-        seen = self._seen()
+        seen_path = self._folder.joinpath(*slot, "seen.json")
+        seen = _seen(seen_path)
         found: dict[Path, str] = {}
         new: dict[str, list[Any]] = {}
         try:
@@ -136,24 +138,19 @@ class BarCache:
         except OSError:
             return None
         if new and self._keep:
-            self._remember({**{path: known for path, known in seen.items() if Path(path).exists()}, **new}, set(new))
+            self._remember(
+                seen_path, {path: known for path, known in seen.items() if Path(path) in found} | new, set(new)
+            )
         return found
 
-    def _seen(self) -> dict[str, Any]:
-        try:
-            seen = json.loads(self._seen_path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return seen if isinstance(seen, dict) else {}
-
-    def _remember(self, seen: dict[str, Any], new: set[str]) -> None:
+    def _remember(self, seen_path: Path, seen: dict[str, Any], new: set[str]) -> None:
         """Write down what was seen, but of files that changed so lately that a further edit might not show."""
         with suppress(WorkspaceError, OSError):
-            clock_of_files = self._folder / "clock"
+            clock_of_files = seen_path.with_name("clock")
             store.write_atomic(clock_of_files, b"")
             latest = clock_of_files.stat().st_mtime_ns - _SETTLED
             kept = {path: known for path, known in seen.items() if path not in new or max(known[0][3:]) < latest}
-            store.write_atomic(self._seen_path, store.json_bytes(kept))
+            store.write_atomic(seen_path, json.dumps(kept).encode())
 
     def _store(self, base: Path, key: str, until: int, found: ContractBars | DailySeries | Reference) -> None:
         plain, frames = _taken_apart(found)
@@ -169,7 +166,15 @@ class BarCache:
             for name, data in packed.items():
                 store.write_atomic(base / f"{name}.parquet", data)
             whole = {"sha256": digests.digest(entry), "entry": entry}
-            store.write_atomic(base / "entry.json", store.json_bytes(whole))
+            store.write_atomic(base / "entry.json", json.dumps(whole).encode())
+
+
+def _seen(path: Path) -> dict[str, Any]:
+    try:
+        seen = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return seen if isinstance(seen, dict) else {}
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -101,4 +101,5 @@ def _known(workspace: Workspace, manifest_path: Path, identity: str | None, inst
         outputs = {manifest_path.parent / name: sha256 for name, sha256 in manifest["outputs"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # missing, damaged or of an older form: build it again
-    return manifest if BarCache(workspace, keep=True).digests(list(outputs)) == outputs else None
+    slot = "built", manifest_path.parent.name
+    return manifest if BarCache(workspace, keep=True).digests(slot, list(outputs)) == outputs else None

@@ -415,7 +415,7 @@ class SymbolFiles:
         for key, wanted in beside:
             if wanted and getattr(self.canonical, key) is not None:
                 paths = [*paths, *vendor_files.contract_paths(self.workspace, self.config, self.canonical, key)]
-        digest_of = self._cache.digests(paths)
+        digest_of = self._cache.digests(self._slot(self.canonical, "identity"), paths)
         if digest_of is None:
             return None
         files = {self.workspace.relative(path): sha256 for path, sha256 in digest_of.items()}
