@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
-from ctl.errors import CtlError, DataError, GateRefused, UsageError
+from ctl.errors import CtlError, DataError, GateRefused, UsageError, WorkspaceError
 from ctl.flows import kept_bars, next_open, paper, portfolio
 from ctl.flows.pipeline import Certified
 from ctl.flows.portfolio import SymbolOutcome
@@ -43,7 +43,7 @@ MOST_VARIED = 50
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is asked of a run. dry_run: plan and check; run and write nothing. record: settle the paper ledger and
+    """What is asked of a run. dry_run: plan and check; run nothing, record nothing. record: settle the paper ledger and
     write the summary. as_of: sessions after it are left out (inclusive). profile: another than the workspace's.
     secrets: what no reason may show. jobs, cluster: where symbols are certified and run, as for `flows.workers`.
     """
@@ -81,7 +81,8 @@ class RunOptions:
 class Run:
     """A run as far as it has come: gate, plan, one result after the other, summary, and last where it was written.
 
-    certified: the gating symbols as the gate saw them. outcomes: what stands behind the results.
+    certified: the gating symbols as the gate saw them. outcomes: what stands behind the results. not_kept: why the bars
+    of the passed gate could not be kept; empty where they were.
     """
 
     decision: GateDecision
@@ -91,6 +92,7 @@ class Run:
     outcomes: tuple[SymbolOutcome, ...] = field(default=(), repr=False)
     summary: RunSummary | None = None
     summary_path: Path | None = None
+    not_kept: str = ""
 
     def finished(self) -> RunSummary:
         """The summary. Raises ValueError for a run that has not come to it."""
@@ -118,6 +120,10 @@ def run(
         run = Run(gated.decision, gated.certified)
         yield run
         gate_pass = gated.decision.grant()
+        not_kept = keep_pass(workspace, gated, rehearsal=options.rehearsal, instant=instant)
+        if not_kept is not None and options.record and not options.dry_run:
+            raise not_kept
+        run = replace(run, not_kept="" if not_kept is None else str(not_kept))
         plan = build_plan(profile, gated.decision, workspace.symbols, options)
         ledger = paper.ledger_head(workspace)
         run = replace(run, plan=plan)
@@ -133,18 +139,29 @@ def run(
     run = replace(run, summary=summary)
     yield run
     if options.record and not options.dry_run:
-        keep_pass(workspace, gated, instant=instant)
         if options.timeframe == "daily" and governed is not None:
             next_open.settle_paper(workspace, _following(outcomes), governed.verdicts, instant=instant)
             summary = replace(summary, paper=paper.ledger_head(workspace))
         yield replace(run, summary=summary, summary_path=persist(summary, all_trades(outcomes), workspace))
 
 
-def keep_pass(workspace: store.Workspace, gated: portfolio.Gated, *, instant: datetime) -> Path | None:
-    """Keep the bars since the lock that a passed gate read: the next gate holds its own against them."""
+def keep_pass(
+    workspace: store.Workspace, gated: portfolio.Gated, *, rehearsal: str = "", instant: datetime
+) -> WorkspaceError | None:
+    """Keep the bars since the lock that a passed gate read: the next gate holds its own against them.
+
+    Of a gate that refused, and of a rehearsal, which read other bars or another lock, nothing is kept. Returns why they
+    could not be written, where they could not: a gate holds in a workspace that nobody may write to.
+    """
+    if not gated.decision.passed or rehearsal:
+        return None
     locked = {item.symbol: item.locked for item in gated.decision.symbol_results if item.locked is not None}
     held = {symbol: made.inputs for symbol, made in gated.certified.items() if symbol in locked}
-    return kept_bars.keep_pass(workspace, held, locked, instant)
+    try:
+        kept_bars.keep_pass(workspace, held, locked, instant)
+    except WorkspaceError as error:
+        return error
+    return None
 
 
 # ---------------------------------------------------------------- plan

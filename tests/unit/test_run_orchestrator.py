@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 from certificate_of import certificate_of
-from locked_symbols import since_lock
+from certify_market import Market
+from locked_symbols import locked_symbol, since_lock
 from ops_workspace import BOARD, CURRENT, lock_of
 
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl import run_orchestrator as runner
-from ctl.errors import DataError, GateRefused
-from ctl.flows import portfolio
+from ctl.errors import DataError, GateRefused, WorkspaceError
+from ctl.flows import kept_bars, portfolio
+from ctl.flows.inputs import SymbolInputs
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.model.certificate import Certificate
 from ctl.model.documents import document
@@ -309,3 +313,36 @@ def test_each_stage_names_the_symbol_under_way(run: Made) -> None:
     assert [len(stage.results) for stage in stages] == [0, 0, 1, 2, 3, 4, 5, 6, 6, 6]
     with pytest.raises(ValueError, match="no summary yet"):
         stages[-3].finished()
+
+
+# ---------------------------------------------------------------- bars of a pass
+
+
+def gated_on_bars(es: Decision = "WATCH") -> portfolio.Gated:
+    """A decision on locked symbols, of which ES was read from made-up bars that go on after the lock."""
+    last = replace(locked_symbol(), last_canonical=date(2005, 1, 3), last_reference=date(2005, 1, 3))
+    result: Any = SimpleNamespace(symbol="ES", locked=last)
+    decided: Any = SimpleNamespace(passed=es == "WATCH", symbol_results=(result,))
+    market = Market(contracts=3)
+    held = SymbolInputs("ES", "XX", market.bars(), None, market.reference(), None)
+    made: Any = {"ES": SimpleNamespace(inputs=held)}
+    return portfolio.Gated(decided, made)
+
+
+@pytest.mark.parametrize(
+    ("es", "rehearsal", "kept"), [("WATCH", "", 1), ("REJECT", "", 0), ("WATCH", "as of 2026-02-20", 0)]
+)
+def test_bars_are_kept_of_a_gate_that_passed_and_is_no_rehearsal(
+    workspace: store.Workspace, es: Decision, rehearsal: str, kept: int
+) -> None:
+    assert runner.keep_pass(workspace, gated_on_bars(es), rehearsal=rehearsal, instant=INSTANT) is None
+    assert len(kept_bars.pass_files(workspace)) == kept
+
+
+def test_where_nobody_may_write_a_pass_is_a_pass_and_says_that_its_bars_were_not_kept(
+    workspace: store.Workspace,
+) -> None:
+    workspace.passes.parent.mkdir(parents=True)
+    workspace.passes.write_text("in the way of the folder")
+    why = runner.keep_pass(workspace, gated_on_bars(), instant=INSTANT)
+    assert isinstance(why, WorkspaceError)

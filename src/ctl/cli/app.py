@@ -713,7 +713,7 @@ def gate(
 @app.command()
 def run(
     profile: Profile = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and check; run and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and check; run nothing, write no summary.")] = False,
     include_non_gating: NonGating = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     as_of: AsOf = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.orders_screen import order_lines
-from ctl.cli.workspace_commands import open_workspace, read_profile, refused
+from ctl.cli.workspace_commands import open_workspace, read_profile, refused, warn_not_kept
 from ctl.errors import EXIT_ERROR, EXIT_OK, DataError
 from ctl.model.documents import document
 
@@ -29,7 +29,7 @@ def orders(
     json: bool,
     table: Path | None = None,
 ) -> int:
-    """The orders for the next open, behind the gate. Writes nothing but the table; exit 1 where a symbol failed."""
+    """The orders for the next open, behind the gate. Exit 1 where a symbol failed."""
     from ctl import run_orchestrator
     from ctl.model.orders import NextOpenOrders
     from ctl.reports import tables
@@ -47,6 +47,7 @@ def orders(
         print("ctl orders: the gate did not pass; there are no orders", file=sys.stderr)
         return code
     *_, done = output.shown(stages)
+    warn_not_kept(done.not_kept)
     summary = done.finished()
     errors = {result.symbol: result.reason for result in summary.symbol_run_results if result.status == "ERROR"}
     for symbol, reason in errors.items():

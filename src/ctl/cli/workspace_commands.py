@@ -196,14 +196,17 @@ def gate(
     json: bool,
 ) -> int:
     """The gate: exit 0 only where everything holds."""
+    from ctl import run_orchestrator
     from ctl.flows import portfolio
     from ctl.flows.workers import opened
 
-    instant, until = clock.now(), day(as_of)
+    instant, options = clock.now(), run_orchestrator.RunOptions(as_of=day(as_of), profile=profile_path, record=False)
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
     with opened(jobs, cluster) as workers:
-        decision = portfolio.gate(workspace, profile, instant=instant, as_of=until, workers=workers).decision
+        gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
+    decision = gated.decision
+    warn_not_kept(run_orchestrator.keep_pass(workspace, gated, rehearsal=options.rehearsal, instant=instant))
     if json:
         output.print_json(document(decision))
     else:
@@ -227,6 +230,7 @@ def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
         if not decision.passed:
             return refused(decision, profile, workspace, json=json)
         *_, done = output.shown(stages)
+    warn_not_kept(done.not_kept)
     written = None if done.summary_path is None else workspace.relative(done.summary_path)
     if json:
         output.print_json({**document(done.finished()), "summary_path": written})
@@ -320,6 +324,12 @@ def refused(decision: GateDecision, profile: OperatingProfile, workspace: Worksp
         on = screens.terminal()
         screens.show(board(decision, profile, workspace, on), on)
     return EXIT_MISMATCH
+
+
+def warn_not_kept(why: object) -> None:
+    """Say why the bars of a passed gate could not be kept, where they could not."""
+    if why:
+        output.warn(f"the bars of this pass were not kept, so that later restatements of them cannot be told: {why}")
 
 
 def open_workspace(path: Path | None) -> Workspace:

@@ -138,11 +138,14 @@ class KeptBars:
         return self._locked[key]
 
     def last_passed(self, symbol: str, table: KeptTable) -> pl.DataFrame:
-        """The bars of one table at the last passed gate, sessions since the lock; empty where no gate has passed."""
+        """The bars of one table at the last passed gate, sessions since the lock; empty where no gate has passed.
+
+        Raises DataError where they cannot be read.
+        """
         import polars as pl
 
         newest = pass_files(self._workspace)[-1:]
-        passed = _read_pass(newest[0]) if newest else _nothing()
+        passed = read_pass(newest[0]) if newest else _nothing()
         chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
         return passed.filter(chosen)
 
@@ -175,20 +178,12 @@ def keep_pass(
             )
     now = pl.concat(parts)
     newest = pass_files(workspace)[-1:]
-    if now.is_empty() or (newest and pl.read_parquet(newest[0]).equals(now)):
+    if now.is_empty() or (newest and read_pass(newest[0]).equals(now)):
         return None
     stem = store.unique_stem(workspace.passes, f"{instant:%Y%m%d_%H%M%S}", ["_bars.parquet"])
     path = workspace.passes / f"{stem}_bars.parquet"
     store.write_atomic(path, packed(now))
     return path
-
-
-@lru_cache(maxsize=1)
-def _read_pass(path: Path) -> pl.DataFrame:
-    """Read once for all symbols: a pass is written once, under a name of its own."""
-    import polars as pl
-
-    return pl.read_parquet(path)
 
 
 def pass_files(workspace: Workspace) -> list[Path]:
@@ -199,6 +194,25 @@ def pass_files(workspace: Workspace) -> list[Path]:
     found = [(match["stamp"], int(match["number"] or 1), path) for path in folder.iterdir()
              if (match := PASS_FILE.fullmatch(path.name))]  # fmt: skip
     return [path for _, _, path in sorted(found)]
+
+
+@lru_cache(maxsize=1)
+def read_pass(path: Path) -> pl.DataFrame:
+    """The bars of one kept pass, read once for all symbols: it is written once, under a name of its own.
+
+    Raises DataError (LOCKED_BARS_MISSING) where they cannot be read.
+    """
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            "the bars of a passed gate cannot be read, so that it cannot be told whether they were restated since",
+            where=str(path),
+            remedy="restore the file, or move it away: the pass before it then counts",
+            code="LOCKED_BARS_MISSING",
+        ) from error
 
 
 def _nothing() -> pl.DataFrame:

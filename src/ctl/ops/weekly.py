@@ -35,6 +35,7 @@ from ctl.model.run import (
 )
 from ctl.operating_profile import OperatingProfile
 from ctl.ops import metrics, outbox
+from ctl.ops.refusals import ordered
 from ctl.ops.report_lines import report
 from ctl.ops.retention import RetentionLimits, retain
 from ctl.ops.transitions import EarlierLogs, announced, compared_with
@@ -376,6 +377,8 @@ class _Cycle:
                 self._note(run={item.symbol: OpsRunSymbol(item.status, item.reason) for item in results})
             if run.summary_path is not None:
                 self._note(summary_path=self._workspace.relative(run.summary_path))
+        if run.not_kept:
+            self._warnings.append(f"the bars of this pass were not kept: {run.not_kept}")
         return run.finished()
 
     def _refusal(self, error: GateRefused) -> Message:
@@ -383,7 +386,9 @@ class _Cycle:
         if decision is None:
             return ops_notifier.profile_failure(self._occasion, [str(error)], self._report())
         mismatches = [
-            ops_notifier.GateLine(item.symbol, item.expected, item.actual, item.detail)
+            ops_notifier.GateLine(
+                item.symbol, item.expected, item.actual, "; ".join(reason.text for reason in ordered(item))
+            )
             for item in decision.symbol_results
             if not item.passed
         ]

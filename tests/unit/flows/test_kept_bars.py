@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
+import pytest
 from certify_market import Market
 from locked_symbols import locked_symbol
 
 from ctl import store
+from ctl.errors import DataError
 from ctl.flows import kept_bars
 from ctl.flows.inputs import SymbolInputs
 from ctl.store.workspace import parse
@@ -80,3 +82,13 @@ def test_another_reading_has_its_own_contracts() -> None:
     read = kept_bars.with_tables(replace(held(), reference=None), {"contracts": frame})
     assert read.contracts is not None
     assert [contract.name for contract in read.contracts.contracts] == [MARKET.names[0], MARKET.names[2]]
+
+
+def test_a_pass_that_cannot_be_read_is_no_pass_without_bars(tmp_path: Path) -> None:
+    place = workspace(tmp_path)
+    place.passes.mkdir(parents=True)
+    (place.passes / "20260302_050000_bars.parquet").write_bytes(b"PAR1")
+    table = next(kept_bars.tables(held()))
+    with pytest.raises(DataError) as raised:
+        kept_bars.KeptBars(place, tmp_path / "p.yaml").last_passed("XX", table)
+    assert raised.value.code == "LOCKED_BARS_MISSING"
