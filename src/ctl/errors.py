@@ -17,6 +17,7 @@ This module imports no sibling.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Final, Self
 
 EXIT_OK: Final = 0
@@ -123,3 +124,18 @@ class UsageError(CtlError):
 
     exit_code: ClassVar[int] = EXIT_USAGE
     default_code: ClassVar[str] = "USAGE"
+
+
+_WHOLE_LIST: Final = 24
+
+
+def one_of(found: str, known: Iterable[str]) -> str:
+    """`one of A, B, C; nearest B` as what was expected instead of `found`; of a long list its nearest names alone."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    by_lower = {name.lower(): name for name in names}
+    near = ", ".join(by_lower[name] for name in get_close_matches(found.lower(), by_lower, n=3, cutoff=0.6))
+    if near and len(names) > _WHOLE_LIST:
+        return f"one of {len(names)}; nearest {near}"
+    return f"one of {', '.join(names)}" + (f"; nearest {near}" if near else "")

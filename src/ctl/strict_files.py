@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from ctl.errors import CtlError
+from ctl.errors import CtlError, one_of
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -161,7 +161,7 @@ def _model_problems(error: ValidationError, model: type[BaseModel], tree: Tree) 
         context = item.get("ctx", {})
         match item["type"]:
             case "extra_forbidden":
-                found, wanted = "an unknown key", f"one of {', '.join(_keys_of(model, path[:-1]))}"
+                found, wanted = "an unknown key", one_of(str(path[-1]), _keys_of(model, path[:-1]))
             case "missing":
                 found, wanted = "nothing", _wanted(model, path)
             case "expected":

@@ -158,11 +158,11 @@ def test_every_problem_of_a_file_is_said_at_once_each_with_its_place() -> None:
     with pytest.raises(InputError) as caught:
         strict_files.read_model(text, "f.toml", Outer, InputError)
     assert caught.value.problems == (
-        "f.toml:1: nam: found an unknown key; expected one of name, inner",
+        "f.toml:1: nam: found an unknown key; expected one of name, inner; nearest name",
         "f.toml:1: name: found nothing; expected a name",
         "f.toml:3: inner.a.size: found 0; expected a whole number from 1",
         "f.toml:4: inner.b.size: found nothing; expected a whole number from 1",
-        "f.toml:5: inner.b.sise: found an unknown key; expected one of size",
+        "f.toml:5: inner.b.sise: found an unknown key; expected one of size; nearest size",
         "f.toml:7: inner.c.size: found true; expected a whole number from 1",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from ctl.stopping import Stopped
 
 _LISTS = frozenset({"--contracts"})
 _ANYWHERE = frozenset({"--debug", "--ascii", "--no-color", "--quiet", "--verbose"})
+_SUGGESTION = re.compile(r"(?:\.? Did you mean:? (?:one of:? )?|\.? \(Possible options: )(.*?)[)?]*$")
 _INTERRUPTED = 130
 _SIGNALLED = 128
 _ALLOCATIONS_PER_COLLECTION = 50_000
@@ -146,6 +148,7 @@ def _run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ctl"
         message = " ".join(error.format_message().split()).rstrip(".")
+        message = _SUGGESTION.sub(r"; nearest \1", message)
         print(f"{path}: {message[:1].lower()}{message[1:]}; see `{path} --help`", file=sys.stderr)
         _ping_unless_begun(arguments, message)
         return _documented(arguments, EXIT_USAGE, "USAGE", f"{path}: {message[:1].lower()}{message[1:]}")

@@ -14,7 +14,7 @@ from ctl.cli.arguments import day
 from ctl.cli.certificate_screen import print_certificate
 from ctl.cli.events import Events
 from ctl.cli.run_screen import data_to
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
@@ -359,5 +359,7 @@ def chosen_symbols(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
     """The symbols named, or all of `known` where none is. Raises UsageError for one that is not known."""
     unknown = [symbol for symbol in symbols if symbol not in known]
     if unknown:
-        raise UsageError("no such symbol in the workspace", found=", ".join(unknown), expected=", ".join(known))
+        raise UsageError(
+            "no such symbol in the workspace", found=", ".join(unknown), expected=one_of(unknown[0], known)
+        )
     return list(symbols) or list(known)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl.demo import faults
 from ctl.demo.spec import RollRule
-from ctl.errors import UsageError
+from ctl.errors import UsageError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ _RULE_CHANGES: Final = date(2022, 1, 3)
 def symbols_of(cause: str) -> tuple[str, ...]:
     """The symbols that can have a cause; UsageError where there is no such cause."""
     if cause not in CAUSES:
-        raise UsageError("unknown cause to inject", found=f"{cause!r}", expected=f"one of {', '.join(sorted(CAUSES))}")
+        raise UsageError("unknown cause to inject", found=f"{cause!r}", expected=one_of(cause, sorted(CAUSES)))
     if cause == "swapped-contracts":
         return _LABELLED_BY_NAME
     return FUTURES if cause in _FUTURES_ONLY else FUTURES + EQUITIES

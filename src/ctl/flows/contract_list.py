@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ctl.errors import UsageError
+from ctl.errors import UsageError, one_of
 from ctl.flows import inputs
 from ctl.model.bars import ContractTerms
 from ctl.model.contract_list import ContractList, ListedContract, Rule
@@ -74,7 +74,7 @@ def of_workspace(workspace: Workspace, name: str, now: datetime) -> ContractList
         raise UsageError(
             "no such future in the workspace",
             found=name,
-            expected=", ".join(futures),
+            expected=one_of(name, futures),
             remedy="name the files with --contracts FILE... --root ROOT",
         )
     return of_bars(inputs.read_contracts(workspace, symbol, now=now), inputs.instruments_of(workspace))

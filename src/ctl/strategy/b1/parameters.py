@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
 
-from ctl.errors import UsageError
+from ctl.errors import UsageError, one_of
 from ctl.model.trades import Timeframe
 
 Collision = Literal["tp_wins", "stop_wins"]
@@ -114,7 +114,7 @@ class B1Parameters:
         ranges = {} if unregistered else registered_ranges(timeframe)
         for name, received in overrides.items():
             if name not in values:
-                raise UsageError(f"unknown B1 parameter {name!r}", expected="one of " + ", ".join(values))
+                raise UsageError(f"unknown B1 parameter {name!r}", expected=one_of(name, values))
             values[name] = _typed(name, received)
             if name in ranges:
                 _require_within(
