@@ -78,7 +78,8 @@ def compare(
 
     readings: the locked bars, then those of the last passed gate; of a later one the sessions after the earlier. All
     frames: columns session, contract (may be absent or null), open, high, low, close, volume, open_interest. Sessions
-    after the last reading are new, not restated. limit: how many changes to list, at least one; `total`
+    after the last reading are new, not restated; those after the newest of `now` are gone, which refuses nothing here:
+    data that end too early are stale. limit: how many changes to list, at least one; `total`
     counts them all.
     """
     import polars as pl
@@ -90,14 +91,12 @@ def compare(
         until = reading["session"].max()
         if not isinstance(until, date) or not isinstance(newest, date):
             continue
-        # Data that end earlier than they did are stale; of what they still hold it is told whether it was restated.
-        until = min(until, newest)
         if after is not None and until <= after:
             continue
         within = pl.col("session") <= until if after is None else pl.col("session").is_between(after, until, "right")
         old, new = _bars(reading.filter(within), table.symbol), _bars(now.filter(within), table.symbol)
         if not old.equals(new, null_equal=True):
-            joined.append(_joined(table, old, new, until))
+            joined.append(_joined(table, old, new, min(until, newest)))
         after = until
     if not joined or after is None:
         return None
@@ -199,7 +198,7 @@ def _refusal(both: pl.DataFrame, table: Table, readings: Sequence[pl.DataFrame],
         off |= ((new - old).abs() > table.tick + _SAME).fill_null(value=False)
         if name == "close":
             off |= old.is_null() != new.is_null()
-    rows = both.filter(off)
+    rows = both.filter(off, pl.col("session") <= now["session"].max())
     if table.held is not None:
         rows = rows.join(table.held, on=["session", "contract"], how="semi")
     if rows.is_empty():
