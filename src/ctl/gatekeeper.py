@@ -73,7 +73,7 @@ class LockRead:
 
     lock: None where there is none that can be used; problems then say why. sha256: of the lock file's bytes.
     log_head: digest of the log's newest entry. entry: the id of the one that locks the profile. workspace_sha256: of
-    ctl.toml.
+    ctl.toml. notes: what is said and refuses nothing.
     """
 
     lock: LockFile | None
@@ -82,6 +82,7 @@ class LockRead:
     log_head: str | None = None
     workspace_sha256: str | None = None
     entry: str | None = None
+    notes: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,7 @@ def decide(
         symbol_results=results,
         locks=() if locked.lock is None else compare_locks(profile, locked.lock, current),
         problems=tuple(problems),
-        notes=() if locked.lock is None else equity_moved(locked.lock, current),
+        notes=(*locked.notes, *(() if locked.lock is None else equity_moved(locked.lock, current))),
         restatements=since.restatements,
         lock_sha256=locked.sha256,
         workspace_sha256=locked.workspace_sha256,

@@ -82,11 +82,27 @@ def lock_workspace(folder: Path, instant: datetime) -> int:
     return 0
 
 
+def locked_by_an_entry(workspace: store.Workspace) -> None:
+    """The first version, recorded as a lock records it."""
+    profile = op.load(workspace.profile_path.read_bytes(), workspace.relative(workspace.profile_path))
+    lock_file = anchors.lock_path(workspace.profile_path)
+    decision_log.append(
+        workspace,
+        decision_log.Decision(
+            decision="the first of its cycle",
+            profiles=[decision_log.ProfileCitation(path=profile.name, version=profile.version, digest=profile.sha256)],
+            lock=decision_log.LockCitation(
+                path=workspace.relative(lock_file), digest=digests.sha256_bytes(lock_file.read_bytes())
+            ),
+        ),
+    )
+
+
 def state(folder: Path) -> dict[str, Any]:
     """What lies in the workspace; raises where a file cannot be read or a citation does not hold."""
     workspace = store.Workspace.load(folder)
     data = workspace.profile_path.read_bytes()
-    profile = op.load(data, workspace.profile_path.name)
+    profile = op.load(data, workspace.relative(workspace.profile_path))
     verified = anchors.verify(workspace)
     entries = decision_log.read(workspace)
     cited = {citation.path: citation.digest for entry in entries for citation in entry.profiles}
@@ -104,9 +120,12 @@ def state(folder: Path) -> dict[str, Any]:
             path.name: digests.sha256_bytes(path.read_bytes())
             for path in sorted(workspace.profile_path.parent.glob("*.yaml"))
         },
+        "taken": len({path.name.partition(".")[0] for path in workspace.profile_path.parent.glob("operating_*")}),
         "entries": [[entry.id, entry.profiles[-1].version] for entry in entries],
         "problems": [problem.code for problem in verified.problems],
         "notes": len(verified.notes),
+        # what the gate itself finds wrong with the lock: it must find nothing, for the next run to go on
+        "refused": [item.code for item in lock_parts.read_lock(workspace, profile, instant=NEXT_WEEK).problems],
         "temporary": [path.name for path in folder.rglob("*") if TEMPORARY.fullmatch(path.name)],
     }
 
@@ -116,7 +135,7 @@ def main() -> None:
     for number in range(1, 1000):
         here = folder / str(number)
         here.mkdir()
-        make_workspace(here)
+        locked_by_an_entry(make_workspace(here))
 
         def killed(here: Path = here, number: int = number) -> int:
             count = die_at(number, mode)

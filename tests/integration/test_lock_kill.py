@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 DRIVER = Path(__file__).resolve().parents[1] / "helpers" / "lock_kill_driver.py"
+FIRST, BOTH = [["D-0001", 1]], [["D-0001", 1], ["D-0002", 2]]
 OLD, NEW = ["WATCH", "ACCEPT", "WATCH"], ["ACCEPT", "ACCEPT", "WATCH"]
 
 
@@ -41,33 +42,27 @@ def test_killed_at_every_call_one_whole_profile_is_in_force(tmp_path: Path, mode
     assert {*switched} == {1, 2}
     for line in found:
         before, after = line["before"], line["after"]
-        # The first version was locked by hand, without an entry: nothing runs on it before the lock is finished.
-        assert after["problems"] == (["DECISION_MISSING"] if after["in_force"] == 1 else [])
+        assert (after["problems"], after["refused"]) == ([], []), "the next run goes on"
         assert after["statuses"] == (OLD if after["in_force"] == 1 else NEW)
         # the old version is never touched
         assert after["profiles"]["operating_profile_v1.yaml"] == before["profiles"]["operating_profile_v1.yaml"]
         assert {*after["profiles"]} <= {"operating_profile_v1.yaml", "operating_profile_v2.yaml"}
-        assert after["entries"] in ([], [["D-0001", 2]])
+        assert after["entries"] in (FIRST, BOTH)
         # what an entry cites is there, and nothing is in force uncited
-        if after["entries"]:
-            assert "operating_profile_v2.yaml" in after["profiles"]
+        assert after["entries"] == (FIRST if after["in_force"] == 1 else BOTH)
         if after["in_force"] == 2:
-            assert after["entries"]
+            assert "operating_profile_v2.yaml" in after["profiles"]
 
         # the same lock again goes on from where the kill left it: nothing twice
         code, again = line["again"]
         assert (code, again["problems"], again["notes"], again["temporary"]) == (0, [], 0, [])
-        if after["in_force"] == 1:
-            assert (again["in_force"], again["entries"]) == (2, [["D-0001", 2]])
-            assert [*again["profiles"]] == ["operating_profile_v1.yaml", "operating_profile_v2.yaml"]
-        else:
-            assert (again["in_force"], again["entries"]) == (2, [["D-0001", 2]])
-            assert again["profiles"] == after["profiles"]
+        assert (again["in_force"], again["entries"], again["refused"]) == (2, BOTH, [])
+        assert [*again["profiles"]] == ["operating_profile_v1.yaml", "operating_profile_v2.yaml"]
 
         # a lock a week later leaves what was written alone and takes the next free version
         code, later = line["later"]
         written = after["profiles"]
         assert (code, later["problems"], later["notes"], later["temporary"]) == (0, [], 0, [])
-        assert later["in_force"] == len(written) + 1
+        assert later["in_force"] == after["taken"] + 1
         assert {name: later["profiles"][name] for name in written} == written
         assert later["entries"] == [*after["entries"], [f"D-{len(after['entries']) + 1:04d}", later["in_force"]]]

@@ -90,11 +90,10 @@ def lock(
         lines = ["LOCK: UNCHANGED   nothing to lock, nothing written", *screens.facts(facts, on)]
         screens.show([*lines, "next: ctl run"], on)
         return EXIT_OK
-    state = "recorded by a lock that did not end" if entry.was_there else "recorded"
     digest = profile.digest if screens.verbose.get() else profile.digest[:12]
     facts = {
         "Profile": f"{profile.path}, sha256 {digest}",
-        "Decision": f"{entry.id} {state}, {workspace.relative(workspace.decision_log)}",
+        "Decision": f"{entry.id} recorded, {workspace.relative(workspace.decision_log)}",
         "In force": f"ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is",
     }
     lines = [f"LOCK: DONE   {profile.path}   {entry.id}", "", *_plan_lines(locked.plan, on)]

@@ -1,7 +1,7 @@
 """Changing the lock: what the data now derive against the profile in force, and the next version of the profile.
 
 `plan` changes nothing. `lock` writes the next version beside the old one, records the decision, and names the new
-version in ctl.toml as its last step: killed anywhere before, the old profile is in force.
+version in ctl.toml: killed anywhere before its entry, the old profile is in force, and after it the new one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace, anchors, decision_log
 from ctl.store.decision_log import Decision, LockCitation
 from ctl.store.files import remove_temporaries
-from ctl.store.workspace import FILE_NAME, parse
+from ctl.store.workspace import FILE_NAME, WAITING_NAME, parse
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -287,17 +287,18 @@ def lock(
     settings: as for `plan`. cycle: the name of a new cycle that this opens; profile and ctl.toml then both name it.
 
     In this order, each file whole or not at all: the bars and certificates it rests on, the lock file, the profile, the
-    entry of the decision log, and last its name in ctl.toml. Where a lock was killed before that last step and the data
-    are the same, it is finished. Where nothing differs from the lock in force, nothing is written. Call it while
-    holding the run lock.
+    ctl.toml that names it, under another name, the entry of the decision log; and last that file takes the place of
+    ctl.toml. A lock that was killed before that last step is finished. Where nothing differs from the lock in force,
+    nothing is written. Call it while holding the run lock.
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
     symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
-    cannot be written; ctl.toml then still names the old profile, unless only the last sync of its folder failed.
+    cannot be written; the old profile is then in force, unless the entry was written already.
     """
     if not reason.strip() or len(reason) > MAX_REASON:
         found = "nothing" if not reason.strip() else f"{len(reason)} characters"
         raise UsageError("--reason says why", found=found, expected=f"1 to {MAX_REASON} characters")
+    workspace = _finish(workspace)
     config = _unchanged_config(workspace)
     entries = decision_log.require_whole(workspace)
     if cycle is not None:
@@ -316,7 +317,7 @@ def lock(
         decision_log.write_document(workspace, entries)
         return _locked(planned, planned.profile, in_force, was_there=True, files=())
     data = _next_profile(planned, instant)
-    made = _unfinished(planned, entries, data) or _next_version(planned, entries, data)
+    made = _next_version(planned, entries, data)
     after = replace(workspace, profile_path=made.path)
     name = workspace.relative(made.path)
     switched = _switched(config, workspace, name)
@@ -329,27 +330,33 @@ def lock(
         if not path.exists():
             store.write_new(path, content)
         files[path] = content
-    entry = made.entry
     if cycle is not None:
         decision_log.write_document(workspace, entries)  # a cycle's document has its own name
-    if entry is None:
-        entry = decision_log.append(workspace, _decision(planned, made, reason, next_actions, instant))
-    else:
-        decision_log.write_document(workspace, entries)
+    store.write_atomic(workspace.root / WAITING_NAME, switched)
     _unchanged_config(workspace)
-    store.write_atomic(workspace.root / FILE_NAME, switched)
+    entry = decision_log.append(workspace, _decision(planned, made, reason, next_actions, instant))
+    store.replace_whole(workspace.root / WAITING_NAME, workspace.root / FILE_NAME)
     written = (*files, workspace.decision_log, workspace.decision_document, workspace.root / FILE_NAME)
-    return _locked(planned, made.profile, entry, was_there=made.entry is not None, files=written)
+    return _locked(planned, made.profile, entry, was_there=False, files=written)
+
+
+def _finish(workspace: Workspace) -> Workspace:
+    """Put in place what a lock that was killed after its entry left waiting; remove what one left before it."""
+    waiting = workspace.root / WAITING_NAME
+    if not workspace.unfinished:
+        store.remove(waiting)
+        return workspace
+    store.replace_whole(waiting, workspace.root / FILE_NAME)
+    return replace(workspace, unfinished=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """A version about to be put in force. entry: that of a lock that was killed before its last step."""
+    """A version about to be put in force."""
 
     path: Path
     profile: OperatingProfile
     lock: LockFile
-    entry: DecisionEntry | None = None
 
     @property
     def lock_bytes(self) -> bytes:
@@ -375,17 +382,6 @@ def _next_version(planned: Planned, entries: Sequence[DecisionEntry], data: byte
         if _free_or_same(path, data) and _free_or_same(anchors.lock_path(path), made.lock_bytes):
             return made
     raise AssertionError("there is always a later version")
-
-
-def _unfinished(planned: Planned, entries: Sequence[DecisionEntry], data: bytes) -> _Version | None:
-    """The version whose lock was recorded and then killed, where the data derive the very same again."""
-    entry, in_force = decision_log.locking(entries), planned.workspace.relative(planned.workspace.profile_path)
-    if entry is None or entry.lock is None or entry.profiles[0].path != in_force or len(entry.profiles) == 1:
-        return None
-    made = _version(planned, planned.workspace.root / entry.profiles[-1].path, data, entry.previous)
-    cited = (entry.profiles[-1].digest, entry.lock.digest)
-    same = cited == (made.profile.sha256, digests.sha256_bytes(made.lock_bytes))
-    return replace(made, entry=entry) if same else None
 
 
 def first_lock(

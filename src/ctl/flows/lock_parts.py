@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl import certification, digests, operating_profile, store
 from ctl.errors import DecisionLogError
 from ctl.flows import kept_bars
-from ctl.flows.locked_workspace import Windows, locked_workspace
+from ctl.flows.locked_workspace import Windows, locked_workspace, terms_of
 from ctl.gatekeeper import CurrentParts, LockRead
 from ctl.model.documents import document
 from ctl.model.findings import Reason
@@ -63,7 +63,7 @@ def _inputs(held: SymbolInputs) -> LockedInputs:
         for table in kept_bars.tables(held)
     }
     ours = next(series for series in sides if series in kept_bars.CANONICAL)
-    return LockedInputs(sides.pop(ours), sides)
+    return LockedInputs(sides.pop(ours), sides, terms_of(held))
 
 
 def current_parts(workspace: Workspace, profile: OperatingProfile, windows: Windows) -> CurrentParts:
@@ -139,6 +139,10 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         text = f"ctl.toml says {workspace.cycle_id}, the profile {profile.cycle_id}: `ctl lock --cycle NAME` opens one"
         problems.append(Reason("CYCLE_MISMATCH", "ERROR", text))
     head = entries[-1].sha256 if entries else None
+    notes: tuple[Reason, ...] = ()
+    if workspace.unfinished:
+        text = f"ctl lock did not finish: ctl.toml does not name {profile.name} yet, which is in force; run it again"
+        notes = (Reason("LOCK_UNFINISHED", "WATCH", text),)
     entry = decision_log.locking(entries, workspace.relative(path))
     return LockRead(
         on_disk.lock,
@@ -147,6 +151,7 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         head,
         workspace.config_sha256,
         None if entry is None else entry.id,
+        notes,
     )
 
 

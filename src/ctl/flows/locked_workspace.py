@@ -6,10 +6,10 @@ under the lock from its first day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
@@ -19,10 +19,12 @@ from ctl.flows.inputs import instruments_of, with_cycle
 from ctl.model.csv_mapping import NamedMapping
 from ctl.model.documents import document
 from ctl.model.findings import Reason
+from ctl.model.lock_file import LockedTerms
 
 if TYPE_CHECKING:
     from ctl.flows.inputs import SymbolInputs
     from ctl.model.instruments import Instruments
+    from ctl.model.lock_file import LockedInputs
     from ctl.operating_profile import OperatingProfile
     from ctl.store import SymbolConfig, Workspace
 
@@ -148,6 +150,41 @@ def contradicted(
                 if said
             ]
     return tuple(found)
+
+
+def terms_of(held: SymbolInputs) -> dict[str, LockedTerms]:
+    """What is known in advance of every contract that has bars; of an equity nothing."""
+    bars = held.contracts
+    if bars is None:
+        return {}
+    known = ((each.name, bars.terms[each.name]) for each in bars.contracts if each.name in bars.terms)
+    return {name: LockedTerms(*(getattr(term, key) for key in _TERMS)) for name, term in known}
+
+
+def changed_terms(read: Mapping[str, SymbolInputs], locked: Mapping[str, LockedInputs]) -> Iterator[Reason]:
+    """Contracts whose days, tick or currency are not as locked: orders and rolls rest on them.
+
+    What was not known then is news; a definition that no longer states a tick or currency contradicts nothing.
+    """
+    for symbol, held in read.items():
+        now = terms_of(held)
+        texts = [
+            f"{name} {key} {old} -> {new}"
+            for name, then in (locked[symbol].terms.items() if symbol in locked else ())
+            if name in now
+            for key, old, new in ((key, getattr(then, key), getattr(now[name], key)) for key in _TERMS)
+            if old is not None and old != new and (new is not None or key in _DAYS)
+        ]
+        if texts:
+            more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+            text = f"{symbol}: {', '.join(texts[:_SHOWN])}{more}"
+            remedy = "restore the definitions, or lock a new version (ctl lock)"
+            yield Reason("TERMS_CHANGED", "ERROR", f"{text}; {remedy}")
+
+
+_DAYS: Final = ("last_trade", "first_notice")
+_TERMS: Final = (*_DAYS, "tick", "currency")
+_SHOWN: Final = 3
 
 
 def _against_listed(config: SymbolConfig, known: Instruments) -> list[str]:

@@ -15,7 +15,7 @@ from ctl.flows import inputs, lock_parts, pipeline, watching
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.kept_bars import KeptBars
-from ctl.flows.locked_workspace import contradicted
+from ctl.flows.locked_workspace import changed_terms, contradicted
 from ctl.flows.next_open import NextOpen, next_open
 from ctl.flows.pipeline import Certified
 from ctl.flows.run_statistics import Measured, of_symbol
@@ -300,7 +300,10 @@ def gate(
         profile,
         held,
         current=lock_parts.current_parts(workspace, profile, windows),
-        contradicted=contradicted(workspace, profile, made.inputs),
+        contradicted=(
+            *contradicted(workspace, profile, made.inputs),
+            *changed_terms(made.inputs, held.lock.inputs if held.lock else {}),
+        ),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
         watched=watching.since_lock(
             workspace, profile, held.lock, made.certified, made.watched, instant=instant, as_of=as_of

@@ -183,7 +183,7 @@ class LockPlan:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEntry:
-    """The decision log's entry of a lock. was_there: a lock that was killed before its last step had written it."""
+    """The decision log's entry of a lock. was_there: an earlier lock wrote it."""
 
     id: str
     digest: str

@@ -7,7 +7,7 @@ the decision log names its sha256.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -79,11 +79,25 @@ class LockedSide(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class LockedTerms(_Strict):
+    """What was known in advance of one contract; null where it was not. tick, currency: as its definition states."""
+
+    last_trade: date | None = None
+    first_notice: date | None = None
+    tick: float | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LockedInputs(_Strict):
-    """The inputs that a symbol was certified from. reference: by series, `adjusted` and `unadjusted` where shipped."""
+    """The inputs that a symbol was certified from. reference: by series, `adjusted` and `unadjusted` where shipped.
+
+    terms: of every contract that has bars, by name; of an equity none.
+    """
 
     canonical: LockedSide
     reference: Mapping[str, LockedSide]
+    terms: Mapping[str, LockedTerms] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, str]:

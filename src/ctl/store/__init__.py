@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctl.store.files import json_bytes, remove, unique_path, unique_stem, write_atomic, write_new
+from ctl.store.files import json_bytes, remove, replace_whole, unique_path, unique_stem, write_atomic, write_new
 from ctl.store.lock import Holder, RunLock
 from ctl.store.workspace import SymbolConfig, VendorConfig, Workspace
 
@@ -14,6 +14,7 @@ __all__ = [
     "Workspace",
     "json_bytes",
     "remove",
+    "replace_whole",
     "unique_path",
     "unique_stem",
     "write_atomic",

@@ -48,6 +48,21 @@ def write_new(path: Path, data: bytes) -> None:
     _write(path, data, exclusive=True)
 
 
+def replace_whole(source: Path, target: Path) -> None:
+    """Give a file that is whole the name of another, which is gone then. Raises WorkspaceError where it cannot."""
+    try:
+        os.replace(source, target)  # noqa: PTH105 - as in _write
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise WorkspaceError(
+            "cannot be replaced",
+            where=str(target),
+            found=error.strerror or type(error).__name__,
+            remedy="mend the permissions, then run again",
+            code="WRITE_FAILED",
+        ) from error
+
+
 def remove(path: Path) -> None:
     """Remove a file; none there is as well. Raises WorkspaceError where it cannot be removed."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from ctl import strict_files
 from ctl.digests import sha256_bytes
-from ctl.errors import WorkspaceError
+from ctl.errors import DecisionLogError, WorkspaceError
 from ctl.model.bars import AdjustmentBasis
 from ctl.model.csv_mapping import MappingKeys, NamedMapping, label
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
@@ -27,6 +27,8 @@ from ctl.strict_files import ReadAs, Rule, Strict, expected, shown
 
 FOUNDING_CYCLE: Final = "cutover_v1"
 FILE_NAME: Final = "ctl.toml"
+WAITING_NAME: Final = "ctl.toml.next"
+"""What `ctl lock` puts in place of ctl.toml once its entry is in the decision log."""
 
 AssetClass = Literal["future", "equity"]
 
@@ -302,7 +304,7 @@ class Workspace:
     """A workspace and its paths. Every path is absolute; nothing is created by asking for one.
 
     instruments: the file of its own or corrected instruments, where it has one. risk: None where there is no table
-    [risk].
+    [risk]. unfinished: `ctl lock` was killed before it replaced ctl.toml; it was read from the file that waits to.
     """
 
     root: Path
@@ -316,6 +318,7 @@ class Workspace:
     config_sha256: str
     instruments: Path | None = None
     risk: RiskTerms | None = None
+    unfinished: bool = False
 
     @classmethod
     def find(cls, start: Path) -> Workspace:
@@ -345,7 +348,7 @@ class Workspace:
                 expected=f"a workspace with {FILE_NAME}",
                 remedy="make one with `ctl demo`",
             ) from error
-        return parse(data, path.parent.absolute())
+        return _finished(parse(data, path.parent.absolute()))
 
     @property
     def cycle(self) -> Path:
@@ -489,6 +492,27 @@ def parse(data: bytes, root: Path) -> Workspace:
         instruments=keys.instruments,
         risk=keys.risk,
     )
+
+
+def _finished(named: Workspace) -> Workspace:
+    """The workspace as a lock that was killed after its entry left it: with the profile that the log puts in force.
+
+    The file that waits to replace ctl.toml counts only where it differs from it in nothing but profile and cycle, and
+    names the profile of the log's newest lock entry. Else it was left before the entry, and says nothing.
+    """
+    from ctl.store import decision_log  # it reads workspaces itself
+
+    try:
+        waiting = parse(strict_files.read_bytes(named.root / WAITING_NAME), named.root)
+        newest = decision_log.locking(decision_log.read(named))
+    except (OSError, WorkspaceError, DecisionLogError):
+        return named  # what is wrong with the log is said by who needs it
+    as_named = replace(
+        waiting, profile_path=named.profile_path, cycle_id=named.cycle_id, config_sha256=named.config_sha256
+    )
+    if newest is None or as_named != named or waiting.relative(waiting.profile_path) != newest.profiles[-1].path:
+        return named
+    return replace(waiting, unfinished=waiting.profile_path != named.profile_path)
 
 
 def _references(keys: SymbolKeys) -> dict[str, Any]:

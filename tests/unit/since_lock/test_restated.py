@@ -64,6 +64,14 @@ def test_a_single_old_close_is_reported_with_vendor_contract_session_and_both_va
     assert "ES, tradestation unadjusted" in made.text
 
 
+def test_sessions_gone_at_the_end_are_named_and_left_to_staleness() -> None:
+    made = found(compare(PLAIN, [bars()], bars(count=COUNT - 3)))
+    assert [(change.session, change.column, change.new) for change in made.changes] == [
+        (day(at), "bar", None) for at in (597, 598, 599)
+    ]
+    assert made.refusal == ""
+
+
 @pytest.mark.parametrize(
     ("at", "refused"),
     # The newest is 599; the 60 before it are 539 to 598.
