@@ -5,6 +5,7 @@ Symbols, vendors and cycles become parts of paths only after they have been chec
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from ctl import strict_files
 from ctl.digests import sha256_bytes
-from ctl.errors import DecisionLogError, WorkspaceError
+from ctl.errors import WorkspaceError
 from ctl.model.bars import AdjustmentBasis
 from ctl.model.csv_mapping import MappingKeys, NamedMapping, label
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
@@ -500,17 +501,16 @@ def _finished(named: Workspace) -> Workspace:
     The file that waits to replace ctl.toml counts only where it differs from it in nothing but profile and cycle, and
     names the profile of the log's newest lock entry. Else it was left before the entry, and says nothing.
     """
-    from ctl.store import decision_log  # it reads workspaces itself
-
     try:
         waiting = parse(strict_files.read_bytes(named.root / WAITING_NAME), named.root)
-        newest = decision_log.locking(decision_log.read(named))
-    except (OSError, WorkspaceError, DecisionLogError):
-        return named  # what is wrong with the log is said by who needs it
+        entries = [json.loads(line) for line in strict_files.read_bytes(named.decision_log, 1 << 26).splitlines()]
+        newest = next(entry["profiles"][-1]["path"] for entry in reversed(entries) if entry["lock"])
+    except (OSError, ValueError, LookupError, TypeError, StopIteration, WorkspaceError):
+        return named  # the chain is held where the lock is read: whoever needs the log says what is wrong with it
     as_named = replace(
         waiting, profile_path=named.profile_path, cycle_id=named.cycle_id, config_sha256=named.config_sha256
     )
-    if newest is None or as_named != named or waiting.relative(waiting.profile_path) != newest.profiles[-1].path:
+    if as_named != named or waiting.relative(waiting.profile_path) != newest:
         return named
     return replace(waiting, unfinished=waiting.profile_path != named.profile_path)
 
