@@ -238,7 +238,8 @@ def test_nothing_to_lock_is_said_and_nothing_written(workspace: Path, ctl: Any) 
     after = tree(workspace)
     after.pop(".ctl/run.lock", None)
     assert (ran.code, after) == (0, before)
-    assert f"nothing to lock: {V1} is in force, locked by H.7" in ran.out
+    assert ran.out.startswith("LOCK: UNCHANGED")
+    assert f"{V1}, locked by H.7" in ran.out
     document = ctl("lock", "-w", workspace, "--reason", "again", "--json").document
     assert (document["files"], document["entry"]["was_there"], document["profile"]["path"]) == ([], True, V1)
 

@@ -156,7 +156,7 @@ def test_a_damaged_ledger_is_refused_and_left_alone(workspace: Path) -> None:
 
 
 def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[..., Any]) -> None:
-    assert "the live-sim ledger is empty" in ctl("paper", "-w", workspace).out
+    assert "PAPER: EMPTY" in ctl("paper", "-w", workspace).out
     assert ctl("run", "-w", workspace, "--as-of", "2024-12-03", "--dry-run").code == 0
     assert ctl("orders", "-w", workspace, "--as-of", "2024-12-03").code == 0
     ledger = Workspace.load(workspace).paper_ledger
@@ -170,7 +170,7 @@ def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[
     assert es["paper"]["r_theoretical"] == pytest.approx(-1.48, abs=0.005)
     assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 12, "CL": 12, "PL": 12}
     shown = ctl("paper", "-w", workspace).out
-    assert "total: paper -1.48 R, backtest -1.48 R" in shown
+    assert "paper -1.48 R, backtest -1.48 R" in shown
 
 
 def test_a_weekly_timeframe_leaves_the_ledger_alone(workspace: Path, ctl: Callable[..., Any]) -> None:

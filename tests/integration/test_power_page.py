@@ -45,7 +45,7 @@ def test_the_command_prints_the_same(report: study.PowerReport, ctl: Callable[..
     assert (ran.code, ran.document) == (0, document(report))
     table = ctl("certify", "--power")
     assert table.code == 0
-    assert "False alarms" in table.out
+    assert "clean pairs" in table.out
     assert "inverted_adjustment" in table.out
 
 
