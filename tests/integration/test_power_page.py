@@ -40,7 +40,7 @@ def test_every_defect_is_told_by_a_layer_and_clean_pairs_pass(report: study.Powe
 
 
 def test_the_command_prints_the_same(report: study.PowerReport, ctl: Callable[..., Any], monkeypatch: Any) -> None:
-    monkeypatch.setattr(study, "measure", lambda certify: report)
+    monkeypatch.setattr(study, "measure", lambda certify, track: report)
     ran = ctl("certify", "--power", "--json")
     assert (ran.code, ran.document) == (0, document(report))
     table = ctl("certify", "--power")
