@@ -73,7 +73,8 @@ def test_every_problem_of_a_profile_in_one_go(ctl, workspace):
     assert any("symbol_settings.ES.tick_size: found -1" in line for line in ran.err.splitlines())
     assert any("cycel_id" in line for line in ran.err.splitlines())
     missing = ctl("gate", "-w", workspace, "--json")
-    assert missing.document["passed"] is False
+    assert (missing.document["kind"], missing.document["code"]) == ("error", "PROFILE_INVALID")
+    assert len(missing.document["problems"]) > 1
     path.unlink()
     assert ctl("gate", "-w", workspace).code == 2
 
@@ -123,7 +124,7 @@ def test_demo_refuses_a_folder_with_somebodys_workspace(ctl, workspace):
 
 
 def test_filling_anew_leaves_a_later_profile_in_force(ctl, workspace):
-    assert ctl("lock", "-w", workspace, "--reason", "a second version of the same").code == 0
+    assert ctl("lock", "-w", workspace, "--set", "ratchet=0.9", "--reason", "a second version").code == 0
     config = (workspace / "ctl.toml").read_bytes()
     assert b"operating_profile_v2.yaml" in config
     ran = ctl("demo", workspace, "--inject", "restated-bar:CL")

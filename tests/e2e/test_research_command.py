@@ -29,7 +29,8 @@ def test_the_registered_variant_is_what_the_run_does(ctl, workspace: Path):
     metrics = {item["symbol"]: item["metrics"] for item in run["symbol_run_results"]}
     assert {symbol: item["metrics"] for symbol, item in by_symbol(variant).items()} == metrics
     assert variant["portfolio"] == run["portfolio"]
-    assert variant["fingerprint"] == run["digests"]["strategy"]
+    lock = json.loads((workspace / "configs/cutover/operating_profile_v1.lock.json").read_bytes())
+    assert variant["fingerprint"] == lock["strategy"]["fingerprint"]
     roles = {symbol: item["role"] for symbol, item in by_symbol(variant).items()}
     assert roles == {"ES": "gating", "CL": "gating", "PL": "gating"} | dict.fromkeys(
         ("PA", "AAPL", "XLE"), "non-gating"

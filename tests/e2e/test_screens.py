@@ -96,6 +96,7 @@ def steady(text: str, folder: Path) -> str:
         (r"\b\d{8}_\d{6}(?!\d)", "<run>"),
         (r"\b(?=[0-9]*[a-f])[0-9a-f]{12,64}\b", "<digest>"),
         (r"\b\d+(\.\d+)? m?s\b", "<seconds>"),
+        (r"(?<=decision log )[0-9a-f]{8}\b", "<digest>"),
     ):
         text = re.sub(pattern, name, text)
     return text

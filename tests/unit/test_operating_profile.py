@@ -117,7 +117,7 @@ def test_digest_is_of_the_file_and_defaults_are_those_of_the_specification() -> 
     profile = load(text)
     assert profile.sha256 == hashlib.sha256(text.encode()).hexdigest()
     assert profile.acceptance_policy == "v1"
-    assert (profile.max_staleness_sessions, profile.ratchet) == ("none", 1.0)
+    assert (profile.max_staleness_sessions, profile.ratchet) == (5, 1.0)
     policy = profile.symbol_settings["CL"].roll_policy
     assert (policy.kind, policy.consecutive_days, policy.timing, policy.adjustment) == (
         "volume",

@@ -46,8 +46,6 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
             f"writes: {found.next_profile}",
             f"next: ctl lock{tried} --reason {shlex.quote(reason if found.settings else 'what the data derive now')}",
         ]
-    else:
-        lines.append("next: ctl run")
     screens.show(lines, on)
     return EXIT_OK
 
