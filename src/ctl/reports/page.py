@@ -15,6 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.drawing import PATTERNS, number
+from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.run import RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
@@ -24,7 +25,7 @@ from ctl.reports.symbol import TRADES_DRAWN, SymbolPage, symbol_page
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from ctl.model.certificate import DRIFT_LIMIT, Certificate
+    from ctl.model.certificate import Certificate
 
 # Above this, symbols are a grid of cells whose details are unpacked when they are asked for.
 MOST_UNFOLDED: Final = 24
