@@ -97,7 +97,9 @@ def test_a_cycle_that_cannot_start_says_why_and_pings_the_failure(
     found = ctl("ops", "-w", workspace.root, "--notify", "stdout", "--json")
     held.release()
     assert found.code == 1
-    assert found.out == ""
+    failure = json_module.loads(found.out)
+    code = "WORKSPACE_BUSY" if fault == "busy" else "WORKSPACE_UNUSABLE"
+    assert (failure["kind"], failure["code"], failure["exit_code"]) == ("error", code, 1)
     assert found.err.startswith("[ALERT] Portfolio run not started. Mode: real. ")
     assert "\nctl: " in found.err
     assert [path for path, _ in pings] == ["/ping/abcdefghijklmnop/fail"]

@@ -28,10 +28,11 @@ def test_the_chosen_series_shows_what_the_certificate_announced(
     chosen = ctl("certify", symbol, "-w", filled_workspace, *options, "--json").document
     assert (chosen["decision"], chosen["mean_drift"]) == (announced["decision"], announced["mean_drift"])
     # What moved a trade is told by the ledger, whose closes are those of the series as built there.
-    without_causes = [
-        {**figures, "moved": None} for figures in (chosen["layers"]["L5"]["values"], announced["functional"]["figures"])
-    ]
-    assert without_causes[0] == without_causes[1]
+    shown, expected = chosen["layers"]["L5"]["values"], announced["functional"]["figures"]
+    assert (shown["moved_note"], expected["moved"]) == (None, [])
+    assert expected["moved_note"] != ""
+    causes = {"moved": None, "moved_note": None}
+    assert {**shown, **causes} == {**expected, **causes}
     back = chosen["counterfactuals"]["alternatives"]["daily"]
     assert (back["decision"], back["mean_drift"]) == (before["decision"], before["mean_drift"])
     assert name not in chosen["counterfactuals"]["alternatives"]
