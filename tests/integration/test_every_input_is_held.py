@@ -262,3 +262,34 @@ def test_a_report_reaches_board_json_ops_log_and_message(workspace: Path, ctl: A
     for text in (board.out, ops.out, log):
         assert session.isoformat() in text
         assert "tradestation" in text
+
+
+def test_a_restated_bar_is_told_as_of_its_session_and_not_before(workspace: Path, ctl: Any) -> None:
+    """Both readings are cut there. A roll after it moves the adjusted file by one constant, which restates nothing."""
+    path = workspace / "data/raw/tradestation" / f"TS_ES_CUSTOM_ADJ_1D_{PERIOD.replace('-', '_')}.csv"
+    head, *lines = path.read_text().splitlines()
+    names = [name.strip('"').lower() for name in head.split(",")]
+    prices = [names.index(name) for name in ("open", "high", "low", "close")]
+
+    def moved(line: str, by: float) -> str:
+        fields = line.split(",")
+        for at in prices:
+            fields[at] = f"{float(fields[at]) + by:.2f}"
+        return ",".join(fields)
+
+    def told(as_of: str) -> list[tuple[str, str]]:
+        document = ctl("gate", "-w", workspace, "--as-of", as_of, "--json").document
+        return [
+            (found["vendor"], change["session"]) for found in document["restatements"] for change in found["changes"]
+        ]
+
+    before, session = (
+        datetime.strptime(line.split(",")[0].strip('"'), "%m/%d/%Y").replace(tzinfo=UTC).date().isoformat()
+        for line in (lines[-401], lines[-400])
+    )
+    path.write_text("\n".join([head, *(moved(line, 37.25) for line in lines), ""]))
+    assert told(session) == []
+    at = len(lines) - 400
+    path.write_text("\n".join([head, *(moved(line, 37.25 + (n == at)) for n, line in enumerate(lines)), ""]))
+    assert told(before) == []
+    assert set(told(session)) == {("tradestation", session)}

@@ -257,7 +257,7 @@ def _certified(
     except CtlError as error:
         return gatekeeper.Unavailable(error.code, str(error)), watching.Watched()
     _ = made.certificate.sha256
-    return made, watching.of_symbol(workspace, made, lock, as_of=as_of, kept=kept and kept.unread())
+    return made, watching.of_symbol(made, lock, as_of=as_of, kept=kept and kept.unread())
 
 
 def gate(
@@ -291,7 +291,7 @@ def gate(
     else:
         found = {
             symbol: watching.of_symbol(
-                workspace, each, watching.locked(profile, held.lock, symbol), as_of=as_of, kept=kept and kept.unread()
+                each, watching.locked(profile, held.lock, symbol), as_of=as_of, kept=kept and kept.unread()
             )
             for symbol, each in certified.certified.items()
         }

@@ -66,13 +66,11 @@ def locked(profile: OperatingProfile, lock: LockFile | None, symbol: str) -> Loc
     return Locked(held, lock.inputs[symbol], profile.symbol_settings[symbol].expected_status, profile.ratchet)
 
 
-def of_symbol(
-    workspace: Workspace, made: Certified, lock: Locked | None, *, as_of: date | None, kept: KeptBars | None
-) -> Watched:
+def of_symbol(made: Certified, lock: Locked | None, *, as_of: date | None, kept: KeptBars | None) -> Watched:
     """Hold one certified symbol against the lock and what was kept of earlier readings.
 
-    as_of: the symbol is cut there; restated bars are then looked for only where the ratchet needs them. kept: None
-    where the lock is made of these very bars.
+    as_of: the symbol is cut there, and so are the kept readings that its bars are compared with. kept: None where the
+    lock is made of these very bars.
     """
     if lock is None:
         return Watched()
@@ -81,8 +79,8 @@ def of_symbol(
     judged: Judged | None = None
     try:
         missing = None if kept is None else _absent(made, kept, lock.inputs)
-        if missing is None and kept is not None and as_of is None:
-            restatements += restated_bars(workspace, made, lock.symbol, kept)
+        if missing is None and kept is not None:
+            restatements += restated_bars(made, lock.symbol, kept, as_of=as_of)
         if lock.expected is not None:
             judged = judge(made, lock.symbol, lock.expected, ratchet_by=lock.ratchet, as_of=as_of, kept=kept)
     except CtlError as error:
@@ -208,15 +206,19 @@ def _absent(made: Certified, kept: KeptBars, inputs: LockedInputs) -> Reason | N
     return None
 
 
-def restated_bars(workspace: Workspace, made: Certified, locked: LockedSymbol, kept: KeptBars) -> list[Restatement]:
-    """What each vendor's past bars read otherwise than when they were locked, or at the last passed gate."""
+def restated_bars(made: Certified, locked: LockedSymbol, kept: KeptBars, *, as_of: date | None) -> list[Restatement]:
+    """What each vendor's past bars read otherwise than when they were locked, or at the last passed gate.
+
+    as_of: the last session of `made`; the kept readings are cut there too (inclusive).
+    """
     symbol, found = made.inputs.symbol, []
     for table in kept_bars.tables(made.inputs):
         reading = kept.locked(symbol, table.series)
         if reading is None:
             continue
-        readings = [reading, kept.last_passed(symbol, table)]
-        restatement = restated.compare(_table(workspace, made, locked, table), readings, table.frame)
+        reading = _up_to(reading, as_of)
+        readings = [reading, _up_to(kept.last_passed(symbol, table), as_of)]
+        restatement = restated.compare(_table(made, locked, table, as_of), readings, table.frame)
         if restatement is None:
             continue
         if table.series == "contracts" and not restatement.refusal:
@@ -225,11 +227,17 @@ def restated_bars(workspace: Workspace, made: Certified, locked: LockedSymbol, k
     return found
 
 
-def _table(workspace: Workspace, made: Certified, locked: LockedSymbol, table: KeptTable) -> Table:
+def _up_to(frame: pl.DataFrame, as_of: date | None) -> pl.DataFrame:
+    import polars as pl
+
+    return frame if as_of is None else frame.filter(pl.col("session") <= as_of)
+
+
+def _table(made: Certified, locked: LockedSymbol, table: KeptTable, as_of: date | None) -> Table:
     held: pl.DataFrame | None = None
     if table.series == "contracts" and isinstance(made.series, ContinuousSeries):
         held = _held(made.series)
-    adjustment, shifts = _shifts(made, locked, table)
+    adjustment, shifts = _shifts(made, locked, table, as_of)
     return Table(
         symbol=made.inputs.symbol,
         vendor=table.vendor,
@@ -256,8 +264,13 @@ def _held(series: ContinuousSeries) -> pl.DataFrame:
     return pl.concat([series.frame.select("session", pl.col("contract").cast(pl.String)), gaps]).unique()
 
 
-def _shifts(made: Certified, locked: LockedSymbol, table: KeptTable) -> tuple[Adjustment | None, list[Shift]]:
-    """How an adjusted file's history moves, and by what the rolls or actions known now have moved it."""
+def _shifts(
+    made: Certified, locked: LockedSymbol, table: KeptTable, as_of: date | None
+) -> tuple[Adjustment | None, list[Shift]]:
+    """How an adjusted file's history moves, and by what the rolls or actions known now have moved it.
+
+    Rolls after `as_of` have moved the whole file and are not among those of a symbol cut there: any constant.
+    """
     held = made.inputs
     if held.equity is not None:
         basis = held.equity.meta.adjustment_basis if table.ours else _reference_basis(held, table)
@@ -275,6 +288,8 @@ def _shifts(made: Certified, locked: LockedSymbol, table: KeptTable) -> tuple[Ad
         for roll in made.certificate.reference_rolls
         if roll.gap is not None and (last is None or roll.roll_date > last)
     ]
+    if as_of is not None:
+        rolls.append(Shift(as_of + timedelta(days=1), 0.0, float("inf")))
     return ("difference" if scale is None else "ratio"), rolls
 
 
