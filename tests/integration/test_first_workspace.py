@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from published_schemas import check
 
-from ctl import store
+from ctl import clock, store
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 SETTLES = SHARED / "contracts/bloomberg_settles/copper.csv"
@@ -25,6 +26,15 @@ def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with Path("/dev/null").open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         yield
+
+
+real_now = clock.now
+
+
+@pytest.fixture(autouse=True)
+def _soon_after_the_files_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated files end on Friday 2026-02-27; a real market's gate refuses them a week later."""
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -54,6 +64,18 @@ def test_from_a_folder_of_files_to_a_gate_that_passes(ctl: Ctl, folder: Path) ->
     assert [line for line in keys if "  # " not in line] == [], "every key carries a comment"
     again = ctl("init", folder)
     assert (again.code, (folder / "ctl.toml").read_text()) == (64, text)
+
+
+def test_a_gate_long_after_the_files_end_refuses_them_as_stale(
+    ctl: Ctl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ctl("init", folder, "--symbol", "ES").code == 0
+    assert ctl("gate", "-w", folder).code == 0
+    monkeypatch.setattr(clock, "now", real_now)
+    gate = ctl("gate", "-w", folder, "--json")
+    assert (gate.code, gate.document["recommendation"]) == (2, "NO-GO")
+    (es,) = gate.document["symbol_results"]
+    assert [reason["code"] for reason in es["reasons"] if reason["severity"] == "ERROR"] == ["STALE_INPUT"]
 
 
 def _cl_as_es(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,10 @@ def test_weekly_bars_in_the_middle_of_a_week_place_no_late_entry(workspace: Path
 
 
 def test_in_a_market_that_goes_on_nothing_is_placed_for_an_open_that_has_passed(
-    workspace: Path, ctl: Callable[..., Any]
+    workspace: Path, ctl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The files end on Friday 2026-02-27; a real market's lock refuses stale ones.
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
     config = workspace / "ctl.toml"
     text = config.read_text()
     assert text.count("simulated = true") == 1

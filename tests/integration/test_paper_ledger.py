@@ -159,22 +159,28 @@ def test_real_runs_settle_and_ctl_paper_shows_it(workspace: Path, ctl: Callable[
     assert "PAPER: EMPTY" in ctl("paper", "-w", workspace).out
     assert ctl("run", "-w", workspace, "--as-of", "2024-12-03", "--dry-run").code == 0
     assert ctl("orders", "-w", workspace, "--as-of", "2024-12-03").code == 0
-    ledger = Workspace.load(workspace).paper_ledger
-    assert not ledger.exists()
-    assert ctl("run", "-w", workspace, "--as-of", "2024-12-03").code == 0
-    assert ctl("ops", "-w", workspace, "--as-of", "2024-12-18").code == 0
+    held = Workspace.load(workspace)
+    assert not held.paper_ledger.exists()
+    settle_to(held, [date(2024, 12, 3)])  # as the run of that evening did
+    assert ctl("run", "-w", workspace).code == 0
+    settled = held.paper_ledger.read_bytes()
+    assert ctl("ops", "-w", workspace).code == 0
+    assert held.paper_ledger.read_bytes() == settled
     document = ctl("paper", "-w", workspace, "--json").document
     assert document["unexplained"] == 0
     (es,) = [item for item in document["trades"] if item["symbol"] == "ES"]
-    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2024-12-02", False, [])
+    assert (es["trigger_session"], es["paper"]["live"], es["differences"]) == ("2024-12-02", True, [])
     assert es["paper"]["r_theoretical"] == pytest.approx(-1.48, abs=0.005)
-    assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 12, "CL": 12, "PL": 12}
+    # What the run made long afterwards decided had no open left to be placed for.
+    assert {item["paper"]["live"] for item in document["trades"] if item is not es} == {False}
+    # 310: the rows of each reference file from 2024-12-03 to its end.
+    assert {item["symbol"]: item["sessions"] for item in document["symbols"]} == {"ES": 310, "CL": 310, "PL": 310}
     shown = ctl("paper", "-w", workspace).out
-    assert "paper -1.48 R, backtest -1.48 R" in shown
+    assert "paper -6.47 R, backtest -6.47 R" in shown
 
 
 def test_a_weekly_timeframe_leaves_the_ledger_alone(workspace: Path, ctl: Callable[..., Any]) -> None:
-    assert ctl("run", "-w", workspace, "--as-of", "2024-12-06", "--timeframe", "weekly").code == 0
+    assert ctl("run", "-w", workspace, "--timeframe", "weekly").code == 0
     assert not Workspace.load(workspace).paper_ledger.exists()
 
 

@@ -95,7 +95,7 @@ def certify_symbol(
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
         others = _other_contracts(workspace, symbol, as_of, files)
         certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
-    further = [vendor for vendor in config.references if vendor != decides] if reference is None else []
+    further = [vendor for vendor in config.references if vendor != decides] if reference in (None, decides) else []
     if further and decides is not None and config.asset_class == "future":
         certificate = _with_quorum(certificate, files, symbol_inputs, built, terms, decides, further, as_of)
     return Certified(symbol_inputs, built, certificate, terms)
