@@ -1,6 +1,6 @@
 """Kills `lock` at every system call that changes the disk, and locks again.
 
-Run as a program: `lock_kill_driver.py FOLDER MODE`; it prints one JSON line per kill point. Each lock runs in a
+Run as a program: `lock_kill_driver.py FOLDER MODE STEP`; one JSON line per STEP-th call. Each lock runs in a
 forked child. What the data derive is made up, so that a lock costs no more than its writes: ES is promoted.
 """
 
@@ -36,7 +36,7 @@ META = SimpleNamespace(vendor="databento", sources=())
 INPUTS = SimpleNamespace(bars=BARS, contracts=SimpleNamespace(meta=META, frame=BARS), equity=None, reference=None)
 
 
-def certify_gating(*_: Any, **__: Any) -> portfolio.CertifiedSymbols:
+def certify_gating() -> portfolio.CertifiedSymbols:
     """Certificates that are given."""
     certified: Any = {
         symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=INPUTS)
@@ -50,11 +50,11 @@ def gate(
     profile: op.OperatingProfile,
     *,
     instant: datetime,
-    certified: portfolio.CertifiedSymbols,
     locked: gatekeeper.LockRead,
     **__: Any,
 ) -> portfolio.Gated:
     """The gate on the certificates that are given."""
+    certified = certify_gating()
     certificates = {symbol: made.certificate for symbol, made in certified.certified.items()}
     decision = gatekeeper.decide(profile, locked, current=CURRENT, certificates=certificates, instant=instant)
     return portfolio.Gated(decision, certified.certified)
@@ -71,7 +71,6 @@ def derive(_: store.Workspace, profile: op.OperatingProfile, *__: Any, previous_
 
 
 def lock_workspace(folder: Path, instant: datetime) -> int:
-    portfolio.certify_gating = certify_gating
     portfolio.gate = gate  # type: ignore[assignment]
     lock._require_passing = lambda *_: None
     lock_parts.derive = derive
@@ -132,7 +131,7 @@ def state(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
-    for number in range(1, 1000):
+    for number in range(1, 1000, int(sys.argv[3])):
         here = folder / str(number)
         here.mkdir()
         locked_by_an_entry(make_workspace(here))
@@ -152,7 +151,7 @@ def main() -> None:
         print(json.dumps(line), flush=True)
         shutil.rmtree(here)
         shutil.rmtree(later)
-        if line["code"] == 100:
+        if line["code"] != -9:  # it ran to its end, or failed
             return
 
 

@@ -104,7 +104,7 @@ def test_without_its_package_the_gate_refuses_and_names_what_is_installed(locked
         assert ran.returncode == 2, (command, ran.stdout, ran.stderr)
         assert "strategy 'donchian' is not installed; installed: b1" in ran.stderr
     ran = ctl_with(None, "gate", "-w", locked, "--json")
-    assert json.loads(ran.stdout)["problems"][0]["code"] == "STRATEGY_UNKNOWN"
+    assert json.loads(ran.stdout)["code"] == "STRATEGY_UNKNOWN"
 
 
 def with_trading(installed: Path, folder: Path, call: str) -> Path:

@@ -241,7 +241,7 @@ def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
         if item.trades is not None and item.trades.changed
     ]
     same: list[str] = [lock.name for lock in plan.locks if lock.held]
-    same += [] if any(item.changed for item in plan.inputs) else ["inputs"]
+    same += [] if plan.restatements or any(item.changed for item in plan.inputs) else ["inputs"]
     return [*lines, "", *changed, f"unchanged: {', '.join(same)}"]
 
 

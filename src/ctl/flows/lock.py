@@ -118,7 +118,8 @@ def plan(
     )
     beside = _beside(workspace, (in_force, as_it_is.made), (profile, made)) if figures else {}
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
-    document = replace(document, restatements=as_it_is.decision.restatements)
+    restated = as_it_is.decision.restatements  # of either side: the next version is locked on what the files say now
+    document = replace(document, restatements=restated, changed=document.changed or bool(restated))
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
