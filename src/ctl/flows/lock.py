@@ -118,8 +118,9 @@ def plan(
     )
     beside = _beside(workspace, (in_force, as_it_is.made), (profile, made)) if figures else {}
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
-    restated = as_it_is.decision.restatements  # of either side: the next version is locked on what the files say now
-    document = replace(document, restatements=restated, changed=document.changed or bool(restated))
+    restated = as_it_is.decision.restatements
+    refused = any(each.refusal for each in restated)  # until a new version is locked, whichever side it is
+    document = replace(document, restatements=restated, changed=document.changed or refused)
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
