@@ -134,6 +134,7 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
                 with archive.open(item) as member:
                     content = member.read(item.file_size + 1)
                 files.append(RawFile(path, content, digest, size, written, item.filename))
+    # RuntimeError is what zipfile raises for an encrypted member, NotImplementedError for an unknown method.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
         raise InputError("damaged or encrypted zip archive", where=where, found=str(error)[:200]) from error
     return tuple(files)
