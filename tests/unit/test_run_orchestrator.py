@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from certificate_of import certificate_of
 from certify_market import Market
 from locked_symbols import locked_symbol, since_lock
-from ops_workspace import BOARD, CURRENT, lock_of
+from ops_workspace import BOARD, CURRENT, INSTANT, TEMPLATE, TOML, lock_of
 
 from ctl import __version__, digests, gatekeeper, store
 from ctl import operating_profile as op
@@ -29,25 +29,6 @@ from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
 from ctl.model.run import PlanEntry, SymbolRun
 from ctl.run_orchestrator import RunOptions
-
-TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
-INSTANT = datetime(2026, 3, 2, 5, 0, 7, tzinfo=UTC)
-TOML = """\
-schema_version = 1
-cycle_id = "cutover_v1"
-profile = "configs/cutover/operating_profile_v1.yaml"
-simulated = true
-[vendors.databento]
-format = "databento"
-path = "data/raw/databento"
-[symbols.PA]
-calendar = "CMES"
-tick = 0.5
-point_value = 100
-currency = "USD"
-quote_unit = "USD per troy ounce"
-canonical = "databento"
-"""
 
 
 def locked_profile() -> op.OperatingProfile:
