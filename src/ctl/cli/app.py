@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -67,7 +67,7 @@ class Acceptance(StrEnum):
 
 
 Workspace = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    Path | None,
     typer.Option(
         "--workspace", "-w", envvar="CTL_WORKSPACE", show_envvar=True,
         help="Workspace folder (holds ctl.toml). Default: the one at or above the current folder.",
@@ -75,35 +75,35 @@ Workspace = Annotated[
 ]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="One JSON document alone on stdout; everything else on stderr.")]
 Profile = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--profile", exists=True, dir_okay=False, help="Operating profile. Default: the workspace's own."),
 ]
 AsOf = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--as-of", metavar="DATE", help="Use only sessions up to this date (YYYY-MM-DD, inclusive)."),
 ]
 Jobs = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "--jobs", min=1, max=1024, help="Processes to spread symbols over. Default: the cores, where symbols are many."
     ),
 ]
 Cluster = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--cluster", metavar="ADDRESS", help="A Dask cluster instead: local:N, or a scheduler's address."),
 ]
 Settings = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="A setting of the profile, e.g. ES.series.closes=settlement; repeatable."
     ),
 ]
 Html = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--html", dir_okay=False, metavar="FILE", help="Write one HTML file with pictures too."),
 ]
 TableFile = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(
         "--table", dir_okay=False, metavar="FILE",
         help="Write the tables as .csv, .parquet or .xlsx (a sheet each), prices on the tick grid.",
@@ -111,7 +111,7 @@ TableFile = Annotated[
 ]  # fmt: skip
 NonGating = Annotated[bool, typer.Option("--include-non-gating", help="Also run the symbols that do not gate.")]
 Contracts = Annotated[
-    Optional[list[Path]],  # noqa: UP045
+    list[Path] | None,
     typer.Option(
         "--contracts",
         metavar="FILE...",
@@ -119,13 +119,13 @@ Contracts = Annotated[
         help="Contract files of any known format; a folder means its files.",
     ),
 ]
-Root = Annotated[Optional[str], typer.Option("--root", help="Root of the contracts, e.g. ES.")]  # noqa: UP045
+Root = Annotated[str | None, typer.Option("--root", help="Root of the contracts, e.g. ES.")]
 Publisher = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option("--publisher", help="Publisher to use where a Databento file holds several."),
 ]
 Mapping = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--mapping", metavar="NAME|FILE.toml", help="How to read a CSV whose header is not known: packaged or your own."
     ),
@@ -135,7 +135,7 @@ Days = Annotated[
     int, typer.Option("--days", min=1, help="Consecutive sessions that confirm a volume or interest roll.")
 ]
 Months = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--months", help="Eligible month codes, e.g. HMUZ. Default: the root's liquid cycle, if known."),
 ]
 TimingOption = Annotated[Timing, typer.Option("--timing", help="Session from which the new contract is used.")]
@@ -143,7 +143,7 @@ AdjustOption = Annotated[Adjustment, typer.Option("--adjust", help="Adjustment o
 AnchorOption = Annotated[CalendarAnchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
 Offset = Annotated[int, typer.Option("--offset", min=0, help="Sessions before the anchor (--policy calendar).")]
 FixedDay = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
 ]
 Guard = Annotated[
@@ -161,7 +161,7 @@ BridgeHoles = Annotated[
     bool, typer.Option("--bridge-holes", help="Join what lies before a hole of more than 20 sessions in the data.")
 ]
 Schedule = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(
         "--schedule", exists=True, dir_okay=False, readable=False, help="Roll manifest to follow (--policy schedule)."
     ),
@@ -169,15 +169,15 @@ Schedule = Annotated[
 
 
 BarsOption = Annotated[
-    Optional[BarsChoice],  # noqa: UP045
+    BarsChoice | None,
     typer.Option("--bars", help="Daily bars as the vendor makes them, or exchange sessions of its intraday ones."),
 ]
 ClosesOption = Annotated[
-    Optional[ClosesChoice],  # noqa: UP045
+    ClosesChoice | None,
     typer.Option("--closes", help="Closes as the bars have them, or settlements of the vendor's statistics."),
 ]
 CalendarOption = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--calendar", help="Exchange calendar of the sessions, e.g. CMES; none: weekdays."),
 ]
 
@@ -218,7 +218,7 @@ def options(
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to fill; made if missing.")] = Path(),
     inject: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--inject", metavar="CAUSE:SYMBOL", help="Put a named defect into the raw files; repeatable."),
     ] = None,
     list_causes: Annotated[bool, typer.Option("--causes", help="List the defects that can be injected.")] = False,
@@ -239,25 +239,25 @@ def init(
         Path, typer.Argument(metavar="[FOLDER]", help="Folder of the workspace; made if missing.")
     ] = Path(),
     data: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--data", exists=True, file_okay=False, metavar="DIR", help="Where the data files lie. Default: FOLDER."
         ),
     ] = None,
     symbol: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--symbol", help="Only this symbol (repeatable). Default: all with files of two vendors."),
     ] = None,
     canonical: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--canonical", metavar="VENDOR", help="The vendor to trade on."),
     ] = None,
     reference: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--reference", metavar="VENDOR", help="Compared with it; repeatable, the first decides."),
     ] = None,
     equity: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--equity", min=1.0, max=1e15, help="Money that the risk budget is a share of; sizes orders."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is likely, and say so.")] = False,
@@ -305,7 +305,7 @@ def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) 
 def build(
     context: typer.Context,
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(help="Symbols of the workspace. Default: all futures. Not with --contracts."),
     ] = None,
     contracts: Contracts = None,
@@ -328,7 +328,7 @@ def build(
     mapping: Mapping = None,
     calendar: CalendarOption = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", help="Folder for the series and its manifest (with --contracts)."),
     ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write the series as CSV too.")] = False,
@@ -382,7 +382,7 @@ def build(
 @app.command()
 def contracts(
     symbol: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(metavar="[ROOT]", help="A root or symbol of the workspace. Not with --contracts."),
     ] = None,
     contracts: Contracts = None,
@@ -412,24 +412,24 @@ def contracts(
 def certify(
     context: typer.Context,
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(help="Symbols of the workspace. Default: all. Not with --contracts."),
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
-    tick: Annotated[Optional[float], typer.Option("--tick", help="Tick size.")] = None,  # noqa: UP045
+    tick: Annotated[float | None, typer.Option("--tick", help="Tick size.")] = None,
     max_day_delta: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--max-day-delta", min=0, help="Trading days that paired rolls may lie apart."),
     ] = None,
     adjusted: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--adjusted", exists=True, dir_okay=False, readable=False, help="Reference series, back-adjusted."
         ),
     ] = None,
     unadjusted: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--unadjusted", exists=True, dir_okay=False, readable=False, help="Reference series, unadjusted."),
     ] = None,
     policy: PolicyOption = "volume",
@@ -449,28 +449,28 @@ def certify(
     publisher: Publisher = None,
     mapping: Mapping = None,
     reference_mapping: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--reference-mapping", metavar="NAME|FILE.toml", help="The same for the reference files."),
     ] = None,
     quote_unit: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's."),
     ] = None,
     calendar: CalendarOption = None,
     acceptance: Annotated[
-        Optional[Acceptance],  # noqa: UP045
+        Acceptance | None,
         typer.Option(
             "--acceptance",
             help="Acceptance policy. Default: the profile's, else v1. Another than the profile's is only shown.",
         ),
     ] = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", help="Folder for the certificate and its tables (with --contracts)."),
     ] = None,
     as_of: AsOf = None,
     reference: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--reference", metavar="VENDOR", help="Compare with this vendor. Another than the deciding is only shown."
         ),
@@ -548,19 +548,19 @@ def certify(
 @app.command()
 def report(
     symbol: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--symbol", help="Only this symbol (repeatable). Default: all of the profile."),
     ] = None,
     first: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--from", metavar="DATE", help="Show sessions, trades and runs from this date on (inclusive)."),
     ] = None,
     last: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--to", metavar="DATE", help="Show them up to this date (inclusive)."),
     ] = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", dir_okay=False, metavar="FILE", help="Default: report.html in the cycle's folder."),
     ] = None,
     include_non_gating: NonGating = False,
@@ -585,7 +585,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = 8321,
     name: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--name", metavar="HOST", help="A name that the host is reached by beside localhost; repeatable."),
     ] = None,
     workspace: Workspace = None,
@@ -623,15 +623,15 @@ def backtest(
     slippage: Annotated[
         float, typer.Option("--slippage", min=0.0, max=1e9, help="Slippage per side, in price units.")
     ] = 0.0,
-    tick: Annotated[Optional[float], typer.Option("--tick", help="Tick size, where known.")] = None,  # noqa: UP045
+    tick: Annotated[float | None, typer.Option("--tick", help="Tick size, where known.")] = None,
     symbol: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--symbol", help="Symbol to run where a Databento file holds several."),
     ] = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
     param: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="A B1 parameter in its registered range; repeatable."),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
@@ -641,7 +641,7 @@ def backtest(
         str, typer.Option("--calendar", help="Exchange calendar that ends weeks and months: XNYS, CMES, ... or none.")
     ] = "none",
     actions: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--actions", exists=True, dir_okay=False, readable=False, help="Splits and dividends of a share."),
     ] = None,
     drop_bad_bars: Annotated[
@@ -649,15 +649,15 @@ def backtest(
         typer.Option("--drop-bad-bars", help="Leave out bars that cannot be, and say how many, instead of refusing."),
     ] = False,
     first: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--from", metavar="DATE", help="Use only sessions from this date on (YYYY-MM-DD, inclusive)."),
     ] = None,
     last: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--to", metavar="DATE", help="Use only sessions up to this date (inclusive)."),
     ] = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", help="Folder for the document, the trades and the triggers."),
     ] = None,
     html: Html = None,
@@ -737,7 +737,7 @@ def run(
 def orders(
     profile: Profile = None,
     csv: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--csv", dir_okay=False, metavar="FILE", help="Write the orders as CSV too."),
     ] = None,
     table: TableFile = None,
@@ -769,18 +769,18 @@ def ops(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,
     notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "none",
     webhook_url: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged."),
     ] = None,
     retention_days: Annotated[
         int, typer.Option("--retention-days", min=1, max=36_500, help="Age limit of old files.")
     ] = 45,
     retention_max_files: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each."),
     ] = None,
     retention_max_mb: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--retention-max-mb", min=0.0, help="Megabytes of runs and logs to keep at most."),
     ] = None,
     include_non_gating: NonGating = False,
@@ -795,7 +795,7 @@ def ops(
         bool, typer.Option("--scheduled", help="Serve the installed schedule's slot: once, whichever machine is first.")
     ] = False,
     metrics: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--metrics", dir_okay=False, metavar="FILE", help="Write a Prometheus textfile of the cycle."),
     ] = None,
     as_of: AsOf = None,
@@ -849,12 +849,12 @@ def plan(settings: Settings = None, workspace: Workspace = None, json: Json = Fa
 def lock(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; goes into the decision log.")],
     next_action: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable."),
     ] = None,
     settings: Settings = None,
     cycle: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--cycle", metavar="NAME", help="Open a new cycle of this name; profile and ctl.toml name it."),
     ] = None,
     workspace: Workspace = None,
@@ -881,12 +881,12 @@ def decide(
     rationale: Annotated[str, typer.Option("--rationale", metavar="TEXT", help="Why.")],
     scope: Annotated[str, typer.Option("--scope", metavar="TEXT", help="Default: that of the profile in force.")] = "",
     inputs: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--input", metavar="TEXT", help="What it rests on; repeatable."),
     ] = None,
     impact: Annotated[str, typer.Option("--impact", metavar="TEXT", help="What it changes at the gate.")] = "",
     next_action: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--next", metavar="TEXT", help="A next action; repeatable."),
     ] = None,
     workspace: Workspace = None,
@@ -936,7 +936,7 @@ def _options() -> dict[str, frozenset[str]]:
 @app.command()
 def promote(
     symbol: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(metavar="[SYMBOL]", help="A gating symbol. Default: all, by what stands in their way."),
     ] = None,
     workspace: Workspace = None,
@@ -993,7 +993,7 @@ def replay(
 @app.command()
 def doctor(
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
     ] = None,
     workspace: Workspace = None,
@@ -1020,7 +1020,7 @@ def data_list(workspace: Workspace = None, json: Json = False) -> None:
 @data_app.command("show")
 def data_show(
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
     ] = None,
     workspace: Workspace = None,
@@ -1036,7 +1036,7 @@ def data_show(
 def data_head(
     symbol: Annotated[str, typer.Argument(help="A symbol of the workspace.")],
     vendor: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--vendor", metavar="NAME", help="Its canonical vendor (default) or a reference."),
     ] = None,
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=100_000, help="How many bars.")] = 10,
@@ -1069,22 +1069,22 @@ def profile_diff(
 @app.command()
 def research(
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(help="Symbols of the workspace, gating or not. Default: all."),
     ] = None,
     strategy: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--strategy", metavar="NAME", help="An installed strategy; repeatable. Default: b1."),
     ] = None,
     param: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE,...", help="Values to try beside the registered; repeatable."),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     as_of: AsOf = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="DIR", help="Write the document and the trades there; else nothing is written."),
     ] = None,
     workspace: Workspace = None,
@@ -1115,11 +1115,11 @@ def research(
 def lookahead(
     strategy: Annotated[str, typer.Argument(help="An installed strategy, such as b1.")],
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace to try it on. Default: those that gate."),
     ] = None,
     param: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="Other parameters than the registered; repeatable."),
     ] = None,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
@@ -1151,11 +1151,11 @@ def calibrate() -> None:
 @calibrate_app.command("slippage")
 def calibrate_slippage(
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(help="Symbols of the workspace. Default: those that gate."),
     ] = None,
     fills: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--fills",
             exists=True,
@@ -1184,23 +1184,23 @@ def calibrate_slippage(
 @app.command()
 def fetch(
     symbols: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(metavar="[SYMBOL]...", help="Symbols; none: all whose canonical vendor is Databento."),
     ] = None,
     first: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--from", metavar="DATE", help="First UTC day; default: that of the files there."),
     ] = None,
     last: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--to", metavar="DATE", help="Last UTC day, inclusive; default: the last that is over."),
     ] = None,
     dataset: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--dataset", metavar="ID", help="Dataset, e.g. XNAS.ITCH; default: the exchange's."),
     ] = None,
     schema: Annotated[
-        Optional[list[Bought]],  # noqa: UP045
+        list[Bought] | None,
         typer.Option("--schema", help="Only this schema (repeatable); default: those that the symbol has files of."),
     ] = None,
     estimate: Annotated[
@@ -1208,7 +1208,7 @@ def fetch(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Buy without asking.")] = False,
     max_cost: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--max-cost", min=0.0, metavar="USD", help="Buy nothing where it costs more."),
     ] = None,
     workspace: Workspace = None,
@@ -1255,7 +1255,7 @@ app.add_typer(runs_app, name="runs")
 def runs_list(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="How many at most.")] = 20,
     dry_run: Annotated[
-        Optional[bool],  # noqa: UP045
+        bool | None,
         typer.Option("--dry-run/--real", help="Only dry runs, or only real ones.", show_default=False),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those that did not end well.")] = False,
@@ -1309,7 +1309,7 @@ def schedule_install(
     launchd: Annotated[bool, typer.Option("--launchd", help="A launch agent (macOS).")] = False,
     at: Annotated[str, typer.Option("--at", help="Weekday and time.")] = "Sun 16:00",
     tz: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--tz", metavar="ZONE", help="Zone of --at, e.g. America/Chicago; default: the machine's."),
     ] = None,
     notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "webhook",
@@ -1351,7 +1351,7 @@ def schedule_remove(workspace: Workspace = None, json: Json = False) -> None:
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
     pages: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--pages", metavar="DIR", help="Write the pages made of the models there too."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare only; exit 1 where one differs.")] = False,
