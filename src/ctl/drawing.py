@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from html import escape
 from itertools import pairwise
 from math import floor, isfinite, log10
+from sys import float_info
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -79,8 +80,9 @@ class Scale:
         known = np.concatenate([np.atleast_1d(np.asarray(item, np.float64)).ravel() for item in values])
         known = known[np.isfinite(known)]
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-        if low == high:
-            low, high = low - (abs(low) or 1.0) * 0.5, high + (abs(high) or 1.0) * 0.5
+        if high - low < float_info.min:
+            half = 0.5 * (abs(low) if abs(low) > float_info.min else 1.0)
+            low, high = low - half, high + half
         return cls(low - room * (high - low), high + room * (high - low))
 
     @classmethod

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -34,6 +34,8 @@ def test_ticks_are_round_and_few(low: float, high: float, most: int, expected: t
 
 
 @given(st.lists(finite, min_size=1, max_size=20))
+@example([5e-324])
+@example([0.0, 5e-324])
 def test_a_scale_holds_all_its_values(values: list[float]):
     scale = Scale.of(values)
     assert all(-1e-9 <= scale.at(value) <= 1 + 1e-9 for value in values)

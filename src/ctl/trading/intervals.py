@@ -134,8 +134,9 @@ def _studied(samples: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
     residuals = weights * (samples - mean[:, None])
     squares = (residuals**2).sum(axis=1)
     error = np.sqrt(n / max(n - 1, 1) * squares) / total
-    scale = np.where(squares > 0.0, squares / n, 1.0) ** 1.5
-    return mean, error, (residuals**3).mean(axis=1) / scale
+    scale = (squares / n) ** 1.5
+    skewness = np.divide((residuals**3).mean(axis=1), scale, out=np.zeros_like(scale), where=scale > 0.0)
+    return mean, error, skewness
 
 
 def student_quantile(confidence: float, freedom: int) -> float:

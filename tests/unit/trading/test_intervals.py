@@ -7,7 +7,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctl.trading.intervals import clustered_mean, student_quantile, weighted_mean
@@ -26,6 +26,7 @@ def test_student_points_are_those_of_the_tables(confidence: float, freedom: int,
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
+@example([0.0, 5e-128])
 def test_equal_weights_give_the_usual_mean_and_error(values: list[float]):
     found = weighted_mean(values, [3.0] * len(values))
     assert found.value == pytest.approx(statistics.fmean(values), abs=1e-9)
@@ -52,6 +53,7 @@ def test_values_of_one_cluster_are_one_piece_of_evidence():
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=12), st.floats(0.1, 10.0), st.floats(-50.0, 50.0))
+@example([0.0, 5e-138], 1.0, 0.0)
 def test_the_interval_moves_and_stretches_with_the_values(values: list[float], scale: float, shift: float):
     found = clustered_mean(values, [1.0] * len(values), range(len(values)))
     moved = clustered_mean([scale * value + shift for value in values], [2.0] * len(values), range(len(values)))
