@@ -30,7 +30,9 @@ def backtest_lines(result: Result, statistics: TradeStatistics, written: Sequenc
     span = (result.first_session, result.last_session)
     lines += ["", *trades_table([("B1", metrics.document(), statistics)], span, on)]
     facts = statistics_facts(statistics)
-    facts["Bars"] = f"{result.bar_count:,} {result.timeframe}, {span[0]} to {span[1]}; {len(result.triggers)} triggers"
+    facts["Data"] = (
+        f"{result.bar_count:,} {result.timeframe} bars {span[0]} to {span[1]}; {len(result.triggers)} triggers"
+    )
     waiting = [item.document() for item in result.triggers if item.status in ("pending", "awaiting_entry")]
     facts["Pending"] = "; ".join(
         f"{item['status'].replace('_', ' ')}: trigger of {item['trigger_session']}, stop {item['stop']:.6g}"
