@@ -73,7 +73,7 @@ class LockRead:
 
     lock: None where there is none that can be used; problems then say why. sha256: of the lock file's bytes.
     log_head: digest of the log's newest entry. entry: the id of the one that locks the profile. workspace_sha256: of
-    ctl.toml. notes: what is said and refuses nothing.
+    ctl.toml. notes: what is said and refuses nothing. signed_by: names of the profile's signers who signed it.
     """
 
     lock: LockFile | None
@@ -83,6 +83,7 @@ class LockRead:
     workspace_sha256: str | None = None
     entry: str | None = None
     notes: tuple[Reason, ...] = ()
+    signed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,7 @@ def decide(
         workspace_sha256=locked.workspace_sha256,
         log_head=locked.log_head,
         decision_entry=locked.entry,
+        signed_by=locked.signed_by,
         _issuer=_ISSUER,
     )
 

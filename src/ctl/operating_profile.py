@@ -60,6 +60,7 @@ _VERSION = re.compile(r"_v(\d{1,6})(?=\.[A-Za-z]+$)")
 _STATUSES: Final = "ACCEPT or WATCH"
 _NAME: Final = f"a name: {SAFE_NAME_TEXT}"
 _SYMBOL: Final = f"a symbol: {SAFE_NAME_TEXT}"
+_SIGNER: Final = "an Ed25519 public key in base64, or a file of the workspace that holds one"
 _MONTHS: Final = "month letters in delivery order out of FGHJKMNQUVXZ, such as HMUZ"
 
 
@@ -208,6 +209,9 @@ class ProfileKeys(Strict):
         "b1",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
         description="the name of a strategy: lower-case letters, digits, '_' or '-'",
+    )
+    signers: dict[SafeName, Annotated[str, Field(min_length=1, max_length=200, description=_SIGNER)]] = Field(
+        {}, description=f"a mapping of names to {_SIGNER}"
     )
 
 

@@ -119,6 +119,12 @@ Contracts = Annotated[
         help="Contract files of any known format; a folder means its files.",
     ),
 ]
+Sign = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--sign", exists=True, dir_okay=False, metavar="KEY", help="Sign with this private key (Ed25519); repeatable."
+    ),
+]
 Root = Annotated[str | None, typer.Option("--root", help="Root of the contracts, e.g. ES.")]
 Publisher = Annotated[
     int | None,
@@ -857,6 +863,7 @@ def lock(
         str | None,
         typer.Option("--cycle", metavar="NAME", help="Open a new cycle of this name; profile and ctl.toml name it."),
     ] = None,
+    sign: Sign = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -870,7 +877,13 @@ def lock(
 
     raise typer.Exit(
         lock_commands.lock(
-            workspace, settings or [], reason=reason, next_actions=next_action or [], cycle=cycle, json=json
+            workspace,
+            settings or [],
+            reason=reason,
+            next_actions=next_action or [],
+            cycle=cycle,
+            sign=sign or [],
+            json=json,
         )
     )
 
@@ -889,6 +902,7 @@ def decide(
         list[str] | None,
         typer.Option("--next", metavar="TEXT", help="A next action; repeatable."),
     ] = None,
+    sign: Sign = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -907,6 +921,7 @@ def decide(
             inputs=inputs or [],
             impact=impact,
             next_actions=next_action or [],
+            sign=sign or [],
             json=json,
         )
     )
@@ -959,13 +974,23 @@ def verify(
     render: Annotated[
         bool, typer.Option("--render", help="First write the rendered document anew from the log.")
     ] = False,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--key",
+            exists=True,
+            dir_okay=False,
+            metavar="PUB",
+            help="Public key that the lock in force has to be signed with (not the profile's signers); repeatable.",
+        ),
+    ] = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
-    """Check the decision log: its chain, its document, the profiles it cites. Exit 2 names the first broken entry."""
+    """Check the decision log: its chain, its document, the files it cites, signatures. Exit 2 names what is wrong."""
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.verify(workspace, render=render, json=json))
+    raise typer.Exit(lock_commands.verify(workspace, render=render, keys=key or [], json=json))
 
 
 @app.command()

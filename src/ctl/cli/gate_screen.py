@@ -49,6 +49,7 @@ def gate_lines(
     lines += ["", f"Portfolio: {decision.recommendation}{differs}"]
     if decision.passed:
         entry = "" if decision.decision_entry is None else f", decision {decision.decision_entry}"
+        entry += f", signed by {', '.join(decision.signed_by)}" if decision.signed_by else ""
         held = "; all locks hold" if all(lock.held for lock in decision.locks) else ""
         lines += screens.wrapped(f"profile v{profile.version}{entry}{held}", on)
     lines.append(f"next: {_next(decision, by_flag=by_flag)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ctl import clock
 from ctl.cli import output, screens
+from ctl.cli.lock_commands import signing_keys
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
 from ctl.model.documents import document
@@ -21,32 +22,35 @@ def decide(
     inputs: Sequence[str],
     impact: str,
     next_actions: Sequence[str],
+    sign: Sequence[Path],
     json: bool,
 ) -> int:
     """Append an entry that rests on the profile in force and the certificates it was locked on."""
     from ctl import store
+    from ctl.flows import signing
     from ctl.store import decision_log
 
+    signers = signing_keys(sign)
     instant, workspace = clock.now(), open_workspace(workspace_path)
     for name, text in (("--decision", decision), ("--rationale", rationale)):
         if not text.strip():
             raise UsageError(f"{name} says nothing", expected="a sentence")
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl decide"):
-        locked = decision_log.locking(decision_log.require_whole(workspace))
-        entry = decision_log.append(
-            workspace,
-            decision_log.Decision(
-                decision=decision.strip(),
-                date=instant.date(),
-                scope=scope.strip() or ("" if locked is None else locked.scope),
-                inputs=tuple(inputs),
-                rationale=rationale.strip(),
-                gate_impact=impact.strip(),
-                next_actions=tuple(next_actions),
-                profiles=() if locked is None else locked.profiles[-1:],
-                certificates={} if locked is None else locked.certificates,
-            ),
+        entries = decision_log.require_whole(workspace)
+        locked = decision_log.locking(entries)
+        made = decision_log.Decision(
+            decision=decision.strip(),
+            date=instant.date(),
+            scope=scope.strip() or ("" if locked is None else locked.scope),
+            inputs=tuple(inputs),
+            rationale=rationale.strip(),
+            gate_impact=impact.strip(),
+            next_actions=tuple(next_actions),
+            profiles=() if locked is None else locked.profiles[-1:],
+            certificates={} if locked is None else locked.certificates,
         )
+        signing.write(workspace, decision_log.chained(entries, (made,)), signers)
+        entry = decision_log.append(workspace, made)
     if json:
         output.print_json(entry.model_dump(mode="json"))
         return EXIT_OK
@@ -55,7 +59,9 @@ def decide(
     rests = (
         f"{locked.profiles[-1].path}, {len(locked.certificates)} certificates" if locked is not None else "no profile"
     )
-    lines += screens.facts({"Decision": entry.decision, "Rests on": rests, "Digest": entry.sha256}, on)
+    signed = ", ".join(f"key {each.public_key.keyid[:12]}" for each in signers)
+    facts = {"Decision": entry.decision, "Rests on": rests, "Digest": entry.sha256, "Signed": signed}
+    lines += screens.facts(facts, on)
     screens.show([*lines, "next: ctl verify"], on)
     return EXIT_OK
 

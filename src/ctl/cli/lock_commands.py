@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import clock
+from ctl import clock, strict_files
 from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.workspace_commands import open_workspace, read_profile
@@ -19,6 +20,8 @@ from ctl.model.lock import LockPlan, ProfileDifference, Replay
 from ctl.model.run import ProfileReference, ValueChange
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
     from ctl.operating_profile import OperatingProfile
 
 
@@ -57,6 +60,7 @@ def lock(
     reason: str,
     next_actions: Sequence[str],
     cycle: str | None,
+    sign: Sequence[Path],
     json: bool,
 ) -> int:
     """Write the next version of the profile, record why, put it in force."""
@@ -65,6 +69,7 @@ def lock(
 
     instant = clock.now()
     found = open_workspace(workspace_path)
+    signers = signing_keys(sign)
     with (
         store.RunLock(found.lock_path, instant=instant, purpose="ctl lock"),
         output.progress("certifying and locking"),
@@ -76,6 +81,7 @@ def lock(
             next_actions=next_actions,
             settings=_settings(settings),
             cycle=cycle,
+            sign=signers,
             instant=instant,
         )
     if json:
@@ -83,6 +89,12 @@ def lock(
         return EXIT_OK
     on = screens.terminal()
     profile, entry = locked.profile, locked.entry
+    signed = {"Signed": ", ".join(f"key {each.public_key.keyid[:12]}" for each in signers)}
+    if entry.was_there and locked.files:
+        facts = {"In force": f"{profile.path}, locked by {entry.id}", **signed, "Written": ", ".join(locked.files)}
+        lines = ["LOCK: SIGNED   nothing else to lock", *screens.facts(facts, on)]
+        screens.show([*lines, "next: ctl gate"], on)
+        return EXIT_OK
     if not locked.files:
         facts = {"In force": f"{profile.path}, locked by {entry.id}"}
         lines = ["LOCK: UNCHANGED   nothing to lock, nothing written", *screens.facts(facts, on)]
@@ -93,10 +105,18 @@ def lock(
         "Profile": f"{profile.path}, sha256 {digest}",
         "Decision": f"{entry.id} recorded, {workspace.relative(workspace.decision_log)}",
         "In force": f"ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is",
+        **signed,
     }
     lines = [f"LOCK: DONE   {profile.path}   {entry.id}", "", *_plan_lines(locked.plan, on)]
     screens.show([*lines, "", *screens.facts(facts, on), "next: ctl gate"], on)
     return EXIT_OK
+
+
+def signing_keys(paths: Sequence[Path]) -> list[CryptoSigner]:
+    """The private keys of `--sign`. Raises UsageError for what is none."""
+    from ctl.store import signatures
+
+    return [signatures.signing_key(path, os.environ.get(signatures.PASSPHRASE)) for path in paths]
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
@@ -143,16 +163,20 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
     return EXIT_OK
 
 
-def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
-    """Check the decision log: exit 0, or 2 naming the first broken entry."""
+def verify(workspace_path: Path | None, *, render: bool, keys: Sequence[Path], json: bool) -> int:
+    """Check the decision log and the signatures over it: exit 0, or 2 naming the first broken entry."""
     from ctl import store
-    from ctl.store import anchors, decision_log
+    from ctl.flows import signing
+    from ctl.store import decision_log, signatures
 
+    public = {
+        str(path): signatures.public_key(strict_files.read_bytes(path), f"--key {path}", UsageError) for path in keys
+    }
     instant, workspace = clock.now(), open_workspace(workspace_path)
     if render:
         with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl verify --render"):
             decision_log.write_document(workspace, decision_log.read(workspace))
-    found = anchors.verify(workspace)
+    found = signing.verify(workspace, public)
     if json:
         output.print_json(document(found))
     else:
@@ -164,6 +188,7 @@ def verify(workspace_path: Path | None, *, render: bool, json: bool) -> int:
             lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
         head = (found.head or "") if screens.verbose.get() else (found.head or "")[:12]
         facts = {"Newest": f"D-{found.entries:04d}, sha256 {head}" if head else ""}
+        facts |= {f"Signed {row.entry}": ", ".join(row.by) for row in found.signatures if row.by}
         facts |= {f"Note {number}": note for number, note in enumerate(found.notes, 1)}
         screens.show([*lines, *screens.facts(facts, on), "next: ctl gate" if found.verified else "next: ctl plan"], on)
     return EXIT_OK if found.verified else EXIT_MISMATCH
@@ -209,7 +234,10 @@ _CURVE: Final = 26
 def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
     """Verdict, what changes key by key, the board as locked, now and with other settings, and what stays."""
     if not plan.changed:
-        return [f"PLAN: no changes, the data derive profile v{plan.profile.version}"]
+        lines = [f"PLAN: no changes, the data derive profile v{plan.profile.version}"]
+        for problem in plan.problems:
+            lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
+        return lines
     moved = [f"{item.symbol} {item.expected} -> {item.derived}" for item in plan.symbols if item.changed]
     derived = plan.recommendation
     portfolio = (

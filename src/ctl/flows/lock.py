@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, pipeline, portfolio
+from ctl.flows import kept_bars, lock_parts, pipeline, portfolio, signing
 from ctl.flows.backtest import run_strategy
 from ctl.flows.series import as_traded
 from ctl.flows.workers import opened
@@ -39,13 +39,15 @@ from ctl.model.lock import (
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.run import ProfileReference
 from ctl.operating_profile import OperatingProfile
-from ctl.store import Workspace, anchors, decision_log
+from ctl.store import Workspace, anchors, decision_log, signatures
 from ctl.store.decision_log import Decision, LockCitation
 from ctl.store.files import remove_temporaries
 from ctl.store.workspace import FILE_NAME, WAITING_NAME, parse
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
     from ctl.gatekeeper import GateDecision
     from ctl.model.lock_file import LockFile
     from ctl.store.decision_log import DecisionEntry
@@ -233,7 +235,7 @@ def _plan_document(
             or any(item.changed for item in inputs)
             or recommendation.expected != recommendation.derived
             or any(not lock.held for lock in decision.locks)
-            or bool(decision.problems)
+            or any(problem.code not in signatures.CODES for problem in decision.problems)
         ),
         lockable=all(symbol.derived in _LOCKABLE for symbol in symbols),
         profile=decision.profile,
@@ -282,20 +284,23 @@ def lock(
     next_actions: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
     cycle: str | None = None,
+    sign: Sequence[CryptoSigner] = (),
     instant: datetime,
 ) -> Locked:
     """Write the next version of the profile and its lock file as the data derive them, record why, put it in force.
 
     settings: as for `plan`. cycle: the name of a new cycle that this opens; profile and ctl.toml then both name it.
+    sign: who sign it; what is in force already is then signed as well.
 
     In this order, each file whole or not at all: the bars and certificates it rests on, the lock file, the profile, the
-    ctl.toml that names it, under another name, the entry of the decision log; and last that file takes the place of
-    ctl.toml. A lock that was killed before that last step is finished. Where nothing differs from the lock in force,
-    nothing is written. Call it while holding the run lock.
+    envelope of the signatures, the ctl.toml that names it, under another name, the entry of the decision log; and last
+    that file takes the place of ctl.toml. A lock that was killed before that last step is finished. Where nothing
+    differs from the lock in force, nothing is written but signatures. Call it while holding the run lock.
 
     Raises UsageError for an empty reason, ProfileError for an invalid profile in force, GateRefused where a gating
-    symbol derives REJECT or ERROR, DecisionLogError where the log is damaged, WorkspaceError where ctl.toml or a file
-    cannot be written; the old profile is then in force, unless the entry was written already.
+    symbol derives REJECT or ERROR, or a signer's signature is missing, DecisionLogError where the log is damaged,
+    WorkspaceError where ctl.toml or a file cannot be written; the old profile is then in force, unless the entry was
+    written already.
     """
     if not reason.strip() or len(reason) > MAX_REASON:
         found = "nothing" if not reason.strip() else f"{len(reason)} characters"
@@ -317,7 +322,10 @@ def lock(
     if not planned.document.changed and in_force is not None:
         _clear_left_over(workspace, workspace)
         decision_log.write_document(workspace, entries)
-        return _locked(planned, planned.profile, in_force, was_there=True, files=())
+        return _locked(
+            planned, planned.profile, in_force, was_there=True, files=_signed_again(workspace, planned, entries, sign)
+        )
+    signing.require_signers(workspace, (planned.in_force, planned.profile), sign)
     data = _next_profile(planned, instant)
     made = _next_version(planned, entries, data)
     after = replace(workspace, profile_path=made.path)
@@ -332,14 +340,28 @@ def lock(
         if not path.exists():
             store.write_new(path, content)
         files[path] = content
+    decision = _decision(planned, made, reason, next_actions, instant)
+    after_it = decision_log.chained(entries, (decision,))
+    files |= signing.write(workspace, after_it, sign)
     if cycle is not None:
         decision_log.write_document(workspace, entries)  # a cycle's document has its own name
     store.write_atomic(workspace.root / WAITING_NAME, switched)
     _unchanged_config(workspace)
-    entry = decision_log.append(workspace, _decision(planned, made, reason, next_actions, instant))
+    entry = decision_log.append(workspace, decision)
     store.replace_whole(workspace.root / WAITING_NAME, workspace.root / FILE_NAME)
     written = (*files, workspace.decision_log, workspace.decision_document, workspace.root / FILE_NAME)
     return _locked(planned, made.profile, entry, was_there=False, files=written)
+
+
+def _signed_again(
+    workspace: Workspace, planned: Planned, entries: Sequence[DecisionEntry], sign: Sequence[CryptoSigner]
+) -> tuple[Path, ...]:
+    """The envelope of the lock in force, written anew where somebody signs; the files written."""
+    in_force = decision_log.locking(entries)
+    if not sign or in_force is None:
+        return ()
+    signing.require_signers(workspace, (planned.profile,), sign)
+    return tuple(signing.write(workspace, entries[: entries.index(in_force) + 1], sign))
 
 
 def _finish(workspace: Workspace) -> Workspace:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import certification, digests, operating_profile, store
 from ctl.errors import DecisionLogError
-from ctl.flows import kept_bars
+from ctl.flows import kept_bars, signing
 from ctl.flows.locked_workspace import Windows, locked_workspace, terms_of
 from ctl.gatekeeper import CurrentParts, LockRead
 from ctl.model.documents import document
@@ -126,6 +126,7 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
     on_disk = anchors.read_lock(workspace, path)
     problems = [] if on_disk.problem is None else [on_disk.problem]
     entries: tuple[DecisionEntry, ...] = ()
+    signed = signing.Signed()
     try:
         entries = decision_log.read(workspace)
     except DecisionLogError as error:
@@ -133,6 +134,8 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
     else:
         problems += anchors.contradictions(workspace, path, on_disk, entries)
         problems += anchors.recorded_heads(workspace, entries, _NEWEST_SUMMARIES)
+        signed = signing.of_lock(workspace, profile, entries)
+        problems += signed.problems
     doubtful = anchors.doubtful_clock(workspace, entries, instant)
     problems += [] if doubtful is None else [doubtful]
     if profile.cycle_id != workspace.cycle_id:
@@ -152,6 +155,7 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         workspace.config_sha256,
         None if entry is None else entry.id,
         notes,
+        signed.by,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ctl import calendar_corrections, ingest
 from ctl.errors import CtlError
+from ctl.flows import signing
 from ctl.flows.inputs import instruments_of, with_cycle
 from ctl.model.csv_mapping import NamedMapping
 from ctl.model.documents import document
@@ -52,6 +53,7 @@ def locked_workspace(workspace: Workspace, profile: OperatingProfile, windows: W
             symbol: _symbol(workspace, profile, config, windows.get(symbol)) for symbol, config in configs.items()
         },
         "calendars": _corrections(configs, windows),
+        **({"signers": signing.contents(workspace, profile)} if profile.signers else {}),
     }
 
 

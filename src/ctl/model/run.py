@@ -127,7 +127,7 @@ class GateResult:
 
     as_of: sessions after it were left out. problems: what refuses beside symbols and locks. notes: what is reported and
     refuses nothing. log_head: digest of the decision log's newest entry. decision_entry: the id of the one that locks
-    the profile.
+    the profile. signed_by: which of the profile's signers signed it.
     """
 
     kind: Literal["gate"] = "gate"
@@ -147,6 +147,7 @@ class GateResult:
     workspace_sha256: str | None
     log_head: str | None
     decision_entry: str | None
+    signed_by: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- run

@@ -26,7 +26,9 @@ _OF_SYMBOLS: Final = {
     **dict.fromkeys(("WORSE_THAN_LOCKED", "BETTER_THAN_EXPECTED", "WATCH_EXPIRED"), _PLAN),
     **dict.fromkeys(("LOCKED_BARS_MISSING", "LOCK_MISSING"), _PLAN),
 }
-_OF_THE_LOG: Final = frozenset({"LOG_CONTRADICTED", "DECISION_MISSING", "LOCK_EDITED", "NOT_IN_FORCE"})
+_OF_THE_LOG: Final = frozenset(
+    {"LOG_CONTRADICTED", "DECISION_MISSING", "LOCK_EDITED", "NOT_IN_FORCE", "SIGNATURE_MISSING", "SIGNATURE_INVALID"}
+)
 
 
 @dataclass(frozen=True, slots=True)

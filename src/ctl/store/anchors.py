@@ -18,6 +18,7 @@ from ctl.errors import WorkspaceError
 from ctl.model.findings import Reason
 from ctl.model.lock_file import MAX_BYTES, LockFile, lock_name, parse
 from ctl.store.decision_log import DecisionEntry, Problem, bytes_if_any, examined, locking
+from ctl.store.signatures import Checked
 from ctl.store.workspace import Workspace
 
 CLOCK_DOUBTFUL: Final = "CLOCK_DOUBTFUL"
@@ -178,7 +179,7 @@ def _short(digest: str | None) -> str:
 class Verification:
     """`ctl verify --json`: how many entries hold up to the first broken one, and the digest of the last of them.
 
-    problems in order; notes: remarks that are none.
+    problems in order; notes: remarks that are none. signatures: every envelope that was checked.
     """
 
     schema_version: Literal[1] = 1
@@ -187,6 +188,7 @@ class Verification:
     head: str | None
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    signatures: tuple[Checked, ...] = ()
 
 
 def verify(workspace: Workspace) -> Verification:
