@@ -1,13 +1,15 @@
 """Kills weekly cycles at the system calls that change the disk, and resumes them.
 
-`ops_kill_driver.py FOLDER before|half|after` kills one cycle at each call in turn, each in a workspace of
-its own; `ops_kill_driver.py FOLDER random COUNT` kills COUNT cycles of one workspace at random calls, and
-`ops_kill_driver.py FOLDER terminate COUNT` sends them SIGTERM, at a random call or at a random time. It
-prints one JSON line per kill. Cycles run in forked children, so that the parent pays for the imports once.
+`ops_kill_driver.py FOLDER before|half|after STEP` kills one cycle at every STEP-th call, each in a workspace of
+its own; `ops_kill_driver.py FOLDER kill|terminate COUNT SEED` sends SIGKILL or SIGTERM to COUNT scheduled cycles of one
+workspace, a slot each, at a random call or at a random time, starts some of them again as a person does, and at last
+runs one in peace. It prints one JSON line per cycle. Cycles run in forked children, so that the parent pays for the
+imports once; one that does not end within a minute says where it hangs, and fails.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import random
@@ -16,19 +18,28 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import alembic.command  # noqa: F401 - imported by a claim, and so here once
 import httpx  # noqa: F401 - imported by a delivery, and so here once
+import sqlalchemy as sa
 import stamina  # noqa: F401
-from ops_workspace import INSTANT, make_up, make_workspace
+from ops_workspace import BOARD, INSTANT, make_up, make_workspace
 
-from ctl import ops_notifier, stopping, store
-from ctl.ops import weekly
+from ctl import ops_notifier, run_orchestrator, stopping, store
+from ctl.errors import SlotTaken
+from ctl.flows import paper
+from ctl.model.documents import document
+from ctl.model.run import is_cut_short
+from ctl.ops import registered, schedule, weekly
 from ctl.ops.retention import RetentionLimits
+from ctl.ops.schedule import Installed
 from ctl.store.registry import Registry
 from ctl.strategy import metrics, registry  # noqa: F401 - imported by the run, and so here once
+from ctl.trading import paper as ledger
 
 CALLS = ("write", "fsync", "replace", "link", "unlink", "ftruncate", "pwrite")
 DEAD_URL = "http://127.0.0.1:9/services/abcdefghijklmnop"
@@ -72,6 +83,7 @@ def forked(work: Callable[[], int]) -> int:
     if child == 0:
         code = 99
         try:
+            faulthandler.dump_traceback_later(60, exit=True)
             code = work()
         finally:
             os._exit(code)
@@ -99,6 +111,7 @@ def state(workspace: store.Workspace) -> dict[str, Any]:
     outbox = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))] if folder.exists() else []
     return {
         "logs": [[log["timestamp"], log["exit_code"], log["error"] and log["error"]["code"]] for log in logs],
+        "cut_short": [is_cut_short(log) for log in logs],
         "summaries": [path.name for path in summaries],
         "cited": [log["summary_path"] for log in logs],
         "outbox": [item["meta"]["timestamp"] for item in outbox],
@@ -112,54 +125,109 @@ def state(workspace: store.Workspace) -> dict[str, Any]:
     }
 
 
-def random_kills(folder: Path, count: int) -> None:
-    chance = random.Random(20260302)  # noqa: S311 - a repeatable choice of kill points
-    workspace = make_workspace(folder)
-    for week in range(count):
-        code = killed(workspace, chance.randint(1, 45), chance.choice(["before", "half", "after"]), week)
-        print(json.dumps({"week": week, "code": code, "after": state(workspace)}), flush=True)
-    print(json.dumps({"week": count, "code": forked(lambda: cycle(workspace, count)), "after": state(workspace)}))
+# ---------------------------------------------------------------- many weeks of one workspace
+
+SLOT_TAKEN = 97
+REFUSED_WEEK = 5
+"""Every fifth week the gate refuses."""
 
 
-def terminated(workspace: store.Workspace, chance: random.Random, week: int) -> int:
-    """The exit code of a cycle that SIGTERM reaches at some call, or at some time, or not at all."""
-    number, mode = chance.randint(1, 60), chance.choice(["before", "after"])
-    seconds = chance.uniform(0.0, 0.08) if chance.random() < 0.5 else None
+def installed(workspace: store.Workspace) -> None:
+    """A schedule of Mondays at five, as `ctl schedule install` leaves it."""
+    state = Installed("cron", "Mon 05:00", "UTC", ("ctl",), (), "2026-01-01T00:00:00+00:00")
+    store.write_atomic(workspace.root / schedule.STATE, store.json_bytes(document(state)))
+
+
+def make_up_paper() -> None:
+    """Let every run settle one session of ES in the paper ledger, by the ledger's own writing."""
+
+    def records(*asked: Any) -> list[Any]:
+        _, entry, _, held, _, instant = asked
+        since, state = held.last_session("ES"), held.state("ES")
+        if entry.symbol != "ES" or (since is not None and since >= instant.date()):
+            return []
+        bar = ledger.Bar(instant.date(), "ESH26", 10.0, 11.0, 9.0, 10.0, 0.0, "5" * 64)
+        return [ledger.record("ES", state, bar, [], ledger.Costs(0.25, 0.25), instant=instant)]
+
+    def settle(workspace: store.Workspace, *_: Any, instant: datetime) -> int:
+        entry: Any = SimpleNamespace(symbol="ES")
+        return paper.settle(workspace, [entry], {"ES": entry}, {}, instant=instant)
+
+    paper._records = records  # type: ignore[assignment]
+    run_orchestrator.next_open.settle_paper = settle  # type: ignore[assignment]
+    governed = SimpleNamespace(orders=None, risk=None, curve=None, verdicts={})
+    run_orchestrator._govern = lambda *_, **__: governed  # type: ignore[assignment, return-value]
+
+
+def slot(workspace: store.Workspace, week: int, *, hours: int = 0) -> int:
+    """Serve a week's slot, `hours` after its time; the cycle's exit code."""
+    make_up(board={**BOARD, "ES": "REJECT"} if week % REFUSED_WEEK == REFUSED_WEEK - 1 else None)
+    instant = INSTANT + timedelta(weeks=week, hours=hours)
+    options = weekly.WeeklyOptions(notify="webhook", webhook_url=DEAD_URL, retention=RetentionLimits(days=None))
+    try:
+        return registered.run_registered(
+            workspace,
+            lambda: weekly.run_weekly(workspace, options, instant=instant, limits=LIMITS),
+            instant=instant, url=None, scheduled=True,
+        ).log.exit_code  # fmt: skip
+    except SlotTaken:
+        return SLOT_TAKEN
+
+
+def hit(workspace: store.Workspace, chance: random.Random, by: signal.Signals, week: int) -> int:
+    """The exit code of a cycle that a signal reaches at some call, or at some time, or not at all."""
+    number, mode = chance.randint(1, 75), chance.choice(["before", "half", "after"])
+    seconds = chance.uniform(0.0, 0.15) if chance.random() < 0.5 else None
 
     def work() -> int:
         if seconds is None:
-            die_at(number, mode, signal.SIGTERM)
+            die_at(number, mode, by)
         else:
-            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            threading.Timer(seconds, os.kill, (os.getpid(), by)).start()
         try:
             with stopping.stoppable():
-                return cycle(workspace, week)
+                return slot(workspace, week)
         except stopping.Stopped as stop:
             return stop.exit_code
 
     return forked(work)
 
 
-def random_terminations(folder: Path, count: int) -> None:
-    chance = random.Random(20260302)  # noqa: S311 - a repeatable choice
+def many_weeks(folder: Path, by: signal.Signals, count: int, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a repeatable choice
     workspace = make_workspace(folder)
+    installed(workspace)
+    make_up_paper()
     for week in range(count):
-        print(json.dumps({"week": week, "code": terminated(workspace, chance, week)}), flush=True)
-    code = forked(lambda: cycle(workspace, count))
+        line: dict[str, Any] = {"week": week, "code": hit(workspace, chance, by, week), "after": state(workspace)}
+        if line["code"] in {1, 99}:
+            sys.exit(f"week {week}: the cycle hung or failed")
+        if chance.random() < 0.3:
+            line["again"] = forked(lambda week=week: slot(workspace, week, hours=1))  # type: ignore[misc]
+        print(json.dumps(line), flush=True)
+    count += count % REFUSED_WEEK == REFUSED_WEEK - 1  # the last week passes
+    line = {"week": count, "code": forked(lambda: slot(workspace, count)), "after": state(workspace)}
     held = Registry(workspace)
     held.sync()
-    rows = [[run.name, run.exit_code, run.error] for run in held.runs(limit=10 * count)]
-    print(json.dumps({"week": count, "code": code, "after": state(workspace), "registry": rows}))
+    line["registry"] = [[run.name, run.exit_code, run.error] for run in held.runs(limit=10 * count)]
+    with sa.create_engine(f"sqlite:///{workspace.root}/.ctl/registry.sqlite").connect() as connection:
+        line["slots"] = [
+            list(row) for row in connection.execute(sa.text("SELECT slot, begun, ended, exit_code FROM slots"))
+        ]
+    line["ledger"] = [json.loads(text)["session"] for text in workspace.paper_ledger.read_text().splitlines()]
+    paper.ledger_head(workspace)  # raises where a summary cites another ledger
+    print(json.dumps(line), flush=True)
 
 
 def main() -> None:
     folder, mode = Path(sys.argv[1]), sys.argv[2]
     make_up()
     registry.find(registry.DEFAULT)
-    if mode in {"random", "terminate"}:
-        (random_kills if mode == "random" else random_terminations)(folder, int(sys.argv[3]))
+    if mode in {"kill", "terminate"}:
+        by = signal.SIGKILL if mode == "kill" else signal.SIGTERM
+        many_weeks(folder, by, int(sys.argv[3]), int(sys.argv[4]))
         return
-    for number in range(1, 1000):
+    for number in range(1, 1000, int(sys.argv[3])):
         here = folder / str(number)
         here.mkdir()
         workspace = make_workspace(here)

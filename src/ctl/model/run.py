@@ -384,3 +384,9 @@ class OpsLog:
         "RUN_INTERRUPTED", "the process ended before the cycle had finished; run it again"
     )
     package_version: str
+
+
+def is_cut_short(log: Mapping[str, Any]) -> bool:
+    """Whether the cycle of an ops log was killed, or stopped before its run was on record: its slot was not served."""
+    error = log["error"]
+    return bool(log["aborted"]) and error is not None and error["code"] in ("RUN_INTERRUPTED", "RUN_STOPPED")

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from ctl import store
 from ctl.errors import CtlError
+from ctl.model.documents import document
+from ctl.model.run import is_cut_short
 from ctl.ops import schedule
 from ctl.ops.weekly import WeeklyOutcome
 
@@ -39,7 +41,8 @@ def run_registered(
         try:
             with registry.claimed(schedule.read(workspace).slot.last(instant), instant=instant) as ending:
                 outcome = cycle()
-                ending.put(outcome.log.exit_code, instant + timedelta(seconds=sum(outcome.log.durations.values())))
+                served = None if is_cut_short(document(outcome.log)) else outcome.log.exit_code
+                ending.put(served, instant + timedelta(seconds=sum(outcome.log.durations.values())))
         finally:
             registry.close()
         if ending.problem is not None:

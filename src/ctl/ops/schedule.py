@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from ctl import store
 from ctl.errors import UsageError, WorkspaceError
 from ctl.model.documents import document
+from ctl.model.run import is_cut_short
+from ctl.store.lock import holder
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -91,7 +93,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a schedule stands at an instant. missed: the last slot, where no cycle has begun since it."""
+    """How a schedule stands at an instant. missed: no cycle since the last slot has come to its end or is under way."""
 
     installed: Installed
     last_slot: datetime
@@ -273,19 +275,21 @@ def standing(workspace: store.Workspace, instant: datetime) -> Standing:
     slot = state.slot
     last, ran = slot.last(instant), last_run(workspace)
     begun = max(last, datetime.fromisoformat(state.installed))
-    return Standing(state, last, slot.next(instant), ran, begun == last and (ran is None or ran < last))
+    missed = begun == last and (ran is None or ran < last) and holder(workspace.lock_path) is None
+    return Standing(state, last, slot.next(instant), ran, missed)
 
 
 def last_run(workspace: store.Workspace) -> datetime | None:
-    """When the newest cycle of this workspace that was no dry run began, by its ops log; None before the first."""
+    """When the newest real cycle that was not cut short began, by its ops log; None before the first."""
     newest = None
     for path in sorted(workspace.ops_logs.glob("*_ops.json"), reverse=True) if workspace.ops_logs.is_dir() else ():
         try:
             begun = datetime.strptime(path.name[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
-            if not json.loads(path.read_text()).get("dry_run"):
+            log = json.loads(path.read_text())
+            if not log["dry_run"] and not is_cut_short(log):
                 newest = begun
                 break
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue  # a log that cannot be read says nothing of a run
     return newest
 

@@ -23,6 +23,7 @@ from ctl import clock
 from ctl.digests import sha256_bytes
 from ctl.errors import SlotTaken, WorkspaceError
 from ctl.model.registry import RunRecord
+from ctl.model.run import is_cut_short
 from ctl.store.workspace import Workspace
 
 URL_VARIABLE: Final = "CTL_REGISTRY_URL"
@@ -114,8 +115,9 @@ class Registry:
     def claimed(self, slot: datetime, *, instant: datetime) -> Iterator[Ending]:
         """Hold a schedule slot while the block runs; the block says how it ended.
 
-        Raises SlotTaken where the slot has been served, or another run holds it. A claim that was left without an end
-        is taken over: at once in the workspace that made it, elsewhere after TAKEN_OVER_AFTER.
+        Raises SlotTaken where the slot has been served, or another run holds it. One whose run was stopped before it
+        was on record is free again; a claim that was left without an end is taken over: at once in the workspace that
+        made it, unless its log says that the run had ended, elsewhere after TAKEN_OVER_AFTER.
         """
         key = (self._workspace.cycle_id, clock.iso(slot))
         ending = Ending()
@@ -131,7 +133,7 @@ class Registry:
                 self._claim(connection, key, instant)
             yield ending
         finally:
-            if ending.exit_code is not None:
+            if ending.at:
                 try:
                     self._end(connection, key, ending)
                 except WorkspaceError as error:
@@ -141,9 +143,8 @@ class Registry:
 
     def _claim(self, connection: sa.Connection, key: tuple[str, str], instant: datetime) -> None:
         mine = sa.and_(_SLOTS.c.cycle_id == key[0], _SLOTS.c.slot == key[1])
+        self._end_left(connection, key[0], instant)
         row = connection.execute(sa.select(_SLOTS).where(mine)).first()
-        if row is not None and row.ended is not None:
-            raise SlotTaken(f"the slot of {key[1]} was served by {row.workspace}, exit {row.exit_code}")
         begun = clock.iso(instant)
         if row is None:
             try:
@@ -152,11 +153,33 @@ class Registry:
                 )
             except IntegrityError:
                 raise SlotTaken(f"another run holds the slot of {key[1]}") from None
-        elif row.workspace == self.label or instant - _instant(row.begun) > TAKEN_OVER_AFTER:
-            connection.execute(_SLOTS.update().where(mine).values(workspace=self.label, begun=begun))
+        elif row.exit_code is not None:
+            connection.commit()
+            raise SlotTaken(f"the slot of {key[1]} was served by {row.workspace}, exit {row.exit_code}")
+        elif row.ended is not None or instant - _instant(row.begun) > TAKEN_OVER_AFTER:
+            connection.execute(_SLOTS.update().where(mine).values(workspace=self.label, begun=begun, ended=None))
         else:
             raise SlotTaken(f"another run holds the slot of {key[1]}: {row.workspace}, since {row.begun}")
         connection.commit()
+
+    def _end_left(self, connection: sa.Connection, cycle_id: str, instant: datetime) -> None:
+        """End the claims that killed runs of this workspace left: as served where the run had ended on record, so that
+        it is not run a second time.
+        """
+        left = sa.and_(_SLOTS.c.cycle_id == cycle_id, _SLOTS.c.workspace == self.label, _SLOTS.c.ended.is_(None))
+        for row in connection.execute(sa.select(_SLOTS).where(left)).all():
+            this = sa.and_(_SLOTS.c.cycle_id == cycle_id, _SLOTS.c.slot == row.slot)
+            ended = {"ended": clock.iso(instant), "exit_code": self._served_with(_instant(row.begun))}
+            connection.execute(_SLOTS.update().where(this).values(**ended))
+
+    def _served_with(self, begun: datetime) -> int | None:
+        """The exit code of the cycle that began at an instant; None where it was cut short, or has no log."""
+        stamp, ending = clock.stamp(begun), _KINDS[0][1]
+        for name in reversed(_names(self._workspace.ops_logs, ending)):
+            found = _read(self._workspace.ops_logs / f"{name}{ending}") if name.startswith(stamp) else None
+            if found is not None and not is_cut_short(found[0]):
+                return int(found[0]["exit_code"])
+        return None
 
     def _end(self, connection: sa.Connection, key: tuple[str, str], ending: Ending) -> None:
         """Put down how a slot ended, on a new connection where the one that claimed it has gone."""
@@ -204,13 +227,15 @@ class Registry:
 
 
 class Ending:
-    """How a claimed slot ended: set by whoever ran it. problem: why the database could not be told, afterwards."""
+    """How a claimed slot ended: set by whoever ran it. exit_code: None where it was not served, and may be claimed
+    anew. problem: why the database could not be told, afterwards.
+    """
 
     exit_code: int | None = None
     at: str = ""
     problem: WorkspaceError | None = None
 
-    def put(self, exit_code: int, at: datetime) -> None:
+    def put(self, exit_code: int | None, at: datetime) -> None:
         """at: the instant of the end, aware."""
         self.exit_code, self.at = exit_code, clock.iso(at)
 
