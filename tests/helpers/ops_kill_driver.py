@@ -62,8 +62,10 @@ def die_at(number: int, mode: str, by: signal.Signals = signal.SIGKILL) -> Calla
             count += 1
             if count == number:
                 if mode == "half" and name == "write":
-                    real(args[0], bytes(args[1])[: len(args[1]) // 2])
-                elif mode == "after":
+                    written = real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                    os.kill(os.getpid(), by)
+                    return written
+                if mode == "after":
                     result = real(*args, **options)
                     os.kill(os.getpid(), by)
                     return result

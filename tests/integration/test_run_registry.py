@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -198,6 +199,37 @@ def test_a_killed_claim_is_taken_over_at_once_here_and_after_an_hour_elsewhere(
     with held.claimed(SLOT, instant=an_hour) as ending:
         ending.put(0, INSTANT)
     held.close()
+
+
+@pytest.mark.parametrize("end", ["served", "stopped", "killed"])
+def test_a_slot_is_served_again_only_where_its_run_was_cut_short(
+    workspace: store.Workspace, url: str | None, made_up: MadeUp, end: str
+) -> None:
+    workspace = of_its_own(workspace)
+    installed(workspace)
+
+    def stop(entry: PlanEntry) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return outcome(entry)
+
+    if end == "stopped":
+        made_up(run_symbol=stop)
+        assert serve(workspace, url).log.exit_code == 143
+        made_up()
+    else:
+        held = Registry(workspace, url=url)
+        with held.claimed(SLOT, instant=INSTANT):  # the process dies before it can say how the run ended
+            done = cycle(workspace).log_path
+        held.close()
+        if end == "killed":
+            log = json.loads(done.read_bytes())
+            interrupted = {"exit_code": 1, "aborted": True, "error": {"code": "RUN_INTERRUPTED", "text": ""}}
+            store.write_atomic(done, store.json_bytes(log | interrupted))
+    if end == "served":
+        with pytest.raises(SlotTaken, match=r"was served by .*, exit 0"):
+            serve(workspace, url, hours=1)
+    else:
+        assert serve(workspace, url, hours=1).log.exit_code == 0
 
 
 # ---------------------------------------------------------------- PostgreSQL alone

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from ops_workspace import INSTANT
 
-from ctl import clock
+from ctl import clock, store
 
 CRONTAB = """#!/bin/sh
 case "$1" in
@@ -115,6 +116,26 @@ def test_a_missed_slot_is_told_and_caught_up_once(ctl, workspace: Path, home: Pa
     assert (again.code, again.out) == (0, "")
     logs = list((workspace / "data/processed/cutover_v1/ops_logs").iterdir())
     assert len(logs) == 1
+
+
+@pytest.mark.parametrize("code", ["RUN_INTERRUPTED", "RUN_STOPPED"])
+def test_a_slot_whose_run_was_cut_short_is_a_missed_one(
+    ctl, workspace: Path, home: Path, monkeypatch: pytest.MonkeyPatch, code: str
+):
+    at(monkeypatch, "2026-03-01T12:00:00")
+    assert ctl("schedule", "install", "--systemd", "--at", "Sun 16:00", "--tz", "UTC", "-w", workspace).code == 0
+    logs = workspace / "data/processed/cutover_v1/ops_logs"
+    logs.mkdir()
+    cut = {"dry_run": False, "aborted": True, "exit_code": 143, "error": {"code": code}}
+    (logs / "20260301_160002_ops.json").write_text(json.dumps(cut))
+    at(monkeypatch, "2026-03-01T16:10:00")
+    assert ctl("schedule", "status", "-w", workspace).code == 1
+    held = store.Workspace.load(workspace)
+    with store.RunLock(held.lock_path, instant=INSTANT, purpose="ctl ops"):
+        assert ctl("schedule", "status", "-w", workspace).code == 0, "it is under way"
+    cut |= {"aborted": False, "error": {"code": "RUN_STOPPED"}}
+    (logs / "20260301_160002_ops.json").write_text(json.dumps(cut))
+    assert ctl("schedule", "status", "-w", workspace).code == 0, "its run is on record"
 
 
 def test_a_damaged_record_is_said(ctl, workspace: Path, home: Path):

@@ -12,8 +12,10 @@ import heapq
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -26,6 +28,7 @@ from ctl.store.files import TEMPORARY
 DEFAULT_DAYS: Final = 45
 KEPT_OF_A_KIND: Final = 4
 CLOCK_DOUBTFUL: Final = "CLOCK_DOUBTFUL"
+_AT_ONCE: Final = 8
 
 _STEM: Final = r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?"
 _PATTERNS: Final = {
@@ -120,7 +123,7 @@ class _Sweep:
     ) -> None:
         self._workspace, self._limits, self._instant, self._dry_run = workspace, limits, instant, dry_run
         self._own = own
-        self._removed: list[RetentionItem] = []
+        self._taken: list[tuple[Path, _File, RetentionItem]] = []
         self._kept: list[RetentionItem] = []
         self._problems: list[str] = []
         self._citations: Mapping[bytes, str] | None = None
@@ -147,7 +150,7 @@ class _Sweep:
             self._limits.days,
             self._limits.max_files,
             self._limits.max_mb,
-            tuple(self._removed),
+            tuple(self._removed()),
             tuple(self._kept),
             tuple(self._problems),
         )
@@ -244,31 +247,50 @@ class _Sweep:
         return None
 
     def _remove(self, folder: Path, files: Sequence[_File], reason: str) -> None:
-        """Remove files by name inside the open folder, so that nothing swapped in meanwhile is followed."""
-        items = self._items(folder, files, reason)
-        if self._dry_run or not files:
-            self._removed += items
-            return
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            self._problems.append(f"{self._workspace.relative(folder)}: {error.strerror}")
-            return
-        try:
-            for item, file in zip(items, files, strict=True):
+        """Note what is to be removed, once everything has been looked at."""
+        self._taken += [
+            (folder, file, item) for file, item in zip(files, self._items(folder, files, reason), strict=True)
+        ]
+
+    def _removed(self) -> list[RetentionItem]:
+        """Remove files by name inside their open folders, so that nothing swapped in is followed; what is gone.
+
+        Several at once: a file that has reached the disk can cost its file system a millisecond of waiting.
+        """
+        if self._dry_run:
+            return [item for _, _, item in self._taken]
+        with ExitStack() as stack:
+            handles: dict[Path, int] = {}
+            for folder in {folder for folder, _, _ in self._taken}:
                 try:
-                    os.unlink(file.name, dir_fd=handle)
-                except FileNotFoundError:
-                    continue
+                    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
                 except OSError as error:
-                    self._problems.append(f"{item.file}: {error.strerror}")
+                    self._problems.append(f"{self._workspace.relative(folder)}: {error.strerror}")
                     continue
-                self._removed.append(item)
-        finally:
-            os.close(handle)
+                stack.callback(os.close, handle)
+                handles[folder] = handle
+            taken = [(handles[folder], file.name, item) for folder, file, item in self._taken if folder in handles]
+            threads = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
+            failures = list(threads.map(_unlink, [handle for handle, _, _ in taken], [name for _, name, _ in taken]))
+        self._problems += [
+            f"{item.file}: {failure.strerror}"
+            for (_, _, item), failure in zip(taken, failures, strict=True)
+            if failure is not None and not isinstance(failure, FileNotFoundError)
+        ]
+        return [item for (_, _, item), failure in zip(taken, failures, strict=True) if failure is None]
 
     def _items(self, folder: Path, files: Sequence[_File], reason: str) -> list[RetentionItem]:
-        return [RetentionItem(self._workspace.relative(folder / file.name), reason, file.size) for file in files]
+        where = self._workspace.relative(folder)
+        return [RetentionItem(f"{where}/{file.name}", reason, file.size) for file in files]
+
+
+def _unlink(folder: int, name: str) -> OSError | None:
+    """Remove a file of an open folder; why it could not be."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except OSError as error:
+        return error
+    return None
 
 
 def _citing_texts(workspace: store.Workspace) -> Iterator[tuple[str, bytes]]:
@@ -342,7 +364,7 @@ def _scan(folder: Path, patterns: Sequence[re.Pattern[str]]) -> tuple[list[_Reco
     records: list[_Record] = []
     for (stamp, number), files in grouped.items():
         try:
-            instant = datetime.strptime(stamp, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+            instant = datetime.fromisoformat(f"{stamp[:8]}T{stamp[9:]}+00:00")
         except ValueError:
             continue  # digits that are no date: not a name we gave
         records.append(_Record(folder, instant, number, tuple(files)))
