@@ -20,7 +20,7 @@ from ctl.model.display import Card, Tabular
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
 from ctl.model.lock_file import LockedStrategy, LockFile
-from ctl.model.locked import DataTo, WatchedMetrics
+from ctl.model.locked import DataTo, Verdict, WatchedMetrics
 from ctl.model.recommendation import recommend
 from ctl.model.run import (
     GateResult,
@@ -257,7 +257,7 @@ def decide(
     locked: LockRead,
     *,
     current: CurrentParts,
-    certificates: Mapping[str, Certificate | Unavailable],
+    certificates: Mapping[str, Certificate | Verdict | Unavailable],
     contradicted: Sequence[Reason] = (),
     watched: SinceLock | None = None,
     instant: datetime,
@@ -328,7 +328,7 @@ def _until(profile: OperatingProfile, result: SymbolResult, day: date) -> Symbol
 def _symbol_result(
     profile: OperatingProfile,
     symbol: str,
-    certificate: Certificate | Unavailable | None,
+    certificate: Certificate | Verdict | Unavailable | None,
     lock: LockFile | None,
     since: SinceLock,
 ) -> SymbolResult:
@@ -379,7 +379,7 @@ class _Derived(NamedTuple):
     metrics: WatchedMetrics | None = None
 
 
-def _derived(symbol: str, certificate: Certificate | Unavailable | None, stale: Reason | None) -> _Derived:
+def _derived(symbol: str, certificate: Certificate | Verdict | Unavailable | None, stale: Reason | None) -> _Derived:
     """A certificate's decision, or ERROR where it cannot be relied on."""
     if certificate is None:
         return _error("INPUT_MISSING", "no certificate was made")

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from ctl import __version__, clock, digests, ops_notifier, stopping, store
 from ctl.errors import CtlError, DataError, GateRefused, UsageError, WorkspaceError
 from ctl.flows import kept_bars, next_open, paper, portfolio
-from ctl.flows.pipeline import Certified
+from ctl.flows.pipeline import Made
 from ctl.flows.portfolio import SymbolOutcome
 from ctl.flows.run_statistics import of_governed, of_portfolio
 from ctl.flows.trials import Trials
+from ctl.flows.watching import Watched
 from ctl.flows.workers import HERE, Workers, opened
 from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
@@ -81,12 +82,13 @@ class RunOptions:
 class Run:
     """A run as far as it has come: gate, plan, one result after the other, summary, and last where it was written.
 
-    certified: the gating symbols as the gate saw them. outcomes: what stands behind the results. not_kept: why the bars
-    of the passed gate could not be kept; empty where they were.
+    certified: the gating symbols as the gate saw them. watched: what has happened to them since the lock. outcomes:
+    what stands behind the results. not_kept: why the bars of the passed gate could not be kept; empty where they were.
     """
 
     decision: GateDecision
-    certified: Mapping[str, Certified] = field(default_factory=dict, repr=False)
+    certified: Mapping[str, Made] = field(default_factory=dict, repr=False)
+    watched: Mapping[str, Watched] = field(default_factory=dict, repr=False)
     plan: RunPlan | None = None
     results: tuple[SymbolRun, ...] = ()
     outcomes: tuple[SymbolOutcome, ...] = field(default=(), repr=False)
@@ -117,7 +119,7 @@ def run(
     options.require_real()
     with opened(options.jobs, options.cluster) as workers:
         gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
-        run = Run(gated.decision, gated.certified)
+        run = Run(gated.decision, gated.certified, gated.watched)
         yield run
         gate_pass = gated.decision.grant()
         not_kept = keep_pass(workspace, gated, rehearsal=options.rehearsal, instant=instant)
@@ -155,10 +157,9 @@ def keep_pass(
     """
     if not gated.decision.passed or rehearsal:
         return None
-    locked = {item.symbol: item.locked for item in gated.decision.symbol_results if item.locked is not None}
-    held = {symbol: made.inputs for symbol, made in gated.certified.items() if symbol in locked}
+    bars = [found.after for found in gated.watched.values() if found.after is not None]
     try:
-        kept_bars.keep_pass(workspace, held, locked, instant)
+        kept_bars.keep_pass(workspace, bars, instant)
     except WorkspaceError as error:
         return error
     return None
@@ -239,7 +240,7 @@ def execute(
     plan: RunPlan,
     gate_pass: GatePass,
     workspace: store.Workspace,
-    certified: Mapping[str, Certified],
+    certified: Mapping[str, Made],
     profile: OperatingProfile,
     options: RunOptions,
     *,
@@ -278,7 +279,7 @@ def _executed(
     workspace: store.Workspace,
     profile: OperatingProfile,
     options: RunOptions,
-    asked: tuple[PlanEntry, Certified | None],
+    asked: tuple[PlanEntry, Made | None],
     *,
     instant: datetime,
     timeframe: Timeframe,

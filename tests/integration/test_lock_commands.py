@@ -30,7 +30,9 @@ BOARD = {"ES": "WATCH", "CL": "ACCEPT", "PL": "WATCH"}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Every file but those that can be made again."""
+    files = (path for path in folder.rglob("*") if path.is_file() and folder / ".ctl/cache" not in path.parents)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def sha256(path: Path) -> str:

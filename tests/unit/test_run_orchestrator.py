@@ -24,6 +24,7 @@ from ctl.errors import DataError, GateRefused, WorkspaceError
 from ctl.flows import kept_bars, portfolio
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.portfolio import SymbolOutcome
+from ctl.flows.watching import Watched
 from ctl.model.certificate import Certificate
 from ctl.model.documents import document
 from ctl.model.findings import Decision, Reason
@@ -302,12 +303,10 @@ def test_each_stage_names_the_symbol_under_way(run: Made) -> None:
 def gated_on_bars(es: Decision = "WATCH") -> portfolio.Gated:
     """A decision on locked symbols, of which ES was read from made-up bars that go on after the lock."""
     last = replace(locked_symbol(), last_canonical=date(2005, 1, 3), last_reference=date(2005, 1, 3))
-    result: Any = SimpleNamespace(symbol="ES", locked=last)
-    decided: Any = SimpleNamespace(passed=es == "WATCH", symbol_results=(result,))
+    decided: Any = SimpleNamespace(passed=es == "WATCH")
     market = Market(contracts=3)
     held = SymbolInputs("ES", "XX", market.bars(), None, market.reference(), None)
-    made: Any = {"ES": SimpleNamespace(inputs=held)}
-    return portfolio.Gated(decided, made)
+    return portfolio.Gated(decided, {}, watched={"ES": Watched(after=kept_bars.after(held, last))})
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 """Canonical bars kept as Parquet beside the workspace, by the content of the files that they were read from.
 
-A file whose content is known is not parsed again, a changed one is. Nothing here can make an answer wrong: an entry is
-used only where its own digests hold and it was made by the same readers, of the same content, for the same question;
-where it is damaged, or cannot be written, the files are read. Per vendor, symbol and kind one entry is kept.
+A file whose content is known is not parsed again, a changed one is. Nothing here can make an answer wrong: an entry of
+the cache is used only where it was made by the same readers, of the same content, for the same question; where it is
+damaged, or cannot be written, the files are read. Per vendor, symbol and kind one entry is kept.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import platform
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,13 +21,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ctl import __version__, digests, store
+from ctl import __version__, digests
 from ctl.errors import WorkspaceError
 from ctl.model.bars import UNFINISHED, ContractBars, ContractTerms, DailySeries, SeriesMeta
 from ctl.model.contracts import Contract
 from ctl.model.documents import document
 from ctl.model.reference import Reference
 from ctl.model.rolls import ReferenceRoll
+from ctl.store.cache import Cache, Entry
+from ctl.store.files import write_atomic
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,25 +63,23 @@ class _Plain:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """An entry's own file. until: microseconds up to which the files and the command spoke when it was made."""
+class _Bars:
+    """Bars without their frames. until: microseconds up to which the files and the command spoke when it was made."""
 
-    key: str
     until: int
     unfinished: bool
-    frames: dict[str, str]
     plain: _Plain
 
 
 class BarCache:
-    """The cache of one workspace, in its folder `.ctl/cache`.
+    """The bars in the cache of one workspace.
 
     keep: whether what is read is written down; commands that promise to write nothing only use what is there.
     """
 
     def __init__(self, workspace: Workspace, *, keep: bool) -> None:
         self._workspace, self._keep = workspace, keep
-        self._folder = workspace.root / ".ctl" / "cache"
+        self._cache = Cache(workspace.cache_folder)
 
     def bars(
         self,
@@ -100,16 +100,19 @@ class BarCache:
             return read()
         named = [[self._workspace.relative(path), sha256] for path, sha256 in digest_of.items()]
         key = digests.digest({"readers": readers_version(), "files": named, "asked": document(dict(asked))})
-        until = _until(digest_of, now)
-        base = self._folder.joinpath(*slot)
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            entry, frames = _load(base, kind)
-            # Later than when it was made no session is unfinished that was finished then.
-            if entry.key == key and until >= entry.until and not entry.unfinished:
-                return _put_together(kind, entry.plain, frames)
+        until = read_until(digest_of, now)
+        entry = self._cache.load(slot, key)
+        if entry is not None:
+            with suppress(ValueError, KeyError, TypeError):
+                bars = _bars().validate_python(entry.value)
+                # Later than when it was made no session is unfinished that was finished then.
+                if until >= bars.until and not bars.unfinished:
+                    return _put_together(kind, bars.plain, entry.frames)
         found = read()
         if self._keep and self.digests(slot, paths) == digest_of:  # else the files changed meanwhile
-            self._store(base, key, until, found)
+            plain, frames = _taken_apart(found)
+            unfinished = any(meta.counts.get(UNFINISHED) for meta in plain.meta.values())
+            self._cache.keep(slot, key, Entry(document(_Bars(until, unfinished, plain)), frames))
         return found
 
     def digests(self, slot: tuple[str, ...], paths: Sequence[Path]) -> dict[Path, str] | None:
@@ -120,7 +123,7 @@ class BarCache:
         A file that has lain unchanged since its sha256 was taken is not read for it: its device, number, size and
         times are the evidence.
         """
-        seen_path = self._folder.joinpath(*slot, "seen.json")
+        seen_path = self._cache.folder.joinpath(*slot, "seen.json")
         seen = _seen(seen_path)
         found: dict[Path, str] = {}
         new: dict[str, list[Any]] = {}
@@ -147,26 +150,10 @@ class BarCache:
         """Write down what was seen, but of files that changed so lately that a further edit might not show."""
         with suppress(WorkspaceError, OSError):
             clock_of_files = seen_path.with_name("clock")
-            store.write_atomic(clock_of_files, b"")
+            write_atomic(clock_of_files, b"", durable=False)
             latest = clock_of_files.stat().st_mtime_ns - _SETTLED
             kept = {path: known for path, known in seen.items() if path not in new or max(known[0][3:]) < latest}
-            store.write_atomic(seen_path, json.dumps(kept).encode())
-
-    def _store(self, base: Path, key: str, until: int, found: ContractBars | DailySeries | Reference) -> None:
-        plain, frames = _taken_apart(found)
-        unfinished = any(meta.counts.get(UNFINISHED) for meta in plain.meta.values())
-        packed: dict[str, bytes] = {}
-        for name, frame in frames.items():
-            buffer = io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", compression_level=1)
-            packed[name] = buffer.getvalue()
-        shas = {name: digests.sha256_bytes(data) for name, data in packed.items()}
-        entry = document(_Entry(key, until, unfinished, shas, plain))
-        with suppress(WorkspaceError, OSError):
-            for name, data in packed.items():
-                store.write_atomic(base / f"{name}.parquet", data)
-            whole = {"sha256": digests.digest(entry), "entry": entry}
-            store.write_atomic(base / "entry.json", json.dumps(whole).encode())
+            write_atomic(seen_path, json.dumps(kept).encode(), durable=False)
 
 
 def _seen(path: Path) -> dict[str, Any]:
@@ -189,7 +176,7 @@ def _evidence(found: os.stat_result) -> list[int]:
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def _until(paths: Mapping[Path, str], now: datetime | None) -> int:
+def read_until(paths: Mapping[Path, str], now: datetime | None) -> int:
     """Up to where files that state no end speak, and the command may know, in microseconds."""
     written = min((path.stat().st_mtime_ns // 1000 for path in paths), default=0)
     return written if now is None else min(written, int(now.timestamp() * 1e6))
@@ -198,14 +185,24 @@ def _until(paths: Mapping[Path, str], now: datetime | None) -> int:
 @cache
 def readers_version() -> str:
     """Digest of everything that reads files: our code and data, and the versions of the libraries under it."""
+    return _version(_READERS, _LIBRARIES)
+
+
+@cache
+def package_version() -> str:
+    """Digest of all code and data of this package, and the versions of what computes under it."""
+    return _version((".",), (*_LIBRARIES, "numpy", "numba"))
+
+
+def _version(names: Sequence[str], libraries: Sequence[str]) -> str:
     package = files("ctl")
-    found: dict[str, str] = {"ctl": __version__}
-    for name in _READERS:
+    found: dict[str, str] = {"ctl": __version__, "python": platform.python_version()}
+    for name in names:
         top = Path(str(package.joinpath(name)))
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.suffix in {".py", ".toml"}:
                 found[path.relative_to(top.parent).as_posix()] = digests.sha256_file(path) if path.is_file() else ""
-    for library in _LIBRARIES:
+    for library in libraries:
         with suppress(metadata.PackageNotFoundError):
             found[library] = metadata.version(library)
     return digests.digest(found)
@@ -241,25 +238,8 @@ def _put_together(kind: type[_Read], plain: _Plain, frames: Mapping[str, pl.Data
     return made
 
 
-def _load(base: Path, kind: type) -> tuple[_Entry, dict[str, pl.DataFrame]]:
-    """An entry whose digests hold. Raises ValueError or KeyError for any other, OSError where there is none."""
-    import polars as pl
-
-    whole = json.loads((base / "entry.json").read_bytes())
-    if digests.digest(whole["entry"]) != whole["sha256"]:
-        raise ValueError(f"a damaged entry of {kind.__name__}")
-    entry = _entries().validate_python(whole["entry"])
-    frames: dict[str, pl.DataFrame] = {}
-    for name, sha256 in entry.frames.items():
-        data = (base / f"{name}.parquet").read_bytes()
-        if digests.sha256_bytes(data) != sha256:
-            raise ValueError(f"a damaged entry of {kind.__name__}")
-        frames[name] = pl.read_parquet(io.BytesIO(data))
-    return entry, frames
-
-
 @cache
-def _entries() -> Any:
+def _bars() -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(_Entry)
+    return TypeAdapter(_Bars)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ctl import ingest
+from ctl import digests, ingest
 from ctl.errors import CtlError, InputError, WorkspaceError
 from ctl.flows import vendor_files
-from ctl.flows.bar_cache import BarCache, readers_version
-from ctl.model.bars import AS_DELIVERED, AdjustmentBasis, ContractBars, DailySeries, SeriesChoice, SeriesMeta
+from ctl.flows.bar_cache import BarCache, read_until, readers_version
+from ctl.model.bars import (
+    AS_DELIVERED,
+    UNFINISHED,
+    AdjustmentBasis,
+    ContractBars,
+    DailySeries,
+    SeriesChoice,
+    SeriesMeta,
+)
 from ctl.model.csv_mapping import NamedMapping
 from ctl.model.documents import document
 from ctl.model.reference import Reference
 from ctl.model.rolls import RollPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -219,6 +228,16 @@ def contracts_identity(workspace: Workspace, symbol: str, choice: SeriesChoice) 
     return SymbolFiles(workspace, workspace.symbol(symbol), keep=True).contracts_identity(choice)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Every file that is read of a symbol, by content. until: microseconds up to which the files and the command speak,
+    as in the cache of bars.
+    """
+
+    files: Mapping[str, Any]
+    until: int
+
+
 class ReadOnce:
     """A workspace's files at an instant, each read at most once; what is asked as of a date is cut from what was read.
 
@@ -266,6 +285,14 @@ class ReadOnce:
         )
         return up_to(held, as_of)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a session that was not over was left out of anything that was read, so that it may count later."""
+        return any(
+            meta.counts.get(UNFINISHED) for found in self._read.values() if isinstance(found, SymbolInputs)
+            for meta in metas_of(found)
+        )  # fmt: skip
+
     def _once(self, key: Any, read: Callable[[], Any]) -> Any:
         if key not in self._read:
             try:
@@ -276,6 +303,15 @@ class ReadOnce:
         if isinstance(found, CtlError):
             raise found
         return found
+
+
+def metas_of(held: SymbolInputs) -> Iterator[SeriesMeta]:
+    """The metadata of everything that was read of a symbol."""
+    reference = held.reference
+    sides = () if reference is None else (reference.adjusted, reference.unadjusted, reference.contracts)
+    for found in (held.contracts, held.equity, held.daily, held.settlements, held.session_bars, *sides):
+        if found is not None and not isinstance(found, CtlError):
+            yield found.meta
 
 
 def as_printed(series: DailySeries) -> DailySeries:
@@ -329,6 +365,9 @@ def reference_up_to(reference: Reference, as_of: date | None) -> Reference:
     )
 
 
+_Read = TypeVar("_Read")
+
+
 def _kept(found: ContractBars | CtlError | None, as_of: date | None) -> ContractBars | CtlError | None:
     """`up_to` of bars that inform only: where none is left, the error in their place."""
     if found is None or isinstance(found, CtlError):
@@ -336,7 +375,7 @@ def _kept(found: ContractBars | CtlError | None, as_of: date | None) -> Contract
     return _or_error(lambda: up_to(found, as_of))
 
 
-def _or_error(read: Callable[[], ContractBars]) -> ContractBars | CtlError:
+def _or_error(read: Callable[[], _Read]) -> _Read | CtlError:
     try:
         return read()
     except CtlError as error:
@@ -420,6 +459,48 @@ class SymbolFiles:
             return None
         files = {self.workspace.relative(path): sha256 for path, sha256 in digest_of.items()}
         return {"readers": readers_version(), "files": files, "asked": asked}
+
+    def identity(self, references: Sequence[str]) -> Identity | None:
+        """What all that is read of the symbol depends on, without reading it; None where that cannot be told.
+
+        references: the vendors compared with.
+        """
+        files: dict[str, Any] = {}
+        until: list[int] = []
+        try:
+            for name in (self.canonical.name, *references):
+                vendor = self.canonical if name == self.canonical.name else self.vendor_of_reference(name)
+                for kind, paths in self._paths(vendor):
+                    if isinstance(paths, CtlError):
+                        files[f"{name} {kind}"] = str(paths)
+                        continue
+                    digest_of = self._cache.digests(self._slot(vendor, kind), paths)
+                    if digest_of is None:
+                        return None
+                    until.append(read_until(digest_of, self.now))
+                    files[f"{name} {kind}"] = [
+                        [self.workspace.relative(path), sha256] for path, sha256 in digest_of.items()
+                    ]
+            own = {"actions": self.config.actions, "instruments": self.workspace.instruments}
+            files |= {name: path and digests.sha256_file(path) for name, path in own.items()}
+        except (CtlError, OSError):
+            return None
+        return Identity(files, min(until, default=0))
+
+    def _paths(self, vendor: VendorConfig) -> Iterator[tuple[str, list[Path] | CtlError]]:
+        """The files that are read of a vendor, by kind; of what informs only, the error where there are none."""
+        ours = vendor is self.canonical
+        beside: tuple[PerContract, ...] = ("statistics", "intraday") if ours else ("contracts",)
+        if self.config.asset_class == "future":
+            if ours:
+                yield "contracts", vendor_files.contract_paths(self.workspace, self.config, vendor)
+            for key in beside:
+                if getattr(vendor, key) is not None:
+                    find = partial(vendor_files.contract_paths, self.workspace, self.config, vendor, key)
+                    yield key, _or_error(find)
+        if vendor is not self.canonical or self.config.asset_class != "future":
+            found = self.series_files(vendor)
+            yield "series", [path for path in (found.adjusted, found.unadjusted) if path is not None]
 
     def _question(self, vendor: VendorConfig) -> tuple[list[Path], dict[str, Any], CsvMapping | None]:
         """The files of a vendor's bars per contract, and how they are to be read."""

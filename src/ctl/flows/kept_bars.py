@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -150,10 +150,29 @@ class KeptBars:
         return passed.filter(chosen)
 
 
-def keep_pass(
-    workspace: Workspace, held: Mapping[str, SymbolInputs], locked: Mapping[str, LockedSymbol], instant: datetime
-) -> Path | None:
-    """Keep the bars of a passed gate, sessions after the locked ones.
+def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:
+    """A symbol's bars after the locked ones, as a pass keeps them."""
+    import polars as pl
+
+    parts = [_nothing()]
+    for table in tables(held):
+        ends = locked.data_to
+        last: date | None = ends.canonical if table.ours else ends.reference
+        frame = table.frame if last is None else table.frame.filter(pl.col("session") > last)
+        names = {"symbol": held.symbol, "vendor": table.vendor, "series": table.series}
+        parts.append(
+            frame.select(
+                *(pl.lit(value).alias(name) for name, value in names.items()),
+                "session",
+                pl.col("contract").cast(pl.String) if "contract" in frame.columns else pl.lit(None, pl.String),
+                *(pl.col(name).cast(pl.Float64) for name in COLUMNS[2:]),
+            )
+        )
+    return pl.concat(parts)
+
+
+def keep_pass(workspace: Workspace, bars: Sequence[pl.DataFrame], instant: datetime) -> Path | None:
+    """Keep the bars of a passed gate, each symbol's `after`.
 
     None where there are none, or the last pass read the same.
 
@@ -161,22 +180,7 @@ def keep_pass(
     """
     import polars as pl
 
-    parts = [_nothing()]
-    for symbol, inputs in held.items():
-        ends = locked[symbol].data_to
-        for table in tables(inputs):
-            after: date | None = ends.canonical if table.ours else ends.reference
-            frame = table.frame if after is None else table.frame.filter(pl.col("session") > after)
-            names = {"symbol": symbol, "vendor": table.vendor, "series": table.series}
-            parts.append(
-                frame.select(
-                    *(pl.lit(value).alias(name) for name, value in names.items()),
-                    "session",
-                    pl.col("contract").cast(pl.String) if "contract" in frame.columns else pl.lit(None, pl.String),
-                    *(pl.col(name).cast(pl.Float64) for name in COLUMNS[2:]),
-                )
-            )
-    now = pl.concat(parts)
+    now = pl.concat([_nothing(), *bars])
     newest = pass_files(workspace)[-1:]
     if now.is_empty() or (newest and read_pass(newest[0]).equals(now)):
         return None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, pipeline, portfolio, signing
+from ctl.flows import kept_bars, lock_parts, portfolio, signing
 from ctl.flows.backtest import run_strategy
 from ctl.flows.series import as_traded
 from ctl.flows.workers import opened
@@ -48,6 +48,7 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
+    from ctl.flows.pipeline import Made
     from ctl.gatekeeper import GateDecision
     from ctl.model.lock_file import LockFile
     from ctl.store.decision_log import DecisionEntry
@@ -79,7 +80,7 @@ class Planned:
     document: LockPlan
 
     @property
-    def certified(self) -> Mapping[str, pipeline.Certified]:
+    def certified(self) -> Mapping[str, Made]:
         """The gating symbols that could be certified."""
         return self.made.certified
 
@@ -94,13 +95,19 @@ class Planned:
 
 
 def plan(
-    workspace: Workspace, settings: Mapping[str, str] | None = None, *, figures: bool = False, instant: datetime
+    workspace: Workspace,
+    settings: Mapping[str, str] | None = None,
+    *,
+    figures: bool = False,
+    keep: bool = False,
+    instant: datetime,
 ) -> Planned:
     """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
     settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
-    profile). figures: whether trades and R are told, too. A profile that has no lock yet is compared as well. Raises
-    ProfileError where it is missing or invalid, UsageError where it would be with the settings.
+    profile). figures: whether trades and R are told, too. keep: whether what is read and found is kept for later
+    commands; else nothing is written. A profile that has no lock yet is compared as well. Raises ProfileError where it
+    is missing or invalid, UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
@@ -109,7 +116,14 @@ def plan(
     kept = kept_bars.KeptBars(workspace, workspace.profile_path)
     with opened() as workers:
         gate = partial(
-            portfolio.gate, workspace, instant=instant, locked=locked, kept=kept, keep=False, workers=workers
+            portfolio.gate,
+            workspace,
+            instant=instant,
+            locked=locked,
+            kept=kept,
+            keep=keep,
+            workers=workers,
+            whole=True,
         )
         gated = gate(profile)
         as_it_is = gate(in_force) if settings else gated
@@ -163,7 +177,7 @@ def _beside(workspace: Workspace, before: _Made, after: _Made) -> dict[str, _Bes
 
 
 def _figures(
-    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: pipeline.Certified
+    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: Made
 ) -> tuple[PlannedFigures, dict[date, float]]:
     """What a symbol comes to, and the R of its closed trades by entry session."""
     watched = certified.certificate.watched
@@ -250,7 +264,7 @@ def _plan_document(
     )
 
 
-def _input_difference(lock: LockFile | None, symbol: str, certified: pipeline.Certified | None) -> InputDifference:
+def _input_difference(lock: LockFile | None, symbol: str, certified: Made | None) -> InputDifference:
     locked = lock.inputs.get(symbol) if lock else None
     if certified is None:
         return InputDifference.of(symbol, None, locked=locked is not None)
@@ -310,7 +324,7 @@ def lock(
     entries = decision_log.require_whole(workspace)
     if cycle is not None:
         workspace, settings = _of_cycle(workspace, cycle), {**(settings or {}), "cycle_id": cycle}
-    planned = plan(workspace, settings, instant=instant)
+    planned = plan(workspace, settings, keep=True, instant=instant)
     if planned.refusals:
         raise GateRefused(
             "nothing was locked, because a profile can expect only ACCEPT or WATCH",
@@ -457,13 +471,13 @@ def first_lock(
     return kept
 
 
-def _files_beside(workspace: Workspace, certified: Mapping[str, pipeline.Certified]) -> dict[Path, bytes]:
+def _files_beside(workspace: Workspace, certified: Mapping[str, Made]) -> dict[Path, bytes]:
     """The bars and certificates that the workspace's profile is locked on."""
     files: dict[Path, bytes] = {}
     for symbol, made in certified.items():
         for table in kept_bars.tables(made.inputs):
             files[workspace.locked_bars(symbol, table.series)] = kept_bars.packed(table.frame)
-        document = dict(made.certificate.document)
+        document = dict(portfolio.whole(made).certificate.document)
         files[workspace.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(document)
     return files
 

@@ -6,7 +6,7 @@ under the lock from its first day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,9 +46,9 @@ def locked_workspace(workspace: Workspace, profile: OperatingProfile, windows: W
     return {
         "cycle_id": workspace.cycle_id,
         "simulated": workspace.simulated,
-        "paths": _said({"raw": workspace.raw, "processed": workspace.processed}, workspace),
-        "risk": _said(document(workspace.risk), workspace),
-        "vendors": {name: _said(workspace.vendors[name], workspace) for name in used if name in workspace.vendors},
+        "paths": said({"raw": workspace.raw, "processed": workspace.processed}, workspace),
+        "risk": said(document(workspace.risk), workspace),
+        "vendors": {name: said(workspace.vendors[name], workspace) for name in used if name in workspace.vendors},
         "symbols": {
             symbol: _symbol(workspace, profile, config, windows.get(symbol)) for symbol, config in configs.items()
         },
@@ -60,7 +60,7 @@ def locked_workspace(workspace: Workspace, profile: OperatingProfile, windows: W
 def _symbol(
     workspace: Workspace, profile: OperatingProfile, config: SymbolConfig, window: tuple[date, date] | None
 ) -> dict[str, Any]:
-    found: dict[str, Any] = _said(config, workspace)
+    found: dict[str, Any] = said(config, workspace)
     if config.actions is not None:
         found["actions"] = {"path": workspace.relative(config.actions), **_actions(config.actions, window)}
     if config.asset_class == "future":
@@ -104,18 +104,18 @@ def _corrections(configs: Mapping[str, SymbolConfig], windows: Windows) -> dict[
     }
 
 
-def _said(value: Any, workspace: Workspace) -> Any:
+def said(value: Any, workspace: Workspace) -> Any:
     """A value of ctl.toml, JSON-ready: paths relative to the workspace, packaged mappings by content, None left out."""
     if isinstance(value, Path):
         return workspace.relative(value)
     if isinstance(value, NamedMapping):
-        return {"name": value.name, **_said(dict(ingest.named_mapping(value.name)), workspace)}
+        return {"name": value.name, **said(dict(ingest.named_mapping(value.name)), workspace)}
     if isinstance(value, BaseModel):
         value = dict(value)
     if isinstance(value, Mapping):
-        return {key: _said(item, workspace) for key, item in value.items() if item is not None}
+        return {key: said(item, workspace) for key, item in value.items() if item is not None}
     if isinstance(value, tuple | list):
-        return [_said(item, workspace) for item in value]
+        return [said(item, workspace) for item in value]
     return document(value)
 
 
@@ -123,35 +123,27 @@ def _said(value: Any, workspace: Workspace) -> Any:
 
 
 def contradicted(
-    workspace: Workspace, profile: OperatingProfile, read: Mapping[str, SymbolInputs]
+    workspace: Workspace, profile: OperatingProfile, symbol: str, read: SymbolInputs | None
 ) -> tuple[Reason, ...]:
-    """Ticks, point values and currencies that contradict what is known of an instrument, or its definitions.
+    """A gating symbol's tick, point value and currency that contradict what is known of it, or its definitions.
 
-    read: the gating symbols whose files could be read.
+    read: what its files hold; None where they could not be read.
     """
     try:
         known = instruments_of(workspace)
     except CtlError:
         return ()  # then no future can be read, and each says why
-    found = []
-    for symbol in profile.gating_universe:
-        config = workspace.symbols.get(symbol)
-        if config is not None and config.asset_class == "future":
-            said = {"tick": config.tick, "point_value": config.point_value, "currency": config.currency}
-            texts = [*_against_listed(config, known), *_against_definitions(config, read.get(symbol))]
-            tick = profile.symbol_settings[symbol].tick_size
-            if tick != config.tick:
-                texts.append(f"tick {config.tick:g}, the profile's tick_size {tick:g}")
-            found += [
-                Reason(
-                    "INSTRUMENT_CONTRADICTED",
-                    "ERROR",
-                    f"symbols.{symbol} of ctl.toml says {text}; mend the one that is wrong",
-                )
-                for text in texts
-                if said
-            ]
-    return tuple(found)
+    config = workspace.symbols.get(symbol)
+    if config is None or config.asset_class != "future":
+        return ()
+    texts = [*_against_listed(config, known), *_against_definitions(config, read)]
+    tick = profile.symbol_settings[symbol].tick_size
+    if tick != config.tick:
+        texts.append(f"tick {config.tick:g}, the profile's tick_size {tick:g}")
+    said = f"symbols.{symbol} of ctl.toml says"
+    return tuple(
+        Reason("INSTRUMENT_CONTRADICTED", "ERROR", f"{said} {text}; mend the one that is wrong") for text in texts
+    )
 
 
 def terms_of(held: SymbolInputs) -> dict[str, LockedTerms]:
@@ -163,25 +155,24 @@ def terms_of(held: SymbolInputs) -> dict[str, LockedTerms]:
     return {name: LockedTerms(*(getattr(term, key) for key in _TERMS)) for name, term in known}
 
 
-def changed_terms(read: Mapping[str, SymbolInputs], locked: Mapping[str, LockedInputs]) -> Iterator[Reason]:
+def changed_terms(held: SymbolInputs, locked: LockedInputs) -> tuple[Reason, ...]:
     """Contracts whose days, tick or currency are not as locked: orders and rolls rest on them.
 
     What was not known then is news; a definition that no longer states a tick or currency contradicts nothing.
     """
-    for symbol, held in read.items():
-        now = terms_of(held)
-        texts = [
-            f"{name} {key} {old} -> {new}"
-            for name, then in (locked[symbol].terms.items() if symbol in locked else ())
-            if name in now
-            for key, old, new in ((key, getattr(then, key), getattr(now[name], key)) for key in _TERMS)
-            if old is not None and old != new and (new is not None or key in _DAYS)
-        ]
-        if texts:
-            more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-            text = f"{symbol}: {', '.join(texts[:_SHOWN])}{more}"
-            remedy = "restore the definitions, or lock a new version (ctl lock)"
-            yield Reason("TERMS_CHANGED", "ERROR", f"{text}; {remedy}")
+    now = terms_of(held)
+    texts = [
+        f"{name} {key} {old} -> {new}"
+        for name, then in locked.terms.items()
+        if name in now
+        for key, old, new in ((key, getattr(then, key), getattr(now[name], key)) for key in _TERMS)
+        if old is not None and old != new and (new is not None or key in _DAYS)
+    ]
+    if not texts:
+        return ()
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    text = f"{held.symbol}: {', '.join(texts[:_SHOWN])}{more}"
+    return (Reason("TERMS_CHANGED", "ERROR", f"{text}; restore the definitions, or lock a new version (ctl lock)"),)
 
 
 _DAYS: Final = ("last_trade", "first_notice")

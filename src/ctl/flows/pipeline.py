@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ctl import __version__, certification, digests, store
 from ctl.flows.functional import functional_input, functional_input_on, run_bars
@@ -22,8 +22,21 @@ from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 if TYPE_CHECKING:
     from ctl.certification.functional_input import FunctionalInput
     from ctl.model.certificate import Certificate
-    from ctl.model.locked import Watched
+    from ctl.model.locked import Verdict, Watched
     from ctl.model.reference import Reference
+
+
+class Made(Protocol):
+    """What was made of one symbol; what is large of it may be read again where it is asked for."""
+
+    @property
+    def inputs(self) -> SymbolInputs: ...
+    @property
+    def series(self) -> ContinuousSeries | DailySeries | None: ...
+    @property
+    def certificate(self) -> Certificate | Verdict: ...
+    @property
+    def terms(self) -> CertifyTerms: ...
 
 
 @dataclass(frozen=True, slots=True)

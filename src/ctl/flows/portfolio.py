@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from ctl import gatekeeper, operating_profile, strict_files
+from ctl import digests, gatekeeper, operating_profile, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, lock_parts, pipeline, watching
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
+from ctl.flows.bar_cache import package_version
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.kept_bars import KeptBars
-from ctl.flows.locked_workspace import changed_terms, contradicted
+from ctl.flows.locked_workspace import contradicted, said
 from ctl.flows.next_open import NextOpen, next_open
-from ctl.flows.pipeline import Certified
+from ctl.flows.pipeline import Certified, Made
 from ctl.flows.run_statistics import Measured, of_symbol
 from ctl.flows.series import as_traded, canonical_series, require_root
 from ctl.flows.stability import stability
 from ctl.flows.terms import CertifyTerms
 from ctl.flows.trials import NO_TRIALS, Trials, identity
-from ctl.flows.workers import HERE, Workers
+from ctl.flows.workers import HERE, WORTH_IT, Workers
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
+from ctl.model.documents import document
+from ctl.model.findings import Decision, Reason
+from ctl.model.locked import GapDifference, KnownRoll, LockedSymbol, Verdict, Watched
 from ctl.model.run import PlanEntry, SymbolRun
 from ctl.model.trades import StrategyResult
+from ctl.store.cache import Cache, Entry
 from ctl.strategy import registry
 
 if TYPE_CHECKING:
@@ -35,7 +41,6 @@ if TYPE_CHECKING:
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.lock_file import LockFile
-    from ctl.model.locked import LockedSymbol
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
@@ -127,6 +132,220 @@ def _with_quorum(
     return replace(certificate, quorum=compare(made, failed, decides))
 
 
+# ---------------------------------------------------------------- certified before
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A gating symbol that is to be certified on the profile's settings, and in whose words. keep: whether what is read
+    and found is kept for later commands.
+    """
+
+    workspace: Workspace
+    symbol: str
+    settings: SymbolSettings
+    acceptance: str
+    as_of: date | None
+    now: datetime
+    keep: bool
+
+    def certify(self, files: inputs.ReadOnce | None = None) -> Certified:
+        """As `certify_symbol`."""
+        return certify_symbol(
+            self.workspace,
+            self.symbol,
+            self.settings,
+            acceptance=self.acceptance,
+            as_of=self.as_of,
+            files=files or inputs.ReadOnce(self.workspace, self.now, keep=self.keep),
+        )
+
+    def read(self) -> SymbolInputs:
+        """What `certify` certifies."""
+        return inputs.read_symbol(
+            self.workspace,
+            self.symbol,
+            policy=self.settings.roll_policy,
+            reference=deciding_reference(self.workspace, self.symbol, self.settings),
+            series=self.settings.series,
+            as_of=self.as_of,
+            now=self.now,
+            keep=self.keep,
+        )
+
+    def depends_on(self) -> tuple[str, int] | None:
+        """A digest of all that the answer depends on but the time, and up to when the files speak (`Identity`).
+
+        None where that cannot be told; what is certified as of an earlier day is not kept.
+        """
+        config, space = self.workspace.symbols.get(self.symbol), self.workspace
+        if self.as_of is not None or config is None:
+            return None
+        decides = deciding_reference(space, self.symbol, self.settings)
+        vendors = list(dict.fromkeys(name for name in (decides, *config.references) if name is not None))
+        try:
+            found = inputs.SymbolFiles(space, config, self.now, keep=self.keep).identity(vendors)
+        except CtlError:
+            return None
+        if found is None:
+            return None
+        used = [space.vendors[name] for name in (config.canonical, *vendors)]
+        parts = {
+            "code": package_version(),
+            "files": found.files,
+            "asked": said([config, used, self.settings, decides, self.acceptance], space),
+        }
+        return digests.digest(parts), found.until
+
+
+class Remembered:
+    """A symbol that was certified before, by another process or command; its files are read again where they are asked
+    for, and must be those that were certified.
+    """
+
+    def __init__(self, question: Question, certificate: Verdict, terms: CertifyTerms, files: Mapping[str, str]) -> None:
+        self.question, self.certificate, self.terms, self.files = question, certificate, terms, files
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("inputs", "series")}
+
+    @classmethod
+    def of(cls, question: Question, made: Certified) -> Remembered:
+        """What is remembered of one that was just certified."""
+        return cls(question, Verdict.of(made.certificate), made.terms, lock_parts.raw_files(made.inputs))
+
+    @cached_property
+    def inputs(self) -> SymbolInputs:
+        """What was certified, without what a certificate tells beside its decision. Raises DataError, INPUT_CHANGED."""
+        found = self.question.read()
+        self._require(lock_parts.raw_files(found))
+        return found
+
+    @cached_property
+    def series(self) -> ContinuousSeries | DailySeries | None:
+        """The series built of it."""
+        return canonical_series(self.inputs, self.terms.calendar)
+
+    def let_go(self) -> Remembered:
+        """The same without what was read of it."""
+        return Remembered(self.question, self.certificate, self.terms, self.files)
+
+    def whole(self) -> Certified:
+        """Certified again, for whoever shows the certificate. Raises DataError, INPUT_CHANGED."""
+        made = self.question.certify()
+        self._require(lock_parts.raw_files(made.inputs))
+        return made
+
+    def _require(self, files: Mapping[str, str]) -> None:
+        if files != self.files:
+            changed = sorted({name for name, _ in files.items() ^ self.files.items()})
+            raise DataError(
+                f"files of {self.question.symbol} changed while the command ran",
+                found=", ".join(changed[:3]),
+                expected="the files that were certified",
+                remedy="run the command again when nobody writes them",
+                code="INPUT_CHANGED",
+            )
+
+
+def whole(made: Made) -> Certified:
+    """The certificate and all it was made of. Raises DataError where files changed since."""
+    return made.whole() if isinstance(made, Remembered) else _whole(made)
+
+
+def _whole(made: Made) -> Certified:
+    if not isinstance(made, Certified):
+        raise TypeError(f"{type(made).__name__} was not certified")
+    return made
+
+
+@dataclass(frozen=True)
+class _KeptWatch:
+    """`Watched` without its arrays, which are a table."""
+
+    symbol: LockedSymbol
+    gaps: tuple[GapDifference, ...]
+    roll_days: tuple[date, ...]
+    newest: tuple[date, ...]
+    margins: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the cache holds of a certified symbol. until, files: of `Identity` and `Remembered`."""
+
+    until: int
+    files: dict[str, str]
+    terms: CertifyTerms
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    sha256: str
+    reference_rolls: tuple[KnownRoll, ...]
+    watched: _KeptWatch
+
+    @classmethod
+    def of(cls, until: int, made: Remembered, watched: Watched) -> tuple[_Kept, pl.DataFrame]:
+        """It, and its table."""
+        import polars as pl
+
+        said, parts = made.certificate, {item.name: getattr(watched, item.name) for item in fields(_KeptWatch)}
+        kept = cls(
+            until, dict(made.files), made.terms, said.decision, said.reasons, said.sha256, said.reference_rolls,
+            _KeptWatch(**parts | {"margins": dict(watched.margins)}),
+        )  # fmt: skip
+        return kept, pl.DataFrame({name: getattr(watched, name) for name in _ARRAYS})
+
+    def again(self, question: Question, table: pl.DataFrame) -> Remembered:
+        """What it was made of."""
+        arrays = {name: table[name].to_numpy() for name in _ARRAYS}
+        parts = {item.name: getattr(self.watched, item.name) for item in fields(_KeptWatch)}
+        verdict = Verdict(
+            symbol=question.symbol,
+            decision=self.decision,
+            reasons=self.reasons,
+            sha256=self.sha256,
+            reference_rolls=self.reference_rolls,
+            watched=Watched(**parts, **arrays | {"days": arrays["days"].astype("datetime64[D]")}),
+        )
+        return Remembered(question, verdict, self.terms, self.files)
+
+
+_ARRAYS: Final = ("days", "basis", "basis_to_moves")
+
+
+@cache
+def _reading() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_Kept)
+
+
+def _certify(question: Question, files: inputs.ReadOnce | None, *, whole: bool) -> Certified | Remembered:
+    """A symbol certified now, or unless the `whole` of it is needed, by an earlier command on the same files, settings
+    and code.
+    """
+    on = question.depends_on() if files is None else None
+    cache, slot = Cache(question.workspace.cache_folder), ("certificates", question.symbol)
+    entry = None if on is None else cache.load(slot, on[0])
+    remembered: Remembered | None = None
+    if entry is not None and on is not None:
+        with suppress(ValueError, KeyError, TypeError):
+            kept: _Kept = _reading().validate_python(entry.value)
+            if on[1] >= kept.until:  # no session is unfinished that was finished then
+                remembered = kept.again(question, entry.frames["watched"])
+    if remembered is not None and not whole:
+        return remembered
+    read = files or inputs.ReadOnce(question.workspace, question.now, keep=question.keep)
+    made = question.certify(read)
+    watched = made.certificate.watched
+    mixed_up = any(reason.code == "IDENTITY_MISMATCH" for reason in made.certificate.reasons)  # rests on other roots
+    lasting = remembered is None and question.keep and not (read.unfinished or mixed_up)
+    if lasting and on is not None and watched is not None and question.depends_on() == on:
+        value, table = _Kept.of(on[1], Remembered.of(question, made), watched)
+        cache.keep(slot, on[0], Entry(document(value), {"watched": table}))
+    return made
+
+
 def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettings | None) -> str | None:
     """The vendor that a symbol's decision is made against: the profile's, else the first that ctl.toml lists."""
     named = settings.reference if settings else None
@@ -156,7 +375,7 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
 class CertifiedSymbols:
     """The gating symbols as they were certified; of one that could not be, why. watched: what the lock says of them."""
 
-    certified: Mapping[str, Certified]
+    certified: Mapping[str, Made]
     unavailable: Mapping[str, gatekeeper.Unavailable]
     watched: Mapping[str, watching.Watched] = field(default_factory=dict)
 
@@ -184,8 +403,9 @@ class Gated:
     """
 
     decision: gatekeeper.GateDecision
-    certified: Mapping[str, Certified]
+    certified: Mapping[str, Made]
     unavailable: Mapping[str, gatekeeper.Unavailable] = field(default_factory=dict)
+    watched: Mapping[str, watching.Watched] = field(default_factory=dict)
 
     @property
     def made(self) -> CertifiedSymbols:
@@ -204,12 +424,14 @@ def certify_gating(
     lock: LockFile | None = None,
     kept: KeptBars | None = None,
     workers: Workers = HERE,
+    whole: bool = False,
 ) -> CertifiedSymbols:
     """Certify every gating symbol from the files now on disk, and hold it against the lock.
 
     as_of: sessions after it are left out (inclusive). files: what was read of the workspace before, which is done here;
-    by default it is read now, and kept for later commands (`keep`) where it is whole. kept: as for `gate`.
+    by default it is read now, and kept for later commands (`keep`) where it is whole. kept, whole: as for `gate`.
     """
+    many = len(profile.gating_universe) >= WORTH_IT
     task = partial(
         _certified,
         workspace,
@@ -219,9 +441,11 @@ def certify_gating(
         files=files,
         keep=keep and as_of is None,
         kept=kept,
+        whole=whole,
+        let_go=not whole and (many or not workers.here),
     )
     asked = [(symbol, watching.locked(profile, lock, symbol)) for symbol in profile.gating_universe]
-    certified: dict[str, Certified] = {}
+    certified: dict[str, Made] = {}
     unavailable: dict[str, gatekeeper.Unavailable] = {}
     watched: dict[str, watching.Watched] = {}
     for (symbol, _), (made, found) in zip(asked, (workers if files is None else HERE).each(task, asked), strict=True):
@@ -242,22 +466,26 @@ def _certified(
     files: inputs.ReadOnce | None,
     keep: bool,
     kept: KeptBars | None,
-) -> tuple[Certified | gatekeeper.Unavailable, watching.Watched]:
-    """One symbol certified, its digest taken, and held against what the lock has of it."""
+    whole: bool,
+    let_go: bool,
+) -> tuple[Made | gatekeeper.Unavailable, watching.Watched]:
+    """One symbol certified, its digest taken, and held against what the lock has of it.
+
+    let_go: whether its frames are not kept in memory.
+    """
     symbol, lock = asked
+    question = Question(
+        workspace, symbol, profile.symbol_settings[symbol], profile.acceptance_policy, as_of, instant, keep
+    )
     try:
-        made = certify_symbol(
-            workspace,
-            symbol,
-            profile.symbol_settings[symbol],
-            acceptance=profile.acceptance_policy,
-            as_of=as_of,
-            files=files or inputs.ReadOnce(workspace, instant, keep=keep),
-        )
+        made = _certify(question, files, whole=whole)
+        watched = watching.of_symbol(workspace, profile, made, lock, as_of=as_of, kept=kept and kept.unread())
+        if isinstance(made, Certified):
+            _ = made.certificate.sha256
+            return (Remembered.of(question, made) if let_go else made), watched
+        return (made.let_go() if let_go else made), watched
     except CtlError as error:
         return gatekeeper.Unavailable(error.code, str(error)), watching.Watched()
-    _ = made.certificate.sha256
-    return made, watching.of_symbol(made, lock, as_of=as_of, kept=kept and kept.unread())
 
 
 def gate(
@@ -272,12 +500,14 @@ def gate(
     locked: gatekeeper.LockRead | None = None,
     kept: KeptBars | None = None,
     workers: Workers = HERE,
+    whole: bool = False,
 ) -> Gated:
     """Certify every gating symbol from the files now on disk and compare with the profile and its lock file.
 
     as_of, files, keep: as for `certify_gating`. certified: what it made before, to be held against another lock; by
     default it is asked now. locked: a lock file that is not written yet, of these very bars; by default that beside the
-    profile. kept: earlier readings; by default those of the workspace.
+    profile. kept: earlier readings; by default those of the workspace. whole: whether the frames of all symbols are
+    needed afterwards; by default those of many are let go.
     """
     held = locked or lock_parts.read_lock(workspace, profile, instant=instant)
     windows = lock_parts.windows_of(held.lock.inputs if held.lock else {})
@@ -286,12 +516,17 @@ def gate(
     if certified is None:
         made = certify_gating(
             workspace, profile, instant=instant, as_of=as_of, files=files, keep=keep, lock=held.lock, kept=kept,
-            workers=workers,
+            workers=workers, whole=whole,
         )  # fmt: skip
     else:
         found = {
             symbol: watching.of_symbol(
-                each, watching.locked(profile, held.lock, symbol), as_of=as_of, kept=kept and kept.unread()
+                workspace,
+                profile,
+                each,
+                watching.locked(profile, held.lock, symbol),
+                as_of=as_of,
+                kept=kept and kept.unread(),
             )
             for symbol, each in certified.certified.items()
         }
@@ -301,18 +536,16 @@ def gate(
         held,
         current=lock_parts.current_parts(workspace, profile, windows),
         contradicted=(
-            *contradicted(workspace, profile, made.inputs),
-            *changed_terms(made.inputs, held.lock.inputs if held.lock else {}),
+            *(reason for symbol in made.unavailable for reason in contradicted(workspace, profile, symbol, None)),
+            *(reason for found in made.watched.values() for reason in found.contradicted),
         ),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
-        watched=watching.since_lock(
-            workspace, profile, held.lock, made.certified, made.watched, instant=instant, as_of=as_of
-        ),
+        watched=watching.since_lock(workspace, profile, held.lock, made.watched, instant=instant, as_of=as_of),
         instant=instant,
         as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
-    return Gated(decision, made.certified, made.unavailable)
+    return Gated(decision, made.certified, made.unavailable, made.watched)
 
 
 def _other_contracts(
@@ -349,7 +582,7 @@ class SymbolOutcome:
 def run_symbol(
     workspace: Workspace,
     entry: PlanEntry,
-    certified: Certified | None,
+    certified: Made | None,
     profile: OperatingProfile,
     *,
     instant: datetime,

@@ -15,7 +15,7 @@ from ctl import sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows import lock_parts
 from ctl.flows.inputs import ReadOnce
-from ctl.flows.portfolio import gate
+from ctl.flows.portfolio import gate, whole
 from ctl.flows.workers import HERE, Workers
 from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.flows.pipeline import Certified
+    from ctl.flows.pipeline import Made
     from ctl.gatekeeper import LockRead
     from ctl.model.run import SymbolResult
     from ctl.operating_profile import OperatingProfile
@@ -120,10 +120,10 @@ def _week(
     )  # fmt: skip
 
 
-def most_drift(result: SymbolResult, made: Certified | None, ratchet: float) -> float | None:
+def most_drift(result: SymbolResult, made: Made | None, ratchet: float) -> float | None:
     """The mean drift from which the gate refuses: of an ACCEPT the limit of acceptance, of a WATCH the ratchet's."""
     if result.expected == "ACCEPT":
-        return None if made is None else made.certificate.acceptance.limits.get(DRIFT_LIMIT)
+        return None if made is None else whole(made).certificate.acceptance.limits.get(DRIFT_LIMIT)
     locked = None if result.locked is None else result.locked.metrics.aligned_drift
     return None if locked is None else (1.0 + ratchet) * locked
 

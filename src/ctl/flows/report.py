@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ctl import __version__
 from ctl.drawing import number
 from ctl.errors import UsageError
+from ctl.flows.portfolio import whole
 from ctl.flows.series import as_traded
 from ctl.model.run import OpsLog, RunSummary, SymbolResult
 from ctl.model.trades import StrategyResult
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ctl.flows.pipeline import Certified
+    from ctl.flows.pipeline import Made
     from ctl.flows.portfolio import SymbolOutcome
     from ctl.model.bars import DailySeries
     from ctl.model.certificate import Certificate
@@ -39,7 +40,7 @@ def of_workspace(
     workspace: Workspace,
     profile: OperatingProfile,
     decision: GateResult,
-    certified: Mapping[str, Certified],
+    certified: Mapping[str, Made],
     outcomes: Sequence[SymbolOutcome],
     summary: RunSummary | None,
     *,
@@ -86,11 +87,12 @@ def _symbol(
     profile: OperatingProfile,
     symbol: str,
     judged: SymbolResult | None,
-    certified: Certified | None,
+    made: Made | None,
     outcome: SymbolOutcome | None,
     earlier: pl.DataFrame | None,
 ) -> SymbolState:
     bars, pending = None, ""
+    certified = None if made is None else whole(made)
     if certified is not None:
         series = as_traded(certified.inputs, certified.series)
         bars = None if series is None else series.frame

@@ -11,10 +11,10 @@ from ctl.flows.next_open import next_contract, rolls_by
 from ctl.model.run import SymbolState
 
 if TYPE_CHECKING:
-    from ctl.flows.pipeline import Certified
+    from ctl.flows.pipeline import Made
 
 
-def state(certified: Certified, calendar: str | None) -> SymbolState:
+def state(certified: Made, calendar: str | None) -> SymbolState:
     """The state of one symbol. What a missing calendar or term leaves open is None."""
     series, watched = certified.series, certified.certificate.watched
     drift = None if watched is None else watched.symbol.metrics.mean_drift

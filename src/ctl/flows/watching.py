@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ctl.errors import CtlError
-from ctl.flows import kept_bars, pipeline
+from ctl.flows import kept_bars, pipeline, standing
 from ctl.flows.inputs import SymbolInputs, inputs_up_to
 from ctl.flows.kept_bars import KeptBars, KeptTable
+from ctl.flows.locked_workspace import changed_terms, contradicted
 from ctl.flows.series import canonical_series
 from ctl.gatekeeper import SinceLock
 from ctl.model.findings import Reason
 from ctl.model.locked import DataTo
 from ctl.model.rolls import ContinuousSeries
+from ctl.model.run import SymbolState
 from ctl.since_lock import ratchet, restated, staleness
 from ctl.since_lock.restated import Shift, Table
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.flows.pipeline import Certified
+    from ctl.flows.pipeline import Made
     from ctl.model.findings import Decision
     from ctl.model.lock_file import LockedInputs, LockFile
     from ctl.model.locked import LockedSymbol, WatchedMetrics
@@ -41,11 +43,18 @@ _DIVIDEND_WITHIN: Final = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What has happened to one symbol. missing: why it cannot be held against the lock."""
+    """What has happened to one symbol. missing: why it cannot be held against the lock. after: its bars since, as a
+    passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it, and its
+    locked terms by the files now.
+    """
 
     judged: Judged | None = None
     missing: Reason | None = None
     restatements: tuple[Restatement, ...] = ()
+    data_to: DataTo = field(default_factory=DataTo)
+    after: pl.DataFrame | None = None
+    contradicted: tuple[Reason, ...] = ()
+    state: SymbolState = field(default_factory=SymbolState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +75,28 @@ def locked(profile: OperatingProfile, lock: LockFile | None, symbol: str) -> Loc
     return Locked(held, lock.inputs[symbol], profile.symbol_settings[symbol].expected_status, profile.ratchet)
 
 
-def of_symbol(made: Certified, lock: Locked | None, *, as_of: date | None, kept: KeptBars | None) -> Watched:
-    """Hold one certified symbol against the lock and what was kept of earlier readings.
+def of_symbol(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    made: Made,
+    lock: Locked | None,
+    *,
+    as_of: date | None,
+    kept: KeptBars | None,
+) -> Watched:
+    """Hold one certified symbol against the lock, what was kept of earlier readings, and what is known of it.
 
     as_of: the symbol is cut there, and so are the kept readings that its bars are compared with. kept: None where the
     lock is made of these very bars.
     """
+    symbol = made.inputs.symbol
+    against = Watched(
+        data_to=data_to(made),
+        contradicted=contradicted(workspace, profile, symbol, made.inputs),
+        state=standing.state(made, workspace.symbol(symbol).calendar),
+    )
     if lock is None:
-        return Watched()
+        return against
     restatements: list[Restatement] = []
     missing: Reason | None = None
     judged: Judged | None = None
@@ -85,14 +108,20 @@ def of_symbol(made: Certified, lock: Locked | None, *, as_of: date | None, kept:
             judged = judge(made, lock.symbol, lock.expected, ratchet_by=lock.ratchet, as_of=as_of, kept=kept)
     except CtlError as error:
         missing = Reason(error.code, "ERROR", f"it cannot be held against the lock: {error}")
-    return Watched(judged, missing, tuple(restatements))
+    return replace(
+        against,
+        judged=judged,
+        missing=missing,
+        restatements=tuple(restatements),
+        after=kept_bars.after(made.inputs, lock.symbol),
+        contradicted=(*against.contradicted, *changed_terms(made.inputs, lock.inputs)),
+    )
 
 
 def since_lock(
     workspace: Workspace,
     profile: OperatingProfile,
     lock: LockFile | None,
-    certified: Mapping[str, Certified],
     watched: Mapping[str, Watched],
     *,
     instant: datetime,
@@ -101,9 +130,9 @@ def since_lock(
     """What `of_symbol` found of the certified symbols, and how far their data reach beside one another."""
     reaches = [
         staleness.Reach(
-            symbol, workspace.symbol(symbol).calendar, data_to(made), lock.symbols.get(symbol) if lock else None
+            symbol, workspace.symbol(symbol).calendar, found.data_to, lock.symbols.get(symbol) if lock else None
         )
-        for symbol, made in certified.items()
+        for symbol, found in watched.items()
     ]
     now: date | datetime = as_of or instant
     if workspace.simulated:
@@ -119,7 +148,7 @@ def since_lock(
     )
 
 
-def data_to(made: Certified) -> DataTo:
+def data_to(made: Made) -> DataTo:
     """How far both sides of a certified symbol reach; of contracts that make no series, their newest bar."""
     watched = made.certificate.watched
     reach = DataTo() if watched is None else watched.symbol.data_to
@@ -133,7 +162,7 @@ def data_to(made: Certified) -> DataTo:
 
 
 def judge(
-    made: Certified,
+    made: Made,
     locked: LockedSymbol,
     expected: Decision,
     *,
@@ -164,7 +193,7 @@ def _plain(held: SymbolInputs) -> SymbolInputs:
     return replace(held, settlements=None, session_bars=None)
 
 
-def _locked_metrics(made: Certified, kept: KeptBars | None, as_of: date) -> WatchedMetrics | None:
+def _locked_metrics(made: Made, kept: KeptBars | None, as_of: date) -> WatchedMetrics | None:
     """The metrics of the locked reading cut at an earlier day; None where today's reading is the same up to there."""
     import polars as pl
 
@@ -185,7 +214,7 @@ def _locked_metrics(made: Certified, kept: KeptBars | None, as_of: date) -> Watc
 # ---------------------------------------------------------------- restated bars
 
 
-def _absent(made: Certified, kept: KeptBars, inputs: LockedInputs) -> Reason | None:
+def _absent(made: Made, kept: KeptBars, inputs: LockedInputs) -> Reason | None:
     """Which locked bars are missing, or are not those that were locked."""
     symbol = made.inputs.symbol
     for table in kept_bars.tables(made.inputs):
@@ -206,7 +235,7 @@ def _absent(made: Certified, kept: KeptBars, inputs: LockedInputs) -> Reason | N
     return None
 
 
-def restated_bars(made: Certified, locked: LockedSymbol, kept: KeptBars, *, as_of: date | None) -> list[Restatement]:
+def restated_bars(made: Made, locked: LockedSymbol, kept: KeptBars, *, as_of: date | None) -> list[Restatement]:
     """What each vendor's past bars read otherwise than when they were locked, or at the last passed gate.
 
     as_of: the last session of `made`; the kept readings are cut there too (inclusive).
@@ -233,7 +262,7 @@ def _up_to(frame: pl.DataFrame, as_of: date | None) -> pl.DataFrame:
     return frame if as_of is None else frame.filter(pl.col("session") <= as_of)
 
 
-def _table(made: Certified, locked: LockedSymbol, table: KeptTable, as_of: date | None) -> Table:
+def _table(made: Made, locked: LockedSymbol, table: KeptTable, as_of: date | None) -> Table:
     held: pl.DataFrame | None = None
     if table.series == "contracts" and isinstance(made.series, ContinuousSeries):
         held = _held(made.series)
@@ -265,7 +294,7 @@ def _held(series: ContinuousSeries) -> pl.DataFrame:
 
 
 def _shifts(
-    made: Certified, locked: LockedSymbol, table: KeptTable, as_of: date | None
+    made: Made, locked: LockedSymbol, table: KeptTable, as_of: date | None
 ) -> tuple[Adjustment | None, list[Shift]]:
     """How an adjusted file's history moves, and by what the rolls or actions known now have moved it.
 
@@ -312,7 +341,7 @@ def _of_actions(held: SymbolInputs, frame: pl.DataFrame, basis: str) -> list[Shi
     return shifts
 
 
-def _moved_rolls(made: Certified, reading: pl.DataFrame) -> list[str]:
+def _moved_rolls(made: Made, reading: pl.DataFrame) -> list[str]:
     """Our rolls up to the end of an earlier reading of our contracts that fall otherwise on it than now."""
     held, series = made.inputs, made.series
     until = reading["session"].max()

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ctl.model.findings import Decision
+from ctl.model.findings import Decision, Reason
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from ctl.model.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +110,35 @@ class Watched:
     roll_days: tuple[date, ...]
     newest: tuple[date, ...]
     margins: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoll:
+    """A roll of the reference: its date, and the gap where it is known."""
+
+    roll_date: date
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a gate reads of a certificate: a small part of it, in its words."""
+
+    symbol: str
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    sha256: str
+    reference_rolls: tuple[KnownRoll, ...]
+    watched: Watched | None
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> Verdict:
+        """Raises ValueError for a certificate that has no digest."""
+        return cls(
+            symbol=certificate.symbol,
+            decision=certificate.decision,
+            reasons=certificate.reasons,
+            sha256=certificate.sha256,
+            reference_rolls=tuple(KnownRoll(roll.roll_date, roll.gap) for roll in certificate.reference_rolls),
+            watched=certificate.watched,
+        )

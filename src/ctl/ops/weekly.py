@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TextIO
 from ctl import __version__, clock, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
-from ctl.flows import portfolio, standing
+from ctl.flows import portfolio
 from ctl.gatekeeper import GateDecision, broken_locks, lock_text
 from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
@@ -362,8 +362,8 @@ class _Cycle:
         )
 
     def _state(self, run: Run, symbol: str) -> SymbolState:
-        made = run.certified.get(symbol)
-        return SymbolState() if made is None else standing.state(made, self._workspace.symbol(symbol).calendar)
+        found = run.watched.get(symbol)
+        return SymbolState() if found is None else found.state
 
     def _follow(self, run: Run, stages: Iterator[Run]) -> RunSummary:
         """Go through a run behind its gate; the summary once everything is written. Raises what ends the run."""

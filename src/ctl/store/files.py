@@ -32,12 +32,13 @@ def json_bytes(document: Any) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write `data` to `path`, replacing what is there; missing folders are made.
 
+    durable: whether it outlasts a power cut from then on; what can be made again need not.
     Raises WorkspaceError, with nothing changed at `path` and no temporary file left.
     """
-    _write(path, data, exclusive=False)
+    _write(path, data, exclusive=False, durable=durable)
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -107,12 +108,12 @@ def remove_temporaries(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytes, *, exclusive: bool) -> None:
+def _write(path: Path, data: bytes, *, exclusive: bool, durable: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_synced(temporary, data)
+            _write_temporary(temporary, data, durable=durable)
             if exclusive:
                 _link(temporary, path)
             else:
@@ -120,7 +121,8 @@ def _write(path: Path, data: bytes, *, exclusive: bool) -> None:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108 - gone after a rename, left over after a link or a failure
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except FileExistsError:
         if exclusive and os.path.lexists(path):
             raise
@@ -150,13 +152,14 @@ def _link(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)  # noqa: PTH105
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_temporary(path: Path, data: bytes, *, durable: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
-        os.fsync(handle)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -409,6 +409,11 @@ class Workspace:
         """The file of the run lock."""
         return self.root / ".ctl" / "run.lock"
 
+    @property
+    def cache_folder(self) -> Path:
+        """Folder of what was computed before and can be made again."""
+        return self.root / ".ctl" / "cache"
+
     def certificate_folder(self, symbol: str) -> Path:
         """Folder of one symbol's certificate and its tables."""
         return self.certificates / _name(symbol)

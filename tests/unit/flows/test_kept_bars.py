@@ -33,9 +33,9 @@ def workspace(folder: Path) -> store.Workspace:
 def test_a_pass_keeps_the_sessions_after_the_locked_ones_of_each_side(tmp_path: Path) -> None:
     place, last = workspace(tmp_path), MARKET.day(MARKET.total - 4)
     locked = replace(locked_symbol(), last_canonical=last, last_reference=MARKET.day(MARKET.total - 2))
-    assert kept_bars.keep_pass(place, {"XX": held()}, {"XX": locked}, INSTANT) is not None
+    assert kept_bars.keep_pass(place, [kept_bars.after(held(), locked)], INSTANT) is not None
     # The same again is not written twice.
-    assert kept_bars.keep_pass(place, {"XX": held()}, {"XX": locked}, INSTANT) is None
+    assert kept_bars.keep_pass(place, [kept_bars.after(held(), locked)], INSTANT) is None
     assert [path.name for path in kept_bars.pass_files(place)] == ["20260302_050000_bars.parquet"]
     kept = kept_bars.KeptBars(place, tmp_path / "p.yaml")
     found = {table.series: kept.last_passed("XX", table) for table in kept_bars.tables(held())}
@@ -49,8 +49,8 @@ def test_the_newest_pass_counts(tmp_path: Path) -> None:
     locked = replace(locked_symbol(), last_canonical=date(2005, 1, 3), last_reference=date(2005, 1, 3))
     changed = MARKET.bars()
     changed = replace(changed, frame=changed.frame.with_columns(close=pl.col("close") + 1.0))
-    kept_bars.keep_pass(place, {"XX": held()}, {"XX": locked}, INSTANT)
-    kept_bars.keep_pass(place, {"XX": replace(held(), contracts=changed)}, {"XX": locked}, INSTANT)
+    kept_bars.keep_pass(place, [kept_bars.after(held(), locked)], INSTANT)
+    kept_bars.keep_pass(place, [kept_bars.after(replace(held(), contracts=changed), locked)], INSTANT)
     assert [path.name for path in kept_bars.pass_files(place)] == [
         "20260302_050000_bars.parquet",
         "20260302_050000_2_bars.parquet",
@@ -63,7 +63,7 @@ def test_the_newest_pass_counts(tmp_path: Path) -> None:
 
 def test_without_later_sessions_nothing_is_kept(tmp_path: Path) -> None:
     locked = replace(locked_symbol(), last_canonical=date(2030, 1, 1), last_reference=date(2030, 1, 1))
-    assert kept_bars.keep_pass(workspace(tmp_path), {"XX": held()}, {"XX": locked}, INSTANT) is None
+    assert kept_bars.keep_pass(workspace(tmp_path), [kept_bars.after(held(), locked)], INSTANT) is None
 
 
 def test_the_digest_is_of_the_bars_not_of_their_file() -> None:
