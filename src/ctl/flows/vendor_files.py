@@ -156,8 +156,9 @@ def _matching(pattern: Path, config: SymbolConfig, vendor: VendorConfig) -> list
     names = {"{symbol}": called(config, vendor), "{root}": config.root}
     found = [Path(pattern.anchor)]
     for part in pattern.parts[1:]:
-        if _PLACES.search(part) is None:
-            found = [path / part for path in found]
+        if "*" not in part and "?" not in part:  # a folder is not listed for one name
+            name = part.replace("{symbol}", names["{symbol}"]).replace("{root}", names["{root}"])
+            found = [path / name for path in found]
         else:
             fits = re.compile(_expression(part, names))
             found = [inside for path in found for inside in _entries(path) if fits.fullmatch(inside.name)]

@@ -132,7 +132,7 @@ def require_agreement(bars: ContractBars, instruments: Instruments, own: Path) -
                 (name, f"{values[name]}", f"{getattr(newest, name)} as the definition of {newest.contract} says")
             )
     ended = [term for term in defined if term.last_trade_source == "definition" and "terms" in values]
-    ruled = complete([each for each in bars.contracts if each.root == root], {}, instruments)
+    ruled = complete([each for each in bars.contracts if each.root == root], {}, instruments) if ended else {}
     differing = [term for term in ended if ruled[term.contract].last_trade not in (None, term.last_trade)]
     if 2 * len(differing) > len(ended):
         first = differing[0]

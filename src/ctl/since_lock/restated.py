@@ -94,10 +94,13 @@ def compare(
         if after is not None and until <= after:
             continue
         within = pl.col("session") <= until if after is None else pl.col("session").is_between(after, until, "right")
-        old, new = _bars(reading.filter(within), table.symbol), _bars(now.filter(within), table.symbol)
+        as_read, as_now = reading if after is None else reading.filter(within), now.filter(within)
+        after = until
+        if as_read.columns == as_now.columns and as_read.equals(as_now, null_equal=True):
+            continue  # what mostly is, and needs no sorting
+        old, new = _bars(as_read, table.symbol), _bars(as_now, table.symbol)
         if not old.equals(new, null_equal=True):
             joined.append(_joined(table, old, new, min(until, newest)))
-        after = until
     if not joined or after is None:
         return None
     both = pl.concat(joined)
