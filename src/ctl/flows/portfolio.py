@@ -212,7 +212,7 @@ class Remembered:
     @classmethod
     def of(cls, question: Question, made: Certified) -> Remembered:
         """What is remembered of one that was just certified."""
-        return cls(question, Verdict.of(made.certificate), made.terms, lock_parts.raw_files(made.inputs))
+        return cls(question, made.certificate.verdict, made.terms, lock_parts.raw_files(made.inputs))
 
     @cached_property
     def inputs(self) -> SymbolInputs:

@@ -17,7 +17,7 @@ from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis, SourceFile
 from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
 from ctl.model.documents import Records, document, json_schema
 from ctl.model.findings import Decision, LayerName, LayerReport, NoFigures, Reason, Severity, Status
-from ctl.model.locked import Watched
+from ctl.model.locked import KnownRoll, Verdict, Watched
 from ctl.model.rolls import PendingRoll, RollSource
 
 if TYPE_CHECKING:
@@ -630,6 +630,18 @@ class Certificate(CertificateV1, Tabular):
     def sha256(self) -> str:
         """sha256 of the canonical JSON: identifies the certificate."""
         return digests.digest(self.document)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What a gate reads of it. Raises ValueError for a certificate that has no digest."""
+        return Verdict(
+            symbol=self.symbol,
+            decision=self.decision,
+            reasons=self.reasons,
+            sha256=self.sha256,
+            reference_rolls=tuple(KnownRoll(roll.roll_date, roll.gap) for roll in self.reference_rolls),
+            watched=self.watched,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the document, which is made again where it is asked for."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.model.certificate import Certificate
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedMetrics:
@@ -130,15 +128,3 @@ class Verdict:
     sha256: str
     reference_rolls: tuple[KnownRoll, ...]
     watched: Watched | None
-
-    @classmethod
-    def of(cls, certificate: Certificate) -> Verdict:
-        """Raises ValueError for a certificate that has no digest."""
-        return cls(
-            symbol=certificate.symbol,
-            decision=certificate.decision,
-            reasons=certificate.reasons,
-            sha256=certificate.sha256,
-            reference_rolls=tuple(KnownRoll(roll.roll_date, roll.gap) for roll in certificate.reference_rolls),
-            watched=certificate.watched,
-        )
