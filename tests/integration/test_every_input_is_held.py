@@ -293,3 +293,24 @@ def test_a_restated_bar_is_told_as_of_its_session_and_not_before(workspace: Path
     path.write_text("\n".join([head, *(moved(line, 37.25 + (n == at)) for n, line in enumerate(lines)), ""]))
     assert told(before) == []
     assert set(told(session)) == {("tradestation", session)}
+
+
+@pytest.mark.parametrize("by", [4.0, 400.0, -40.0])
+@pytest.mark.parametrize("as_of", ["2025-11-14", "2026-02-27", ""])
+def test_a_whole_file_at_another_level_is_refused_or_named(workspace: Path, ctl: Any, by: float, as_of: str) -> None:
+    """Aligned, such a file is the same: the level that was taken away is what is said."""
+    path = workspace / "data/raw/tradestation" / f"TS_ES_CUSTOM_ADJ_1D_{PERIOD.replace('-', '_')}.csv"
+    head, *lines = path.read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    for row in rows:
+        row[2:6] = [f"{float(value) + by * TICKS['ES']}" for value in row[2:6]]
+    path.write_text("\n".join([head, *(",".join(row) for row in rows), ""]))
+    for command in (("gate", *(("--as-of", as_of) if as_of else ())), ("plan",)):
+        ran = ctl(*command, "-w", workspace, "--json")
+        (found,) = ran.document["restatements"]
+        assert (found["vendor"], found["series"]) == ("tradestation", "adjusted")
+        if command == ("gate",):
+            assert ran.code == 2
+        if as_of and command != ("plan",):
+            assert f"moved by {by * TICKS['ES']:+g}" in found["text"]
+            assert found["text"] in ctl(*command, "-w", workspace).out

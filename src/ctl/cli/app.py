@@ -1016,6 +1016,24 @@ def replay(
 
 
 @app.command()
+def revisions(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="A symbol of the workspace.")],
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="Only this session (YYYY-MM-DD), with all its bars.")
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Every reading of past bars that the workspace kept (locks, passed gates, now), and how often a vendor restates.
+
+    Example: [cyan]ctl revisions ES 2024-05-15[/cyan]
+    """
+    from ctl.cli import revisions_command
+
+    raise typer.Exit(revisions_command.revisions(workspace, symbol, session, json=json))
+
+
+@app.command()
 def doctor(
     symbols: Annotated[
         list[str] | None,

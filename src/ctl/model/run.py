@@ -120,6 +120,12 @@ class Restatement:
         """The text without its code."""
         return self.text.removeprefix(f"{self.code}: ")
 
+    @property
+    def command(self) -> str:
+        """The command that shows its readings."""
+        day = f" {self.changes[0].session}" if self.changes else ""
+        return f"ctl revisions {self.symbol}{day}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:

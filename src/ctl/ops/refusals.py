@@ -24,6 +24,7 @@ _WORDS: Final = {
 _OF_SYMBOLS: Final = {
     "IDENTITY_MISMATCH": "ctl data show {}",
     **dict.fromkeys(("WORSE_THAN_LOCKED", "BETTER_THAN_EXPECTED", "WATCH_EXPIRED"), _PLAN),
+    "RESTATED_HISTORY": "ctl revisions {}",
     **dict.fromkeys(("LOCKED_BARS_MISSING", "LOCK_MISSING"), _PLAN),
 }
 _OF_THE_LOG: Final = frozenset(

@@ -139,7 +139,7 @@ def _next(log: OpsLog, decision: GateDecision | None) -> str:
         return "ctl doctor" if log.exit_code == 1 else "ctl gate" if decision is None else "ctl ops"
     if failed is not None:
         return f"ctl doctor {failed}"
-    return "ctl plan" if log.restatements else "ctl orders"
+    return log.restatements[0].command if log.restatements else "ctl orders"
 
 
 def _few(items: list[str]) -> list[str]:

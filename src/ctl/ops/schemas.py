@@ -19,6 +19,7 @@ from ctl.model.orders import NextOpenOrders
 from ctl.model.paper import LedgerRecord, PaperReport
 from ctl.model.promotion import Promotion
 from ctl.model.registry import RunComparison, RunList, Status
+from ctl.model.revisions import Revisions
 from ctl.model.run import GateResult, OpsLog, RunSummary
 from ctl.ops import closeout
 from ctl.store.anchors import Verification
@@ -49,6 +50,7 @@ def schemas() -> dict[str, bytes]:
         "doctor_v1": (DoctorReport, "What is amiss with a workspace"),
         "lookahead_v1": (Lookahead, "Whether a strategy knows the future"),
         "promotion_v1": (Promotion, "What stands between symbols and their next status"),
+        "revisions_v1": (Revisions, "Every reading of past bars that was kept"),
         "verification_v1": (Verification, "Whether the decisions on record are whole"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
         **closeout.SCHEMAS,

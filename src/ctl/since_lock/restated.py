@@ -104,10 +104,21 @@ def compare(
     if not joined or after is None:
         return None
     both = pl.concat(joined)
-    changes = _changes(both, table)
-    if changes.is_empty():
+    changes, level = _changes(both, table), _moved_as_a_whole(both, table)
+    if changes.is_empty() and not level:
         return None
-    return _restatement(table, changes, _refusal(both, table, readings, now), limit)
+    return _restatement(table, changes, _refusal(both, table, readings, now), level, limit)
+
+
+def differences(table: Table, reading: pl.DataFrame, now: pl.DataFrame) -> tuple[float, pl.DataFrame]:
+    """By what an adjusted file was moved between two readings of the same sessions, and every value that differs.
+
+    Both frames: as for `compare`, at least one session each. The frame returned: columns contract, session, column
+    (`bar` for one that came or went), old, new, by session.
+    """
+    old, new = _bars(reading, table.symbol), _bars(now, table.symbol)
+    both = _joined(table, old, new, date.min)
+    return float(both["moved"][0]), _changes(both, table).select("contract", "session", "column", "old", "new")
 
 
 def with_moved_rolls(found: Restatement, rolls: Sequence[str]) -> Restatement:
@@ -165,6 +176,16 @@ def _moved_by(difference: Floats, since: Sequence[Shift], table: Table, price: f
             if off < fewest:
                 best, fewest = size, off
     return best
+
+
+def _moved_as_a_whole(both: pl.DataFrame, table: Table) -> str:
+    """By what a file was moved where rolls that are not known here may account for any level; else empty."""
+    unknown = next((shift for shift in table.shifts if shift.within == float("inf")), None)
+    moved = float(both["moved"][0])
+    if unknown is None or moved == 0.0:
+        return ""
+    size = f"times {np.exp(moved):.6g}" if table.adjusted == "ratio" else f"moved by {moved:+.10g}"
+    return f"every price {size}, which only rolls from {unknown.day} on can account for"
 
 
 def _changes(both: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -228,21 +249,23 @@ def _too_often(off: npt.NDArray[np.bool_], days: npt.NDArray[np.datetime64], new
     return f"off by more than a tick on {inside[worst]} of {width} sessions to {days[worst + width - 1]}"
 
 
-def _restatement(table: Table, changes: pl.DataFrame, refusal: str, limit: int) -> Restatement:
+def _restatement(table: Table, changes: pl.DataFrame, refusal: str, level: str, limit: int) -> Restatement:
     shown = tuple(
         RestatedValue(contract, session, column, before, after)
         for session, contract, column, _, before, after in changes.head(max(limit, 1)).iter_rows()
     )
-    first, count = shown[0], changes["session"].n_unique()
-    text = (
-        f"{RESTATED_HISTORY}: {table.symbol}, {table.vendor} {table.series}: {counted(changes.height, 'value')} on "
-        f"{counted(count, 'session')}; first {first.contract} {first.session} {first.column} {first.old} -> {first.new}"
-    )
+    count = changes["session"].n_unique()
+    said = [level]
+    if shown:
+        first = shown[0]
+        said.append(f"{counted(changes.height, 'value')} on {counted(count, 'session')}")
+        said.append(f"first {first.contract} {first.session} {first.column} {first.old} -> {first.new}")
+    text = f"{RESTATED_HISTORY}: {table.symbol}, {table.vendor} {table.series}: "
     return Restatement(
         symbol=table.symbol,
         vendor=table.vendor,
         series=table.series,
-        text=f"{text}; {refusal}" if refusal else text,
+        text=text + "; ".join(filter(None, [*said, refusal])),
         refusal=refusal,
         total=changes.height,
         sessions=count,
