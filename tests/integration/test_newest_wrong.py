@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from ctl.flows import demo
 
 GATING = ("ES", "CL", "PL")
+NOON = datetime(2026, 2, 27, 12, tzinfo=UTC)
+"""Of the demo's newest session."""
 
 
 @pytest.mark.parametrize(
@@ -62,3 +67,82 @@ def test_one_symbol_is_enough_and_the_others_are_as_expected(
     assert {item["symbol"]: item["passed"] for item in found["symbol_results"]} == {
         name: name != symbol for name in GATING
     }
+
+
+def bars_of(workspace: Path, symbol: str) -> Path:
+    (path,) = (workspace / "data/raw/databento" / symbol).glob("*.ohlcv-1d.*")
+    return path
+
+
+def remake(path: Path, change: Callable[[bytearray], bytes]) -> None:
+    content = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    path.write_bytes(zstandard.ZstdCompressor().compress(change(bytearray(content))))
+
+
+def ended_at_noon(content: bytearray) -> bytes:
+    """DBN metadata: 8 bytes, dataset in 16, schema in 2, start, end and limit in 8 each, little-endian."""
+    content[34:42] = (int(NOON.timestamp()) * 10**9).to_bytes(8, "little")
+    return bytes(content)
+
+
+def cut_by_limit(content: bytearray) -> bytes:
+    body = len(content) - 8 - int.from_bytes(content[4:8], "little")
+    content[42:50] = (body // 56 - 1).to_bytes(8, "little")
+    return bytes(content[:-56])
+
+
+def lost_its_newest_day(content: bytearray) -> bytes:
+    """All records of the last day, as where a copy of an uncompressed file was cut between two records."""
+    head = 8 + int.from_bytes(content[4:8], "little")
+    last = content[-56:][8:16]
+    while content[-56:][8:16] == last and len(content) > head:
+        del content[-56:]
+    return bytes(content)
+
+
+DAMAGE = {
+    "UNFINISHED_SESSION": (ended_at_noon, cut_by_limit),
+    "LOST_SESSION": (lost_its_newest_day,),
+}
+
+
+@pytest.mark.parametrize(("code", "damage"), [(code, each) for code, all_ in DAMAGE.items() for each in all_])
+def test_a_newest_session_that_is_over_and_not_whole_stops_the_portfolio(
+    workspace: Path, ctl: Callable[..., Any], code: str, damage: Callable[[bytearray], bytes]
+) -> None:
+    path = bars_of(workspace, "ES")
+    remake(path, damage)
+    ran = ctl("ops", "-w", workspace, "--notify", "stdout")
+    assert ran.code == 2
+    assert "No orders" in ran.out
+    (line,) = [text for text in ran.out.splitlines() if text.startswith("ES: expected ")]
+    assert "2026-02-27" in line
+    assert path.name in line
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == 2
+    refused = {
+        item["symbol"]: [reason["code"] for reason in item["reasons"]] for item in found.document["symbol_results"]
+    }
+    assert refused["ES"] == [code]
+    assert [item["symbol"] for item in found.document["symbol_results"] if not item["passed"]] == ["ES"]
+    assert ctl("orders", "-w", workspace).code == 2
+    told = ctl("doctor", "-w", workspace, "--json").document["findings"]
+    assert [(item["subject"], item["code"]) for item in told if item["level"] == "mend"] == [("ES", code)]
+    assert ctl("gate", "-w", workspace, "--as-of", "2026-02-26").code == 0  # the session is not asked for
+
+
+@pytest.mark.parametrize(("hour", "code"), [(12, 2), (23, 0)])
+def test_a_reference_written_before_its_session_was_over_is_unfinished(
+    workspace: Path, ctl: Callable[..., Any], hour: int, code: int
+) -> None:
+    """CMES closes at 17:00 in Chicago: 23:00 UTC in February."""
+    at = NOON.replace(hour=hour).timestamp()
+    for kind in ("ADJ", "UNADJ"):
+        (path,) = (workspace / "data/raw/tradestation").glob(f"TS_ES_CUSTOM_{kind}_*.csv")
+        os.utime(path, (at, at))
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == code
+    (result,) = [item for item in found.document["symbol_results"] if item["symbol"] == "ES"]
+    if code:
+        assert [reason["code"] for reason in result["reasons"]] == ["UNFINISHED_SESSION"]
+        assert "its reference's session 2026-02-27" in result["detail"]

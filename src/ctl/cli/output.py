@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.cli import screens
 from ctl.cli.screens import Column, Terminal
 from ctl.model.bars import PLAIN_BASES
+from ctl.model.findings import counted
 from ctl.tracking import Item, Track, untracked
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def print_notes(meta: SeriesMeta) -> None:
     for note in meta.notes:
         if note != PLAIN_BASES:
             print(f"note: {' '.join(note.split())}", file=sys.stderr)
+    for each in meta.lacking:
+        if each.code == "LOST_SESSION":
+            warn(f"{each.code}: {each.session}, over since {each.over:%Y-%m-%d %H:%M} UTC: {each.text}")
 
 
 def warn(text: str) -> None:
@@ -134,8 +138,12 @@ def build_lines(
     )
     warnings = [text if isinstance(text, str) else text.get("text", str(text)) for text in manifest.get("warnings", [])]
     pending = manifest.get("pending_roll")
+    skipped, missing = (manifest["counts"].get(key, 0) for key in ("skipped_sessions", "calendar_sessions_missing"))
+    lost = [f"{counted(skipped, 'session')} without a close of the contract held"] if skipped else []
+    lost += [f"{counted(missing, 'session')} of the calendar without a usable bar"] if missing else []
     facts = {
         "Bars": f"{manifest['session_basis']}, closes {manifest['close_basis']}",
+        "Missing": ", ".join(lost),
         "Terms": f"last trade by {ended}; first notice by {noticed}",
         "Pending": f"{pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
         "in force next session" if pending else "",

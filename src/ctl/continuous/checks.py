@@ -55,17 +55,12 @@ def _usual_step(close: Any, bad: Any, first: int, row: int, level: float) -> boo
 @part
 def _borne_out(low: Any, high: Any, close: Any, first: int, end: int, row: int, level: float) -> bool:
     """Whether a close across zero is a price: its own bar reaches both sides, or a near bar lies on its side too."""
-    if low[row] < high[row] and _reaches(low[row], high[row], level):
+    if low[row] < 0.0 < high[row]:
         return not _far(abs(close[row]), abs(level)) or not _far(high[row], level) or not _far(low[row], level)
     for other in range(max(first, row - _NEAR), min(end, row + _NEAR + 1)):
         if other != row and (close[other] * level < 0.0 or (level > 0.0 > low[other]) or (level < 0.0 < high[other])):
             return True
     return False
-
-
-@part
-def _reaches(low: float, high: float, level: float) -> bool:
-    return high > 0.0 if level > 0.0 else low < 0.0
 
 
 @kernel

@@ -77,6 +77,12 @@ def lay_out(
     if frame["close"].null_count():
         counts["bars_without_close"] = frame["close"].null_count()
         frame = frame.filter(pl.col("close").is_not_null())
+    if frame.is_empty():
+        raise DataError(
+            f"no bar of {root} has a close", found=f"{bars.frame.height} bars",
+            expected="a close per contract and session",
+            remedy="check what the files' close columns hold", code="NO_CLOSE",
+        )  # fmt: skip
     _check_values(frame, root)
 
     named = frame["contract"]

@@ -119,6 +119,7 @@ def _of(empty: DataPart, found: ContractBars | DailySeries | CtlError) -> DataPa
         files=meta.sources,
         counts=dict(meta.counts),
         notes=meta.notes,
+        lacking=meta.lacking,
     )
 
 
@@ -165,7 +166,7 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
     read = 0
     for each in found.symbols:
         read += sum(len(part.files) for part in each.parts)
-        findings += _of_symbol(workspace, each, limit)
+        findings += _of_symbol(workspace, each, limit, instant)
     ok += [counted(read, "file"), "calendars"]
     order = {"mend": 0, "know": 1}
     return DoctorReport(
@@ -173,7 +174,7 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
     )
 
 
-def _of_symbol(workspace: Workspace, each: SymbolData, limit: int) -> Iterator[DoctorFinding]:
+def _of_symbol(workspace: Workspace, each: SymbolData, limit: int, instant: datetime) -> Iterator[DoctorFinding]:
     config = workspace.symbol(each.symbol)
     if not config.references:
         yield DoctorFinding("know", each.symbol, "REFERENCE_MISSING", "no reference: it cannot be certified", None)
@@ -197,7 +198,11 @@ def _of_symbol(workspace: Workspace, each: SymbolData, limit: int) -> Iterator[D
         if part.behind is not None and part.behind > limit:
             text = f"{where} ends {part.last}, {counted(part.behind, 'session')} behind"
             yield DoctorFinding("mend", each.symbol, "STALE_INPUT", text, fetch)
-        for note in part.notes:
+        lost = [session for session in part.lacking if session.over <= instant]
+        for session in lost:
+            text = f"{where}: {session.session}, over since {session.over:%Y-%m-%d %H:%M} UTC: {session.text}"
+            yield DoctorFinding("mend", each.symbol, session.code, text, fetch)
+        for note in () if lost else part.notes:
             code = next((code for code in _UNFINISHED if note.startswith(code)), None)
             if code is not None:
                 yield DoctorFinding("know", each.symbol, code, f"{where}: {note.partition(': ')[2]}", None)

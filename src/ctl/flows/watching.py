@@ -138,7 +138,14 @@ def since_lock(
     if workspace.simulated:
         now = max((day for reach in reaches if (day := reach.data_to.newest) is not None), default=instant.date())
     limit = None if profile.max_staleness_sessions == "none" else profile.max_staleness_sessions
-    stale = staleness.judge(reaches, now=now, limit=limit, as_of=as_of)
+    stale = dict(staleness.judge(reaches, now=now, limit=limit, as_of=as_of))
+    for reach in reaches:
+        held = certified[reach.symbol].inputs
+        sides = () if held.reference is None else (held.reference.unadjusted, held.reference.adjusted)
+        theirs = [each for side in sides if side is not None for each in side.meta.lacking]
+        lost = staleness.lacking(held.meta.lacking, theirs, reach.data_to, instant=instant, as_of=as_of)
+        if lost is not None:
+            stale.setdefault(reach.symbol, lost)
     return SinceLock(
         {symbol: found.judged for symbol, found in watched.items() if found.judged is not None},
         stale,

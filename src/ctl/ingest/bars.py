@@ -24,6 +24,7 @@ from ctl.model.bars import (
     ContractBars,
     ContractTerms,
     DailySeries,
+    Lacking,
     SeriesMeta,
 )
 from ctl.model.contracts import Contract, parse_symbol, resolve_year
@@ -97,6 +98,7 @@ def contract_bars(
     if not len(rows):
         _refuse_nothing_finished([replace(with_bars[0], notes=tuple(notes))])
     _note_impossible(rows, [contract.name for contract in contracts], counts, notes)
+    lacking = finished.lacking(with_bars, merged, int(rows.day.max()), calendar, now)
     if thin := finished.thin_last_session(rows, tuple(with_bars)):
         notes.append(thin)
     told: dict[str, ContractTerms] = {}
@@ -107,7 +109,7 @@ def contract_bars(
     terms = complete(contracts, told, instruments)
     chosen = _root(root, rows, contracts, notes)
     frame = _frame(rows, [contract.name for contract in contracts])
-    meta = _meta(files, with_bars[0], chosen, instruments, counts, notes)
+    meta = _meta(files, with_bars[0], chosen, instruments, counts, notes, lacking)
     return ContractBars(frame=frame, meta=meta, contracts=contracts, terms=terms)
 
 
@@ -168,13 +170,14 @@ def daily_series(
     contract = None if contract is None else contract[ends]
     adjustment = None if adjustment is None else adjustment[ends]
     _note_impossible(rows, [symbol], counts, notes)
+    lacking = finished.lacking([file], rows, int(rows.day[-1]), calendar, now)
     if thin := finished.thin_last_session(rows, (file,)):
         notes.append(thin)
     held, names = _held(rows, contract, file.file.name)
     frame = _frame(replace(rows, symbol=held), names).with_columns(
         pl.Series("adjustment", np.zeros(len(rows)) if adjustment is None else adjustment, dtype=pl.Float64)
     )
-    meta = _meta([file], file, symbol, instruments, counts, notes)
+    meta = _meta([file], file, symbol, instruments, counts, notes, lacking)
     return DailySeries(frame=frame.select(SERIES_COLUMNS), meta=meta)
 
 
@@ -735,6 +738,7 @@ def _meta(
     instruments: Instruments,
     counts: Mapping[str, int],
     notes: Sequence[str],
+    lacking: tuple[Lacking, ...],
 ) -> SeriesMeta:
     known = instruments.get(root)
     return SeriesMeta(
@@ -747,4 +751,5 @@ def _meta(
         sources=tuple(file.source() for file in files),
         counts=dict(sorted(counts.items())),
         notes=tuple(notes),
+        lacking=lacking,
     )

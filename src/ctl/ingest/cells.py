@@ -31,7 +31,7 @@ _SIGNS: Final = "$€£"
 _TIME: Final = (
     r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp][Mm]))?(?: ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
 )
-_UNIX: Final = r"^\d{9,19}(?:\.0+)?$"
+_UNIX: Final = r"^(\d{9,19})(?:\.0+)?$"
 _DATES: Final = (
     (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
     (r"\d{8}", ("%Y%m%d",)),
@@ -172,7 +172,7 @@ def with_dates(table: Table, mapping: CsvMapping, groups: NDArray[np.int32] | No
         table.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected="a date")
     text = cells.str.strip_chars()
     if text.str.contains(_UNIX).all() and not text.str.contains(r"^\d{8}$").any():
-        return _ordered(mapping, "unix", _unix(text) // DAY, groups)
+        return _ordered(mapping, "unix", _unix(table, column, text) // DAY, groups)
     shapes = [(pattern, formats) for pattern, formats in _DATES if text.str.contains(f"^{pattern}{_TIME}$").all()]
     if not shapes:
         fits = {pattern: text.str.contains(f"^{pattern}{_TIME}$") for pattern, _ in _DATES}
@@ -259,10 +259,7 @@ def session_days(table: Table, column: str, form: str, calendar: str | None, not
     if text.null_count():
         table.fail(int(text.is_null().arg_max() or 0), column, "empty", expected="a date or an instant")
     if form == "unix":
-        if not text.str.contains(_UNIX).all():
-            at = int((~text.str.contains(_UNIX)).arg_max() or 0)
-            table.fail(at, column, "not an instant", expected="seconds since 1970")
-        return _of_instants(table, column, _unix(text), calendar, notes)
+        return _of_instants(table, column, _unix(table, column, text), calendar, notes)
     date_form = "%Y-%m-%d" if form == "iso" else form.removesuffix(" and a time")
     pattern = next(shape for shape, forms in _DATES if date_form in forms)
     parts = text.str.extract_groups(f"^({pattern}){_TIME}$").struct.unnest()
@@ -273,6 +270,7 @@ def session_days(table: Table, column: str, form: str, calendar: str | None, not
             int(dates.is_null().arg_max() or 0), column, "not a date", expected=f"{date_form}, with or without a time"
         )
     days = dates.to_physical().to_numpy().astype(np.int64)
+    table.require_plausible(column, days)
     late = (half.str.to_lowercase() == "pm").fill_null(value=False).cast(pl.Int64)
     hours = hour.cast(pl.Int64).fill_null(0)
     hours = pl.select(pl.when(half.is_not_null()).then(hours % 12 + 12 * late).otherwise(hours)).to_series()
@@ -289,9 +287,12 @@ def session_days(table: Table, column: str, form: str, calendar: str | None, not
     return days.astype(np.int32)
 
 
-def _unix(text: pl.Series) -> NDArray[np.int64]:
-    """Instants in ns of a column of seconds, or of thousandths, millionths, billionths of one."""
-    number = text.str.replace(r"\.0+$", "").cast(pl.Int64).to_numpy()
+def _unix(table: Table, column: str, text: pl.Series) -> NDArray[np.int64]:
+    """Instants in ns of seconds, or of thousandths, millionths, billionths of one."""
+    whole = text.str.extract(_UNIX, 1).cast(pl.Int64, strict=False)
+    if whole.null_count():
+        table.fail(int(whole.is_null().arg_max() or 0), column, "not an instant", expected="seconds since 1970")
+    number: NDArray[np.int64] = whole.to_numpy()
     size = int(np.abs(number).max())
     factor = next(
         each for each, most in ((10**9, 10**11), (10**6, 10**14), (10**3, 10**17), (1, 10**20)) if size < most
@@ -316,6 +317,7 @@ def _of_instants(
     table: Table, column: str, instants: NDArray[np.int64], calendar: str | None, notes: list[str]
 ) -> NDArray[np.int32]:
     days = instants // DAY
+    table.require_plausible(column, days)
     if (instants == days * DAY).all():
         return days.astype(np.int32)  # midnights are dates
     if calendar is not None and calendar != "none":

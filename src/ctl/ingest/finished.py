@@ -15,17 +15,21 @@ import numpy as np
 from ctl import sessions
 from ctl.errors import DataError
 from ctl.ingest.rows import FileBars, as_date
-from ctl.model.bars import UNFINISHED
+from ctl.model.bars import UNFINISHED, Lacking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ctl.ingest.rows import Rows
+    from ctl.model.bars import SessionBasis
 
 DAY: Final = 86_400_000_000_000
 """Nanoseconds of a UTC day."""
 
 _NEVER: Final = 2**63 - 1
+_WEEK: Final = 7
 _NAMED: Final = 3
 _THIN: Final = 0.25
 _MEDIAN_OF: Final = 20
@@ -67,12 +71,74 @@ def without_unfinished(file: FileBars, calendar: str | None, now: datetime | Non
     named = left if len(left) <= _NAMED else [*left[:_NAMED], f"UNFINISHED_SESSION: {len(left) - _NAMED} more left out"]
     kept = np.ones(len(day), dtype=np.bool_)
     kept[late] = ~unfinished[where]
+    until = instant_text(min(file.end or written, written))
+    names = np.array([*file.rows.symbols, ""])[file.rows.symbol]
+    parts = [
+        (part_of(int(each), file.session_basis, calendar, file.file.name, until), frozenset(names[day == each]))
+        for each in days[unfinished]
+    ]
     return replace(
         kept_rows(file, kept),
+        unfinished=tuple(parts),
         counts={**file.counts, UNFINISHED: len(left)},
         notes=(*file.notes, *named),
         extent=file.extent or (len(day), int(day.min()), int(day.max())),
     )
+
+
+def part_of(day: int, basis: SessionBasis, calendar: str | None, name: str, until: str) -> Lacking:
+    """The session that a day's bars belong to, of a weekend's or a holiday's the next one, of which a file has part."""
+    days = _listed(calendar, day, day + _WEEK)
+    session = int(days[0]) if len(days) else day
+    text = f"{name} holds a part of it: its data reach to {until}"
+    return Lacking("UNFINISHED_SESSION", as_date(session), _instant(session, basis, calendar), text)
+
+
+def lacking(
+    files: Sequence[FileBars], finished: Rows, newest: int, calendar: str | None, now: datetime | None
+) -> tuple[Lacking, ...]:
+    """The sessions at the end of all `files` that are not among their finished bars, although they reach into them.
+
+    newest: the last session of the finished bars. One counts that comes after it, or is it where a symbol has only
+    part of its bar. A session that the files state to cover (their `end`) and have no bar of at all is lost, where it
+    is over at `now`.
+    """
+    found = []
+    for part, symbols in (each for file in files for each in file.unfinished):
+        number = int(np.datetime64(part.session).astype(np.int64))
+        if number == newest:
+            symbols -= {finished.symbols[code] for code in np.unique(finished.symbol[finished.day == newest])}
+        if number > newest or (number == newest and symbols):
+            found.append(part)
+    ends = {file.end: file for file in files if file.end is not None and file.end < _NEVER}
+    after = _listed(calendar, newest + 1, newest + _WEEK)
+    if not ends or not len(after):
+        return tuple(found)
+    file = ends[max(ends)]
+    over = _instant(int(after[0]), file.session_basis, calendar)
+    if nanoseconds(over) <= max(ends) and (now is None or over <= now):
+        text = (
+            f"{file.file.name} states data to {instant_text(max(ends))} and has no bar after {as_date(newest)}: "
+            "it was cut, or no market was open"
+        )
+        found.append(Lacking("LOST_SESSION", as_date(int(after[0])), over, text))
+    return tuple(found)
+
+
+def _instant(session: int, basis: SessionBasis, calendar: str | None) -> datetime:
+    """When a session is over."""
+    over = _over(np.array([session], dtype=np.int32), None if basis == "utc_day" else calendar)
+    return datetime.fromtimestamp(int(over[0]) // 10**9, tz=UTC)
+
+
+def _listed(calendar: str | None, first: int, last: int) -> NDArray[np.int64]:
+    """The sessions of a calendar, both ends inclusive; none without one, or where it does not reach so far."""
+    if calendar is None or calendar == "none":
+        return np.empty(0, dtype=np.int64)
+    try:
+        return sessions.sessions_between(calendar, as_date(first), as_date(last)).astype(np.int64)
+    except DataError:
+        return np.empty(0, dtype=np.int64)
 
 
 def kept_rows(file: FileBars, kept: NDArray[np.bool_]) -> FileBars:
@@ -89,14 +155,10 @@ def kept_rows(file: FileBars, kept: NDArray[np.bool_]) -> FileBars:
 def _over(days: NDArray[np.int32], calendar: str | None) -> NDArray[np.int64]:
     """When sessions are over: ns since 1970-01-01 UTC."""
     over = (days.astype(np.int64) + 1) * DAY
-    if calendar is None or calendar == "none":
-        return over
-    try:
-        listed = sessions.sessions_between(calendar, as_date(int(days[0])), as_date(int(days[-1])))
-    except DataError:  # beyond what the calendar covers
-        return over
-    known = np.flatnonzero(np.isin(days, listed.astype(np.int64)))
-    over[known] = sessions.closes_of(calendar, days[known].astype("datetime64[D]")).astype(np.int64)
+    listed = _listed(calendar, int(days[0]), int(days[-1]))
+    known = np.flatnonzero(np.isin(days, listed))
+    if calendar is not None and len(known):
+        over[known] = sessions.closes_of(calendar, days[known].astype("datetime64[D]")).astype(np.int64)
     return over
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -118,13 +119,35 @@ def of_json(text: bytes, name: str) -> pl.DataFrame:
     depth = np.cumsum(opened - np.isin(buffer, np.frombuffer(b"]}", dtype=np.uint8)))
     if int(depth.max()) > _DEEPEST:
         raise InputError("no table: values nested too deeply", where=name, expected="one object per bar")
+    listed = text.lstrip()[:1] == b"["
+    try:
+        with decoding(name):
+            read = pl.read_json if listed else pl.read_ndjson
+            frame = read(text, infer_schema_length=None)
+    except InputError as error:
+        raise InputError(
+            "no table in JSON", where=name, found=_first_fault(text, listed=listed),
+            expected="one object per line, or a list of objects, a value that is missing null",
+        ) from error  # fmt: skip
     with decoding(name):
-        listed = text.lstrip()[:1] == b"["
-        frame = (
-            pl.read_json(text, infer_schema_length=None) if listed else pl.read_ndjson(text, infer_schema_length=None)
-        )
         structs = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
         return as_text(frame.unnest(structs), name)
+
+
+def _first_fault(text: bytes, *, listed: bool) -> str | None:
+    """What is no JSON first; None where Python's reader takes it all."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant}, which is no JSON")
+
+    for number, line in enumerate([text] if listed else text.split(b"\n"), start=1):
+        try:
+            json.loads(line or b"null", parse_constant=refuse)
+        except json.JSONDecodeError as error:
+            return f"line {number + error.lineno - 1}, column {error.colno}: {error.msg}"
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def as_text(frame: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -328,7 +328,7 @@ def _read(file: Opened, wanted: Wanted) -> FileBars:
 
 def _unknown(file: Opened) -> InputError:
     if file.frame is not None and file.raw.size and file.raw.content and not file.raw.starts_with(source.PARQUET_MAGIC):
-        found = ", ".join(file.columns)[:120]
+        found = ", ".join(file.columns)[:120] or "no columns"
         return OtherSchema("no bars", where=file.raw.name, found=found, expected="columns that mean a date and a close")
     proposal = "; ".join(line for line in mapping_proposal(file).splitlines() if line and not line.startswith("#"))
     return InputError(

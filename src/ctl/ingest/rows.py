@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, SessionBasis, SourceFile
+from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, Lacking, SessionBasis, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,6 +126,8 @@ class FileBars:
     """False for files that hold terms only, or nothing."""
     end: int | None = None
     """Up to where the file says that its data reach, exclusive: ns since 1970-01-01 UTC; None where it does not."""
+    unfinished: tuple[tuple[Lacking, frozenset[str]], ...] = ()
+    """Sessions whose bars were left out because they are not over, and the symbols of those bars."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Bars that `rows` is without, by symbol: a reader that is asked for contracts leaves out what is no outright."""
     extent: tuple[int, int, int] | None = None

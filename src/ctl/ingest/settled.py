@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
 from ctl.errors import DataError
-from ctl.model.bars import CONTRACT_COLUMNS, ContractBars
+from ctl.model.bars import CONTRACT_COLUMNS, ContractBars, Lacking
 
 
 def settled(bars: ContractBars, settlements: ContractBars) -> ContractBars:
@@ -39,9 +40,16 @@ def settled(bars: ContractBars, settlements: ContractBars) -> ContractBars:
         "settlements_without_bar": settlements.frame.height - found,
     }
     frame = joined.with_columns(close=pl.coalesce("settlement", "close")).select(CONTRACT_COLUMNS)
+    newest, settled_to = bars.frame["session"].max(), settlements.frame["session"].max()
+    lacking = bars.meta.lacking
+    if isinstance(newest, date) and isinstance(settled_to, date) and settled_to < newest:
+        over = datetime.combine(newest + timedelta(days=1), time(tzinfo=UTC))
+        text = f"its settlement is missing: the statistics files end with that of {settled_to}"
+        lacking = (*lacking, Lacking("UNFINISHED_SESSION", newest, over, text))
     meta = replace(
         bars.meta,
         close_basis="settlement",
+        lacking=lacking,
         sources=(*bars.meta.sources, *settlements.meta.sources),
         counts=dict(sorted(counts.items())),
         notes=tuple(dict.fromkeys((*bars.meta.notes, *settlements.meta.notes))),

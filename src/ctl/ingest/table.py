@@ -142,12 +142,15 @@ class Table:
             self._refuse(column, cells.is_null(), "empty", expected)
         if dates.null_count() != empty:
             self._refuse(column, dates.is_null() & cells.is_not_null(), "not a date", expected)
-        days = dates.to_physical()
-        values: NDArray[np.int32] = (days.fill_null(FIRST_DAY - 1) if empty else days).to_numpy()
-        if int(values.min()) < FIRST_DAY - bool(empty) or int(values.max()) > LAST_DAY:
-            implausible = (days < FIRST_DAY) | (days > LAST_DAY)
-            self._refuse(column, implausible, "not a plausible date", "a year from 1800 to 2199")
-        return values
+        days: NDArray[np.int32] = dates.to_physical().fill_null(FIRST_DAY).to_numpy()
+        self.require_plausible(column, days)
+        return np.where(dates.is_null().to_numpy(), np.int32(FIRST_DAY - 1), days) if empty else days
+
+    def require_plausible(self, column: str, days: NDArray[np.int32] | NDArray[np.int64]) -> None:
+        """Refuse days, since 1970-01-01, of which no bar can be."""
+        far = (days < FIRST_DAY) | (days > LAST_DAY)
+        if far.any():
+            self.fail(int(far.argmax()), column, "not a plausible date", expected="a year from 1800 to 2199")
 
     def rows(
         self,
@@ -229,6 +232,8 @@ def check_head(file: RawFile) -> bytes:
             found=f"byte 0x{data[error.start]:02x}",
             expected="UTF-8 text",
         ) from error
+    if not data.strip():
+        raise InputError("the file is empty", where=file.name, found="blanks alone", expected="a table")
     if len(data) > MAX_LINE and b"\n" not in data[:MAX_LINE]:
         raise InputError("not a text table", where=file.name, found=f"no line end in {MAX_LINE} bytes")
     return data
@@ -313,6 +318,12 @@ def parse(
         raise NoRecords("no data rows", where=file.name, expected="a header and at least one row")
     lines, quoted = _check_cells(file, body, len(columns), separator, first_line, short_rows=short_rows)
     if short_rows:
+        last = header_of(body[body.rfind(_newline) + 1 :], separator)
+        if len(last) < len(columns) and not text.endswith((b"\n", b"\r")):
+            raise InputError(
+                f"row {first_line + lines - 1}: the file is cut off", where=file.name,
+                found=f"{len(last)} cells and no line end", expected=f"{len(columns)} columns",
+            )  # fmt: skip
         body = _filled_up(body, len(columns), separator)
     with decoding(file.name):
         frame = pl.read_csv(

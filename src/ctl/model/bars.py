@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
@@ -73,6 +73,19 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """A session at the end of the files of which they hold a part, or nothing though they state that they cover it.
+
+    over: the instant at which it is over. Before that it is running and rightly left out; from then on it is lost.
+    """
+
+    code: Literal["UNFINISHED_SESSION", "LOST_SESSION"]
+    session: date
+    over: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesMeta:
     """What a series is. `counts` says, by reason, what the reader folded, dropped or ignored."""
 
@@ -85,6 +98,7 @@ class SeriesMeta:
     sources: tuple[SourceFile, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
 
 
 TermSource = Literal["definition", "column", "rule", "estimated", "assumed", "none", "unknown"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-from ctl.model.bars import AdjustmentBasis, CloseBasis, SessionBasis, SourceFile
+from ctl.model.bars import AdjustmentBasis, CloseBasis, Lacking, SessionBasis, SourceFile
 
 Role = Literal["canonical", "reference"]
 Part = Literal["contracts", "series", "adjusted", "unadjusted", "statistics", "intraday"]
@@ -26,7 +26,8 @@ class DataPart:
     """One part of a symbol's data at one vendor.
 
     last: the last session that counts. behind: exchange sessions from it to the newest that could be there. counts,
-    notes: what the reader folded, left out, chose and assumed. problem: None where it was read.
+    notes: what the reader folded, left out, chose and assumed. lacking: sessions at its end that are running, cut or
+    lost. problem: None where it was read.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class DataPart:
     files: tuple[SourceFile, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
     problem: DataProblem | None = None
 
 

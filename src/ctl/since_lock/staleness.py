@@ -1,8 +1,8 @@
-"""Data that end too early: behind the instant, the other side, the locked last session or the other gating symbols."""
+"""Data that end too early: inside a session, or behind the instant, the other side, the lock or other symbols."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ctl import sessions
+from ctl.model.bars import Lacking
 from ctl.model.findings import Reason, counted
 from ctl.model.locked import DataTo, LockedSymbol
 
@@ -61,6 +62,36 @@ def judge(
         if behind:
             found[reach.symbol] = _reason(behind)
     return found
+
+
+def lacking(
+    ours: Iterable[Lacking],
+    theirs: Iterable[Lacking],
+    data_to: DataTo,
+    *,
+    instant: datetime,
+    as_of: date | None = None,
+) -> Reason | None:
+    """Why a symbol's newest session cannot be relied on: it is over at the instant, and a side's files lack it.
+
+    ours, theirs: what the files of either side lack. A session without any bar is lost where the other side has it;
+    else nobody may have traded, whatever the calendar says. as_of: sessions after it are not asked for.
+    """
+    lost = [
+        (each, side)
+        for found, side, partner in ((ours, "", data_to.reference), (theirs, "its reference's ", data_to.canonical))
+        for each in found
+        if each.over <= instant
+        and (as_of is None or each.session <= as_of)
+        and (each.code != "LOST_SESSION" or (partner is not None and partner >= each.session))
+    ]
+    if not lost:
+        return None
+    each, side = min(lost, key=lambda item: (item[0].session, item[0].over))
+    word = "unfinished" if each.code == "UNFINISHED_SESSION" else "lost"
+    over = f"{each.over:%Y-%m-%d %H:%M} UTC"
+    text = f"{side}session {each.session} is {word}, over since {over}: {each.text}; fetch it anew"
+    return Reason(each.code, "ERROR", text)
 
 
 def _ahead(reach: Reach, now: date | datetime) -> Reason | None:

@@ -201,3 +201,61 @@ class TestWeekends:
 
 def test_the_instant_is_in_nanoseconds():
     assert finished.nanoseconds(at(MON, 12)) == nanoseconds(MON) + DAY // 2
+
+
+class TestLackingAtTheEnd:
+    """What a gate refuses: sessions of which files hold a part, or nothing though they state to cover them."""
+
+    @staticmethod
+    def lacking(bars):
+        return [(each.code, each.session, each.over) for each in bars.meta.lacking]
+
+    @pytest.mark.parametrize(
+        ("days", "end", "expected"),
+        [
+            ((FRI, MON), nanoseconds(TUE), []),
+            ((FRI, MON), nanoseconds(MON) + 12 * HOUR, [("UNFINISHED_SESSION", MON, at(TUE, 0))]),
+            ((FRI, SUN), nanoseconds(SUN) + 23 * HOUR, [("UNFINISHED_SESSION", MON, at(TUE, 0))]),  # Monday's evening
+            ((FRI, SUN), nanoseconds(MON), []),
+            ((FRI,), nanoseconds(MON), []),
+            ((FRI,), nanoseconds(TUE) - 1, []),
+            ((FRI,), nanoseconds(TUE), [("LOST_SESSION", MON, at(TUE, 0))]),
+            ((FRI,), None, []),
+        ],
+    )
+    def test_of_one_file(self, write, instruments, days, end, expected):
+        data = dbn(*days, end=2**64 - 1 if end is None else end)
+        bars = read_contracts([write("a.dbn", data)], "ES", instruments=instruments, calendar="CMES")
+        assert self.lacking(bars) == expected
+
+    def test_a_holiday_is_not_lost(self, write, instruments):
+        """New York was shut on Thursday, 2025-01-09, for a day of mourning."""
+        data = dbn_bytes([bar(date(2025, 1, 8))], [("AAPL", *ALL, 7)], end=date(2025, 1, 10))
+        series = read_series(write("a.dbn", data), symbol="AAPL", instruments=instruments, calendar="XNYS")
+        assert series.meta.lacking == ()
+
+    def test_a_running_session_is_neither(self, write, instruments):
+        data = dbn(FRI, MON, end=nanoseconds(MON) + 12 * HOUR)
+        now = at(MON, 12)
+        bars = read_contracts([write("a.dbn", data)], "ES", instruments=instruments, calendar="CMES", now=now)
+        assert [each.over > now for each in bars.meta.lacking] == [True]
+
+    def test_a_part_that_another_file_has_whole_is_not_lacking(self, write, instruments):
+        """Daily downloads: the first was asked for until noon, the next day's brought Monday whole."""
+        early = write("1.dbn", dbn(FRI, MON, end=nanoseconds(MON) + 12 * HOUR))
+        whole = write("2.dbn", dbn(MON, end=nanoseconds(TUE)))
+        other = write("3.dbn", dbn_bytes([bar(MON)], [("ESM5", *ALL, 7)]))
+        assert self.lacking(read_contracts([early, whole], "ES", instruments=instruments, calendar="CMES")) == []
+        found = read_contracts([early, other], "ES", instruments=instruments, calendar="CMES")
+        assert self.lacking(found) == [("UNFINISHED_SESSION", MON, at(TUE, 0))]  # of ESH5
+
+    def test_an_old_file_that_ended_at_noon_is_history(self, write, instruments):
+        early = write("1.dbn", dbn(FRI, end=nanoseconds(FRI) + 12 * HOUR))
+        later = write("2.dbn", dbn(MON, end=nanoseconds(TUE)))
+        assert self.lacking(read_contracts([early, later], "ES", instruments=instruments, calendar="CMES")) == []
+
+    @pytest.mark.parametrize(("hour", "number"), [(22, 1), (23, 0)])
+    def test_text_written_before_the_close(self, write, instruments, hour, number):
+        path = written(write("a.csv", plain(FRI, MON)), at(MON, hour))
+        series = read_series(path, symbol="ES", instruments=instruments, calendar="CMES")
+        assert len(self.lacking(series)) == number

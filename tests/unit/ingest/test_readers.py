@@ -127,7 +127,7 @@ def test_harmless_variants_read_the_same(write, instruments, text):
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"\n\n", "no known header"),
+        (b"\n\n", "the file is empty; found blanks alone"),
         (SERIES, "no data rows"),
         ("a,b,c\n1,2,3\n", r"row 1: no known header; found 'a, b, c'; expected columns that mean a date and a close"),
         ((SERIES + GOOD).encode("utf-16"), "text encoding is not supported; found UTF-16; expected UTF-8"),

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from locked_symbols import locked_symbol
 
+from ctl.model.bars import Lacking
 from ctl.model.findings import Reason
 from ctl.model.locked import DataTo
 from ctl.since_lock import staleness
@@ -114,3 +115,42 @@ def test_a_session_to_come_is_refused_and_makes_no_other_symbol_stale() -> None:
 
 def test_a_side_that_is_not_known_is_left_to_the_certificate() -> None:
     assert judged(Reach("CL", "XNYS", DataTo(FRIDAY, None))) is None
+
+
+OVER = datetime(2026, 2, 28, 0, 0, tzinfo=UTC)
+PART = Lacking("UNFINISHED_SESSION", FRIDAY, OVER, "a.dbn holds a part of it")
+
+
+@pytest.mark.parametrize(
+    ("instant", "as_of", "code"),
+    [
+        (datetime(2026, 2, 27, 23, 59, tzinfo=UTC), None, None),  # it is running, and rightly left out
+        (OVER, None, "UNFINISHED_SESSION"),
+        (OVER, FRIDAY, "UNFINISHED_SESSION"),
+        (OVER, date(2026, 2, 26), None),
+    ],
+)
+def test_a_session_that_is_left_out_is_missed_once_it_is_over(
+    instant: datetime, as_of: date | None, code: str | None
+) -> None:
+    found = staleness.lacking([PART], [], DataTo(), instant=instant, as_of=as_of)
+    assert (None if found is None else found.code) == code
+
+
+def test_the_side_that_lacks_it_is_named() -> None:
+    found = staleness.lacking([], [PART], DataTo(), instant=OVER)
+    assert found is not None
+    assert found.text.startswith("its reference's session 2026-02-27 is unfinished, over since 2026-02-28 00:00 UTC")
+
+
+@pytest.mark.parametrize(
+    ("data_to", "code"),
+    [
+        (DataTo(date(2026, 2, 26), FRIDAY), "LOST_SESSION"),
+        (DataTo(date(2026, 2, 26), date(2026, 2, 26)), None),  # a calendar may list a day on which nobody traded
+        (DataTo(date(2026, 2, 26), None), None),
+    ],
+)
+def test_a_session_without_a_bar_is_lost_where_the_other_side_has_it(data_to: DataTo, code: str | None) -> None:
+    found = staleness.lacking([replace(PART, code="LOST_SESSION")], [], data_to, instant=OVER)
+    assert (None if found is None else found.code) == code

@@ -183,12 +183,17 @@ def aggregate(
         )
     whole = day < unfinished
     notes = [note for file in files for note in file.notes]
-    counts = {}
+    counts, parts = {}, []
     if not whole.all():
         left = np.unique(day[~whole])
         counts[UNFINISHED] = len(left)
         shown = ", ".join(str(as_date(int(each))) for each in left[:3]) + (", ..." if len(left) > 3 else "")
-        notes.append(f"UNFINISHED_SESSION: {shown} left out: the data end at {finished.instant_text(int(ends.max()))}")
+        reach = finished.instant_text(int(ends.max()))
+        notes.append(f"UNFINISHED_SESSION: {shown} left out: the data end at {reach}")
+        names = ", ".join(file.file.name for file in files[:3])
+        for each in left.tolist():
+            part = finished.part_of(each, "exchange_session", calendar, names, reach)
+            parts.append((part, frozenset(symbols[at] for at in np.unique(symbol[~whole & (day == each)]))))
     for file in files:
         for reason, count in file.counts.items():
             counts[reason] = counts.get(reason, 0) + count
@@ -207,9 +212,11 @@ def aggregate(
         dbn.prices_of(np.maximum.reduceat(highs, first)), dbn.prices_of(np.minimum.reduceat(lows, first)),
         dbn.prices_of(closes[last]), np.add.reduceat(volume, first), None, None, None,
     )  # fmt: skip
+    end = max((file.end for file in files if file.stated), default=_LATEST)
     made = FileBars(
-        files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=tuple(notes), end=_LATEST
-    )
+        files[0].file, rows, VENDOR, "exchange_session", "last_trade", counts=counts, notes=tuple(notes), end=end,
+        unfinished=tuple(parts),
+    )  # fmt: skip
     bars = contract_bars([made], root, instruments, calendar)
     return replace(bars, meta=replace(bars.meta, sources=tuple(_source(file) for file in files)))
 

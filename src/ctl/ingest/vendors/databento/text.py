@@ -116,6 +116,7 @@ def _days(table: Table) -> NDArray[np.int32]:
         late = np.flatnonzero(moments != day * NANOSECONDS_PER_DAY)
         if len(late):
             table.fail(int(late[0]), "ts_event", "a bar that does not start a UTC day", expected=expected)
+        table.require_plausible("ts_event", day)
         return day.astype(np.int32)
     starts = np.flatnonzero((cells != cells.shift(1)).fill_null(value=True).to_numpy())  # one day's bars follow
     text = pl.first()
@@ -133,7 +134,9 @@ def _days(table: Table) -> NDArray[np.int32]:
         table.fail(at, "ts_event", "not the start of a UTC day", expected=expected)
     if dates.null_count():
         table.fail(int(starts[dates.is_null().arg_max() or 0]), "ts_event", "not a date", expected=expected)
-    return np.repeat(dates.to_physical().to_numpy(), np.diff(starts, append=len(cells)))
+    days: NDArray[np.int32] = np.repeat(dates.to_physical().to_numpy(), np.diff(starts, append=len(cells)))
+    table.require_plausible("ts_event", days)
+    return days
 
 
 def instants(table: Table, column: str) -> NDArray[np.int64]:
