@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ctl.flows.pipeline import Made
+    from ctl.model.bars import Lacking
     from ctl.model.findings import Decision
     from ctl.model.lock_file import LockedInputs, LockFile
     from ctl.model.locked import LockedSymbol, WatchedMetrics
@@ -45,7 +46,7 @@ _DIVIDEND_WITHIN: Final = 0.005
 class Watched:
     """What has happened to one symbol. missing: why it cannot be held against the lock. after: its bars since, as a
     passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it, and its
-    locked terms by the files now.
+    locked terms by the files now. ours_lack, theirs_lack: sessions at the end of either side's files.
     """
 
     judged: Judged | None = None
@@ -55,6 +56,8 @@ class Watched:
     after: pl.DataFrame | None = None
     contradicted: tuple[Reason, ...] = ()
     state: SymbolState = field(default_factory=SymbolState)
+    ours_lack: tuple[Lacking, ...] = ()
+    theirs_lack: tuple[Lacking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def of_symbol(
         data_to=data_to(made),
         contradicted=contradicted(workspace, profile, symbol, made.inputs),
         state=standing.state(made, workspace.symbol(symbol).calendar),
+        ours_lack=made.inputs.meta.lacking,
+        theirs_lack=_reference_lacks(made.inputs),
     )
     if lock is None:
         return against
@@ -118,6 +123,12 @@ def of_symbol(
     )
 
 
+def _reference_lacks(held: SymbolInputs) -> tuple[Lacking, ...]:
+    reference = held.reference
+    sides = () if reference is None else (reference.unadjusted, reference.adjusted)
+    return tuple(each for side in sides if side is not None for each in side.meta.lacking)
+
+
 def since_lock(
     workspace: Workspace,
     profile: OperatingProfile,
@@ -139,13 +150,10 @@ def since_lock(
         now = max((day for reach in reaches if (day := reach.data_to.newest) is not None), default=instant.date())
     limit = None if profile.max_staleness_sessions == "none" else profile.max_staleness_sessions
     stale = dict(staleness.judge(reaches, now=now, limit=limit, as_of=as_of))
-    for reach in reaches:
-        held = certified[reach.symbol].inputs
-        sides = () if held.reference is None else (held.reference.unadjusted, held.reference.adjusted)
-        theirs = [each for side in sides if side is not None for each in side.meta.lacking]
-        lost = staleness.lacking(held.meta.lacking, theirs, reach.data_to, instant=instant, as_of=as_of)
+    for symbol, found in watched.items():
+        lost = staleness.lacking(found.ours_lack, found.theirs_lack, found.data_to, instant=instant, as_of=as_of)
         if lost is not None:
-            stale.setdefault(reach.symbol, lost)
+            stale.setdefault(symbol, lost)
     return SinceLock(
         {symbol: found.judged for symbol, found in watched.items() if found.judged is not None},
         stale,
