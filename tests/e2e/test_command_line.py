@@ -93,10 +93,10 @@ def test_help_imports_nothing_heavy():
 def test_every_command_has_help_that_says_what_it_is_for(ctl):
     listing = ctl("--help").out
     for command in ("demo", "build", "certify", "backtest", "gate", "run", "ops"):
-        assert f"│ {command} " in listing
+        assert f"\n  {command} " in listing
         ran = ctl(command, "--help")
         assert ran.code == 0
-        assert "Usage: ctl " + command in ran.out
+        assert "usage: ctl " + command in ran.out
 
 
 def test_the_shell_completes_commands_and_options():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from published_schemas import check
 
 from ctl.cli import power_command
 from ctl.model.documents import document
@@ -43,6 +44,7 @@ def test_the_command_prints_the_same(report: study.PowerReport, ctl: Callable[..
     monkeypatch.setattr(study, "measure", lambda certify, track: report)
     ran = ctl("certify", "--power", "--json")
     assert (ran.code, ran.document) == (0, document(report))
+    check("power_v1.schema.json", ran.document)
     table = ctl("certify", "--power")
     assert table.code == 0
     assert "clean pairs" in table.out

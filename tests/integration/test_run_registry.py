@@ -332,7 +332,7 @@ def test_status_and_runs_say_it(ctl: Callable[..., Any], workspace: store.Worksp
     assert [run["exit_code"] for run in listed["runs"]] == [2, 0]
     assert "20260302_050007" not in ctl("runs", "list", "-w", root, "-n", "1").out
     assert ctl("runs", "show", "-w", root).out.startswith("RUN: MISMATCH   20260309_050007   real")
-    assert ctl("runs", "show", "20260302_050007", "-w", root, "--json").document["exit_code"] == 0
+    assert ctl("runs", "show", "20260302_050007", "-w", root, "--json").document["run"]["exit_code"] == 0
     compared = ctl("runs", "compare", "20260302_050007", "last", "-w", root)
     assert "~ ES.actual" in compared.out
     assert ctl("runs", "show", "nonsense", "-w", root).code == 64

@@ -50,7 +50,7 @@ def test_systemd_units_are_written_checked_and_removed(ctl, workspace: Path, hom
         "schedule", "install", "--systemd", "--at", "Sun 16:00", "--tz", "America/Chicago", "-w", workspace, "--json"
     )
     assert made.code == 0
-    files = [Path(path) for path in made.document["files"]]
+    files = [Path(path) for path in made.document["schedule"]["files"]]
     assert [path.suffix for path in files] == [".service", ".timer"]
     assert all(path.is_file() for path in files)
     assert made.document["by_hand"][-1].startswith("systemctl --user enable --now ctl-")

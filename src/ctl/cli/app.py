@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ctl.cli import completion
+from ctl.cli.help import BEGIN, DATA, LOCK, PROVE, RUNS, TRY, WEEK, Commands
 from ctl.model.bars import BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.notify import NotifyMode
 from ctl.model.rolls import (
@@ -20,13 +22,12 @@ from ctl.model.rolls import (
     Timing,
 )
 
-app = typer.Typer(
+app = Commands(
     name="ctl",
     no_args_is_help=True,
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 error · 2 refused by the gate · 64 wrong arguments.",
+    epilog="Exit codes: 0 done, 1 error, 2 refused by the gate, 64 wrong arguments.",
 )
 
 
@@ -220,12 +221,17 @@ def options(
     """
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to fill; made if missing.")] = Path(),
     inject: Annotated[
         list[str] | None,
-        typer.Option("--inject", metavar="CAUSE:SYMBOL", help="Put a named defect into the raw files; repeatable."),
+        typer.Option(
+            "--inject",
+            metavar="CAUSE:SYMBOL",
+            autocompletion=completion.causes,
+            help="Put a named defect into the raw files; repeatable.",
+        ),
     ] = None,
     list_causes: Annotated[bool, typer.Option("--causes", help="List the defects that can be injected.")] = False,
     json: Json = False,
@@ -239,7 +245,7 @@ def demo(
     raise typer.Exit(run(folder, inject or [], list_causes=list_causes, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def init(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Folder of the workspace; made if missing.")
@@ -307,12 +313,16 @@ def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) 
             )
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def build(
     context: typer.Context,
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="Symbols of the workspace. Default: all futures. Not with --contracts."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols of the workspace. Default: all futures. Not with --contracts.",
+        ),
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
@@ -385,11 +395,15 @@ def build(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def contracts(
     symbol: Annotated[
         str | None,
-        typer.Argument(metavar="[ROOT]", help="A root or symbol of the workspace. Not with --contracts."),
+        typer.Argument(
+            metavar="[ROOT]",
+            autocompletion=completion.symbols,
+            help="A root or symbol of the workspace. Not with --contracts.",
+        ),
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
@@ -414,12 +428,16 @@ def contracts(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def certify(
     context: typer.Context,
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="Symbols of the workspace. Default: all. Not with --contracts."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols of the workspace. Default: all. Not with --contracts.",
+        ),
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
@@ -551,11 +569,15 @@ def certify(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def report(
     symbol: Annotated[
         list[str] | None,
-        typer.Option("--symbol", help="Only this symbol (repeatable). Default: all of the profile."),
+        typer.Option(
+            "--symbol",
+            autocompletion=completion.symbols,
+            help="Only this symbol (repeatable). Default: all of the profile.",
+        ),
     ] = None,
     first: Annotated[
         str | None,
@@ -571,6 +593,7 @@ def report(
     ] = None,
     include_non_gating: NonGating = False,
     workspace: Workspace = None,
+    json: Json = False,
 ) -> None:
     """Write one HTML file: verdict, what changed, money, each symbol, orders, runs. Works from disk, without a network.
 
@@ -581,10 +604,10 @@ def report(
     from ctl.cli import report_commands
 
     options = report_commands.asked(symbol or (), first, last, include_non_gating=include_non_gating)
-    raise typer.Exit(report_commands.report(workspace, out, options))
+    raise typer.Exit(report_commands.report(workspace, out, options, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def serve(
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on. Default: this machine alone.")
@@ -605,7 +628,7 @@ def serve(
     raise typer.Exit(report_commands.serve(workspace, host, port, name or ()))
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def mapping(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")
@@ -621,7 +644,7 @@ def mapping(
     raise typer.Exit(plain_commands.mapping(file, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def backtest(
     bars: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="BARS.csv", help="Daily bars.")
@@ -638,7 +661,12 @@ def backtest(
     mapping: Mapping = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="A B1 parameter in its registered range; repeatable."),
+        typer.Option(
+            "--param",
+            metavar="NAME=VALUE",
+            autocompletion=completion.parameters,
+            help="A B1 parameter in its registered range; repeatable.",
+        ),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
     lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Whole lots for r_actual.")] = 3,
@@ -701,7 +729,7 @@ def backtest(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def gate(
     profile: Profile = None,
     as_of: AsOf = None,
@@ -716,7 +744,7 @@ def gate(
     raise typer.Exit(workspace_commands.gate(workspace, profile, as_of=as_of, jobs=jobs, cluster=cluster, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def run(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and check; run nothing, write no summary.")] = False,
@@ -739,7 +767,7 @@ def run(
     raise typer.Exit(workspace_commands.run(workspace, options, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def orders(
     profile: Profile = None,
     csv: Annotated[
@@ -761,7 +789,7 @@ def orders(
     raise typer.Exit(order_commands.orders(workspace, options, csv=csv, json=json, table=table))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def paper(workspace: Workspace = None, json: Json = False) -> None:
     """The live-sim ledger: orders of earlier runs settled on the bars that came since, beside the backtest."""
     from ctl.cli import order_commands
@@ -769,7 +797,7 @@ def paper(workspace: Workspace = None, json: Json = False) -> None:
     raise typer.Exit(order_commands.paper(workspace, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def ops(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,
@@ -821,7 +849,7 @@ def ops(
     from ctl.ops.weekly import WeeklyOptions
     from ctl.run_orchestrator import RunOptions
 
-    if if_missed and not schedule_commands.missed(workspace):
+    if if_missed and not schedule_commands.missed(workspace, json=json):
         raise typer.Exit(0)
     options = WeeklyOptions(
         run=RunOptions(
@@ -840,7 +868,7 @@ def ops(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=LOCK)
 def plan(settings: Settings = None, workspace: Workspace = None, json: Json = False) -> None:
     """Show what the data, and settings tried, now derive against the lock; nothing is changed.
 
@@ -851,7 +879,7 @@ def plan(settings: Settings = None, workspace: Workspace = None, json: Json = Fa
     raise typer.Exit(lock_commands.plan(workspace, settings or [], json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=LOCK)
 def lock(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; goes into the decision log.")],
     next_action: Annotated[
@@ -888,7 +916,7 @@ def lock(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=LOCK)
 def decide(
     decision: Annotated[str, typer.Option("--decision", metavar="TEXT", help="What was decided.")],
     rationale: Annotated[str, typer.Option("--rationale", metavar="TEXT", help="Why.")],
@@ -927,7 +955,7 @@ def decide(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=LOCK)
 def closeout(
     check: Annotated[
         bool, typer.Option("--verify", help="Derive every claim anew; exit 2 where one does not hold.")
@@ -948,11 +976,15 @@ def _options() -> dict[str, frozenset[str]]:
     return {name: frozenset(opt for each in item.params for opt in each.opts) for name, item in commands.items()}
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def promote(
     symbol: Annotated[
         str | None,
-        typer.Argument(metavar="[SYMBOL]", help="A gating symbol. Default: all, by what stands in their way."),
+        typer.Argument(
+            metavar="[SYMBOL]",
+            autocompletion=completion.symbols,
+            help="A gating symbol. Default: all, by what stands in their way.",
+        ),
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -969,7 +1001,7 @@ def promote(
     raise typer.Exit(promote_command.promote(workspace, symbol, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=LOCK)
 def verify(
     render: Annotated[
         bool, typer.Option("--render", help="First write the rendered document anew from the log.")
@@ -993,7 +1025,7 @@ def verify(
     raise typer.Exit(lock_commands.verify(workspace, render=render, keys=key or [], json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First session (YYYY-MM-DD, inclusive).")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last session (YYYY-MM-DD, inclusive).")],
@@ -1015,9 +1047,11 @@ def replay(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def revisions(
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="A symbol of the workspace.")],
+    symbol: Annotated[
+        str, typer.Argument(metavar="SYMBOL", autocompletion=completion.symbols, help="A symbol of the workspace.")
+    ],
     session: Annotated[
         str | None, typer.Argument(metavar="[SESSION]", help="Only this session (YYYY-MM-DD), with all its bars.")
     ] = None,
@@ -1033,11 +1067,13 @@ def revisions(
     raise typer.Exit(revisions_command.revisions(workspace, symbol, session, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def doctor(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
+        typer.Argument(
+            metavar="[SYMBOL]...", autocompletion=completion.symbols, help="Symbols of the workspace. Default: all."
+        ),
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -1048,8 +1084,8 @@ def doctor(
     raise typer.Exit(data_commands.doctor(workspace, symbols or [], json=json))
 
 
-data_app = typer.Typer(help="What the workspace's files hold.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+data_app = Commands(help="What the workspace's files hold.", no_args_is_help=True)
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
 
 
 @data_app.command("list")
@@ -1064,7 +1100,9 @@ def data_list(workspace: Workspace = None, json: Json = False) -> None:
 def data_show(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace. Default: all."),
+        typer.Argument(
+            metavar="[SYMBOL]...", autocompletion=completion.symbols, help="Symbols of the workspace. Default: all."
+        ),
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -1077,7 +1115,7 @@ def data_show(
 
 @data_app.command("head")
 def data_head(
-    symbol: Annotated[str, typer.Argument(help="A symbol of the workspace.")],
+    symbol: Annotated[str, typer.Argument(autocompletion=completion.symbols, help="A symbol of the workspace.")],
     vendor: Annotated[
         str | None,
         typer.Option("--vendor", metavar="NAME", help="Its canonical vendor (default) or a reference."),
@@ -1093,8 +1131,8 @@ def data_head(
     raise typer.Exit(data_commands.head(workspace, symbol, vendor=vendor, rows=rows, last=last, json=json))
 
 
-profile_app = typer.Typer(help="Operating profiles.", no_args_is_help=True)
-app.add_typer(profile_app, name="profile")
+profile_app = Commands(help="Operating profiles.", no_args_is_help=True)
+app.add_typer(profile_app, name="profile", rich_help_panel=LOCK)
 
 
 @profile_app.command("diff")
@@ -1109,19 +1147,33 @@ def profile_diff(
     raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def research(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="Symbols of the workspace, gating or not. Default: all."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols of the workspace, gating or not. Default: all.",
+        ),
     ] = None,
     strategy: Annotated[
         list[str] | None,
-        typer.Option("--strategy", metavar="NAME", help="An installed strategy; repeatable. Default: b1."),
+        typer.Option(
+            "--strategy",
+            metavar="NAME",
+            autocompletion=completion.strategies,
+            help="An installed strategy; repeatable. Default: b1.",
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE,...", help="Values to try beside the registered; repeatable."),
+        typer.Option(
+            "--param",
+            metavar="NAME=VALUE,...",
+            autocompletion=completion.parameters,
+            help="Values to try beside the registered; repeatable.",
+        ),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
@@ -1154,16 +1206,27 @@ def research(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def lookahead(
-    strategy: Annotated[str, typer.Argument(help="An installed strategy, such as b1.")],
+    strategy: Annotated[
+        str, typer.Argument(autocompletion=completion.strategies, help="An installed strategy, such as b1.")
+    ],
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SYMBOL]...", help="Symbols of the workspace to try it on. Default: those that gate."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols of the workspace to try it on. Default: those that gate.",
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="Other parameters than the registered; repeatable."),
+        typer.Option(
+            "--param",
+            metavar="NAME=VALUE",
+            autocompletion=completion.parameters,
+            help="Other parameters than the registered; repeatable.",
+        ),
     ] = None,
     timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
     workspace: Workspace = None,
@@ -1182,8 +1245,8 @@ def lookahead(
     )
 
 
-calibrate_app = typer.Typer(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)
-app.add_typer(calibrate_app, name="calibrate")
+calibrate_app = Commands(help="Estimate what a profile says; nothing is changed.", no_args_is_help=True)
+app.add_typer(calibrate_app, name="calibrate", rich_help_panel=TRY)
 
 
 @calibrate_app.callback()
@@ -1195,7 +1258,11 @@ def calibrate() -> None:
 def calibrate_slippage(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="Symbols of the workspace. Default: those that gate."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols of the workspace. Default: those that gate.",
+        ),
     ] = None,
     fills: Annotated[
         Path | None,
@@ -1224,11 +1291,15 @@ def calibrate_slippage(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def fetch(
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SYMBOL]...", help="Symbols; none: all whose canonical vendor is Databento."),
+        typer.Argument(
+            metavar="[SYMBOL]...",
+            autocompletion=completion.symbols,
+            help="Symbols; none: all whose canonical vendor is Databento.",
+        ),
     ] = None,
     first: Annotated[
         str | None,
@@ -1269,20 +1340,22 @@ def fetch(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(rich_help_panel=BEGIN)
 def glossary(json: Json = False) -> None:
     """What each word of this project means."""
     from ctl.cli import glossary as words
     from ctl.cli import output, screens
+    from ctl.model.documents import document
+    from ctl.model.printed import Glossary
 
     if json:
-        output.print_json({"kind": "glossary", "terms": dict(words.TERMS)})
+        output.print_json(document(Glossary(terms=dict(words.TERMS))))
         return
     on = screens.terminal()
     screens.show(words.lines(on.width), screens.Terminal(on.width))
 
 
-@app.command()
+@app.command(rich_help_panel=WEEK)
 def status(workspace: Workspace = None, json: Json = False) -> None:
     """How it stands: last runs, next slot, each symbol beside its lock, rolls due, undelivered messages."""
     from ctl.cli import runs_commands
@@ -1290,8 +1363,8 @@ def status(workspace: Workspace = None, json: Json = False) -> None:
     raise typer.Exit(runs_commands.status(workspace, json=json))
 
 
-runs_app = typer.Typer(no_args_is_help=True, help="The run registry.")
-app.add_typer(runs_app, name="runs")
+runs_app = Commands(no_args_is_help=True, help="The run registry.")
+app.add_typer(runs_app, name="runs", rich_help_panel=RUNS)
 
 
 @runs_app.command("list")
@@ -1318,7 +1391,9 @@ def runs_list(
 
 @runs_app.command("show")
 def runs_show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A name of `ctl runs list`, or last.")] = "last",
+    name: Annotated[
+        str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="A name of `ctl runs list`, or last.")
+    ] = "last",
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -1330,8 +1405,10 @@ def runs_show(
 
 @runs_app.command("compare")
 def runs_compare(
-    old: Annotated[str, typer.Argument(metavar="A", help="A run.")],
-    new: Annotated[str, typer.Argument(metavar="B", help="The run compared to it, or last.")],
+    old: Annotated[str, typer.Argument(metavar="A", autocompletion=completion.runs, help="A run.")],
+    new: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=completion.runs, help="The run compared to it, or last.")
+    ],
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -1341,8 +1418,8 @@ def runs_compare(
     raise typer.Exit(runs_commands.compare(workspace, old, new, json=json))
 
 
-schedule_app = typer.Typer(no_args_is_help=True, help="The weekly slot: cron, systemd or launchd.")
-app.add_typer(schedule_app, name="schedule")
+schedule_app = Commands(no_args_is_help=True, help="The weekly slot: cron, systemd or launchd.")
+app.add_typer(schedule_app, name="schedule", rich_help_panel=RUNS)
 
 
 @schedule_app.command("install")

@@ -13,6 +13,7 @@ from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 from ctl.model.documents import document
 from ctl.model.findings import counted
+from ctl.model.printed import Bars
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -56,7 +57,7 @@ def head(workspace_path: Path | None, symbol: str, *, vendor: str | None, rows: 
     frame = frame.sort("session", maintain_order=True)
     shown = frame.tail(rows) if last else frame.head(rows)
     if json:
-        output.print_json({"kind": "bars", "symbol": symbol, "rows": [document(row) for row in shown.to_dicts()]})
+        output.print_json(document(Bars(symbol=symbol, rows=tuple(shown.to_dicts()))))
     else:
         print(shown.write_csv(), end="")
     return EXIT_OK

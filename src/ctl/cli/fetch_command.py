@@ -6,18 +6,22 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.arguments import day
+from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
+from ctl.model.documents import document
 from ctl.model.findings import counted
+from ctl.model.printed import Fetched, PricedFile
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from ctl.cli.screens import Terminal
     from ctl.flows.fetch import Purchase, Vendor
 
 
@@ -58,28 +62,40 @@ def fetch(
         prices = tuple(vendor.price(purchase) for purchase in purchases)
     total = sum(prices)
     rows = [
-        {"symbol": item.symbol, "schema": item.schema, "first": item.first.isoformat(), "last": item.last.isoformat(),
-         "cost_usd": round(price, 4), "file": workspace.relative(item.path)}
+        PricedFile(symbol=item.symbol, schema=item.schema, first=item.first, last=item.last,
+                   cost_usd=round(price, 4), file=workspace.relative(item.path))
         for item, price in zip(purchases, prices, strict=True)
     ]  # fmt: skip
-    for row in rows:
-        print(
-            f"{row['symbol']:<6}{row['schema']:<12}{row['first']} to {row['last']}  {row['cost_usd']:>9.2f} USD",
-            file=sys.stderr if json else sys.stdout,
-        )
-    bought = 0
-    if vendor is not None and purchases and not estimate:
+    buys = vendor is not None and bool(purchases) and not estimate
+    on = screens.terminal()
+    if not json and rows:
+        screens.show(_priced_lines(rows, total, on, following="" if buys else screens.same_command("--yes")), on)
+    if vendor is not None and buys:
         _agree(total, len(purchases), yes=yes, max_cost=max_cost)
         with output.progress("fetching") as track:
             for purchase in track(purchases):
                 vendor.fetch(purchase)
-                bought += 1
-    document: dict[str, Any] = {"kind": "fetch", "total_usd": round(total, 4), "bought": bought, "files": rows}
+    bought = len(purchases) if buys else 0
     if json:
-        output.print_json(document)
-    else:
-        print(_verdict(len(purchases), bought, total, estimate=estimate))
+        output.print_json(document(Fetched(total_usd=round(total, 4), bought=bought, files=tuple(rows))))
+    elif buys:
+        screens.show([f"FETCH: DONE   {counted(bought, 'file')}, {total:.2f} USD", "next: ctl gate"], on)
+    elif not rows:
+        screens.show(["FETCH: OK   nothing is missing", "next: ctl doctor"], on)
     return EXIT_OK
+
+
+def _priced_lines(rows: Sequence[PricedFile], total: float, on: Terminal, *, following: str) -> list[str]:
+    columns = (
+        Column("symbol"), Column("schema"), Column("from"), Column("to"), Column("USD", right=True),
+        Column("file", least=100),
+    )  # fmt: skip
+    cells = [(row.symbol, row.schema, str(row.first), str(row.last), f"{row.cost_usd:.2f}", row.file) for row in rows]
+    cells.append(("total", "", "", "", f"{total:.2f}", ""))
+    state = "nothing bought" if following else "to be bought"
+    lines = [f"FETCH: {counted(len(rows), 'file')} missing, {total:.2f} USD   {state}", ""]
+    lines += screens.table(columns, cells, on)
+    return [*lines, f"next: {following}"] if following else lines
 
 
 def _available(planned: Sequence[Purchase], vendor: Vendor) -> tuple[Purchase, ...]:
@@ -106,11 +122,3 @@ def _agree(total: float, count: int, *, yes: bool, max_cost: float | None) -> No
         raise UsageError("nobody to ask at this terminal", found=f"{total:.2f} USD", remedy="add --yes, or --estimate")
     if not typer.confirm(f"Buy {counted(count, 'file')} for {total:.2f} USD?", err=True):
         raise UsageError("not bought")
-
-
-def _verdict(planned: int, bought: int, total: float, *, estimate: bool) -> str:
-    if not planned:
-        return "FETCH: nothing is missing"
-    if estimate:
-        return f"FETCH: {counted(planned, 'file')} missing, {total:.2f} USD; nothing bought"
-    return f"FETCH: DONE   {counted(bought, 'file')}, {total:.2f} USD\nnext: ctl gate"

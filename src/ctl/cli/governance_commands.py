@@ -52,7 +52,7 @@ def decide(
         signing.write(workspace, decision_log.chained(entries, (made,)), signers)
         entry = decision_log.append(workspace, made)
     if json:
-        output.print_json(entry.model_dump(mode="json"))
+        output.print_json({"kind": "decision", **entry.model_dump(mode="json")})
         return EXIT_OK
     on = screens.terminal()
     lines = [f"DECIDE: DONE   {entry.id} recorded   {workspace.relative(workspace.decision_log)}", ""]

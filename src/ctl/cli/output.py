@@ -21,6 +21,7 @@ from ctl.tracking import Item, Track, untracked
 if TYPE_CHECKING:
     from ctl.model.bars import SeriesMeta
     from ctl.model.paper import PaperReport
+    from ctl.model.printed import Cause, DemoFilled
     from ctl.model.run import OpsLog
     from ctl.run_orchestrator import Run
 
@@ -86,31 +87,31 @@ def shown(stages: Iterator[Run]) -> Iterator[Run]:
             yield run
 
 
-def print_causes(causes: Mapping[str, Mapping[str, Any]]) -> None:
+def print_causes(causes: Mapping[str, Cause]) -> None:
     """The defects that the simulated market knows."""
     on = screens.terminal()
     columns = (Column("cause"), Column("symbols", least=100), Column("what it does"))
-    rows = [(cause, " ".join(entry["symbols"]), entry["what"]) for cause, entry in causes.items()]
+    rows = [(cause, " ".join(entry.symbols), entry.what) for cause, entry in causes.items()]
     lines = screens.table(columns, rows, on, prose="what it does")
     first = next(iter(causes))
-    symbol = causes[first]["symbols"][0]
+    symbol = causes[first].symbols[0]
     screens.show(
         [f"CAUSES: {len(causes)} to inject with --inject CAUSE:SYMBOL", "", *lines,
          f"next: ctl demo {first} --inject {first}:{symbol}"], on,
     )  # fmt: skip
 
 
-def print_filled(document: Mapping[str, Any]) -> None:
+def print_filled(filled: DemoFilled) -> None:
     """What `ctl demo` wrote."""
-    on, injected = screens.terminal(), ", ".join(document["injected"])
+    on, injected = screens.terminal(), ", ".join(filled.injected)
     kept = "another one stood here and was kept; delete it and run again to lock the simulated market anew"
     facts = {
         "Injected": injected or "nothing",
-        "Written": f"{document['raw_files']} raw files, {document['raw_bytes'] / 1e6:.1f} MB, ctl.toml",
-        "Profile": f"{document['profile']}, {kept if document['profile_kept'] else 'locked on the clean market'}",
+        "Written": f"{filled.raw_files} raw files, {filled.raw_bytes / 1e6:.1f} MB, ctl.toml",
+        "Profile": f"{filled.profile}, {kept if filled.profile_kept else 'locked on the clean market'}",
     }
-    lines = screens.parts([f"DEMO: DONE   {document['workspace']}", "simulated market"], on)
-    where = shlex.quote(str(document["workspace"]))
+    lines = screens.parts([f"DEMO: DONE   {filled.workspace}", "simulated market"], on)
+    where = shlex.quote(str(filled.workspace))
     screens.show([*lines, *screens.facts(facts, on), f"next: ctl gate --workspace {where}"], on)
 
 

@@ -19,6 +19,7 @@ from ctl.flows.series import write_series, write_together
 from ctl.model.bars import SeriesChoice
 from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
+from ctl.model.printed import ProposedMapping
 from ctl.model.rolls import RollPolicy
 from ctl.model.trades import StrategyResult, Timeframe
 from ctl.reports import tables
@@ -186,7 +187,7 @@ def backtest(
     for note in notes:
         output.warn(note)
     statistics = run_statistics.of_backtest(result)
-    published = {**result.document(), "statistics": document(statistics)}
+    published = {"kind": "backtest", "schema_version": 1, **result.document(), "statistics": document(statistics)}
     written: list[str] = []
     if out is not None and isinstance(result, StrategyResult):
         files = {
@@ -216,7 +217,7 @@ def mapping(path: Path, *, json: bool) -> int:
     rows = [] if bars is None else bars.frame.head(5).rows(named=True)
     first = [{name: str(value) for name, value in row.items() if value is not None} for row in rows]
     if json:
-        output.print_json({"kind": "mapping", "file": path.name, "mapping": proposal, "first_rows": first})
+        output.print_json(document(ProposedMapping(file=path.name, mapping=proposal, first_rows=tuple(first))))
         return EXIT_OK
     print(proposal)
     if bars is None:

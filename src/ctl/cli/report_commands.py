@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock, store
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.glossary import TERMS
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, DataError, UsageError
+from ctl.model.documents import document
+from ctl.model.printed import WrittenReport
 
 if TYPE_CHECKING:
     from ctl.ops.report import Asked
@@ -30,7 +33,7 @@ def asked(symbols: Sequence[str], first: str | None, last: str | None, *, includ
     return Asked(tuple(symbols), window, include_non_gating)
 
 
-def report(workspace_path: Path | None, out: Path | None, options: Asked) -> int:
+def report(workspace_path: Path | None, out: Path | None, options: Asked, *, json: bool) -> int:
     """Write the report of a workspace; exit 2 where the gate refuses, which the report then says."""
     from ctl import reports
     from ctl.ops.report import of_now
@@ -41,11 +44,25 @@ def report(workspace_path: Path | None, out: Path | None, options: Asked) -> int
     text = reports.page(made)
     store.write_atomic(path.absolute(), text.encode())
     passed = made.gate is not None and made.gate.passed
-    verdict = "PASS" if passed else "MISMATCH"
-    recommendation = "" if made.gate is None else made.gate.recommendation
-    print(
-        f"REPORT: {workspace.relative(path.absolute())}   GATE: {verdict}   {recommendation}   {len(text) / 1e6:.1f} MB"
-    )
+    shown, recommendation = workspace.relative(path.absolute()), "" if made.gate is None else made.gate.recommendation
+    if json:
+        output.print_json(
+            document(
+                WrittenReport(
+                    file=shown,
+                    gate_passed=passed,
+                    recommendation=recommendation or None,
+                    bytes=len(text.encode()),
+                    symbols=tuple(item.symbol for item in made.symbols),
+                )
+            )
+        )
+    else:
+        on = screens.terminal()
+        verdict = f"Gate: {'PASS' if passed else 'MISMATCH'}"
+        lines = screens.parts([f"REPORT: DONE   {shown}", verdict, recommendation, f"{len(text) / 1e6:.1f} MB"], on)
+        simulated = ["simulated market"] if workspace.simulated else []
+        screens.show([*lines, *simulated, "next: ctl orders" if passed else "next: ctl gate"], on)
     return EXIT_OK if passed else EXIT_MISMATCH
 
 
@@ -58,6 +75,9 @@ def serve(workspace_path: Path | None, host: str, port: int, names: Sequence[str
     workspace = open_workspace(workspace_path)
     if not server.is_loopback(host):
         output.warn(f"whoever reaches {host}:{port} reads this workspace: there is no password")
-    print(f"SERVE: http://{host}:{port}/   {workspace.cycle_id}   read-only, Ctrl-C ends it", flush=True)
+    on = screens.terminal()
+    verdict = [f"SERVE: OK   http://{host}:{port}/", workspace.cycle_id, "read-only, Ctrl-C ends it"]
+    screens.show(screens.parts(verdict, on), on)
+    sys.stdout.flush()
     server.run(workspace, TERMS, host, port, names)
     return EXIT_OK

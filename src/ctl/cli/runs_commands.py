@@ -15,6 +15,7 @@ from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
+from ctl.model.printed import RunShown
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -87,7 +88,7 @@ def show(workspace_path: Path | None, name: str, *, json: bool) -> int:
     with opened(workspace) as registry:
         run = _found(registry, name)
     if json:
-        output.print_json({"kind": "run", **document(run)})
+        output.print_json(document(RunShown(run=run)))
         return EXIT_OK
     on = screens.terminal()
     mode = "dry-run" if run.dry_run else "real"

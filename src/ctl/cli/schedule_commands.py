@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctl import clock
-from ctl.cli import output
+from ctl.cli import output, screens
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
 from ctl.model.documents import document
+from ctl.model.printed import NotDue
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ctl.cli.screens import Terminal
     from ctl.ops.schedule import Slot, Standing
 
 
@@ -44,14 +46,23 @@ def install(
     )
     installed, by_hand = schedule.install(kinds[0], slot, workspace, command, home=Path.home(), instant=instant)
     if json:
-        output.print_json({"kind": "schedule", **document(installed), "by_hand": list(by_hand)})
+        output.print_json(document(schedule.Changed(done="installed", schedule=installed, by_hand=tuple(by_hand))))
         return EXIT_OK
-    print(f"SCHEDULE: INSTALLED   {installed.kind}, {slot.at} {slot.zone}; next {_local(slot.next(instant), slot)}")
-    for path in installed.files:
-        print(f"written  {path}")
-    for line in by_hand:
-        print(f"by hand  {line}")
-    print(f"secrets  {Path.home() / schedule.ENVIRONMENT} (CTL_OPS_WEBHOOK_URL=...)\nnext: ctl schedule status")
+    on = screens.terminal()
+    lines = screens.parts(
+        [
+            "SCHEDULE: OK, installed",
+            f"{installed.kind}, {slot.at} {slot.zone}",
+            f"next {_local(slot.next(instant), slot)}",
+        ],
+        on,
+    )
+    lines += ["", *screens.facts({"Written": ", ".join(installed.files)}, on)]
+    secrets = Path.home() / schedule.ENVIRONMENT
+    lines += screens.facts({"Secrets": f"{secrets}, e.g. CTL_OPS_WEBHOOK_URL=..."}, on)
+    if by_hand:
+        lines += ["", "Run by hand, this machine did not let us:", *(f"  {line}" for line in by_hand)]
+    screens.show([*lines, "next: ctl schedule status"], on)
     return EXIT_OK
 
 
@@ -68,10 +79,15 @@ def show(workspace_path: Path | None, *, json: bool) -> int:
         )
         texts = {str(path): text for path, text in written.items()}
     if json:
-        output.print_json({"kind": "schedule_units", "scheduler": installed.kind, "units": texts})
+        output.print_json(document(schedule.Units(scheduler=installed.kind, units=texts)))
     else:
+        missing = sum(text is None for text in texts.values())
+        state = f"ERROR, {missing} missing" if missing else "OK"
+        lines = [f"SCHEDULE: {state}   {installed.kind}, {installed.at} {installed.zone}"]
         for path, text in texts.items():
-            print(f"# {path}\n{text if text is not None else '# missing: ctl schedule install writes it anew'}")
+            lines += ["", f"# {path}", *("# missing" if text is None else text.rstrip()).splitlines()]
+        command = f"ctl schedule install --{installed.kind} --at {installed.at!r} --tz {installed.zone}"
+        screens.show([*lines, "", f"next: {command if missing else 'ctl schedule status'}"], screens.terminal())
     return EXIT_OK if all(text is not None for text in texts.values()) else EXIT_ERROR
 
 
@@ -81,9 +97,10 @@ def status(workspace_path: Path | None, *, json: bool) -> int:
 
     found = schedule.standing(open_workspace(workspace_path), clock.now())
     if json:
-        output.print_json({"kind": "schedule_status", **document(found)})
+        output.print_json(document(found))
     else:
-        print(_standing_text(found))
+        on = screens.terminal()
+        screens.show(_standing_lines(found, on), on)
     return EXIT_ERROR if found.missed else EXIT_OK
 
 
@@ -93,36 +110,38 @@ def remove(workspace_path: Path | None, *, json: bool) -> int:
 
     removed = schedule.remove(open_workspace(workspace_path), home=Path.home())
     if json:
-        output.print_json({"kind": "schedule_removed", **document(removed)})
+        output.print_json(document(schedule.Changed(done="removed", schedule=removed)))
     else:
-        print(f"SCHEDULE: REMOVED   {removed.kind}, {removed.at} {removed.zone}")
+        lines = [f"SCHEDULE: OK, removed   {removed.kind}, {removed.at} {removed.zone}"]
+        again = f"ctl schedule install --{removed.kind} --at {removed.at!r} --tz {removed.zone}"
+        screens.show([*lines, f"next: {again}"], screens.terminal())
     return EXIT_OK
 
 
-def missed(workspace_path: Path | None) -> bool:
-    """Whether the installed schedule's last slot was not served; what is decided is said."""
+def missed(workspace_path: Path | None, *, json: bool) -> bool:
+    """Whether the installed schedule's last slot was not served; that it was is said."""
     from ctl.ops import schedule
 
     found = schedule.standing(open_workspace(workspace_path), clock.now())
     if not found.missed:
-        print(
-            f"ctl ops: the slot of {_local(found.last_slot, found.installed.slot)} needs no catching up",
-            file=sys.stderr,
-        )
+        reason = f"the slot of {_local(found.last_slot, found.installed.slot)} needs no catching up"
+        print(f"ctl ops: {reason}", file=sys.stderr)
+        if json:
+            output.print_json(document(NotDue(reason=reason)))
     return found.missed
 
 
-def _standing_text(found: Standing) -> str:
+def _standing_lines(found: Standing, on: Terminal) -> list[str]:
     slot = found.installed.slot
-    ran = "never" if found.last_run is None else _local(found.last_run, slot)
     head = "MISSED" if found.missed else "OK"
-    lines = [
-        f"SCHEDULE: {head}   {found.installed.kind}, {slot.at} {slot.zone}",
-        f"last run   {ran}",
-        f"last slot  {_local(found.last_slot, slot)}" + ("   not served" if found.missed else ""),
-        f"next slot  {_local(found.next_slot, slot)}",
-    ]
-    return "\n".join([*lines, "next: ctl ops --if-missed"] if found.missed else lines)
+    lines = screens.parts([f"SCHEDULE: {head}", f"{found.installed.kind}, {slot.at} {slot.zone}"], on)
+    facts = {
+        "last slot": _local(found.last_slot, slot) + (", not served" if found.missed else ""),
+        "last run": "never" if found.last_run is None else _local(found.last_run, slot),
+        "next slot": _local(found.next_slot, slot),
+    }
+    command = "ctl ops --if-missed" if found.missed else "ctl status"
+    return [*lines, "", *screens.facts(facts, on), f"next: {command}"]
 
 
 def _local(instant: datetime, slot: Slot) -> str:

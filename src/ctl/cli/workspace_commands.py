@@ -17,6 +17,7 @@ from ctl.cli.run_screen import data_to
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
+from ctl.model.printed import Cause, Causes, DemoFilled, NotDue
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -34,11 +35,9 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
     from ctl import demo as market
 
     if list_causes:
-        causes = {
-            cause: {"what": text, "symbols": list(market.symbols_of(cause))} for cause, text in market.CAUSES.items()
-        }
+        causes = {name: Cause(text, tuple(market.symbols_of(name))) for name, text in market.CAUSES.items()}
         if json:
-            output.print_json(causes)
+            output.print_json(document(Causes(causes=causes)))
         else:
             output.print_causes(causes)
         return EXIT_OK
@@ -47,16 +46,16 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
 
     with output.progress("simulating two vendors, 2018-01 to 2026-02"):
         filled = demo.fill(folder, pairs)
-    summary = {
-        "workspace": str(filled.workspace.root),
-        "raw_files": filled.raw_files,
-        "raw_bytes": filled.raw_bytes,
-        "injected": [f"{cause}:{symbol}" for cause, symbol in filled.injected],
-        "profile": filled.workspace.relative(filled.workspace.profile_path),
-        "profile_kept": filled.profile_kept,
-    }
+    summary = DemoFilled(
+        workspace=str(filled.workspace.root),
+        raw_files=filled.raw_files,
+        raw_bytes=filled.raw_bytes,
+        injected=tuple(f"{cause}:{symbol}" for cause, symbol in filled.injected),
+        profile=filled.workspace.relative(filled.workspace.profile_path),
+        profile_kept=filled.profile_kept,
+    )
     if json:
-        output.print_json(summary)
+        output.print_json(document(summary))
     else:
         output.print_filled(summary)
     return EXIT_OK
@@ -103,7 +102,7 @@ def build(
             files = [workspace.relative(path) for path in built.files]
             lines += ["", *output.build_lines(symbol, built.manifest, files, on, unchanged=built.unchanged)]
     if json:
-        output.print_json(documents[0] if len(symbols) == 1 else {str(m["root"]): m for m in documents})
+        output.print_json(documents[0] if len(symbols) == 1 else several("roll_manifests", documents, "root"))
     else:
         ends = {str(each["root"]): str(each["last_session"]) for each in documents}
         verdict = [
@@ -142,7 +141,7 @@ def certify(
         tables.require_format(table)
     workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
     profile = profile_if_any(workspace)
-    documents: dict[str, Any] = {}
+    documents: list[dict[str, Any]] = []
     made: list[pipeline.Certified] = []
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
     for symbol in chosen:
@@ -173,7 +172,7 @@ def certify(
         decides = decides and series == series_choice(settings, None, None)
         if until is None and policy == locked and decides:
             files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
-        documents[symbol] = dict(certificate.document)
+        documents.append(dict(certificate.document))
         if not json:
             written = [workspace.relative(path) for path in files]
             print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
@@ -182,7 +181,7 @@ def certify(
     if table is not None:
         exports.write_tables(table, exports.certificate_tables([item.certificate for item in made]))
     if json:
-        output.print_json(next(iter(documents.values())) if len(symbols) == 1 else documents)
+        output.print_json(documents[0] if len(symbols) == 1 else several("certificates", documents, "symbol"))
     return EXIT_ERROR if failed else EXIT_OK
 
 
@@ -265,6 +264,8 @@ def ops(
         )
     except SlotTaken as taken:
         say.warning(str(taken))
+        if json:
+            output.print_json(document(NotDue(reason=str(taken))))
         return EXIT_OK
     except CtlError as error:
         for warning in weekly.not_started(error, options, workspace=workspace, instant=instant, stream=stream):
@@ -304,6 +305,11 @@ def _show_run(summary: RunSummary, after: Mapping[str, str]) -> None:
 
     on = screens.terminal()
     screens.show(run_lines(summary, after, on), on)
+
+
+def several(kind: str, documents: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """The document of more than one symbol: each document by what it is `name`d."""
+    return {"kind": kind, "schema_version": 1, **{str(each[name]): each for each in documents}}
 
 
 def board(decision: GateDecision, profile: OperatingProfile, workspace: Workspace, on: Terminal) -> list[str]:

@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -123,7 +123,7 @@ class InitResult:
     symbols: tuple[InitSymbol, ...]
     notes: tuple[str, ...]
     unused: tuple[str, ...]
-    kind: str = field(default="init", init=False)
+    kind: Literal["init"] = "init"
 
 
 # ---------------------------------------------------------------- the draft

@@ -200,6 +200,7 @@ class Research:
     def to_document(self) -> dict[str, Any]:
         """JSON-ready. `trials` counts the variants: the more were tried, the less the best of them says."""
         return {
+            "kind": "research",
             "schema_version": 1,
             "label": LABEL,
             "gating": False,

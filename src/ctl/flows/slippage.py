@@ -68,6 +68,7 @@ class SlippageReport:
     lots: size traded at once, where an estimate comes from bars.
     """
 
+    kind: Literal["slippage"] = "slippage"
     schema_version: Literal[1] = 1
     simulated: bool
     profile: str | None

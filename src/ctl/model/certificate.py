@@ -552,6 +552,7 @@ class Quorum:
 class CertificateV1:
     """What is published of one symbol. Prices, gaps and drift are in quote_unit; null where a layer did not run."""
 
+    kind: Literal["certificate"] = "certificate"
     schema_version: Literal[1] = 1
     symbol: str
     root: str

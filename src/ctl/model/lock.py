@@ -162,6 +162,7 @@ class LockPlan:
     forbids it. settings: those that were tried, as typed. problems: what else refuses.
     """
 
+    kind: Literal["lock_plan"] = "lock_plan"
     schema_version: Literal[1] = 1
     timestamp: datetime
     simulated: bool
@@ -197,6 +198,7 @@ class Locked:
     files: none where the same lock is in force already.
     """
 
+    kind: Literal["lock"] = "lock"
     schema_version: Literal[1] = 1
     timestamp: datetime
     simulated: bool
@@ -215,6 +217,7 @@ class Locked:
 class ProfileDifference:
     """`ctl profile diff --json`."""
 
+    kind: Literal["profile_difference"] = "profile_difference"
     schema_version: Literal[1] = 1
     equal: bool
     old: ProfileReference
@@ -255,6 +258,7 @@ class ReplayedWeek:
 class Replay:
     """`ctl replay --json`. through: the last session considered, where the data end before `to`."""
 
+    kind: Literal["replay"] = "replay"
     schema_version: Literal[1] = 1
     timestamp: datetime
     simulated: bool

@@ -70,6 +70,7 @@ class RollManifest:
     were made of (`build_digest`).
     """
 
+    kind: Literal["roll_manifest"] = "roll_manifest"
     schema_version: Literal[1] = 1
     root: str
     vendor: str

@@ -441,6 +441,7 @@ class GovernedCurve:
 class NextOpenOrders:
     """`ctl orders --json`. profile: path of the one that was used. errors: symbols that could not be run, and why."""
 
+    kind: Literal["orders"] = "orders"
     schema_version: Literal[1] = 1
     timestamp: datetime
     as_of: date | None

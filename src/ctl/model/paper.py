@@ -189,6 +189,7 @@ class PaperSymbol:
 class PaperReport:
     """`ctl paper --json`."""
 
+    kind: Literal["paper"] = "paper"
     schema_version: Literal[1] = 1
     timestamp: datetime
     cycle_id: str

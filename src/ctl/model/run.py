@@ -238,6 +238,7 @@ class RunSummary:
     without a budget. paper: the paper ledger as it stood when the run ended. trades: None until they are written.
     """
 
+    kind: Literal["run_summary"] = "run_summary"
     schema_version: Literal[1] = 1
     timestamp: datetime
     as_of: date | None
@@ -363,6 +364,7 @@ class OpsLog:
     late: what was tried again of the messages of earlier runs.
     """
 
+    kind: Literal["ops_log"] = "ops_log"
     schema_version: Literal[1] = 1
     timestamp: datetime
     as_of: date | None = None

@@ -85,6 +85,7 @@ class Section:
 class Closeout:
     """`ctl closeout --json`: the document's sections, its path and that of the proof, in the workspace."""
 
+    kind: Literal["closeout"] = "closeout"
     schema_version: Literal[1] = 1
     cycle_id: str
     simulated: bool
@@ -106,6 +107,7 @@ class BrokenClaim:
 class CloseoutVerification:
     """`ctl closeout --verify --json`: how many claims were derived anew, and those that do not hold."""
 
+    kind: Literal["closeout_verification"] = "closeout_verification"
     schema_version: Literal[1] = 1
     verified: bool
     cycle_id: str

@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,15 +92,48 @@ class Installed:
         return parse_slot(self.at, self.zone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a schedule stands at an instant. missed: no cycle since the last slot has come to its end or is under way."""
+    """`ctl schedule status --json`: how a schedule stands at an instant.
 
+    missed: no cycle since the last slot has come to its end or is under way.
+    """
+
+    kind: Literal["schedule_status"] = "schedule_status"
+    schema_version: Literal[1] = 1
     installed: Installed
     last_slot: datetime
     next_slot: datetime
     last_run: datetime | None
     missed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """`ctl schedule install|remove --json`. by_hand: commands that this machine leaves to a person."""
+
+    kind: Literal["schedule"] = "schedule"
+    schema_version: Literal[1] = 1
+    done: Literal["installed", "removed"]
+    schedule: Installed
+    by_hand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """`ctl schedule show --json`: the text of each unit by its path, None where the file is missing."""
+
+    kind: Literal["schedule_units"] = "schedule_units"
+    schema_version: Literal[1] = 1
+    scheduler: Kind
+    units: Mapping[str, str | None]
+
+
+SCHEMAS: Final = {
+    "schedule_v1": (Changed, "A schedule that was installed or removed"),
+    "schedule_units_v1": (Units, "The units of a schedule"),
+    "schedule_status_v1": (Standing, "How a schedule stands"),
+}
 
 
 def parse_slot(at: str, zone: str) -> Slot:
@@ -276,7 +310,7 @@ def standing(workspace: store.Workspace, instant: datetime) -> Standing:
     last, ran = slot.last(instant), last_run(workspace)
     begun = max(last, datetime.fromisoformat(state.installed))
     missed = begun == last and (ran is None or ran < last) and holder(workspace.lock_path) is None
-    return Standing(state, last, slot.next(instant), ran, missed)
+    return Standing(installed=state, last_slot=last, next_slot=slot.next(instant), last_run=ran, missed=missed)
 
 
 def last_run(workspace: store.Workspace) -> datetime | None:

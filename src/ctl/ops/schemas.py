@@ -7,7 +7,8 @@ from typing import Any
 from ctl import operating_profile, store
 from ctl.flows.first_workspace import InitResult
 from ctl.flows.research import Lookahead
-from ctl.model import manifest
+from ctl.flows.slippage import SlippageReport
+from ctl.model import manifest, printed
 from ctl.model.certificate import certificate_schema
 from ctl.model.contract_list import ContractList
 from ctl.model.data_report import DataReport, DoctorReport
@@ -21,7 +22,8 @@ from ctl.model.promotion import Promotion
 from ctl.model.registry import RunComparison, RunList, Status
 from ctl.model.revisions import Revisions
 from ctl.model.run import GateResult, OpsLog, RunSummary
-from ctl.ops import closeout
+from ctl.ops import closeout, schedule
+from ctl.power.study import PowerReport
 from ctl.store.anchors import Verification
 from ctl.store.decision_log import DecisionEntry
 
@@ -53,7 +55,21 @@ def schemas() -> dict[str, bytes]:
         "revisions_v1": (Revisions, "Every reading of past bars that was kept"),
         "verification_v1": (Verification, "Whether the decisions on record are whole"),
         "decision_log_entry_v1": (DecisionEntry, "Decision log entry"),
+        "demo_v1": (printed.DemoFilled, "A simulated workspace that was filled"),
+        "causes_v1": (printed.Causes, "Defects that can be injected"),
+        "glossary_v1": (printed.Glossary, "What each word means"),
+        "mapping_v1": (printed.ProposedMapping, "A mapping proposed for a file"),
+        "bars_v1": (printed.Bars, "Bars of a symbol as they are read"),
+        "fetch_v1": (printed.Fetched, "What was missing, priced and bought"),
+        "run_v1": (printed.RunShown, "One run of the registry"),
+        "not_due_v1": (printed.NotDue, "A weekly cycle that is not to be run here"),
+        "backtest_v1": (printed.Backtest, "A backtest of one series"),
+        "research_v1": (printed.Researched, "Strategies and parameters side by side"),
+        "report_v1": (printed.WrittenReport, "A report that was written"),
+        "power_v1": (PowerReport, "From which size on each layer detects a defect"),
+        "slippage_v1": (SlippageReport, "Slippage per side, estimated"),
         **closeout.SCHEMAS,
+        **schedule.SCHEMAS,
     }
     found: dict[str, Any] = {name: json_schema(record, title) for name, (record, title) in records.items()}
     found["roll_manifest_v1"] = manifest.json_schema()
@@ -63,4 +79,18 @@ def schemas() -> dict[str, bytes]:
         "title": "Operating profile",
     }
     found["certificate_v1"] = certificate_schema()
+    run, entry = found["run_summary_v1"], found["decision_log_entry_v1"]
+    run["properties"]["summary_path"] = {"type": ["string", "null"], "title": "Summary Path"}  # what `ctl run` adds
+    found["decision_v1"] = {**_of_kind("decision", entry), "title": "A decision that was recorded"}
+    for name in ("certificate", "roll_manifest"):
+        several = {"type": "object", "additionalProperties": {"$ref": f"{name}_v1.schema.json"}}
+        title = f"{found[f'{name}_v1']['title']}s of several symbols, by symbol"
+        found[f"{name}s_v1"] = {"$schema": DIALECT, **_of_kind(f"{name}s", several), "title": title}
     return {f"{name}.schema.json": store.json_bytes(schema) for name, schema in found.items()}
+
+
+def _of_kind(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what stands without a kind in a file, or in no record, as it is printed."""
+    held = {"kind": {"const": kind, "type": "string"}, "schema_version": {"const": 1, "type": "integer"}}
+    required = dict.fromkeys(("kind", "schema_version", *schema.get("required", ())))
+    return {**schema, "properties": {**held, **schema.get("properties", {})}, "required": list(required)}

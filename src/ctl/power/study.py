@@ -186,11 +186,12 @@ class StudiedMarket:
     session_move: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerReport:
     """`ctl certify --power --json`: every defect, and the false alarms on clean pairs by sort (`CLEAN_KINDS`)."""
 
-    schema_version: Literal[1]
+    kind: Literal["power"] = "power"
+    schema_version: Literal[1] = 1
     seed: int
     market: StudiedMarket
     defects: tuple[DefectPower, ...]
@@ -223,7 +224,6 @@ def measure(
             readings.append((size, Reading.of(certify(generate(market, defect))), without))
         defects.append(_power(ladder, readings))
     return PowerReport(
-        schema_version=1,
         seed=seed,
         market=StudiedMarket(
             contracts=market.contracts,

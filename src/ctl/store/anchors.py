@@ -182,6 +182,7 @@ class Verification:
     problems in order; notes: remarks that are none. signatures: every envelope that was checked.
     """
 
+    kind: Literal["verification"] = "verification"
     schema_version: Literal[1] = 1
     verified: bool
     entries: int
