@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
     "promote": ["promote PL", "promote NQ"],
     "verify": ["verify"],
     "replay": ["replay --from 2026-02-16 --to 2026-02-27", "replay --from 2026-02-16"],
+    "revisions": ["revisions ES", "revisions NQ"],
     "doctor": ["doctor", "doctor NQ"],
     "data list": ["data list"],
     "data show": ["data show ES", "data show NQ"],
