@@ -3,6 +3,7 @@ them. The layouts follow the vendors' own downloads; the numbers are made."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -164,11 +165,61 @@ def preamble(bars: Sequence[Bar]) -> str:
     return "E-mini S&P 500\nDaily prices\n\n" + stooq(bars).replace("\r\n", "\n")
 
 
+def investing_spanish(bars: Sequence[Bar]) -> str:
+    def number(value: float) -> str:
+        return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+
+    rows = [f'"{d:%d.%m.%Y}","{number(c)}","{number(o)}","{number(h)}","{number(low)}","{number(v / 1000)}K","0,08%"'
+            for d, o, h, low, c, v, _ in reversed(bars)]  # fmt: skip
+    return lines('"Fecha","Último","Apertura","Máximo","Mínimo","Vol.","% var."', rows)
+
+
+def barchart_padded(bars: Sequence[Bar]) -> str:
+    """Saved by a spreadsheet: the last line has as many cells as every other."""
+    rows = [f"{d:%m/%d/%Y},{o},{h},{low},{c},{v},{i}" for d, o, h, low, c, v, i in reversed(bars)]
+    return lines(
+        "Time,Open,High,Low,Last,Volume,Open Int", [*rows, '"Downloaded from a vendor as of 03-25-2024",,,,,,']
+    )
+
+
+def iqfeed(bars: Sequence[Bar]) -> str:
+    rows = [f"LH,{d} 00:00:00,{h},{low},{o},{c},{v},{i}" for d, o, h, low, c, v, i in reversed(bars)]
+    return lines("Request,TimeStamp,High,Low,Open,Close,Period Volume,Open Interest", rows)
+
+
+def settled_beside_close(bars: Sequence[Bar]) -> str:
+    """The settlement stands beside the close: it is what counts."""
+    rows = [f"{d:%m/%d/%Y},{o},{h},{low},{c + 0.75},{c},{v},{i}" for d, o, h, low, c, v, i in bars]
+    return lines("Date,Open,High,Low,Close,Settlement,Volume,Open Interest", rows)
+
+
+def alpha_vantage(bars: Sequence[Bar]) -> str:
+    """What an API answers: objects by date, newest first, their names numbered."""
+    days = {
+        str(d): {"1. open": str(o), "2. high": str(h), "3. low": str(low), "4. close": str(c), "5. volume": str(v)}
+        for d, o, h, low, c, v, _ in reversed(bars)
+    }
+    return json.dumps(
+        {"Meta Data": {"2. Symbol": "ES", "5. Time Zone": "US/Eastern"}, "Time Series (Daily)": days}, indent=4
+    )
+
+
+def polygon_answer(bars: Sequence[Bar]) -> str:
+    """What an API answers: an object that holds the list of bars."""
+    rows = [
+        {"v": v, "vw": c, "o": o, "c": c, "h": h, "l": low, "n": 9,
+         "t": 1000 * int(datetime.combine(d, time(5), tzinfo=UTC).timestamp())}
+        for d, o, h, low, c, v, _ in bars
+    ]  # fmt: skip
+    return json.dumps({"ticker": "ES", "adjusted": True, "results": rows, "status": "OK", "count": len(rows)})
+
+
 EVERY: dict[str, Callable[[Sequence[Bar]], str]] = {
     made.__name__: made
     for made in (
         yahoo, yfinance, yfinance_history, stooq, stooq_polish, stooq_bulk, investing, investing_german, barchart,
         tradingview, tradingview_iso, pandas_index, pandas_date_index, metatrader, decimal_comma, nasdaq, quandl,
-        sierra, bloomberg, polygon, months_in_words, settles, preamble,
+        sierra, bloomberg, polygon, months_in_words, settles, preamble, investing_spanish, barchart_padded, iqfeed,
+        settled_beside_close, alpha_vantage, polygon_answer,
     )
 }  # fmt: skip

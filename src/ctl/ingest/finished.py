@@ -169,16 +169,18 @@ def thin_last_session(rows: Rows, files: tuple[FileBars, ...]) -> str | None:
     """
     if all(file.end is not None for file in files) or not len(rows):
         return None
-    first = int(rows.day.max()) - 2 * _MEDIAN_OF
+    newest = int(rows.day.max())
+    if rows.volume_null is not None and rows.volume_null[rows.day == newest].all():
+        return None
+    first = newest - 2 * _MEDIAN_OF
     recent = rows.day >= first
     volume = np.bincount(rows.day[recent] - first, weights=rows.volume[recent])
     traded = np.flatnonzero(np.bincount(rows.day[recent] - first))
-    newest, before = traded[-1], volume[traded[-1 - _MEDIAN_OF : -1]]
+    before = volume[traded[-1 - _MEDIAN_OF : -1]]
     usual = float(np.median(before)) if len(before) == _MEDIAN_OF else 0.0
-    if volume[newest] >= _THIN * usual:
+    if volume[-1] >= _THIN * usual:
         return None
-    day = as_date(first + int(newest))
-    return f"THIN_LAST_SESSION: {day}: volume {volume[newest]:.0f}, below a quarter of the usual {usual:.0f}"
+    return f"THIN_LAST_SESSION: {as_date(newest)}: volume {volume[-1]:.0f}, below a quarter of the usual {usual:.0f}"
 
 
 def instant_text(instant: int) -> str:

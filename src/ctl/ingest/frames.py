@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 16
 _TIMEOUT_SECONDS: Final = 300
 _SMALLEST_PARQUET: Final = 12
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S%.9f"
 
 
@@ -112,6 +114,7 @@ def of_parquet(file: RawFile) -> pl.DataFrame:
 def of_json(text: bytes, name: str) -> pl.DataFrame:
     """JSON as text cells: one object per line, or one list of them; objects within them become columns.
 
+    Of one object that holds a list of objects, or objects by date, as an API answers, those are the rows.
     Raises InputError for what is neither, and for values nested deeper than a table's.
     """
     buffer = np.frombuffer(text, dtype=np.uint8)
@@ -119,11 +122,13 @@ def of_json(text: bytes, name: str) -> pl.DataFrame:
     depth = np.cumsum(opened - np.isin(buffer, np.frombuffer(b"]}", dtype=np.uint8)))
     if int(depth.max()) > _DEEPEST:
         raise InputError("no table: values nested too deeply", where=name, expected="one object per bar")
-    listed = text.lstrip()[:1] == b"["
+    first = text.strip().split(b"\n", 1)[0].rstrip()
+    listed = not (first.startswith(b"{") and first.endswith(b"}"))
     try:
         with decoding(name):
             read = pl.read_json if listed else pl.read_ndjson
             frame = read(text, infer_schema_length=None)
+            frame = _rows_within(frame) if frame.height == 1 else frame
     except InputError as error:
         raise InputError(
             "no table in JSON", where=name, found=_first_fault(text, listed=listed),
@@ -132,6 +137,23 @@ def of_json(text: bytes, name: str) -> pl.DataFrame:
     with decoding(name):
         structs = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]
         return as_text(frame.unnest(structs), name)
+
+
+def _rows_within(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows that the values of one object hold, each with the object's own plain values; the object where none."""
+    for column in frame:
+        dtype = column.dtype
+        if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct):
+            return frame.explode(column.name)
+        if isinstance(dtype, pl.Struct) and all(
+            isinstance(each.dtype, pl.Struct) and _DAY.match(each.name) for each in dtype.fields
+        ):
+            inner = column.struct.unnest()
+            return pl.concat(
+                [part.struct.unnest().insert_column(0, pl.Series("date", [part.name])) for part in inner],
+                how="diagonal_relaxed",
+            ).sort("date")
+    return frame
 
 
 def _first_fault(text: bytes, *, listed: bool) -> str | None:

@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NAMES: Final[Mapping[str, str]] = {
     "session": "session date tradedate tradingdate tradingday businessdate exchangedate pricedate day data datum fecha "
-    "dtyyyymmdd datetime timestamp tsevent time",
-    "open": "open openprice pxopen openingprice otwarcie eroffnung erster apertura opening",
-    "high": "high highprice pxhigh highest najwyzszy hoch maximo hochster",
-    "low": "low lowprice pxlow lowest najnizszy tief minimo tiefster",
+    "dtyyyymmdd dateymd ymd dates datetime timestamp gmttime windowstart tsevent time",
+    "open": "open openprice pxopen openingprice otwarcie eroffnung erster apertura abertura ouv ouverture opening",
+    "high": "high highprice pxhigh highest najwyzszy hoch maximo maxima massimo plushaut hochster",
+    "low": "low lowprice pxlow lowest najnizszy tief minimo minima plusbas tiefster",
     "close": "settle settlement settlementprice settleprice pxsettle close closeprice closingprice closelast final "
-    "pxlast last latest lastprice price zamkniecie schluss schlusskurs cierre adjclose adjustedclose closeadj",
-    "volume": "volume vol totalvolume pxvolume tradedvolume tradevolume wolumen volumen contractvolume",
-    "open_interest": "openinterest openint oi opint lop previousdayopeninterest prevdayopeninterest opinterest",
+    "pxlast last latest lastprice price zamkniecie schluss schlusskurs zuletzt cierre ultimo dernier adjclose "
+    "adjustedclose closeadj",
+    "volume": "volume vol totalvolume pxvolume tradedvolume tradevolume wolumen volumen contractvolume periodvolume "
+    "estvolume actualvol markethoursvolume",
+    "open_interest": "openinterest openint oi opint lop previousdayopeninterest prevdayopeninterest priordayoi "
+    "opinterest",
     "contract": "contract contractname contractcode contractsymbol",
     "delivery_month": "deliverymonth contractmonth pricecontract",
     "last_trade": "lasttrade lasttradedate lasttradingday expirationdate expirydate",
-    "symbol": "symbol ticker code instrument ric",
+    "symbol": "symbol ticker code instrument ric name",
     "adjustment": "adjustment",
 }
 _LETTERS: Final[Mapping[str, str]] = {
@@ -68,8 +71,8 @@ class Header:
 
 
 def plain(name: str) -> str:
-    """A column's name without case, accents, blanks and signs."""
-    text = unicodedata.normalize("NFKD", name.lower().replace("ł", "l"))
+    """A column's name without case, accents, blanks, signs and its number, as in `4. close`."""
+    text = unicodedata.normalize("NFKD", re.sub(r"^\d+\. ", "", name.lower().replace("ł", "l")))
     return re.sub(r"[^a-z0-9]", "", text)
 
 
@@ -156,8 +159,8 @@ def _header(separator: str, names: tuple[str, ...], lines: int, where: str | Non
 def ends(text: bytes, separator: str, header_lines: int, width: int) -> tuple[int, bool]:
     """How many lines of text stand below the rows, and whether rows lack their last cells.
 
-    A line of text is a single cell where a row has several, at most a few at the end of a file; a row that is cut
-    begins with a date, and no number of a few digits is one.
+    A line of text is a single cell, empty ones aside, where a row has several, at most a few at the end of a file; a
+    row that is cut begins with a date, and no number of a few digits is one.
     """
     body = np.frombuffer(text.rstrip(b"\r\n \0"), dtype=np.uint8)
     stops = np.append(np.flatnonzero(body == 0x0A), len(body))
@@ -176,4 +179,4 @@ def _is_text(text: bytes, body: np.ndarray, stops: np.ndarray, line: int, separa
     start = 0 if line == 0 else int(stops[line - 1]) + 1
     cells = header_of(text[start : int(stops[line])], separator)
     alone = cells[0] if cells else ""
-    return len(cells) <= 1 and (not re.match(r"\d", alone) or re.fullmatch(r"\d{1,6}", alone) is not None)
+    return not any(cells[1:]) and (not re.match(r"\d", alone) or re.fullmatch(r"\d{1,6}", alone) is not None)

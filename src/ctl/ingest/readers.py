@@ -312,8 +312,9 @@ def expand(paths: Sequence[Given]) -> list[tuple[Given, bool]]:
 
 
 def _read(file: Opened, wanted: Wanted) -> FileBars:
-    """What a file holds, by the vendor that recognises it; text through the caller's mapping where there is one."""
-    vendor = mapped if wanted.mapping is not None and file.text else vendors.of_file(file)
+    """What a file holds, by the vendor that recognises it; a table through the caller's mapping where there is one."""
+    a_table = bool(file.text) or file.frame is not None
+    vendor = mapped if wanted.mapping is not None and a_table else vendors.of_file(file)
     if vendor is None:
         raise _unknown(file)
     bars = vendor.read(file, wanted)

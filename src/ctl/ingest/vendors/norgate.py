@@ -18,9 +18,13 @@ _MAPPINGS: Final = ("norgate", "norgate_equity")
 
 
 def recognises(file: Opened) -> bool:
-    """By its header, which names no symbol: a file is of one."""
-    named = headers.meanings(file.columns).keys() & {"contract", "symbol"}
-    return not named and mapping.recognised(file, _MAPPINGS) is not None
+    """By its header, which names no symbol (a file is of one) and no settlement beside the close."""
+    named = headers.meanings(file.columns)
+    return (
+        named.get("close") == "Close"
+        and not named.keys() & {"contract", "symbol"}
+        and mapping.recognised(file, _MAPPINGS) is not None
+    )
 
 
 def read(file: Opened, wanted: Wanted) -> FileBars:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ctl.ingest.vendor import Opened
 
 FORMAT: Final = "tradestation"
-_DATE_FORMAT: Final = "%m/%d/%Y"
 _DAILY: Final = ("date", "time", "open", "high", "low", "close", "vol", "oi")
 _INTRADAY: Final = ("date", "time", "open", "high", "low", "close", "up", "down")
 _SUFFIX: Final = r"(?:_[A-Za-z0-9_.\-]*)?\.(?:csv|txt)(?:\.gz|\.zst)?"
@@ -46,13 +45,15 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
             expected='"Date","Time","Open","High","Low","Close","Vol","OI"',
         )
     column = dict(zip(names, cells.columns, strict=True))
-    odd = ~cells.text(column["time"]).str.contains(r"^\d{1,2}:\d{2}$").fill_null(value=False)
+    odd = ~cells.text(column["time"]).str.contains(r"^\d{1,2}:?\d{2}$").fill_null(value=False)
     if odd.any():
         cells.fail(int(odd.arg_max() or 0), column["time"], "not a time", expected="the closing time as HH:MM")
     prices = {name: cells.floats(column[name]) for name in PRICES}
-    day = cells.days(column["date"], _DATE_FORMAT)
+    short = re.fullmatch(r"\d{1,2}/\d{1,2}/\d{2}", str(cells.text(column["date"])[0]).strip())
+    day = cells.days(column["date"], "%m/%d/%y" if short else "%m/%d/%Y")
     rows = cells.rows(day, prices, cells.integers(column["vol"]), cells.integers(column["oi"]))
-    return FileBars(cells.file, rows, FORMAT, "exchange_session", "settlement")
+    descending = bool(day[0] > day[-1])
+    return FileBars(cells.file, rows, FORMAT, "exchange_session", "settlement", descending=descending)
 
 
 def find_files(folder: Path, symbol: str) -> SeriesFiles:

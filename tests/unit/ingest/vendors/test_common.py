@@ -33,7 +33,7 @@ def expected(name: str, bars: list[Bar] = BARS):
     """What a layout says of the bars: some leave a column out."""
     no_interest = {"yahoo", "yfinance", "yfinance_history", "stooq", "investing", "investing_german", "tradingview",
                    "tradingview_iso", "pandas_index", "pandas_date_index", "metatrader", "nasdaq", "sierra", "polygon",
-                   "months_in_words", "preamble"}  # fmt: skip
+                   "months_in_words", "preamble", "investing_spanish", "alpha_vantage", "polygon_answer"}  # fmt: skip
     rows: list[tuple] = [(*bar[:6], None if name in no_interest else bar[6]) for bar in bars]
     if name == "settles":
         rows = [(bar[0], None, None, None, bar[4], None, None) for bar in bars]
@@ -75,6 +75,24 @@ def test_the_packaged_mappings_read_the_same(write, instruments, layout, package
     )
     assert of(series) == expected(layout)
     assert series.meta.vendor == packaged
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("date,close,high,low,open,volume,adjClose,divCash,splitFactor", "{d},{c},{h},{l},{o},{v},1,0,1"),
+        ("date,close,high,low,open,volume,adjClose,divCash,splitFactor", "{d:%d/%m/%Y},{c},{h},{l},{o},{v},1,0,1"),
+        ("Date,Open,High,Low,Close,Volume,Ex-Dividend,Split Ratio,Adj. Close", "{d},{o},{h},{l},{c},{v},0,1,1"),
+        ('"Date","Time","Open","High","Low","Close","Vol","OI"', "{d:%m/%d/%y},1600,{o},{h},{l},{c},{v},0"),
+        ('"Date","Time","Open","High","Low","Close","Vol","OI"', "{d:%m/%d/%Y},16:00,{o},{h},{l},{c},{v},0"),
+    ],
+)
+def test_order_and_dates_of_known_vendors_are_the_files(write, instruments, header, row, newest_first):
+    rows = [row.format(d=d, o=o, h=h, l=low, c=c, v=v) for d, o, h, low, c, v, _ in BARS]
+    text = lines(header, rows[::-1] if newest_first else rows)
+    series = read_series(write("a.csv", text), symbol="X", instruments=instruments)
+    assert [bar[:6] for bar in of(series)] == [bar[:6] for bar in BARS]
 
 
 def test_what_is_left_out_is_counted(write, instruments):
