@@ -388,7 +388,7 @@ def summarise(
         governed_statistics=None if curve is None else of_governed(curve, measured),
         paper=ledger,
         trades=None,
-        digests=decision_digests(decision),
+        digests=replace(decision_digests(decision), passed_bars=kept_bars.newest_pass(workspace)),
         package_version=__version__,
     )
 

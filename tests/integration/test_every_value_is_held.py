@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_values import leaves, with_other
 
 from ctl import digests, store
 from ctl import operating_profile as op
@@ -124,26 +125,6 @@ def test_every_line_of_the_profile(opened: store.Workspace, profile: op.Operatin
             except CtlError:
                 continue
             assert outcome(opened, other, certified), line
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found = False
-    for key, item in items:
-        found = True
-        yield from leaves(item, (*path, key))
-    if not found:
-        yield path
-
-
-def with_other(document: Any, path: tuple[Any, ...]) -> Any:
-    copy = json.loads(json.dumps(document))
-    parent = copy
-    for part in path[:-1]:
-        parent = parent[part]
-    old = parent[path[-1]]
-    parent[path[-1]] = not old if isinstance(old, bool) else old * 2 + 1 if isinstance(old, int | float) else f"{old}x"
-    return copy
 
 
 def test_every_value_of_the_lock_file(opened: store.Workspace, profile: op.OperatingProfile, tmp_path: Path) -> None:

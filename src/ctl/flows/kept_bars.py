@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from ctl import digests, store
 from ctl.errors import DataError
 from ctl.model.contracts import Contract, parse_symbol, resolve_year
+from ctl.store import anchors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,10 +118,15 @@ class KeptBars:
     def __init__(self, workspace: Workspace, profile: Path) -> None:
         self._workspace = replace(workspace, profile_path=profile)
         self._locked: dict[tuple[str, str], pl.DataFrame | None] = {}
+        files = pass_files(workspace)
+        cited = anchors.cited_pass(workspace) if files else None
+        self._passes = [path for path in files[:-1] if cited is not None and path.name == cited[1]] + files[-1:]
 
     def unread(self) -> KeptBars:
         """The same with no file read yet: frames of one symbol are let go before the next."""
-        return KeptBars(self._workspace, self._workspace.profile_path)
+        other = copy(self)
+        other._locked = {}
+        return other
 
     def locked_path(self, symbol: str, series: str) -> Path:
         """Where the locked bars of a table stand."""
@@ -137,17 +144,16 @@ class KeptBars:
                 self._locked[key] = None
         return self._locked[key]
 
-    def last_passed(self, symbol: str, table: KeptTable) -> pl.DataFrame:
-        """The bars of one table at the last passed gate, sessions since the lock; empty where no gate has passed.
+    def last_passed(self, symbol: str, table: KeptTable) -> list[pl.DataFrame]:
+        """The bars of one table, sessions since the lock, at the passed gate that the newest run cites, and at the last
+        one after it: a file that is put beside them may not take their place.
 
         Raises DataError where they cannot be read.
         """
         import polars as pl
 
-        newest = pass_files(self._workspace)[-1:]
-        passed = read_pass(newest[0]) if newest else _nothing()
         chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
-        return passed.filter(chosen)
+        return [read_pass(path).filter(chosen) for path in self._passes]
 
 
 def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:
@@ -200,7 +206,12 @@ def pass_files(workspace: Workspace) -> list[Path]:
     return [path for _, _, path in sorted(found)]
 
 
-@lru_cache(maxsize=1)
+def newest_pass(workspace: Workspace) -> dict[str, str]:
+    """sha256 of the newest kept pass by its file's name, as a run's record cites it; empty where there is none."""
+    return {path.name: digests.sha256_file(path) for path in pass_files(workspace)[-1:]}
+
+
+@lru_cache(maxsize=2)
 def read_pass(path: Path) -> pl.DataFrame:
     """The bars of one kept pass, read once for all symbols: it is written once, under a name of its own.
 
@@ -214,7 +225,7 @@ def read_pass(path: Path) -> pl.DataFrame:
         raise DataError(
             "the bars of a passed gate cannot be read, so that it cannot be told whether they were restated since",
             where=str(path),
-            remedy="restore the file, or move it away: the pass before it then counts",
+            remedy="restore the file, or lock a new version (ctl lock)",
             code="LOCKED_BARS_MISSING",
         ) from error
 

@@ -136,16 +136,17 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         problems += anchors.recorded_heads(workspace, entries, _NEWEST_SUMMARIES)
         signed = signing.of_lock(workspace, profile, entries)
         problems += signed.problems
+    problems += anchors.missing_pass(workspace, on_disk.sha256)
     doubtful = anchors.doubtful_clock(workspace, entries, instant)
     problems += [] if doubtful is None else [doubtful]
     if profile.cycle_id != workspace.cycle_id:
         text = f"ctl.toml says {workspace.cycle_id}, the profile {profile.cycle_id}: `ctl lock --cycle NAME` opens one"
         problems.append(Reason("CYCLE_MISMATCH", "ERROR", text))
     head = entries[-1].sha256 if entries else None
-    notes: tuple[Reason, ...] = ()
+    notes = tuple(anchors.contradicted_records(workspace))
     if workspace.unfinished:
         text = f"ctl lock did not finish: ctl.toml does not name {profile.name} yet, which is in force; run it again"
-        notes = (Reason("LOCK_UNFINISHED", "WATCH", text),)
+        notes = (*notes, Reason("LOCK_UNFINISHED", "WATCH", text))
     entry = decision_log.locking(entries, workspace.relative(path))
     return LockRead(
         on_disk.lock,

@@ -261,7 +261,7 @@ def restated_bars(made: Made, locked: LockedSymbol, kept: KeptBars, *, as_of: da
         if reading is None:
             continue
         reading = _up_to(reading, as_of)
-        readings = [reading, _up_to(kept.last_passed(symbol, table), as_of)]
+        readings = [reading, *(_up_to(passed, as_of) for passed in kept.last_passed(symbol, table))]
         restatement = restated.compare(_table(made, locked, table, as_of), readings, table.frame)
         if restatement is None:
             continue

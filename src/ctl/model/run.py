@@ -209,7 +209,7 @@ class SymbolRun:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What a run rests on; what is not known yet is null."""
+    """What a run rests on; what is not known yet is null. passed_bars: sha256 of the newest kept pass, by file name."""
 
     profile: str | None = None
     lock: str | None = None
@@ -218,6 +218,7 @@ class Digests:
     strategy: str | None = None
     thresholds: str | None = None
     log_head: str | None = None
+    passed_bars: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +387,7 @@ class OpsLog:
     late: tuple[Notification, ...] = ()
     retention: Retention | None = None
     summary_path: str | None = None
+    summary_sha256: str | None = None
     durations: Mapping[str, float] = field(default_factory=dict)
     digests: Digests = Digests()
     error: OpsError | None = OpsError(

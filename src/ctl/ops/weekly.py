@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
-from ctl import __version__, clock, ops_notifier, run_orchestrator, stopping, store
+from ctl import __version__, clock, digests, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.flows import portfolio
@@ -374,9 +374,11 @@ class _Cycle:
                 stopping.hold()  # settling and persisting are not torn apart
             if run.summary is not None:
                 results = run.summary.symbol_run_results
-                self._note(run={item.symbol: OpsRunSymbol(item.status, item.reason) for item in results})
+                ran = {item.symbol: OpsRunSymbol(item.status, item.reason) for item in results}
+                self._note(run=ran, digests=run.summary.digests)
             if run.summary_path is not None:
-                self._note(summary_path=self._workspace.relative(run.summary_path))
+                written = digests.sha256_file(run.summary_path)
+                self._note(summary_path=self._workspace.relative(run.summary_path), summary_sha256=written)
         if run.not_kept:
             self._warnings.append(f"the bars of this pass were not kept: {run.not_kept}")
         return run.finished()

@@ -25,6 +25,8 @@ CLOCK_DOUBTFUL: Final = "CLOCK_DOUBTFUL"
 
 _ENDINGS: Final = {"ops_logs": "_ops.json", "run_summaries": "_portfolio_run.json"}
 _LARGEST_RECORD: Final = 1 << 26
+_MOST_RECORDS: Final = 4
+"""Of a kind: how many of the newest are looked at for the bars that they cite; a run that came to an end cites some."""
 _RESTORE: Final = "restore it from a backup or from version control"
 _LOCK: Final = "or lock a new version (ctl lock)"
 
@@ -97,6 +99,57 @@ def recorded_heads(workspace: Workspace, entries: Sequence[DecisionEntry], summa
                 text = f"{where} cites the entry {_short(str(cited))}; {log} holds none of that digest"
                 yield Reason("LOG_CONTRADICTED", "ERROR", f"{text}; {_RESTORE}")
                 break
+
+
+def cited_pass(workspace: Workspace, lock_sha256: str | None = None) -> tuple[str, str, str] | None:
+    """The kept bars that the newest record which cites some cites: the record, their file's name and its sha256.
+
+    lock_sha256: of a lock file; only records that rest on it count. None: every record.
+    """
+    for folder in (workspace.run_summaries, workspace.ops_logs):
+        for path, record in _records(folder, _MOST_RECORDS):
+            said = record.get("digests")
+            cited = said.get("passed_bars") if isinstance(said, dict) else None
+            if isinstance(said, dict) and isinstance(cited, dict) and lock_sha256 in (None, said.get("lock")):
+                for name, sha256 in cited.items():
+                    return workspace.relative(path), str(name), str(sha256)
+    return None
+
+
+def missing_pass(workspace: Workspace, lock_sha256: str | None) -> Iterator[Reason]:
+    """Kept bars that a record cites, and that are not there or not as they were cited: of one lock, the newest."""
+    cited = None if lock_sha256 is None else cited_pass(workspace, lock_sha256)
+    if cited is None:
+        return
+    record, name, sha256 = cited
+    data = bytes_if_any(workspace.passes / name) if Path(name).name == name else None
+    if data is None or digests.sha256_bytes(data) != sha256:
+        what = "is not there" if data is None else "is not what was kept"
+        where = f"{workspace.relative(workspace.passes / name)} {what}, and {record} cites it"
+        yield _problem("LOCKED_BARS_MISSING", f"{where}: whether bars since the lock were restated cannot be told")
+
+
+def contradicted_records(workspace: Workspace) -> Iterator[Reason]:
+    """A run summary that an ops log cites and that was edited, or is gone with every later one: brakes and paper
+    results rest on it. Retention never takes the newest, so that an older one that is gone says nothing.
+    """
+    newest = next(iter(_newest(workspace.run_summaries, 1)), None)
+    for path, record in _records(workspace.ops_logs, None):
+        cited, sha256 = record.get("summary_path"), record.get("summary_sha256")
+        if not isinstance(cited, str):
+            continue
+        data = bytes_if_any(workspace.run_summaries / Path(cited).name)
+        if data is None and (newest is None or newest.name < Path(cited).name):
+            what = "is gone, with every later run summary"
+        elif data is not None and sha256 is not None and digests.sha256_bytes(data) != sha256:
+            what = "was edited since"
+        else:
+            return
+        text = (
+            f"{workspace.relative(path)} cites {cited}, which {what}: brakes and paper results may not be as they were"
+        )
+        yield Reason("RECORDS_CONTRADICTED", "WATCH", f"{text}; {_RESTORE}")
+        return
 
 
 def doubtful_clock(workspace: Workspace, entries: Sequence[DecisionEntry], instant: datetime) -> Reason | None:
@@ -200,7 +253,7 @@ def verify(workspace: Workspace) -> Verification:
     """
     entries, found, notes = examined(workspace)
     problems = [*found]
-    for path, (entry, digest, code) in _last_citations(entries).items():
+    for path, (entry, digest, code) in (_last_citations(entries) | _certificates(workspace, entries)).items():
         data = bytes_if_any(workspace.root / path)
         if data is not None and (now := digests.sha256_bytes(data)) != digest:
             text = f"{entry} cites {path} with sha256 {digest[:12]}; found {now[:12]}; {_RESTORE}"
@@ -222,6 +275,18 @@ def verify(workspace: Workspace) -> Verification:
         problems=tuple(problems),
         notes=tuple(notes),
     )
+
+
+def _certificates(workspace: Workspace, entries: Sequence[DecisionEntry]) -> dict[str, tuple[str, str, str]]:
+    """The same of the certificates beside the locked bars that the profile in force was locked on."""
+    entry = locking(entries)
+    if entry is None:
+        return {}
+    folder = workspace.relative(workspace.locked_folder)
+    return {
+        f"{folder}/{symbol}_certificate.json": (entry.id, sha256, "CERTIFICATE_EDITED")
+        for symbol, sha256 in entry.certificates.items()
+    }
 
 
 def _last_citations(entries: Sequence[DecisionEntry]) -> dict[str, tuple[str, str, str]]:

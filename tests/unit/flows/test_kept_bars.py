@@ -38,7 +38,7 @@ def test_a_pass_keeps_the_sessions_after_the_locked_ones_of_each_side(tmp_path: 
     assert kept_bars.keep_pass(place, [kept_bars.after(held(), locked)], INSTANT) is None
     assert [path.name for path in kept_bars.pass_files(place)] == ["20260302_050000_bars.parquet"]
     kept = kept_bars.KeptBars(place, tmp_path / "p.yaml")
-    found = {table.series: kept.last_passed("XX", table) for table in kept_bars.tables(held())}
+    found = {table.series: pl.concat(kept.last_passed("XX", table)) for table in kept_bars.tables(held())}
     assert found["contracts"]["session"].unique().sort().to_list() == [MARKET.day(MARKET.total - n) for n in (3, 2, 1)]
     assert found["adjusted"]["session"].to_list() == [MARKET.day(MARKET.total - 1)]
     assert found["adjusted"]["close"].to_list() == held().reference.adjusted.frame["close"].tail(1).to_list()  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def test_the_newest_pass_counts(tmp_path: Path) -> None:
         "20260302_050000_2_bars.parquet",
     ]
     table = next(kept_bars.tables(held()))
-    read = kept_bars.KeptBars(place, tmp_path / "p.yaml").last_passed("XX", table)
+    (read,) = kept_bars.KeptBars(place, tmp_path / "p.yaml").last_passed("XX", table)
     now = changed.frame.filter(pl.col("session") > date(2005, 1, 3))
     assert read["close"].to_list() == now["close"].to_list()
 
