@@ -135,16 +135,18 @@ def run(
         ):
             run = replace(run, results=(*run.results, outcome.run), outcomes=(*run.outcomes, outcome))
             yield run
-    outcomes = run.outcomes
-    governed = _govern(workspace, profile.strategy, outcomes, ledger, instant=instant, rehearsal=options.rehearsal)
-    summary = summarise(workspace, plan, gated.decision, outcomes, governed, ledger, instant=instant)
-    run = replace(run, summary=summary)
-    yield run
-    if options.record and not options.dry_run:
-        if options.timeframe == "daily" and governed is not None:
-            next_open.settle_paper(workspace, _following(outcomes), governed.verdicts, instant=instant)
-            summary = replace(summary, paper=paper.ledger_head(workspace))
-        yield replace(run, summary=summary, summary_path=persist(summary, all_trades(outcomes), workspace))
+        outcomes = run.outcomes
+        governed = _govern(workspace, profile.strategy, outcomes, ledger, instant=instant, rehearsal=options.rehearsal)
+        summary = summarise(workspace, plan, gated.decision, outcomes, governed, ledger, instant=instant)
+        run = replace(run, summary=summary)
+        yield run
+        if options.record and not options.dry_run:
+            if options.timeframe == "daily" and governed is not None:
+                next_open.settle_paper(
+                    workspace, _following(outcomes), governed.verdicts, instant=instant, workers=workers
+                )
+                summary = replace(summary, paper=paper.ledger_head(workspace))
+            yield replace(run, summary=summary, summary_path=persist(summary, all_trades(outcomes), workspace))
 
 
 def keep_pass(

@@ -39,7 +39,9 @@ INPUTS = SimpleNamespace(bars=BARS, contracts=SimpleNamespace(meta=META, frame=B
 def certify_gating() -> portfolio.CertifiedSymbols:
     """Certificates that are given."""
     certified: Any = {
-        symbol: SimpleNamespace(certificate=certificate(symbol, status), inputs=INPUTS)
+        symbol: SimpleNamespace(
+            certificate=certificate(symbol, status), inputs=SimpleNamespace(symbol=symbol, **vars(INPUTS))
+        )
         for symbol, status in DERIVED.items()
     }
     return portfolio.CertifiedSymbols(certified, {})
@@ -51,13 +53,20 @@ def gate(
     *,
     instant: datetime,
     locked: gatekeeper.LockRead,
+    also: portfolio.Also,
     **__: Any,
 ) -> portfolio.Gated:
     """The gate on the certificates that are given."""
     certified = certify_gating()
     certificates = {symbol: made.certificate for symbol, made in certified.certified.items()}
     decision = gatekeeper.decide(profile, locked, current=CURRENT, certificates=certificates, instant=instant)
-    return portfolio.Gated(decision, certified.certified)
+    held = {} if locked.lock is None else locked.lock.inputs
+    made: Any = certified.certified
+    parts = {
+        symbol: also(each, SimpleNamespace(inputs=held[symbol]) if symbol in held else None)  # type: ignore[arg-type]
+        for symbol, each in made.items()
+    }
+    return portfolio.Gated(decision, made, also=parts)
 
 
 def derive(_: store.Workspace, profile: op.OperatingProfile, *__: Any, previous_head: str | None) -> LockFile:
@@ -74,6 +83,7 @@ def lock_workspace(folder: Path, instant: datetime) -> int:
     portfolio.gate = gate  # type: ignore[assignment]
     lock._require_passing = lambda *_: None
     lock_parts.derive = derive
+    lock_parts.inputs_of = lambda held: None  # type: ignore[assignment,return-value]
     lock_parts.raw_files = lambda held: {"new.csv": "6" * 64}
     workspace = store.Workspace.load(folder)
     with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl lock"):

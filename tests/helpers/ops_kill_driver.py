@@ -143,17 +143,14 @@ def installed(workspace: store.Workspace) -> None:
 def make_up_paper() -> None:
     """Let every run settle one session of ES in the paper ledger, by the ledger's own writing."""
 
-    def records(*asked: Any) -> list[Any]:
-        _, entry, _, held, _, instant = asked
-        since, state = held.last_session("ES"), held.state("ES")
-        if entry.symbol != "ES" or (since is not None and since >= instant.date()):
-            return []
+    def records(_: store.Workspace, asked: Any, *, instant: datetime) -> list[Any]:
+        state = asked[2]
         bar = ledger.Bar(instant.date(), "ESH26", 10.0, 11.0, 9.0, 10.0, 0.0, "5" * 64)
         return [ledger.record("ES", state, bar, [], ledger.Costs(0.25, 0.25), instant=instant)]
 
-    def settle(workspace: store.Workspace, *_: Any, instant: datetime) -> int:
-        entry: Any = SimpleNamespace(symbol="ES")
-        return paper.settle(workspace, [entry], {"ES": entry}, {}, instant=instant)
+    def settle(workspace: store.Workspace, *_: Any, instant: datetime, **__: Any) -> int:
+        followed: Any = SimpleNamespace(entry=SimpleNamespace(symbol="ES"), newest=instant.date())
+        return paper.settle(workspace, [followed], {}, instant=instant)
 
     paper._records = records  # type: ignore[assignment]
     run_orchestrator.next_open.settle_paper = settle  # type: ignore[assignment]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 from ctl import operating_profile
 from ctl.flows import inputs, paper
@@ -46,7 +47,9 @@ def settle_to(
             symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
             for symbol, item in held.items()
         }
-        added.append(paper.settle(workspace, entries, known, verdicts, instant=instant))
+        made: dict[str, Any] = {symbol: SimpleNamespace(inputs=item) for symbol, item in known.items()}
+        following = [paper.Following(entry, made[entry.symbol], session) for entry in entries]
+        added.append(paper.settle(workspace, following, verdicts, instant=instant))
     return added
 
 

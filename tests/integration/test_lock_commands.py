@@ -355,7 +355,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
     from ctl import clock
 
     opened, instant = store.Workspace.load(workspace), clock.now()
-    planned = lock.plan(opened, {"ratchet": "0.5"}, instant=instant)
+    planned = lock.plan(opened, {"ratchet": "0.5"}, keep=True, instant=instant)
     monkeypatch.setattr(lock, "plan", lambda found, settings, **_: planned)
     monkeypatch.setattr(lock, "_require_passing", lambda *_: None)
     real, governance = os.fsync, workspace / "docs/governance"

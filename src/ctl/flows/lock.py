@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, portfolio, signing
+from ctl.flows import kept_bars, lock_parts, portfolio, signing, watching
 from ctl.flows.backtest import run_strategy
 from ctl.flows.series import as_traded
 from ctl.flows.workers import opened
@@ -48,9 +48,9 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-    from ctl.flows.pipeline import Made
+    from ctl.flows.pipeline import Certified
     from ctl.gatekeeper import GateDecision
-    from ctl.model.lock_file import LockFile
+    from ctl.model.lock_file import LockedInputs, LockFile
     from ctl.store.decision_log import DecisionEntry
 
 MAX_REASON: Final = 4000
@@ -80,11 +80,6 @@ class Planned:
     document: LockPlan
 
     @property
-    def certified(self) -> Mapping[str, Made]:
-        """The gating symbols that could be certified."""
-        return self.made.certified
-
-    @property
     def refusals(self) -> tuple[str, ...]:
         """Why the next version cannot be locked on these data: the symbols that no profile can expect."""
         return tuple(
@@ -105,9 +100,9 @@ def plan(
     """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
     settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
-    profile). figures: whether trades and R are told, too. keep: whether what is read and found is kept for later
-    commands; else nothing is written. A profile that has no lock yet is compared as well. Raises ProfileError where it
-    is missing or invalid, UsageError where it would be with the settings.
+    profile). figures: whether trades and R are told, too. keep: whether a lock follows, whose files are then made, and
+    what is read kept for later commands; else nothing is written. A profile that has no lock yet is compared as well.
+    Raises ProfileError where it is missing or invalid, UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
@@ -123,16 +118,20 @@ def plan(
             kept=kept,
             keep=keep,
             workers=workers,
-            whole=True,
         )
-        gated = gate(profile)
-        as_it_is = gate(in_force) if settings else gated
+        gated = gate(profile, also=partial(_parts, workspace, profile, figures=figures, lock=keep))
+        as_it_is = gated
+        if settings:
+            as_it_is = gate(in_force, also=partial(_parts, workspace, in_force, figures=figures, lock=False))
     made, decision = gated.made, gated.decision
     # What the files hold otherwise is told on the settings in force: other bars by choice are no restated history.
     inputs = tuple(
-        _input_difference(locked.lock, symbol, as_it_is.certified.get(symbol)) for symbol in in_force.gating_universe
+        as_it_is.also[symbol].difference
+        if symbol in as_it_is.also
+        else InputDifference.of(symbol, None, locked=locked.lock is not None and symbol in locked.lock.inputs)
+        for symbol in in_force.gating_universe
     )
-    beside = _beside(workspace, (in_force, as_it_is.made), (profile, made)) if figures else {}
+    beside = _beside(as_it_is.also, gated.also if profile.sha256 != in_force.sha256 else {}) if figures else {}
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
     restated = as_it_is.decision.restatements
     refused = any(each.refusal for each in restated)  # until a new version is locked, whichever side it is
@@ -159,26 +158,55 @@ def _tried(data: bytes, profile: OperatingProfile, settings: Mapping[str, str]) 
 _Beside = tuple[PlannedFigures | None, PlannedFigures | None, ChangedTrades | None]
 
 
-_Made = tuple[OperatingProfile, portfolio.CertifiedSymbols]
+_Figures = tuple[PlannedFigures, dict[date, float]]
 
 
-def _beside(workspace: Workspace, before: _Made, after: _Made) -> dict[str, _Beside]:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a plan and a lock say and write of the frames of one symbol. files: by name in the folder of a version."""
+
+    difference: InputDifference
+    figures: _Figures | None
+    inputs: LockedInputs | None
+    files: Mapping[str, bytes]
+
+
+def _parts(
+    workspace: Workspace,
+    profile: OperatingProfile,
+    certified: Certified,
+    locked: watching.Locked | None,
+    *,
+    figures: bool,
+    lock: bool,
+) -> _Parts:
+    """figures: whether trades and R are told. lock: whether a lock is made of it."""
+    symbol, files = certified.inputs.symbol, {}
+    if lock:
+        for table in kept_bars.tables(certified.inputs):
+            files[workspace.locked_bars(symbol, table.series).name] = kept_bars.packed(table.frame)
+        files[f"{symbol}_certificate.json"] = digests.canonical_json(dict(certified.certificate.document))
+    return _Parts(
+        _input_difference(symbol, certified, None if locked is None else locked.inputs),
+        _figures(workspace, profile, symbol, certified) if figures else None,
+        lock_parts.inputs_of(certified.inputs) if lock else None,
+        files,
+    )
+
+
+def _beside(before: Mapping[str, _Parts], after: Mapping[str, _Parts]) -> dict[str, _Beside]:
     """By symbol: figures on the settings in force, on those tried where they differ, and the trades that change."""
     found: dict[str, _Beside] = {}
-    for symbol, certified in before[1].certified.items():
-        figures, trades = _figures(workspace, before[0], symbol, certified)
-        others = after[1].certified.get(symbol)
-        if after[0].sha256 == before[0].sha256 or others is None:
-            found[symbol] = figures, None, None
-            continue
-        tried, moved = _figures(workspace, after[0], symbol, others)
-        found[symbol] = figures, tried, _changed_trades(trades, moved)
+    for symbol, parts in before.items():
+        tried = after[symbol].figures if symbol in after else None
+        if parts.figures is None or tried is None:
+            found[symbol] = parts.figures and parts.figures[0], None, None
+        else:
+            found[symbol] = parts.figures[0], tried[0], _changed_trades(parts.figures[1], tried[1])
     return found
 
 
-def _figures(
-    workspace: Workspace, profile: OperatingProfile, symbol: str, certified: Made
-) -> tuple[PlannedFigures, dict[date, float]]:
+def _figures(workspace: Workspace, profile: OperatingProfile, symbol: str, certified: Certified) -> _Figures:
     """What a symbol comes to, and the R of its closed trades by entry session."""
     watched = certified.certificate.watched
     drift = None if watched is None else watched.symbol.metrics.mean_drift
@@ -264,10 +292,7 @@ def _plan_document(
     )
 
 
-def _input_difference(lock: LockFile | None, symbol: str, certified: Made | None) -> InputDifference:
-    locked = lock.inputs.get(symbol) if lock else None
-    if certified is None:
-        return InputDifference.of(symbol, None, locked=locked is not None)
+def _input_difference(symbol: str, certified: Certified, locked: LockedInputs | None) -> InputDifference:
     held = certified.inputs
     days: list[date] = held.bars["session"].unique().sort().to_list()
     on_disk = SessionSpan(days[0], days[-1])
@@ -347,7 +372,7 @@ def lock(
     switched = _switched(config, workspace, name)
     _require_passing(planned, made, instant)
     _clear_left_over(workspace, after)
-    files = _files_beside(after, planned.certified)
+    files = _files_beside(after, planned.made)
     for file, content in files.items():
         store.write_atomic(file, content)
     for path, content in ((anchors.lock_path(made.path), made.lock_bytes), (made.path, data)):
@@ -407,7 +432,7 @@ def _version(planned: Planned, path: Path, data: bytes, previous: str | None) ->
         path,
         profile,
         lock_parts.derive(
-            planned.workspace, profile, planned.made.inputs, planned.made.symbols, previous_head=previous
+            planned.workspace, profile, _inputs_of(planned.made), planned.made.symbols, previous_head=previous
         ),
     )
 
@@ -439,11 +464,12 @@ def first_lock(
     """
     name = workspace.relative(workspace.profile_path)
     profile = operating_profile.load(template, name)
-    made = portfolio.certify_gating(workspace, profile, instant=instant)
+    parts = partial(_parts, workspace, profile, figures=False, lock=True)
+    made = portfolio.certify_gating(workspace, profile, instant=instant, also=parts)
     made.require_all()
     earlier = decision_log.chained((), before)
     head = earlier[-1].sha256 if earlier else None
-    lock = lock_parts.derive(workspace, profile, made.inputs, made.symbols, previous_head=head)
+    lock = lock_parts.derive(workspace, profile, _inputs_of(made), made.symbols, previous_head=head)
     decision = replace(
         named or Decision(decision=f"{workspace.profile_path.name} is in force, the first of its cycle"),
         date=profile.locked_date,
@@ -460,7 +486,7 @@ def first_lock(
         workspace.decision_log: log,
     }
     kept = any(path.is_file() and path.read_bytes() != content for path, content in files.items())
-    for path, content in _files_beside(workspace, made.certified).items():
+    for path, content in _files_beside(workspace, made).items():
         if not (kept and path.exists()):
             store.write_atomic(path, content)
     if not kept:
@@ -471,15 +497,13 @@ def first_lock(
     return kept
 
 
-def _files_beside(workspace: Workspace, certified: Mapping[str, Made]) -> dict[Path, bytes]:
+def _inputs_of(made: portfolio.CertifiedSymbols) -> dict[str, LockedInputs]:
+    return {symbol: parts.inputs for symbol, parts in made.also.items() if parts.inputs is not None}
+
+
+def _files_beside(workspace: Workspace, made: portfolio.CertifiedSymbols) -> dict[Path, bytes]:
     """The bars and certificates that the workspace's profile is locked on."""
-    files: dict[Path, bytes] = {}
-    for symbol, made in certified.items():
-        for table in kept_bars.tables(made.inputs):
-            files[workspace.locked_bars(symbol, table.series)] = kept_bars.packed(table.frame)
-        document = dict(portfolio.whole(made).certificate.document)
-        files[workspace.locked_folder / f"{symbol}_certificate.json"] = digests.canonical_json(document)
-    return files
+    return {workspace.locked_folder / name: data for parts in made.also.values() for name, data in parts.files.items()}
 
 
 def _decision(

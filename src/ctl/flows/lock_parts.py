@@ -30,17 +30,16 @@ if TYPE_CHECKING:
 def derive(
     workspace: Workspace,
     profile: OperatingProfile,
-    read: Mapping[str, SymbolInputs],
+    inputs: Mapping[str, LockedInputs],
     symbols: Mapping[str, LockedSymbol],
     *,
     previous_head: str | None,
 ) -> LockFile:
     """The lock file that the workspace's files and this package give a profile.
 
-    read: the gating symbols on all sessions. symbols: what their certificates say of them. previous_head: of the
+    inputs: of the gating symbols on all sessions. symbols: what their certificates say of them. previous_head: of the
     decision log before the lock's entry.
     """
-    inputs = {symbol: _inputs(read[symbol]) for symbol in profile.gating_universe}
     current = current_parts(workspace, profile, windows_of(inputs))
     return LockFile(
         previous_head=previous_head,
@@ -49,11 +48,12 @@ def derive(
         strategy=current.strategy,
         symbols=symbols,
         workspace=current.workspace,
-        inputs=inputs,
+        inputs={symbol: inputs[symbol] for symbol in profile.gating_universe},
     )
 
 
-def _inputs(held: SymbolInputs) -> LockedInputs:
+def inputs_of(held: SymbolInputs) -> LockedInputs:
+    """What a lock file holds of what was read of a symbol on all sessions."""
     sides = {
         table.series: LockedSide(
             dict(sorted((source.name, source.sha256) for source in table.meta.sources)),

@@ -11,6 +11,7 @@ from ctl import sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows import paper
 from ctl.flows.backtest import strategy_bars
+from ctl.flows.workers import HERE, Workers
 from ctl.model.orders import (
     Book,
     EntryBar,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ctl.flows.inputs import SymbolInputs
+    from ctl.flows.pipeline import Made
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry
@@ -42,7 +44,7 @@ class NextOpen:
     """What the strategy does with one symbol at the next open, and what sizing and the paper ledger need of it."""
 
     entry: PlanEntry
-    inputs: SymbolInputs
+    made: Made
     intents: SymbolIntents
     book: Book
 
@@ -63,17 +65,20 @@ class Governed:
 def next_open(
     workspace: Workspace,
     entry: PlanEntry,
-    inputs: SymbolInputs,
+    made: Made,
     series: ContinuousSeries | DailySeries,
     result: StrategyResult,
     *,
     timeframe: Timeframe,
 ) -> NextOpen:
-    """What follows from a result on a series. Raises DataError where a roll is pending whose gap is not known."""
+    """What follows from a result on a symbol's traded series.
+
+    Raises DataError where a roll is pending whose gap is not known.
+    """
     from ctl.strategy.bars import weekly_bars
     from ctl.strategy.orders import next_session_intents
 
-    symbol, config = entry.symbol, workspace.symbol(entry.symbol)
+    symbol, config, inputs = entry.symbol, workspace.symbol(entry.symbol), made.inputs
     daily = strategy_bars(series, symbol, config.calendar)
     bars = daily if timeframe == "daily" else weekly_bars(daily)
     newest = daily.session[-1].item()
@@ -102,7 +107,7 @@ def next_open(
         slippage_per_side=entry.slippage_per_side,
         bars=_entry_bars(result, inputs, series, intents, with_volume=with_volume),
     )
-    return NextOpen(entry, inputs, intents, Book(result, market, intents.terms))
+    return NextOpen(entry, made, intents, Book(result, market, intents.terms))
 
 
 def orders(
@@ -146,11 +151,16 @@ def rehearsed(sheet: OrderSheet, why: str) -> OrderSheet:
 
 
 def settle_paper(
-    workspace: Workspace, following: Sequence[NextOpen], verdicts: Mapping[Key, Verdict], *, instant: datetime
+    workspace: Workspace,
+    following: Sequence[NextOpen],
+    verdicts: Mapping[Key, Verdict],
+    *,
+    instant: datetime,
+    workers: Workers = HERE,
 ) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
-    read = {item.entry.symbol: item.inputs for item in following}
-    return paper.settle(workspace, [item.entry for item in following], read, verdicts, instant=instant)
+    asked = [paper.Following(item.entry, item.made, item.book.result.last_session) for item in following]
+    return paper.settle(workspace, asked, verdicts, instant=instant, workers=workers)
 
 
 def _entry_bars(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ctl import digests, store, strict_files
@@ -20,6 +21,7 @@ from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.backtest import backtest
 from ctl.flows.series import traded_series
+from ctl.flows.workers import HERE, Workers
 from ctl.model.orders import Key, Verdict
 from ctl.model.paper import (
     LedgerHead,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ctl.flows.inputs import SymbolInputs
+    from ctl.flows.pipeline import Made
     from ctl.model.bars import DailySeries
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry
@@ -100,30 +103,40 @@ def _cited(workspace: Workspace) -> _Cited | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A symbol that was run on daily bars up to `newest`, with its costs, and what was made of its files."""
+
+    entry: PlanEntry
+    made: Made
+    newest: date
+
+
 def settle(
     workspace: Workspace,
-    entries: Sequence[PlanEntry],
-    read: Mapping[str, SymbolInputs],
+    following: Sequence[Following],
     verdicts: Mapping[Key, Verdict],
     *,
     instant: datetime,
+    workers: Workers = HERE,
 ) -> int:
     """Settle every session that has come since the ledger's last, and note what each close decided.
 
-    entries: the symbols that were run, with their costs; read: what was read of each; verdicts: what the order sheets
-    and the budget say of every entry, which paper follows; instant: of the run. Returns the number of sessions added; 0
-    leaves the file alone. The first session of a symbol is the last one that the data hold.
+    following: the symbols that were run; verdicts: what the order sheets and the budget say of every entry, which paper
+    follows; instant: of the run. Returns the number of sessions added; 0 leaves the file alone. The first session of a
+    symbol is the last one that the data hold.
     Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
     the ledger as it was, where it cannot be written.
     """
     path = workspace.paper_ledger
     data = _bytes(path)
     ledger = paper.read(data, workspace.relative(path))
-    added = [
-        record
-        for entry in entries
-        for record in _records(workspace, entry, read[entry.symbol], ledger, verdicts, instant)
+    asked = [
+        (each, since, ledger.state(symbol), {key: said for key, said in verdicts.items() if key[0] == symbol})
+        for each in following
+        if (since := ledger.last_session(symbol := each.entry.symbol)) is None or since < each.newest
     ]
+    added = [record for made in workers.each(partial(_records, workspace, instant=instant), asked) for record in made]
     if added:
         remove_temporaries(path.parent)
         store.write_atomic(path, data + paper.lines(added))
@@ -132,27 +145,28 @@ def settle(
 
 def _records(
     workspace: Workspace,
-    entry: PlanEntry,
-    whole: SymbolInputs,
-    ledger: paper.Ledger,
-    verdicts: Mapping[Key, Verdict],
+    asked: tuple[Following, date | None, paper.State, Mapping[Key, Verdict]],
+    *,
     instant: datetime,
-) -> Iterator[LedgerRecord]:
+) -> list[LedgerRecord]:
+    """What is added of one symbol since a session of the ledger, with its state and verdicts there."""
+    followed, since, state, verdicts = asked
+    entry, whole, records = followed.entry, followed.made.inputs, []
     calendar = workspace.symbol(entry.symbol).calendar
     newest = _series(whole, calendar)
     canonical = replace(whole, reference=None, daily=None, settlements=None, session_bars=None)
     sessions: list[date] = newest.frame["session"].to_list()
-    since = ledger.last_session(entry.symbol)
     coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
     timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
-    state, costs = ledger.state(entry.symbol), paper.Costs(entry.slippage_per_side, entry.tick)
+    costs = paper.Costs(entry.slippage_per_side, entry.tick)
     for session in coming:
         series = newest if session == sessions[-1] else _series(inputs.inputs_up_to(canonical, session), calendar)
         bar = _bar(series, entry.symbol, session)
         decided = _decided(series, entry, calendar, verdicts, live=timely and session == sessions[-1])
         record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
         state = paper.state_after(record)
-        yield record
+        records.append(record)
+    return records
 
 
 def _decided(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
@@ -373,16 +373,14 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
 
 @dataclass(frozen=True, slots=True)
 class CertifiedSymbols:
-    """The gating symbols as they were certified; of one that could not be, why. watched: what the lock says of them."""
+    """The gating symbols as they were certified; of one that could not be, why. watched: what the lock says of them.
+    also: what else was made of each while its frames were at hand.
+    """
 
     certified: Mapping[str, Made]
     unavailable: Mapping[str, gatekeeper.Unavailable]
     watched: Mapping[str, watching.Watched] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> dict[str, SymbolInputs]:
-        """What was read of each."""
-        return {symbol: made.inputs for symbol, made in self.certified.items()}
+    also: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def symbols(self) -> dict[str, LockedSymbol]:
@@ -406,11 +404,12 @@ class Gated:
     certified: Mapping[str, Made]
     unavailable: Mapping[str, gatekeeper.Unavailable] = field(default_factory=dict)
     watched: Mapping[str, watching.Watched] = field(default_factory=dict)
+    also: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def made(self) -> CertifiedSymbols:
         """All gating symbols."""
-        return CertifiedSymbols(self.certified, self.unavailable)
+        return CertifiedSymbols(self.certified, self.unavailable, self.watched, self.also)
 
 
 def certify_gating(
@@ -424,12 +423,12 @@ def certify_gating(
     lock: LockFile | None = None,
     kept: KeptBars | None = None,
     workers: Workers = HERE,
-    whole: bool = False,
+    also: Also | None = None,
 ) -> CertifiedSymbols:
     """Certify every gating symbol from the files now on disk, and hold it against the lock.
 
     as_of: sessions after it are left out (inclusive). files: what was read of the workspace before, which is done here;
-    by default it is read now, and kept for later commands (`keep`) where it is whole. kept, whole: as for `gate`.
+    by default it is read now, and kept for later commands (`keep`) where it is whole. kept, also: as for `gate`.
     """
     many = len(profile.gating_universe) >= WORTH_IT
     task = partial(
@@ -441,19 +440,22 @@ def certify_gating(
         files=files,
         keep=keep and as_of is None,
         kept=kept,
-        whole=whole,
-        let_go=not whole and (many or not workers.here),
+        also=also,
+        let_go=many or not workers.here,
     )
     asked = [(symbol, watching.locked(profile, lock, symbol)) for symbol in profile.gating_universe]
     certified: dict[str, Made] = {}
     unavailable: dict[str, gatekeeper.Unavailable] = {}
     watched: dict[str, watching.Watched] = {}
-    for (symbol, _), (made, found) in zip(asked, (workers if files is None else HERE).each(task, asked), strict=True):
+    more: dict[str, Any] = {}
+    for (symbol, _), (made, found, extra) in zip(
+        asked, (workers if files is None else HERE).each(task, asked), strict=True
+    ):
         if isinstance(made, gatekeeper.Unavailable):
             unavailable[symbol] = made
         else:
-            certified[symbol], watched[symbol] = made, found
-    return CertifiedSymbols(certified, unavailable, watched)
+            certified[symbol], watched[symbol], more[symbol] = made, found, extra
+    return CertifiedSymbols(certified, unavailable, watched, {} if also is None else more)
 
 
 def _certified(
@@ -466,10 +468,10 @@ def _certified(
     files: inputs.ReadOnce | None,
     keep: bool,
     kept: KeptBars | None,
-    whole: bool,
+    also: Also | None,
     let_go: bool,
-) -> tuple[Made | gatekeeper.Unavailable, watching.Watched]:
-    """One symbol certified, its digest taken, and held against what the lock has of it.
+) -> tuple[Made | gatekeeper.Unavailable, watching.Watched, Any]:
+    """One symbol certified, its digest taken, and held against what the lock has of it; and what `also` makes of it.
 
     let_go: whether its frames are not kept in memory.
     """
@@ -478,14 +480,18 @@ def _certified(
         workspace, symbol, profile.symbol_settings[symbol], profile.acceptance_policy, as_of, instant, keep
     )
     try:
-        made = _certify(question, files, whole=whole)
+        made = _certify(question, files, whole=also is not None)
         watched = watching.of_symbol(workspace, profile, made, lock, as_of=as_of, kept=kept and kept.unread())
-        if isinstance(made, Certified):
-            _ = made.certificate.sha256
-            return (Remembered.of(question, made) if let_go else made), watched
-        return (made.let_go() if let_go else made), watched
+        if isinstance(made, Remembered):
+            return (made.let_go() if let_go else made), watched, None
+        _ = made.certificate.sha256
+        extra = None if also is None else also(made, lock)
+        return (Remembered.of(question, made) if let_go else made), watched, extra
     except CtlError as error:
-        return gatekeeper.Unavailable(error.code, str(error)), watching.Watched()
+        return gatekeeper.Unavailable(error.code, str(error)), watching.Watched(), None
+
+
+Also = Callable[[Certified, "watching.Locked | None"], Any]
 
 
 def gate(
@@ -500,14 +506,14 @@ def gate(
     locked: gatekeeper.LockRead | None = None,
     kept: KeptBars | None = None,
     workers: Workers = HERE,
-    whole: bool = False,
+    also: Also | None = None,
 ) -> Gated:
     """Certify every gating symbol from the files now on disk and compare with the profile and its lock file.
 
     as_of, files, keep: as for `certify_gating`. certified: what it made before, to be held against another lock; by
     default it is asked now. locked: a lock file that is not written yet, of these very bars; by default that beside the
-    profile. kept: earlier readings; by default those of the workspace. whole: whether the frames of all symbols are
-    needed afterwards; by default those of many are let go.
+    profile. kept: earlier readings; by default those of the workspace. also: what else to make of each symbol, which is
+    then certified anew, before its frames are let go.
     """
     held = locked or lock_parts.read_lock(workspace, profile, instant=instant)
     windows = lock_parts.windows_of(held.lock.inputs if held.lock else {})
@@ -516,7 +522,7 @@ def gate(
     if certified is None:
         made = certify_gating(
             workspace, profile, instant=instant, as_of=as_of, files=files, keep=keep, lock=held.lock, kept=kept,
-            workers=workers, whole=whole,
+            workers=workers, also=also,
         )  # fmt: skip
     else:
         found = {
@@ -527,6 +533,7 @@ def gate(
                 watching.locked(profile, held.lock, symbol),
                 as_of=as_of,
                 kept=kept and kept.unread(),
+                before=certified.watched.get(symbol),
             )
             for symbol, each in certified.certified.items()
         }
@@ -537,7 +544,7 @@ def gate(
         current=lock_parts.current_parts(workspace, profile, windows),
         contradicted=(
             *(reason for symbol in made.unavailable for reason in contradicted(workspace, profile, symbol, None)),
-            *(reason for found in made.watched.values() for reason in found.contradicted),
+            *(reason for found in made.watched.values() for reason in (*found.contradicted, *found.changed)),
         ),
         certificates={**made.unavailable, **{symbol: each.certificate for symbol, each in made.certified.items()}},
         watched=watching.since_lock(workspace, profile, held.lock, made.watched, instant=instant, as_of=as_of),
@@ -545,7 +552,7 @@ def gate(
         as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
-    return Gated(decision, made.certified, made.unavailable, made.watched)
+    return Gated(decision, made.certified, made.unavailable, made.watched, made.also)
 
 
 def _other_contracts(
@@ -667,8 +674,8 @@ def run_symbol(
         )
         if closed
         else None,
-        next_open=next_open(workspace, entry, symbol_inputs, series, result, timeframe=timeframe)
-        if followed and isinstance(result, StrategyResult)
+        next_open=next_open(workspace, entry, certified, series, result, timeframe=timeframe)
+        if followed and certified is not None and isinstance(result, StrategyResult)
         else None,
     )
 

@@ -45,8 +45,8 @@ _DIVIDEND_WITHIN: Final = 0.005
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What has happened to one symbol. missing: why it cannot be held against the lock. after: its bars since, as a
-    passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it, and its
-    locked terms by the files now. ours_lack, theirs_lack: sessions at the end of either side's files.
+    passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it. changed:
+    its terms since they were locked. ours_lack, theirs_lack: sessions at the end of either side's files.
     """
 
     judged: Judged | None = None
@@ -55,6 +55,7 @@ class Watched:
     data_to: DataTo = field(default_factory=DataTo)
     after: pl.DataFrame | None = None
     contradicted: tuple[Reason, ...] = ()
+    changed: tuple[Reason, ...] = ()
     state: SymbolState = field(default_factory=SymbolState)
     ours_lack: tuple[Lacking, ...] = ()
     theirs_lack: tuple[Lacking, ...] = ()
@@ -86,20 +87,17 @@ def of_symbol(
     *,
     as_of: date | None,
     kept: KeptBars | None,
+    before: Watched | None = None,
 ) -> Watched:
     """Hold one certified symbol against the lock, what was kept of earlier readings, and what is known of it.
 
     as_of: the symbol is cut there, and so are the kept readings that its bars are compared with. kept: None where the
-    lock is made of these very bars.
+    lock is made of these very bars. before: what was found beside another lock.
     """
-    symbol = made.inputs.symbol
-    against = Watched(
-        data_to=data_to(made),
-        contradicted=contradicted(workspace, profile, symbol, made.inputs),
-        state=standing.state(made, workspace.symbol(symbol).calendar),
-        ours_lack=made.inputs.meta.lacking,
-        theirs_lack=_reference_lacks(made.inputs),
-    )
+    if before is None:
+        against = _known(workspace, profile, made)
+    else:
+        against = replace(before, judged=None, missing=None, restatements=(), after=None, changed=())
     if lock is None:
         return against
     restatements: list[Restatement] = []
@@ -118,8 +116,20 @@ def of_symbol(
         judged=judged,
         missing=missing,
         restatements=tuple(restatements),
-        after=kept_bars.after(made.inputs, lock.symbol),
-        contradicted=(*against.contradicted, *changed_terms(made.inputs, lock.inputs)),
+        after=None if kept is None else kept_bars.after(made.inputs, lock.symbol),
+        changed=() if kept is None else changed_terms(made.inputs, lock.inputs),
+    )
+
+
+def _known(workspace: Workspace, profile: OperatingProfile, made: Made) -> Watched:
+    """What there is to say of a symbol beside any lock."""
+    symbol = made.inputs.symbol
+    return Watched(
+        data_to=data_to(made),
+        contradicted=contradicted(workspace, profile, symbol, made.inputs),
+        state=standing.state(made, workspace.symbol(symbol).calendar),
+        ours_lack=made.inputs.meta.lacking,
+        theirs_lack=_reference_lacks(made.inputs),
     )
 
 
