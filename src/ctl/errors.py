@@ -135,7 +135,7 @@ def one_of(found: str, known: Iterable[str]) -> str:
 
     names = list(known)
     by_lower = {name.lower(): name for name in names}
-    near = ", ".join(by_lower[name] for name in get_close_matches(found.lower(), by_lower, n=3, cutoff=0.6))
+    near = ", ".join(by_lower[name] for name in get_close_matches(found.lower(), by_lower, n=3, cutoff=0.5))
     if near and len(names) > _WHOLE_LIST:
         return f"one of {len(names)}; nearest {near}"
     return f"one of {', '.join(names)}" + (f"; nearest {near}" if near else "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_the_shipped_strategy_is_clean_on_a_workspace(ctl, filled_workspace: Path) -> None:
     ran = ctl("lookahead", "b1", "PL", "-w", filled_workspace, "--json")
@@ -16,5 +18,18 @@ def test_the_shipped_strategy_is_clean_on_a_workspace(ctl, filled_workspace: Pat
     assert found["ends"] > 1500
 
 
-def test_an_unknown_strategy_is_an_error(ctl, filled_workspace: Path) -> None:
-    assert ctl("lookahead", "b2", "PL", "-w", filled_workspace).code != 0
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("lookahead", "b2", "PL"),
+        ("research", "--strategy", "b2"),
+        ("lookahead", "b1", "PL", "--param", "emma=10"),
+        ("lookahead", "b1", "PQ"),
+    ],
+)
+def test_what_is_mistyped_is_a_usage_error_that_names_the_nearest(
+    ctl: Any, filled_workspace: Path, words: tuple[str, ...]
+) -> None:
+    ran = ctl(*words, "-w", filled_workspace)
+    assert ran.code == 64
+    assert "; nearest " in ran.err

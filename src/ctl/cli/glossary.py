@@ -28,6 +28,7 @@ TERMS: Final[tuple[tuple[str, str], ...]] = (
     ("lock", "statuses, metrics, settings and inputs fixed by a decision"),
     ("ratchet", "how much worse than locked a WATCH may get before it refuses"),
     ("DRIFTING", "ACCEPT, but worse since the lock than the ratchet allows"),
+    ("NEAR_LIMIT", "mean drift less than a tenth above its limit: still as locked"),
     ("restated history", "a vendor changed a past bar"),
     ("GO, CONDITIONAL GO, NO-GO", "all ACCEPT; a WATCH; a REJECT or ERROR"),
     ("guard", "forces a roll before last trade date or first notice"),

@@ -33,7 +33,7 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _DIGITS: Final = "0123456789"
 _BOLD, _DIM, _END = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _COLOURS: Final = {
-    "\x1b[33m": ("CONDITIONAL GO", "WATCH", "DRIFTING", "WARN"),
+    "\x1b[33m": ("CONDITIONAL GO", "WATCH", "DRIFTING", "NEAR_LIMIT", "WARN"),
     "\x1b[31m": ("REJECT", "ERROR", "MISMATCH", "NO-GO", "ALERT"),
     "\x1b[32m": ("PASS", "ACCEPT", "GO", "OK", "DONE", "ok"),
     _DIM: ("NON-GATING",),

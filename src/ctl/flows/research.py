@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import numpy as np
 
 from ctl import __version__, stopping, store
-from ctl.errors import CtlError, DataError, UsageError
+from ctl.errors import CtlError, DataError, UsageError, one_of
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
 from ctl.flows.run_statistics import closed_r
@@ -236,8 +236,8 @@ def variants(
 
     One that comes to the registered parameters, or to those of another combination, is not tried again.
 
-    Raises ProfileError for a strategy that is not installed; UsageError for parameters that a strategy does not
-    take, and for more than MAX_VARIANTS variants.
+    Raises UsageError for a strategy that is not installed, for parameters that a strategy does not take, and for
+    more than MAX_VARIANTS variants; ProfileError for a strategy that cannot be used.
     """
     if len(set(names)) != len(names):
         raise UsageError("a strategy is named twice", found=", ".join(names))
@@ -248,7 +248,7 @@ def variants(
         raise UsageError("too many variants", found=str(asked), expected=f"at most {MAX_VARIANTS}")
     made = []
     for name in names:
-        strategy = registry.find(name)
+        strategy = _named(name)
         made.append(Variant(strategy, {}))
         seen = {_identity(strategy), _identity(strategy.configured({}, timeframe=timeframe))}
         for values in product(*grid.values()) if grid else ():
@@ -426,7 +426,7 @@ def lookahead(
     now: datetime,
 ) -> Lookahead:
     """Run a strategy on each symbol's bars that end at every bar. Raises as `variants` does for the strategy."""
-    strategy = registry.find(name)
+    strategy = _named(name)
     if overrides:
         strategy = strategy.configured(overrides, timeframe=timeframe)
     found = []
@@ -471,6 +471,13 @@ def write(folder: Path, found: Research) -> tuple[Path, ...]:
     store.write_atomic(folder / TRADES, buffer.getvalue())
     store.write_atomic(folder / DOCUMENT, store.json_bytes(found.to_document()))
     return folder / DOCUMENT, folder / TRADES
+
+
+def _named(name: str) -> Strategy:
+    """The strategy of a name that was typed: another than those installed is a wrong argument."""
+    if name not in registry.installed():
+        raise UsageError("no such strategy", found=name, expected=one_of(name, registry.installed()))
+    return registry.find(name)
 
 
 def _identity(strategy: Strategy) -> object:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ctl.model.findings import Reason
     from ctl.model.run import GateResult, LockResult, SymbolResult
 
-TOLD_OF_A_PASS: Final = frozenset({"DRIFTING", "ROLL_SETTLING", "BETTER_THAN_EXPECTED"})
+TOLD_OF_A_PASS: Final = frozenset({"DRIFTING", "ROLL_SETTLING", "NEAR_LIMIT", "BETTER_THAN_EXPECTED"})
 """Codes that are named where a symbol passes; what a known flaw is goes without."""
 _PLAN: Final = "ctl plan"
 _WORDS: Final = {

@@ -14,7 +14,7 @@ Shape = Literal["circle", "triangle", "cross", "dash"]
 
 _SHAPES: Final[dict[str, Shape]] = {
     **dict.fromkeys(("ACCEPT", "PASS", "GO", "OK", "ok", "EXECUTED", "P"), "circle"),
-    **dict.fromkeys(("WATCH", "CONDITIONAL GO", "DRIFTING", "WARN", "EDGE"), "triangle"),
+    **dict.fromkeys(("WATCH", "CONDITIONAL GO", "DRIFTING", "NEAR_LIMIT", "WARN", "EDGE"), "triangle"),
     **dict.fromkeys(("REJECT", "ERROR", "MISMATCH", "NO-GO", "FAIL", "blocked", "hit", "M", "E"), "cross"),
 }
 

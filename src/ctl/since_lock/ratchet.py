@@ -21,6 +21,7 @@ WORSE_THAN_LOCKED: Final = "WORSE_THAN_LOCKED"
 ROLL_SETTLING: Final = "ROLL_SETTLING"
 DRIFTING: Final = "DRIFTING"
 BETTER_THAN_EXPECTED: Final = "BETTER_THAN_EXPECTED"
+NEAR_LIMIT: Final = "NEAR_LIMIT"
 
 HISTORY_SHARE: Final = 0.05
 """Of a locked metric: what the same sessions may be worse by."""
@@ -30,8 +31,8 @@ LEAST_GAP_TICKS: Final = 4.0
 BASIS_FACTOR: Final = 1.5
 SETTLING_SESSIONS: Final = 10
 """Sessions within which a roll of either side may account for another decision."""
-BETTER_BY: Final = 0.1
-"""Of a limit: by how much a check that is locked as breached may hold without a new lock."""
+NEAR: Final = 0.1
+"""Of a limit: so near to it, on either side, the level of the newest roll decides whether a mean breaches it."""
 
 # What counts more as it is worse, with its name; fewer paired rolls are worse.
 _COUNTS: Final = (("n_unmatched_canonical", "unmatched rolls of ours"), ("n_unmatched_reference", "unmatched rolls of "
@@ -77,18 +78,18 @@ def judge(
     old = worse_history(locked.metrics, history.metrics)
     since = worse_since(locked, now)
     level = above_ceiling(locked.metrics, now.symbol.metrics, ratchet)
-    differs = _differs(expected, locked, now.symbol, now.margins)
+    differs = _differs(expected, locked, now.symbol)
     refused = [*old]
     told: list[Reason] = []
     if differs is not None:
-        roll = None if old or since else _settling(expected, locked, now, cut_before)
-        if roll is None:
+        same = None
+        if not old and not since:
+            near = None if level else _near_limit(expected, locked, now)
+            same = near or _settling(expected, locked, now, cut_before)
+        if same is None:
             refused.insert(0, differs)
         else:
-            text = f"{now.symbol.decision} since the roll of {roll}, {expected} before it: judged when it has settled"
-            told.append(Reason(ROLL_SETTLING, "WATCH", text))
-    elif now.symbol.decision != expected:
-        told.append(_little_better(now))
+            told.append(same)
     if expected == "ACCEPT":
         told += [replace(worse, code=DRIFTING, severity="WATCH") for worse in since]
         for worse in level:
@@ -100,19 +101,15 @@ def judge(
     return Judged(not refused, (*refused, *told))
 
 
-def _differs(
-    expected: Decision, locked: LockedSymbol, now: LockedSymbol, margins: Mapping[str, tuple[float, float]]
-) -> Reason | None:
-    """Why a decision is not the expected one on the expected grounds; None where it is, or a little better."""
-    new = [code for code in now.breached if code not in locked.breached]
+def _differs(expected: Decision, locked: LockedSymbol, now: LockedSymbol) -> Reason | None:
+    """Why a decision is not the expected one on the expected grounds; None where it is."""
     if now.decision == expected:
+        new = _new_breaches(locked, now)
         if not new:
             return None
         text = f"{', '.join(new)} breached; locked: {', '.join(locked.breached) or 'none'}"
         return Reason(WORSE_THAN_LOCKED, "ERROR", text)
     if _RANK[now.decision] > _RANK[expected]:
-        if any(value > (1.0 - BETTER_BY) * limit for value, limit in _held(locked, margins)):
-            return None
         text = f"better than expected {expected}: a promotion needs a new profile version (ctl lock)"
         return Reason(BETTER_THAN_EXPECTED, "ERROR", text)
     return Reason("STATUS_MISMATCH", "ERROR", f"expected {expected}, derived {now.decision}")
@@ -121,27 +118,44 @@ def _differs(
 _RANK: Final[Mapping[Decision, int]] = {"ERROR": 0, "REJECT": 1, "WATCH": 2, "ACCEPT": 3}
 
 
-def _held(locked: LockedSymbol, margins: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
-    """Value and limit of the checks that are locked as breached."""
-    return [margins[code] for code in locked.breached if code in margins]
+def _new_breaches(locked: LockedSymbol, now: LockedSymbol) -> list[str]:
+    return [code for code in now.breached if code not in locked.breached]
 
 
-def _little_better(now: Watched) -> Reason:
-    text = f"{now.symbol.decision} by less than a tenth of the limit: not yet a promotion"
-    return Reason(BETTER_THAN_EXPECTED, "WATCH", text)
+def _near_limit(expected: Decision, locked: LockedSymbol, now: Watched) -> Reason | None:
+    """That a decision differs by so little of a mean that it is the locked state: either way less than a tenth."""
+    if _RANK[now.symbol.decision] > _RANK[expected]:
+        held = [now.margins[code] for code in locked.breached if code in now.margins]
+        if not any(value > (1.0 - NEAR) * limit for value, limit in held):
+            return None
+        text = f"{now.symbol.decision} by less than a tenth of the limit: not yet a promotion"
+        return Reason(BETTER_THAN_EXPECTED, "WATCH", text)
+    new = _new_breaches(locked, now.symbol)
+    if not new or not set(new) <= set(_DRIFT) & set(now.margins):
+        return None
+    value, limit = max((now.margins[code] for code in new), key=lambda margin: margin[0] / margin[1])
+    if value >= (1.0 + NEAR) * limit:
+        return None
+    text = f"mean drift above its limit by less than a tenth: {expected} as locked"
+    return Reason(NEAR_LIMIT, "WATCH", text, value, limit)
+
+
+_DRIFT: Final = ("MEAN_DRIFT", "MEAN_DRIFT_TICKS", "MEAN_DRIFT_ATR")
+"""Checks of the one mean whose level hangs on the newest roll; any other moves with its own sessions alone."""
 
 
 def _settling(
     expected: Decision, locked: LockedSymbol, now: Watched, cut_before: Callable[[date], LockedSymbol]
-) -> date | None:
-    """The roll of the last 10 sessions that alone accounts for what differs; None where none does."""
+) -> Reason | None:
+    """That a roll of the last 10 sessions alone accounts for what differs."""
     if not set(now.symbol.breached) <= set(_OF_ROLLS) or now.symbol.decision == "ERROR":
         return None
     recent = now.newest[-SETTLING_SESSIONS:]
     for day in reversed([day for day in now.roll_days if recent and day >= recent[0]]):
         before = cut_before(day)
         if before.decision == expected and set(before.breached) <= set(locked.breached):
-            return day
+            text = f"{now.symbol.decision} since the roll of {day}, {expected} before it: judged when it has settled"
+            return Reason(ROLL_SETTLING, "WATCH", text)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -149,6 +150,45 @@ def test_better_than_expected_by_less_than_a_tenth_of_the_limit_passes(drift: fl
     judged = judge(now)
     assert judged.passed is passed
     assert codes(judged) == ["BETTER_THAN_EXPECTED"]
+
+
+class TestNearALimit:
+    """ACCEPT locked at a mean drift of 4.30, limit 5.00: a roll may lift it by less than a tenth above the limit."""
+
+    HELD = locked_symbol("ACCEPT", (), mean_drift=4.3, aligned_drift=4.3)
+
+    def judged(self, drift: float, *, aligned: float = 5.2, more: Sequence[str] = (), **parts: Any) -> Judged:
+        symbol = locked_symbol("WATCH", ("MEAN_DRIFT", *more), mean_drift=drift, aligned_drift=aligned)
+        now = watched(symbol, MEAN_DRIFT=(drift, 5.0), MEAN_GAP_DIFF=(0.95, 1.0), **parts)
+        return judge(now, expected="ACCEPT", locked=self.HELD, history=self.HELD)
+
+    def test_less_than_a_tenth_above_passes_and_is_reported_with_both_values(self) -> None:
+        judged = self.judged(5.49)
+        assert judged.passed
+        (reason,) = judged.reasons
+        assert (reason.code, reason.severity, reason.value, reason.limit) == ("NEAR_LIMIT", "WATCH", 5.49, 5.0)
+
+    def test_a_tenth_above_is_another_status(self) -> None:
+        assert codes(self.judged(5.5)) == ["STATUS_MISMATCH"]
+
+    @pytest.mark.parametrize("code", ["MEAN_GAP_DIFF", "UNMATCHED_SHARE", "LEVEL_NOW"])
+    def test_nothing_else_may_be_breached_anew(self, code: str) -> None:
+        assert not self.judged(5.2, more=[code]).passed
+
+    def test_worse_than_the_ratchet_allows_is_not_near(self) -> None:
+        assert codes(self.judged(5.2, aligned=8.61)) == ["STATUS_MISMATCH", "DRIFTING"]
+        assert not self.judged(5.2, gaps=[("ESH26>ESM26", MARCH, 9.0)]).passed
+        assert not self.judged(5.2, basis=[(MARCH, 12.26)]).passed
+
+    def test_under_policy_v2_the_farther_of_two_limits_counts(self) -> None:
+        codes_v2 = ("MEAN_DRIFT_TICKS", "MEAN_DRIFT_ATR")
+        for share, passed in ((0.274, True), (0.275, False)):
+            now = watched(
+                locked_symbol("WATCH", codes_v2, aligned_drift=5.2),
+                MEAN_DRIFT_TICKS=(20.1, 20.0), MEAN_DRIFT_ATR=(share, 0.25),
+            )  # fmt: skip
+            judged = judge(now, expected="ACCEPT", locked=self.HELD, history=self.HELD)
+            assert judged.passed is passed
 
 
 class TestRollSettling:
