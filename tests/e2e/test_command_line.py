@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import typer
+
+from ctl.cli.app import app
 
 HEAVY = (
     "polars",
@@ -133,3 +136,45 @@ def test_filling_anew_leaves_a_later_profile_in_force(ctl, workspace):
     document = ctl("gate", "-w", workspace, "--json").document
     assert document["profile"]["version"] == 2
     assert [found["symbol"] for found in document["restatements"]] == ["CL"]
+
+
+def test_a_mistyped_flag_is_a_usage_error_that_names_the_nearest(ctl, filled_workspace, monkeypatch):
+    monkeypatch.chdir(filled_workspace)
+    group = typer.main.get_command(app)
+    pairs = [((name,), item) for name, item in group.commands.items() if not hasattr(item, "commands")]
+    pairs += [
+        ((name, below), found)
+        for name, item in group.commands.items()
+        for below, found in getattr(item, "commands", {}).items()
+    ]
+    for words, command in pairs:
+        for option in command.params:
+            flag = next((name for name in option.opts if name.startswith("--")), None)
+            if flag is not None:
+                typed = flag[:-1] + "zz"
+                ran = ctl(*words, typed)
+                assert ran.code == 64, (words, typed)
+                assert "; nearest " in ran.err, (words, typed, ran.err)
+
+
+@pytest.mark.parametrize(
+    ("line", "nearest"),
+    [
+        ("certify CLL", "CL"), ("build CLL", "CL"), ("doctor CLL", "CL"), ("data show CLL", "CL"),
+        ("data head CLL", "CL"), ("fetch CLL", "CL"), ("research CLL", "CL"), ("promote PLL", "PL"),
+        ("contracts ESS", "ES"), ("calibrate slippage ESS", "ES"), ("report --symbol ESS", "ES"),
+        ("revisions ESS", "ES"), ("certify ES --reference norgatt", "norgate"), ("lookahead b2", ""),
+        ("research ES --strategy b2", ""), ("research ES --param slope_treshold=6", "slope_threshold"),
+        ("backtest BARS --param slope_treshold=6", "slope_threshold"), ("backtest BARS --mapping norgat", "norgate"),
+        ("certify ES --as-of 2026-13-01", ""), ("gate --as-of yesterday", ""), ("run --timeframe hourly", ""),
+        ("report --from 2026-02-30", ""), ("replay --from 2026-02-02 --to 2025-01-01", ""),
+        ("build --contracts nowhere.csv --root ES", ""), ("profile diff a b", ""), ("runs show nosuch", ""),
+        ("demo x --inject wrong-comodity:PL", "wrong-commodity"), ("plan --set ES.seris.closes=settlement", "series"),
+        ("schedule install --cron --tz America/Chcago", ""), ("gte", "gate"), ("runs lst", "list"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_value_is_a_usage_error(line: str, nearest: str, ctl, filled_workspace, monkeypatch):
+    monkeypatch.chdir(filled_workspace)
+    ran = ctl(*line.replace("BARS", "data/raw/norgate/NG_CL_1D_20180102_20260227.csv").split())
+    assert ran.code == 64
+    assert not nearest or f"nearest {nearest}" in ran.err.replace("'", ""), ran.err

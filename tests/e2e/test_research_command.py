@@ -189,7 +189,7 @@ def test_out_is_written_apart_from_the_run(ctl, workspace: Path, tmp_path: Path)
         (["--param", "slope_threshold=6,,8"], 64, "needs a value"),
         (["--param", "slope_threshold=6,6"], 64, "different"),
         (["--strategy", "b1", "--strategy", "b1"], 64, "named twice"),
-        (["--strategy", "nonsense"], 2, "is not installed; installed: b1"),
+        (["--strategy", "nonsense"], 64, "no such strategy; found nonsense; expected one of b1"),
         (["NQ"], 64, "no such symbol"),
         (["--param", "gap_scan_window=" + ",".join(map(str, range(50, 200))), "--param",
           "max_air_lookback=" + ",".join(map(str, range(20, 30)))], 64, "too many variants; found 1500"),

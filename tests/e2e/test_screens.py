@@ -31,8 +31,9 @@ READING: Final[dict[str, list[list[str]]]] = {
         ["gat"], ["gate", "--bogus"], ["gate", "--as-of", "yesterday"], ["ops", "--notify", "sms"],
         ["ops", "--retention-days", "0"], ["run", "--timeframe", "hourly"], ["backtest"], ["backtest", "nowhere.csv"],
         ["demo", "x", "--inject", "gremlins:ES"], ["demo", "x", "--inject", "stale-data"],
-        ["build", "--contracts", "x.csv"], ["certify", "ES", "--contracts", "x.csv"],
-        ["certify", "--contracts", "x.csv", "--root", "ES"], ["research", "ES", "--param", "slope_threshold=99"],
+        ["build", "--contracts", "x.csv"], ["build", "--contracts", REFERENCE],
+        ["certify", "ES", "--contracts", REFERENCE],
+        ["certify", "--contracts", REFERENCE, "--root", "ES"], ["research", "ES", "--param", "slope_threshold=99"],
     ],
 }  # fmt: skip
 # Screens of commands that write, each in a workspace of its own.

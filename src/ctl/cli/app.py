@@ -116,6 +116,7 @@ Contracts = Annotated[
     typer.Option(
         "--contracts",
         metavar="FILE...",
+        exists=True,
         readable=False,
         help="Contract files of any known format; a folder means its files.",
     ),

@@ -41,7 +41,7 @@ def head(workspace_path: Path | None, symbol: str, *, vendor: str | None, rows: 
     from ctl.flows.inputs import SymbolFiles
 
     workspace = open_workspace(workspace_path)
-    config = workspace.symbol(symbol)
+    config = workspace.symbol(*chosen_symbols([symbol], list(workspace.symbols)))
     files = SymbolFiles(workspace, config, clock.now())
     if vendor in (None, config.canonical):
         frame = (files.contracts() if config.asset_class == "future" else files.equity()).frame

@@ -12,7 +12,7 @@ from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.screens import Column
-from ctl.cli.workspace_commands import open_workspace
+from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
 from ctl.model.findings import counted
@@ -42,8 +42,14 @@ def fetch(
     from ctl.flows import fetch as flow
 
     instant, workspace = clock.now(), open_workspace(workspace_path)
-    asked = tuple(symbols) or tuple(
-        name for name, config in workspace.symbols.items() if workspace.vendors[config.canonical].format == "databento"
+    asked = (
+        chosen_symbols(symbols, list(workspace.symbols))
+        if symbols
+        else tuple(
+            name
+            for name, config in workspace.symbols.items()
+            if workspace.vendors[config.canonical].format == "databento"
+        )
     )
     planned = flow.plan(
         workspace,

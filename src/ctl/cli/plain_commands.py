@@ -10,7 +10,7 @@ from typing import Final
 import ctl
 from ctl import __version__, clock, ingest, store
 from ctl.cli import exports, output, screens
-from ctl.cli.arguments import day
+from ctl.cli.arguments import day, require_mappings
 from ctl.cli.backtest_screen import backtest_lines
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
@@ -53,6 +53,7 @@ def build(
     """Build one root's series from contract files; write it to `out`, print its manifest with `json`."""
     if out is None and not json:
         raise UsageError("nothing to do with the series", remedy="name a folder with --out DIR, or ask for --json")
+    require_mappings(mapping)
     name = _require_root(root)
     bars = plain.load_contracts(
         contracts, name, publisher=publisher, mapping=mapping, series=series, calendar=calendar, now=clock.now()
@@ -101,6 +102,7 @@ def certify(
         raise UsageError(
             f"--contracts needs {' and '.join(missing)}", remedy="the tick and the limit are the profile's"
         )
+    require_mappings(mapping, reference_mapping)
     instant, until, name = clock.now(), day(as_of), _require_root(root)
     plain.require_tick(tick)
     bars = plain.load_contracts(
@@ -168,6 +170,7 @@ def backtest(
     """
     if table is not None:
         tables.require_format(table)
+    require_mappings(mapping)
     known = None if calendar == "none" else calendar
     series = ctl.load(path, symbol=symbol, publisher=publisher, mapping=mapping, calendar=known)
     output.print_notes(series.meta)

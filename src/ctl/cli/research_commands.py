@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import clock
 from ctl.cli import output, screens
-from ctl.cli.arguments import day
+from ctl.cli.arguments import day, require_strategies
 from ctl.cli.plain_commands import parameters
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
@@ -40,6 +40,7 @@ def research(
     """Variants side by side; exit 1 where one failed on a symbol."""
     from ctl.flows import research as room
 
+    require_strategies(strategy)
     instant, until, workspace = clock.now(), day(as_of), open_workspace(workspace_path)
     grid = {name: _values(name, text) for name, text in parameters(param).items()}
     variants = room.variants(strategy or ["b1"], grid, timeframe=timeframe, unregistered=unregistered)
@@ -73,6 +74,7 @@ def lookahead(
     """Whether a strategy's past values stay when bars are added; exit 1 where one does not, or could not be tried."""
     from ctl.flows import research as room
 
+    require_strategies([name])
     workspace = open_workspace(workspace_path)
     profile = profile_if_any(workspace)
     gating = list(profile.gating_universe) if profile is not None else list(workspace.symbols)
@@ -144,12 +146,15 @@ def _print(found: Research, written: Sequence[Path]) -> None:
         ],
         on,
     )
-    columns = (
-        Column("variant"), Column(""), Column("trades", right=True), Column("win", right=True, least=80),
-        Column("total R", right=True), Column("R/trade", right=True), Column("max DD", right=True, least=80),
-        Column("", least=80),
-    )  # fmt: skip
-    lines += ["", *screens.table(columns, rows, on), ""]
+    matrix = _matrix(found, on)
+    if not matrix or screens.verbose.get():
+        columns = (
+            Column("variant"), Column(""), Column("trades", right=True), Column("win", right=True, least=80),
+            Column("total R", right=True), Column("R/trade", right=True), Column("max DD", right=True, least=80),
+            Column("", least=80),
+        )  # fmt: skip
+        lines += ["", *screens.table(columns, rows, on)]
+    lines += [*matrix, ""]
     facts = {"Best": _best(found)}
     if large:
         facts["Shown"] = f"the {len(best)} of the highest total R; --json or --out DIR has all {len(found.tried)}"
@@ -158,6 +163,32 @@ def _print(found: Research, written: Sequence[Path]) -> None:
     facts["Written"] = ", ".join(map(str, written))
     strategy = found.tried[found.best].variant.strategy.name
     screens.show([*lines, *screens.facts(facts, on), f"next: ctl lookahead {strategy}"], on)
+
+
+def _matrix(found: Research, on: Terminal) -> list[str]:
+    """R a trade by the values of the two parameters that vary, over all symbols; nothing where not exactly two do."""
+    names = list(dict.fromkeys(name for item in found.tried for name in item.variant.overrides))
+    if len(names) != 2 or len({item.variant.strategy.name for item in found.tried}) != 1:
+        return []
+    down, across = ([*dict.fromkeys(i.variant.overrides[name] for i in found.tried[1:])] for name in names)
+    cells = {tuple(item.variant.overrides.values()): _mean(item.portfolio) for item in found.tried[1:]}
+    registered = f"*{_mean(found.tried[0].portfolio)}"  # a combination that comes to it was not tried again
+    rows = [[value, *(cells.get((value, other), registered) for other in across)] for value in down]
+    whole = len(cells) == len(down) * len(across)
+    note = f"* registered{f': {registered[1:]}, none of these' if whole else ''}"
+    columns = [Column(names[0]), *(Column(value, right=True) for value in across)]
+    return [
+        "",
+        f"R/trade (trades) by {names[0]}, down, and {names[1]}, across",
+        *screens.table(columns, rows, on),
+        note,
+    ]
+
+
+def _mean(metrics: Metrics | None) -> str:
+    if metrics is None:
+        return "-"
+    return f"{'-' if metrics.expectancy_r is None else f'{metrics.expectancy_r:+.2f}'} ({metrics.trade_count})"
 
 
 def _best(found: Research) -> str:

@@ -9,7 +9,7 @@ from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.screens import Column
-from ctl.cli.workspace_commands import open_workspace
+from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_OK
 from ctl.model.documents import document
 from ctl.model.findings import counted
@@ -28,7 +28,9 @@ def revisions(workspace_path: Path | None, symbol: str, session: str | None, *, 
     instant = clock.now()
     asked = day(session, "SESSION") if session else None
     with output.progress("reading"):
-        found = reading.revisions(open_workspace(workspace_path), symbol, asked, instant=instant)
+        workspace = open_workspace(workspace_path)
+        (named,) = chosen_symbols([symbol], list(workspace.symbols))
+        found = reading.revisions(workspace, named, asked, instant=instant)
     if json:
         output.print_json(document(found))
         return EXIT_OK

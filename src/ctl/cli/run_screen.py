@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.cli import screens
 from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
+from ctl.ops.report_lines import ROLLS_WITHIN
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,8 +24,8 @@ _STEPS: Final = 10
 _FEW: Final = 0.05
 
 
-def run_lines(summary: RunSummary, after: Mapping[str, str], on: Terminal) -> list[str]:
-    """The screen of a finished run. after: facts about what followed it, such as what was written."""
+def run_lines(summary: RunSummary, after: Mapping[str, str], rolls: Sequence[str], on: Terminal) -> list[str]:
+    """The screen of a finished run. after: facts about what followed it, such as what was written. rolls: those due."""
     results = summary.symbol_run_results
     failed = [item.symbol for item in results if item.status == "ERROR"]
     state = "DRY RUN" if summary.dry_run else "ERROR" if nothing_ran(summary) else "WARN" if failed else "DONE"
@@ -66,6 +67,7 @@ def run_lines(summary: RunSummary, after: Mapping[str, str], on: Terminal) -> li
     facts["Open"] = "; ".join(_still_open(item) for item in results if item.extra.get("open"))
     facts["Risk"] = "" if summary.risk is None else _risk(summary.risk)
     facts["Orders"] = "" if summary.orders is None else _orders(summary.orders)
+    facts["Rolls"] = f"in {ROLLS_WITHIN} sessions: {', '.join(rolls) or 'none'}"
     shown = screens.facts({**facts, **after}, on)
     command = f"ctl doctor {failed[0]}" if failed else "ctl run" if summary.dry_run else "ctl orders"
     return [*lines, *(["", *shown] if shown else []), f"next: {command}"]

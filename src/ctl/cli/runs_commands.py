@@ -157,7 +157,8 @@ def _status_lines(found: Status, on: Terminal) -> list[str]:
         ]  # fmt: skip
         rows = [
             [
-                item.symbol, item.now, item.locked, _text(item.data_to), _text(item.late), _curve(item.drift, on),
+                item.symbol, item.now, item.locked, _text(item.data_to), _text(item.late),
+                _curve(item.drift, item.most_drift, on),
                 "-" if item.roll_by is None else f"{item.roll_to or ''} {item.roll_by}".strip(),
             ]
             for item in found.symbols
@@ -179,11 +180,12 @@ def _status_facts(found: Status) -> dict[str, str]:
     }
 
 
-def _curve(drift: Sequence[float | None], on: Terminal) -> str:
+def _curve(drift: Sequence[float | None], most: float | None, on: Terminal) -> str:
+    """Between both ends, on the scale of what the lock allows: full is refused."""
     known = [value for value in drift if value is not None]
     if not known:
         return "-"
-    return f"{known[0]:.2f} {screens.sparkline(drift, 0.0, max(known), on)} {known[-1]:.2f}"
+    return f"{known[0]:.2f} {screens.sparkline(drift, 0.0, max(*known, most or 0.0), on)} {known[-1]:.2f}"
 
 
 def _ended(run: RunRecord) -> str:

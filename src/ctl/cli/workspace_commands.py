@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
     from ctl.gatekeeper import GateDecision
     from ctl.model.bars import BarsChoice, ClosesChoice
-    from ctl.model.run import RunSummary
+    from ctl.model.run import OpsGateSymbol, RunSummary, SymbolState
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.ops.weekly import WeeklyOptions, WeeklyOutcome
     from ctl.run_orchestrator import RunOptions
@@ -44,8 +44,8 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
     pairs = [market.parse_injection(item) for item in inject]
     from ctl.flows import demo
 
-    with output.progress("simulating two vendors, 2018-01 to 2026-02"):
-        filled = demo.fill(folder, pairs)
+    with output.progress("simulating two vendors, 2018-01 to 2026-02") as track:
+        filled = demo.fill(folder, pairs, track=track)
     summary = DemoFilled(
         workspace=str(filled.workspace.root),
         raw_files=filled.raw_files,
@@ -140,6 +140,9 @@ def certify(
     if table is not None:
         tables.require_format(table)
     workspace, until, instant = open_workspace(workspace_path), day(as_of), clock.now()
+    if reference is not None and reference not in workspace.vendors:
+        expected = one_of(reference, workspace.vendors)
+        raise UsageError("--reference is no vendor of the workspace", found=reference, expected=expected)
     profile = profile_if_any(workspace)
     documents: list[dict[str, Any]] = []
     made: list[pipeline.Certified] = []
@@ -234,7 +237,9 @@ def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
     if json:
         output.print_json({**document(done.finished()), "summary_path": written})
     else:
-        _show_run(done.finished(), output.written_facts(written))
+        _show_run(
+            done.finished(), output.written_facts(written), {name: item.state for name, item in done.watched.items()}
+        )
     return EXIT_ERROR if nothing_ran(done.finished()) else EXIT_OK
 
 
@@ -292,7 +297,7 @@ def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, say: Events, *, j
         return
     followed = output.ops_facts(log, workspace.relative(outcome.log_path))
     if outcome.summary is not None:
-        _show_run(outcome.summary, followed)
+        _show_run(outcome.summary, followed, log.gate)
         return
     on = screens.terminal()
     if outcome.decision is not None and outcome.profile is not None:
@@ -300,11 +305,12 @@ def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, say: Events, *, j
     screens.show(screens.facts(followed, on), on)
 
 
-def _show_run(summary: RunSummary, after: Mapping[str, str]) -> None:
+def _show_run(summary: RunSummary, after: Mapping[str, str], states: Mapping[str, SymbolState | OpsGateSymbol]) -> None:
     from ctl.cli.run_screen import run_lines
+    from ctl.ops.report_lines import rolls_due
 
     on = screens.terminal()
-    screens.show(run_lines(summary, after, on), on)
+    screens.show(run_lines(summary, after, rolls_due(states), on), on)
 
 
 def several(kind: str, documents: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:

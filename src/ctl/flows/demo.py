@@ -15,6 +15,7 @@ from ctl.digests import sha256_bytes
 from ctl.errors import UsageError
 from ctl.flows import compile_ahead, lock
 from ctl.store.decision_log import Decision
+from ctl.tracking import Track, untracked
 
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 RECORD: Final = "data/raw/simulated_files.json"
@@ -33,7 +34,7 @@ class Filled:
     profile_kept: bool
 
 
-def fill(folder: Path, inject: Sequence[tuple[str, str]] = ()) -> Filled:
+def fill(folder: Path, inject: Sequence[tuple[str, str]] = (), *, track: Track = untracked) -> Filled:
     """Make `folder` a simulated workspace; a simulated one that is there already is filled anew.
 
     The profile is locked on the clean market, then the injected raw files replace the clean ones: what the
@@ -41,17 +42,22 @@ def fill(folder: Path, inject: Sequence[tuple[str, str]] = ()) -> Filled:
     """
     held = _held(folder)
     later = held is not None and held.profile_path != held.root / PROFILE
+    step = iter(track(("clean market", "defects", "files", "profile")))
     compiling = compile_ahead.start()
+    next(step)
     clean = demo.generate()
+    next(step)
     injected = demo.generate(inject=inject) if inject else clean
     if later:
         # A later version is in force: its ctl.toml and the bars it was locked on are not ours to replace.
         clean, injected = (
             {name: data for name, data in content.items() if name != _CONFIG} for content in (clean, injected)
         )
+    next(step)
     _write_raw(folder, clean)
     workspace = store.Workspace.load(folder)
     compile_ahead.finish(compiling)
+    next(step)
     kept = later or _write_profile(workspace)
     if inject:
         _write_raw(folder, injected)

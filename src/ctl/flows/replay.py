@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import sessions
 from ctl.errors import CtlError, DataError
-from ctl.flows import lock_parts
+from ctl.flows import lock_parts, standing
 from ctl.flows.inputs import ReadOnce
-from ctl.flows.portfolio import gate, whole
+from ctl.flows.portfolio import gate
 from ctl.flows.workers import HERE, Workers
-from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.lock import Replay, ReplayedSymbol, ReplayedWeek
 from ctl.model.run import ProfileReference
 from ctl.tracking import Track, untracked
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ctl.flows.pipeline import Made
     from ctl.gatekeeper import LockRead
-    from ctl.model.run import SymbolResult
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
 
@@ -112,20 +109,12 @@ def _week(
             ReplayedSymbol(
                 item.symbol, item.expected, item.actual, item.passed, item.certificate_sha256,
                 None if item.metrics is None else item.metrics.aligned_drift,
-                most_drift(item, gated.certified.get(item.symbol), profile.ratchet),
+                standing.most_drift(item, profile),
             )
             for item in decision.symbol_results
         ),
         first_reason=None if decision.passed else next(iter(decision.failures), None),
     )  # fmt: skip
-
-
-def most_drift(result: SymbolResult, made: Made | None, ratchet: float) -> float | None:
-    """The mean drift from which the gate refuses: of an ACCEPT the limit of acceptance, of a WATCH the ratchet's."""
-    if result.expected == "ACCEPT":
-        return None if made is None else whole(made).certificate.acceptance.limits.get(DRIFT_LIMIT)
-    locked = None if result.locked is None else result.locked.metrics.aligned_drift
-    return None if locked is None else (1.0 + ratchet) * locked
 
 
 def last_sessions(calendar: str, first: date, last: date) -> list[date]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import __version__
 from ctl.drawing import number
-from ctl.errors import UsageError
+from ctl.errors import UsageError, one_of
 from ctl.flows.portfolio import whole
 from ctl.flows.series import as_traded
 from ctl.model.run import OpsLog, RunSummary, SymbolResult
@@ -56,7 +56,8 @@ def of_workspace(
     """
     unknown = [symbol for symbol in symbols if symbol not in profile.symbols]
     if unknown:
-        raise UsageError("no such symbol in the profile", found=", ".join(unknown), expected=", ".join(profile.symbols))
+        expected = one_of(unknown[0], profile.symbols)
+        raise UsageError("no such symbol in the profile", found=", ".join(unknown), expected=expected)
     before = newest_summary(workspace)
     earlier = None if summary is not None or before is None else _trades_of(workspace, before)
     judged = {result.symbol: result for result in decision.symbol_results}

@@ -6,12 +6,15 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ctl import sessions
+from ctl.certification.acceptance import LIMITS_V1
 from ctl.errors import CtlError
 from ctl.flows.next_open import next_contract, rolls_by
 from ctl.model.run import SymbolState
 
 if TYPE_CHECKING:
     from ctl.flows.pipeline import Made
+    from ctl.model.run import SymbolResult
+    from ctl.operating_profile import OperatingProfile
 
 
 def state(certified: Made, calendar: str | None) -> SymbolState:
@@ -40,6 +43,17 @@ def state(certified: Made, calendar: str | None) -> SymbolState:
     except CtlError:  # a calendar that does not reach there: the date is unknown, which is no fault of the run
         return SymbolState(newest, drift, contract, following)
     return SymbolState(newest, drift, contract, following, by, left)
+
+
+def most_drift(result: SymbolResult, profile: OperatingProfile) -> float | None:
+    """The mean drift from which the gate refuses: of an ACCEPT the limit of acceptance, of a WATCH the ratchet's.
+
+    None where there is no one number: nothing is locked, or the policy measures in more than one unit.
+    """
+    if result.expected == "ACCEPT":
+        return LIMITS_V1.max_mean_drift if profile.acceptance_policy == "v1" else None
+    locked = None if result.locked is None else result.locked.metrics.aligned_drift
+    return None if locked is None else (1.0 + profile.ratchet) * locked
 
 
 def _after(calendar: str, day: date) -> date | None:

@@ -78,7 +78,10 @@ class RunComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusSymbol:
-    """A gating symbol in `ctl status`. late: sessions between the end of its data and the newest finished session."""
+    """A gating symbol in `ctl status`. late: sessions between the end of its data and the newest finished session.
+
+    most_drift: the mean drift from which the gate refuses; None where no cycle has said it.
+    """
 
     symbol: str
     now: str
@@ -86,6 +89,7 @@ class StatusSymbol:
     data_to: date | None
     late: int | None
     drift: tuple[float | None, ...]
+    most_drift: float | None
     roll_to: str | None
     roll_by: date | None
 

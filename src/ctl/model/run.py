@@ -288,6 +288,7 @@ class OpsGateSymbol:
     """The gate's word on one symbol in an ops log, and how its data stand, as in `SymbolState`.
 
     reference_to: the last session of the reference. metrics, locked: now and as locked; null as in `SymbolResult`.
+    most_drift: the mean drift from which the gate refuses.
     """
 
     expected: Decision
@@ -302,6 +303,7 @@ class OpsGateSymbol:
     reference_to: date | None = None
     metrics: WatchedMetrics | None = None
     locked: WatchedMetrics | None = None
+    most_drift: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from ctl.model.run import OpsGateSymbol, OpsLog
+from ctl.model.run import OpsGateSymbol, OpsLog, SymbolState
 from ctl.ops.refusals import TOLD_OF_A_PASS, refusals
 from ctl.ops_notifier import Report
 
@@ -35,6 +35,15 @@ def report(log: OpsLog, before: OpsLog | None, decision: GateDecision | None, su
 def drift_of(item: OpsGateSymbol) -> str:
     """Mean drift with two decimals; empty where it is not known."""
     return "" if item.mean_drift is None else f"{item.mean_drift:.2f}"
+
+
+def rolls_due(states: Mapping[str, SymbolState | OpsGateSymbol]) -> list[str]:
+    """The symbols that roll within `ROLLS_WITHIN` sessions: to which contract, and by when."""
+    return [
+        f"{symbol} {item.roll_to or 'next contract'} by {item.roll_by or 'the next session'}"
+        for symbol, item in states.items()
+        if item.sessions_to_roll is not None and item.sessions_to_roll <= ROLLS_WITHIN
+    ]
 
 
 def _verdict(log: OpsLog) -> str:
@@ -76,11 +85,7 @@ def _told(result: SymbolResult) -> str:
 
 
 def _money(log: OpsLog, summary: RunSummary | None) -> str:
-    rolls = [
-        f"{symbol} {item.roll_to or 'next contract'} by {item.roll_by or 'the next session'}"
-        for symbol, item in log.gate.items()
-        if item.sessions_to_roll is not None and item.sessions_to_roll <= ROLLS_WITHIN
-    ]
+    rolls = rolls_due(log.gate)
     parts = ["No orders"] if log.aborted else []
     if summary is not None and summary.orders is not None:
         due = Counter(order.session for order in summary.orders.orders if order.status != "blocked")

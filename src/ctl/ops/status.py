@@ -90,6 +90,7 @@ def _symbols(workspace: store.Workspace, decided: Sequence[RunRecord], instant: 
             data_to=ends[symbol],
             late=_late(workspace, symbol, ends[symbol], known, instant),
             drift=tuple(run.symbols.get(symbol, {}).get("mean_drift") for run in reversed(decided[:DRIFT_RUNS])),
+            most_drift=next((most for run in decided if (most := run.symbols.get(symbol, {}).get("most_drift"))), None),
             roll_to=item.get("roll_to"),
             roll_by=_day(item.get("roll_by")),
         )

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TextIO
 from ctl import __version__, clock, digests, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
-from ctl.flows import portfolio
+from ctl.flows import portfolio, standing
 from ctl.gatekeeper import GateDecision, broken_locks, lock_text
 from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
@@ -352,6 +352,7 @@ class _Cycle:
                     reference_to=None if item.data_to is None else item.data_to.reference,
                     metrics=item.metrics,
                     locked=None if item.locked is None else item.locked.metrics,
+                    most_drift=None if self._profile is None else standing.most_drift(item, self._profile),
                 )
                 for item in decision.symbol_results
             },

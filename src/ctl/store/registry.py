@@ -349,7 +349,11 @@ def _from_document(kind: str, name: str, label: str, document: dict[str, Any], s
             document["gate"]
             if kind == "ops"
             else {
-                item["symbol"]: {key: item.get(key) for key in ("expected", "actual", "passed")}
+                item["symbol"]: {
+                    **{key: item.get(key) for key in ("expected", "actual", "passed")},
+                    "data_to": min(filter(None, (item["data_to"] or {}).values()), default=None),
+                    "mean_drift": (item["metrics"] or {}).get("mean_drift"),
+                }
                 for item in document["gate_result"]["symbol_results"]
             }
         )
