@@ -27,6 +27,7 @@ class ContractCloses:
     first, last: index into `sessions` of each contract's first and last bar, both inclusive (K).
     start: where each contract's closes begin in `flat` (K + 1).
     flat: close of contract k at session i is flat[start[k] + i - first[k]]; NaN where it has no close.
+    place: index into `sessions` of every calendar day from the first to the last, -1 where no contract has a bar.
     """
 
     names: tuple[str, ...]
@@ -35,12 +36,13 @@ class ContractCloses:
     last: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
     flat: npt.NDArray[np.float64]
+    place: npt.NDArray[np.int64]
 
     @classmethod
     def empty(cls) -> ContractCloses:
         """No contract, no session."""
         none = np.empty(0, dtype=np.int64)
-        return cls((), np.empty(0, dtype="datetime64[D]"), none, none, np.zeros(1, np.int64), np.empty(0))
+        return cls((), np.empty(0, dtype="datetime64[D]"), none, none, np.zeros(1, np.int64), np.empty(0), none)
 
     @classmethod
     def from_bars(cls, bars: ContractBars, price: str = "close") -> ContractCloses:
@@ -61,13 +63,14 @@ class ContractCloses:
     ) -> ContractCloses:
         """From one row per bar: days since 1970-01-01, index into `names`, close; sorted by (contract, day)."""
         count = len(names)
-        sessions, position = _index_days(days)
+        sessions, place = _index_days(days)
+        position = place[days - days.min()] if days.size else place
         bounds = np.searchsorted(contract, np.arange(count + 1))
         if count == 0 or bool((bounds[1:] == bounds[:-1]).any()):
             filled = bounds[1:] > bounds[:-1]
             if not filled.any():
                 empty = np.empty(0, dtype=np.int64)
-                return cls((), sessions, empty, empty, np.zeros(1, np.int64), np.empty(0))
+                return cls((), sessions, empty, empty, np.zeros(1, np.int64), np.empty(0), place)
             names = tuple(name for name, keep in zip(names, filled, strict=True) if keep)
             bounds = np.append(bounds[:-1][filled], bounds[-1])
             count = len(names)
@@ -80,14 +83,14 @@ class ContractCloses:
         rows += position
         flat[rows] = closes
         flat[np.isinf(flat)] = np.nan
-        return cls(names, sessions.astype("datetime64[D]"), first, last, start, flat)
+        return cls(names, sessions, first, last, start, flat, place)
 
     def index_of(self, sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
         """Index into `self.sessions` of each session; -1 where no contract has a bar."""
-        if len(self.sessions) == 0:
+        if not self.place.size:
             return np.full(len(sessions), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.sessions, sessions), len(self.sessions) - 1)
-        return np.where(self.sessions[place] == sessions, place, -1).astype(np.int64)
+        offset = (sessions - self.sessions[0]).astype(np.int64)
+        return np.where((offset >= 0) & (offset < self.place.size), self.place.take(offset, mode="clip"), -1)
 
     def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Closes at pairs of (contract index, session index); NaN where either is -1 or there is no close."""
@@ -124,13 +127,11 @@ def _closes_at(
 
 
 def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:
-    """Distinct days in order and the position of each row's day among them, by counting over the range."""
+    """Distinct days in order, and the position among them of every day from the first to the last, -1 for none."""
     if len(days) == 0:
         return np.empty(0, dtype="datetime64[D]"), np.empty(0, dtype=np.int64)
     origin = int(days.min())
-    offset = days - origin
     seen = np.zeros(int(days.max()) - origin + 1, dtype=np.bool_)
-    seen[offset] = True
-    rank = np.cumsum(seen, dtype=np.int64) - 1
-    distinct = np.flatnonzero(seen) + origin
-    return distinct.astype("datetime64[D]"), rank[offset]
+    seen[days - origin] = True
+    place = np.where(seen, np.cumsum(seen, dtype=np.int64) - 1, -1)
+    return (np.flatnonzero(seen) + origin).astype("datetime64[D]"), place

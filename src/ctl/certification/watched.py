@@ -8,6 +8,7 @@ aligned on many sessions.
 from __future__ import annotations
 
 from datetime import date
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -120,7 +121,7 @@ def _gap_differences(examination: Examination, window: Window) -> tuple[GapDiffe
     found = []
     for pair, difference in zip(alignment.pairs, gaps.difference.tolist(), strict=True):
         ours, theirs = window.canonical_rolls[pair.canonical], window.reference_rolls[pair.reference]
-        if np.isfinite(difference):
+        if isfinite(difference):
             later = max(ours.gap_session, theirs.gap_session)
             found.append(GapDifference(f"{ours.from_contract}>{ours.to_contract}", later, abs(difference)))
     return tuple(sorted(found, key=lambda gap: gap.session))

@@ -325,24 +325,24 @@ class _Book:
         return slice(int(rolls.max()) if len(rolls) else 0, self.count)
 
     def _contract_blocks(self, contract: Ints, at: Ints) -> tuple[Block, ...]:
-        members: dict[int, tuple[list[int], list[int]]] = {}
-        for side, rolls_at in enumerate((self.canonical_at, self.reference_at)):
-            # A roll in force from session p lies between same-contract sessions at[j - 1] < p <= at[j].
-            for roll, j in enumerate(np.searchsorted(at, rolls_at).tolist()):
-                if 0 < j < len(at):
-                    members.setdefault(j, ([], []))[side].append(roll)
-        ours_gap, theirs_gap = self.canonical_gap.tolist(), self.reference_gap.tolist()
-        on_ours = self.our_gaps.tolist()
-        order = sorted(members)
-        last, first = at[np.array(order, dtype=np.int64) - 1], at[order]
-        places = zip(
-            order, last.tolist(), first.tolist(), contract[last].tolist(), contract[first].tolist(), strict=True
+        # A roll in force from session p lies between same-contract sessions at[j - 1] < p <= at[j].
+        blocks_of = [np.searchsorted(at, rolls_at) for rolls_at in (self.canonical_at, self.reference_at)]
+        order = np.unique(np.concatenate(blocks_of))
+        order = order[(order > 0) & (order < at.size)]
+        # Where each block's rolls begin and end on each side: both are in order of time.
+        (ours_from, ours_to), (theirs_from, theirs_to) = (
+            [np.searchsorted(of, order, side=side).tolist() for side in ("left", "right")] for of in blocks_of
         )
+        ours_gap, theirs_gap, on_ours = self.canonical_gap.tolist(), self.reference_gap.tolist(), self.our_gaps.tolist()
+        last, first = at[order - 1], at[order]
+        places = zip(
+            ours_from, ours_to, theirs_from, theirs_to,
+            last.tolist(), first.tolist(), contract[last].tolist(), contract[first].tolist(), strict=True,
+        )  # fmt: skip
         blocks: list[Block] = []
         seen: set[str] = set()
-        for j, end, until, old, new in places:
-            ours, theirs = members[j]
-            before = end + 1
+        for i, our_end, j, their_end, end, until, old, new in places:
+            ours, theirs = tuple(range(i, our_end)), tuple(range(j, their_end))
             name = f"{self.names[old]}>{self.names[new]}"
             if name in seen:
                 name = _unique(name, self._first_date(ours, theirs), seen)
@@ -350,19 +350,15 @@ class _Book:
             date_effect: float | None = None
             price_effect: float | None = None
             if len(ours) == 1 and len(theirs) == 1:
-                our_gap, their_gap = ours_gap[ours[0]], theirs_gap[theirs[0]]
-                between = on_ours[theirs[0]]
-                gap = our_gap - their_gap
-                if isfinite(between) and self._splits(ours[0], theirs[0]):
-                    date_effect, price_effect = our_gap - between, between - their_gap
+                gap = ours_gap[i] - theirs_gap[j]
+                if isfinite(on_ours[j]) and self._splits(i, j):
+                    date_effect, price_effect = ours_gap[i] - on_ours[j], on_ours[j] - theirs_gap[j]
             else:
-                gap = sum(ours_gap[i] for i in ours) - sum(theirs_gap[i] for i in theirs)
-            blocks.append(
-                Block(name, tuple(ours), tuple(theirs), gap, before, before, until, date_effect, price_effect)
-            )
+                gap = sum(ours_gap[i:our_end]) - sum(theirs_gap[j:their_end])
+            blocks.append(Block(name, ours, theirs, gap, end + 1, end + 1, until, date_effect, price_effect))
         return tuple(blocks)
 
-    def _first_date(self, ours: list[int], theirs: list[int]) -> date:
+    def _first_date(self, ours: tuple[int, ...], theirs: tuple[int, ...]) -> date:
         """The earlier of both sides' first roll of a block."""
         return min(
             [self.canonical.rolls[i].roll_date for i in ours[:1]]
@@ -584,7 +580,7 @@ def _measure(
     gross: list[Any] = (size / whole).tolist() if whole > 0 else [None] * len(names)
     mean = (size / count).tolist()
     # Largest mean first; of equal ones by name.
-    order = sorted(range(len(names)), key=lambda n: (-mean[n], names[n]))
+    order = [n for _, _, n in sorted(zip((-size / count).tolist(), names, range(len(names)), strict=True))]
     columns = [[values[n] for n in order] for values in (names, share, mean, most.tolist(), gross)]
     unexplained = contract + residual if canonical_residual is None else contract + residual + canonical_residual
     return _Measures(

@@ -182,7 +182,7 @@ def _columns(reference: Reference, days: Days) -> tuple[pl.Series | None, Floats
 
 def _pick(series: DailySeries, name: str, days: Days) -> pl.Series:
     """A column of the series on `days`, all of which it has."""
-    days_shipped = series.frame["session"].to_physical().to_numpy().astype("datetime64[D]")
+    days_shipped = series.frame["session"].to_numpy().astype("datetime64[D]")
     # Indexing, because gather goes through the query engine and its thread pool.
     return (
         series.frame[name]
