@@ -43,6 +43,9 @@ NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now")
 MOST_PRINTS: Final = 0.05
 MOST_OUTLIERS: Final = 0.01
 OUTLIER_CHANGES: Final = 10.0
+# A ratio of both sides that so nearly lies on a line in time, and moves by so much a year, drifts.
+DRIFTS_CORRELATION: Final = 0.95
+DRIFTS_A_YEAR: Final = 0.001
 MIN_CHANGES: Final = 30
 LONG_CHANGE: Final = 5
 
@@ -216,7 +219,7 @@ def check_reference_match(window: Window) -> Finding:
         evidence["typical_correlation"] = typical if math.isfinite(typical) else None
     if level is not None and exceeds(level, most):
         left, right = compared(100 * level, 100 * most)
-        problems.append(f"median level difference {left} % > {right} %")
+        problems.append(f"median level difference {left} % > {right} %{_level_words(window)}")
     code = None
     if len(problems) == 1 and ratio is not None and level is not None and exceeds(level, most):
         power = _power_of_ten(ratio)
@@ -474,6 +477,26 @@ def _levels(window: Window) -> tuple[float | None, float | None]:
     ratio = ours[usable] / theirs[usable]
     ratio = ratio[np.isfinite(ratio)]
     return (float(np.median(ratio)), float(np.median(np.abs(ratio - 1.0)))) if ratio.size else (None, None)
+
+
+def _level_words(window: Window) -> str:
+    """What a level difference is: a constant, or one that grows with time; empty where neither."""
+    overlap = window.overlap
+    ours, theirs = window.prices(overlap.canonical_unadjusted), window.prices(overlap.reference_unadjusted)
+    usable = np.isfinite(ours) & np.isfinite(theirs) & (ours > 0.0) & (theirs > 0.0)
+    if np.count_nonzero(usable) < MIN_CHANGES:
+        return ""
+    apart = (theirs - ours)[usable]
+    if np.ptp(np.quantile(apart, (0.05, 0.95))) <= 2.0 * window.request.tick and np.median(apart) != 0.0:
+        level = float(np.median(apart))
+        return f": the reference lies {abs(level):.6g} {'above' if level > 0 else 'below'} ours throughout"
+    ratio = np.log(theirs[usable] / ours[usable])
+    years = (overlap.sessions[usable] - overlap.sessions[-1]).astype(np.int64) / 365.25
+    slope, _ = np.polyfit(years, ratio, 1)
+    correlation = _pearson(years, ratio)
+    if correlation is None or abs(correlation) < DRIFTS_CORRELATION or abs(slope) < DRIFTS_A_YEAR:
+        return ""
+    return f": the reference {'gains on' if slope > 0 else 'falls behind'} ours by {100 * abs(slope):.2g} % a year"
 
 
 def _power_of_ten(ratio: float) -> int | None:

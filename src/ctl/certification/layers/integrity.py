@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ctl.certification.contract_bars import LISTED
-from ctl.certification.layers import prints, scale, sessions_compared
+from ctl.certification.layers import prints, scale, sessions_compared, stretches
 from ctl.certification.tolerance import exceeds
 from ctl.errors import CtlError
 from ctl.kernels import kernel
@@ -65,11 +65,12 @@ def check(
         scale.check_order(request.contracts.contracts, bars),
         scale.check_holes(ours.closes.sessions, theirs, calendar, built=told_by_builder(series, scale.DATA_HOLE)),
         *check_calendar(bars, ours.canonical, calendar, sides),
+        *([] if isinstance(window, NotRun) or sides is None else sessions_compared.check_dates(window, sides)),
         *([] if sides is None else sessions_compared.check(sides)),
         *(
             []
             if isinstance(window, NotRun) or isinstance(isolated, NotRun)
-            else [prints.check_window(window, isolated)]
+            else [*stretches.check(window, isolated), prints.check_window(window, isolated)]
         ),
         scale.check_volume(request.contracts.contracts, bars, months),
         check_day_basis(request.contracts, bars),

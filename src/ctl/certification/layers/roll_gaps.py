@@ -11,11 +11,12 @@ import numpy.typing as npt
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers import gap_timing
+from ctl.certification.layers.stretches import coarse_grid
 from ctl.certification.recovery.fingerprint import SAME_PRICE_TICKS
 from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, finding, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,12 @@ Ints = npt.NDArray[np.int64]
 
 LAYER: Final[LayerName] = "L3"
 MOST_NAMED: Final = 3
+WRONG_TICKS: Final = 4.0
+WRONG_DEVIATIONS: Final = 10.0
+NEAR_TICKS: Final = 1.5
+# Of the pairs: so many alike are a habit; above so many of other kinds the two sides are not comparable.
+WRONG_HABIT: Final = 0.5
+MOST_WRONG: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerRe
     limit = LIMITS_V1.max_mean_gap_diff
     findings = [
         watch_above("mean_gap_diff", text, "MEAN_GAP_DIFF", mean, limit, request.quote_unit),
-        *check_timing(window, alignment, gaps),
+        *(check_timing(window, alignment, gaps) or check_wrong(window, alignment, gaps)),
         *check_unadjusted(window),
     ]
     status = worst_status(made.status for made in findings)
@@ -92,6 +99,76 @@ def check_timing(window: Window, alignment: RollAlignment, gaps: RollGaps) -> li
     return gap_timing.check_timing(late, opens)
 
 
+def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> list[Finding]:
+    """Rolls that the reference adjusts by another gap than our contracts show on its gap session: how, and by how much.
+
+    A gap is wrong by more than max(4 ticks, 10 median differences); one that it left out is check_unadjusted's.
+    """
+    tick = window.request.tick
+    spread, theirs = gaps.reference + gaps.price_effect, gaps.reference
+    off = np.abs(gaps.price_effect)
+    known = np.isfinite(off)
+    if window.log_points is not None or not known.any():
+        return []
+    limit = max(WRONG_TICKS * tick, WRONG_DEVIATIONS * float(np.median(off[known])))
+    near = np.round((np.abs(theirs + spread) / tick, np.abs(theirs - 2.0 * spread) / tick), 9) <= NEAR_TICKS
+    wide = np.abs(spread) >= WRONG_TICKS * tick
+    turned, twice = wide & near[0], wide & near[1]
+    left_out = np.abs(theirs) < gap_timing.NO_STEP_TICKS * tick
+    rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
+    wrong = known & (off > limit) & ~left_out & ~_near_in_time(theirs, rolls, window.closes, tick)
+    if max(turned[known].mean(), twice[known].mean()) >= WRONG_HABIT:
+        # A habit: then the median difference is no measure of what is usual.
+        wrong = known & (turned | twice)
+    elif wrong.mean() > MOST_WRONG:
+        return []
+    rows = np.flatnonzero(wrong)
+    if not rows.size:
+        return []
+    words = {"GAPS_INVERTED": "with the wrong sign", "GAPS_DOUBLED": "twice", "WRONG_GAPS": "by another gap"}
+    codes = ["GAPS_INVERTED" if turned[n] else "GAPS_DOUBLED" if twice[n] else "WRONG_GAPS" for n in rows.tolist()]
+    found = []
+    for code, word in words.items():
+        named = [
+            {
+                "block": f"{roll.from_contract}>{roll.to_contract}",
+                "gap_session": roll.gap_session.isoformat(),
+                "reference_gap": float(theirs[n]),
+                "gap": float(spread[n]),
+            }
+            for n, of in zip(rows.tolist(), codes, strict=True)
+            if of == code
+            for roll in rolls[n : n + 1]
+        ]
+        if named:
+            total = float(sum((theirs - spread)[n] for n, of in zip(rows.tolist(), codes, strict=True) if of == code))
+            shown = ", ".join(
+                f"{row['block']} on {row['gap_session']} ({row['reference_gap']:.6g} for {row['gap']:.6g})"
+                for row in named[:MOST_NAMED]
+            )
+            more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+            text = (
+                f"the reference adjusts {word} at {len(named)} of {counted(int(known.sum()), 'roll')}: {shown}{more}; "
+                f"its closes before {'it' if len(named) == 1 else 'all of them'} are off by {abs(total):.6g}"
+            )
+            found.append(finding(code.lower(), "WATCH", text, code, float(len(named)), 0.0, "rolls", {"rolls": named}))
+    return found
+
+
+def _near_in_time(
+    gaps: Floats, rolls: Sequence[WindowRoll], closes: ContractCloses, tick: float
+) -> npt.NDArray[np.bool_]:
+    """Gaps that are our contracts' spread on a session within three of the gap session (n): a matter of dates."""
+    old, new, at = _contracts_and_sessions(rolls, closes)
+    around = at[:, None] + np.arange(-gap_timing.AROUND, gap_timing.AROUND + 1)
+    place = np.where((around >= 0) & (around < closes.sessions.size) & (at >= 0)[:, None], around, -1).ravel()
+    count = around.shape[1]
+    spread = closes.close(np.repeat(new, count), place) - closes.close(np.repeat(old, count), place)
+    near = np.abs(spread.reshape(around.shape) - gaps[:, None]) <= NEAR_TICKS * tick
+    near[:, gap_timing.AROUND] = False
+    return np.asarray(near.any(axis=1))
+
+
 def check_unadjusted(window: Window) -> list[Finding]:
     """Rolls whose gap the reference left in its adjusted series; where it leaves nearly all, it does not adjust."""
     rolls = [roll for roll in window.reference_rolls if roll.from_contract and roll.to_contract]
@@ -105,6 +182,8 @@ def check_unadjusted(window: Window) -> list[Finding]:
     )
     if left.not_adjusted:
         return []
+    # What a reference rounds to is the least that it can show.
+    least = (coarse_grid(window) or 0.0) if left.rolls.any() else 0.0
     named = [
         {
             "block": f"{rolls[at].from_contract}>{rolls[at].to_contract}",
@@ -112,7 +191,7 @@ def check_unadjusted(window: Window) -> list[Finding]:
             "reference_gap": rolls[at].gap,
             "gap": float(left.spread[at]),
         }
-        for at in np.flatnonzero(left.rolls).tolist()
+        for at in np.flatnonzero(left.rolls & (np.abs(left.spread) >= least)).tolist()
     ]
     if not named:
         return []

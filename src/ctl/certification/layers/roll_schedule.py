@@ -223,7 +223,12 @@ def check_unattributed(window: Window) -> list[Finding]:
         steps = [step for step, ours_too in zip(steps, near.tolist(), strict=True) if not ours_too]
     if not steps:
         return []
-    text = f"{counted(len(steps), 'step')} of the reference's spread without a change of contract"
+    shown = ", ".join(f"{step.roll_date} by {step.gap:.6g}" for step in steps[:MOST_NAMED] if step.gap is not None)
+    more = f" and {len(steps) - MOST_NAMED} more" if len(steps) > MOST_NAMED else ""
+    text = (
+        f"{counted(len(steps), 'step')} of the reference's spread without a change of contract, {shown}{more}: its "
+        "adjusted closes before are off by that"
+    )
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
     return [finding("unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
 

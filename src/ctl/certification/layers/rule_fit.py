@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -63,11 +64,13 @@ class RuleFit:
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """Two rules and the roll date from which the second holds; share: of rolls that the two explain."""
+    """Rules in order of time and the roll dates from which the second and later ones hold.
 
-    before: RuleFit
-    after: RuleFit
-    changed_on: date
+    share: of rolls that they explain together.
+    """
+
+    rules: tuple[RuleFit, ...]
+    changed_on: tuple[date, ...]
     share: float
 
 
@@ -156,9 +159,34 @@ def best_rule(found: Candidates, within: int) -> RuleFit | None:
 def rule_change(found: Candidates, within: int) -> RuleChange | None:
     """Two rules with one change date that explain 80 % and 25 points more than one, each with 5 rolls or more.
 
-    Within so many sessions; else, because two rules that lie within the day limit of a third are still two, within one.
+    Else three, with two dates. Within so many sessions; else, because two rules that lie within the day limit of a
+    third are still two, within one.
     """
-    return _change(found, within) or _change(found, min(within, SAME_RULE_SESSIONS))
+    near = min(within, SAME_RULE_SESSIONS)
+    return _change(found, within) or _change(found, near) or _change_back(found, within) or _change_back(found, near)
+
+
+def _change_back(found: Candidates, within: int) -> RuleChange | None:
+    """Three rules with two change dates, under the conditions of two with one."""
+    rolls, least = len(found.roll_dates), LEAST_ROLLS_EACH
+    if rolls < 3 * least:
+        return None
+    hits = np.zeros((len(found.rules), rolls + 1), dtype=np.int64)
+    np.cumsum(found.distance <= within, axis=1, out=hits[:, 1:])
+    # Most that a rule explains of the rolls from i to before j.
+    middle = (hits[:, None, :] - hits[:, :, None]).max(axis=0)
+    explained = hits.max(axis=0)[:, None] + middle + (hits[:, -1:] - hits).max(axis=0)[None, :]
+    place = np.arange(rolls + 1)
+    allowed = (place[:, None] >= least) & (place[None, :] - place[:, None] >= least) & (rolls - place[None, :] >= least)
+    first, second = np.unravel_index(int(np.where(allowed, explained, -1).argmax()), explained.shape)
+    bounds = (0, int(first), int(second), rolls)
+    fits = tuple(_fit(found, within, slice(start, end)) for start, end in pairwise(bounds))
+    share = sum(fit.explained for fit in fits) / rolls
+    if exceeds(CHANGED_SHARE, share) or exceeds(int(hits[:, -1].max()) / rolls + CHANGED_LEAD, share):
+        return None
+    if min(fit.explained for fit in fits) < least or any(a.rule == b.rule for a, b in pairwise(fits)):
+        return None
+    return RuleChange(fits, tuple(found.roll_dates[at] for at in bounds[1:-1]), share)
 
 
 def _change(found: Candidates, within: int) -> RuleChange | None:
@@ -181,7 +209,7 @@ def _change(found: Candidates, within: int) -> RuleChange | None:
         return None
     if min(first.explained, second.explained) < LEAST_ROLLS_EACH:
         return None
-    return RuleChange(first, second, found.roll_dates[at], share)
+    return RuleChange((first, second), (found.roll_dates[at],), share)
 
 
 def _fit(found: Candidates, within: int, rolls: slice) -> RuleFit:
@@ -243,18 +271,19 @@ def check_change(change: RuleChange | None) -> list[Finding]:
     """ROLL_RULE_CHANGED, where two rules with one change date explain what one does not."""
     if change is None:
         return []
-    text = (
-        f"the reference changes its roll rule on {change.changed_on}: before it {change.before.words}, "
-        f"`{change.before.rule.options}`; from then on {change.after.words}, `{change.after.rule.options}`"
+    (before, *later), days = change.rules, change.changed_on
+    on = " and again on ".join(map(str, days))
+    then = "; ".join(
+        f"from {day if n else 'then'} on {fit.words}, `{fit.rule.options}`"
+        for n, (day, fit) in enumerate(zip(days, later, strict=True))
     )
+    text = f"the reference changes its roll rule on {on}: before it {before.words}, `{before.rule.options}`; {then}"
+    rules = [{"rule": fit.rule.text, "options": fit.rule.options, "share": fit.share} for fit in change.rules]
     evidence = {
-        "changed_on": change.changed_on.isoformat(),
-        "before": {
-            "rule": change.before.rule.text,
-            "options": change.before.rule.options,
-            "share": change.before.share,
-        },
-        "after": {"rule": change.after.rule.text, "options": change.after.rule.options, "share": change.after.share},
+        "changed_on": days[0].isoformat(),
+        "before": rules[0],
+        "after": rules[1],
+        "later": [{"changed_on": day.isoformat(), **rule} for day, rule in zip(days[1:], rules[2:], strict=True)],
     }
     return [
         finding("rule_change", "WATCH", text, "ROLL_RULE_CHANGED", change.share, CHANGED_SHARE, "fraction", evidence)

@@ -86,6 +86,11 @@ def one_sided(
     )
 
 
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+FEWEST_MISDATED: Final = 3
+MOST_DAYS_BESIDE: Final = 4
+
+
 def of_window(window: Window) -> OneSided:
     """Our series' sessions against the reference's, by the exchange's calendar where there is one."""
     ours, theirs = window.ours, window.recovered
@@ -125,6 +130,44 @@ def repeats(closes: Floats, volume: Floats) -> Bools:
     """Bars without volume (0 or unknown) that repeat the close before."""
     found: Bools = (np.diff(closes, prepend=np.nan) == 0.0) & ~(volume > 0.0)
     return found
+
+
+def check_dates(window: Window, found: OneSided) -> list[Finding]:
+    """BARS_MISDATED: bars of one side's own days that are the other's of a day beside, by their closes.
+
+    WATCH as missing sessions are, from three bars on and where they are most of the days that only one side has.
+    """
+    ours, theirs, union = window.ours, window.recovered, found.union
+    our_days = np.union1d(found.missing_theirs, found.ghosts_ours)
+    their_days = np.union1d(found.missing_ours, found.ghosts_theirs)
+    if min(our_days.size, their_days.size) < FEWEST_MISDATED:
+        return []
+    place = np.minimum(np.searchsorted(our_days, their_days), our_days.size - 1)
+    before = np.maximum(place - 1, 0)
+    apart = [np.abs((our_days[at] - their_days).astype(np.int64)) for at in (place, before)]
+    nearest = np.where(apart[0] <= apart[1], place, before)
+    ours_at, theirs_at = np.searchsorted(ours.sessions, our_days[nearest]), np.searchsorted(theirs.sessions, their_days)
+    off = np.abs(ours.unadjusted[ours_at] - theirs.unadjusted[theirs_at])
+    same = (np.minimum(*apart) <= MOST_DAYS_BESIDE) & (off <= window.request.tick * (1 + 1e-9))
+    count = int(np.count_nonzero(same))
+    recent = int(np.count_nonzero(their_days[same] >= union[-min(NEWEST, union.size)]))
+    if count < FEWEST_MISDATED or 2 * count < min(our_days.size, their_days.size):
+        return []
+    if not recent and not exceeds(count / union.size, MOST_SHARE):
+        return []
+    days, others = their_days[same], our_days[nearest][same]
+    by = (days - others).astype(np.int64)
+    usual = int(np.median(by))
+    when = f"{counted(abs(usual), 'calendar day')} {'before' if usual < 0 else 'after'} ours"
+    weekdays = {int(day) for day in (days.astype("datetime64[D]").astype(np.int64) + 3) % 7}
+    on = f", all on {_WEEKDAYS[weekdays.pop()]}s" if len(weekdays) == 1 else ""
+    text = (
+        f"the reference dates {count} of its bars {when}{on}: {days[0]} for our {others[0]} to {days[-1]} for our "
+        f"{others[-1]}, with our closes"
+    )
+    text += f"; {recent} in the last {NEWEST}" if recent else ""
+    evidence = {"count": count, "calendar_days": usual, "in_last_60": recent, "days": [str(d) for d in days[-LISTED:]]}
+    return [finding("bar_dates", "WATCH", text, "BARS_MISDATED", float(count), 0.0, "bars", evidence)]
 
 
 def check(found: OneSided) -> list[Finding]:

@@ -98,9 +98,9 @@ def test_a_rule_that_changes_is_named_with_its_date() -> None:
     made = rolls(bars, days, places)
     change = rule_fit.rule_change(rule_fit.candidates(bars, made), 1)
     assert change is not None
-    assert change.changed_on == made[11].roll_date
-    assert change.before.rule.options.endswith("--offset 3")
-    assert change.after.rule.options.endswith("--offset 30")
+    assert change.changed_on == (made[11].roll_date,)
+    assert change.rules[0].rule.options.endswith("--offset 3")
+    assert change.rules[1].rule.options.endswith("--offset 30")
     assert rule_fit.check_change(change)[0].code == "ROLL_RULE_CHANGED"
 
 
@@ -118,7 +118,7 @@ def test_two_rules_within_the_day_limit_of_a_third_are_still_two() -> None:
     made = rolls(bars, days, [e - (3 if k < len(ends) // 2 else 6) for k, e in enumerate(ends[:-1])])
     change = rule_fit.rule_change(rule_fit.candidates(bars, made), 3)
     assert change is not None
-    assert (change.changed_on, change.after.rule.options[-8:]) == (made[len(ends) // 2].roll_date, "offset 6")
+    assert (change.changed_on, change.rules[1].rule.options[-8:]) == ((made[len(ends) // 2].roll_date,), "offset 6")
 
 
 def test_months_are_compared_by_the_years_in_which_they_are_held() -> None:

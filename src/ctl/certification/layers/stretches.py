@@ -1,0 +1,269 @@
+"""L1: stretches of sessions on which the two sides' closes part, and what the closes there are instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
+from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.model.findings import Finding, counted, finding
+
+if TYPE_CHECKING:
+    from ctl.certification.contract_closes import ContractCloses
+    from ctl.certification.layers.prints import WindowPrints
+    from ctl.certification.window import Window
+
+Days = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+SHORTEST: Final = 3
+LONGEST: Final = 250
+# Of the sessions: from there on nothing is a stretch, but the rule.
+MOST_SHARE: Final = 0.2
+BRIDGED: Final = 3
+SHIFTS: Final = (1, -1, 2, -2, 3, -3)
+LONGEST_REPEAT: Final = 60
+SAME_TICKS: Final = 1.5
+# Closes of another kind: more than a tick apart on most sessions of a quarter, while elsewhere they agree.
+NOISE_SESSIONS: Final = 20
+NOISE_BLOCKS: Final = 3
+NOISY_SHARE: Final = 0.6
+QUIET_SHARE: Final = 0.1
+LEAST_PATCH_TICKS: Final = 8.0
+COARSE: Final = (2, 5)
+MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Sessions first to last, positions among the shared ones, both inclusive; code and text say what is there."""
+
+    first: int
+    last: int
+    code: str
+    text: str
+
+
+def check(window: Window, found: WindowPrints) -> list[Finding]:
+    """A finding per kind of stretch, in the order in which a reader should look at them; none where closes agree."""
+    sessions, tick = window.overlap.sessions, window.request.tick
+    coarse = coarse_grid(window)
+    rounding = [] if coarse is None else [_rounded(coarse, tick)]
+    if window.log_points is not None or coarse is not None:
+        return rounding
+    noisy = other_hours(found.apart, tick=tick)
+    apart = found.apart.copy()
+    for stretch in noisy:
+        apart[stretch.first : stretch.last + 1] = np.nan
+    stretches = noisy + closes_apart(apart, found.own, window.overlap.reference_contract, window)
+    stretches += adjusted_patches(window, stretches)
+    by_code: dict[str, list[Stretch]] = {}
+    for stretch in stretches:
+        by_code.setdefault(stretch.code, []).append(stretch)
+    return rounding + [_finding(code, kind, sessions) for code, kind in by_code.items()]
+
+
+def _finding(code: str, stretches: list[Stretch], sessions: Days) -> Finding:
+    """WATCH, with every stretch in the evidence and the first few in the text."""
+    told = [f"from {sessions[s.first]} to {sessions[s.last]} {s.text}" for s in stretches[:MOST_NAMED]]
+    more = len(stretches) - MOST_NAMED
+    text = "; ".join(told) + (f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else "")
+    rows = [{"first": str(sessions[s.first]), "last": str(sessions[s.last]), "text": s.text} for s in stretches]
+    return finding(code.lower(), "WATCH", text, code, float(len(rows)), 0.0, "stretches", {"stretches": rows})
+
+
+# ---------------------------------------------------------------- rounding
+
+
+def coarse_grid(window: Window) -> float | None:
+    """The grid that the reference's closes are rounded to, where ours lie on a finer one; else None."""
+    overlap, tick = window.overlap, window.request.tick
+    if window.log_points is not None:
+        return None
+    theirs = overlap.reference_unadjusted if overlap.has_reference_unadjusted else overlap.reference_adjusted
+    if not any(off_grid_share(theirs, n * tick) <= 0.0 for n in COARSE):
+        return None
+    grid, own = infer_grid(theirs), infer_grid(overlap.canonical_unadjusted)
+    if grid is None or own is None or not divides(own, grid) or grid < 2 * max(own, tick):
+        return None
+    return grid
+
+
+def _rounded(grid: float, tick: float) -> Finding:
+    text = (
+        f"the reference's closes are rounded to {grid:g}, which is {grid / tick:g} ticks; ours are not: gaps and drift "
+        "cannot be told finer than that"
+    )
+    return finding("reference_grid", "WATCH", text, "COARSE_GRID", grid, tick, "price", {"grid": grid, "tick": tick})
+
+
+# ---------------------------------------------------------------- closes of one contract
+
+
+def other_hours(apart: Floats, *, tick: float) -> list[Stretch]:
+    """Quarters and longer on which closes of one contract differ on most sessions, while elsewhere they agree."""
+    known = np.flatnonzero(np.isfinite(apart))
+    if known.size < 10 * NOISE_SESSIONS:
+        return []
+    values = apart[known] - np.median(apart[known])
+    off = np.abs(values) >= SAME_TICKS * tick
+    whole = known.size - known.size % NOISE_SESSIONS
+    share = off[:whole].reshape(-1, NOISE_SESSIONS).mean(axis=1)
+    noisy = share >= NOISY_SHARE
+    if not noisy.any() or float(np.median(share)) > QUIET_SHARE or float(noisy.mean()) > 0.5:
+        return []
+    elsewhere = float(off[:whole].reshape(-1, NOISE_SESSIONS)[~noisy].mean())
+    out = []
+    for first, end in _runs(np.flatnonzero(noisy), 2):
+        if end - first < NOISE_BLOCKS:
+            continue
+        a, b = first * NOISE_SESSIONS, end * NOISE_SESSIONS
+        size = np.abs(values[a:b])
+        # One level throughout is no noise.
+        if np.ptp(np.quantile(values[a:b], (0.1, 0.9))) < SAME_TICKS * tick:
+            continue
+        text = (
+            f"closes of one contract differ on {100 * float(off[a:b].mean()):.0f} % of the sessions, "
+            f"{float(np.median(size)):.6g} in the median; elsewhere on {100 * elsewhere:.0f} %: "
+            "closes of another hour, or settlements"
+        )
+        out.append(Stretch(int(known[a]), int(known[b - 1]), "CLOSES_DIFFER", text))
+    return out
+
+
+def closes_apart(apart: Floats, own: Floats, contract: Ints, window: Window) -> list[Stretch]:
+    """Stretches of three sessions or more off the usual distance by more than max(10 MAD, 4 ticks, 0.5 ATR).
+
+    apart: theirs less ours on the shared sessions (n), NaN where not compared; own: our closes; contract: held by the
+    reference.
+    """
+    known = np.flatnonzero(np.isfinite(apart))
+    if known.size < 4 * LONGEST_REPEAT:
+        return []
+    tick, atr = window.request.tick, window.atr
+    values, ours = apart[known], own[known]
+    middle = float(np.median(values))
+    floor = max(LEAST_TICKS * tick, LEAST_ATR * atr if np.isfinite(atr) else 0.0)
+    usual = float(np.median(np.abs(values - middle)))
+    off = np.flatnonzero(np.abs(values - middle) > max(floor, DEVIATIONS * usual))
+    if not off.size or off.size > MOST_SHARE * known.size:
+        return []
+    at = window.closes.index_of(window.overlap.sessions[known])
+    out = []
+    for first, end in _runs(off, BRIDGED):
+        if np.count_nonzero((off >= first) & (off < end)) >= SHORTEST and end - first <= LONGEST:
+            kind = _kind(ours, ours + values, first, end, contract[known], at, window.closes, tick=tick)
+            if kind is not None:
+                a, b, code, text = kind
+                out.append(Stretch(int(known[a]), int(known[b - 1]), code, text))
+    return out
+
+
+def _kind(
+    own: Floats, theirs: Floats, first: int, end: int, contract: Ints, at: Ints, closes: ContractCloses, *, tick: float
+) -> tuple[int, int, str, str] | None:
+    """What the closes on [first, end) are, with the edges of what they are; None where that is nothing to tell."""
+    for whose, x, y in (("the reference repeats", theirs, own), ("our side repeats", own, theirs)):
+        if np.ptp(x[first:end]) == 0.0 and np.ptp(y[first:end]) > tick:
+            a, b = _extended(x[1:] == x[:-1], first, end - 1)
+            return a, b + 1, "STALE_CLOSES", f"{whose} one close, {float(x[first]):.6g}, on {b + 1 - a} sessions"
+        for back in range(SHORTEST, min(LONGEST_REPEAT, first) + 1):
+            same = x[back:] == x[:-back]
+            if same[first - back : end - back].all():
+                a, b = _extended(same, first - back, end - back)
+                text = f"{whose} its closes of {back} sessions before, {b - a} in all"
+                return a + back, b + back, "REPEATED_CLOSES", text
+    for by in SHIFTS:
+        # Theirs on session t is ours on t - by.
+        low, high = max(first, by), min(end, own.size + min(by, 0))
+        if high - low >= SHORTEST and _near(theirs[low:high], own[low - by : high - by], tick):
+            when = f"{counted(abs(by), 'session')} {'later' if by > 0 else 'earlier'}"
+            return first, end, "DATE_SHIFT", f"the reference dates its closes {when} than ours"
+    span = slice(first, end)
+    for ahead in (1, 2, -1, -2):
+        other = closes.close(contract[span] + ahead, at[span])
+        if _near(theirs[span], other, tick):
+            names = (closes.names[k] for k in (contract[first] + ahead, contract[first]))
+            return first, end, "OTHER_CONTRACT", "the reference's closes are those of {}, not {}".format(*names)
+    apart = theirs[span] - own[span]
+    if np.ptp(apart) <= SAME_TICKS * tick:
+        level = float(np.median(apart))
+        where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} ours"
+        return first, end, "LEVEL_PATCH", f"the reference's closes lie {where} on {counted(end - first, 'session')}"
+    if end - first <= SHORTEST + 1:
+        return None
+    text = f"closes of one contract differ by up to {float(np.abs(apart).max()):.6g}, reason not known"
+    return first, end, "CLOSES_DIFFER", text
+
+
+# ---------------------------------------------------------------- adjusted closes
+
+
+def adjusted_patches(window: Window, told: list[Stretch]) -> list[Stretch]:
+    """Stretches on which the reference's adjusted closes leave their level and come back to it to the tick.
+
+    told: stretches of closes that differ, which explain theirs.
+    """
+    overlap, tick = window.overlap, window.request.tick
+    if not overlap.has_reference_adjusted:
+        return []
+    apart = overlap.reference_adjusted - overlap.canonical_adjusted
+    least = max(LEAST_PATCH_TICKS * tick, window.atr if np.isfinite(window.atr) else 0.0)
+    change = np.diff(apart)
+    steps = np.flatnonzero(np.abs(change) >= least) + 1
+    if not 2 <= steps.size <= MOST_SHARE * apart.size:
+        return []
+    # Their adjusted close beside our unadjusted one, where the two levels lie apart.
+    raw = overlap.reference_adjusted - overlap.canonical_unadjusted
+    out: list[Stretch] = []
+    free = 0
+    for n, a in enumerate(steps.tolist()):
+        if a < free:
+            continue
+        for b in steps[n + 1 :].tolist():
+            if b - a > LONGEST:
+                break
+            unadjusted = float(np.abs(raw[a:b]).max()) <= SAME_TICKS * tick
+            returns = abs(float(apart[b] - apart[a - 1])) <= SAME_TICKS * tick
+            if b - a < SHORTEST - 1 or not (unadjusted or (returns and np.ptp(apart[a:b]) <= SAME_TICKS * tick)):
+                continue
+            free = b
+            if not any(s.first <= b and s.last >= a for s in told):
+                level = float(apart[a] - apart[a - 1])
+                where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} their level"
+                text = f"the reference's adjusted closes lie {where} on {counted(b - a, 'session')}"
+                text += ": they are its unadjusted closes" if unadjusted else ""
+                out.append(Stretch(a, b - 1, "UNADJUSTED_PATCH" if unadjusted else "LEVEL_PATCH", text))
+            break
+    return out
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _runs(places: Ints, bridged: int) -> list[tuple[int, int]]:
+    """[first, end) of each run of ascending places that lie at most so far apart."""
+    groups = np.split(places, np.flatnonzero(np.diff(places) > bridged) + 1)
+    return [(int(group[0]), int(group[-1]) + 1) for group in groups if group.size]
+
+
+def _extended(same: Bools, first: int, end: int) -> tuple[int, int]:
+    """[first, end) grown over the neighbours for which `same` holds."""
+    while first > 0 and same[first - 1]:
+        first -= 1
+    while end < same.size and same[end]:
+        end += 1
+    return first, end
+
+
+def _near(x: Floats, y: Floats, tick: float) -> bool:
+    """Whether all known pairs agree to a tick, and most are known."""
+    apart = np.abs(x - y)
+    known = np.isfinite(apart)
+    return bool(2 * np.count_nonzero(known) > apart.size and (apart[known] <= tick * (1 + 1e-9)).all())
