@@ -117,10 +117,11 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     left_out = np.abs(theirs) < gap_timing.NO_STEP_TICKS * tick
     rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
     wrong = known & (off > limit) & ~left_out & ~_near_in_time(theirs, rolls, window.closes, tick)
-    if max(turned[known].mean(), twice[known].mean()) >= WRONG_HABIT:
+    if twice[known].mean() >= WRONG_HABIT:
         # A habit: then the median difference is no measure of what is usual.
-        wrong = known & (turned | twice)
+        wrong = known & twice
     elif wrong.mean() > MOST_WRONG:
+        # The wrong sign throughout is L4's `INVERTED_ADJUSTMENT`.
         return []
     rows = np.flatnonzero(wrong)
     if not rows.size:

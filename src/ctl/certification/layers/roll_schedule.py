@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ctl.model.findings import Status
 
 LAYER: Final[LayerName] = "L2"
+LEAST_HELD: Final = 10
+MOST_SKIPPED_SHARE: Final = 0.2
 MOST_NAMED: Final = 3
 
 DAY_COST: Final = 1.0
@@ -253,7 +255,7 @@ def check_cycle_and_rule(window: Window, figures: ScheduleFigures, rule_mismatch
     if not figures.n_fail:
         # Every roll to a month that only one side holds is without a partner.
         return []
-    found = [*check_months(window), *check_rules(window, figures, rule_mismatch)]
+    found = [*check_months(window), *check_rules(window, figures, rule_mismatch)] or check_skipped(window)
     fit = window.recovered.ours_fit
     return [] if found and not rule_mismatch and fit is not None and fit() else found
 
@@ -266,6 +268,42 @@ def check_months(window: Window) -> list[Finding]:
         for contract_on_day in (overlap.canonical_contract, overlap.reference_contract)
     )
     return rule_fit.check_months(ours, theirs)
+
+
+def check_skipped(window: Window) -> list[Finding]:
+    """CONTRACT_SKIPPED: contracts that one side holds for ten sessions or more and the other never does.
+
+    Not those that the reference's closes cannot tell apart; adjusted closes alone tell too few.
+    """
+    overlap = window.overlap
+    if not overlap.has_reference_unadjusted:
+        return []
+    ours, theirs = overlap.canonical_contract, overlap.reference_contract
+    alike = {name for stretch in window.recovered.indistinguishable for name in stretch.own_contracts}
+    both = (ours >= 0) & (theirs >= 0)
+    rows: list[dict[str, Any]] = []
+    for side, own, other in (("reference", ours, theirs), ("canonical", theirs, ours)):
+        for k in np.setdiff1d(own[both], other[both]).tolist():
+            at = np.flatnonzero(both & (own == k))
+            if at.size >= LEAST_HELD and overlap.contracts[k] not in alike:
+                first, last = overlap.sessions[at[[0, -1]]].tolist()
+                beside = overlap.contracts[int(np.bincount(other[at]).argmax())]
+                rows.append(
+                    {"skipped_by": side, "contract": overlap.contracts[k], "holds": beside, "first": str(first),
+                     "last": str(last), "sessions": int(at.size)}
+                )  # fmt: skip
+    if not rows or len(rows) > MOST_SKIPPED_SHARE * np.unique(ours[both]).size:
+        return []
+    words = {"reference": "the reference never holds", "canonical": "our series never holds"}
+    told = [
+        f"{words[row['skipped_by']]} {row['contract']}, held by the other from {row['first']} to {row['last']}, but "
+        f"{row['holds']}"
+        for row in rows[:MOST_NAMED]
+    ]
+    more = f"; and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+    evidence = {"contracts": rows}
+    text = "; ".join(told) + more
+    return [finding("skipped", "WATCH", text, "CONTRACT_SKIPPED", float(len(rows)), 0.0, "contracts", evidence)]
 
 
 def check_rules(window: Window, figures: ScheduleFigures, rule_mismatch: bool) -> list[Finding]:

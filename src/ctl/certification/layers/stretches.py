@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.window import roll_starts
 from ctl.model.findings import Finding, counted, finding
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ NOISE_SESSIONS: Final = 20
 NOISE_BLOCKS: Final = 3
 NOISY_SHARE: Final = 0.6
 QUIET_SHARE: Final = 0.1
-LEAST_PATCH_TICKS: Final = 8.0
+LEAST_PATCH_TICKS: Final = 4.0
+LEAST_PATCH_ATR: Final = 0.25
+ALIKE_SHARE: Final = 0.8
 COARSE: Final = (2, 5)
 MOST_NAMED: Final = 3
 
@@ -55,14 +58,15 @@ def check(window: Window, found: WindowPrints) -> list[Finding]:
     sessions, tick = window.overlap.sessions, window.request.tick
     coarse = coarse_grid(window)
     rounding = [] if coarse is None else [_rounded(coarse, tick)]
-    if window.log_points is not None or coarse is not None:
+    if window.log_points is not None or coarse is not None or window.recovered.inconsistent:
+        # In log points, on a coarse grid or with dates of its own for each file, closes are not to compare one by one.
         return rounding
     noisy = other_hours(found.apart, tick=tick)
     apart = found.apart.copy()
     for stretch in noisy:
         apart[stretch.first : stretch.last + 1] = np.nan
     stretches = noisy + closes_apart(apart, found.own, window.overlap.reference_contract, window)
-    stretches += adjusted_patches(window, stretches)
+    stretches += adjusted_patches(window, found.prints.at, stretches)
     by_code: dict[str, list[Stretch]] = {}
     for stretch in stretches:
         by_code.setdefault(stretch.code, []).append(stretch)
@@ -205,22 +209,29 @@ def _kind(
 # ---------------------------------------------------------------- adjusted closes
 
 
-def adjusted_patches(window: Window, told: list[Stretch]) -> list[Stretch]:
+def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> list[Stretch]:
     """Stretches on which the reference's adjusted closes leave their level and come back to it to the tick.
 
-    told: stretches of closes that differ, which explain theirs.
+    prints_at: positions of isolated prints, which are none. told: stretches of closes that differ, which explain
+    theirs. One from roll to roll is a gap that was left out.
     """
     overlap, tick = window.overlap, window.request.tick
     if not overlap.has_reference_adjusted:
         return []
-    apart = overlap.reference_adjusted - overlap.canonical_adjusted
-    least = max(LEAST_PATCH_TICKS * tick, window.atr if np.isfinite(window.atr) else 0.0)
+    kept = np.delete(np.arange(overlap.sessions.size), prints_at)
+    apart = (overlap.reference_adjusted - overlap.canonical_adjusted)[kept]
+    least = max(LEAST_PATCH_TICKS * tick, LEAST_PATCH_ATR * window.atr if np.isfinite(window.atr) else 0.0)
     change = np.diff(apart)
     steps = np.flatnonzero(np.abs(change) >= least) + 1
     if not 2 <= steps.size <= MOST_SHARE * apart.size:
         return []
     # Their adjusted close beside our unadjusted one, where the two levels lie apart.
-    raw = overlap.reference_adjusted - overlap.canonical_unadjusted
+    raw = (overlap.reference_adjusted - overlap.canonical_unadjusted)[kept]
+    lifted = np.abs(overlap.canonical_adjusted - overlap.canonical_unadjusted)[kept] >= least
+    as_unadjusted = lifted & (np.abs(raw) <= SAME_TICKS * tick)
+    if np.count_nonzero(as_unadjusted) > MOST_SHARE * max(int(np.count_nonzero(lifted)), 1):
+        return []
+    rolls = np.searchsorted(kept, roll_starts(overlap, window.canonical_rolls, window.reference_rolls))
     out: list[Stretch] = []
     free = 0
     for n, a in enumerate(steps.tolist()):
@@ -229,17 +240,19 @@ def adjusted_patches(window: Window, told: list[Stretch]) -> list[Stretch]:
         for b in steps[n + 1 :].tolist():
             if b - a > LONGEST:
                 break
-            unadjusted = float(np.abs(raw[a:b]).max()) <= SAME_TICKS * tick
+            unadjusted = bool(as_unadjusted[a:b].all())
             returns = abs(float(apart[b] - apart[a - 1])) <= SAME_TICKS * tick
-            if b - a < SHORTEST - 1 or not (unadjusted or (returns and np.ptp(apart[a:b]) <= SAME_TICKS * tick)):
+            if b - a < SHORTEST or not (unadjusted or (returns and np.ptp(apart[a:b]) <= SAME_TICKS * tick)):
                 continue
             free = b
-            if not any(s.first <= b and s.last >= a for s in told):
+            first, last = int(kept[a]), int(kept[b - 1])
+            at_rolls = all(np.abs(rolls - edge).min(initial=kept.size) <= 1 for edge in (a, b))
+            if not at_rolls and not any(s.first <= last and s.last >= first for s in told):
                 level = float(apart[a] - apart[a - 1])
                 where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} their level"
                 text = f"the reference's adjusted closes lie {where} on {counted(b - a, 'session')}"
                 text += ": they are its unadjusted closes" if unadjusted else ""
-                out.append(Stretch(a, b - 1, "UNADJUSTED_PATCH" if unadjusted else "LEVEL_PATCH", text))
+                out.append(Stretch(first, last, "UNADJUSTED_PATCH" if unadjusted else "LEVEL_PATCH", text))
             break
     return out
 
@@ -263,7 +276,6 @@ def _extended(same: Bools, first: int, end: int) -> tuple[int, int]:
 
 
 def _near(x: Floats, y: Floats, tick: float) -> bool:
-    """Whether all known pairs agree to a tick, and most are known."""
-    apart = np.abs(x - y)
-    known = np.isfinite(apart)
-    return bool(2 * np.count_nonzero(known) > apart.size and (apart[known] <= tick * (1 + 1e-9)).all())
+    """Whether four of five pairs agree to a tick: a roll may lie among them."""
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(x - y) <= tick * (1 + 1e-9)).mean() >= ALIKE_SHARE)
