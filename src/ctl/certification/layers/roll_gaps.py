@@ -33,7 +33,7 @@ WRONG_TICKS: Final = 4.0
 WRONG_DEVIATIONS: Final = 10.0
 NEAR_TICKS: Final = 1.5
 # Of the pairs: so many alike are a habit; above so many of other kinds the two sides are not comparable.
-WRONG_HABIT: Final = 0.5
+WRONG_HABIT: Final = 0.8
 MOST_WRONG: Final = 0.2
 
 
@@ -117,11 +117,14 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     left_out = np.abs(theirs) < gap_timing.NO_STEP_TICKS * tick
     rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
     wrong = known & (off > limit) & ~left_out & ~_near_in_time(theirs, rolls, window.closes, tick)
-    if twice[known].mean() >= WRONG_HABIT:
+    alike = int(np.count_nonzero(known & wide))
+    if alike >= gap_timing.LEAST_PAIRS and np.count_nonzero(known & turned) >= WRONG_HABIT * alike:
+        # The wrong sign throughout is L4's `INVERTED_ADJUSTMENT`.
+        return []
+    if alike >= gap_timing.LEAST_PAIRS and np.count_nonzero(known & twice) >= WRONG_HABIT * alike:
         # A habit: then the median difference is no measure of what is usual.
         wrong = known & twice
     elif wrong.mean() > MOST_WRONG:
-        # The wrong sign throughout is L4's `INVERTED_ADJUSTMENT`.
         return []
     rows = np.flatnonzero(wrong)
     if not rows.size:

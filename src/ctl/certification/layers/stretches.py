@@ -231,7 +231,11 @@ def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> li
     as_unadjusted = lifted & (np.abs(raw) <= SAME_TICKS * tick)
     if np.count_nonzero(as_unadjusted) > MOST_SHARE * max(int(np.count_nonzero(lifted)), 1):
         return []
-    rolls = np.searchsorted(kept, roll_starts(overlap, window.canonical_rolls, window.reference_rolls))
+    # A step of the spread without a change of contract is no roll; adjusted closes alone make rolls of patches' edges.
+    by_itself = overlap.has_reference_unadjusted
+    theirs = [roll for roll in window.reference_rolls if by_itself and roll.to_contract is not None]
+    near = 1 if by_itself else BRIDGED
+    rolls = np.searchsorted(kept, roll_starts(overlap, window.canonical_rolls, theirs))
     out: list[Stretch] = []
     free = 0
     for n, a in enumerate(steps.tolist()):
@@ -246,7 +250,7 @@ def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> li
                 continue
             free = b
             first, last = int(kept[a]), int(kept[b - 1])
-            at_rolls = all(np.abs(rolls - edge).min(initial=kept.size) <= 1 for edge in (a, b))
+            at_rolls = all(np.abs(rolls - edge).min(initial=kept.size) <= near for edge in (a, b))
             if not at_rolls and not any(s.first <= last and s.last >= first for s in told):
                 level = float(apart[a] - apart[a - 1])
                 where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} their level"

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from tests.helpers import changed_pairs
+from tests.helpers.changed_pairs import Floats
 
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers.roll_gaps import compare
@@ -86,3 +88,38 @@ def test_mean_and_largest_of_several_pairs() -> None:
     assert (found.canonical.tolist(), found.reference.tolist()) == ([5.0, 5.0], [4.0, 8.0])
     # Our closes of both contracts on their gap sessions: 106 - 101 and 107 - 102, 5 each.
     assert (found.date_effect.tolist(), found.price_effect.tolist()) == ([0.0, 0.0], [1.0, -3.0])
+
+
+def carried(factor: float, which: slice):  # type: ignore[no-untyped-def]
+    """The reference's adjusted closes with some of its gaps taken times a factor."""
+
+    def change(raw: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
+        spread = raw - adjusted
+        steps = np.diff(spread)
+        at = np.flatnonzero(np.abs(steps) >= 8 * 0.25)[which]
+        for t in at.tolist():
+            adjusted[: t + 1] += (factor - 1.0) * steps[t]
+        return raw, adjusted
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("factor", "which", "code", "rolls"),
+    [
+        (-1.0, slice(5, 6), "GAPS_INVERTED", 1),
+        (2.0, slice(5, 8), "GAPS_DOUBLED", 3),
+        (2.0, slice(None), "GAPS_DOUBLED", None),
+        (1.5, slice(5, 6), "WRONG_GAPS", 1),
+    ],
+)
+def test_a_gap_taken_otherwise_is_named(factor: float, which: slice, code: str, rolls: int | None) -> None:
+    found = changed_pairs.findings(changed_pairs.with_closes(carried(factor, which)), "L3")
+    assert code in found
+    named = found[code]["evidence"]["rolls"]
+    assert rolls is None or len(named) == rolls
+    assert all(abs(row["reference_gap"] - factor * row["gap"]) <= 0.25 for row in named)
+
+
+def test_no_gap_of_a_clean_pair_is_wrong() -> None:
+    assert changed_pairs.findings(changed_pairs.clean_pair(), "L3") == {}

@@ -104,6 +104,18 @@ def test_a_rule_that_changes_is_named_with_its_date() -> None:
     assert rule_fit.check_change(change)[0].code == "ROLL_RULE_CHANGED"
 
 
+def test_a_rule_that_changes_twice_is_named_with_both_dates() -> None:
+    bars, days, ends = market()
+    third = len(ends) // 3
+    places = [e - (30 if third <= k < 2 * third else 3) for k, e in enumerate(ends[:-1])]
+    made = rolls(bars, days, places)
+    change = rule_fit.rule_change(rule_fit.candidates(bars, made), 1)
+    assert change is not None
+    assert change.changed_on == (made[third].roll_date, made[2 * third].roll_date)
+    assert [fit.rule.options[-3:] for fit in change.rules] == ["t 3", " 30", "t 3"]
+    assert rule_fit.check_change(change)[0].evidence["later"][0]["changed_on"] == str(made[2 * third].roll_date)
+
+
 def test_one_rule_or_four_odd_rolls_are_no_change() -> None:
     bars, days, ends = market()
     steady = rolls(bars, days, [e - 3 for e in ends[:-1]])

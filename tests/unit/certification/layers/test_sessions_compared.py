@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+from tests.helpers import changed_pairs
 
 from ctl.certification.layers import sessions_compared as compared
 
@@ -76,3 +78,14 @@ def test_half_days_are_named() -> None:
 def test_repeats_need_an_equal_close_and_no_volume() -> None:
     closes, volume = np.array([1.0, 1.0, 1.0, 2.0, 2.0]), np.array([5.0, 0.0, 3.0, 0.0, np.nan])
     assert compared.repeats(closes, volume).tolist() == [False, True, False, False, True]
+
+
+def test_bars_dated_a_day_before_are_named_by_their_weekday() -> None:
+    def sundays(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.datetime64]:
+        monday = (days.astype(np.int64) + 3) % 7 == 0
+        return np.where(monday, days - 1, days)
+
+    found = changed_pairs.findings(changed_pairs.with_days(sundays), "L1")
+    assert "BARS_MISDATED" in found
+    assert found["BARS_MISDATED"]["evidence"]["calendar_days"] == -1
+    assert "Sundays" in found["BARS_MISDATED"]["text"]
