@@ -66,9 +66,10 @@ def die_at(number: int, mode: str, by: signal.Signals = signal.SIGKILL) -> Calla
                     os.kill(os.getpid(), by)
                     return written
                 if mode == "after":
-                    result = real(*args, **options)
-                    os.kill(os.getpid(), by)
-                    return result
+                    try:
+                        return real(*args, **options)
+                    finally:
+                        os.kill(os.getpid(), by)
                 os.kill(os.getpid(), by)
             return real(*args, **options)
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import rfc8785
 from chain_of import chain_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,8 @@ def test_what_is_appended_is_read_back_and_verified(entries: list[dict[str, Any]
         assert list(decision_log.read(workspace)) == appended
         assert codes(workspace) == []
         assert [entry.rationale for entry in appended] == [entry["rationale"] for entry in entries]
+        for entry in appended:
+            assert entry.line == rfc8785.dumps(entry.model_dump(mode="json"))
 
 
 @QUICK

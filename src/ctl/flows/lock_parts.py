@@ -133,7 +133,7 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
         problems.append(Reason("LOG_CONTRADICTED", "ERROR", str(error)))
     else:
         problems += anchors.contradictions(workspace, path, on_disk, entries)
-        problems += anchors.recorded_heads(workspace, entries, _NEWEST_SUMMARIES)
+        problems += anchors.recorded_heads(workspace, entries, _NEWEST_CITATIONS)
         signed = signing.of_lock(workspace, profile, entries)
         problems += signed.problems
     problems += anchors.missing_pass(workspace, on_disk.sha256)
@@ -142,7 +142,8 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
     if profile.cycle_id != workspace.cycle_id:
         text = f"ctl.toml says {workspace.cycle_id}, the profile {profile.cycle_id}: `ctl lock --cycle NAME` opens one"
         problems.append(Reason("CYCLE_MISMATCH", "ERROR", text))
-    head = entries[-1].sha256 if entries else None
+    contradicted = any(problem.code == "LOG_CONTRADICTED" for problem in problems)
+    head = entries[-1].sha256 if entries and not contradicted else None
     notes = tuple(anchors.contradicted_records(workspace))
     if workspace.unfinished:
         text = f"ctl lock did not finish: ctl.toml does not name {profile.name} yet, which is in force; run it again"
@@ -160,7 +161,7 @@ def read_lock(workspace: Workspace, profile: OperatingProfile, *, instant: datet
     )
 
 
-_NEWEST_SUMMARIES: Final = 4
+_NEWEST_CITATIONS: Final = 4
 
 
 def raw_files(symbol_inputs: SymbolInputs) -> dict[str, str]:

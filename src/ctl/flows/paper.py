@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -94,7 +95,9 @@ def _bytes(path: Path) -> bytes:
 
 def _cited(workspace: Workspace) -> _Cited | None:
     """What the newest run summary that cites a ledger says. One that cannot be read says nothing."""
-    for path in sorted(workspace.run_summaries.glob("*.json"), reverse=True):
+    folder = workspace.run_summaries
+    names = sorted(os.listdir(folder), reverse=True) if folder.is_dir() else []  # noqa: PTH208 - names are enough
+    for path in (folder / name for name in names if name.endswith(".json")):
         try:
             said = json.loads(strict_files.read_bytes(path, most=_LARGEST))["paper"]
             return _Cited(workspace.relative(path), int(said["records"]), int(said["bytes"]), str(said["sha256"]))

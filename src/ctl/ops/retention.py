@@ -60,7 +60,6 @@ class RetentionLimits:
 class _File:
     name: str
     pattern: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,6 @@ class _Record:
     @property
     def age_key(self) -> tuple[datetime, int]:
         return (self.stamp, self.number)
-
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
 
 
 def retain(
@@ -210,14 +205,15 @@ class _Sweep:
         """Take records, oldest first, until the rest is within the size limit."""
         if self._limits.max_mb is None:
             return
-        total = sum(record.size for record in records)
+        sizes = {id(record): sum(_size(record.folder, file) for file in record.files) for record in records}
+        total = sum(sizes.values())
         for record in records:
             if total <= self._limits.max_mb * 1e6:
                 return
             if id(record) in considered:
                 continue  # a rule has already kept it
             if self._take(record, f"beyond {self._limits.max_mb:g} MB", newest=id(record) in newest):
-                total -= record.size
+                total -= sizes[id(record)]
 
     def _take(self, record: _Record, reason: str, *, newest: bool) -> bool:
         """Remove a record unless a rule keeps it; whether it was removed (in a dry run: would be)."""
@@ -281,7 +277,15 @@ class _Sweep:
 
     def _items(self, folder: Path, files: Sequence[_File], reason: str) -> list[RetentionItem]:
         where = self._workspace.relative(folder)
-        return [RetentionItem(f"{where}/{file.name}", reason, file.size) for file in files]
+        return [RetentionItem(f"{where}/{file.name}", reason, _size(folder, file)) for file in files]
+
+
+def _size(folder: Path, file: _File) -> int:
+    """Bytes of a file; 0 where it has gone meanwhile. Asked for what a limit or a removal concerns alone."""
+    try:
+        return os.lstat(folder / file.name).st_size
+    except OSError:
+        return 0
 
 
 def _unlink(folder: int, name: str) -> OSError | None:
@@ -352,15 +356,14 @@ def _scan(folder: Path, patterns: Sequence[re.Pattern[str]]) -> tuple[list[_Reco
     for entry in sorted(entries, key=lambda item: item.name):
         if not entry.is_file(follow_symlinks=False):
             continue
-        size = entry.stat(follow_symlinks=False).st_size
         if TEMPORARY.fullmatch(entry.name):
-            temporaries.append(_File(entry.name, -1, size))
+            temporaries.append(_File(entry.name, -1))
             continue
         for index, pattern in enumerate(patterns):
             match = pattern.fullmatch(entry.name)
             if match is not None:
                 key = (match["stamp"], int(match["number"] or 1))
-                grouped.setdefault(key, []).append(_File(entry.name, index, size))
+                grouped.setdefault(key, []).append(_File(entry.name, index))
     records: list[_Record] = []
     for (stamp, number), files in grouped.items():
         try:

@@ -7,9 +7,11 @@ before its own entry, every ops log and run summary the head of its time, and th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -85,18 +87,18 @@ def contradictions(
         yield Reason("NOT_IN_FORCE", "ERROR", text)
 
 
-def recorded_heads(workspace: Workspace, entries: Sequence[DecisionEntry], summaries: int | None) -> Iterator[Reason]:
+def recorded_heads(workspace: Workspace, entries: Sequence[DecisionEntry], most: int | None) -> Iterator[Reason]:
     """Ops logs and run summaries that cite a head which the log does not hold, newest first; of each kind one.
 
-    summaries: how many of the newest to look at; None: all.
+    most: how many of the newest that cite one to look at; None: all. A few answer for all before them: the chain holds
+    what its cited entry comes after, and a run that finds the log contradicted cites none.
     """
     known = {entry.sha256 for entry in entries}
-    for folder, most in ((workspace.ops_logs, None), (workspace.run_summaries, summaries)):
-        for path, record in _records(folder, most):
-            cited = record.get("digests", {}).get("log_head") if isinstance(record.get("digests"), dict) else None
-            if cited is not None and cited not in known:
+    for folder in (workspace.ops_logs, workspace.run_summaries):
+        for path, cited in islice(_citing(folder), most):
+            if cited not in known:
                 where, log = workspace.relative(path), workspace.relative(workspace.decision_log)
-                text = f"{where} cites the entry {_short(str(cited))}; {log} holds none of that digest"
+                text = f"{where} cites the entry {_short(cited)}; {log} holds none of that digest"
                 yield Reason("LOG_CONTRADICTED", "ERROR", f"{text}; {_RESTORE}")
                 break
 
@@ -107,7 +109,7 @@ def cited_pass(workspace: Workspace, lock_sha256: str | None = None) -> tuple[st
     lock_sha256: of a lock file; only records that rest on it count. None: every record.
     """
     for folder in (workspace.run_summaries, workspace.ops_logs):
-        for path, record in _records(folder, _MOST_RECORDS):
+        for path, record in islice(_records(folder), _MOST_RECORDS):
             said = record.get("digests")
             cited = said.get("passed_bars") if isinstance(said, dict) else None
             if isinstance(said, dict) and isinstance(cited, dict) and lock_sha256 in (None, said.get("lock")):
@@ -133,8 +135,8 @@ def contradicted_records(workspace: Workspace) -> Iterator[Reason]:
     """A run summary that an ops log cites and that was edited, or is gone with every later one: brakes and paper
     results rest on it. Retention never takes the newest, so that an older one that is gone says nothing.
     """
-    newest = next(iter(_newest(workspace.run_summaries, 1)), None)
-    for path, record in _records(workspace.ops_logs, None):
+    newest = next((path for _, path in _newest(workspace.run_summaries)), None)
+    for path, record in _records(workspace.ops_logs):
         cited, sha256 = record.get("summary_path"), record.get("summary_sha256")
         if not isinstance(cited, str):
             continue
@@ -157,9 +159,8 @@ def doubtful_clock(workspace: Workspace, entries: Sequence[DecisionEntry], insta
     newest: tuple[datetime, str] | None = None
     marked: set[str] = set()
     for folder in (workspace.ops_logs, workspace.run_summaries):
-        for path in _newest(folder, None):
-            at = _stamped(path.name)
-            if at is None or at <= instant:
+        for at, path in _newest(folder):
+            if at <= instant:
                 break
             data = _read(path)
             if CLOCK_DOUBTFUL.encode() in data:
@@ -179,20 +180,32 @@ def doubtful_clock(workspace: Workspace, entries: Sequence[DecisionEntry], insta
     )
 
 
-def _records(folder: Path, most: int | None) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    return ((path, _document(_read(path))) for path in _newest(folder, most))
+def _records(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The records of a folder, newest first, each read when it is asked for."""
+    return ((path, _document(_read(path))) for _, path in _newest(folder))
 
 
-def _newest(folder: Path, most: int | None) -> list[Path]:
-    """The records of a folder, newest first by their names."""
+def _citing(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The records of a folder that cite a head of the decision log, and that head; newest first."""
+    for path, record in _records(folder):
+        cited = record.get("digests")
+        if isinstance(cited, dict) and cited.get("log_head") is not None:
+            yield path, str(cited["log_head"])
+
+
+def _newest(folder: Path) -> Iterator[tuple[datetime, Path]]:
+    """The records of a folder and the instants in their names, newest first."""
     ending = _ENDINGS[folder.name]
     try:
-        names = sorted((path for path in folder.iterdir() if path.name.endswith(ending)), reverse=True)
+        names = sorted((name for name in os.listdir(folder) if name.endswith(ending)), reverse=True)  # noqa: PTH208
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise WorkspaceError("cannot be read", where=str(folder), found=error.strerror) from error
-    return [path for path in names if _stamped(path.name) is not None][:most]
+    for name in names:
+        at = _stamped(name)
+        if at is not None:
+            yield at, folder / name
 
 
 def _stamped(name: str) -> datetime | None:

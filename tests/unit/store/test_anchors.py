@@ -83,6 +83,15 @@ def test_a_log_cut_at_its_end_contradicts_the_ops_log(workspace: store.Workspace
     assert (codes(workspace), at_gate(workspace)) == ({"LOG_CONTRADICTED"}, {"LOG_CONTRADICTED"})
 
 
+def test_runs_that_found_the_log_cut_cite_no_head_and_do_not_wash_it(workspace: store.Workspace) -> None:
+    rewrite(workspace, lambda entries: entries.pop())
+    profile = op.load(workspace.profile_path.read_bytes(), V1)
+    for minute in range(12):
+        read = lock_parts.read_lock(workspace, profile, instant=INSTANT)
+        assert {problem.code for problem in read.problems} == {"LOG_CONTRADICTED"}
+        record(workspace, f"20260309_05{minute:02d}00", log_head=read.log_head)
+
+
 def test_a_log_rewritten_before_the_lock_contradicts_the_lock_file(workspace: store.Workspace) -> None:
     for path in workspace.ops_logs.iterdir():
         path.unlink()
