@@ -318,12 +318,26 @@ class Order:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """What is still held after the closes that decided, and sold at the open after a close below `stop`. Prices are the
+    contract's own.
+    """
+
+    symbol: str
+    contract: str
+    quantity: int
+    entry_session: date
+    entry_price: float
+    stop: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSheet:
     """Everything for the next open. sessions: of the opens, as_of: of the closes that decided, by symbol.
 
     standing: what to do beyond sending orders, by symbol: at which opens to buy, what follows, which stops act on
-    closes. alerts: what a person must look at before anything else.
+    closes. alerts: what a person must look at before anything else. held: positions that stay.
     """
 
     governed: bool
@@ -333,6 +347,7 @@ class OrderSheet:
     standing: Mapping[str, str]
     notes: tuple[str, ...]
     alerts: tuple[str, ...] = ()
+    held: tuple[HeldPosition, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
         """One row per order: the fields of Order; several codes are separated by blanks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from ctl.ops_notifier import Report
 
 if TYPE_CHECKING:
     from ctl.gatekeeper import GateDecision
+    from ctl.model.orders import HeldPosition
     from ctl.model.run import RunSummary, SymbolResult
 
 ROLLS_WITHIN: Final = 5
@@ -20,12 +21,20 @@ _NAMED: Final = 12
 _NOISE: Final = 0.01
 
 
-def report(log: OpsLog, before: OpsLog | None, decision: GateDecision | None, summary: RunSummary | None) -> Report:
-    """The lines of a cycle's message. before: the log of the cycle that it is compared with."""
+def report(
+    log: OpsLog,
+    before: OpsLog | None,
+    decision: GateDecision | None,
+    summary: RunSummary | None,
+    held: Sequence[HeldPosition] = (),
+) -> Report:
+    """The lines of a cycle's message. before: the log of the cycle that it is compared with. held: by the last order
+    sheet, which a cycle without orders leaves to its reader.
+    """
     return Report(
         verdict=_verdict(log),
         board=_board(log.gate, decision),
-        money=_money(log, summary),
+        money=_money(log, summary, held),
         changed="" if before is None or not log.gate else _changed(log, before),
         log_head=log.digests.log_head,
         next_command=_next(log, decision),
@@ -84,9 +93,15 @@ def _told(result: SymbolResult) -> str:
     return f"({', '.join(found)})" if found and result.passed else ""
 
 
-def _money(log: OpsLog, summary: RunSummary | None) -> str:
+def _money(log: OpsLog, summary: RunSummary | None, held: Sequence[HeldPosition]) -> str:
     rolls = rolls_due(log.gate)
     parts = ["No orders"] if log.aborted else []
+    if log.aborted and held:
+        stops = [
+            f"{item.symbol} {item.quantity} from {item.entry_price:.10g}, watch its stop {item.stop:.10g} yourself"
+            for item in held
+        ]
+        parts.append(f"Held: {'; '.join(_few(stops))}")
     if summary is not None and summary.orders is not None:
         due = Counter(order.session for order in summary.orders.orders if order.status != "blocked")
         blocked = sum(order.status == "blocked" for order in summary.orders.orders)

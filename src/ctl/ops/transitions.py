@@ -5,6 +5,7 @@ The state of a cycle is read off its ops log; dry runs are compared with dry run
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ctl.channels import is_durable
+from ctl.model.orders import HeldPosition
 from ctl.model.run import OpsLog
 from ctl.ops.retention import newest_ops_logs
+from ctl.store import Workspace
 
 _LOOK_BACK: Final = 60
 
@@ -60,6 +63,19 @@ def announced(log: OpsLog, earlier: Iterable[OpsLog]) -> Unchanged | None:
 def compared_with(earlier: Iterable[OpsLog]) -> OpsLog | None:
     """The newest cycle that came to a decision of the gate: what this one has changed since."""
     return next((log for log in earlier if log.gate), None)
+
+
+def last_held(workspace: Workspace, earlier: Iterable[OpsLog]) -> tuple[HeldPosition, ...]:
+    """What the newest order sheet of the earlier cycles says is held; nothing where there is none that can be read."""
+    from pydantic import TypeAdapter
+
+    path = next((log.summary_path for log in earlier if log.summary_path is not None), None)
+    try:
+        sheet = None if path is None else json.loads((workspace.root / path).read_bytes())["orders"]
+        found = () if sheet is None else sheet["held"]
+        return TypeAdapter(tuple[HeldPosition, ...]).validate_python(found)
+    except (OSError, ValueError, KeyError, TypeError):  # gone or damaged: the gate says so where it matters
+        return ()
 
 
 def _state(log: OpsLog) -> tuple[Any, ...]:

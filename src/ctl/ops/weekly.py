@@ -38,7 +38,7 @@ from ctl.ops import metrics, outbox
 from ctl.ops.refusals import ordered
 from ctl.ops.report_lines import report
 from ctl.ops.retention import RetentionLimits, retain
-from ctl.ops.transitions import EarlierLogs, announced, compared_with
+from ctl.ops.transitions import EarlierLogs, announced, compared_with, last_held
 from ctl.ops_notifier import Occasion
 from ctl.run_orchestrator import Run, RunOptions
 from ctl.stopping import Stopped
@@ -321,7 +321,8 @@ class _Cycle:
         return lines
 
     def _report(self) -> ops_notifier.Report:
-        return report(self._log, compared_with(self._earlier), self._decision, self._summary)
+        held = last_held(self._workspace, self._earlier) if self._log.aborted else ()
+        return report(self._log, compared_with(self._earlier), self._decision, self._summary, held)
 
     def _note(self, **known: Any) -> None:
         """Put what is known now into the log."""

@@ -13,6 +13,7 @@ from ctl.model.orders import (
     Action,
     Book,
     EntryIntent,
+    HeldPosition,
     Key,
     Market,
     Order,
@@ -69,6 +70,7 @@ def order_sheet(
     orders: list[Order] = []
     standing: dict[str, str] = {}
     alerts: list[str] = []
+    held: list[HeldPosition] = []
     notes = [_NOTE_CONTRACT]
     sizings: dict[str, risk.Sizing] = {}
     if terms is None:
@@ -85,6 +87,7 @@ def order_sheet(
         rows.add()
         orders += rows.orders
         alerts += rows.alerts
+        held += rows.held
         if rows.standing:
             standing[item.symbol] = "; ".join(rows.standing)
         for entry, sizing in rows.sized:
@@ -104,6 +107,7 @@ def order_sheet(
         standing=standing,
         notes=tuple(notes),
         alerts=tuple(alerts),
+        held=tuple(held),
     )
     return Sized(sheet, state, verdicts)
 
@@ -153,6 +157,7 @@ class _Rows:
         self.orders: list[Order] = []
         self.standing: list[str] = []
         self.alerts: list[str] = []
+        self.held: list[HeldPosition] = []
         self.sized: list[tuple[EntryIntent, risk.Sizing]] = []
 
     def add(self) -> None:
@@ -218,6 +223,11 @@ class _Rows:
             text = f"the position rolls: sell {position.held}, buy {position.contract}"
             self._put("roll", "sell", "market", left, text, position.held)
             self._put("roll", "buy", "market", left, text, position.contract)
+        self.held.append(
+            HeldPosition(
+                position.symbol, position.contract, left, position.entry_session, position.entry_price, position.stop
+            )
+        )
         unit = position.entry_price - position.initial_stop
         at_once = []
         for tranche, n, level, hit in zip(TRANCHES, tranches, position.tp, position.tp_hit, strict=True):

@@ -87,7 +87,7 @@ def test_runs_that_found_the_log_cut_cite_no_head_and_do_not_wash_it(workspace: 
     rewrite(workspace, lambda entries: entries.pop())
     profile = op.load(workspace.profile_path.read_bytes(), V1)
     for minute in range(12):
-        read = lock_parts.read_lock(workspace, profile, instant=INSTANT)
+        read = lock_parts.read_lock(workspace, profile, instant=INSTANT + timedelta(hours=1))
         assert {problem.code for problem in read.problems} == {"LOG_CONTRADICTED"}
         record(workspace, f"20260309_05{minute:02d}00", log_head=read.log_head)
 
