@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -240,10 +241,11 @@ class OperatingProfile(ProfileKeys):
 # ---------------------------------------------------------------- reading
 
 
+@lru_cache(maxsize=4)
 def load(data: bytes, name: str) -> OperatingProfile:
     """Read a profile from the bytes of its file; `name` is how problems call the file.
 
-    Raises ProfileError with every problem found.
+    The same bytes again are not read again. Raises ProfileError with every problem found.
     """
     keys, _ = strict_files.read_model(data, name, ProfileKeys, ProfileError, rules=_contradictions)
     return OperatingProfile.model_construct(

@@ -51,22 +51,25 @@ def build_each(
     """The series of each policy in turn; see `ctl.continuous.build_each`."""
     calendar = None if calendar_sessions is None else calendar_sessions.astype("datetime64[D]").astype(np.int32)
     layouts: dict[tuple[str | None, bool], Layout] = {}
+    named: dict[RollPolicy, NamedDays] = {}
     for policy in policies:
         roll_policy.check(policy)
         eligible = policy.eligible_months, policy.bridge_holes
         if eligible not in layouts:
             layouts[eligible] = lay_out(bars, eligible[0], root, bridge_holes=eligible[1], calendar=calendar)
-        yield _build(bars, layouts[eligible], policy, calendar)
+        layout, days_from = layouts[eligible], replace(policy, schedule=(), consecutive_days=1)
+        if days_from not in named:
+            named[days_from] = named_days(layout.contracts, bars.terms, policy, rule_of(policy.kind), calendar)
+        yield _build(bars, layout, policy, named[days_from], calendar)
 
 
 def _build(
-    bars: ContractBars, layout: Layout, policy: RollPolicy, calendar: npt.NDArray[np.int32] | None
+    bars: ContractBars, layout: Layout, policy: RollPolicy, days: NamedDays, calendar: npt.NDArray[np.int32] | None
 ) -> ContinuousSeries:
     rule = rule_of(policy.kind)
     warnings = _serial_months(layout, policy)
     _require_measure(layout, policy, rule)
 
-    days = named_days(layout.contracts, bars.terms, policy, rule, calendar)
     path = _choose(layout, policy, rule, days, calendar, warnings)
     if not (path.row >= 0).any():
         raise DataError(

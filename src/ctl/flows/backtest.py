@@ -77,8 +77,8 @@ def _judged(series: DailySeries | ContinuousSeries, calendar: str | None) -> pl.
     frame, column = series.frame, pl.col
     outside = (column("close") > column("high")) | (column("close") < column("low"))
     settled = series.meta.close_basis == "settlement"
-    prices = pl.concat_list("open", "high", "low", "close")
-    above_zero = bool((frame.select(prices.list.min().min()).item() or 0.0) >= 0.0)
+    prices = ("open", "high", "low", "close")
+    above_zero = bool((frame.select(pl.min_horizontal(*prices).min()).item() or 0.0) >= 0.0)
     weekend = frame.filter(column("session").dt.weekday() >= _SATURDAY)["session"]
     first, last = weekend.min(), weekend.max()
     open_days: list[date] = []
@@ -88,7 +88,7 @@ def _judged(series: DailySeries | ContinuousSeries, calendar: str | None) -> pl.
         "high below low": column("high") < column("low"),
         "open outside high and low": (column("open") > column("high")) | (column("open") < column("low")),
         "close outside high and low": outside & pl.lit(not settled),
-        "zero among prices above zero": prices.list.contains(0.0) & pl.lit(above_zero),
+        "zero among prices above zero": pl.any_horizontal(pl.col(*prices) == 0.0) & pl.lit(above_zero),
         "dated on a weekend": column("session").is_in(weekend.implode())
         & ~column("session").is_in(pl.Series(open_days, dtype=pl.Date).implode()),
     }

@@ -6,6 +6,7 @@ parquet`, of the sessions after the locked ones, all symbols together.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,17 +100,20 @@ def packed(frame: pl.DataFrame) -> bytes:
 
 def digest(frame: pl.DataFrame) -> str:
     """sha256 of a table's bars, whatever file holds them: per column its nulls and its values, little-endian."""
+    import numpy as np
+
     runs = frame["contract"].fill_null("").rle().struct if "contract" in frame.columns else None
-    parts = [
-        frame["session"].to_physical().to_numpy().astype("<i4").tobytes(),
-        b"" if runs is None else runs.field("len").to_numpy().astype("<i8").tobytes(),
-        b"" if runs is None else "\n".join(runs.field("value").to_list()).encode(),
-    ]
+    found = hashlib.sha256(np.ascontiguousarray(frame["session"].to_physical().to_numpy(), "<i4").data)
+    if runs is not None:
+        found.update(np.ascontiguousarray(runs.field("len").to_numpy(), "<i8").data)
+        found.update("\n".join(runs.field("value").to_list()).encode())
     for name in COLUMNS[2:]:
         column = frame[name]
-        parts.append(column.is_null().to_numpy().tobytes() if column.null_count() else b"")
-        parts.append(column.fill_null(0).to_numpy().astype("<f8").tobytes())
-    return digests.sha256_bytes(b"".join(parts))
+        if column.null_count():
+            found.update(column.is_null().to_numpy().tobytes())
+            column = column.fill_null(0)
+        found.update(np.ascontiguousarray(column.to_numpy(), "<f8").data)
+    return found.hexdigest()
 
 
 class KeptBars:
