@@ -146,3 +146,20 @@ def test_a_reference_written_before_its_session_was_over_is_unfinished(
     if code:
         assert [reason["code"] for reason in result["reasons"]] == ["UNFINISHED_SESSION"]
         assert "its reference's session 2026-02-27" in result["detail"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("symbol", ["ES", "CL"])
+def test_a_flipped_bit_of_the_system_of_record_stops_the_portfolio(
+    workspace: Path, ctl: Callable[..., Any], symbol: str, share: float
+) -> None:
+    path = bars_of(workspace, symbol)
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 4
+    path.write_bytes(content)
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == 2
+    (result,) = [item for item in found.document["symbol_results"] if not item["passed"]]
+    assert (result["symbol"], result["actual"]) == (symbol, "ERROR")
+    assert [reason["code"] for reason in result["reasons"]] == ["INPUT_UNREADABLE"]
+    assert path.name in result["detail"]

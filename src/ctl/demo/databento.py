@@ -104,8 +104,8 @@ def hourly_files(spec: FutureSpec, quotes: Quotes, seed: int) -> dict[str, bytes
 
 
 def compress(data: bytes) -> bytes:
-    """Zstandard in one thread: the same bytes on every machine."""
-    return zstandard.ZstdCompressor(level=_LEVEL, threads=0).compress(data)
+    """Zstandard in one thread, with a checksum as the vendor's files have one: the same bytes on every machine."""
+    return zstandard.ZstdCompressor(level=_LEVEL, threads=0, write_checksum=True).compress(data)
 
 
 def stamp(day: np.datetime64) -> str:
