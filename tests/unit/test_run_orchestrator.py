@@ -244,6 +244,7 @@ def test_the_summary_and_its_trades(workspace: store.Workspace, run: Made) -> No
         "strategy": digests.digest(document(CURRENT.strategy)),
         "thresholds": digests.digest(CURRENT.thresholds),
         "log_head": "5" * 64,
+        "passed_bars": {},
     }
     assert summary["package_version"] == __version__
     assert summary["simulated"] is True
