@@ -268,9 +268,24 @@ def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
         for item in plan.symbols
         if item.trades is not None and item.trades.changed
     ]
+    earlier = _earlier_facts(plan)
     same: list[str] = [lock.name for lock in plan.locks if lock.held]
     same += [] if plan.restatements or any(item.changed for item in plan.inputs) else ["inputs"]
-    return [*lines, "", *changed, f"unchanged: {', '.join(same)}"]
+    return [*lines, "", *changed, *screens.facts(earlier, on), f"unchanged: {', '.join(same)}"]
+
+
+def _earlier_facts(plan: LockPlan) -> dict[str, str]:
+    """Each symbol's drift in every version so far, where there were several, and how many locks followed a refusal."""
+    earlier = plan.earlier
+    facts: dict[str, str] = {}
+    for item in plan.symbols if len(earlier.versions) > 1 else ():
+        drifts = [(each.version or each.entry, each.mean_drift.get(item.symbol)) for each in earlier.versions]
+        said = [f"v{version} {drift:.2f}" for version, drift in drifts if drift is not None]
+        facts[f"{item.symbol} drift"] = ", ".join(said)
+    if earlier.recent or earlier.refused:
+        now = f"; this one follows {', '.join(earlier.refused)}" if earlier.refused else ""
+        facts["Locks"] = f"{earlier.recent} in {earlier.days} days, {earlier.after_refusal} after a refusal{now}"
+    return facts
 
 
 def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:

@@ -154,12 +154,40 @@ def _range(span: SessionSpan) -> str:
     return span.first.isoformat() if span.first == span.last else f"{span.first} to {span.last}"
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierLock:
+    """A lock of the decision log: its profile's version, its entry, and each symbol's mean drift in quote units.
+
+    mean_drift: empty where its lock file is gone, or is not as the entry cites it.
+    """
+
+    version: int | None
+    entry: str
+    day: date | None
+    mean_drift: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierLocks:
+    """Whether relocking lets a flaw creep. versions: oldest first, the one in force last.
+
+    recent: locks of the last `days` days, the first lock of all left out; after_refusal: those that followed a refusal.
+    refused: the codes for which the gate refuses now, so that a lock would follow a refusal; none where it passes.
+    """
+
+    versions: tuple[EarlierLock, ...]
+    days: int
+    recent: int
+    after_refusal: int
+    refused: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockPlan:
     """`ctl plan --json`: the profile in force against what the data now derive.
 
     changed: the next version would say anything else than the profile in force, its date apart. lockable: no symbol
-    forbids it. settings: those that were tried, as typed. problems: what else refuses.
+    forbids it. settings: those that were tried, as typed. problems: what else refuses. earlier: the locks so far.
     """
 
     kind: Literal["lock_plan"] = "lock_plan"
@@ -177,6 +205,7 @@ class LockPlan:
     locks: tuple[LockResult, ...]
     inputs: tuple[InputDifference, ...]
     restatements: tuple[Restatement, ...]
+    earlier: EarlierLocks
 
 
 # ---------------------------------------------------------------- lock
