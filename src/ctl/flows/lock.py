@@ -18,13 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
-<<<<<<< HEAD
-from ctl.errors import CtlError, DataError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, portfolio, signing, watching
-=======
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, portfolio, signing
->>>>>>> 56fa520 (lock: drift of every version and locks after a refusal on the board)
+from ctl.flows import kept_bars, lock_parts, portfolio, signing, watching
 from ctl.flows.backtest import run_strategy
 from ctl.flows.earlier_locks import AFTER_REFUSAL, earlier_locks
 from ctl.flows.series import as_traded
@@ -138,14 +133,9 @@ def plan(
         else InputDifference.of(symbol, None, locked=locked.lock is not None and symbol in locked.lock.inputs)
         for symbol in in_force.gating_universe
     )
-<<<<<<< HEAD
     beside = _beside(as_it_is.also, gated.also if profile.sha256 != in_force.sha256 else {}) if figures else {}
-    document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside)
-=======
-    beside = _beside(workspace, (in_force, as_it_is.made), (profile, made)) if figures else {}
     earlier = earlier_locks(workspace, _entries(workspace), as_it_is.decision, instant.date())
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside, earlier)
->>>>>>> 56fa520 (lock: drift of every version and locks after a refusal on the board)
     restated = as_it_is.decision.restatements
     refused = any(each.refusal for each in restated)  # until a new version is locked, whichever side it is
     document = replace(document, restatements=restated, changed=document.changed or refused)
@@ -307,9 +297,6 @@ def _plan_document(
     )
 
 
-<<<<<<< HEAD
-def _input_difference(symbol: str, certified: Certified, locked: LockedInputs | None) -> InputDifference:
-=======
 def _entries(workspace: Workspace) -> tuple[DecisionEntry, ...]:
     """The log's entries; none of a damaged log, which the plan names among its problems."""
     try:
@@ -318,11 +305,7 @@ def _entries(workspace: Workspace) -> tuple[DecisionEntry, ...]:
         return ()
 
 
-def _input_difference(lock: LockFile | None, symbol: str, certified: Made | None) -> InputDifference:
-    locked = lock.inputs.get(symbol) if lock else None
-    if certified is None:
-        return InputDifference.of(symbol, None, locked=locked is not None)
->>>>>>> 56fa520 (lock: drift of every version and locks after a refusal on the board)
+def _input_difference(symbol: str, certified: Certified, locked: LockedInputs | None) -> InputDifference:
     held = certified.inputs
     days: list[date] = held.bars["session"].unique().sort().to_list()
     on_disk = SessionSpan(days[0], days[-1])
