@@ -29,16 +29,25 @@ def lock_earlier(folder: Path) -> None:
     """Make the demo one that was locked two weeks before its data end: lock file, locked bars and log, whole."""
     workspace = store.Workspace.load(folder)
     profile = op.load(workspace.profile_path.read_bytes(), workspace.relative(workspace.profile_path))
-    made = portfolio.certify_gating(workspace, profile, instant=INSTANT, as_of=LOCKED_TO)
+    made = {
+        symbol: portfolio.certify_symbol(
+            workspace, symbol, profile.symbol_settings[symbol], as_of=LOCKED_TO, now=INSTANT
+        )
+        for symbol in profile.gating_universe
+    }
+    symbols = {
+        symbol: each.certificate.watched.symbol for symbol, each in made.items() if each.certificate.watched is not None
+    }
+    held = {symbol: lock_parts.inputs_of(each.inputs) for symbol, each in made.items()}
     entries = decision_log.read(workspace)
     entry = decision_log.locking(entries)
     assert entry is not None
     assert entry.lock is not None
-    lock = lock_parts.derive(workspace, profile, made.inputs, made.symbols, previous_head=entry.previous)
+    lock = lock_parts.derive(workspace, profile, held, symbols, previous_head=entry.previous)
     data = lock_parts.lock_bytes(lock)
     (folder / entry.lock.path).write_bytes(data)
-    for symbol, held in made.inputs.items():
-        for table in kept_bars.tables(held):
+    for symbol, each in made.items():
+        for table in kept_bars.tables(each.inputs):
             workspace.locked_bars(symbol, table.series).write_bytes(kept_bars.packed(table.frame))
     lines: list[bytes] = []
     for line in workspace.decision_log.read_text().splitlines():
