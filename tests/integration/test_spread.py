@@ -30,6 +30,7 @@ def _without_instants(document: object) -> object:
     "words",
     [
         ["gate", "--as-of", "2025-06-27"],
+        ["certify", "ES", "PL", "--as-of", "2025-06-27"],
         ["run", "--include-non-gating", "--dry-run"],
         ["replay", "--from", "2025-05-01", "--to", "2025-05-16"],
     ],
@@ -39,7 +40,7 @@ def test_the_same_document(ctl: Callable[..., Ran], filled_workspace: Path, word
     asked = [*words, "--json", "--workspace", str(filled_workspace)]
     here, there = ctl(*asked, "--jobs", "1"), ctl(*asked, *way)
     assert (there.code, _without_instants(there.document)) == (here.code, _without_instants(here.document))
-    assert len(here.document) > 5
+    assert len(here.document) > 1
 
 
 @pytest.mark.parametrize("way", WAYS)

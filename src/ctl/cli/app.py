@@ -509,6 +509,8 @@ def certify(
     ] = False,
     html: Html = None,
     table: TableFile = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -560,12 +562,12 @@ def certify(
     else:
         allowed = frozenset(
             {"symbols", "acceptance", "bars", "closes", "as_of", "reference", "explain", "workspace", "json"}
-            | {"html", "table"}
+            | {"html", "table", "jobs", "cluster"}
         )
         _require_workspace_options(context, allowed)
         code = workspace_commands.certify(
             workspace, symbols or [], acceptance=acceptance, bars=bars, closes=closes, as_of=as_of,
-            reference=reference, explain=explain, json=json, html=html, table=table,
+            reference=reference, explain=explain, json=json, html=html, table=table, jobs=jobs, cluster=cluster,
         )  # fmt: skip
     raise typer.Exit(code)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,13 @@ from ctl.model.documents import document
 from ctl.model.printed import Cause, Causes, DemoFilled, NotDue
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from ctl.cli.screens import Terminal
     from ctl.gatekeeper import GateDecision
-    from ctl.model.bars import BarsChoice, ClosesChoice
+    from ctl.model.bars import BarsChoice, ClosesChoice, DailySeries
+    from ctl.model.certificate import Certificate
+    from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import OpsGateSymbol, RunSummary, SymbolState
     from ctl.operating_profile import OperatingProfile, SymbolSettings
     from ctl.ops.weekly import WeeklyOptions, WeeklyOutcome
@@ -127,6 +132,8 @@ def certify(
     reference: str | None = None,
     html: Path | None = None,
     table: Path | None = None,
+    jobs: int | None = None,
+    cluster: str | None = None,
 ) -> int:
     """Certify symbols of the workspace; what the profile in force makes of all sessions is written.
 
@@ -134,7 +141,8 @@ def certify(
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
     from ctl.cli import exports
-    from ctl.flows import pipeline, portfolio, report
+    from ctl.flows import report
+    from ctl.flows.workers import opened
     from ctl.reports import tables
 
     if table is not None:
@@ -145,47 +153,66 @@ def certify(
         raise UsageError("--reference is no vendor of the workspace", found=reference, expected=expected)
     profile = profile_if_any(workspace)
     documents: list[dict[str, Any]] = []
-    made: list[pipeline.Certified] = []
+    made: list[tuple[Certificate, ContinuousSeries | DailySeries | None]] = []
     chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
-    for symbol in chosen:
-        settings = profile.symbol_settings.get(symbol) if profile else None
-        locked = profile.acceptance_policy if profile else "v1"
-        policy = acceptance or locked
-        try:
-            series = series_choice(settings, bars, closes)
-            certified = portfolio.certify_symbol(
-                workspace,
-                symbol,
-                settings,
-                acceptance=policy,
-                series=series,
-                as_of=until,
-                reference=reference,
-                now=instant,
-            )
-        except CtlError as error:
-            if len(chosen) == 1:
-                raise
-            print(f"ctl: {symbol} was not certified: {error}", file=sys.stderr)
-            failed = True
-            continue
-        made.append(certified)
-        certificate, files = certified.certificate, []
-        decides = reference in (None, portfolio.deciding_reference(workspace, symbol, settings))
-        decides = decides and series == series_choice(settings, None, None)
-        if until is None and policy == locked and decides:
-            files = pipeline.write_certificate(workspace.certificate_folder(symbol), certificate)
-        documents.append(dict(certificate.document))
-        if not json:
-            written = [workspace.relative(path) for path in files]
-            print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
+    task = partial(
+        _certified, workspace, profile, acceptance=acceptance, bars=bars, closes=closes, as_of=until,
+        reference=reference, instant=instant,
+    )  # fmt: skip
+    with opened(jobs, cluster) as workers:
+        for symbol, found in zip(chosen, workers.each(task, chosen), strict=True):
+            if isinstance(found, CtlError):
+                if len(chosen) == 1:
+                    raise found
+                print(f"ctl: {symbol} was not certified: {found}", file=sys.stderr)
+                failed = True
+                continue
+            certificate, series, written = found
+            if html is not None or table is not None:
+                made.append((certificate, series))
+            documents.append(dict(certificate.document))
+            if not json:
+                print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
     if html is not None:
-        exports.write_page(html, report.of_certificates([(item.certificate, item.series) for item in made]))
+        exports.write_page(html, report.of_certificates(made))
     if table is not None:
-        exports.write_tables(table, exports.certificate_tables([item.certificate for item in made]))
+        exports.write_tables(table, exports.certificate_tables([certificate for certificate, _ in made]))
     if json:
         output.print_json(documents[0] if len(symbols) == 1 else several("certificates", documents, "symbol"))
     return EXIT_ERROR if failed else EXIT_OK
+
+
+def _certified(
+    workspace: Workspace,
+    profile: OperatingProfile | None,
+    symbol: str,
+    *,
+    acceptance: str | None,
+    bars: BarsChoice | None,
+    closes: ClosesChoice | None,
+    as_of: date | None,
+    reference: str | None,
+    instant: datetime,
+) -> tuple[Certificate, ContinuousSeries | DailySeries | None, list[str]] | CtlError:
+    """One symbol's certificate, its series, and the files written of it; what kept it from being certified."""
+    from ctl.flows import pipeline, portfolio
+
+    settings = profile.symbol_settings.get(symbol) if profile else None
+    locked = profile.acceptance_policy if profile else "v1"
+    policy = acceptance or locked
+    try:
+        series = series_choice(settings, bars, closes)
+        made = portfolio.certify_symbol(
+            workspace, symbol, settings,
+            acceptance=policy, series=series, as_of=as_of, reference=reference, now=instant,
+        )  # fmt: skip
+    except CtlError as error:
+        return error
+    decides = reference in (None, portfolio.deciding_reference(workspace, symbol, settings))
+    files: list[Path] = []
+    if as_of is None and policy == locked and decides and series == series_choice(settings, None, None):
+        files = pipeline.write_certificate(workspace.certificate_folder(symbol), made.certificate)
+    return made.certificate, made.series, [workspace.relative(path) for path in files]
 
 
 def gate(
