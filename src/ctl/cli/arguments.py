@@ -35,3 +35,16 @@ def require_strategies(names: Sequence[str]) -> None:
     for name in names:
         if name not in registry.installed():
             raise UsageError("no such strategy", found=name, expected=one_of(name, registry.installed()))
+
+
+def parameters(words: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` words by name. Raises UsageError for another form and for a name that comes twice."""
+    overrides: dict[str, str] = {}
+    for item in words:
+        name, separator, value = item.partition("=")
+        if not separator or not name.strip():
+            raise UsageError("--param needs NAME=VALUE", found=repr(item), expected="e.g. slope_threshold=6")
+        if name.strip() in overrides:
+            raise UsageError("--param names a parameter twice", found=name.strip())
+        overrides[name.strip()] = value.strip()
+    return overrides

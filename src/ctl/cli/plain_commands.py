@@ -10,7 +10,7 @@ from typing import Final
 import ctl
 from ctl import __version__, clock, ingest, store
 from ctl.cli import exports, output, screens
-from ctl.cli.arguments import day, require_mappings
+from ctl.cli.arguments import day, parameters, require_mappings
 from ctl.cli.backtest_screen import backtest_lines
 from ctl.cli.certificate_screen import print_certificate
 from ctl.errors import EXIT_OK, UsageError
@@ -230,19 +230,6 @@ def mapping(path: Path, *, json: bool) -> int:
         print("# " + "  ".join(row.values()))
     output.print_notes(bars.meta)
     return EXIT_OK
-
-
-def parameters(words: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` words by name. Raises UsageError for another form and for a name that comes twice."""
-    overrides: dict[str, str] = {}
-    for item in words:
-        name, separator, value = item.partition("=")
-        if not separator or not name.strip():
-            raise UsageError("--param needs NAME=VALUE", found=repr(item), expected="e.g. slope_threshold=6")
-        if name.strip() in overrides:
-            raise UsageError("--param names a parameter twice", found=name.strip())
-        overrides[name.strip()] = value.strip()
-    return overrides
 
 
 def _require_root(root: str | None) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import clock
 from ctl.cli import output, screens
-from ctl.cli.arguments import day, require_strategies
-from ctl.cli.plain_commands import parameters
+from ctl.cli.arguments import day, parameters, require_strategies
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError

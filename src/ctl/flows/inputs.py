@@ -196,10 +196,16 @@ def read_symbol(
 
 
 def read_traded(
-    workspace: Workspace, symbol: str, profile: OperatingProfile | None, *, now: datetime, as_of: date | None = None
+    workspace: Workspace,
+    symbol: str,
+    profile: OperatingProfile | None,
+    *,
+    now: datetime,
+    as_of: date | None = None,
+    keep: bool = False,
 ) -> SymbolInputs:
     """One symbol without references, on the roll policy and the series of the profile where it has settings of it;
-    as_of, now: as for `read_symbol`.
+    as_of, now, keep: as for `read_symbol`.
     """
     settings = profile.symbol_settings.get(symbol) if profile else None
     return read_symbol(
@@ -210,6 +216,7 @@ def read_traded(
         as_of=as_of,
         with_reference=False,
         now=now,
+        keep=keep,
     )
 
 

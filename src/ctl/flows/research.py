@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import numpy as np
 
 from ctl import __version__, stopping, store
-from ctl.errors import CtlError, DataError, UsageError, one_of
+from ctl.errors import CtlError, DataError, UsageError
 from ctl.flows import inputs
 from ctl.flows.backtest import strategy_bars, with_contracts
 from ctl.flows.run_statistics import closed_r
@@ -126,6 +126,10 @@ class Ran:
             for item, result in self.results
         )
 
+    def closed_r(self) -> list[float]:
+        """R of closed trades in the order of closing, then of symbols."""
+        return [r for _, r in closed_r([result for _, result in self.results if not isinstance(result, str)])]
+
     def trades(self) -> pl.DataFrame | None:
         """Closed trades: symbol, then the strategy's own columns, sessions as dates; None without any."""
         import polars as pl
@@ -168,6 +172,10 @@ class SweptVariant:
             else Tried(item.symbol, item.role, self.swept.metrics(self.number, next(position)))
             for item in self.candidates
         )
+
+    def closed_r(self) -> list[float]:
+        """R of closed trades in the order of closing, then of symbols."""
+        return self.swept.closed_r(self.number)
 
     def trades(self) -> pl.DataFrame | None:
         """Closed trades, as `Ran.trades` has them: the variant is run alone for them."""
@@ -236,8 +244,8 @@ def variants(
 
     One that comes to the registered parameters, or to those of another combination, is not tried again.
 
-    Raises UsageError for a strategy that is not installed, for parameters that a strategy does not take, and for
-    more than MAX_VARIANTS variants; ProfileError for a strategy that cannot be used.
+    Raises ProfileError for a strategy that is not installed; UsageError for parameters that a strategy does not
+    take, and for more than MAX_VARIANTS variants.
     """
     if len(set(names)) != len(names):
         raise UsageError("a strategy is named twice", found=", ".join(names))
@@ -248,7 +256,7 @@ def variants(
         raise UsageError("too many variants", found=str(asked), expected=f"at most {MAX_VARIANTS}")
     made = []
     for name in names:
-        strategy = _named(name)
+        strategy = registry.find(name)
         made.append(Variant(strategy, {}))
         seen = {_identity(strategy), _identity(strategy.configured({}, timeframe=timeframe))}
         for values in product(*grid.values()) if grid else ():
@@ -285,7 +293,7 @@ def run(
         tried += _try(tuple(group), candidates, timeframe, stress, track)
     usable = [item for item in candidates if item.bars is not None]
     moments = _moments(tried, usable)
-    best, luck = _best(tried, usable, moments, timeframe)
+    best, luck = _best(tried, usable, moments)
     return Research(
         timeframe=timeframe,
         as_of=as_of,
@@ -319,16 +327,13 @@ def _moments(tried: Sequence[Ran | SweptVariant], usable: Sequence[Candidate]) -
     return found
 
 
-def _best(
-    tried: Sequence[Ran | SweptVariant], usable: Sequence[Candidate], moments: Floats, timeframe: Timeframe
-) -> tuple[int, TrialLuck]:
+def _best(tried: Sequence[Ran | SweptVariant], usable: Sequence[Candidate], moments: Floats) -> tuple[int, TrialLuck]:
     """The variant that looks best over all symbols, by the score that overfitting is judged by, and the luck in it."""
     counts, totals, squares = moments.sum(axis=2)
     scores = np.divide(totals, np.sqrt(squares), out=np.zeros(len(tried)), where=squares > 0.0)
     best = int(scores.argmax())
-    results = [result for result in _run(tried[best].variant, usable, timeframe) if not isinstance(result, str)]
     spread = _spread(_scores(counts, totals, squares))
-    luck = trial_luck([r for _, r in closed_r(results)], len(tried), spread)
+    luck = trial_luck(tried[best].closed_r(), len(tried), spread)
     swept = {id(item.swept): item.swept for item in tried if isinstance(item, SweptVariant)}
     whole = len(swept) == 1 and all(isinstance(item, SweptVariant) for item in tried)
     if not whole or not usable:
@@ -426,7 +431,7 @@ def lookahead(
     now: datetime,
 ) -> Lookahead:
     """Run a strategy on each symbol's bars that end at every bar. Raises as `variants` does for the strategy."""
-    strategy = _named(name)
+    strategy = registry.find(name)
     if overrides:
         strategy = strategy.configured(overrides, timeframe=timeframe)
     found = []
@@ -473,13 +478,6 @@ def write(folder: Path, found: Research) -> tuple[Path, ...]:
     return folder / DOCUMENT, folder / TRADES
 
 
-def _named(name: str) -> Strategy:
-    """The strategy of a name that was typed: another than those installed is a wrong argument."""
-    if name not in registry.installed():
-        raise UsageError("no such strategy", found=name, expected=one_of(name, registry.installed()))
-    return registry.find(name)
-
-
 def _identity(strategy: Strategy) -> object:
     """What tells a configured strategy from another: itself where it compares by value, else its own identity."""
     return strategy if isinstance(strategy, Hashable) else id(strategy)
@@ -496,7 +494,7 @@ def _candidate(
     tick = settings.tick_size if settings else config.tick
     slippage = settings.slippage_per_side if settings else config.tick
     try:
-        held = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of)
+        held = inputs.read_traded(workspace, symbol, profile, now=instant, as_of=as_of, keep=True)
         if held.contracts is not None:
             require_root(held.contracts, held.root, symbol)
         series = traded_series(held, config.calendar)

@@ -131,6 +131,9 @@ class Swept(Protocol):
     def moments(self, symbol: int) -> tuple[Floats, Floats, Floats]:
         """Per variant the number of closed trades on a symbol, the sum of their R and of its square."""
 
+    def closed_r(self, variant: int) -> list[float]:
+        """R of a variant's closed trades on all symbols, in the order of closing, then of symbols."""
+
     def by_time(self, edges: Sessions) -> tuple[Floats, Floats]:
         """(len(edges), variants): R of trades that closed on all symbols from each edge to the next, and its square."""
 

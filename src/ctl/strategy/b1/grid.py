@@ -68,6 +68,18 @@ class GridResult:
             squares += np.bincount(cell, r * r, minlength=len(sums))
         return sums.reshape(-1, most), squares.reshape(-1, most)
 
+    def closed_r(self, variant: int) -> list[float]:
+        """R of a variant's closed trades on all symbols, in the order of closing, then of symbols."""
+        found = []
+        for symbol in sorted(range(len(self.bars)), key=lambda s: self.bars[s].symbol):
+            of, day, r = self._closed(symbol)
+            found.append((day[of == variant], r[of == variant]))
+        if not found:
+            return []
+        days, r = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        ordered: list[float] = r[np.argsort(days, kind="stable")].tolist()
+        return ordered
+
     def _closed(self, symbol: int) -> tuple[Any, Sessions, Floats]:
         listed = self.trades[0][symbol]
         closed = listed[listed["closed"]]

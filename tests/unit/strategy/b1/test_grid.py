@@ -49,6 +49,9 @@ def test_portfolios_are_those_of_whole_runs():
         whole = [run(item, VARIANTS[v], slippage_per_side=cost, tick=size) for item, cost, size in costs_of]
         assert found == portfolio(whole)
         assert result.portfolios([1, 3])[v] == portfolio([whole[1], whole[3]])
+        trades = [trade for item in sorted(whole, key=lambda each: each.symbol) for trade in item.trades]
+        closing = sorted(trades, key=lambda trade: trade.exit_session)
+        assert result.closed_r(v) == [trade.r_theoretical for trade in closing]
 
 
 def test_stress_is_left_out_where_a_tick_is_not_known():
