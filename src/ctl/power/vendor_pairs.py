@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ _TREND: Final = 0.2
 _TREND_SESSIONS: Final = 160
 NEWEST: Final = (20, 60)
 MISPRINT_MOVES: Final = 10.0
+_RESTLESS: Final = 12
 
 DefectKind = Literal[
     "settlement_noise",
@@ -50,7 +51,23 @@ DefectKind = Literal[
     "newest_60_level",
     "newest_20_late",
     "newest_60_late",
+    "newest_20_unit",
+    "newest_60_unit",
+    "newest_20_stale",
+    "newest_60_stale",
     "misprints",
+    "stale_closes",
+    "repeated_closes",
+    "other_hour",
+    "labels_late",
+    "rounded_closes",
+    "unadjusted_patch",
+    "reference_missing",
+    "reference_hole",
+    "gaps_late",
+    "gaps_doubled",
+    "gaps_inverted",
+    "volume_scale",
 ]
 Shipped = Literal["both", "adjusted", "unadjusted"]
 
@@ -117,7 +134,9 @@ def generate(
     spread = spread - np.cumsum(draw["spread"].random((market.contracts, count)) < 0.1, axis=1)
     carried = np.concatenate([[0.0], np.cumsum(gaps)])
     # Spreads move on all sessions but those before a crossover: there a roll's gap is the one that was drawn.
-    true = _path(market, changes)[None, :] + carried[:, None] + spread
+    # Late gaps differ where spreads move.
+    restless = _RESTLESS if "gaps_late" in sizes else 1
+    true = _path(market, changes)[None, :] + carried[:, None] + restless * spread
     for k, gap in enumerate(gaps.tolist()):
         at = int(expiry[k]) - _CROSSOVER + 1
         true[k + 1 :] += gap - (true[k + 1, at] - true[k, at])
@@ -125,7 +144,7 @@ def generate(
     missing = _missing(sizes, count, draw["defect"])
     return VendorPair(
         sessions,
-        _contract_bars(market, sessions, our_closes, expiry, missing),
+        _contract_bars(market, sessions, our_closes, expiry, missing, sizes.get("volume_scale", 1.0)),
         _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else sizes, middle, shipped),
         market.tick,
     )
@@ -209,8 +228,14 @@ def _missing(sizes: Mapping[DefectKind, float], count: int, draw: np.random.Gene
 
 
 def _contract_bars(
-    market: Market, sessions: Days, our_closes: Floats, expiry: Ints, missing: npt.NDArray[np.bool_]
+    market: Market,
+    sessions: Days,
+    our_closes: Floats,
+    expiry: Ints,
+    missing: npt.NDArray[np.bool_],
+    newest_volume: float,
 ) -> ContractBars:
+    """Our bars. newest_volume: the factor on every volume of the newest 60 sessions."""
     contracts = _names(market)
     count = sessions.size
     begins = np.maximum(expiry - _LISTED_CYCLES * market.cycle, 0)
@@ -221,6 +246,7 @@ def _contract_bars(
     contract, session = np.nonzero((at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing)
     close = our_closes[contract, session]
     volume = np.where(contract == active[session], 10_000, 2_000 // (1 + np.abs(contract - active[session])))
+    volume = np.where(session >= count - NEWEST[-1], np.rint(volume * newest_volume), volume).astype(np.int64)
     columns = _bars(close, session, contract)
     names = pl.Series("contract", [contract.name for contract in contracts])
     frame = pl.DataFrame(
@@ -261,39 +287,60 @@ def _reference(
         stated[middle] = 0.0
     if "inverted_adjustment" in sizes:
         stated = -stated
+    if "gaps_late" in sizes:
+        later = np.minimum(gap_session + int(sizes["gaps_late"]), expiry[:-1])
+        stated = true[numbers + 1, later] - true[numbers, later]
+    stated[middle : middle + int(sizes.get("gaps_doubled", 0))] *= 2.0
+    stated[middle : middle + int(sizes.get("gaps_inverted", 0))] *= -1.0
     steps = np.zeros(count + 1)
     steps[gap_session] = stated
     offset = np.cumsum(steps[::-1])[::-1][:-1]
     off = np.zeros(count)
     # Far enough apart that each stands alone, none at an end.
     off[np.linspace(30, count - 200, int(sizes.get("misprints", 0))).astype(np.int64)] = MISPRINT_MOVES * market.move
+    # In the middle of a cycle, where neither side rolls.
+    at = int(expiry[middle]) - market.cycle // 2
+    offset[at : at + int(sizes.get("unadjusted_patch", 0))] = 0.0
+    kept = np.ones(count, dtype=np.bool_)
+    kept[at : at + int(sizes.get("reference_hole", 0))] = False
+    kept[np.linspace(30, count - 30, int(sizes.get("reference_missing", 0))).astype(np.int64)] = False
     adjusted, unadjusted = (
-        _series(sessions, _late(close + off, sizes), contract_on_day, market.tick) for close in (raw + offset, raw)
+        _series(sessions[kept], _as_shipped(close + off, at, sizes)[kept], contract_on_day[kept], market.tick)
+        for close in (raw + offset, raw)
     )
     return Reference(
         "other", adjusted if shipped != "unadjusted" else None, unadjusted if shipped != "adjusted" else None
     )
 
 
-def _late(close: Floats, sizes: Mapping[DefectKind, float]) -> Floats:
-    """Closes whose newest ones are labelled some sessions late."""
-    out = close.copy()
+def _as_shipped(close: Floats, at: int, sizes: Mapping[DefectKind, float]) -> Floats:
+    """Closes in ticks as they are shipped: what is wrong from session `at` on, and what is wrong with the newest."""
+    out, count = close.copy(), close.size
     for newest in NEWEST:
-        by = int(_size(sizes, newest, "late"))
-        if by:
-            out[-newest:] = close[-newest - by : -by]
-    return out
+        late, stale = (int(_size(sizes, newest, what)) for what in ("late", "stale"))
+        if late:
+            out[-newest:] = close[-newest - late : -late]
+        if stale:
+            out[count - newest : count - newest + stale] = close[count - newest - 1]
+        out[-newest:] *= _size(sizes, newest, "unit") or 1.0
+    stale, repeated, late, hour = (
+        int(sizes.get(kind, 0)) for kind in ("stale_closes", "repeated_closes", "labels_late", "other_hour")
+    )
+    place = np.arange(count)
+    since = place - at
+    within = {n: (since >= 0) & (since < n) for n in (stale, repeated, late, hour)}
+    source = np.where(within[stale], at - 1, place)
+    source = np.where(within[repeated], place - repeated, source)
+    source = np.where(within[late], place - 1, source)
+    out = out[source]
+    out += np.where(within[hour], (3.0 + since * 7 % 10) * np.where(since * 5 % 7 < 3, 1.0, -1.0), 0.0)
+    rounded = sizes.get("rounded_closes", 1.0)
+    return np.asarray(np.rint(out / rounded) * rounded if rounded > 1.0 else out)
 
 
-def _size(sizes: Mapping[DefectKind, float], newest: int, what: Literal["level", "late"]) -> float:
+def _size(sizes: Mapping[DefectKind, float], newest: int, what: str) -> float:
     """The size of a defect of the newest sessions; 0.0 where it is not asked for."""
-    kinds: dict[tuple[int, str], DefectKind] = {
-        (20, "level"): "newest_20_level",
-        (60, "level"): "newest_60_level",
-        (20, "late"): "newest_20_late",
-        (60, "late"): "newest_60_late",
-    }
-    return sizes.get(kinds[newest, what], 0.0)
+    return sizes.get(cast("DefectKind", f"newest_{newest}_{what}"), 0.0)
 
 
 def _series(sessions: Days, close: Floats, contract_on_day: Ints, tick: float) -> DailySeries:

@@ -152,7 +152,7 @@ def test_sizes_told_are_those_that_the_limits_imply() -> None:
         assert size_of(found.layers["L4"]) == size_of(found.decisions["WATCH"]) == 64
         # A roll left out is named by itself where our spread is 2 ticks or more on every session within 3 of it: a gap
         # of 1 draws 2, 2, 2, 1, 1, 1, 3 with this seed, one of 2 a tick more on each.
-        assert size_of(found.layers["L3"]) == {"wrong_gap": 128, "unadjusted_roll": 2}[kind]
+        assert size_of(found.layers["L3"]) == {"wrong_gap": 8, "unadjusted_roll": 2}[kind]
         assert size_of(found.ledger) == 1
         assert found.ledger is not None
         assert found.ledger.text == "gap:ZZM11>ZZU11:price"

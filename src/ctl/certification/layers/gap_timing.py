@@ -93,7 +93,7 @@ def gaps_from_opens(
 def check_timing(late: Explained | None, opens: Explained | None) -> list[Finding]:
     """GAPS_TAKEN_LATE and GAPS_FROM_OPENS: one cause instead of many blocks."""
     found = []
-    if opens is not None:
+    if opens is not None and (late is None or opens.share > late.share):
         where = "on the gap session" if not opens.late else "on the first session of the new contract"
         text = (
             f"the reference takes its gaps from opens {where}: {100 * opens.share:.0f} % of {opens.pairs} gaps are our "

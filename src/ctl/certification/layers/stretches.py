@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.series_arrays import UNKNOWN
 from ctl.certification.window import roll_starts
 from ctl.model.findings import Finding, counted, finding
 
@@ -191,9 +192,12 @@ def _kind(
             return first, end, "DATE_SHIFT", f"the reference dates its closes {when} than ours"
     span = slice(first, end)
     for ahead in (1, 2, -1, -2):
-        other = closes.close(contract[span] + ahead, at[span])
+        beside = contract[span] + ahead
+        known = (contract[span] >= 0) & (beside >= 0) & (beside < len(closes.names))
+        other = closes.close(np.where(known, beside, UNKNOWN), at[span])
         if _near(theirs[span], other, tick):
-            names = (closes.names[k] for k in (contract[first] + ahead, contract[first]))
+            k = int(contract[span][known][0])
+            names = (closes.names[n] for n in (k + ahead, k))
             return first, end, "OTHER_CONTRACT", "the reference's closes are those of {}, not {}".format(*names)
     apart = theirs[span] - own[span]
     if np.ptp(apart) <= SAME_TICKS * tick:
