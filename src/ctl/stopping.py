@@ -54,10 +54,10 @@ def stoppable() -> Iterator[None]:
         return
     _state.asked, _state.holding = None, False
     former = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in former.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _answer)
     try:
+        for number, handler in former.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, _answer)
         yield
     finally:
         for number, handler in former.items():

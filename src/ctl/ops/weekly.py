@@ -455,7 +455,7 @@ class _Cycle:
             decision=self._decision,
             summary=self._summary,
             notification=notification,
-            warnings=tuple(self._clean(warning) for warning in (*self._warnings, *self._post.warnings)),
+            warnings=tuple(dict.fromkeys(map(self._clean, (*self._warnings, *self._post.warnings)))),
         )
 
     def _write_metrics(self) -> None:
