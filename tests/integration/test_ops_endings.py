@@ -172,6 +172,7 @@ def test_no_secret_stands_in_anything_that_a_run_emits(
         "CTL_OPS_NOTIFY_URLS": f"json://user:{SECRET}@127.0.0.1:9/{SECRET} nonsense://{SECRET}",
         "CTL_OPS_PING_URL": f"http://127.0.0.1:9/ping/{SECRET}",
         "CTL_REGISTRY_URL": f"postgresql://user:{SECRET}@127.0.0.1:9/{SECRET}",
+        "DATABENTO_API_KEY": f"db-{SECRET}",
     }
     everything = " ".join(urls.values())
 
@@ -187,7 +188,10 @@ def test_no_secret_stands_in_anything_that_a_run_emits(
     lock = store.RunLock(workspace.lock_path, instant=INSTANT, purpose="ctl ops")
     emitted: list[str] = []
     monkeypatch.setattr("ctl.ops.weekly.DeliveryLimits", lambda: ops_notifier.DeliveryLimits(attempts=1, total=5.0))
-    for words in (["--json"], ["--log-format", "json", "--debug", "--metrics", str(workspace.root / "metrics.prom")]):
+    for words in (
+        ["--json"],
+        ["--log-format", "json", "--debug", "--verbose", "--metrics", str(workspace.root / "metrics.prom")],
+    ):
         for name, value in urls.items():
             monkeypatch.setenv(name, value)
         with lock if fault == "busy" else contextlib.nullcontext():

@@ -70,7 +70,8 @@ def test_a_real_run_passes_persists_and_logs(workspace: store.Workspace) -> None
     assert log["run"]["CL"] == {"status": "EXECUTED", "reason": ""}
     assert log["run"]["PA"] == {"status": "SKIPPED", "reason": "non-gating"}
     assert log["durations"] == {"gate": 0.5, "run": 0.5, "notification": 0.5, "retention": 0.5}
-    assert {"profile", "lock", "workspace", "certificates", "strategy", "thresholds", "log_head"} == set(log["digests"])
+    digests = {"profile", "lock", "workspace", "certificates", "strategy", "thresholds", "log_head", "passed_bars"}
+    assert set(log["digests"]) == digests
     assert log["notification"]["mode"] == "none"
     assert log["simulated"] is True
 

@@ -863,6 +863,7 @@ def ops(
         notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),
         ping_url=os.environ.get("CTL_OPS_PING_URL") or None,
         registry_url=os.environ.get("CTL_REGISTRY_URL") or None,
+        vendor_key=os.environ.get("DATABENTO_API_KEY") or None,
         metrics=metrics,
         retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
     )

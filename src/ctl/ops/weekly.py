@@ -57,7 +57,8 @@ class WeeklyOptions:
     """What the command line and the environment ask of a cycle.
 
     webhook_url: already resolved; notify_urls: of Apprise; ping_url: of a dead-man's switch; registry_url: of a team's
-    database. None of them is ever written anywhere. metrics: a Prometheus textfile to write.
+    database; vendor_key: that data are bought with. None of them is ever written anywhere. metrics: a Prometheus
+    textfile to write.
     """
 
     run: RunOptions = field(default_factory=RunOptions)
@@ -66,14 +67,15 @@ class WeeklyOptions:
     notify_urls: tuple[str, ...] = field(default=(), repr=False)
     ping_url: str | None = field(default=None, repr=False)
     registry_url: str | None = field(default=None, repr=False)
+    vendor_key: str | None = field(default=None, repr=False)
     metrics: Path | None = None
     retention: RetentionLimits = field(default_factory=RetentionLimits)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What may be shown nowhere."""
-        urls = (self.webhook_url, *self.notify_urls, self.ping_url, self.registry_url)
-        return tuple(url for url in urls if url)
+        found = (self.webhook_url, *self.notify_urls, self.ping_url, self.registry_url, self.vendor_key)
+        return tuple(secret for secret in found if secret)
 
 
 @dataclass(frozen=True, slots=True)
