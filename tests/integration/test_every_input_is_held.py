@@ -314,3 +314,88 @@ def test_a_whole_file_at_another_level_is_refused_or_named(workspace: Path, ctl:
         if as_of and command != ("plan",):
             assert f"moved by {by * TICKS['ES']:+g}" in found["text"]
             assert found["text"] in ctl(*command, "-w", workspace).out
+
+
+# ---------------------------------------------------------------- files that other settings read
+
+
+def relock(ctl: Any, folder: Path, *settings: str) -> None:
+    line = [part for each in settings for part in ("--set", each)]
+    assert ctl("lock", "-w", folder, *line, "--reason", "another series").code == 0
+    assert ctl("gate", "-w", folder).code == 0
+
+
+def told(ctl: Any, folder: Path) -> tuple[bool, list[tuple[str, str]]]:
+    """Whether the gate passes, and symbol and column of the first change of each restatement."""
+    document = ctl("gate", "-w", folder, "--json").document
+    return document["passed"], [(each["symbol"], each["changes"][0]["column"]) for each in document["restatements"]]
+
+
+def test_one_value_of_settlements_and_of_session_bars_that_are_traded_on(workspace: Path, ctl: Any) -> None:
+    relock(ctl, workspace, "ES.series.closes=settlement", "PL.series.bars=session")
+    for name, offset, by, expected in (
+        (f"databento_statistics/ES/glbx-mdp3-{PERIOD}.statistics.dbn.zst", 32, 0.25, ("ES", "close")),
+        (f"databento_hourly/PL/glbx-mdp3-{PERIOD}.ohlcv-1h.dbn.zst", 24, 50.0, ("PL", "high")),
+    ):
+        path = workspace / "data/raw" / name
+        whole = path.read_bytes()
+        head, body = split(unpacked(path))
+        records = np.frombuffer(body, "u1").reshape(-1, body[0] * 4).copy()
+        records[len(records) // 2, offset : offset + 8].view("<i8")[:] += round(by * 1e9)
+        path.write_bytes(zstandard.ZstdCompressor().compress(head + records.tobytes()))
+        passed, changes = told(ctl, workspace)
+        assert not passed or expected in changes, name
+        path.write_bytes(whole)
+    assert told(ctl, workspace) == (True, [])
+
+
+def test_every_value_of_the_actions_of_a_share_that_gates(workspace: Path, ctl: Any) -> None:
+    (profile,) = (workspace / "configs").glob("*/operating_profile_v1.yaml")
+    text = profile.read_text().replace("  - PL\n\nnon_gating", "  - PL\n  - AAPL\n\nnon_gating")
+    text = text.replace("  AAPL:\n    role: equity reference\n    reason: basis-alignment workstream\n", "")
+    share = (
+        "symbol_settings:\n  AAPL:\n    tick_size: 0.01\n    max_day_delta: 3\n    expected_status: ACCEPT\n"
+        "    slippage_per_side: 0.01\n    quote_unit: USD\n    asset_class: equity\n    reference: tradestation\n"
+    )
+    profile.write_text(text.replace("symbol_settings:\n", share).replace("futures_only", "futures_and_equities"))
+    relock(ctl, workspace)
+    path = workspace / "data/raw/actions/AAPL.csv"
+    whole = path.read_text()
+    head, *lines = whole.splitlines()
+    for number in (0, len(lines) // 2, len(lines) - 1):
+        fields = lines[number].split(",")
+        others = [*lines[:number], *lines[number + 1 :]]
+        edited = [others]
+        for at, value in enumerate(fields[1:], 1):
+            try:
+                other = f"{float(value) * 1.5 + 0.1:g}"
+            except ValueError:
+                continue
+            row = ",".join([*fields[:at], other, *fields[at + 1 :]])
+            edited.append([*lines[:number], row, *lines[number + 1 :]])
+        assert len(edited) > 1
+        for rows in edited:
+            path.write_text("\n".join([head, *rows, ""]))
+            assert not told(ctl, workspace)[0], rows[number : number + 1]
+    path.write_text(whole)
+    assert told(ctl, workspace) == (True, [])
+
+
+def test_every_value_of_an_own_file_of_instruments(workspace: Path, ctl: Any) -> None:
+    config = workspace / "ctl.toml"
+    config.write_text(config.read_text().replace("simulated = true", 'simulated = true\ninstruments = "own.toml"', 1))
+    own = workspace / "own.toml"
+    lines = [
+        "schema_version = 1", "[[terms.own]]", 'last_trade = "3rd Friday"', 'first_notice = "none"', 'source = "x"',
+        'calendar = "CME_Equity"', "[instruments.ES]", "tick = 0.25", "point_value = 50.0", 'terms = "own"',
+    ]  # fmt: skip
+    own.write_text("\n".join([*lines, ""]))
+    relock(ctl, workspace)
+    for number, other in (
+        (2, 'last_trade = "2nd Friday"'), (3, 'first_notice = "day 14"'), (5, 'calendar = "XNYS"'), (7, "tick = 0.5"),
+        (8, "point_value = 5.0"), (9, ""),
+    ):  # fmt: skip
+        own.write_text("\n".join([*lines[:number], other, *lines[number + 1 :], ""]))
+        assert ctl("gate", "-w", workspace).code != 0, other
+    own.unlink()
+    assert ctl("gate", "-w", workspace).code != 0
