@@ -110,3 +110,16 @@ def test_what_data_say_is_escaped(workspace: Path, ctl: Command, tmp_path: Path)
     text = (tmp_path / "r.html").read_text()
     assert hostile not in text
     assert text.count("<script>") == 1
+
+
+def test_rolls_and_records_that_cannot_be_read_are_told(workspace: Path, ctl: Command, tmp_path: Path):
+    logs = workspace / "data/processed/cutover_v1/ops_logs"
+    logs.mkdir(parents=True)
+    (logs / "20260220_220000_ops.json").write_text('{"broken')
+    out = tmp_path / "report.html"
+    assert ctl("report", "-w", workspace, "--out", out).code == 0
+    text = re.sub(r"<[^>]+>", " ", out.read_text(encoding="utf-8"))
+    assert re.search(r"20 Feb 2026 22:00 UTC\s+UNREADABLE\s+real\s+20260220_220000_ops.json cannot be read", text)
+    # ESH26 ends on its third Friday, 2026-03-20; the guard of two sessions brings that to the 18th: 13 sessions on.
+    assert re.search(r"ES\s+ESH26\s+ESM26\s+2026-03-18\s+13\b", text)
+    assert re.search(r"rolls in 5 sessions\s+none", text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.cli import screens
 from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
-from ctl.ops.report_lines import ROLLS_WITHIN
+from ctl.model.run import ROLLS_WITHIN
 
 if TYPE_CHECKING:
     from datetime import date

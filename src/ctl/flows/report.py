@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,6 @@ from ctl.model.trades import StrategyResult
 from ctl.reports import PastRun, Report, SymbolState
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import polars as pl
 
     from ctl.flows.pipeline import Made
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import GateResult
+    from ctl.model.run import SymbolState as Standing
     from ctl.operating_profile import OperatingProfile
     from ctl.reports.state import Window
     from ctl.store import Workspace
@@ -48,6 +48,7 @@ def of_workspace(
     symbols: Sequence[str] = (),
     window: Window | None = None,
     terms: Sequence[tuple[str, str]] = (),
+    standing: Mapping[str, Standing] | None = None,
 ) -> Report:
     """The report of what a run came to; where the gate refused, the trades are those of the newest recorded run.
 
@@ -79,6 +80,7 @@ def of_workspace(
         risk_terms=workspace.risk,
         runs=tuple(past_runs(workspace, window)),
         window=window,
+        standing={symbol: item for symbol, item in (standing or {}).items() if symbol in shown},
         terms=tuple(terms),
         facts={"profile": workspace.relative(workspace.profile_path)},
     )
@@ -181,6 +183,7 @@ def past_runs(workspace: Workspace, window: Window | None) -> Iterator[PastRun]:
         try:
             log = TypeAdapter(OpsLog).validate_json(path.read_bytes())
         except (OSError, ValueError):
+            found += _unreadable(path)
             continue
         told.add(Path(log.summary_path or "").name)
         found.append(_cycle(log))
@@ -189,11 +192,21 @@ def past_runs(workspace: Workspace, window: Window | None) -> Iterator[PastRun]:
             try:
                 summary = TypeAdapter(RunSummary).validate_json(path.read_bytes())
             except (OSError, ValueError):
+                found += _unreadable(path)
                 continue
             text = _results_text({item.symbol: item.status for item in summary.symbol_run_results})
             found.append(PastRun(summary.timestamp, "E" if summary.has_errors else "P", summary.dry_run, text))
     inside = (run for run in found if window is None or window[0] <= run.instant.date() <= window[1])
     return iter(sorted(inside, key=lambda run: run.instant))
+
+
+def _unreadable(path: Path) -> Iterator[PastRun]:
+    """A record that cannot be read, at the instant of its name; a file that no run named is none."""
+    try:
+        instant = datetime.strptime(path.name[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return
+    yield PastRun(instant, "U", False, f"{path.name} cannot be read")
 
 
 def _cycle(log: OpsLog) -> PastRun:

@@ -267,6 +267,10 @@ class RunSummary:
 # ---------------------------------------------------------------- weekly cycle
 
 
+ROLLS_WITHIN: Final = 5
+"""Sessions within which a roll is due."""
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolState:
     """How the data of a symbol stand. data_to: its last session. mean_drift: in quote units.

@@ -52,4 +52,5 @@ def of_now(
     return report.of_workspace(
         workspace, profile, run.decision, run.certified, run.outcomes, run.summary,
         instant=instant, symbols=asked.symbols, window=asked.window, terms=terms,
+        standing={symbol: item.state for symbol, item in run.watched.items()},
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from ctl.model.run import OpsGateSymbol, OpsLog, SymbolState
+from ctl.model.run import ROLLS_WITHIN, OpsGateSymbol, OpsLog, SymbolState
 from ctl.ops.refusals import TOLD_OF_A_PASS, refusals
 from ctl.ops_notifier import Report
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ctl.model.orders import HeldPosition
     from ctl.model.run import RunSummary, SymbolResult
 
-ROLLS_WITHIN: Final = 5
 _NAMED: Final = 12
 _NOISE: Final = 0.01
 

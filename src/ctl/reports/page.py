@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl.drawing import PATTERNS, number
 from ctl.model.certificate import DRIFT_LIMIT
-from ctl.model.run import RunSummary, SymbolResult
+from ctl.model.run import ROLLS_WITHIN, RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from ctl.model.certificate import Certificate
+    from ctl.model.run import SymbolState as Standing
 
 # Above this, symbols are a grid of cells whose details are unpacked when they are asked for.
 MOST_UNFOLDED: Final = 24
@@ -166,8 +167,8 @@ def _due(report: Report) -> Iterator[tuple[str, str]]:
         return
     placed = [] if run.orders is None else [order for order in run.orders.orders if order.status == "place"]
     yield "orders", str(len(placed))
-    pending = [state.symbol for state in report.symbols if state.pending]
-    yield "rolls", ", ".join(pending) or "none"
+    due = [symbol for symbol, item in report.standing.items() if _soon(item)]
+    yield f"rolls in {ROLLS_WITHIN} sessions", ", ".join(due) or "none"
     yield "caps", "no risk budget" if run.risk is None else ", ".join(run.risk.caps_hit) or "none"
     if report.before is not None:
         changes = _changes(report, report.before)
@@ -334,6 +335,7 @@ def _orders(report: Report) -> _Orders | None:
     sheet, risk = run.orders, run.risk
     tables: list[Table] = []
     lines: list[str] = []
+    pending = {state.symbol: state.pending for state in report.symbols}
     if sheet is not None and sheet.orders:
         rows = [
             (
@@ -350,9 +352,15 @@ def _orders(report: Report) -> _Orders | None:
         tables.append(table(f"orders for the open of {first.session}, closes of {first.as_of}", columns, rows, words=3))
     elif sheet is not None:
         lines.append("No orders for the next open.")
-    pending = [(state.symbol, state.pending) for state in report.symbols if state.pending]
-    if pending:
-        tables.append(table("rolls that are known", ("symbol", "roll"), pending, words=2))
+    rolls = [
+        (symbol, item.contract or "-", item.roll_to or "-", str(item.roll_by or "-"), str(item.sessions_to_roll),
+         pending.get(symbol, ""))
+        for symbol, item in sorted(report.standing.items(), key=lambda pair: pair[1].roll_by or date.max)
+        if item.sessions_to_roll is not None
+    ]  # fmt: skip
+    if rolls:
+        titles = ("symbol", "held", "next", "by", "sessions left", "known")
+        tables.append(table("rolls", titles, rolls, words=4))
     if risk is not None:
         lines.append(
             f"Risk at the close of {risk.as_of}: 1 R is {number(risk.r_money, digits=2)} {risk.currency}"
@@ -399,6 +407,10 @@ class _Runs:
     table: Table
 
 
+def _soon(standing: Standing) -> bool:
+    return standing.sessions_to_roll is not None and standing.sessions_to_roll <= ROLLS_WITHIN
+
+
 def _runs(report: Report) -> _Runs | None:
     if not report.runs:
         return None
@@ -408,7 +420,7 @@ def _runs(report: Report) -> _Runs | None:
     first = min(run.instant for run in report.runs).date()
     cells = tuple(_week(week, report.runs) for week in weeks if week + timedelta(days=6) >= first)
     rows = [
-        (instant_text(run.instant), Word({"P": "PASS", "M": "MISMATCH", "E": "ERROR"}[run.letter]),
+        (instant_text(run.instant), Word({"P": "PASS", "M": "MISMATCH", "E": "ERROR", "U": "UNREADABLE"}[run.letter]),
          "dry" if run.dry_run else "real", run.text)
         for run in sorted(report.runs, key=lambda run: run.instant, reverse=True)[:_WEEKS]
     ]  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ctl.model.findings import Decision
     from ctl.model.orders import RiskTerms
     from ctl.model.run import GateResult, Role, RunSummary, SymbolResult, SymbolRun
+    from ctl.model.run import SymbolState as Standing
     from ctl.model.trades import StrategyResult
 
 Window = tuple[date, date]
@@ -58,10 +59,10 @@ class SymbolState:
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One recorded run. letter: P passed, M refused, E ended in an error; small of a dry run."""
+    """One recorded run. letter: P passed, M refused, E ended in an error, small of a dry run; U: unreadable."""
 
     instant: datetime
-    letter: Literal["P", "M", "E"]
+    letter: Literal["P", "M", "E", "U"]
     dry_run: bool
     text: str
 
@@ -70,7 +71,7 @@ class PastRun:
 class Report:
     """A page. kind: what it is of; title: what it says first where no gate does. gate, run, before: None of plain
     files. run: the one that the state now makes, nothing of it recorded; before: the newest recorded one. window:
-    sessions, trades and runs that are shown, both ends inclusive.
+    sessions, trades and runs that are shown, both ends inclusive. standing: by when the gating symbols roll.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Report:
     before: RunSummary | None = None
     risk_terms: RiskTerms | None = None
     runs: tuple[PastRun, ...] = ()
+    standing: Mapping[str, Standing] = field(default_factory=dict)
     window: Window | None = None
     terms: tuple[tuple[str, str], ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
