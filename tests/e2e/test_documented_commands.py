@@ -31,7 +31,8 @@ STANDS_FOR = {
 }
 # Everything else ends with 0.
 ENDS_WITH = {
-    "ctl gate -w DIR": 2,  # after `ctl demo DIR --inject ...`, as the README says
+    "ctl gate -w DIR": 2,  # after `ctl demo DIR --inject ...`
+    "ctl gate -w mixup": 2,
     "ctl fetch": 64,  # the simulated CL has no definitions to go on from: --from is asked for
     "ctl fetch --estimate": 64,
     "ctl schedule status": 64,  # nothing is installed

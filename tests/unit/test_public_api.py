@@ -120,6 +120,7 @@ def test_backtest_gives_the_document_of_the_command(ctl, es, tmp_path: Path):
     from_file = package.backtest(path, tick=0.25, slippage=0.25, parameters={"slope_threshold": 6})
     from_series = package.backtest(es[1], tick=0.25, slippage=0.25, parameters={"slope_threshold": 6})
     published = ran.document
+    assert (published.pop("kind"), published.pop("schema_version")) == ("backtest", 1)
     statistics = published.pop("statistics")
     assert from_file.document() == from_series.document() == published
     assert statistics["curve"][-1]["total_r"] == pytest.approx(published["metrics"]["total_r"])

@@ -22,12 +22,12 @@ def commands() -> list[str]:
     return [name for name, command in get_command(app).commands.items() if not command.hidden]
 
 
-def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists():
-    known = commands()
-    named = set(re.findall(r"\bctl ([a-z]+)\b", README))
-    assert set(known) <= named, f"README lacks {set(known) - named}"
-    code = {word for line in README.splitlines() for word in re.findall(r"`ctl ([a-z]+)", line)}
-    assert code <= set(known), f"README names {code - set(known)}, which do not exist"
+def test_every_command_is_on_its_page_and_every_command_that_is_named_exists():
+    known, page = commands(), (REPOSITORY / "docs/commands.md").read_text()
+    named = set(re.findall(r"\bctl ([a-z]+)\b", page))
+    assert set(known) <= named, f"docs/commands.md lacks {set(known) - named}"
+    code = {word for line in f"{README}{page}".splitlines() for word in re.findall(r"`ctl ([a-z]+)", line)}
+    assert code <= set(known), f"README or docs/commands.md names {code - set(known)}, which do not exist"
 
 
 def test_every_link_of_the_documents_leads_somewhere():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isclose
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _WITH_EXPECTED: Final = 80
 _WITH_UNITS: Final = 100
 _MOST_OF_A_CODE: Final = 3
+_EXPLAINS_ALL: Final = "IDENTITY_MISMATCH"  # of another instrument everything else differs too
+_IN_THE_LAST_LINE: Final = "RECOMMENDATION_MISMATCH"  # `Portfolio: NO-GO (locked CONDITIONAL GO)` says it
 _METRICS: Final = ("mean_drift", "mean_gap_diff", "unexplained_share")
 _HELD_TOGETHER: Final = "\N{NO-BREAK SPACE}"
 
@@ -104,12 +106,18 @@ def _row(result: SymbolResult, label: int, on: Terminal) -> list[str]:
     if not result.passed:
         indent = " " * (label + 1)
         lines = [f"{head}MISMATCH"]
-        for code, reasons in grouped(ordered(result)):
+        groups = list(grouped(ordered(result)))
+        if len(groups) > 1 and groups[0][0] == _EXPLAINS_ALL and not screens.verbose.get():
+            following = f"therefore also {', '.join(code for code, _ in groups[1:])} (--verbose tells)"
+            groups = groups[:1]
+        else:
+            following = ""
+        for code, reasons in groups:
             texts = [_text(reason, result, on) for reason in reasons[:_MOST_OF_A_CODE]]
             if len(reasons) > _MOST_OF_A_CODE:
                 texts.append(f"{len(reasons) - _MOST_OF_A_CODE} more")
             lines += screens.wrapped(f"{code}: {'; '.join(texts)}", on, first=indent, indent=indent)
-        return lines
+        return lines + (screens.wrapped(following, on, first=indent, indent=indent) if following else [])
     texts = [
         (f"{reason.code}: " if reason.code in TOLD_OF_A_PASS else "") + _text(reason, result, on)
         for reason in result.reasons
@@ -147,12 +155,17 @@ def _locked(reason: Reason, result: SymbolResult) -> float | None:
 
 def _notes(decision: GateResult, profile: OperatingProfile) -> Iterator[str]:
     """What is reported beside the symbols: restated history, notes, locks that do not hold, other problems."""
-    yield from (item.text for item in decision.restatements)
+    told = {reason.text for result in decision.symbol_results if not result.passed for reason in result.reasons}
+    yield from (item.text for item in decision.restatements if not _is_told(item.text, told))
     yield from (f"{item.code}: {item.text}" for item in decision.notes)
     if profile.max_staleness_sessions == "none":
         yield "max_staleness_sessions is none: how old the data are is not judged"
     yield from (lock_text(lock) for lock in decision.locks if not lock.held)
-    yield from (f"{problem.code}: {problem.text}" for problem in decision.problems)
+    yield from (f"{item.code}: {item.text}" for item in decision.problems if item.code != _IN_THE_LAST_LINE)
+
+
+def _is_told(restated: str, reasons: Iterable[str]) -> bool:
+    return any(text in restated or restated in text for text in reasons)
 
 
 def _next(decision: GateResult, *, by_flag: bool) -> str:
