@@ -79,7 +79,7 @@ def _weekly(python: str, folder: Path, repeats: int) -> list[Figure]:
         "imports": _run([python, "-c", "import polars, numba"], folder),
     }
     jobs: dict[str, tuple[str, float | None]] = {
-        "warm": ("weekly cycle, demo workspace, warm", 1.0),
+        "warm": ("weekly cycle, demo workspace, warm", 0.8),
         "first demo": ("ctl demo, the first after installation: compiles in two processes", None),
         "first cycle": ("weekly cycle right after it", 4.0),
     }

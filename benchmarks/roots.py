@@ -264,6 +264,7 @@ def costs(roots: int) -> list[Cost]:
         write(folder, names(roots))
         found = [timed(roots, "lock", ["lock", "--reason", "first"], folder)]
         found += [timed(roots, step, [step], folder) for step in ("gate", "run")]
+        found += [timed(roots, "gate, nothing new", ["gate"], folder)]
         week_later(folder)
         return [*found, *(timed(roots, f"{step}, a week later", [step], folder) for step in ("run", "gate"))]
 
