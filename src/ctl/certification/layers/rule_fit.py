@@ -174,7 +174,9 @@ def _change_back(found: Candidates, within: int) -> RuleChange | None:
     hits = np.zeros((len(found.rules), rolls + 1), dtype=np.int64)
     np.cumsum(found.distance <= within, axis=1, out=hits[:, 1:])
     # Most that a rule explains of the rolls from i to before j.
-    middle = (hits[:, None, :] - hits[:, :, None]).max(axis=0)
+    middle = np.zeros((rolls + 1, rolls + 1), dtype=np.int64)
+    for row in hits:
+        np.maximum(middle, row[None, :] - row[:, None], out=middle)
     explained = hits.max(axis=0)[:, None] + middle + (hits[:, -1:] - hits).max(axis=0)[None, :]
     place = np.arange(rolls + 1)
     allowed = (place[:, None] >= least) & (place[None, :] - place[:, None] >= least) & (rolls - place[None, :] >= least)
