@@ -180,3 +180,14 @@ def test_bars_close_at_the_settlement_where_there_is_one(write, instruments):
     )  # fmt: skip
     with pytest.raises(DataError, match="no bar has a settlement; found PL; expected settlements of ES"):
         ingest.settled(bars, other)
+
+
+@pytest.mark.parametrize(("settled_on", "lacking"), [(TUE, []), (MON, [TUE])])
+def test_a_newest_session_without_a_settlement_is_unfinished(write, instruments, settled_on, lacking):
+    bars = [(day, 7, 100 * G, 101 * G, 98 * G, 100 * G, 9) for day in (MON, TUE)]
+    daily = ingest.read_contracts(
+        [write("d.dbn", dbn_bytes(bars, [("ESH4", *ALWAYS, 7)]))], "ES", instruments=instruments
+    )
+    stats = statistics([stat(7, settled_on, 99 * G, f"{settled_on} 20:00")])
+    made = ingest.settled(daily, ingest.read_settlements([write("s.dbn", stats)], "ES", instruments=instruments))
+    assert [each.session for each in made.meta.lacking] == lacking
