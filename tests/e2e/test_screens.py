@@ -52,6 +52,7 @@ WRITING: Final[dict[str, list[list[str]]]] = {
 
 WIDTHS: Final = (60, 80, 100, 120)
 NARROW: Final = [
+    ["gate"], ["orders", "--as-of", "2025-07-14"], ["doctor"], ["glossary"],
     ["verify"], ["data", "list"], ["contracts", "ES"], ["calibrate", "slippage"], ["plan"], ["demo", "--causes"],
     ["replay", "--from", "2026-02-16", "--to", "2026-02-27"],
     ["backtest", REFERENCE, "--tick", "0.01", "--slippage", "0.02"],
