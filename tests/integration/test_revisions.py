@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_said(workspace: Path, ctl: Any) -> None:
     ran = ctl("revisions", "ES", "-w", workspace, "--json")
     assert ran.code == 0
     assert len(ran.document["unread"]) == 2
-    assert ctl("revisions", "XX", "-w", workspace).code == 1
+    assert ctl("revisions", "XX", "-w", workspace).code == 64
     assert ctl("revisions", "ES", "yesterday", "-w", workspace).code == 64
 
 
