@@ -93,9 +93,9 @@ class Held:
 class Sizing:
     """What the budget says of one entry before its open. lots and r are 0 wherever there are reasons.
 
-    r: what the entry risks in R of the account. unit: money that one contract is taken to risk. r_money: the money of
-    1 R after the brakes. largest: distance of the open from the stop beyond which not one contract fits it. capped:
-    codes of the caps that made it smaller.
+    r: what the entry risks in R of the account. unit: money that one contract is taken to risk. r_money: money that the
+    entry may risk: 1 R after the brakes, at most what the cap on open risk leaves. largest: distance of the open from
+    the stop beyond which not one contract fits it. capped: codes of the caps that made it smaller.
     """
 
     lots: int
@@ -124,11 +124,15 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class _Ordered:
-    """R set aside for an entry from the close that decided it to the open it is for (None: still to come)."""
+    """An entry's R from the close that decided it to the open it is for (None: still to come).
+
+    most: R that it may come to risk where it opens above that close, which is set aside for it.
+    """
 
     decided: date
     open: date | None
     r: float
+    most: float
 
 
 class Account:
@@ -189,10 +193,10 @@ class Account:
         elif lots == 0:
             reasons += [(code, text) for code, most, text in caps if most == 0]
         r = lots * unit / terms.r_money
-        used = self.open_r(day) + self.ordered_r(day)
+        used = self.open_r(day) + sum(item.most for item in self._ordered if item.decided <= day)
         if used + r > terms.max_open_r + _ROUNDING:
             reasons.append(
-                (OPEN_R, f"open risk {used:.2f} R with this entry's {r:.2f} R passes {terms.max_open_r:g} R")
+                (OPEN_R, f"open risk of up to {used:.2f} R with this entry's {r:.2f} R passes {terms.max_open_r:g} R")
             )
         for code, name, limit, value in self.losses(day):
             if value <= -limit + _ROUNDING:
@@ -200,12 +204,14 @@ class Account:
         if reasons:
             return Sizing(0, 0.0, unit, money, reasons=tuple(reasons))
         capped = tuple(code for code, most, _ in caps if most < affordable)
+        money = min(money, (terms.max_open_r - used) * terms.r_money)
         return Sizing(lots, r, unit, money, money / point - market.slippage_per_side, capped=capped)
 
     def order(self, entry: EntryIntent, sizing: Sizing, session: date | None = None) -> None:
         """Set R aside for an entry until the open of `session`, for the entries that come after it."""
         if not sizing.reasons:
-            self._ordered.append(_Ordered(entry.confirmation_session, session, sizing.r))
+            most = sizing.r_money / self.terms.r_money
+            self._ordered.append(_Ordered(entry.confirmation_session, session, sizing.r, most))
 
     def take(self, symbol: str, trade: Trade, market: Market, sizing: Sizing, atr: float) -> None:
         """Enter `trade` in the book: at most the lots sized, fewer where the open left less room than the close."""
@@ -217,7 +223,10 @@ class Account:
         unit = self.unit(trade.risk, atr) * point
         lots = min(sizing.lots, math.floor(sizing.r_money / unit + _ROUNDING))
         if lots == 0:
-            text = f"at the open one contract risked {unit:,.2f} {self.terms.currency}; 1 R was {sizing.r_money:,.2f}"
+            text = (
+                f"at the open one contract risked {unit:,.2f} {self.terms.currency}; "
+                f"{sizing.r_money:,.2f} was left for it"
+            )
             self.refused[key] = Sizing(0, 0.0, unit, sizing.r_money, reasons=((SIZE_ZERO, text),))
             return
         money = self.terms.r_money
@@ -236,7 +245,7 @@ class Account:
         return sum(item.r * item.left(day) / item.lots for item in self._held if item.trade.entry_session <= day)
 
     def ordered_r(self, day: date) -> float:
-        """R set aside at the close of `day` for entries whose open is still to come."""
+        """R of the entries, at the close of `day`, whose open is still to come."""
         return sum(item.r for item in self._ordered if item.decided <= day)
 
     def total(self) -> float:
