@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import ctl as package
 
@@ -35,6 +37,11 @@ ENDS_WITH = {
     "ctl gate -w mixup": 2,
     "ctl fetch": 64,  # the simulated CL has no definitions to go on from: --from is asked for
     "ctl fetch --estimate": 64,
+    "ctl fetch SYM": 64,  # no key of the vendor
+    "ctl decide --sign": 64,
+    "ctl lock --sign": 64,
+    "ctl lock --sign KEY": 64,
+    "ctl verify --key PUB": 2,  # nobody has signed yet
     "ctl schedule status": 64,  # nothing is installed
     "ctl schedule remove": 64,
     "ctl schedule install": 64,  # the command's name in prose: it needs a scheduler
@@ -96,6 +103,10 @@ def in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in sorted((workspace / "data/raw").glob("*/*CL*")):
         for part in [file] if file.is_file() else file.iterdir():
             (files / part.name).write_bytes(part.read_bytes())
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (workspace / "KEY").write_bytes(key.private_bytes(*pem))
+    (workspace / "PUB").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return workspace
 
 

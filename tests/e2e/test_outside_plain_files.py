@@ -259,7 +259,9 @@ def test_a_header_of_anybody_is_read_through_a_mapping(ctl, tmp_path):
     ran = ctl("backtest", bars, "--mapping", mapping)
     assert ran.code == 0, ran.err
     assert "data to 2025-01-07" in ran.out
-    assert "no packaged mapping named 'theirs'" in ctl("backtest", bars, "--mapping", "theirs").err
+    unknown = ctl("backtest", bars, "--mapping", "theirs")
+    assert unknown.code == 64
+    assert "found theirs" in unknown.err
     mapping.write_text("[columns")
     assert "not TOML" in ctl("backtest", bars, "--mapping", mapping).err
 

@@ -135,7 +135,9 @@ def test_backtest_document_and_parameters(ctl, tmp_path):
     path = series_file(tmp_path / "bars.csv", days, [100.0 + 0.5 * n for n in range(260)])
     ran = ctl("backtest", path, "--tick", "0.25", "--slippage", "0.25", "--param", "slope_threshold=6", "--json")
     assert ran.code == 0, ran.err
-    assert list(ran.document) == ["parameters", "triggers", "trades", "open", "metrics", "fingerprint", "statistics"]
+    assert list(ran.document) == [
+        "kind", "schema_version", "parameters", "triggers", "trades", "open", "metrics", "fingerprint", "statistics"
+    ]  # fmt: skip
     assert ran.document["statistics"]["expectancy"]["trades"] == 0
     assert ran.document["parameters"]["slope_threshold"] == 6.0
     assert ran.document["triggers"] == []

@@ -48,7 +48,8 @@ def test_watch_ends_with_its_last_day(workspace: Path, ctl: Any) -> None:
         (["run", "--profile", V1], "USAGE", 64),
         (["certify", "NQ"], "USAGE", 64),
         (["lock", "--reason", " "], "USAGE", 64),
-        (["data", "head", "NQ"], "WORKSPACE_UNUSABLE", 1),
+        (["data", "head", "NQ"], "USAGE", 64),
+        (["gate", "-w", "nowhere"], "WORKSPACE_UNUSABLE", 1),
     ],
 )
 def test_an_error_is_one_document(

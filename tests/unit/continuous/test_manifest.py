@@ -56,6 +56,7 @@ def turned() -> list[dict[str, Any]]:
 def test_the_manifest_is_complete() -> None:
     found = manifest(series(), "1.2.3")
     assert found == {
+        "kind": "roll_manifest",
         "schema_version": 1,
         "root": "ES",
         "vendor": "hand",
