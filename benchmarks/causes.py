@@ -762,6 +762,170 @@ def cases() -> Iterator[Case]:
             ("IDENTITY_MISMATCH",),
             lambda m, other=other: (m, shipped(another(m, other), "adjusted")),
         )
+    for name, size, where, codes, change, what in (*THROUGHOUT, *(row for w in both for row in dated(w))):
+        yield Case(name, str(size), where, codes, partial(made_by, change, what))
+
+
+# ---------------------------------------------------------------- differences as a table
+
+
+# Our market and its series on our own rolls: the reference changed, or both.
+Change = Callable[[Market, Side], Side | tuple[Market, Side]]
+Row = tuple[str, object, str, tuple[str, ...], Change, str]
+
+
+def made_by(change: Change, what: str, m: Market) -> tuple[Market, Side]:
+    found = change(m, both_series(m))
+    market_, side = found if isinstance(found, tuple) else (m, found)
+    return market_, shipped(side, what)
+
+
+_RULE = ("ROLL_RULE_CHANGED", "ROLL_RULE_MISMATCH", "PASSING")
+THROUGHOUT: tuple[Row, ...] = (
+    *(("rolls and gaps of other days", f"{late:+}", "all", ("ROLL_RULE_MISMATCH", "GAPS_TAKEN_LATE"),
+       lambda m, _, n=late: both_series(m, schedule(m, partial(before_expiry, 10, m)), late=n), "both")
+      for late in (2, -1)),
+    ("Monday's bars dated Sunday", "all", "all", ("BARS_MISDATED", "MISSING_SESSIONS"), lambda _, s: on_sundays(s),
+     "both"),
+    *(("closes rounded", f"{n} ticks", what, ("COARSE_GRID",),
+       lambda m, s, n=n: s.each(lambda x: on_tick(x, n * m.tick)), what)
+      for n in (4, 20) for what in ("both", "adjusted")),
+    *(("every gap twice", "all", what, ("GAPS_DOUBLED",),
+       lambda _, s: replace(s, adjusted=2 * s.adjusted - s.unadjusted), what) for what in ("both", "adjusted")),
+    *(("closes of another hour", share, "2003-2005", ("CLOSES_DIFFER",),
+       lambda m, s, f=share: other_hour(m, s, f), "both") for share in (0.5, 1.0)),
+    *(("prices drift", f"{100 * rate:g} % a year", what, codes,
+       lambda _, s, r=rate: s.each(lambda x: x * np.exp(-r * np.arange(len(x))[::-1] / 252)), what)
+      for rate in (0.01, 0.05) for what, codes in (("both", ("IDENTITY_MISMATCH",)), ("adjusted", ("PRICES_DRIFT",)))),
+    ("starts late", 1000, "all", ("PASSING",), lambda _, s: s.on(np.arange(len(s.days)) >= 1000), "both"),
+    ("adjusted closes off by a constant", "3 ATR", "all", ("PASSING",),
+     lambda m, s: replace(s, adjusted=s.adjusted + step_of(m, 3)), "both"),
+    ("unadjusted closes off by a constant", "3 ATR", "all", ("LEVEL_NOW", "IDENTITY_MISMATCH"),
+     lambda m, s: replace(s, unadjusted=s.unadjusted + step_of(m, 3)), "both"),
+    ("adjusted forward", "all", "all", ("PASSING",),
+     lambda _, s: replace(s, adjusted=s.adjusted - s.adjusted[0] + s.unadjusted[0]), "both"),
+    ("labels late in winters", 1, "all", ("DATE_SHIFT",), lambda _, s: shifted(s, 1, ~in_summer(s.days)), "both"),
+    ("labels late and adjusted by ratio", 1, "all", ("DATE_SHIFT",),
+     lambda m, s: shifted(both_series(m, ratio=True), 1, np.ones(len(s.days), dtype=bool)), "both"),
+    ("misprints and a month never held", 30, "all", ("ISOLATED_PRINTS", "MONTH_CYCLE_MISMATCH"),
+     lambda m, _: misprints(m, both_series(m, without_month(m, m.months[-1])), 30, 15.0, "2005"), "both"),
+    *(("roll rule changes and back", f"{k} before expiry", f"{first}-{last}", _RULE,
+       lambda m, _, k=k, a=first, b=last: both_series(m, changed_rule(m, k, a, b)), "both")
+      for k, first, last in ((15, 2002, 2006), (30, 2003, 2006))),
+    *(("one contract of another exchange", place, "all", ("FOREIGN_CONTRACT",),
+       lambda m, _, p=place: foreign(m, p), "both") for place in (0.5, 0.8)),
+)  # fmt: skip
+
+
+def dated(where: str) -> Iterator[Row]:
+    """Differences that have a date: in 2005, or among the newest."""
+    labels = ("BARS_MISDATED", "MISSING_SESSIONS", "GHOST_SESSIONS")
+    yield "days after holidays labelled on them", "all", where, labels, lambda _, s: on_holidays(s, where), "both"
+    yield "Fridays missing", "all", where, ("MISSING_SESSIONS",), lambda _, s: s.on(~fridays(s.days, where)), "both"
+    yield (
+        "a week repeated", 5, where, ("REPEATED_CLOSES", "ISOLATED_PRINTS"),
+        lambda _, s: s.each(lambda x: x[repeated(len(x), where, 5, 5)]), "both",
+    )  # fmt: skip
+    yield (
+        "one close repeated", 8, where, ("STALE_CLOSES",),
+        lambda _, s: s.each(lambda x: x[repeated(len(x), where, 8)]), "both",
+    )  # fmt: skip
+    for n in (30, 10):
+        for what in ("both", "adjusted"):
+            yield (
+                "not adjusted for a while", n, f"{where} {what}",
+                ("UNADJUSTED_PATCH", "UNATTRIBUTED_STEP", "UNADJUSTED_ROLL", "PASSING"),
+                lambda _, s, n=n: unadjusted_for(s, n, where), what,
+            )  # fmt: skip
+    for n in (1, 4):
+        for name, code, times in (
+            ("gaps twice", "GAPS_DOUBLED", 1.0),
+            ("gaps with the wrong sign", "GAPS_INVERTED", -2.0),
+        ):
+            yield (
+                name, n, where, (code,),
+                lambda m, _, n=n, by=times: both_series(m, wrong=some_gaps(m, n, where, by)), "both",
+            )  # fmt: skip
+    yield (
+        "a contract skipped", 1, where, ("CONTRACT_SKIPPED", "ROLL_RULE_MISMATCH", "PASSING"),
+        lambda m, _: both_series(m, skipped_contract(m, where)), "both",
+    )  # fmt: skip
+
+
+def on_sundays(side: Side) -> Side:
+    return replace(side, days=np.where(weekday(side.days) == 0, side.days - 1, side.days))
+
+
+def weekday(days: np.ndarray) -> np.ndarray:
+    """0 is Monday."""
+    return (days.astype("datetime64[D]").astype(int) + 3) % 7
+
+
+def fridays(days: np.ndarray, where: str) -> np.ndarray:
+    return (weekday(days) == 4) & since_year(days, where)
+
+
+def on_holidays(side: Side, where: str) -> Side:
+    """The session after a holiday is dated on the holiday."""
+    free = holidays(side.days)[-3:] if where == "newest" else holidays(side.days)
+    days = side.days.copy()
+    for day in free:
+        k = int(np.searchsorted(days, day))
+        if 0 < k < len(days) and days[k - 1] < day < days[k]:
+            days[k] = day
+    return replace(side, days=days)
+
+
+def repeated(count: int, where: str, n: int, back: int = 0) -> np.ndarray:
+    """Positions: n sessions from one on are those `back` sessions before; back 0: all are the one before."""
+    at = np.arange(count)
+    first = count - 30 if where == "newest" else 900
+    at[first : first + n] = at[first : first + n] - back if back else first - 1
+    return at
+
+
+def other_hour(m: Market, side: Side, share: float) -> Side:
+    """Closes up to that share of the day's change early, from 2003 to 2005."""
+    draw = np.random.default_rng(3)
+    on = (side.days >= np.datetime64("2003-01-01")) & (side.days < np.datetime64("2006-01-01"))
+    early = share * np.diff(side.unadjusted, prepend=side.unadjusted[0]) * draw.uniform(0, 1, len(side.days))
+    return side.each(lambda x: x - np.where(on, on_tick(early, m.tick), 0.0))
+
+
+def unadjusted_for(side: Side, n: int, where: str) -> Side:
+    first = len(side.days) - n - 15 if where == "newest" else 1000
+    adjusted = side.adjusted.copy()
+    adjusted[first : first + n] = side.unadjusted[first : first + n]
+    return replace(side, adjusted=adjusted)
+
+
+def some_gaps(m: Market, n: int, where: str, times: float) -> Callable[[int], float]:
+    """Such a multiple of the gap on top of it, at n rolls."""
+    chosen, rolls = chosen_rolls(m, n, where), steps(m.held)[::-1].tolist()
+    gap = [gap_at(m, int(m.held[t - 1]), int(m.held[t]), t - 1) for t in rolls]
+    return lambda i: times * gap[i] if chosen(i) else 0.0
+
+
+def skipped_contract(m: Market, where: str) -> np.ndarray:
+    """Our schedule with one contract's sessions held in the next one, where that has closes."""
+    rolls = steps(m.held).tolist()
+    i = len(rolls) - 3 if where == "newest" else len(rolls) // 2
+    held, after = m.held.copy(), int(m.held[rolls[i + 1]])
+    span = np.arange(rolls[i], rolls[i + 1])
+    held[span[np.isfinite(m.price[span, after])]] = after
+    return np.maximum.accumulate(held)
+
+
+def foreign(m: Market, place: float) -> tuple[Market, Side]:
+    """One contract's closes of ours are another instrument's at its level."""
+    other = market(next(root for root in ROOTS if root != m.root))
+    k = int(m.held[int(place * len(m.days))])
+    at = np.flatnonzero(np.isfinite(m.price[:, k]))
+    beside = np.clip(np.searchsorted(other.days, m.days[at]), 0, len(other.days) - 1)
+    closes = other.price[beside, other.held[beside]]
+    price = m.price.copy()
+    price[at, k] = on_tick(closes * np.nanmean(price[at, k]) / np.nanmean(closes), m.tick)
+    return our(m, price=price), both_series(m)
 
 
 def in_summer(days: np.ndarray) -> np.ndarray:
@@ -886,12 +1050,11 @@ def without_month(m: Market, code: str) -> np.ndarray:
     return by_activity(m, m.volume, 2, m.months.replace(code, ""))
 
 
-def changed_rule(m: Market, k: int, year: int) -> np.ndarray:
-    """Our own rule before the year, k sessions before expiry from then on."""
+def changed_rule(m: Market, k: int, year: int, until: int = 9999) -> np.ndarray:
+    """Our own rule but for the years from one until before another: there k sessions before expiry."""
     later = schedule(m, partial(before_expiry, k, m))
-    cut = int(np.searchsorted(m.days, np.datetime64(f"{year}-01-01")))
-    held = np.where(np.arange(len(m.days)) < cut, m.held, later)
-    return np.maximum.accumulate(held)
+    inside = (m.days >= np.datetime64(f"{year}-01-01")) & (m.days < np.datetime64(f"{until}-01-01"))
+    return np.maximum.accumulate(np.where(inside, later, m.held))
 
 
 def chosen_rolls(m: Market, n: int, where: str) -> Callable[[int], bool]:

@@ -93,7 +93,7 @@ class ContractCloses:
         return np.where((offset >= 0) & (offset < self.place.size), self.place.take(offset, mode="clip"), -1)
 
     def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Closes at pairs of (contract index, session index); NaN where either is -1 or there is no close."""
+        """Closes at pairs of (contract index, session index); NaN where either names none or there is no close."""
         return np.asarray(_closes_at(self.first, self.last, self.start, self.flat, contract, index))
 
     def gaps(
@@ -121,7 +121,8 @@ def _closes_at(
     out = np.full(contract.size, np.nan)
     for n in range(contract.size):
         k, at = contract[n], index[n]
-        if k >= 0 and at >= 0 and first[k] <= at <= last[k]:
+        # Compiled code reads what lies beyond an array without a word.
+        if 0 <= k < first.size and first[k] <= at <= last[k]:
             out[n] = flat[start[k] + at - first[k]]
     return out
 

@@ -46,6 +46,9 @@ OUTLIER_CHANGES: Final = 10.0
 # A ratio of both sides that so nearly lies on a line in time, and moves by so much a year, drifts.
 DRIFTS_CORRELATION: Final = 0.95
 DRIFTS_A_YEAR: Final = 0.001
+# It drifts within contracts too, where wrong gaps only step from one to the next: over so many sessions in the median.
+DRIFTS_OVER: Final = 10
+DRIFTS_ALIKE: Final = 0.25
 MIN_CHANGES: Final = 30
 LONG_CHANGE: Final = 5
 
@@ -81,7 +84,7 @@ def check(ours: Sequence[Finding], window: Window | NotRun) -> LayerResult[None]
         return result((*ours[:2], match, *ours[2:]))
     match = check_reference_match(window)
     checks = [*ours[:2], match, *ours[2:], check_fingerprint(window.recovered), *newest.check(window)]
-    checks += check_ratio(window)
+    checks += [*check_drifts(window), *check_ratio(window)]
     if match.status == "FAIL" and window.log_points is None:
         # Changes of another adjustment correlate less the farther back they lie: no other instrument is needed.
         checks += adjustment.mismatch(window.canonical, window.recovered, tick=window.request.tick)
@@ -490,13 +493,47 @@ def _level_words(window: Window) -> str:
     if np.ptp(np.quantile(apart, (0.05, 0.95))) <= 2.0 * window.request.tick and np.median(apart) != 0.0:
         level = float(np.median(apart))
         return f": the reference lies {abs(level):.6g} {'above' if level > 0 else 'below'} ours throughout"
-    ratio = np.log(theirs[usable] / ours[usable])
-    years = (overlap.sessions[usable] - overlap.sessions[-1]).astype(np.int64) / 365.25
-    slope, _ = np.polyfit(years, ratio, 1)
+    slope = _drift_a_year(np.log(theirs[usable] / ours[usable]), overlap.sessions[usable])
+    return "" if slope is None else f": the reference {_drift_words(slope)}"
+
+
+def check_drifts(window: Window) -> list[Finding]:
+    """PRICES_DRIFT: adjusted closes alone that gain on ours by a share a year, within contracts as between them."""
+    overlap = window.overlap
+    if overlap.has_reference_unadjusted or not overlap.has_reference_adjusted:
+        return []
+    ours, theirs = window.prices(overlap.canonical_adjusted), window.prices(overlap.reference_adjusted)
+    usable = np.isfinite(ours) & np.isfinite(theirs) & (ours > 0.0) & (theirs > 0.0)
+    if np.count_nonzero(usable) < MIN_CHANGES + DRIFTS_OVER:
+        return []
+    ratio, sessions = np.log(theirs[usable] / ours[usable]), overlap.sessions[usable]
+    slope = _drift_a_year(ratio, sessions)
+    if slope is None:
+        return []
+    years = (sessions[DRIFTS_OVER:] - sessions[:-DRIFTS_OVER]).astype(np.int64) / 365.25
+    within = float(np.median((ratio[DRIFTS_OVER:] - ratio[:-DRIFTS_OVER]) / years))
+    if abs(within - slope) > DRIFTS_ALIKE * abs(slope):
+        return []
+    text = (
+        f"the reference's adjusted series {_drift_words(slope)}, within contracts as between them: no roll makes that, "
+        "but interest, costs or another kind of return"
+    )
+    evidence = {"a_year": slope, "within_contracts": within}
+    return [finding("drift_rate", "WATCH", text, "PRICES_DRIFT", slope, DRIFTS_A_YEAR, "fraction a year", evidence)]
+
+
+def _drift_a_year(ratio: Floats, sessions: npt.NDArray[np.datetime64]) -> float | None:
+    """By how much a ratio's logarithm grows a year, where it so nearly lies on a line in time; else None."""
+    years = (sessions - sessions[-1]).astype(np.int64) / 365.25
     correlation = _pearson(years, ratio)
-    if correlation is None or abs(correlation) < DRIFTS_CORRELATION or abs(slope) < DRIFTS_A_YEAR:
-        return ""
-    return f": the reference {'gains on' if slope > 0 else 'falls behind'} ours by {100 * abs(slope):.2g} % a year"
+    if correlation is None or abs(correlation) < DRIFTS_CORRELATION:
+        return None
+    slope = float(np.polyfit(years, ratio, 1)[0])
+    return slope if abs(slope) >= DRIFTS_A_YEAR else None
+
+
+def _drift_words(slope: float) -> str:
+    return f"{'gains on' if slope > 0 else 'falls behind'} ours by {100 * abs(slope):.2g} % a year"
 
 
 def _power_of_ten(ratio: float) -> int | None:

@@ -63,6 +63,7 @@ def check(
         check_bars(bars),
         check_order(bars),
         scale.check_order(request.contracts.contracts, bars),
+        *scale.check_foreign(ours.closes),
         scale.check_holes(ours.closes.sessions, theirs, calendar, built=told_by_builder(series, scale.DATA_HOLE)),
         *check_calendar(bars, ours.canonical, calendar, sides),
         *([] if isinstance(window, NotRun) or sides is None else sessions_compared.check_dates(window, sides)),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ctl.kernels import kernel
 from ctl.model.findings import Finding, counted, finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ctl.certification.contract_bars import ContractBarArrays
+    from ctl.certification.contract_closes import ContractCloses
     from ctl.model.contracts import Contract
 
 Days = npt.NDArray[np.datetime64]
@@ -27,6 +29,10 @@ TOTAL_SESSIONS: Final = 20
 DATA_HOLE: Final = "DATA_HOLE"
 HOLE_SESSIONS: Final = 20
 ENDED_SESSIONS: Final = 5
+# A root's neighbours move alike so nearly that a contract which moves so little with both of its own is another's.
+ALIKE_CORRELATION: Final = 0.95
+ALONE_CORRELATION: Final = 0.75
+LEAST_CHANGES: Final = 60
 
 
 def out_of_order(contracts: Sequence[Contract], last_bar: Ints, last_session: int) -> list[tuple[int, str]]:
@@ -66,6 +72,65 @@ def check_order(contracts: Sequence[Contract], bars: ContractBarArrays) -> Findi
     return finding(
         "contract_order", "WATCH", text, "CONTRACT_ORDER", float(len(found)), 0.0, "contracts", evidence
     )  # fmt: skip
+
+
+def foreign_contracts(closes: ContractCloses) -> list[tuple[int, float]]:
+    """Contracts whose daily changes correlate with neither neighbour's, though in the median neighbours' do.
+
+    The neighbours are the contracts before and after in expiry order, each over 60 shared changes or more; with the
+    larger of the two correlations. The first and the last contract have one neighbour: of them nothing is said.
+    """
+    if len(closes.names) < 3:
+        return []
+    beside = _neighbours(closes.first, closes.last, closes.start, closes.flat, LEAST_CHANGES)
+    known = np.isfinite(beside)
+    if not known.any() or float(np.median(beside[known])) < ALIKE_CORRELATION:
+        return []
+    most = np.maximum(beside[:-1], beside[1:])
+    with np.errstate(invalid="ignore"):
+        return [(k + 1, float(most[k])) for k in np.flatnonzero(most < ALONE_CORRELATION).tolist()]
+
+
+@kernel
+def _neighbours(first: Ints, last: Ints, start: Ints, flat: Floats, least: int) -> Floats:
+    """Correlation of daily changes of contracts k and k + 1 (K - 1); NaN with fewer than `least` shared ones."""
+    count = first.size
+    out = np.full(max(count - 1, 0), np.nan)
+    for k in range(count - 1):
+        n, sx, sy, sxx, syy, sxy = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for at in range(max(first[k], first[k + 1]) + 1, min(last[k], last[k + 1]) + 1):
+            i, j = start[k] + at - first[k], start[k + 1] + at - first[k + 1]
+            x, y = flat[i] - flat[i - 1], flat[j] - flat[j - 1]
+            if np.isfinite(x) and np.isfinite(y):
+                n += 1
+                sx += x
+                sy += y
+                sxx += x * x
+                syy += y * y
+                sxy += x * y
+        if n >= least:
+            square = (n * sxx - sx * sx) * (n * syy - sy * sy)
+            if square > 0.0:
+                out[k] = (n * sxy - sx * sy) / np.sqrt(square)
+    return out
+
+
+def check_foreign(closes: ContractCloses) -> list[Finding]:
+    """FOREIGN_CONTRACT: contracts of ours whose closes are another instrument's; nothing where there is none."""
+    found = foreign_contracts(closes)
+    if not found:
+        return []
+    rows = [{"contract": closes.names[k], "correlation": most} for k, most in found]
+    told = ", ".join(f"{row['contract']} ({row['correlation']:.2f})" for row in rows[:3])
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    text = (
+        f"our closes of {told}{more} do not move with those of the contracts before and after, as all others do: "
+        "prices of another instrument or exchange under that name"
+    )
+    evidence = {"contracts": rows}
+    return [
+        finding("foreign_contract", "WATCH", text, "FOREIGN_CONTRACT", float(len(rows)), 0.0, "contracts", evidence)
+    ]
 
 
 def volume_contracts(

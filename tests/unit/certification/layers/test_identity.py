@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from changed_pairs import Closes, findings, with_closes
 from overlaps import overlap_of, roll, window_of
 
 from ctl.certification.layers.identity import check_reference_match
@@ -35,3 +39,22 @@ def test_changes_are_taken_within_one_contract_where_thirty_are() -> None:
     overlap = overlap_of(close, close, [0] * 28 + [1] * 8, [0] * 33 + [1] * 3)
     found = check_reference_match(window_of(overlap))
     assert found.evidence["changes"] == 35
+
+
+@pytest.mark.parametrize(
+    ("change", "a_year"),
+    [
+        # 252 of its sessions are 0.966 years of weekdays.
+        (lambda raw, adj: (raw, adj * np.exp(-0.02 * np.arange(adj.size)[::-1] / 252)), 0.0207),
+        (lambda raw, adj: (raw, adj * np.exp(0.05 * np.arange(adj.size)[::-1] / 252)), -0.0518),
+        (lambda raw, adj: (raw, 2.0 * adj - raw), None),
+        (lambda raw, adj: (raw, raw), None),
+        (lambda raw, adj: (raw, adj + 300.0), None),
+    ],
+)
+def test_adjusted_closes_alone_that_gain_a_share_a_year(change: Closes, a_year: float | None) -> None:
+    pair = with_closes(change)
+    found = findings(replace(pair, reference=replace(pair.reference, unadjusted=None)), "L0")
+    assert ("PRICES_DRIFT" in found) == (a_year is not None)
+    if a_year is not None:
+        assert found["PRICES_DRIFT"]["value"] == pytest.approx(a_year, rel=0.01)

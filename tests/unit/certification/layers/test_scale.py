@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctl.certification.contract_bars import ContractBarArrays
+from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers import scale
 from ctl.model.bars import ContractBars, SeriesMeta
 from ctl.model.contracts import Contract
@@ -125,3 +128,45 @@ def test_what_the_builder_made_of_a_hole_is_told_in_place_of_it() -> None:
     assert told.text.split("; ")[0] == "the series begins on 2020-06-18"
     assert [side in told.text for side in ("our contracts", "the reference")] == [False, True]
     assert scale.check_holes(days, days, built=("a hole",)).status == "WATCH"
+
+
+def closes_of(prices: np.ndarray) -> ContractCloses:
+    """Contracts (K, T) over the same weekdays."""
+    count, sessions = prices.shape
+    names = tuple(f"ZZ{'HMUZ'[k % 4]}{20 + k // 4}" for k in range(count))
+    days = np.tile(np.arange(18_000, 18_000 + sessions), count)
+    return ContractCloses.from_arrays(names, days, np.repeat(np.arange(count), sessions), prices.ravel())
+
+
+@pytest.mark.parametrize(("place", "named"), [(2, [2]), (0, []), (5, []), (None, [])])
+def test_a_contract_with_the_prices_of_another_instrument(place: int | None, named: list[int]) -> None:
+    draw = np.random.default_rng(3)
+    common = np.cumsum(draw.normal(0.0, 1.0, 200))
+    prices = 100.0 + common + np.cumsum(draw.normal(0.0, 0.1, (6, 200)), axis=1)
+    if place is not None:
+        prices[place] = 100.0 + np.cumsum(draw.normal(0.0, 1.0, 200))
+    assert [k for k, _ in scale.foreign_contracts(closes_of(prices))] == named
+
+
+def test_neighbours_correlate_as_numpy_says() -> None:
+    prices = 100.0 + np.cumsum(np.random.default_rng(4).normal(0.0, 1.0, (3, 90)), axis=1)
+    prices[1, 40] = np.nan
+    closes = closes_of(prices)
+    found = scale._neighbours(closes.first, closes.last, closes.start, closes.flat, 60)
+    change = np.diff(prices, axis=1)
+    for k in range(2):
+        known = np.isfinite(change[k]) & np.isfinite(change[k + 1])
+        assert found[k] == pytest.approx(np.corrcoef(change[k][known], change[k + 1][known])[0, 1], abs=1e-12)
+    assert np.isnan(scale._neighbours(closes.first, closes.last, closes.start, closes.flat, 90)).all()
+
+
+@settings(max_examples=60)
+@given(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=30))
+def test_neighbours_read_no_close_beyond_the_arrays(bars: set[tuple[int, int]]) -> None:
+    """As plain Python, which refuses an index beyond an array: gaps, no overlap, one session, none."""
+    rows = np.array(sorted(bars), dtype=np.int64).reshape(-1, 2)
+    names = tuple(f"ZZH{20 + k}" for k in range(5))
+    closes = ContractCloses.from_arrays(names, 18_000 + rows[:, 1], rows[:, 0], 100.0 + np.arange(len(rows)) % 3)
+    plain = getattr(scale._neighbours, "py_func", scale._neighbours)
+    arrays = (closes.first, closes.last, closes.start, closes.flat, 2)
+    np.testing.assert_allclose(plain(*arrays), scale._neighbours(*arrays), rtol=1e-9, equal_nan=True)
