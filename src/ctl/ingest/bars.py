@@ -290,15 +290,15 @@ def _same_bases(files: Sequence[FileBars]) -> None:
 
 
 def _merge(parts: Sequence[Rows]) -> Rows:
-    """All rows one after the other, their symbols numbered anew in sorted order."""
+    """All rows one after the other, the symbols of several parts numbered anew in sorted order."""
+    if len(parts) == 1:
+        return replace(parts[0], line=None)
     symbols = tuple(sorted({symbol for part in parts for symbol in part.symbols}))
     number = {symbol: at for at, symbol in enumerate(symbols)}
     renumbered = []
     for part in parts:
         table = np.array([number[symbol] for symbol in part.symbols], dtype=np.int32)
         renumbered.append(part.symbol if part.symbols == symbols else table[part.symbol])
-    if len(parts) == 1:
-        return replace(parts[0], symbols=symbols, symbol=renumbered[0], line=None)
 
     def whole(name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         values, nulls = [], []
@@ -596,7 +596,8 @@ def _resolve(
     part_number = np.array([number[contract] for contract in named], dtype=np.int32)
     order = np.lexsort((day[starts], part_number))
     sizes = (stops - starts)[order]
-    index = np.concatenate([index[a:b] for a, b in zip(starts[order].tolist(), stops[order].tolist(), strict=True)])
+    if (order[1:] < order[:-1]).any():
+        index = np.concatenate([index[a:b] for a, b in zip(starts[order].tolist(), stops[order].tolist(), strict=True)])
     numbers = np.repeat(part_number[order], sizes)
     if len(contracts) < len(named):  # one contract in several parts, or under two spellings
         in_order = np.lexsort((index, rows.day[index], numbers))

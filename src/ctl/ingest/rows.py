@@ -33,7 +33,7 @@ class NoRecords(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Daily bars of one file, in file order.
+    """Daily bars of one file, in file order but where `line` says otherwise.
 
     symbol: index into `symbols`. Prices are NaN where null; volume and open_interest are 0 where their
     `_null` mask holds (a mask of None: no value is null; open_interest None: all are).

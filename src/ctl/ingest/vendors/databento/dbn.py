@@ -23,7 +23,7 @@ from ctl.ingest.table import MAX_COUNT
 from ctl.ingest.vendors.databento.publishers import choose_publisher
 from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
 from ctl.model.bars import ContractTerms
-from ctl.model.contracts import parse_symbol
+from ctl.model.contracts import parse_symbol, resolve_year
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +37,6 @@ _LENGTH_UNIT: Final = 4
 _UINT32_MAX: Final = 2**32 - 1
 _UINT64_MAX: Final = 2**64 - 1
 _DIRECT_LOOKUP: Final = 1 << 24
-_BLOCK: Final = 1 << 15
-"""Records that are taken apart at once: two megabytes, which stay in a processor's cache for every column."""
 _DAYS_APART: Final = np.int64(1 << 20)
 """A step of instrument_id in a key of (instrument_id, day)."""
 _EPOCH: Final = date(1970, 1, 1)
@@ -57,17 +55,13 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class _Bars:
-    """Daily bars of a file. day, symbol (index into `symbols`), publisher: of every record.
-
-    kept: the positions of the records whose prices and volume follow; None: all.
-    """
+    """Of every record of a file its day and symbol; of every symbol the number and the last day of its bars."""
 
     day: NDArray[np.int32]
     symbol: NDArray[np.int32]
-    publisher: NDArray[np.uint16]
-    kept: NDArray[np.intp] | None
-    prices: tuple[NDArray[np.float64], ...]
-    volume: NDArray[np.int64]
+    number: NDArray[np.int64]
+    last: NDArray[np.int64]
+    one_publisher: bool
 
 
 def read(
@@ -97,108 +91,117 @@ def read(
         wanted = np.array([each == named for each in symbols], dtype=np.bool_)
     elif outrights:
         wanted = np.array([parse_symbol(each) is not None for each in symbols], dtype=np.bool_)
-    period = _period(metadata)
-    try:
-        bars = _taken_apart(file, records, lookup, wanted, period, _BLOCK)
-    except InputError:
-        # Of several damages the one to name is told by what is wrong first, then by where: over the whole file.
-        bars = _taken_apart(file, records, lookup, wanted, period, len(records))
+    bars = _surveyed(file, records, lookup, len(symbols), _period(metadata))
     counts: dict[str, int] = {}
-    if symbol is not None:
-        if not len(bars.volume):
+    asked = None if symbol is None else wanted[bars.symbol]
+    if asked is not None:
+        if not asked.any():
             raise InputError(
                 f"no bars of {symbol}", where=file.name, found=", ".join(symbols[:8]) or "none", expected=symbol
             )
-        if len(bars.volume) < len(records):
-            counts["other_symbols_dropped"] = len(records) - len(bars.volume)
-    rows, dropped, extent = _chosen(symbols, bars, wanted, publisher, file.name, counts, alone=symbol is not None)
+        if others := len(asked) - int(np.count_nonzero(asked)):
+            counts["other_symbols_dropped"] = others
+    counted = _of_publisher(symbols, records, bars, asked, publisher, file.name, counts)
+    number = bars.number if counted is None else np.bincount(bars.symbol[counted], minlength=len(symbols))
+    dropped = {symbols[at]: int(number[at]) for at in np.flatnonzero((number > 0) & ~wanted).tolist()}
+    extent = None
+    if dropped:
+        day = bars.day if counted is None else bars.day[counted]
+        extent = (len(day), int(day.min()), int(day.max()))
     read_out = replace(file, content=b"")  # the memory is free for what becomes of the bars
     return FileBars(
-        read_out, rows, VENDOR, "utc_day", "last_trade", counts=counts,
-        notes=vendor_notes(file, metadata, len(records)), dropped=dropped, extent=extent, end=end,
+        read_out, _rows(symbols, records, bars, wanted, counted, number, by_contract=outrights and symbol is None),
+        VENDOR, "utc_day", "last_trade", counts=counts, notes=vendor_notes(file, metadata, len(records)),
+        dropped=dropped, extent=extent, end=end,
     )  # fmt: skip
 
 
-def _taken_apart(
-    file: RawFile,
-    records: NDArray[np.void],
-    lookup: Lookup,
-    wanted: NDArray[np.bool_],
-    period: tuple[int, int],
-    step: int,
-) -> _Bars:
-    """Every record checked, the prices of `wanted` symbols read; `step` records at a time.
+def _surveyed(file: RawFile, records: NDArray[np.void], lookup: Lookup, symbols: int, period: tuple[int, int]) -> _Bars:
+    """Every record checked. Raises InputError as `read` does."""
+    from ctl.ingest.vendors.databento import bar_kernels
 
-    Raises InputError as `read` does; the record's number it names is right where one step is the whole file.
-    """
-    number = len(records)
-    kept = None if wanted.all() else np.empty(number, dtype=np.intp)
-    day, symbol = np.empty((2, number), dtype=np.int32)
-    publisher = np.empty(number, dtype=np.uint16)
-    *prices, volumes = np.empty((len(PRICES) + 1, number), dtype=np.float64)  # one piece: of few, large pages
-    volume = volumes.view(np.int64)
-    end = 0
-    for first in range(0, number, step):
-        block = records[first : first + step]
-        here = slice(first, first + len(block))
-        _check_kind(file, block, RTYPE_1D)
-        day[here] = _days(file, block["ts_event"], period)
-        symbol[here] = lookup.at(block["instrument_id"], day[here])
-        publisher[here] = block["publisher_id"]
-        traded = block["volume"]
-        if int(traded.max()) > MAX_COUNT:
-            raise InputError(
-                f"record {int(traded.argmax()) + 1}: implausible volume",
-                where=file.name,
-                found=str(int(traded.max())),
-                expected=f"at most {MAX_COUNT}",
-            )
-        start = end
-        chosen: NDArray[np.intp] | slice = slice(None)
-        if kept is None:
-            end += len(block)
-        else:
-            chosen = np.flatnonzero(wanted[symbol[here]])
-            end += len(chosen)
-            np.add(chosen, first, out=kept[start:end])
-        volume[start:end] = traded[chosen]
-        for name, column in zip(PRICES, prices, strict=True):
-            column[start:end] = prices_of(block[name][chosen])
-    kept = None if kept is None else kept[:end]
-    return _Bars(day, symbol, publisher, kept, tuple(column[:end] for column in prices), volume[:end])
+    day, symbol = np.empty((2, len(records)), dtype=np.int32)
+    number, last = np.zeros((2, symbols), dtype=np.int64)
+    length, latest = records.dtype.itemsize // _LENGTH_UNIT, min(period[1], _LAST_DAY)
+    sound, one_publisher = bar_kernels.survey(
+        records, length, RTYPE_1D, period[0], latest, MAX_COUNT, lookup.columns(), day, symbol, number, last
+    )
+    if not sound:
+        # Of several damages the one to name is told by what is wrong first, then by where.
+        _check_kind(file, records, RTYPE_1D)
+        lookup.at(records["instrument_id"], _days(file, records["ts_event"], period))
+        at = int(records["volume"].argmax())
+        raise InputError(
+            f"record {at + 1}: implausible volume",
+            where=file.name,
+            found=str(int(records["volume"][at])),
+            expected=f"at most {MAX_COUNT}",
+        )
+    return _Bars(day, symbol, number, last, one_publisher)
 
 
-def _chosen(
+def _of_publisher(
     symbols: tuple[str, ...],
+    records: NDArray[np.void],
     bars: _Bars,
-    wanted: NDArray[np.bool_],
+    asked: NDArray[np.bool_] | None,
     publisher: int | None,
     name: str,
     counts: dict[str, int],
-    *,
-    alone: bool,
-) -> tuple[Rows, dict[str, int], tuple[int, int, int] | None]:
-    """The kept bars of the publisher; the number of those not `wanted`, by symbol; and the extent of both.
+) -> NDArray[np.bool_] | None:
+    """Which records are asked for and of the chosen publisher; None: all. asked: None: all."""
+    if publisher is None and bars.one_publisher:
+        return asked
+    at = np.arange(len(records)) if asked is None else np.flatnonzero(asked)
+    publishers = records["publisher_id"][at]
+    venue = choose_publisher(symbols, bars.day[at], bars.symbol[at], publishers, publisher, name, counts)
+    if venue is None:
+        return asked
+    counted = np.zeros(len(records), dtype=np.bool_)
+    counted[at[venue]] = True
+    return counted
 
-    alone: the kept bars are all that is asked about, whatever else the file holds.
+
+def _rows(
+    symbols: tuple[str, ...],
+    records: NDArray[np.void],
+    bars: _Bars,
+    wanted: NDArray[np.bool_],
+    counted: NDArray[np.bool_] | None,
+    number: NDArray[np.int64],
+    *,
+    by_contract: bool,
+) -> Rows:
+    """The bars of `wanted` symbols, in file order, or contract after contract in expiry order and so their symbols.
+
+    number: of the records that count, by symbol.
     """
-    day, symbol, publishers, kept = bars.day, bars.symbol, bars.publisher, bars.kept
-    of_kept = (day, symbol) if kept is None else (day[kept], symbol[kept])
-    if alone and kept is not None:
-        (day, symbol), publishers = of_kept, publishers[kept]
-    venue = choose_publisher(symbols, day, symbol, publishers, publisher, name, counts)
-    line = None if kept is None else kept + 1
-    opening, high, low, close = bars.prices
-    rows = Rows(symbols, *of_kept, opening, high, low, close, bars.volume, None, None, None, line=line)
-    if venue is not None:
-        rows = replace(rows, line=np.arange(1, len(rows) + 1) if line is None else line)
-        rows = rows.take(venue if alone or kept is None else venue[kept])
-        day, symbol = day[venue], symbol[venue]
-    if len(rows) == len(day):
-        return rows, {}, None
-    number = np.bincount(symbol, minlength=len(symbols))
-    dropped = {symbols[at]: int(number[at]) for at in np.flatnonzero((number > 0) & ~wanted).tolist()}
-    return rows, dropped, (len(day), int(day.min()), int(day.max()))
+    from ctl.ingest.vendors.databento import bar_kernels
+
+    code, part, free = np.arange(len(symbols)), np.where(wanted, 0, -1), np.zeros(1, dtype=np.int64)
+    if by_contract:
+        order = sorted(range(len(symbols)), key=lambda at: (not wanted[at], *_expiry(symbols[at], int(bars.last[at]))))
+        code[order] = np.arange(len(symbols))
+        part = np.where(wanted, code, -1)
+        free = np.cumsum(np.append(0, number[order]))
+        symbols = tuple(symbols[at] for at in order)
+    size = int(number[wanted].sum())
+    days, coded = np.empty((2, size), dtype=np.int32)
+    *prices, volumes, lines = np.empty((len(PRICES) + 2, size), dtype=np.float64)  # one piece: of few, large pages
+    volume, line = volumes.view(np.int64), lines.view(np.int64)
+    every = np.empty(0, dtype=np.bool_) if counted is None else counted
+    columns = (days, coded, *prices, volume, line)
+    bar_kernels.put(records, bars.symbol, every, code, part, free, bars.day, columns)
+    opening, high, low, close = prices
+    return Rows(symbols, days, coded, opening, high, low, close, volume, None, None, None, line=line)
+
+
+def _expiry(symbol: str, last_day: int) -> tuple[int, int, str]:
+    """What orders contracts by delivery. last_day: of the symbol's bars; what is no contract sorts by name."""
+    parsed = parse_symbol(symbol)
+    if parsed is None:
+        return 0, 0, symbol
+    return resolve_year(parsed, as_date(last_day)), parsed.month, parsed.root
 
 
 def end_of(metadata: Any, records: NDArray[np.void]) -> int | None:
@@ -269,7 +272,7 @@ def _where_they_lie(
         )
     if not whole:
         raise NoRecords("no records", where=file.name, expected="at least one record")
-    return np.frombuffer(body, dtype=layout)
+    return np.frombuffer(body.toreadonly(), dtype=layout)  # kernels are made for one kind of array
 
 
 def _check_kind(file: RawFile, records: NDArray[np.void], rtype: int) -> None:
@@ -390,10 +393,16 @@ class Lookup:
             self._table = np.full(high - self._low + 2, self._none, dtype=np.int32)
             self._table[self._distinct - self._low] = self._first_at
         self._several: NDArray[np.bool_] | None = None
+        self._keys = intervals.ident * _DAYS_APART + intervals.first
         if (times > 1).any():
             self._several = np.zeros(self._none + 1, dtype=np.bool_)
             self._several[self._first_at[times > 1]] = True
-            self._keys = intervals.ident * _DAYS_APART + intervals.first
+
+    def columns(self) -> tuple[Any, ...]:
+        """What a kernel looks up in: `at` says how."""
+        table = np.empty(0, dtype=np.int32) if self._table is None else self._table
+        low, step = self._low, int(_DAYS_APART)
+        return table, low, self._keys, step, self._ident, self._first, self._end, self._symbol
 
     def at(self, ident: NDArray[np.uint32], day: NDArray[np.int32]) -> NDArray[np.int32]:
         """The symbol number of every record. Raises InputError for an instrument without a mapping on its day."""

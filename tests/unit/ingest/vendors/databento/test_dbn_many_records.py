@@ -1,4 +1,4 @@
-"""DBN files of many records: taken apart in blocks, what is said of them is said of the whole file."""
+"""DBN files of many records: what is said of one record is said of its place in the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ingest_dbn_writer import dbn_bytes
 
 from ctl.errors import InputError
 from ctl.ingest import read_contracts, read_series, source
-from ctl.ingest.vendors.databento import dbn
 
 G = 1_000_000_000
 FRI, SAT, SUN, MON = date(2024, 1, 5), date(2024, 1, 6), date(2024, 1, 7), date(2024, 1, 8)
@@ -24,11 +23,6 @@ def bar(day, ident, close=100 * G, volume=5, publisher=1):
     return (day, ident, close - G, close + G, close - 2 * G, close, volume, publisher)
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(dbn, "_BLOCK", 2)
-
-
 DAYS = [bar(day, ident, (100 + ident) * G) for day in (FRI, MON) for ident in (7, 8, 9)]
 
 
@@ -37,9 +31,8 @@ def damaged(data: bytes, record: int, offset: int, value: bytes) -> bytes:
     return data[:at] + value + data[at + len(value) :]
 
 
-@pytest.mark.usefixtures("small_blocks")
-class TestBlocks:
-    def test_bars_of_all_blocks(self, write, instruments):
+class TestManyRecords:
+    def test_bars_of_all_records(self, write, instruments):
         bars = read_contracts([write("x.dbn", dbn_bytes(DAYS, SYMBOLS))], None, instruments=instruments)
         assert bars.frame.select("session", "contract", "close").rows() == [
             (FRI, "ESH24", 107.0), (MON, "ESH24", 107.0), (FRI, "ESM24", 108.0), (MON, "ESM24", 108.0),
