@@ -76,6 +76,19 @@ def workspace(filled_workspace: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def compare(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Hold a screen against its file, or write the file where --golden=write asks for it."""
+
+    def check(name: str, text: str) -> None:
+        path = REPOSITORY / f"tests/golden/{name}.txt"
+        if request.config.getoption("--golden") == "write":
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; mend it, or --golden=write"
+
+    return check
+
+
+@pytest.fixture
 def ctl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Run a command in this process. No environment variable of the caller's reaches it."""
     from ctl.cli import main

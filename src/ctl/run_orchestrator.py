@@ -28,7 +28,7 @@ from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
 from ctl.model.paper import LedgerHead
-from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, TradesFile
+from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, SymbolState, TradesFile
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
 from ctl.strategy import registry
@@ -137,7 +137,8 @@ def run(
             yield run
         outcomes = run.outcomes
         governed = _govern(workspace, profile.strategy, outcomes, ledger, instant=instant, rehearsal=options.rehearsal)
-        summary = summarise(workspace, plan, gated.decision, outcomes, governed, ledger, instant=instant)
+        states = {symbol: found.state for symbol, found in gated.watched.items()}
+        summary = summarise(workspace, plan, gated.decision, states, outcomes, governed, ledger, instant=instant)
         run = replace(run, summary=summary)
         yield run
         if options.record and not options.dry_run:
@@ -358,6 +359,7 @@ def summarise(
     workspace: store.Workspace,
     plan: RunPlan,
     decision: GateDecision,
+    states: Mapping[str, SymbolState],
     outcomes: Sequence[SymbolOutcome],
     governed: next_open.Governed | None,
     ledger: LedgerHead | None,
@@ -381,6 +383,7 @@ def summarise(
         has_errors=any(result.status == "ERROR" for result in results),
         plan=plan,
         gate_result=decision,
+        states=states,
         symbol_run_results=results,
         portfolio=None if metrics is None else metrics.document(),
         statistics=None if metrics is None or not measured else of_portfolio(measured, metrics, Trials.read(workspace)),

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.conftest import REPOSITORY
 
 import ctl as package
-from ctl.cli import screens
 
-GOLDEN: Final = Path(__file__).resolve().parents[1] / "golden"
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
 REFERENCE: Final = "data/raw/norgate/NG_CL_1D_20180102_20260227.csv"
 
@@ -49,27 +48,6 @@ WRITING: Final[dict[str, list[list[str]]]] = {
     "ops": [["ops", "--notify", "stdout"]],
     "ops_dry_run": [["ops", "--dry-run", "--notify", "stdout"]],
 }
-
-WIDTHS: Final = (60, 80, 100, 120)
-NARROW: Final = [
-    ["gate"], ["orders", "--as-of", "2025-07-14"], ["doctor"], ["glossary"],
-    ["verify"], ["data", "list"], ["contracts", "ES"], ["calibrate", "slippage"], ["plan"], ["demo", "--causes"],
-    ["replay", "--from", "2026-02-16", "--to", "2026-02-27"],
-    ["backtest", REFERENCE, "--tick", "0.01", "--slippage", "0.02"],
-]  # fmt: skip
-
-
-@pytest.fixture
-def compare(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Hold a screen against its file, or write the file where --golden=write asks for it."""
-
-    def check(name: str, text: str) -> None:
-        path = GOLDEN / f"{name}.txt"
-        if request.config.getoption("--golden") == "write":
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; mend it, or --golden=write"
-
-    return check
 
 
 @pytest.fixture
@@ -144,18 +122,6 @@ def test_errors_of_a_workspace(workspace: Path, tmp_path: Path, screen, compare)
     compare("errors", broken + screen(workspace, [["gate"]]) + screen(empty, [["gate"], ["certify"]]))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_at_a_width(
-    width: int, filled_workspace: Path, screen, compare, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Columns leave and prose is wrapped; only a word longer than the line, or a command to paste, is wider."""
-    monkeypatch.setattr(screens, "terminal", lambda: screens.Terminal(width))
-    text = screen(filled_workspace, NARROW)
-    for line in text.splitlines():
-        assert len(line) <= width or line.startswith(("next: ", "$ ")) or max(map(len, line.split())) > width - 20, line
-    compare(f"width_{width}", text)
-
-
 def test_every_file_is_a_screen_that_is_compared() -> None:
-    known = {*READING, *WRITING, "gate_refused", "errors", *(f"width_{width}" for width in WIDTHS)}
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == known
+    known = {*READING, *WRITING, "gate_refused", "errors", *(f"width_{width}" for width in (60, 80, 100, 120))}
+    assert {path.stem for path in (REPOSITORY / "tests/golden").glob("*.txt")} == known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import floor, log10
 from pathlib import PurePath
@@ -35,6 +36,12 @@ _ALTERNATIVES: Final = {
     "settlement": "settlement closes",
     "session": "session-true bars",
     "session_settlement": "session-true bars and settlement closes",
+}
+# What a profile says to have one of them (`series` of its symbol).
+_KEYS: Final = {
+    "settlement": ("closes=settlement",),
+    "session": ("bars=session",),
+    "session_settlement": ("bars=session", "closes=settlement"),
 }
 _SHORT: Final = {**_ALTERNATIVES, "daily": "daily bars", "session_settlement": "session, settlement"}
 _BETTER: Final = ("ERROR", "REJECT", "WATCH", "ACCEPT")
@@ -196,6 +203,8 @@ def _layer_text(certificate: Certificate, name: str, layer: LayerReport[object],
     if name == "L0" and span is not None:
         told.append(f"{span.shared_sessions} shared sessions from {span.first_session}")
         told = told if len(told) > 1 else [layer.text, *told]
+    if name == "L1" and not screens.verbose.get():
+        told = [re.split("; |: ", text, maxsplit=1)[0] for text in told]
     return "; ".join(told) or layer.text
 
 
@@ -401,4 +410,6 @@ def _next(certificate: Certificate, *, explain: bool) -> str:
         return f"ctl data show {symbol}"
     if not explain and certificate.decision != "ACCEPT":
         return f"ctl certify {symbol} --explain"
-    return "ctl plan"
+    best = _best_alternative(certificate)
+    tried = "" if best is None else "".join(f" --set {symbol}.series.{key}" for key in _KEYS.get(best[0], ()))
+    return f"ctl plan{tried}"

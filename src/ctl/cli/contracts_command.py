@@ -84,10 +84,10 @@ def _lines(listed: ContractList, on: Terminal) -> list[str]:
     if not any(row[-1] for row in rows):
         columns.pop()
     lines += ["", *screens.table(columns, [row[: len(columns)] for row in rows], on), ""]
-    facts = {"Last trade": f"by {last_trade}", "First notice": f"by {first_notice}"}
+    facts = {"Last trade": last_trade, "First notice": first_notice}
     for number, rule in enumerate(listed.rules, 1):
         since = f"from {rule.since}: " if rule.since else ""
-        facts[f"Rule {number}"] = (
+        facts["Rule" if len(listed.rules) == 1 else f"Rule {number}"] = (
             f"{since}last trade {rule.last_trade}; first notice {rule.first_notice} ({rule.calendar}); {rule.source}"
         )
     if not listed.rules:

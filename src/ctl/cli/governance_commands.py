@@ -55,12 +55,18 @@ def decide(
         output.print_json({"kind": "decision", **entry.model_dump(mode="json")})
         return EXIT_OK
     on = screens.terminal()
-    lines = [f"DECIDE: DONE   {entry.id} recorded   {workspace.relative(workspace.decision_log)}", ""]
+    log = workspace.relative(workspace.decision_log)
+    lines = [*screens.parts([f"DECIDE: DONE   {entry.id} recorded", log], on), ""]
     rests = (
         f"{locked.profiles[-1].path}, {len(locked.certificates)} certificates" if locked is not None else "no profile"
     )
     signed = ", ".join(f"key {each.public_key.keyid[:12]}" for each in signers)
-    facts = {"Decision": entry.decision, "Rests on": rests, "Digest": entry.sha256, "Signed": signed}
+    facts = {
+        "Decision": entry.decision,
+        "Rests on": rests,
+        "Digest": entry.sha256 if screens.verbose.get() else entry.sha256[:12],
+        "Signed": signed,
+    }
     lines += screens.facts(facts, on)
     screens.show([*lines, "next: ctl verify"], on)
     return EXIT_OK
@@ -79,8 +85,9 @@ def closeout(workspace_path: Path | None, options: Mapping[str, frozenset[str]],
             output.print_json(document(made))
             return EXIT_OK
         claims = sum(len(section.rows) for section in made.sections)
-        lines = [f"CLOSEOUT: DONE   {made.cycle_id}   {claims} claims   {made.path}"]
-        screens.show([*lines, f"proof {made.proof}", "next: ctl closeout --verify"], screens.terminal())
+        on = screens.terminal()
+        lines = screens.parts([f"CLOSEOUT: DONE   {made.cycle_id}   {claims} claims", made.path], on)
+        screens.show([*lines, f"proof {made.proof}", "next: ctl closeout --verify"], on)
         return EXIT_OK
     with output.progress("deriving every claim"):
         found = closing.verify(root, options, instant=instant)

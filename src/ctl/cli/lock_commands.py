@@ -154,10 +154,13 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
         )
     elif changes:
         on = screens.terminal()
-        lines = [f"PROFILE: {len(changes)} keys differ   {old_path} -> {new_path}", ""]
+        lines = [
+            *screens.parts([f"PROFILE: {counted(len(changes), 'key')} differ", f"{old_path} -> {new_path}"], on),
+            "",
+        ]
         for item in changes:
             lines += screens.wrapped(_change(item.key, item), on, indent="    ")
-        screens.show(lines, on)
+        screens.show([*lines, "next: ctl plan"], on)
     else:
         screens.show(["PROFILE: no difference   comments and layout do not count"], screens.terminal())
     return EXIT_OK
@@ -298,7 +301,7 @@ def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
         locked = _status(item.expected, item.locked_drift)
         now = locked if item.now is None else _status(item.now.decision, item.now.mean_drift)
         last = (
-            _status(item.derived, item.locked_drift)
+            _status(item.derived, None if item.changed else item.locked_drift)
             if item.tried is None
             else _status(item.tried.decision, item.tried.mean_drift)
         )

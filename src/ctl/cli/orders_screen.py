@@ -50,7 +50,8 @@ def order_lines(
     facts |= {f"Note{' ' * number}": text for number, text in enumerate(sheet.notes)}
     if csv:
         facts["Written"] = csv
-    return [*lines, "", *screens.facts(facts, on), f"next: {'ctl paper' if csv else 'ctl orders --csv orders.csv'}"]
+    following = "ctl paper" if csv or not sheet.orders else screens.same_command("--csv", "orders.csv")
+    return [*lines, "", *screens.facts(facts, on), f"next: {following}"]
 
 
 def risk_text(risk: RiskState) -> str:

@@ -116,8 +116,10 @@ def print_filled(filled: DemoFilled) -> None:
 
 
 def sources(found: Iterable[str]) -> str:
-    """Who says a term of contracts, and of how many: `definition 30, rule 3`."""
-    return ", ".join(f"{source} {number}" for source, number in Counter(found).most_common())
+    """Who says a term of contracts, and of how many: `by definition 30, by rule 3`."""
+    words = {"none": "none", "unknown": "not known"}
+    counts = Counter(found).most_common()
+    return ", ".join(f"{words.get(source, f'by {source}')} {number}" for source, number in counts)
 
 
 def build_lines(
@@ -145,7 +147,7 @@ def build_lines(
     facts = {
         "Bars": f"{manifest['session_basis']}, closes {manifest['close_basis']}",
         "Missing": ", ".join(lost),
-        "Terms": f"last trade by {ended}; first notice by {noticed}",
+        "Terms": f"last trade {ended}; first notice {noticed}",
         "Pending": f"{pending['from_contract']} to {pending['to_contract']}, known at {pending['known_at']}, "
         "in force next session" if pending else "",
         "Written": ", ".join(files),

@@ -234,9 +234,10 @@ class TradesFile:
 class RunSummary:
     """`run_summaries/<stamp>_portfolio_run.json`: a finished run.
 
-    portfolio, statistics, orders, risk: None where nothing was executed; the first two are of the curve `strategy`,
-    every trade at 1 R. governed, governed_statistics: of the curve `governed`, as sized and capped; with risk None
-    without a budget. paper: the paper ledger as it stood when the run ended. trades: None until they are written.
+    states: how the data of each gating symbol stand. portfolio, statistics, orders, risk: None where nothing was
+    executed; the first two are of the curve `strategy`, every trade at 1 R. governed, governed_statistics: of the
+    curve `governed`, as sized and capped; with risk None without a budget. paper: the paper ledger as it stood when
+    the run ended. trades: None until they are written.
     """
 
     kind: Literal["run_summary"] = "run_summary"
@@ -251,6 +252,7 @@ class RunSummary:
     has_errors: bool
     plan: RunPlan
     gate_result: GateResult
+    states: Mapping[str, SymbolState]
     symbol_run_results: tuple[SymbolRun, ...]
     portfolio: Mapping[str, Any] | None
     statistics: TradeStatistics | None

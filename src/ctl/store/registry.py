@@ -345,6 +345,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str] | None:
 def _from_document(kind: str, name: str, label: str, document: dict[str, Any], sha256: str) -> RunRecord | None:
     try:
         error = document.get("error") if kind == "ops" else None
+        states = document.get("states", {})
         symbols = (
             document["gate"]
             if kind == "ops"
@@ -353,6 +354,7 @@ def _from_document(kind: str, name: str, label: str, document: dict[str, Any], s
                     **{key: item.get(key) for key in ("expected", "actual", "passed")},
                     "data_to": min(filter(None, (item["data_to"] or {}).values()), default=None),
                     "mean_drift": (item["metrics"] or {}).get("mean_drift"),
+                    **{key: states.get(item["symbol"], {}).get(key) for key in ("roll_to", "roll_by")},
                 }
                 for item in document["gate_result"]["symbol_results"]
             }

@@ -51,7 +51,7 @@ def test_points_and_shares_add_up_to_the_drift(certificates, symbol: str, capsys
 def test_line_one_is_the_verdict_and_the_last_a_command(certificates, capsys, monkeypatch) -> None:
     lines = shown(certificates["ES"], 80, capsys, monkeypatch)
     assert lines[0].startswith("ES: WATCH   mean drift 6.30 > 5.00 (index points)   data to 2026-02-27")
-    assert lines[-1] == "next: ctl plan"
+    assert lines[-1] == "next: ctl plan --set ES.series.closes=settlement"
 
 
 def test_a_basis_is_worded_by_what_is_stated(certificates) -> None:
