@@ -163,3 +163,41 @@ def test_a_flipped_bit_of_the_system_of_record_stops_the_portfolio(
     assert (result["symbol"], result["actual"]) == (symbol, "ERROR")
     assert [reason["code"] for reason in result["reasons"]] == ["INPUT_UNREADABLE"]
     assert path.name in result["detail"]
+
+
+def newest_of_cl(workspace: Path, factor: float) -> None:
+    """Every price of the newest session times a factor; 0 takes the session before away."""
+    path = bars_of(workspace, "CL")
+    lines = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes()).decode().splitlines()
+    days = sorted({line[:10] for line in lines[1:]})
+    out = []
+    for line in lines:
+        fields = line.split(",")
+        if factor and fields[0][:10] == days[-1]:
+            fields[4:8] = [f"{round(float(value) * factor, 2):.9f}" for value in fields[4:8]]
+        if factor or fields[0][:10] != days[-2]:
+            out.append(",".join(fields))
+    path.write_bytes(zstandard.ZstdCompressor().compress("\n".join([*out, ""]).encode()))
+
+
+@pytest.mark.parametrize(("factor", "codes"), [(1.0, []), (1.3, ["LEVEL_NOW"])])
+def test_closes_that_a_late_reference_does_not_confirm_may_not_jump(
+    workspace: Path, ctl: Callable[..., Any], factor: float, codes: list[str]
+) -> None:
+    for path in (workspace / "data/raw/tradestation").glob("TS_CL_CUSTOM_*.csv"):
+        path.write_text("\n".join([*path.read_text().splitlines()[:-1], ""]))
+    newest_of_cl(workspace, factor)
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == (2 if codes else 0)
+    (result,) = [item for item in found.document["symbol_results"] if item["symbol"] == "CL"]
+    assert [reason["code"] for reason in result["reasons"]][:1] == codes
+    assert result["data_to"] == {"canonical": "2026-02-27", "reference": "2026-02-26"}
+
+
+def test_a_session_that_our_contracts_lost_is_restated_history(workspace: Path, ctl: Callable[..., Any]) -> None:
+    newest_of_cl(workspace, 0.0)
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == 2
+    (restated,) = found.document["restatements"]
+    assert (restated["symbol"], restated["vendor"], restated["series"]) == ("CL", "databento", "contracts")
+    assert "2026-02-26" in restated["refusal"]

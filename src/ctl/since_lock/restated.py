@@ -224,7 +224,7 @@ def _refusal(both: pl.DataFrame, table: Table, readings: Sequence[pl.DataFrame],
             off |= old.is_null() != new.is_null()
     rows = both.filter(off, pl.col("session") <= now["session"].max())
     if table.held is not None:
-        rows = rows.join(table.held, on=["session", "contract"], how="semi")
+        rows = _of_held(rows, table.held)
     if rows.is_empty():
         return ""
     days = np.unique(rows["session"].to_numpy().astype("datetime64[D]"))
@@ -232,6 +232,21 @@ def _refusal(both: pl.DataFrame, table: Table, readings: Sequence[pl.DataFrame],
     common = np.intersect1d(then, now["session"].to_numpy().astype("datetime64[D]"))
     listed = np.union1d(then, days)
     return _too_often(np.isin(listed, days), listed, common[-1] if common.size else listed[-1])
+
+
+def _of_held(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """The rows of bars that our series is made of, and of those that it lacks because they went.
+
+    A series cannot name the bar of a session that it lost: that was the contract's of the session before.
+    """
+    import polars as pl
+
+    days = held.select("session", before="session").unique().sort("session")
+    lost = rows.filter(pl.col("present_new").is_null()).join(days, on="session", how="anti").sort("session")
+    lost = lost.join_asof(days, on="session").join(
+        held, left_on=["before", "contract"], right_on=["session", "contract"], how="semi"
+    )
+    return pl.concat([rows.join(held, on=["session", "contract"], how="semi"), lost.drop("before")])
 
 
 def _too_often(off: npt.NDArray[np.bool_], days: npt.NDArray[np.datetime64], newest: np.datetime64) -> str:
@@ -249,6 +264,10 @@ def _too_often(off: npt.NDArray[np.bool_], days: npt.NDArray[np.datetime64], new
     return f"off by more than a tick on {inside[worst]} of {width} sessions to {days[worst + width - 1]}"
 
 
+def _said(value: float | None) -> str:
+    return "nothing" if value is None else str(value)
+
+
 def _restatement(table: Table, changes: pl.DataFrame, refusal: str, level: str, limit: int) -> Restatement:
     shown = tuple(
         RestatedValue(contract, session, column, before, after)
@@ -259,7 +278,7 @@ def _restatement(table: Table, changes: pl.DataFrame, refusal: str, level: str, 
     if shown:
         first = shown[0]
         said.append(f"{counted(changes.height, 'value')} on {counted(count, 'session')}")
-        said.append(f"first {first.contract} {first.session} {first.column} {first.old} -> {first.new}")
+        said.append(f"first {first.contract} {first.session} {first.column} {_said(first.old)} -> {_said(first.new)}")
     text = f"{RESTATED_HISTORY}: {table.symbol}, {table.vendor} {table.series}: "
     return Restatement(
         symbol=table.symbol,

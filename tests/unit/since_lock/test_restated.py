@@ -127,6 +127,18 @@ def test_volume_refuses_only_where_a_roll_moves() -> None:
     assert "ESH25>ESM25" in with_moved_rolls(made, ["ESH25>ESM25"]).refusal
 
 
+def test_a_lost_bar_of_the_contract_held_the_session_before_refuses() -> None:
+    """The series has no row of the session that it lost, so that nothing names the contract there."""
+    then = bars(contract="ESH26")
+    now = then.filter(pl.col("session") != day(590))
+    held = now.select("session", "contract")
+    made = found(compare(Table("ES", "databento", "contracts", 0.25, held=held), [then], now))
+    assert str(day(590)) in made.refusal
+    assert [(change.column, change.old, change.new) for change in made.changes] == [("bar", 247.5, None)]
+    other = held.with_columns(contract=pl.lit("ESM26"))
+    assert found(compare(Table("ES", "databento", "contracts", 0.25, held=other), [then], now)).refusal == ""
+
+
 def test_of_contracts_that_were_never_held_restatements_are_reported_alone() -> None:
     old = pl.concat([bars(contract="ESH26"), bars(contract="ESM26")])
     new = pl.concat([bars(contract="ESH26"), bars({590: 9.0}, contract="ESM26")])

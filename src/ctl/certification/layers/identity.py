@@ -38,8 +38,8 @@ Floats = npt.NDArray[np.float64]
 
 LAYER: Final[LayerName] = "L0"
 GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
-# Checks 5 to 7 in the order in which they name a refusal.
-NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now")
+# Checks 5 to 7, and our closes that are ahead of the reference, in the order in which they name a refusal.
+NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now", "ahead")
 MOST_PRINTS: Final = 0.05
 MOST_OUTLIERS: Final = 0.01
 OUTLIER_CHANGES: Final = 10.0

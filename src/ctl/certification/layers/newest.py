@@ -528,11 +528,39 @@ def check_ends(own: Days, other: Days, calendar_sessions: Days | None = None) ->
     )  # fmt: skip
 
 
+def check_ahead(own: Days, closes: Floats, other: Days, *, atr: float, quote_unit: str) -> Finding | None:
+    """Closes of ours after the reference's last session, which nothing confirms; None where none or too many are.
+
+    own, other: both sides' sessions, ascending. closes: ours on `own`, adjusted, so that a roll moves nothing. FAIL
+    where one of them moves by more than the newest close may lie off a reference that is there. More than
+    ENDS_APART_SESSIONS are another finding: `check_ends`.
+    """
+    first = int(np.searchsorted(own, other[-1], side="right"))
+    ahead = own.size - first
+    if not 0 < ahead <= ENDS_APART_SESSIONS or first == 0 or not atr > 0.0:
+        return None
+    moves = np.diff(closes[first - 1 :])
+    worst = int(np.argmax(np.abs(moves)))
+    size = abs(float(moves[worst])) / atr
+    fails = exceeds(size, NOW_NEWEST_ATR)
+    text = (
+        f"our close of {own[first + worst]} lies {abs(float(moves[worst])):.6g} {quote_unit} ({size:.2f} ATR) from the "
+        f"one before" + (f" > {NOW_NEWEST_ATR:g} ATR" if fails else "")
+        + f"; the reference ends on {other[-1]} and confirms no later close"
+    )  # fmt: skip
+    evidence = {"session": str(own[first + worst]), "reference": str(other[-1]), "sessions_ahead": ahead, "atr": atr}
+    status: Status = "FAIL" if fails else "PASS"
+    return finding("ahead", status, text, "LEVEL_NOW" if fails else None, size, NOW_NEWEST_ATR, "ATR", evidence)
+
+
 # ---------------------------------------------------------------- all of them
 
 
 def check(window: Window) -> list[Finding]:
-    """Checks 5 to 7 and the ends, in order. An equity has no rolls and no contracts: its dates and ends alone."""
+    """Checks 5 to 7, the ends and what lies after one, in order.
+
+    An equity has no rolls and no contracts: its levels are not judged here.
+    """
     overlap, ours, theirs = window.overlap, window.ours, window.recovered
     request = window.request
     atr = window.atr
@@ -551,7 +579,8 @@ def check(window: Window) -> list[Finding]:
     ]
     if isinstance(window.canonical, ContinuousSeries):
         found[1:1] = _check_levels(window, atr)
-    return found
+    ahead = check_ahead(sessions, ours.adjusted, theirs.sessions, atr=atr, quote_unit=request.quote_unit)
+    return found if ahead is None else [*found, ahead]
 
 
 def _check_levels(window: Window, atr: float) -> list[Finding]:

@@ -198,6 +198,31 @@ def test_ends_apart_counts_exchange_sessions() -> None:
     assert newest.check_ends(days, days[:-6], days[::2]).status == "PASS"
 
 
+@pytest.mark.parametrize(
+    ("behind", "newest_close", "status"), [(1, 13.0, "PASS"), (1, 13.1, "FAIL"), (1, 6.9, "FAIL"), (5, 20.0, "FAIL")]
+)
+def test_closes_after_the_references_end_may_not_jump(behind: int, newest_close: float, status: str) -> None:
+    """10 is every close before, 1 the mean true range: 3 is allowed."""
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-03-01"))
+    closes = np.full(days.size, 10.0)
+    closes[-1] = newest_close
+    made = newest.check_ahead(days, closes, days[:-behind], atr=1.0, quote_unit="points")
+    assert made is not None
+    assert (made.status, made.code) == (status, "LEVEL_NOW" if status == "FAIL" else None)
+    assert made.evidence["reference"] == str(days[-1 - behind])
+
+
+def test_the_first_unconfirmed_close_is_judged_too_and_no_end_further_off() -> None:
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-03-01"))
+    closes = np.full(days.size, 10.0)
+    closes[-3:] = 20.0  # all that the reference lacks, at one new level
+    made = newest.check_ahead(days, closes, days[:-3], atr=1.0, quote_unit="points")
+    assert made is not None
+    assert (made.status, made.evidence["session"]) == ("FAIL", str(days[-3]))
+    assert newest.check_ahead(days, closes, days, atr=1.0, quote_unit="points") is None
+    assert newest.check_ahead(days, closes, days[:-6], atr=1.0, quote_unit="points") is None
+
+
 def test_true_range_is_the_close_change_without_highs_and_lows() -> None:
     close, none = np.array([10.0, 12.0, 11.0]), np.full(3, np.nan)
     assert true_range(close, none, none) == pytest.approx(1.5)
