@@ -234,12 +234,12 @@ def _figures(workspace: Workspace, profile: OperatingProfile, symbol: str, certi
 
 
 def _changed_trades(before: Mapping[date, float], after: Mapping[date, float]) -> ChangedTrades:
-    moved = {
-        day: after[day] - before[day] for day in before.keys() & after.keys() if abs(after[day] - before[day]) > _SAME
-    }
-    most = max(sorted(moved), key=lambda day: abs(moved[day]), default=None)
-    changed = len(moved) + len(before.keys() ^ after.keys())
-    return ChangedTrades(changed, len(before.keys() | after.keys()), None if most is None else moved[most], most)
+    days = before.keys() | after.keys()
+    moved = {day: after.get(day, 0.0) - before.get(day, 0.0) for day in sorted(days)}
+    on_one_side = before.keys() ^ after.keys()
+    changed = {day: r for day, r in moved.items() if day in on_one_side or abs(r) > _SAME}
+    most = max(changed, key=lambda day: abs(changed[day]), default=None)
+    return ChangedTrades(len(changed), len(days), None if most is None else changed[most], most)
 
 
 _SAME: Final = 1e-9

@@ -36,9 +36,9 @@ class PlannedFigures:
 
 @dataclass(frozen=True, slots=True)
 class ChangedTrades:
-    """Trades that settings would make otherwise: how many of how many, and the largest difference of one in both, in R.
+    """Trades that settings would make otherwise: how many of how many, and the largest difference of one, in R.
 
-    entry: its entry session.
+    A trade that comes or goes differs by the whole of its R. entry: its entry session.
     """
 
     changed: int
