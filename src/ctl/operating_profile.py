@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
@@ -415,9 +415,13 @@ def settings_path(profile: OperatingProfile, key: str) -> tuple[str, ...]:
     return ("symbol_settings", *parts) if parts[0] in profile.symbols else parts
 
 
+REMOVED: Final = object()
+
+
 def with_values(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     """The profile's text with the values at the given key paths replaced, comments kept; mappings on the way are made.
 
+    REMOVED as a value takes the key away, or the name from a list.
     The result is not validated: it may stand between two profiles. Raises ProfileError where a path leads through
     something else than a mapping.
     """
@@ -437,10 +441,18 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
         parent = tree
         for part in path[:-1]:
             if isinstance(parent, MutableMapping):
-                parent = parent.setdefault(part, CommentedMap())
+                if part not in parent:
+                    parent.insert(0, part, CommentedMap())  # the comment after the last key belongs to what follows
+                parent = parent[part]
+        if value is REMOVED and isinstance(parent, MutableSequence):
+            parent.remove(path[-1])
+            continue
         if not isinstance(parent, MutableMapping):
             raise ProfileError(f"{dotted(path[:-1])} of the profile is no mapping to write {path[-1]} into")
-        parent[path[-1]] = value
+        if value is REMOVED:
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = value
     out = io.StringIO()
     yaml.dump(tree, out)
     return out.getvalue().encode()

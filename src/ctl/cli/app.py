@@ -96,7 +96,9 @@ Cluster = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="A setting of the profile, e.g. ES.series.closes=settlement; repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the profile, e.g. ES.series.closes=settlement; AAPL.gating=true has it gate. Repeatable.",
     ),
 ]
 Html = Annotated[

@@ -75,12 +75,13 @@ def _lines(report: SlippageReport, on: Terminal) -> list[str]:
     )  # fmt: skip
     unit = f"price units per side, for {report.lots} lots where it comes from bars"
     facts = screens.facts({**notes, "Unit": unit}, on)
-    proposed = {item.symbol: item.calibration.proposed for item in report.symbols if item.calibration is not None}
-    tried = next(((symbol, value) for symbol, value in proposed.items() if value is not None), None)
+    tried = [
+        f" --set {item.symbol}.slippage_per_side={_value(item.calibration.proposed)}"
+        for item in report.symbols
+        if item.calibration is not None and item.calibration.proposed not in (None, item.locked)
+    ]
     lines = [*lines, "", *screens.table(columns, rows, on), "", *facts]
-    if tried is None:
-        return lines
-    return [*lines, f"next: ctl plan --set {tried[0]}.slippage_per_side={_value(tried[1])}"]
+    return [*lines, f"next: ctl plan{''.join(tried)}"] if tried else lines
 
 
 def _value(value: float | None) -> str:

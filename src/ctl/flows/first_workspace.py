@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "ctl.toml"
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
-MAX_DAY_DELTA: Final = 3
 
 _DATES: Final = re.compile(r"(?<!\d)(?:\d{8}|\d{4}-\d{2}-\d{2})(?!\d)")
 _SPACES: Final = re.compile(r"\s+")
@@ -515,7 +514,7 @@ def _profile(
         lines += [
             f"  {_value(each.symbol)}:",
             f"    tick_size: {each.tick}  # quote units",
-            f"    max_day_delta: {MAX_DAY_DELTA}  # trading days that paired rolls may lie apart",
+            f"    max_day_delta: {lock.FIRST_DAY_DELTA}  # trading days that paired rolls may lie apart",
             f"    expected_status: {statuses[each.symbol]}  # what the data derived on {instant.date()}",
             f"    slippage_per_side: {each.tick}  # quote units; `ctl calibrate slippage` estimates it",
             f"    quote_unit: {_value(each.quote_unit)}  # what one unit of price is",

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import digests, operating_profile, store, strict_files
+from ctl import digests, ingest, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import kept_bars, lock_parts, portfolio, signing, watching
 from ctl.flows.backtest import run_strategy
@@ -102,13 +102,14 @@ def plan(
     """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
     settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
-    profile). figures: whether trades and R are told, too. keep: whether a lock follows, whose files are then made, and
-    what is read kept for later commands; else nothing is written. A profile that has no lock yet is compared as well.
+    profile; `AAPL.gating=true` has a non-gating symbol gate). figures: whether trades and R are told, too. keep:
+    whether a lock follows, whose files are then made, and what is read kept for later commands; else nothing is
+    written. A profile that has no lock yet is compared as well.
     Raises ProfileError where it is missing or invalid, UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
-    data, profile = _tried(data, in_force, settings) if settings else (data, in_force)
+    data, profile = _tried(workspace, data, in_force, settings) if settings else (data, in_force)
     locked = lock_parts.read_lock(workspace, in_force, instant=instant)
     kept = kept_bars.KeptBars(workspace, workspace.profile_path)
     with opened() as workers:
@@ -142,20 +143,61 @@ def plan(
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
-def _tried(data: bytes, profile: OperatingProfile, settings: Mapping[str, str]) -> tuple[bytes, OperatingProfile]:
+def _tried(
+    workspace: Workspace, data: bytes, profile: OperatingProfile, settings: Mapping[str, str]
+) -> tuple[bytes, OperatingProfile]:
     """The profile with other settings. Raises UsageError with every problem that they make."""
     values: dict[tuple[str, ...], Any] = {}
+    gating: list[str] = []
     for key, text in settings.items():
         tree = strict_files.read_yaml(f"value: {text}".encode())
         if tree.problems or not isinstance(tree.value, dict):
             raise UsageError(f"--set {key}: found {text!r}; expected one value, as it would stand in the profile")
-        values[operating_profile.settings_path(profile, key)] = tree.value["value"]
+        symbol, _, name = key.rpartition(".")
+        if name == "gating" and symbol in profile.non_gating_symbols and tree.value["value"] is True:
+            gating.append(symbol)
+        else:
+            values[operating_profile.settings_path(profile, key)] = tree.value["value"]
+    if gating:
+        values = _gating(workspace, profile, gating) | values
     try:
         tried = operating_profile.with_values(data, values)
         return tried, operating_profile.load(tried, profile.name)
     except ProfileError as error:
         said = "; ".join(text.partition(": ")[2] or text for text in error.problems) or str(error)
         raise UsageError(f"--set {' '.join(f'{key}={text}' for key, text in settings.items())}: {said}") from error
+
+
+FIRST_DAY_DELTA: Final = 3
+"""Trading days that paired rolls may lie apart, where nobody has said otherwise."""
+
+
+def _gating(workspace: Workspace, profile: OperatingProfile, symbols: Sequence[str]) -> dict[tuple[str, ...], Any]:
+    """What moves non-gating symbols to the gating universe; settings that they lack are those of `ctl init`.
+
+    The status is whatever the data derive; ACCEPT stands for it until then.
+    """
+    moved: dict[tuple[str, ...], Any] = {("gating_universe",): [*profile.gating_universe, *symbols]}
+    for symbol in symbols:
+        config = workspace.symbol(symbol)
+        known = ingest.load_instruments().get(config.root)
+        first: dict[str, Any] = {
+            "tick_size": config.tick,
+            "max_day_delta": FIRST_DAY_DELTA,
+            "slippage_per_side": config.tick,
+            "quote_unit": config.quote_unit,
+            "asset_class": config.asset_class,
+            "reference": config.reference,
+        }
+        if config.asset_class == "equity" and profile.portfolio_scope == "futures_only":
+            moved["portfolio_scope",] = "futures_and_equities"
+        elif known is not None and known.liquid_months:
+            first["roll_policy"] = {"eligible_months": known.liquid_months}
+        held = profile.symbol_settings.get(symbol)
+        for name, value in {"expected_status": "ACCEPT", **({} if held else first)}.items():
+            moved["symbol_settings", symbol, name] = value
+        moved["non_gating_symbols", symbol] = operating_profile.REMOVED
+    return moved
 
 
 _Beside = tuple[PlannedFigures | None, PlannedFigures | None, ChangedTrades | None]

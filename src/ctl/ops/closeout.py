@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ctl import digests, store, strict_files
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, UsageError, WorkspaceError
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, GateRefused, UsageError, WorkspaceError
 from ctl.flows import demo, portfolio
 from ctl.model.trades import Metrics
 from ctl.operating_profile import OperatingProfile
@@ -34,7 +34,7 @@ from ctl.store.decision_log import DecisionEntry
 from ctl.strict_files import Strict
 
 PROVED_AT: Final = datetime(2026, 3, 1, 22, 49, 32, tzinfo=UTC)
-"""The instant of a simulated cycle's proof: after its data end, and the same in every workspace."""
+"""The instant of a founding cycle's proof: after its data end, and the same in every simulated workspace."""
 
 _MOVING: Final = ("durations",)
 """What of an ops log differs from run to run."""
@@ -44,7 +44,8 @@ _EXIT_CODES: Final = {
     EXIT_MISMATCH: "the gate refused, nothing ran",
     EXIT_USAGE: "wrong arguments, nothing was looked at",
 }
-_COPIED: Final = ("ctl.toml", "configs", "docs/governance")
+_RAW: Final = "data/raw"
+_COPIED: Final = ("ctl.toml", "configs", "docs/governance", _RAW)
 
 
 class _Limitation(Strict):
@@ -137,13 +138,20 @@ class _State:
 def write(root: Path, options: Mapping[str, frozenset[str]], *, instant: datetime) -> Closeout:
     """Derive a workspace's closeout and write it, its YAML where there is none, and its proof where it is another.
 
-    Raises WorkspaceError and ProfileError where the workspace cannot be read, UsageError for a YAML that is invalid.
+    Raises WorkspaceError and ProfileError where the workspace cannot be read, UsageError for a YAML that is invalid,
+    GateRefused where the dry run that is to prove it does not pass.
     """
     with _standing(root) as workspace:
         paths = _Paths.of(root, workspace.cycle_id)
         if not paths.text.exists():
             store.write_atomic(paths.text, _template(root))
         proof = _dry_run(workspace, instant)
+        if proof["exit_code"] != EXIT_OK:
+            raise GateRefused(
+                "no closeout was written, because the dry weekly run that proves it did not pass",
+                found=str((proof["error"] or {}).get("text")),
+                remedy="ctl gate",
+            )
         if not (paths.proof.exists() and _same(_read(paths.proof), proof)):
             store.write_atomic(paths.proof, store.json_bytes(proof))
         made = _derive(_state(root, workspace, paths, options), paths)
@@ -208,7 +216,7 @@ class _Paths:
 
 @contextmanager
 def _standing(root: Path) -> Iterator[store.Workspace]:
-    """The workspace to derive from: its own; where it is simulated, a copy whose market is generated anew.
+    """The workspace to derive from: its own; where it is simulated, a copy, its market generated where it has none.
 
     A copy needs no filled workspace, and its records of today stand in the way of no proof.
     """
@@ -227,7 +235,8 @@ def _standing(root: Path) -> Iterator[store.Workspace]:
             elif source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
-        demo.fill(copy)
+        if not (copy / _RAW).is_dir():
+            demo.fill(copy)
         if (root / "ctl.toml").exists():
             shutil.copyfile(root / "ctl.toml", copy / "ctl.toml")
         yield store.Workspace.load(copy)
@@ -270,12 +279,18 @@ def _read(path: Path) -> dict[str, Any]:
 def _dry_run(workspace: store.Workspace, instant: datetime) -> dict[str, Any]:
     """The log of a dry weekly cycle, as a scheduler runs it."""
     options = WeeklyOptions(run=RunOptions(dry_run=True), notify="stdout")
-    at = PROVED_AT if workspace.simulated else instant
+    at = _proved_at(workspace) if workspace.simulated else instant
     outcome = run_weekly(workspace, options, instant=at, stream=io.StringIO())
     made = json.loads(outcome.log_path.read_bytes())
     if workspace.simulated:
         outcome.log_path.unlink()  # verifying derives it again at the same instant
     return dict(made)
+
+
+def _proved_at(workspace: store.Workspace) -> datetime:
+    """When a simulated workspace is proved: on the day of its newest dated decision, which no run may come before."""
+    days = [entry.date for entry in decision_log.read(workspace) if entry.date is not None]
+    return datetime.combine(max(*days, PROVED_AT.date()), PROVED_AT.timetz())
 
 
 def _same(tracked: Mapping[str, Any], derived: Mapping[str, Any]) -> bool:
