@@ -440,7 +440,7 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     for path, value in changes.items():
         parent = tree
         for part in path[:-1]:
-            if isinstance(parent, MutableMapping):
+            if isinstance(parent, CommentedMap):
                 if part not in parent:
                     parent.insert(0, part, CommentedMap())  # the comment after the last key belongs to what follows
                 parent = parent[part]
