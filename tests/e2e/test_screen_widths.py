@@ -80,6 +80,7 @@ def _screens(folder: Path, width: int) -> str:
         (r"^Took .*\n( +.*\n)*", "Took <seconds>\n"),
         (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=<instant>)", ""),
         (r"(?<=cutover_v1-)[0-9a-f]{8}", "<digest>"),
+        (r"^(<run>  <instant>.*\S) +\d+\.\d$", r"\1  <seconds>"),
         (r"(?<=-> )20\d\d-\d\d-\d\d$", "<today>"),
     ):
         text = re.sub(pattern, name, text, flags=re.MULTILINE)
