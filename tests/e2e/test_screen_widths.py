@@ -27,7 +27,9 @@ SCREENS: Final = [
     "calibrate slippage", "demo --causes", "replay --from 2026-02-16 --to 2026-02-27",
     f"backtest {BARS} --tick 0.01 --slippage 0.02", "build CL", "certify ES", "certify ES --explain",
     "certify ES --explain --verbose", "plan --set ES.series.closes=settlement", "promote ES", "promote",
-    "lookahead b1 XLE", "research CL --param slope_threshold=6,10", "status", "run", "status", "ops",
+    "status", "run", "status",
+    "lookahead b1 XLE",  # more than a second: runs of one second are named apart
+    "research CL --param slope_threshold=6,10", "ops",
     "status", "orders", "paper", "runs list", "runs show last", "runs compare last last", "report --out report.html",
     "revisions ES", "revisions ES 2024-05-15", "schedule install --systemd --tz UTC", "schedule status",
     "schedule remove", "init made --data only --yes", "plan", "lock --set ES.series.closes=settlement --reason closes",
