@@ -76,16 +76,16 @@ def workspace(filled_workspace: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def compare(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Hold a screen against its file, or write the file where --golden=write asks for it."""
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
+    """What the golden file of a name holds; the text that was shown, where --golden=write asks for it to be written."""
 
-    def check(name: str, text: str) -> None:
+    def expected(name: str, shown: str) -> str:
         path = REPOSITORY / f"tests/golden/{name}.txt"
         if request.config.getoption("--golden") == "write":
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; mend it, or --golden=write"
+            path.write_text(shown, encoding="utf-8")
+        return path.read_text(encoding="utf-8")
 
-    return check
+    return expected
 
 
 @pytest.fixture

@@ -51,12 +51,13 @@ _COLOUR: Final = re.compile(r"\x1b\[\d+m")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_at_a_width(width: int, filled_workspace: Path, compare) -> None:
+def test_nothing_is_cut_at_a_width(width: int, filled_workspace: Path, golden) -> None:
     """Columns leave and prose is wrapped; only a path or a command to paste may be wider than the terminal."""
     with tempfile.TemporaryDirectory(prefix="ctl", dir="/tmp") as base:  # as long on every machine: lines break alike
         folder = Path(base) / "workspace"
         shutil.copytree(filled_workspace, folder)
-        compare(f"width_{width}", _screens(folder, width))
+        shown = _screens(folder, width)
+        assert shown == golden(f"width_{width}", shown)
 
 
 def _screens(folder: Path, width: int) -> str:

@@ -83,16 +83,18 @@ def steady(text: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", READING)
-def test_a_screen_that_writes_nothing(name: str, filled_workspace: Path, screen, compare) -> None:
-    compare(name, screen(filled_workspace, READING[name]))
+def test_a_screen_that_writes_nothing(name: str, filled_workspace: Path, screen, golden) -> None:
+    shown = screen(filled_workspace, READING[name])
+    assert shown == golden(name, shown)
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_a_screen(name: str, workspace: Path, screen, compare) -> None:
-    compare(name, screen(workspace, WRITING[name]))
+def test_a_screen(name: str, workspace: Path, screen, golden) -> None:
+    shown = screen(workspace, WRITING[name])
+    assert shown == golden(name, shown)
 
 
-def test_a_gate_that_refuses(workspace: Path, screen, compare) -> None:
+def test_a_gate_that_refuses(workspace: Path, screen, golden) -> None:
     """A status and a setting other than those locked: what is shown, and that nothing runs."""
     path = workspace / PROFILE
     text = path.read_text(encoding="utf-8")
@@ -101,10 +103,11 @@ def test_a_gate_that_refuses(workspace: Path, screen, compare) -> None:
         assert old in changed
         changed = changed.replace(old, new, 1)
     path.write_text(changed, encoding="utf-8")
-    compare("gate_refused", screen(workspace, [["gate"], ["plan"], ["run"], ["orders"], ["ops", "--notify", "stdout"]]))
+    shown = screen(workspace, [["gate"], ["plan"], ["run"], ["orders"], ["ops", "--notify", "stdout"]])
+    assert shown == golden("gate_refused", shown)
 
 
-def test_errors_of_a_workspace(workspace: Path, tmp_path: Path, screen, compare) -> None:
+def test_errors_of_a_workspace(workspace: Path, tmp_path: Path, screen, golden) -> None:
     """Missing and unusable files: one line each, which says what to do."""
     path = workspace / PROFILE
     text = path.read_text(encoding="utf-8")
@@ -119,7 +122,8 @@ def test_errors_of_a_workspace(workspace: Path, tmp_path: Path, screen, compare)
     path.unlink()
     empty = tmp_path / "empty"
     empty.mkdir()
-    compare("errors", broken + screen(workspace, [["gate"]]) + screen(empty, [["gate"], ["certify"]]))
+    shown = broken + screen(workspace, [["gate"]]) + screen(empty, [["gate"], ["certify"]])
+    assert shown == golden("errors", shown)
 
 
 def test_every_file_is_a_screen_that_is_compared() -> None:

@@ -35,6 +35,8 @@ _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 _HIDDEN: Final = re.compile(r"(^|/)(\.|__MACOSX/)")
+_ENCRYPTED: Final = 0x1
+"""Bit of a zip member's flags."""
 _MOST_MEMBERS: Final = 10_000
 DBN_MAGIC: Final = b"DBN"
 PARQUET_MAGIC: Final = b"PAR1"
@@ -119,6 +121,8 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
     try:
         with zipfile.ZipFile(handle) as archive:
             inside = [item for item in archive.infolist() if not item.is_dir() and not _HIDDEN.search(item.filename)]
+            if any(item.flag_bits & _ENCRYPTED for item in inside):
+                raise InputError("the zip archive is encrypted", where=where, remedy="unpack it first")
             stated = sum(item.file_size for item in inside)
             if stated > _most_content(size):
                 raise InputError(
@@ -134,9 +138,8 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
                 with archive.open(item) as member:
                     content = member.read(item.file_size + 1)
                 files.append(RawFile(path, content, digest, size, written, item.filename))
-    # RuntimeError is what zipfile raises for an encrypted member, NotImplementedError for an unknown method.
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
-        raise InputError("damaged or encrypted zip archive", where=where, found=str(error)[:200]) from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.error) as error:
+        raise InputError("damaged zip archive", where=where, found=str(error)[:200]) from error
     return tuple(files)
 
 

@@ -220,8 +220,20 @@ class TestLean:
     @pytest.mark.parametrize("cut", [30, 60, 120])
     def test_a_damaged_archive_is_one_clear_error(self, write, instruments, cut):
         path = write("es.zip", zipped(**{"a.csv": self.AAPL})[:cut])
-        with pytest.raises(InputError, match="damaged or encrypted zip archive"):
+        with pytest.raises(InputError, match="damaged zip archive"):
             read_series(path, symbol="ES", instruments=instruments)
+
+    @pytest.mark.parametrize(
+        ("at", "value", "said"),
+        [(6, 1, "archive is encrypted"), (8, 99, "damaged zip archive")],
+        ids=["flag", "method"],
+    )
+    def test_what_cannot_be_unpacked_is_said(self, write, instruments, at, value, said):
+        """Flags stand at byte 6 of a member's own header, its method at 8; in the directory both two bytes later."""
+        data = bytearray(zipped(**{"a.csv": self.AAPL}))
+        data[at] = data[data.index(b"PK\x01\x02") + at + 2] = value
+        with pytest.raises(InputError, match=said):
+            read_series(write("es.zip", bytes(data)), symbol="ES", instruments=instruments)
 
     def test_a_bomb_is_refused(self, write, instruments):
         path = write("es.zip", zipped(**{"a.csv": "0" * (80 << 20)}))
