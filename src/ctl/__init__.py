@@ -116,6 +116,7 @@ def build(
     anchor: CalendarAnchor = "expiry",
     offset: int = 0,
     fixed_day: int | None = None,
+    months_before: int = 0,
     schedule: str | Path | Sequence[ScheduledRoll] | None = None,
     guard: int | None = 2,
     target: RollTarget = "adjacent",
@@ -127,8 +128,9 @@ def build(
     root: of a frame; bars that were loaded say theirs. policy: what decides a roll. days: consecutive sessions that
     confirm a volume or interest roll. months: eligible delivery months; None is the root's liquid cycle where that is
     known, else every month. timing: whether a roll takes effect on the session that confirms it or on the next.
-    adjust: what joins the contracts. anchor, offset: a calendar policy rolls so many sessions before this; fixed_day:
-    the day of the month where the anchor is that. schedule: a roll manifest, or rolls to follow. guard: sessions
+    adjust: what joins the contracts. anchor, offset: a calendar policy rolls so many sessions before this; fixed_day,
+    months_before: where the anchor is a day of the month, which day, and how many months before delivery's. schedule: a
+    roll manifest, or rolls to follow. guard: sessions
     before last trade or first notice from which the next contract is used at the latest; None: no limit. target: the
     contract that a roll leads to. bridge_holes: join what lies before a hole in the data. calendar: exchange calendar
     that sessions are counted on; None is the root's, 'none' counts weekdays. Raises UsageError for a policy that
@@ -139,7 +141,19 @@ def build(
 
     rolls = plain.scheduled_rolls(schedule)
     options = RollPolicy(
-        policy, days, months, timing, adjust, anchor, offset, fixed_day, rolls, guard, target, bridge_holes
+        policy,
+        days,
+        months,
+        timing,
+        adjust,
+        anchor,
+        offset,
+        fixed_day,
+        months_before,
+        rolls,
+        guard,
+        target,
+        bridge_holes,
     )
     return plain.build(plain.contracts_of(bars, root), plain.roll_policy(options), calendar)
 

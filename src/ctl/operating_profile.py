@@ -26,6 +26,7 @@ from ctl.model.recommendation import recommend
 from ctl.model.rolls import (
     GUARD_SESSIONS,
     MOST_GUARD_SESSIONS,
+    MOST_MONTHS_BEFORE,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -97,6 +98,9 @@ class RollPolicyKeys(Strict):
     anchor: CalendarAnchor = Field("expiry", description="expiry, first_notice or fixed_day")
     offset: int = Field(0, ge=0, le=60, description="a whole number of sessions from 0 to 60")
     fixed_day: int | None = Field(None, ge=1, le=31, description="a day of the month from 1 to 31")
+    months_before: int = Field(
+        0, ge=0, le=MOST_MONTHS_BEFORE, description=f"months before delivery's from 0 to {MOST_MONTHS_BEFORE}"
+    )
     guard_sessions: Annotated[int, Field(ge=0, le=MOST_GUARD_SESSIONS)] | Literal["none"] = Field(
         GUARD_SESSIONS, description=f"a whole number of sessions from 0 to {MOST_GUARD_SESSIONS}, or none"
     )
@@ -121,8 +125,10 @@ class RollPolicyKeys(Strict):
     def _fixed(self) -> Self:
         if self.anchor == "fixed_day" and self.fixed_day is None:
             raise expected("a day of the month from 1 to 31, because anchor is fixed_day", "nothing", at=("fixed_day",))
-        if self.anchor != "fixed_day" and self.fixed_day is not None:
-            raise expected("no fixed_day unless anchor is fixed_day", shown(self.fixed_day), at=("fixed_day",))
+        for name in ("fixed_day", "months_before"):
+            value = getattr(self, name)
+            if self.anchor != "fixed_day" and value:
+                raise expected(f"no {name} unless anchor is fixed_day", shown(value), at=(name,))
         return self
 
     def made(self) -> RollPolicy:

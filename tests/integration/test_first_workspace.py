@@ -154,6 +154,16 @@ def test_the_risk_table_waits_for_an_equity(ctl: Ctl, folder: Path) -> None:
     assert risk.currency == "USD"
 
 
+def test_settings_of_the_profile_are_taken_and_judged(ctl: Ctl, folder: Path) -> None:
+    for wrong in ("ES.roll_policy.timing=never", "ZZ.roll_policy.timing=same_session", "ratchet"):
+        assert ctl("init", folder, "--symbol", "ES", "--set", wrong).code == 64
+    assert ctl("init", folder, "--symbol", "ES", "--set", "ES.roll_policy.consecutive_days=3").code == 0
+    assert "consecutive_days: 3" in store.Workspace.load(folder).profile_path.read_text()
+    built = ctl("build", "ES", "-w", folder, "--json")
+    assert built.document["policy"]["consecutive_days"] == 3
+    assert ctl("gate", "-w", folder).code == 0
+
+
 def test_vendors_files_that_are_named_in_two_ways_become_two_tables(ctl: Ctl, folder: Path) -> None:
     for file in (folder / "ts").glob("TS_CL_*"):
         (folder / "new").mkdir(exist_ok=True)
@@ -211,6 +221,9 @@ def test_copper_of_two_vendors(ctl: Ctl, tmp_path: Path) -> None:
     shown = ctl("certify", "HG", "-w", tmp_path, "--json")
     assert shown.code == 0
     assert shown.document["decision"] == symbol["derived"]
+    follow = [word for key, value in symbol["follow"].items() for word in ("--set", f"{key}={value}")]
+    rolled = ctl("init", tmp_path, *follow, "--json")
+    assert (rolled.code, rolled.document["symbols"][0]["derived"]) == (0, "ACCEPT")
 
 
 @needs_shared

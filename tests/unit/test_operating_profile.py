@@ -297,6 +297,7 @@ def test_bounds_are_inclusive(
         ("policy: volume", "policy: calendar, offset: x", "offset: found 'x'"),
         ("policy: volume", "policy: calendar, anchor: fixed_day", "fixed_day: found nothing"),
         ("policy: volume", "policy: calendar, fixed_day: 3", "fixed_day: found 3"),
+        ("policy: volume", "policy: calendar, months_before: 1", "months_before: found 1"),
         ("policy: volume", "anchor: expiry", "anchor: found 'expiry'"),
     ],
 )  # fmt: skip

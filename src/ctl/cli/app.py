@@ -14,6 +14,7 @@ from ctl.model.bars import BarsChoice, ClosesChoice, SeriesChoice
 from ctl.model.notify import NotifyMode
 from ctl.model.rolls import (
     GUARD_SESSIONS,
+    MOST_MONTHS_BEFORE,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -156,6 +157,12 @@ FixedDay = Annotated[
     int | None,
     typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
 ]
+MonthsBefore = Annotated[
+    int,
+    typer.Option(
+        "--months-before", min=0, max=MOST_MONTHS_BEFORE, help="Months before delivery's whose --fixed-day is meant."
+    ),
+]
 Guard = Annotated[
     str,
     typer.Option(
@@ -275,6 +282,7 @@ def init(
         float | None,
         typer.Option("--equity", min=1.0, max=1e15, help="Money that the risk budget is a share of; sizes orders."),
     ] = None,
+    settings: Settings = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is likely, and say so.")] = False,
     json: Json = False,
 ) -> None:
@@ -295,6 +303,7 @@ def init(
             canonical=canonical,
             references=reference or (),
             equity=equity,
+            settings=settings or (),
             yes=yes,
             json=json,
         )
@@ -337,6 +346,7 @@ def build(
     anchor: AnchorOption = "expiry",
     offset: Offset = 0,
     fixed_day: FixedDay = None,
+    months_before: MonthsBefore = 0,
     schedule: Schedule = None,
     guard: Guard = str(GUARD_SESSIONS),
     target: Target = "adjacent",
@@ -374,6 +384,7 @@ def build(
                 anchor,
                 offset,
                 fixed_day,
+                months_before,
                 target=target,
                 bridge_holes=bridge_holes,
             ),
@@ -467,6 +478,7 @@ def certify(
     anchor: AnchorOption = "expiry",
     offset: Offset = 0,
     fixed_day: FixedDay = None,
+    months_before: MonthsBefore = 0,
     schedule: Schedule = None,
     guard: Guard = str(GUARD_SESSIONS),
     target: Target = "adjacent",
@@ -548,6 +560,7 @@ def certify(
                 anchor,
                 offset,
                 fixed_day,
+                months_before,
                 target=target,
                 bridge_holes=bridge_holes,
             ),

@@ -37,14 +37,23 @@ def require_strategies(names: Sequence[str]) -> None:
             raise UsageError("no such strategy", found=name, expected=one_of(name, registry.installed()))
 
 
+def named_values(words: Sequence[str], option: str, example: str) -> dict[str, str]:
+    """`KEY=VALUE` words of an option by key. Raises UsageError for another form and for a key that comes twice."""
+    values: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        key = key.strip()
+        if not (key and equals) or key in values:
+            raise UsageError(f"{option} takes KEY=VALUE, each key once", found=word, expected=f"such as {example}")
+        values[key] = value.strip()
+    return values
+
+
 def parameters(words: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` words by name. Raises UsageError for another form and for a name that comes twice."""
-    overrides: dict[str, str] = {}
-    for item in words:
-        name, separator, value = item.partition("=")
-        if not separator or not name.strip():
-            raise UsageError("--param needs NAME=VALUE", found=repr(item), expected="e.g. slope_threshold=6")
-        if name.strip() in overrides:
-            raise UsageError("--param names a parameter twice", found=name.strip())
-        overrides[name.strip()] = value.strip()
-    return overrides
+    """The words of `--param`."""
+    return named_values(words, "--param", "slope_threshold=6")
+
+
+def settings(words: Sequence[str]) -> dict[str, str]:
+    """The words of `--set`."""
+    return named_values(words, "--set", "ratchet=0.3")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctl import clock
-from ctl.cli import output, screens
+from ctl.cli import arguments, output, screens
 from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
 
@@ -27,6 +27,7 @@ def init(
     canonical: str | None,
     references: Sequence[str],
     equity: float | None,
+    settings: Sequence[str],
     yes: bool,
     json: bool,
 ) -> int:
@@ -34,6 +35,7 @@ def init(
     from ctl.flows import first_workspace, found_files
 
     instant, root = clock.now(), folder.absolute()
+    chosen = arguments.settings(settings)
     workspace = first_workspace.unfinished(root)
     notes: list[str] = []
     unused: list[str] = []
@@ -53,7 +55,7 @@ def init(
             remedy="edit it, or remove it to make it anew",
         )  # fmt: skip
     with output.progress("certifying"):
-        result = first_workspace.first_profile(workspace, symbols, instant, notes, unused)
+        result = first_workspace.first_profile(workspace, symbols, instant, notes, unused, chosen)
     if json:
         output.print_json(document(result))
     else:
@@ -100,6 +102,11 @@ def _lines(result: InitResult, on: Terminal) -> list[str]:
             lines.append(f"{indent}does not gate: no profile can expect this")
         for text in each.failed:
             lines += screens.wrapped(text, on, first=f"{indent}mend: ", indent=f"{indent}  ")
+        if each.follow:
+            words = [word for key, value in each.follow.items() for word in ("--set", f"{key}={value}")]
+            command = shlex.join(["ctl", "init", result.workspace, *words])
+            first = f"{indent}to roll as {each.references[0]} does: "
+            lines += screens.wrapped(command, on, first=first, indent=f"{indent}  ")
     for word, texts in (("assumed", result.notes), ("not used", result.unused)):
         for text in texts:
             lines += screens.wrapped(text, on, first=f"{word:<8}  ", indent=" " * 10)

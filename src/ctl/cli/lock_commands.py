@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl import clock, strict_files
-from ctl.cli import output, screens
-from ctl.cli.arguments import day
+from ctl.cli import arguments, output, screens
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
 from ctl.model.documents import document
@@ -31,7 +30,7 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
 
     instant = clock.now()
     with output.progress("certifying"):
-        planned = lock.plan(open_workspace(workspace_path), _settings(settings), figures=True, instant=instant)
+        planned = lock.plan(open_workspace(workspace_path), arguments.settings(settings), figures=True, instant=instant)
     found = planned.document
     if json:
         output.print_json(document(found))
@@ -79,7 +78,7 @@ def lock(
             workspace,
             reason=reason,
             next_actions=next_actions,
-            settings=_settings(settings),
+            settings=arguments.settings(settings),
             cycle=cycle,
             sign=signers,
             instant=instant,
@@ -117,17 +116,6 @@ def signing_keys(paths: Sequence[Path]) -> list[CryptoSigner]:
     from ctl.store import signatures
 
     return [signatures.signing_key(path, os.environ.get(signatures.PASSPHRASE)) for path in paths]
-
-
-def _settings(given: Sequence[str]) -> dict[str, str]:
-    """KEY=VALUE as typed. Raises UsageError for anything else, and for a key that is given twice."""
-    settings: dict[str, str] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not (key and equals) or key in settings:
-            raise UsageError("--set takes KEY=VALUE, each key once", found=text, expected="such as ratchet=0.3")
-        settings[key] = value
-    return settings
 
 
 def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
@@ -397,7 +385,7 @@ def _thinned(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _day(text: str, option: str) -> date:
-    found = day(text, option)
+    found = arguments.day(text, option)
     if found is None:
         raise UsageError(f"{option} is missing", expected="YYYY-MM-DD")
     return found

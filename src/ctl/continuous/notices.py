@@ -30,6 +30,7 @@ def require_that_the_rule_applies(layout: Layout, path: kernel.Path, days: Named
     old = path.from_contract
     if not len(old) or (path.reason == kernel.POLICY_ROLL).any():
         return
+    in_delivery_month = policy.anchor == "fixed_day" and not policy.months_before
     known = days.last_trade[old] != UNKNOWN_DAY
     ends = np.where(known, days.last_trade[old], layout.days[layout.end_row[old] - 1])
     if (days.roll[old] > ends).all():
@@ -39,8 +40,10 @@ def require_that_the_rule_applies(layout: Layout, path: kernel.Path, days: Named
             where=name,
             found=f"roll day {day}, last bar or last trade {end}",
             expected="a day on which the contract still trades"
-            + (": the fixed day is counted in the delivery month" if policy.anchor == "fixed_day" else ""),
-            remedy="use --anchor expiry --offset N, or a larger --offset",
+            + (": the fixed day is one of the delivery month" if in_delivery_month else ""),
+            remedy="use --months-before 1, or --anchor expiry --offset N"
+            if in_delivery_month
+            else "use --anchor expiry --offset N, or a larger --offset",
             code="RULE_NEVER_APPLIES",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
@@ -15,6 +16,7 @@ from ctl.model.contracts import MONTH_CODES, Contract
 from ctl.model.rolls import (
     GUARD_SESSIONS,
     MOST_GUARD_SESSIONS,
+    MOST_MONTHS_BEFORE,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -81,6 +83,12 @@ def check(policy: RollPolicy) -> None:
         )
     if policy.offset < 0:
         raise UsageError("offset of a calendar policy is negative", found=str(policy.offset), expected="0 or more")
+    if not 0 <= policy.months_before <= MOST_MONTHS_BEFORE or (policy.months_before and policy.anchor != "fixed_day"):
+        raise UsageError(
+            "months before delivery go with a fixed day",
+            found=f"{policy.months_before} with anchor {policy.anchor}",
+            expected=f"0 to {MOST_MONTHS_BEFORE} with anchor fixed_day",
+        )
     needs = rule_of(policy.kind).needs
     if "anchor" in needs and policy.anchor == "fixed_day" and not 1 <= (policy.fixed_day or 0) <= 31:
         raise UsageError(
@@ -145,7 +153,8 @@ def anchor_days(
 ) -> Int32s:
     """int32[c]: the day from which a policy counts back, UNKNOWN_DAY where nobody states it."""
     if "anchor" in needs and policy.anchor == "fixed_day":
-        return np.array([day_number(_day_of_month(each, policy.fixed_day or 1)) for each in contracts], dtype=np.int32)
+        days = [_fixed_day(each, policy.fixed_day or 1, policy.months_before) for each in contracts]
+        return np.array([day_number(day) for day in days], dtype=np.int32)
     first_notice = "anchor" in needs and policy.anchor == "first_notice"
     return term_days(contracts, terms, "first_notice" if first_notice else "last_trade")
 
@@ -210,7 +219,7 @@ def schedule_in_order(policy: RollPolicy) -> list[ScheduledRoll]:
     return [by_date[day] for day in sorted(by_date)]
 
 
-def _day_of_month(contract: Contract, day: int) -> date:
-    following = date(contract.year + contract.month // 12, contract.month % 12 + 1, 1)
-    last = following - timedelta(days=1)
-    return last.replace(day=min(day, last.day))
+def _fixed_day(contract: Contract, day: int, months_before: int) -> date:
+    """That day of the month so many months before delivery's, or its last one."""
+    year, month = divmod(contract.expiry_key - months_before, 12)
+    return date(year, month + 1, min(day, monthrange(year, month + 1)[1]))

@@ -98,7 +98,8 @@ class Draft:
 class InitSymbol:
     """What the data derive of one symbol. failed: texts of what must be mended before it can be locked.
 
-    certificate: where it was written; None where none could be made.
+    certificate: where it was written; None where none could be made. follow: settings of a profile, as `--set` takes
+    them, that make our rolls those of the reference where rolls are what fails.
     """
 
     symbol: str
@@ -108,6 +109,7 @@ class InitSymbol:
     detail: str
     failed: tuple[str, ...]
     certificate: str | None
+    follow: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,12 +572,12 @@ def write_configuration(root: Path, made: Draft) -> store.Workspace:
 
 def first_profile(
     workspace: store.Workspace, named: Sequence[str], instant: datetime, notes: Sequence[str] = (),
-    unused: Sequence[str] = (),
+    unused: Sequence[str] = (), settings: Mapping[str, str] = MappingProxyType({}),
 ) -> InitResult:  # fmt: skip
     """Certify the symbols that have a reference, and write the first profile of those that may be locked.
 
     The others are watched by it. named: none is all symbols; where one that is named cannot be locked, no profile is
-    written. Certificates are written either way.
+    written. settings: of the profile, by the keys of `--set`. Certificates are written either way.
     """
     configs = [workspace.symbol(name) for name in named or workspace.symbols]
     configs = [config for config in configs if config.reference is not None]
@@ -583,28 +585,32 @@ def first_profile(
         raise UsageError("no symbol with a reference", where=CONFIG, remedy="name one in symbols.<SYM>.references")
     watch = {config.symbol: "WATCH" for config in configs}
     template = _profile(configs, watch, "CONDITIONAL GO", workspace.cycle_id, instant)
-    settings = operating_profile.load(template, PROFILE).symbol_settings
+    _, tried = lock.with_settings(workspace, template, operating_profile.load(template, PROFILE), settings)
+    first = tried.symbol_settings
     symbols: list[InitSymbol] = []
     statuses: dict[str, Decision] = {}
     for config in configs:
         path = workspace.relative(workspace.certificate_path(config.symbol))
         sides = (config.symbol, config.canonical, config.references)
         try:
-            certified = portfolio.certify_symbol(workspace, config.symbol, settings[config.symbol], now=instant)
+            certified = portfolio.certify_symbol(workspace, config.symbol, first[config.symbol], now=instant)
             certificate = certified.certificate
         except CtlError as error:
-            symbols.append(InitSymbol(*sides, "ERROR", str(error), (f"{error.code}: {error}",), None))
+            symbols.append(InitSymbol(*sides, "ERROR", str(error), (f"{error.code}: {error}",), None, {}))
             continue
         pipeline.write_certificate(workspace.certificate_folder(config.symbol), certificate)
         statuses[config.symbol] = certificate.decision
         failures = tuple(_failures(certificate))
-        symbols.append(InitSymbol(*sides, certificate.decision, certificate.detail, failures, path))
+        follow = _follow(certificate) if failures else {}
+        symbols.append(InitSymbol(*sides, certificate.decision, certificate.detail, failures, path, follow))
     recommendation: Recommendation | None = None
     watched = {each.symbol: each.failed[0] for each in symbols if each.failed}
     gating = [config for config in configs if config.symbol not in watched]
     if gating and not watched.keys() & set(named):
         recommendation = recommend(statuses[config.symbol] for config in gating)
         text = _profile(gating, statuses, recommendation, workspace.cycle_id, instant, watched)
+        kept = {key: value for key, value in settings.items() if key.partition(".")[0] not in watched}
+        text = lock.with_settings(workspace, text, operating_profile.load(text, PROFILE), kept)[0]
         lock.first_lock(workspace, text, reason="the first profile, made by `ctl init`", instant=instant)
     profile = workspace.relative(workspace.profile_path) if recommendation else None
     return InitResult(
@@ -619,6 +625,17 @@ def _failures(certificate: Certificate) -> Iterator[str]:
     for name, layer in certificate.layers.items():
         if name in ("L0", "L1") and layer.status in ("FAIL", "ERROR"):
             yield from (f"{name}: {item.text}" for item in layer.findings if item.status == layer.status)
+
+
+def _follow(certificate: Certificate) -> dict[str, str]:
+    """The settings that follow the roll rule and the delivery months which the certificate finds in the reference."""
+    found: dict[str, str] = {}
+    for made in certificate.layers.L2.findings:
+        if made.code == "ROLL_RULE_MISMATCH":
+            found |= {key: str(value) for key, value in made.evidence.get("policy", {}).items()}
+        elif made.code == "MONTH_CYCLE_MISMATCH":
+            found["eligible_months"] = str(made.evidence["months"])
+    return {f"{certificate.symbol}.roll_policy.{key}": value for key, value in found.items()}
 
 
 def refusal(result: InitResult) -> GateRefused | None:

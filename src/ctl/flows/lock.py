@@ -109,7 +109,7 @@ def plan(
     """
     data = _profile_bytes(workspace)
     in_force = operating_profile.load(data, workspace.relative(workspace.profile_path))
-    data, profile = _tried(workspace, data, in_force, settings) if settings else (data, in_force)
+    data, profile = with_settings(workspace, data, in_force, settings) if settings else (data, in_force)
     locked = lock_parts.read_lock(workspace, in_force, instant=instant)
     kept = kept_bars.KeptBars(workspace, workspace.profile_path)
     with opened() as workers:
@@ -143,10 +143,10 @@ def plan(
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
-def _tried(
+def with_settings(
     workspace: Workspace, data: bytes, profile: OperatingProfile, settings: Mapping[str, str]
 ) -> tuple[bytes, OperatingProfile]:
-    """The profile with other settings. Raises UsageError with every problem that they make."""
+    """The profile with the settings of `--set`. Raises UsageError with every problem that they make."""
     values: dict[tuple[str, ...], Any] = {}
     gating: list[str] = []
     for key, text in settings.items():

@@ -35,6 +35,7 @@ class RollOptions:
     anchor: CalendarAnchor
     offset: int
     fixed_day: int | None
+    months_before: int
     schedule: tuple[ScheduledRoll, ...]
     guard_sessions: int | None
     target: RollTarget

@@ -29,6 +29,7 @@ NoticeCode = Literal[
 
 GUARD_SESSIONS: Final = 2  # sessions before last trade or first notice from which a contract is held no more
 MOST_GUARD_SESSIONS: Final = 60
+MOST_MONTHS_BEFORE: Final = 2
 RollSource = Literal["ours", "fingerprint", "contract_column", "spread_step", "stated", "canonical"]
 
 
@@ -46,8 +47,9 @@ class RollPolicy:
     """How a continuous series chooses its contract.
 
     eligible_months: None means every month present. guard_sessions: how many sessions before the earlier of last trade
-    and first notice the next contract is in force at the latest; None: no limit. target: the contract that a roll
-    leads to. bridge_holes: join what lies before a hole in the data instead of beginning after it.
+    and first notice the next contract is in force at the latest; None: no limit. months_before: from the delivery month
+    back to the one whose `fixed_day` is meant. target: the contract that a roll leads to. bridge_holes: join what lies
+    before a hole in the data instead of beginning after it.
     """
 
     kind: PolicyKind = "volume"
@@ -58,6 +60,7 @@ class RollPolicy:
     anchor: CalendarAnchor = "expiry"
     offset: int = 0
     fixed_day: int | None = None
+    months_before: int = 0
     schedule: tuple[ScheduledRoll, ...] = ()
     guard_sessions: int | None = GUARD_SESSIONS
     target: RollTarget = "adjacent"

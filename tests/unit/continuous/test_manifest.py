@@ -62,7 +62,7 @@ def test_the_manifest_is_complete() -> None:
         "vendor": "hand",
         "policy": {
             "kind": "volume", "consecutive_days": 2, "eligible_months": "HMUZ", "timing": "next_session",
-            "anchor": "expiry", "offset": 0, "fixed_day": None, "schedule": [], "guard_sessions": 2,
+            "anchor": "expiry", "offset": 0, "fixed_day": None, "months_before": 0, "schedule": [], "guard_sessions": 2,
             "target": "adjacent", "bridge_holes": False,
         },
         "adjustment": "difference",

@@ -305,6 +305,9 @@ def test_calendar_on_first_notice_and_on_a_fixed_day() -> None:
     assert only(continuous.build(bars, unguarded(kind="calendar", anchor="first_notice", offset=1))).known_at == day(4)
     fixed = unguarded(kind="calendar", anchor="fixed_day", fixed_day=12)  # a Sunday: the Friday before
     assert only(continuous.build(bars, fixed)).known_at == day(5)
+    later = root({"ESG20": "9 " * 8, "ESJ20": "1 " * 8})
+    one_before = unguarded(kind="calendar", anchor="fixed_day", fixed_day=9, months_before=1)
+    assert only(continuous.build(later, one_before)).known_at == day(4)  # 2020-01-09, of the month before February
 
 
 def test_an_unknown_expiry_is_an_error_and_never_the_last_bar() -> None:
@@ -548,6 +551,8 @@ def test_a_policy_that_no_bar_can_support_is_refused() -> None:
         (replace(VOLUME, offset=-1), "negative"),
         (unguarded(kind="calendar", anchor="fixed_day"), "needs that day"),
         (unguarded(kind="calendar", anchor="fixed_day", fixed_day=32), "needs that day"),
+        (unguarded(kind="calendar", anchor="fixed_day", fixed_day=3, months_before=3), "months before delivery"),
+        (unguarded(kind="calendar", months_before=1), "months before delivery"),
         (unguarded(kind="schedule"), "needs rolls to follow"),
         (unguarded(kind="databento_v", timing="same_session"), "previous day's values"),
     ],

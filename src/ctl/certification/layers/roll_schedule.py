@@ -345,6 +345,7 @@ def _rule_mismatch(window: Window, fit: RuleFit | None) -> Finding:
         evidence = {
             "rule": fit.rule.text,
             "options": fit.rule.options,
+            "policy": dict(fit.rule.policy),
             "share": fit.share,
             "explained": fit.explained,
             "rolls": fit.rolls,

@@ -14,9 +14,10 @@ from ctl.certification.series_arrays import days_of
 from ctl.certification.tolerance import exceeds
 from ctl.model.contracts import MONTH_CODES
 from ctl.model.findings import Finding, counted, finding
+from ctl.model.rolls import MOST_MONTHS_BEFORE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ctl.certification.window import WindowRoll
     from ctl.model.bars import ContractBars
@@ -27,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 MOST_OFFSET: Final = 60
 CONFIRMED: Final = (1, 2, 3, 4, 5)
 FIXED_DAYS: Final = range(1, 29)
-MONTHS_BEFORE: Final = (0, 1, 2)
+MONTHS_BEFORE: Final = range(MOST_MONTHS_BEFORE + 1)
 NAMED_SHARE: Final = 2.0 / 3.0
 LEAST_ROLLS: Final = 8
 CHANGED_SHARE: Final = 0.80
@@ -35,15 +36,28 @@ CHANGED_LEAD: Final = 0.25
 LEAST_ROLLS_EACH: Final = 5
 SAME_RULE_SESSIONS: Final = 1
 YEARS_HELD: Final = 2
+OPTIONS: Final = {
+    "policy": "--policy",
+    "anchor": "--anchor",
+    "offset": "--offset",
+    "fixed_day": "--fixed-day",
+    "months_before": "--months-before",
+    "consecutive_days": "--days",
+}
 _FAR: Final = 10**6
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A roll rule: its name in words, and the options of `ctl build` that follow it."""
+    """A roll rule: its name in words, and the keys of a roll policy that follow it."""
 
     text: str
-    options: str
+    policy: Mapping[str, str | int]
+
+    @property
+    def options(self) -> str:
+        """The same keys as options of `ctl build`."""
+        return " ".join(f"{OPTIONS[key]} {value}" for key, value in self.policy.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +135,22 @@ def candidates(contracts: ContractBars, rolls: Sequence[WindowRoll]) -> Candidat
             back = _sessions_until(sessions, gap, anchor)
             for offset in range(MOST_OFFSET + 1):
                 rules.append(Rule(f"{counted(offset, 'session')} before {words}",
-                                  f"--policy calendar --anchor {option} --offset {offset}"))  # fmt: skip
+                                  {"policy": "calendar", "anchor": option, "offset": offset}))  # fmt: skip
                 distances.append(np.where(anchor >= 0, np.abs(back - offset), _FAR))
     keys = np.array([contract.expiry_key for contract in contracts.contracts], dtype=np.int64)[old]
     for months in MONTHS_BEFORE:
         first = (keys - months - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
         where = ("the delivery month", "the month before delivery", "the second month before delivery")[months]
         for fixed in FIXED_DAYS:
-            options = f"--policy calendar --anchor fixed_day --fixed-day {fixed}" if not months else "--policy schedule"
-            rules.append(Rule(f"on day {fixed} of {where}", options))
+            policy: dict[str, str | int] = {"policy": "calendar", "anchor": "fixed_day", "fixed_day": fixed}
+            rules.append(Rule(f"on day {fixed} of {where}", policy | ({"months_before": months} if months else {})))
             distances.append(np.abs(_place(sessions, first + fixed - 1) - gap))
-    for column, policy in (("volume", "volume"), ("open_interest", "open_interest")):
+    for column in ("volume", "open_interest"):
         activity = frame[column].to_numpy().astype(np.float64, copy=False)
         confirmed = _crossovers(days, activity, bounds, old, new, gap, sessions)
         for n, count in enumerate(CONFIRMED):
             rules.append(Rule(f"after {counted(count, 'day')} of higher {column.replace('_', ' ')}",
-                              f"--policy {policy} --days {count}"))  # fmt: skip
+                              {"policy": column, "consecutive_days": count}))  # fmt: skip
             distances.append(np.where(confirmed[n] >= 0, np.abs(confirmed[n] - gap), _FAR))
     shape = (0, len(known))
     return Candidates(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 
+from ctl import continuous
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers import gap_timing, rule_fit
 from ctl.certification.recovery.parsimony import own_schedule
@@ -13,6 +17,7 @@ from ctl.certification.what_if.path_range import path_range
 from ctl.certification.window import WindowRoll
 from ctl.model.bars import ContractBars, ContractTerms, SeriesMeta
 from ctl.model.contracts import Contract
+from ctl.model.rolls import RollPolicy
 
 MONTHS = (3, 6, 9, 12)
 CROSS = 12  # volume moves 12 sessions before the last trade
@@ -74,13 +79,19 @@ def test_days_of_higher_volume_are_named(confirmed: int) -> None:
     assert (made.distance[volume] == 0).all()
 
 
-def test_a_fixed_day_is_named() -> None:
+@pytest.mark.parametrize(("before", "option"), [(0, ""), (1, " --months-before 1"), (2, " --months-before 2")])
+def test_a_fixed_day_is_named_and_the_policy_of_its_options_rolls_on_it(before: int, option: str) -> None:
     bars, days, _ = market()
-    fifth = [np.datetime64(f"{c.year}-{c.month:02d}-05") for c in bars.contracts[:-1]]
+    first = [np.datetime64(f"{c.year}-{c.month:02d}") - before for c in bars.contracts[:-1]]
+    fifth = [month.astype("M8[D]") + 4 for month in first]
     places = [int(np.searchsorted(days, day, side="right")) - 1 for day in fifth]
     fit = rule_fit.best_rule(rule_fit.candidates(bars, rolls(bars, days, places)), 0)
     assert fit is not None
-    assert fit.rule.options == "--policy calendar --anchor fixed_day --fixed-day 5"
+    assert fit.rule.options == f"--policy calendar --anchor fixed_day --fixed-day 5{option}"
+    policy: Any = RollPolicy(**{{"policy": "kind"}.get(key, key): value for key, value in fit.rule.policy.items()})
+    rolled = continuous.build(bars, replace(policy, guard_sessions=None)).rolls
+    expected = {days[place].item() for place in places}
+    assert {roll.gap_session for roll in rolled if roll.gap_session <= max(expected)} == expected
 
 
 def test_no_rule_is_named_below_two_thirds_or_eight_rolls() -> None:
