@@ -457,6 +457,8 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
             raise ProfileError(f"{dotted(path[:-1])} of the profile is no mapping to write {path[-1]} into")
         if value is REMOVED:
             del parent[path[-1]]
+            if not parent and isinstance(parent, CommentedMap):
+                parent.fa.set_flow_style()  # `{}` on the key's own line: below its comment it would be no YAML
         else:
             parent[path[-1]] = value
     out = io.StringIO()

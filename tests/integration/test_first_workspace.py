@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from published_schemas import check
 
-from ctl import clock, store
+from ctl import clock, demo, store
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 SETTLES = SHARED / "contracts/bloomberg_settles/copper.csv"
@@ -208,22 +209,48 @@ def test_data_that_lie_elsewhere_are_used_in_place(ctl: Ctl, folder: Path, tmp_p
 
 
 @needs_shared
-def test_copper_of_two_vendors(ctl: Ctl, tmp_path: Path) -> None:
-    for file in (SETTLES, SHARED / "continuous/quantiacs/F_HG.txt"):
-        (tmp_path / file.name).symlink_to(file.resolve())
+@pytest.mark.parametrize(
+    ("file", "root", "tick", "point_value", "unit", "decision"),
+    [
+        ("copper", "HG", 0.05, 250.0, "US cents per pound", "ACCEPT"),
+        ("corn", "C", 0.25, 50.0, "US cents per bushel", "ACCEPT"),
+        ("soybean", "S", 0.25, 50.0, "US cents per bushel", "WATCH"),
+        ("heating_oil", "HO", 0.01, 420.0, "US cents per gallon", "ACCEPT"),
+    ],
+)
+def test_a_root_of_two_vendors_that_roll_by_other_rules(
+    ctl: Ctl, tmp_path: Path, file: str, root: str, tick: float, point_value: float, unit: str, decision: str
+) -> None:
+    for path in (SETTLES.with_stem(file), SHARED / f"continuous/quantiacs/F_{root}.txt"):
+        (tmp_path / path.name).symlink_to(path.resolve())
     made = ctl("init", tmp_path, "--json")
-    # The vendors roll by different rules: the certificate says so, and nothing can be locked on it.
+    # The certificate says so, nothing can be locked on it, and what is printed follows the reference's rule.
     assert made.code == 2
     symbol = made.document["symbols"][0]
-    assert (symbol["symbol"], symbol["canonical"], symbol["references"]) == ("HG", "bloomberg", ["quantiacs"])
-    config = store.Workspace.load(tmp_path).symbol("HG")
-    assert (config.tick, config.point_value, config.quote_unit) == (0.05, 250.0, "US cents per pound")
-    shown = ctl("certify", "HG", "-w", tmp_path, "--json")
+    assert (symbol["symbol"], symbol["canonical"], symbol["references"]) == (root, "bloomberg", ["quantiacs"])
+    config = store.Workspace.load(tmp_path).symbol(root)
+    assert (config.tick, config.point_value, config.quote_unit) == (tick, point_value, unit)
+    shown = ctl("certify", root, "-w", tmp_path, "--json")
     assert shown.code == 0
-    assert shown.document["decision"] == symbol["derived"]
+    assert shown.document["decision"] == symbol["derived"] == "REJECT"
     follow = [word for key, value in symbol["follow"].items() for word in ("--set", f"{key}={value}")]
     rolled = ctl("init", tmp_path, *follow, "--json")
-    assert (rolled.code, rolled.document["symbols"][0]["derived"]) == (0, "ACCEPT")
+    assert (rolled.code, rolled.document["symbols"][0]["derived"]) == (0, decision)
+
+
+def test_the_printed_lock_lets_a_symbol_gate_that_follows_the_reference(ctl: Ctl, folder: Path) -> None:
+    late = demo.generate(inject=[("roll-rule", "CL")])
+    for path, data in late.items():
+        if "/TS_CL_CUSTOM" in path:
+            (folder / "ts" / Path(path).name).write_bytes(data)
+    made = ctl("init", folder)
+    assert made.code == 0, made.err
+    command = made.out.partition("to roll as tradestation does: ctl ")[2].partition("\n")[0]
+    assert "CL.gating=true" in command
+    locked = ctl(*shlex.split(command))
+    assert locked.code == 0, locked.err
+    gate = ctl("gate", "-w", folder, "--json")
+    assert (gate.code, [each["symbol"] for each in gate.document["symbol_results"]]) == (0, ["ES", "CL"])
 
 
 @needs_shared

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from ctl import operating_profile as op
+from ctl import strict_files
 from ctl.errors import ProfileError
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "configs/cutover/operating_profile_v1.yaml"
@@ -113,3 +114,10 @@ def test_difference_names_the_keys_that_differ() -> None:
     found = {change.key: (change.old, change.new) for change in op.difference(old, f"# news\n{new.decode()}")}
     assert found == {"symbol_settings.ES.slippage_per_side": (0.25, 0.5), "ratchet": (None, 0.25)}
     assert op.difference(old, f"# a comment\n{old}") == ()
+
+
+def test_the_last_name_of_a_mapping_can_go_and_its_comment_stays() -> None:
+    text = b"a: 1\nnames:  # in words\n  X: {role: r}\n\n# next\nlast: 2\n"
+    made = op.with_values(text, {("names", "X"): op.REMOVED})
+    assert strict_files.read_yaml(made).value == {"a": 1, "names": {}, "last": 2}
+    assert b"# in words" in made

@@ -15,7 +15,7 @@ from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
-    from ctl.flows.first_workspace import Answers, InitResult
+    from ctl.flows.first_workspace import Answers, InitResult, InitSymbol
     from ctl.flows.found_files import FoundFiles
 
 
@@ -103,10 +103,8 @@ def _lines(result: InitResult, on: Terminal) -> list[str]:
         for text in each.failed:
             lines += screens.wrapped(text, on, first=f"{indent}mend: ", indent=f"{indent}  ")
         if each.follow:
-            words = [word for key, value in each.follow.items() for word in ("--set", f"{key}={value}")]
-            command = shlex.join(["ctl", "init", result.workspace, *words])
             first = f"{indent}to roll as {each.references[0]} does: "
-            lines += screens.wrapped(command, on, first=first, indent=f"{indent}  ")
+            lines += screens.wrapped(_following(result, each), on, first=first, indent=f"{indent}  ")
     for word, texts in (("assumed", result.notes), ("not used", result.unused)):
         for text in texts:
             lines += screens.wrapped(text, on, first=f"{word:<8}  ", indent=" " * 10)
@@ -115,3 +113,13 @@ def _lines(result: InitResult, on: Terminal) -> list[str]:
     stopped = next((each.symbol for each in result.symbols if each.failed), None)
     command = "ctl gate" if result.profile is not None else f"ctl certify {stopped} --explain"
     return [*lines, f"next: {command} --workspace {shlex.quote(result.workspace)}"]
+
+
+def _following(result: InitResult, each: InitSymbol) -> str:
+    """The command that makes our rolls those of the reference: the same again, or a lock where a profile stands now."""
+    words = [word for key, value in each.follow.items() for word in ("--set", f"{key}={value}")]
+    if result.profile is None:
+        return shlex.join(["ctl", "init", result.workspace, *words])
+    reason = f"{each.symbol} rolls as {each.references[0]} does"
+    gating = ["--set", f"{each.symbol}.gating=true", *words, "--reason", reason]
+    return shlex.join(["ctl", "lock", "--workspace", result.workspace, *gating])
