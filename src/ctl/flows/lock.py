@@ -230,7 +230,7 @@ def _parts(
     if lock:
         for table in kept_bars.tables(certified.inputs):
             files[workspace.locked_bars(symbol, table.series).name] = kept_bars.packed(table.frame)
-        files[f"{symbol}_certificate.json"] = digests.canonical_json(dict(certified.certificate.document))
+        files[f"{symbol}_certificate.json"] = certified.certificate.canonical_json
     return _Parts(
         _input_difference(symbol, certified, None if locked is None else locked.inputs),
         _figures(workspace, profile, symbol, certified) if figures else None,

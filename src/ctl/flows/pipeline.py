@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ctl import __version__, certification, digests, store
+from ctl import __version__, certification, store
 from ctl.flows.functional import functional_input, functional_input_on, run_bars
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.series import alternatives, build_series, canonical_series, exchange_sessions, write_together
@@ -159,7 +159,7 @@ def write_certificate(folder: Path, certificate: Certificate) -> list[Path]:
         files[name] = frame.write_csv().encode()
     if certificate.ledger is not None:
         files["L4_ledger.json"] = store.json_bytes(certificate.document["ledger"])
-    files[f"{certificate.symbol}_certificate.json"] = digests.canonical_json(dict(certificate.document))
+    files[f"{certificate.symbol}_certificate.json"] = certificate.canonical_json
     written = write_together(folder, files)
     for name in CERTIFICATE_TABLES:
         if name not in files:
