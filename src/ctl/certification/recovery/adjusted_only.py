@@ -33,7 +33,7 @@ MAX_RATIO_RESIDUAL_TICKS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class AdjustedPath:
+class FollowedPath:
     """A path through our contracts, and how far it can be relied on.
 
     series: the prices that it is read off. median_residual_ticks: of the closes, whatever it is read off; None without
@@ -58,7 +58,7 @@ def follow(
     cap_ticks: float,
     shipped: DailySeries | None,
     bars: ContractBars | None,
-) -> AdjustedPath:
+) -> FollowedPath:
     """The contracts of an adjusted series, by its closes, or by its highs and lows.
 
     adjusted: finite closes (T) on `days`, at positions `index` of `closes.sessions`. shipped, bars: where the highs and
@@ -68,16 +68,16 @@ def follow(
     path = _path(adjusted, index, closes, None, tick, cap_ticks)
     median = path.median_residual_ticks
     if path.same_prices:
-        return AdjustedPath(path, "adjusted", median)
+        return FollowedPath(path, "adjusted", median)
     ranges = None if bars is None or shipped is None else day_ranges(shipped, days, bars, closes)
     if ranges is not None:
         by_ranges = _path(ranges[0], index, closes, ranges[1], tick, min(cap_ticks, RANGE_CAP_TICKS))
         if by_ranges.same_prices:
             residual = _close_residual(by_ranges, adjusted, index, closes, tick, cap_ticks)
-            return AdjustedPath(by_ranges, "adjusted highs and lows", residual)
+            return FollowedPath(by_ranges, "adjusted highs and lows", residual)
     # Factors follow a few weeks' noise as well as offsets do: they are asked where offsets do not follow.
     by_ratio = (median is None or median > MAX_RATIO_RESIDUAL_TICKS) and _fits_by_ratio(adjusted, index, closes, tick)
-    return AdjustedPath(path, "adjusted", median, uncertain=len(path.contract_on_day) > 0, by_ratio=by_ratio)
+    return FollowedPath(path, "adjusted", median, uncertain=len(path.contract_on_day) > 0, by_ratio=by_ratio)
 
 
 def _path(
