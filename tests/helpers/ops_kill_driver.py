@@ -137,7 +137,7 @@ REFUSED_WEEK = 5
 
 def installed(workspace: store.Workspace) -> None:
     """A schedule of Mondays at five, as `ctl schedule install` leaves it."""
-    state = Installed("cron", "Mon 05:00", "UTC", ("ctl",), (), "2026-01-01T00:00:00+00:00")
+    state = Installed("cron", "ctl-x", "Mon 05:00", "UTC", ("ctl",), (), "2026-01-01T00:00:00+00:00")
     store.write_atomic(workspace.root / schedule.STATE, store.json_bytes(document(state)))
 
 

@@ -106,6 +106,29 @@ def test_a_cycle_that_cannot_start_says_why_and_pings_the_failure(
     assert pings[0][1].startswith("[ALERT] Portfolio run not started.")
 
 
+@pytest.mark.parametrize("board", ["passes", "refuses", "unreachable"])
+def test_what_came_of_the_pings_is_recorded_and_status_says_it(
+    ctl: Callable[..., Any], workspace: store.Workspace, pings: list[tuple[str, str]], made_up: MadeUp,
+    monkeypatch: pytest.MonkeyPatch, board: str,
+) -> None:  # fmt: skip
+    if board == "refuses":
+        made_up(board={"ES": "REJECT"})
+    if board == "unreachable":
+        monkeypatch.setenv("CTL_OPS_PING_URL", "http://127.0.0.1:9/ping/abcdefghijklmnop")
+    assert ctl("status", "-w", workspace.root, "--json").document["last_ping"] is None
+    ctl("ops", "-w", workspace.root)
+    (path,) = workspace.ops_logs.iterdir()
+    log = json_module.loads(path.read_text())
+    end = "failure" if board == "refuses" else "success"
+    assert [item["signal"] for item in log["pings"]] == ["start", end]
+    assert all(item["at"] >= log["timestamp"] and "abcdefg" not in item["target"] for item in log["pings"])
+    assert {item["error"] is None for item in log["pings"]} == {board != "unreachable"}
+    assert len(pings) == (0 if board == "unreachable" else 2)
+    status = ctl("status", "-w", workspace.root)
+    assert ("; last ping failed at " if board == "unreachable" else "; last ping ") in status.out
+    assert ctl("status", "-w", workspace.root, "--json").document["last_ping"] == log["pings"][-1]
+
+
 @pytest.mark.parametrize("json", [False, True])
 def test_an_error_after_a_passing_board_is_said(
     ctl: Callable[..., Any], workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch, json: bool

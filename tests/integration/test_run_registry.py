@@ -159,7 +159,7 @@ def test_what_differs_between_two_runs_is_said_key_by_key(
 
 
 def installed(workspace: store.Workspace) -> None:
-    state = Installed("cron", "Mon 04:00", "UTC", ("ctl",), (), "2026-01-01T00:00:00+00:00")
+    state = Installed("cron", "ctl-x", "Mon 04:00", "UTC", ("ctl",), (), "2026-01-01T00:00:00+00:00")
     store.write_atomic(workspace.root / schedule.STATE, store.json_bytes(document(state)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,3 +145,105 @@ def test_a_damaged_record_is_said(ctl, workspace: Path, home: Path):
         (workspace / ".ctl" / "schedule.json").write_text(text)
         assert ctl("schedule", "status", "-w", workspace).code == 1
     assert os.environ["HOME"] == str(home)
+    assert ctl("schedule", "install", "--cron", "-w", workspace).code == 0, "the remedy that it names"
+    assert ctl("schedule", "status", "-w", workspace).code == 0
+
+
+# ---------------------------------------------------------------- what cannot run any more
+
+
+def codes(ctl, workspace: Path) -> list[str]:
+    """What the three commands name of the schedule; each says the same, and gives the command that mends it."""
+    of_schedule = ctl("schedule", "status", "-w", workspace, "--json").document.get("problems", [])
+    of_status = ctl("status", "-w", workspace, "--json").document
+    of_doctor = ctl("doctor", "-w", workspace, "--json").document["findings"]
+    assert of_status["schedule"] == of_schedule
+    assert [item for item in of_doctor if item["subject"] == "schedule"] == of_schedule
+    assert all(item["command"] for item in of_schedule)
+    return [item["code"] for item in of_schedule]
+
+
+@pytest.mark.parametrize("kind", ["--cron", "--systemd", "--launchd"])
+def test_a_moved_workspace_names_its_schedule_and_installing_it_anew_mends_it(
+    ctl, workspace: Path, home: Path, tmp_path: Path, kind: str
+):
+    assert ctl("schedule", "install", kind, "-w", workspace).code == 0
+    assert codes(ctl, workspace) == []
+    moved = workspace.rename(tmp_path / "moved")
+    assert codes(ctl, moved) == ["SCHEDULE_MOVED"]
+    told = ctl("schedule", "status", "-w", moved)
+    assert (told.code, told.out.splitlines()[0].split("   ")[0]) == (1, "SCHEDULE: ERROR, 1 to mend")
+    assert f"it runs {workspace}, which is no workspace any more, and not this folder" in told.out
+    following = told.out.splitlines()[-1].removeprefix("next: ctl ")
+    assert ctl(*shlex.split(following), "-w", moved).code == 0
+    assert codes(ctl, moved) == [], "and the units of the old place have gone"
+
+
+def test_a_copied_workspace_leaves_the_units_of_the_other_alone(ctl, workspace: Path, home: Path, tmp_path: Path):
+    assert ctl("schedule", "install", "--cron", "-w", workspace).code == 0
+    copy = tmp_path / "copy"
+    shutil.copytree(workspace, copy)
+    assert codes(ctl, copy) == ["SCHEDULE_MOVED"]
+    assert ctl("schedule", "install", "--cron", "-w", copy).code == 0
+    assert (codes(ctl, workspace), codes(ctl, copy)) == ([], [])
+    assert ctl("schedule", "remove", "-w", copy).code == 0
+    assert codes(ctl, workspace) == []
+
+
+def test_units_of_a_folder_that_is_gone_are_named_and_taken_away(ctl, workspace: Path, home: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    shutil.copytree(workspace, other)
+    assert ctl("schedule", "install", "--systemd", "-w", workspace).code == 0
+    assert ctl("schedule", "install", "--cron", "-w", other).code == 0
+    name = ctl("schedule", "install", "--cron", "-w", other, "--json").document["name"]
+    shutil.rmtree(other)
+    assert codes(ctl, workspace) == ["SCHEDULE_LEFT_BEHIND"]
+    assert f"next: ctl schedule remove --name {name}\n" in ctl("schedule", "status", "-w", workspace).out
+    assert ctl("schedule", "remove", "--name", name).code == 0
+    assert codes(ctl, workspace) == []
+    assert ctl("schedule", "remove", "--name", name).code == 64
+    assert (tmp_path / "crontab.txt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("units", "SCHEDULE_UNIT_GONE"),
+        ("python", "SCHEDULE_PYTHON_GONE"),
+        ("ctl", "SCHEDULE_PYTHON_GONE"),
+        ("record", "SCHEDULE_DAMAGED"),
+    ],
+)
+def test_what_keeps_a_slot_from_running_is_named(ctl, workspace: Path, home: Path, fault: str, code: str):
+    assert ctl("schedule", "install", "--systemd", "-w", workspace).code == 0
+    record = workspace / ".ctl" / "schedule.json"
+    state = json.loads(record.read_text())
+    match fault:
+        case "units":
+            for path in state["files"]:
+                Path(path).unlink()
+        case "python":
+            state["command"][0] = "/opt/gone/bin/python"
+        case "ctl":
+            python = home / "python"
+            python.write_text("#!/bin/sh\nexit 1\n")  # finds no ctl
+            python.chmod(0o755)
+            state["command"][0] = str(python)
+    record.write_text("{" if fault == "record" else json.dumps(state))
+    if fault == "record":
+        found = ctl("status", "-w", workspace, "--json").document["schedule"]
+        assert [item["code"] for item in found] == [code]
+        assert ctl("schedule", "status", "-w", workspace).code == 1
+    else:
+        assert codes(ctl, workspace) == [code]
+    assert ctl("schedule", "install", "--systemd", "-w", workspace).code == 0
+    assert codes(ctl, workspace) == []
+
+
+def test_a_schedule_outlives_its_cycle(ctl, workspace: Path, home: Path, tmp_path: Path):
+    """Its units keep their name where the workspace goes on under another cycle."""
+    assert ctl("schedule", "install", "--cron", "-w", workspace).code == 0
+    toml = workspace / "ctl.toml"
+    toml.write_text(toml.read_text().replace('cycle_id = "cutover_v1"', 'cycle_id = "cutover_v2"'))
+    assert ctl("schedule", "remove", "-w", workspace).code == 0
+    assert (tmp_path / "crontab.txt").read_text() == ""

@@ -1479,11 +1479,18 @@ def schedule_status(workspace: Workspace = None, json: Json = False) -> None:
 
 
 @schedule_app.command("remove")
-def schedule_remove(workspace: Workspace = None, json: Json = False) -> None:
+def schedule_remove(
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Units that a workspace which is gone left behind, as `ctl schedule status` says."),
+    ] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
     """Take the schedule away."""
     from ctl.cli import schedule_commands
 
-    raise typer.Exit(schedule_commands.remove(workspace, json=json))
+    raise typer.Exit(schedule_commands.remove(workspace, name=name, json=json))
 
 
 @app.command(hidden=True)

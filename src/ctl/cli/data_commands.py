@@ -65,12 +65,12 @@ def head(workspace_path: Path | None, symbol: str, *, vendor: str | None, rows: 
 
 def doctor(workspace_path: Path | None, symbols: Sequence[str], *, json: bool) -> int:
     """What is missing, stale, unfinished or unreadable. Exit 1 where something is to be mended."""
-    from ctl.flows import data_report
+    from ctl.ops import status
 
     workspace = open_workspace(workspace_path)
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("reading"):
-        found = data_report.doctor(workspace, chosen, clock.now())
+        found = status.doctor(workspace, chosen, clock.now())
     if json:
         output.print_json(document(found))
     else:

@@ -20,6 +20,7 @@ from ctl.model.printed import RunShown
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
     from ctl.model.registry import RunRecord, Status
+    from ctl.model.run import Ping
     from ctl.store import Workspace
     from ctl.store.registry import Registry
 
@@ -174,10 +175,17 @@ def _status_facts(found: Status) -> dict[str, str]:
     meanings = ", ".join(f"{letter} {letters[letter]}" for letter in letters if letter in shown)
     worst = next((run for run in reversed(found.runs) if run.letter not in "PW"), None)
     why = "" if worst is None or worst.error is None else f" ({worst.begun:%Y-%m-%d}: {worst.error})"
+    ping = "" if found.last_ping is None else f"{_pinged(found.last_ping, found.zone)}; "
     return {
         "runs": f"{shown}   {meanings}{why}" if shown else "none",
-        "messages": f"{found.undelivered} undelivered; caps hit: {', '.join(found.caps_hit) or 'none'}",
+        "messages": f"{found.undelivered} undelivered; {ping}caps hit: {', '.join(found.caps_hit) or 'none'}",
+        "schedule": "; ".join(item.text for item in found.schedule),
     }
+
+
+def _pinged(ping: Ping, zone: str) -> str:
+    at = _local(ping.at, zone).split()[-1]
+    return f"last ping {at}" if ping.error is None else f"last ping failed at {at} ({ping.error})"
 
 
 def _curve(drift: Sequence[float | None], most: float | None, on: Terminal) -> str:

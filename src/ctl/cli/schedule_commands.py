@@ -44,9 +44,15 @@ def install(
         "--workspace",
         str(workspace.root),
     )
-    installed, by_hand = schedule.install(kinds[0], slot, workspace, command, home=Path.home(), instant=instant)
+    installed, by_hand = schedule.install(
+        kinds[0], slot, workspace, command, home=schedule.home_folder(), instant=instant
+    )
     if json:
-        output.print_json(document(schedule.Changed(done="installed", schedule=installed, by_hand=tuple(by_hand))))
+        output.print_json(
+            document(
+                schedule.Changed(done="installed", name=installed.name, schedule=installed, by_hand=tuple(by_hand))
+            )
+        )
         return EXIT_OK
     on = screens.terminal()
     lines = screens.parts(
@@ -58,7 +64,7 @@ def install(
         on,
     )
     lines += ["", *screens.facts({"Written": ", ".join(installed.files)}, on)]
-    secrets = Path.home() / schedule.ENVIRONMENT
+    secrets = schedule.home_folder() / schedule.ENVIRONMENT
     lines += screens.facts({"Secrets": f"{secrets}, e.g. CTL_OPS_WEBHOOK_URL=..."}, on)
     if by_hand:
         lines += ["", "Run by hand, this machine did not let us:", *(f"  {line}" for line in by_hand)]
@@ -75,7 +81,7 @@ def show(workspace_path: Path | None, *, json: bool) -> int:
     texts = {path: Path(path).read_text() if Path(path).is_file() else None for path in installed.files}
     if installed.kind == "cron":
         written = schedule.units(
-            "cron", installed.slot, schedule.unit_name(workspace), installed.command, workspace.root, Path.home()
+            "cron", installed.slot, installed.name, installed.command, workspace.root, schedule.home_folder()
         )
         texts = {str(path): text for path, text in written.items()}
     if json:
@@ -86,35 +92,39 @@ def show(workspace_path: Path | None, *, json: bool) -> int:
         lines = [f"SCHEDULE: {state}   {installed.kind}, {installed.at} {installed.zone}"]
         for path, text in texts.items():
             lines += ["", f"# {path}", *("# missing" if text is None else text.rstrip()).splitlines()]
-        command = f"ctl schedule install --{installed.kind} --at {installed.at!r} --tz {installed.zone}"
-        screens.show([*lines, "", f"next: {command if missing else 'ctl schedule status'}"], screens.terminal())
+        screens.show([*lines, "", f"next: {installed.again if missing else 'ctl schedule status'}"], screens.terminal())
     return EXIT_OK if all(text is not None for text in texts.values()) else EXIT_ERROR
 
 
 def status(workspace_path: Path | None, *, json: bool) -> int:
-    """Say last run, last and next slot; exit 1 where a slot was missed."""
-    from ctl.ops import schedule
+    """Say last run, last and next slot; exit 1 where a slot was missed, or something keeps it from running."""
+    from ctl.ops import schedule_check
 
-    found = schedule.standing(open_workspace(workspace_path), clock.now())
+    found = schedule_check.standing(open_workspace(workspace_path), clock.now())
     if json:
         output.print_json(document(found))
     else:
         on = screens.terminal()
         screens.show(_standing_lines(found, on), on)
-    return EXIT_ERROR if found.missed else EXIT_OK
+    return EXIT_ERROR if found.missed or found.problems else EXIT_OK
 
 
-def remove(workspace_path: Path | None, *, json: bool) -> int:
-    """Take the schedule away."""
-    from ctl.ops import schedule
+def remove(workspace_path: Path | None, *, name: str | None, json: bool) -> int:
+    """Take the schedule away; with a name, the units that a workspace which is gone left behind."""
+    from ctl.ops import schedule, schedule_check
 
-    removed = schedule.remove(open_workspace(workspace_path), home=Path.home())
-    if json:
-        output.print_json(document(schedule.Changed(done="removed", schedule=removed)))
+    home = schedule.home_folder()
+    if name is not None:
+        schedule_check.remove_left_behind(name, home)
+        done, said, following = schedule.Changed(done="removed", name=name, schedule=None), name, "ctl schedule status"
     else:
-        lines = [f"SCHEDULE: OK, removed   {removed.kind}, {removed.at} {removed.zone}"]
-        again = f"ctl schedule install --{removed.kind} --at {removed.at!r} --tz {removed.zone}"
-        screens.show([*lines, f"next: {again}"], screens.terminal())
+        gone = schedule.remove(open_workspace(workspace_path), home=home)
+        done = schedule.Changed(done="removed", name=gone.name, schedule=gone)
+        said, following = f"{gone.kind}, {gone.at} {gone.zone}", gone.again
+    if json:
+        output.print_json(document(done))
+    else:
+        screens.show([f"SCHEDULE: OK, removed   {said}", f"next: {following}"], screens.terminal())
     return EXIT_OK
 
 
@@ -133,14 +143,16 @@ def missed(workspace_path: Path | None, *, json: bool) -> bool:
 
 def _standing_lines(found: Standing, on: Terminal) -> list[str]:
     slot = found.installed.slot
-    head = "MISSED" if found.missed else "OK"
+    head = "MISSED" if found.missed else f"ERROR, {len(found.problems)} to mend" if found.problems else "OK"
     lines = screens.parts([f"SCHEDULE: {head}", f"{found.installed.kind}, {slot.at} {slot.zone}"], on)
     facts = {
         "last slot": _local(found.last_slot, slot) + (", not served" if found.missed else ""),
         "last run": "never" if found.last_run is None else _local(found.last_run, slot),
         "next slot": _local(found.next_slot, slot),
+        "to mend": "; ".join(item.text for item in found.problems),
     }
-    command = "ctl ops --if-missed" if found.missed else "ctl status"
+    commands = [item.command for item in found.problems if item.command]
+    command = commands[0] if commands else "ctl ops --if-missed" if found.missed else "ctl status"
     return [*lines, "", *screens.facts(facts, on), f"next: {command}"]
 
 

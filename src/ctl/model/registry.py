@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
+from ctl.model.data_report import DoctorFinding
+from ctl.model.run import Ping
+
 RunKind = Literal["ops", "run"]
 
 
@@ -98,7 +101,8 @@ class StatusSymbol:
 class Status:
     """`ctl status --json`. verdict: OK, WARN, MISMATCH, ERROR, STOPPED, MISSED, RUNNING or NEVER.
 
-    runs: the newest, oldest first. undelivered: messages in the outbox. holder: who runs now.
+    runs: the newest, oldest first. undelivered: messages in the outbox. holder: who runs now. last_ping: of the last
+    run; None where it sent none. schedule: what is to be mended of it.
     """
 
     schema_version: Literal[1] = 1
@@ -112,5 +116,7 @@ class Status:
     symbols: tuple[StatusSymbol, ...]
     runs: tuple[RunRecord, ...]
     undelivered: int
+    last_ping: Ping | None
     caps_hit: tuple[str, ...]
+    schedule: tuple[DoctorFinding, ...]
     next_command: str

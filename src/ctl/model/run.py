@@ -335,6 +335,16 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """One signal to the dead-man's switch, sent at `at`. error: why it was not taken; None where it was."""
+
+    signal: Literal["start", "success", "failure"]
+    at: datetime
+    target: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionItem:
     """One file that retention removed, or in a dry run would remove."""
 
@@ -370,7 +380,8 @@ class OpsLog:
     """`ops_logs/<stamp>_ops.json`, as far as the cycle has come. Durations are seconds per stage.
 
     What is not given says that the cycle was killed before it came to that: such a log never reads as a success.
-    late: what was tried again of the messages of earlier runs.
+    late: what was tried again of the messages of earlier runs. pings: to the dead-man's switch, the last of them after
+    everything else was on record.
     """
 
     kind: Literal["ops_log"] = "ops_log"
@@ -393,6 +404,7 @@ class OpsLog:
     notes: tuple[Reason, ...] = ()
     notification: Notification | None = None
     late: tuple[Notification, ...] = ()
+    pings: tuple[Ping, ...] = ()
     retention: Retention | None = None
     summary_path: str | None = None
     summary_sha256: str | None = None

@@ -7,12 +7,14 @@ was served is read off the ops logs, so that a missed one is caught up once, whi
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,9 +22,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ctl import store
 from ctl.errors import UsageError, WorkspaceError
+from ctl.model.data_report import DoctorFinding
 from ctl.model.documents import document
 from ctl.model.run import is_cut_short
 from ctl.store.lock import holder
+from ctl.store.workspace import FILE_NAME
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -33,6 +37,8 @@ DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 STATE: Final = Path(".ctl") / "schedule.json"
 # What a unit reads before the command: the webhook's address and other secrets never stand in a unit.
 ENVIRONMENT: Final = ".config/ctl/environment"
+SYSTEMD: Final = Path(".config/systemd/user")
+LAUNCHD: Final = Path("Library/LaunchAgents")
 _SLOT: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):([0-5]\d)")
 _WEEK: Final = timedelta(days=7)
 
@@ -77,9 +83,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What `.ctl/schedule.json` holds. files: those written for the scheduler, absolute; empty for cron."""
+    """What `.ctl/schedule.json` holds. name: of the units, also after the workspace has moved or its cycle has
+    ended. files: those written for the scheduler, absolute; empty for cron.
+    """
 
     kind: Kind
+    name: str
     at: str
     zone: str
     command: tuple[str, ...]
@@ -91,12 +100,18 @@ class Installed:
         """The slot that was installed."""
         return parse_slot(self.at, self.zone)
 
+    @property
+    def again(self) -> str:
+        """The command that installs it anew."""
+        return f"ctl schedule install --{self.kind} --at {self.at!r} --tz {self.zone}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """`ctl schedule status --json`: how a schedule stands at an instant.
 
-    missed: no cycle since the last slot has come to its end or is under way.
+    missed: no cycle since the last slot has come to its end or is under way. problems: why it cannot run, and units
+    that folders now gone have left behind.
     """
 
     kind: Literal["schedule_status"] = "schedule_status"
@@ -106,16 +121,20 @@ class Standing:
     next_slot: datetime
     last_run: datetime | None
     missed: bool
+    problems: tuple[DoctorFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """`ctl schedule install|remove --json`. by_hand: commands that this machine leaves to a person."""
+    """`ctl schedule install|remove --json`. schedule: None where units without a workspace were removed. by_hand:
+    commands that this machine leaves to a person.
+    """
 
     kind: Literal["schedule"] = "schedule"
     schema_version: Literal[1] = 1
     done: Literal["installed", "removed"]
-    schedule: Installed
+    name: str
+    schedule: Installed | None
     by_hand: tuple[str, ...] = ()
 
 
@@ -134,6 +153,14 @@ SCHEMAS: Final = {
     "schedule_units_v1": (Units, "The units of a schedule"),
     "schedule_status_v1": (Standing, "How a schedule stands"),
 }
+
+
+def home_folder() -> Path:
+    """The user's home folder. Raises WorkspaceError where the machine knows none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise WorkspaceError("this user has no home folder", remedy="set HOME", code="NO_SCHEDULER") from None
 
 
 def parse_slot(at: str, zone: str) -> Slot:
@@ -177,14 +204,15 @@ def units(kind: Kind, slot: Slot, name: str, command: tuple[str, ...], folder: P
 
 
 def _systemd(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> dict[Path, str]:
-    target = home / ".config" / "systemd" / "user"
+    target = home / SYSTEMD
     line = " ".join(_quoted(word) for word in command)
+    here, environment = (str(path).replace("%", "%%") for path in (folder, home / ENVIRONMENT))
     service = (
-        f"[Unit]\nDescription=ctl weekly cycle of {folder}\n\n[Service]\nType=oneshot\nWorkingDirectory={folder}\n"
-        f"EnvironmentFile=-{home / ENVIRONMENT}\nExecStart={line}\nSuccessExitStatus=0\n"
+        f"[Unit]\nDescription=ctl weekly cycle of {here}\n\n[Service]\nType=oneshot\nWorkingDirectory={here}\n"
+        f"EnvironmentFile=-{environment}\nExecStart={line}\nSuccessExitStatus=0\n"
     )
     timer = (
-        f"[Unit]\nDescription=ctl weekly cycle of {folder}, {slot.at} {slot.zone}\n\n[Timer]\n"
+        f"[Unit]\nDescription=ctl weekly cycle of {here}, {slot.at} {slot.zone}\n\n[Timer]\n"
         f"OnCalendar={_calendar(slot)}\nPersistent=true\n\n"
         "[Install]\nWantedBy=timers.target\n"
     )
@@ -216,7 +244,7 @@ def _launchd(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home
         "StartCalendarInterval": {"Weekday": (slot.weekday + 1) % 7, "Hour": slot.hour, "Minute": slot.minute},
         "StandardErrorPath": str(folder / ".ctl" / "schedule.err"),
     }
-    return {home / "Library" / "LaunchAgents" / f"{name}.plist": plistlib.dumps(plist).decode()}
+    return {home / LAUNCHD / f"{name}.plist": plistlib.dumps(plist).decode()}
 
 
 def _cron(slot: Slot, name: str, command: tuple[str, ...], folder: Path, home: Path) -> str:
@@ -243,13 +271,13 @@ def install(
     Raises UsageError where the scheduler cannot hold the slot's zone, WorkspaceError where its own tool refuses them.
     """
     _require_zone(kind, slot)
-    if (workspace.root / STATE).is_file():
+    if installed(workspace) is not None:
         remove(workspace, home=home)
     name = unit_name(workspace)
     written = units(kind, slot, name, command, workspace.root, home)
     by_hand: tuple[str, ...] = ()
     if kind == "cron":
-        _write_crontab(_other_lines(name) + written[Path("crontab")])
+        _write_crontab(without(crontab(), name) + written[Path("crontab")])
         files: tuple[str, ...] = ()
     else:
         for path, text in written.items():
@@ -262,28 +290,44 @@ def install(
                 path.unlink(missing_ok=True)
             raise
         by_hand = _switch_on(kind, name, files)
-    state = Installed(kind, slot.at, slot.zone, command, files, instant.astimezone(UTC).isoformat(timespec="seconds"))
+    state = Installed(
+        kind, name, slot.at, slot.zone, command, files, instant.astimezone(UTC).isoformat(timespec="seconds")
+    )
     store.write_atomic(workspace.root / STATE, store.json_bytes(document(state)))
     return state, by_hand
 
 
 def remove(workspace: store.Workspace, *, home: Path) -> Installed:
-    """Take the schedule away again. Raises UsageError where none is installed."""
+    """Take the schedule away again; of a copied workspace the record alone, because the units are the other folder's.
+
+    Raises UsageError where none is installed.
+    """
     state = read(workspace)
-    name = unit_name(workspace)
-    if state.kind == "cron":
-        _write_crontab(_other_lines(name))
-    else:
-        if state.kind == "systemd":
-            _run("systemctl", "--user", "disable", "--now", f"{name}.timer")
-        else:
-            _run("launchctl", "unload", *state.files)
-        for path in state.files:
-            store.remove(Path(path))
-        if state.kind == "systemd":
-            _run("systemctl", "--user", "daemon-reload")
+    folder = folder_of(state.command)
+    if folder is None or folder == workspace.root or not (folder / FILE_NAME).exists():
+        take_away(state.name, home)
     store.remove(workspace.root / STATE)
     return state
+
+
+def take_away(name: str, home: Path) -> bool:
+    """Take units away from whichever scheduler of this user keeps them; whether there were any."""
+    table = crontab() if shutil.which("crontab") else ""
+    kept = without(table, name)
+    if kept != table:
+        _write_crontab(kept)
+    timer, service = (home / SYSTEMD / f"{name}.{kind}" for kind in ("timer", "service"))
+    plist = home / LAUNCHD / f"{name}.plist"
+    found = [path for path in (timer, service, plist) if os.path.lexists(path)]
+    if timer in found:
+        run_tool("systemctl", "--user", "disable", "--now", timer.name)
+    if plist in found:
+        run_tool("launchctl", "unload", str(plist))
+    for path in found:
+        store.remove(path)
+    if service in found:
+        run_tool("systemctl", "--user", "daemon-reload")
+    return bool(found) or kept != table
 
 
 def read(workspace: store.Workspace) -> Installed:
@@ -292,8 +336,9 @@ def read(workspace: store.Workspace) -> Installed:
     try:
         held = json.loads(path.read_text())
         state = Installed(
-            held["kind"], held["at"], held["zone"], tuple(held["command"]), tuple(held["files"]), held["installed"]
-        )
+            held["kind"], held["name"], held["at"], held["zone"], tuple(held["command"]), tuple(held["files"]),
+            held["installed"],
+        )  # fmt: skip
         parse_slot(state.at, state.zone)
     except FileNotFoundError:
         raise UsageError("no schedule is installed", remedy="ctl schedule install --systemd --at 'Sun 16:00'") from None
@@ -301,6 +346,19 @@ def read(workspace: store.Workspace) -> Installed:
         raise WorkspaceError("the schedule's record is damaged", where=str(path), found=type(error).__name__,
                              remedy="ctl schedule install writes it anew") from error  # fmt: skip
     return state
+
+
+def installed(workspace: store.Workspace) -> Installed | None:
+    """What is installed; None where nothing is, or where its record is damaged and is to be written anew."""
+    with suppress(UsageError, WorkspaceError):
+        return read(workspace)
+    return None
+
+
+def folder_of(command: Sequence[str]) -> Path | None:
+    """The workspace that a scheduler's command names; None where it names none."""
+    at = command.index("--workspace") + 1 if "--workspace" in command else len(command)
+    return Path(command[at]) if at < len(command) else None
 
 
 def standing(workspace: store.Workspace, instant: datetime) -> Standing:
@@ -347,7 +405,7 @@ def _require_zone(kind: Kind, slot: Slot) -> None:
 
 def _cron_knows_zones() -> bool:
     """Whether the machine's cron reads CRON_TZ: cronie does and says its name, Debian's does not."""
-    return any("cronie" in _run(tool, "-V")[1] for tool in ("crond", "cron", "crontab"))
+    return any("cronie" in run_tool(tool, "-V")[1] for tool in ("crond", "cron", "crontab"))
 
 
 def _check(kind: Kind, files: tuple[str, ...], slot: Slot) -> None:
@@ -356,7 +414,7 @@ def _check(kind: Kind, files: tuple[str, ...], slot: Slot) -> None:
     if kind == "systemd":
         asked = [("systemd-analyze", "calendar", _calendar(slot)), ("systemd-analyze", "--user", "verify", *files)]
     for words in asked:
-        code, text = _run(*words)
+        code, text = run_tool(*words)
         if code not in (0, None) and "Failed to initialize manager" not in text:  # no user session here to check in
             raise WorkspaceError(
                 f"{words[0]} refuses the unit", found=" ".join(text.split())[:300], code="UNIT_REFUSED"
@@ -371,27 +429,30 @@ def _switch_on(kind: Kind, name: str, files: tuple[str, ...]) -> tuple[str, ...]
             ("systemctl", "--user", "daemon-reload"),
             ("systemctl", "--user", "enable", "--now", f"{name}.timer"),
         ]
-    return tuple(shlex.join(words) for words in commands if _run(*words)[0] != 0)
+    return tuple(shlex.join(words) for words in commands if run_tool(*words)[0] != 0)
 
 
-def _other_lines(name: str) -> str:
-    """The user's crontab without our lines. Raises WorkspaceError where there is no crontab command."""
-    code, text = _run("crontab", "-l")
+def crontab() -> str:
+    """The user's crontab. Raises WorkspaceError where there is no crontab command."""
+    code, text = run_tool("crontab", "-l")
     if code is None:
         raise WorkspaceError("there is no cron here", remedy="install cron, or use --systemd", code="NO_SCHEDULER")
-    if code != 0:
-        text = ""  # no crontab yet
-    kept = re.sub(rf"# ctl {re.escape(name)} begin\n.*?# ctl {re.escape(name)} end\n", "", text, flags=re.DOTALL)
+    return text if code == 0 else ""  # no crontab yet
+
+
+def without(table: str, name: str) -> str:
+    """A crontab without the lines of some units."""
+    kept = re.sub(rf"# ctl {re.escape(name)} begin\n.*?# ctl {re.escape(name)} end\n", "", table, flags=re.DOTALL)
     return kept if not kept or kept.endswith("\n") else kept + "\n"
 
 
 def _write_crontab(text: str) -> None:
-    code, said = _run("crontab", "-", given=text)
+    code, said = run_tool("crontab", "-", given=text)
     if code != 0:
         raise WorkspaceError("crontab refuses the schedule", found=said.strip()[:300], code="UNIT_REFUSED")
 
 
-def _run(*words: str, given: str | None = None) -> tuple[int | None, str]:
+def run_tool(*words: str, given: str | None = None) -> tuple[int | None, str]:
     """Exit code (None: no such command) and output of a scheduler's own tool."""
     found = shutil.which(words[0])
     if found is None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from ctl import sessions, store
 from ctl.errors import CtlError
+from ctl.flows import data_report
+from ctl.model.data_report import DoctorReport
 from ctl.model.registry import RunChange, RunComparison, RunRecord, Status, StatusSymbol
-from ctl.ops import outbox, schedule
-from ctl.ops.weekly import outbox_folder
+from ctl.model.run import Ping
+from ctl.ops import outbox, schedule, schedule_check
+from ctl.ops.weekly import OPS_ENDING, outbox_folder
 from ctl.store.lock import holder
 from ctl.store.registry import Registry
 
@@ -28,12 +32,15 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
     last = next(iter(found), None)
     decided = [run for run in found if run.symbols]
     slot, missed, zone = _schedule(workspace, instant)
+    broken = schedule_check.problems(workspace)
     held = holder(workspace.lock_path)
     verdict = "NEVER" if last is None else _VERDICTS[last.letter]
     if held is not None:
         verdict = "RUNNING"
     elif missed is not None:
         verdict = "MISSED"
+    elif verdict == "OK" and broken:
+        verdict = "WARN"
     return Status(
         verdict=verdict,
         last_run=last,
@@ -44,8 +51,10 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
         symbols=_symbols(workspace, decided, instant),
         runs=tuple(reversed(found[:SHOWN_RUNS])),
         undelivered=len(outbox.names(outbox_folder(workspace))),
+        last_ping=None if last is None else _last_ping(workspace, last),
         caps_hit=_caps_hit(workspace, found),
-        next_command=_next(verdict),
+        schedule=broken,
+        next_command=next((item.command for item in broken if item.command), None) or _next(verdict),
     )
 
 
@@ -119,6 +128,25 @@ def _caps_hit(workspace: store.Workspace, runs: Sequence[RunRecord]) -> tuple[st
         return () if risk is None else tuple(map(str, risk["caps_hit"]))
     except (OSError, ValueError, KeyError, TypeError):  # retention has removed it, or it is damaged: the run says more
         return ()
+
+
+def _last_ping(workspace: store.Workspace, last: RunRecord) -> Ping | None:
+    """The last signal of a run to the dead-man's switch, by its log; None where it sent none."""
+    from pydantic import TypeAdapter
+
+    try:
+        log = json.loads((workspace.ops_logs / f"{last.name}{OPS_ENDING}").read_bytes())
+        pings = TypeAdapter(tuple[Ping, ...]).validate_python(log["pings"])
+    except (OSError, ValueError, KeyError, TypeError):  # a run without a cycle, or retention has removed its log
+        return None
+    return pings[-1] if pings else None
+
+
+def doctor(workspace: store.Workspace, symbols: Sequence[str], instant: datetime) -> DoctorReport:
+    """What is amiss with the workspace's files, and with its schedule."""
+    found, broken = data_report.doctor(workspace, symbols, instant), schedule_check.problems(workspace)
+    fine = found.ok if broken or schedule.installed(workspace) is None else (*found.ok, "schedule")
+    return replace(found, findings=(*broken, *found.findings), ok=fine)
 
 
 def _next(verdict: str) -> str:

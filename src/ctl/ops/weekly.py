@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
 from ctl import __version__, clock, digests, ops_notifier, run_orchestrator, stopping, store
 from ctl.channels import is_durable
+from ctl.channels._web import shown_target
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, GateRefused, ProfileError
 from ctl.flows import portfolio, standing
 from ctl.gatekeeper import GateDecision, broken_locks, lock_text
@@ -29,6 +30,7 @@ from ctl.model.run import (
     OpsGateSymbol,
     OpsLog,
     OpsRunSymbol,
+    Ping,
     ProfileReference,
     RunSummary,
     SymbolState,
@@ -200,13 +202,15 @@ class _Post:
         route = Route(options.webhook_url, options.notify_urls, self._stream, limits or self._limits, served)
         return ops_notifier.notify(message, mode=self._options.notify, route=route)
 
-    def ping(self, signal: Literal["start", "success", "failure"], body: str = "") -> None:
-        """Tell the dead-man's switch, where there is one."""
-        if self._options.ping_url is None:
-            return
-        problem = ops_notifier.ping(self._options.ping_url, signal, run_id=_run_id(self._instant), body=body)
+    def ping(self, signal: Literal["start", "success", "failure"], body: str = "", *, after: float = 0.0) -> list[Ping]:
+        """Tell the dead-man's switch, where there is one; what came of it. after: seconds since the run began."""
+        url = self._options.ping_url
+        if url is None:
+            return []
+        problem = ops_notifier.ping(url, signal, run_id=_run_id(self._instant), body=body)
         if problem is not None:
             self.warnings.append(f"the dead-man's switch was not told of the {signal}: {problem}")
+        return [Ping(signal, self._instant + timedelta(seconds=after), shown_target(url), problem)]
 
 
 def _run_id(instant: datetime) -> str:
@@ -255,7 +259,7 @@ class _Cycle:
         try:
             stopping.release()
             stopping.check()
-            self._post.ping("start")
+            self._note(pings=tuple(self._post.ping("start")))
             message = self._work()
             stopping.hold()
         except Stopped:
@@ -449,7 +453,11 @@ class _Cycle:
         self._write_log()
         self._write_metrics()
         good = self._log.exit_code == EXIT_OK and not self._log.has_errors
-        self._post.ping("success" if good else "failure", notification.text)
+        took = round(sum(self._log.durations.values()))
+        pings = self._post.ping("success" if good else "failure", notification.text, after=took)
+        if pings:
+            self._note(pings=(*self._log.pings, *pings))
+            self._write_log()
         return WeeklyOutcome(
             log=self._log,
             log_path=self._path,
