@@ -347,9 +347,10 @@ class Picture:
         """The x axis as dates: years, months or days, whatever fits."""
         return replace(self, x_ticks=_date_ticks(self.x, most))
 
-    def with_values(self, most: int = 4, *, up_to: float | None = None) -> Picture:
-        """The y axis with round values; up_to: where its values end and something else is drawn."""
-        values = (self.y if up_to is None else Scale(self.y.low, up_to)).ticks(most)
+    def with_values(self, most: int = 4, *, up_to: float | None = None, down_to: float | None = None) -> Picture:
+        """The y axis with round values; up_to, down_to: where its values end and something else is drawn."""
+        low, high = (end if given is None else given for given, end in ((down_to, self.y.low), (up_to, self.y.high)))
+        values = Scale(low, high).ticks(most)
         ticks = tuple((self.y.at(value), text) for value, text in zip(values, tick_texts(values), strict=True))
         return replace(self, y_ticks=ticks)
 

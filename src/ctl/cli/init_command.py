@@ -92,26 +92,30 @@ def _asked(found: FoundFiles, answers: Answers) -> Answers:
 
 def _lines(result: InitResult, on: Terminal) -> list[str]:
     verdict = f"DONE   {result.recommendation}" if result.profile is not None else "STOPPED   no profile written"
-    lines = [*screens.parts([f"INIT: {verdict}", result.workspace], on), ""]
+    lines = screens.parts([f"INIT: {verdict}", "STALE data" if result.stale else "", result.workspace], on)
+    lines += [*screens.wrapped(result.stale, on), ""] if result.stale else [""]
     width = max((len(each.symbol) for each in result.symbols), default=0)
     for each in result.symbols:
         sides = f"{each.canonical} against {', '.join(each.references)}"
         first, indent = f"{each.symbol:<{width}}  {each.derived:<6}  ", " " * (width + 2)
         lines += screens.wrapped(sides + (f"   {each.detail}" if each.detail else ""), on, first=first, indent=indent)
         if each.failed and result.profile is not None:
-            lines.append(f"{indent}does not gate: no profile can expect this")
+            text = f"does not gate: no profile can expect {each.derived}; ctl certify {each.symbol} --explain says more"
+            lines += screens.wrapped(text, on, first=indent, indent=indent)
         for text in each.failed:
-            lines += screens.wrapped(text, on, first=f"{indent}mend: ", indent=f"{indent}  ")
+            lines += screens.wrapped(text, on, first=f"{indent}why: ", indent=f"{indent}     ")
         if each.follow:
             first = f"{indent}to roll as {each.references[0]} does: "
             lines += screens.wrapped(_following(result, each), on, first=first, indent=f"{indent}  ")
-    for word, texts in (("assumed", result.notes), ("not used", result.unused)):
+    for word, texts in (("note", result.notes), ("not used", result.unused)):
         for text in texts:
             lines += screens.wrapped(text, on, first=f"{word:<8}  ", indent=" " * 10)
     files = [result.configuration, result.profile, *(each.certificate for each in result.symbols)]
     lines += screens.wrapped(", ".join(filter(None, files)), on, first="wrote     ", indent=" " * 10)
     stopped = next((each.symbol for each in result.symbols if each.failed), None)
-    command = "ctl gate" if result.profile is not None else f"ctl certify {stopped} --explain"
+    command = f"ctl certify {stopped} --explain"
+    if result.profile is not None:
+        command = "ctl doctor" if result.stale else "ctl gate"
     return [*lines, f"next: {command} --workspace {shlex.quote(result.workspace)}"]
 
 

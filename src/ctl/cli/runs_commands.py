@@ -144,10 +144,11 @@ def _found(registry: Registry, name: str) -> RunRecord:
 
 def _status_lines(found: Status, on: Terminal) -> list[str]:
     last = found.last_run
-    ran = "never run" if last is None else f"last run {_local(last.begun, found.zone)} {_ended(last)}"
+    ran = "" if last is None else f"last run {_local(last.begun, found.zone)} {_ended(last)}"
     following = "" if found.next_slot is None else f"next {_local(found.next_slot, found.zone)}"
     missed = "" if found.missed_slot is None else f"missed {_local(found.missed_slot, found.zone)}"
-    lines = screens.parts([f"STATUS: {found.verdict}", ran, missed, following], on)
+    verdict = "not run yet" if found.verdict == "NEVER" else found.verdict
+    lines = screens.parts([f"STATUS: {verdict}", ran, missed, following], on)
     if found.holder is not None:
         lines += screens.wrapped(f"running: {found.holder}", on)
     if found.symbols:

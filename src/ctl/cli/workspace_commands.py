@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ctl import clock
 from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
-from ctl.cli.certificate_screen import print_certificate
 from ctl.cli.events import Events
 from ctl.cli.run_screen import data_to
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
@@ -141,6 +140,7 @@ def certify(
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
     from ctl.cli import exports
+    from ctl.cli.certificate_screen import print_certificate
     from ctl.flows import report
     from ctl.flows.workers import opened
     from ctl.reports import tables

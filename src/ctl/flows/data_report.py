@@ -27,6 +27,7 @@ USUAL_STALENESS: Final = 5
 _A_WEEK: Final = (date(2024, 1, 8), date(2024, 1, 12))
 """Any week that every calendar covers."""
 
+_OWN_INSTRUMENTS: Final = "instruments.toml"  # the name that docs/workspace.md gives it
 _UNFINISHED: Final = ("UNFINISHED_SESSION", "THIN_LAST_SESSION")
 
 
@@ -163,6 +164,10 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
             ok.append("decision log")
         except DecisionLogError as error:
             findings.append(DoctorFinding("mend", "decision log", error.code, str(error), "ctl verify"))
+    own = workspace.root / _OWN_INSTRUMENTS
+    if workspace.instruments is None and own.exists():
+        text = f'{own.name} is not used: ctl.toml does not name it (instruments = "{own.name}")'
+        findings.append(DoctorFinding("know", "ctl.toml", "NOT_USED", text, None))
     read = 0
     for each in found.symbols:
         read += sum(len(part.files) for part in each.parts)

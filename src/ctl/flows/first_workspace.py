@@ -18,9 +18,10 @@ from ctl import ingest, operating_profile, store
 from ctl.errors import CtlError, GateRefused, InputError, UsageError
 from ctl.flows import inputs, lock, pipeline, portfolio
 from ctl.flows.found_files import FoundFile, FoundFiles, tokens_of
-from ctl.model.findings import Decision, Recommendation
+from ctl.model.findings import Decision, Recommendation, counted
 from ctl.model.names import is_safe_name
 from ctl.model.recommendation import recommend
+from ctl.since_lock import staleness
 from ctl.store.workspace import parse
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ class InitSymbol:
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What `ctl init` made. profile: None where no symbol, or one that was named, derives what it can expect."""
+    """What `ctl init` made. profile: None where no symbol, or one that was named, derives what it can expect.
+
+    stale: that the gate will refuse the data for their age, and whose; empty where they are fresh enough.
+    """
 
     timestamp: datetime
     workspace: str
@@ -124,6 +128,7 @@ class InitResult:
     symbols: tuple[InitSymbol, ...]
     notes: tuple[str, ...]
     unused: tuple[str, ...]
+    stale: str = ""
     kind: Literal["init"] = "init"
 
 
@@ -157,6 +162,7 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
             code="REFERENCE_MISSING",
         )  # fmt: skip
     symbols: list[DraftSymbol] = []
+    assumed: dict[str, list[str]] = {}
     vendors: list[DraftVendor] = []
     left_out: list[CtlError] = []
     for symbol in chosen:
@@ -172,9 +178,11 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
             continue
         canonical, *references = (_joined(vendors, place) for place in places)
         symbols.append(replace(each, canonical=canonical, references=tuple(references)))
-        notes += said
+        for text in said:
+            assumed.setdefault(text, []).append(symbol)
     if not symbols:
         raise left_out[0]
+    notes += [f"{', '.join(names)}: {text}" for text, names in assumed.items()]
     return Draft(tuple(symbols), tuple(vendors), tuple(notes), answers.equity)
 
 
@@ -202,7 +210,7 @@ def _symbol(found: FoundFiles, symbol: str, answers: Answers, notes: list[str]) 
         raise UsageError(f"{symbol} needs a canonical vendor and another one as reference",
                          found=f"{canonical or 'none'} and {', '.join(references) or 'none'}")  # fmt: skip
     if answers.canonical is None:
-        notes.append(f"{symbol}: {canonical} taken as canonical; --canonical NAME says otherwise")
+        notes.append(f"{canonical} taken as canonical; --canonical NAME says otherwise")
     files = [file for file in found.files if file.symbol == symbol and file.vendor == canonical]
     if not future:
         actions = _actions(found, symbol, (canonical, *references))
@@ -586,9 +594,10 @@ def first_profile(
     watch = {config.symbol: "WATCH" for config in configs}
     template = _profile(configs, watch, "CONDITIONAL GO", workspace.cycle_id, instant)
     _, tried = lock.with_settings(workspace, template, operating_profile.load(template, PROFILE), settings)
-    first = tried.symbol_settings
+    first, limit = tried.symbol_settings, tried.max_staleness_sessions
     symbols: list[InitSymbol] = []
     statuses: dict[str, Decision] = {}
+    late: dict[str, int] = {}
     for config in configs:
         path = workspace.relative(workspace.certificate_path(config.symbol))
         sides = (config.symbol, config.canonical, config.references)
@@ -600,6 +609,8 @@ def first_profile(
             continue
         pipeline.write_certificate(workspace.certificate_folder(config.symbol), certificate)
         statuses[config.symbol] = certificate.decision
+        if certificate.overlap is not None:
+            late[config.symbol] = staleness.sessions_since(config.calendar, certificate.overlap.last_session, instant)
         failures = tuple(_failures(certificate))
         follow = _follow(certificate) if failures else {}
         symbols.append(InitSymbol(*sides, certificate.decision, certificate.detail, failures, path, follow))
@@ -614,8 +625,19 @@ def first_profile(
         lock.first_lock(workspace, text, reason="the first profile, made by `ctl init`", instant=instant)
     profile = workspace.relative(workspace.profile_path) if recommendation else None
     return InitResult(
-        instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), tuple(notes), tuple(unused)
-    )
+        instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), tuple(notes), tuple(unused),
+        "" if workspace.simulated else _stale(late, limit),
+    )  # fmt: skip
+
+
+def _stale(late: Mapping[str, int], limit: int | Literal["none"]) -> str:
+    """That the gate will refuse the data for their age; empty where they are fresh enough."""
+    stale = {symbol: count for symbol, count in late.items() if limit != "none" and count > limit}
+    if not stale:
+        return ""
+    low, high = min(stale.values()), max(stale.values())
+    behind = counted(high, "session") if low == high else f"{low} to {high} sessions"
+    return f"the gate will refuse {', '.join(stale)}: their data end {behind} ago (limit {limit})"
 
 
 def _failures(certificate: Certificate) -> Iterator[str]:

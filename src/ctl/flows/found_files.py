@@ -117,7 +117,7 @@ def look(folder: Path) -> FoundFiles:
         try:
             files += _read(path, instruments)
         except CtlError as error:
-            unused[path] = str(error)
+            unused[path] = str(error).removeprefix(f"{path.name}: ")
     if not files:
         first = next(iter(unused.values()), None)
         raise InputError(

@@ -95,6 +95,7 @@ def _symbol(
     earlier: pl.DataFrame | None,
 ) -> SymbolState:
     bars, pending = None, ""
+    watched = profile.non_gating_symbols.get(symbol)
     certified = None if made is None else whole(made)
     if certified is not None:
         series = as_traded(certified.inputs, certified.series)
@@ -108,6 +109,7 @@ def _symbol(
     result = None if outcome is None or outcome.measured is None else outcome.measured.result
     return SymbolState(
         symbol=symbol,
+        note="" if watched is None else watched.role or watched.reason,
         role="gating" if symbol in profile.gating_universe else "non-gating",
         judged=judged,
         certificate=None if certified is None else certified.certificate,

@@ -695,6 +695,7 @@ class Certificate(CertificateV1, Tabular):
 
         found = self.ledger
         parts = [item for item in found.components if item.mean > 0.0] if found is not None else []
+        parts.sort(key=lambda item: -abs(item.share or 0.0))
         mean = 0.0 if found is None else found.mean_drift
         rows: list[tuple[str, float, float, float | None]] = [
             (item.name, item.share or 0.0, (item.share or 0.0) * mean, item.max) for item in parts[:most]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Any, Final, Generic, Literal, TypeVar
 
 Status = Literal["PASS", "WATCH", "FAIL", "NOT_RUN", "ERROR", "N/A"]
@@ -21,6 +22,7 @@ TITLES: Final[Mapping[LayerName, str]] = {
     "L4": "drift",
     "L5": "functional parity",
 }
+_MOST_DIGITS: Final = 9
 _WORST_FIRST: Final[tuple[Status, ...]] = ("ERROR", "FAIL", "WATCH", "PASS")
 Measured_co = TypeVar("Measured_co", covariant=True)
 Default = TypeVar("Default")
@@ -166,6 +168,17 @@ class LayerResult(Generic[Measured_co]):
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 bar`, `2 bars`: a number with what is counted. many: the plural where it is not `one` and an s."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def tick_digits(tick: float) -> int:
+    """Decimals of a price on a grid, two at least."""
+    return max(2, -floor(log10(tick) + 1e-9))
+
+
+def in_ticks(value: float, tick: float) -> str:
+    """A difference of prices with the digits of their grid, and two figures of what is smaller."""
+    least = 1 - floor(log10(abs(value))) if value else 0
+    return f"{value:,.{min(max(tick_digits(tick), least), _MOST_DIGITS)}f}"
 
 
 def worst_status(statuses: Iterable[Status]) -> Status:

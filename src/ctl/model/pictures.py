@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 GAPS_SHOWN: Final = 5
 _CLIPPED: Final = 0.005  # of the points at either end may lie beyond the picture of the drift: single bad closes
 _DEEPEST: Final = 3
+_BAND_SHOWN: Final = 0.75  # of what the curves span, above and below them
 _SHALLOW: Final = 0.1  # of the deepest fall: what is less is not worth a label
 
 
@@ -120,7 +121,7 @@ def drift(certificate: Certificate, window: tuple[date, date] | None = None, mos
         clipped=True,
     )
     picture = picture.stack(last, [(values, ink) for _, ink, values in layers])
-    ends = _middles([values for _, _, values in layers], [(_short(name), ink) for name, ink, _ in layers])
+    ends = _middles([values for _, _, values in layers], [(short(name), ink) for name, ink, _ in layers])
     picture = picture.rule(0.0).line(last, shown, "text", width=1.2)
     gaps = {roll.gap_session: _gap_note(roll.from_contract, roll.to_contract) for roll in certificate.canonical_rolls}
     where = np.searchsorted(last, [day_number(day) for day in gaps])
@@ -169,13 +170,13 @@ def _drift_title(certificate: Certificate, table: pl.DataFrame, total: Floats) -
     text = f"{certificate.symbol}: drift {number(float(np.mean(np.abs(total))))} {certificate.quote_unit} on average"
     largest = certificate.ledger.components[0] if certificate.ledger and len(certificate.ledger.components) else None
     if largest is not None and largest.share:
-        text += f", {100 * largest.share:.0f} % of it {_short(largest.name)}"
+        text += f", {100 * largest.share:.0f} % of it {short(largest.name)}"
     return f"{text}; most {number(float(total[where]), signed=True)} on {table['session'][where]}"
 
 
-def _short(component: str) -> str:
+def short(component: str) -> str:
     """A component's name as people read it beside a curve."""
-    return component.removeprefix("gap:").replace(":", " ")
+    return component.removeprefix("gap:").removeprefix("block:").replace(":", " ")
 
 
 def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> Picture | None:
@@ -340,7 +341,7 @@ class Band:
 def r_curve(
     curves: Sequence[RCurve], title: str, *, band: Band | None = None, window: tuple[date, date] | None = None
 ) -> Picture | None:
-    """Curves of R with the first one's falls hanging from zero, the deepest dated. None without a closed trade.
+    """Curves of R; below them the falls of the first, the deepest dated. None without a closed trade.
 
     band: of the first curve. window: where the axis begins and ends, where not with the trades.
     """
@@ -351,17 +352,33 @@ def r_curve(
     last = max(curve.days[-1] for curve in curves)
     main, falls = curves[0], curves[0].falls()
     begin, end = window or (first, last)
-    scale = [curve.total for curve in curves]
-    edges = [] if band is None else [np.asarray(band.low), np.asarray(band.high)]
-    picture = Picture(title, Scale.of_days(begin, end), Scale.of(0.0, main.below_peak(), *scale, *edges), height=220)
+    totals = np.concatenate([[0.0], *(curve.total for curve in curves)])
+    low, high, below = float(totals.min()), float(totals.max()), main.below_peak()
+    # A band wider than the curve on either side is cut there; the falls hang from a line of their own below it.
+    reach = max(high - low, 1.0)
+    edges = (
+        []
+        if band is None
+        else [np.clip([*band.low, *band.high], low - _BAND_SHOWN * reach, high + _BAND_SHOWN * reach)]
+    )
+    upper = Scale.of(totals, *edges)
+    hung = upper.low - 0.1 * (upper.high - upper.low) if below.any() else upper.low
+    picture = Picture(
+        title, Scale.of_days(begin, end), Scale(hung + 1.1 * float(below.min()), upper.high),
+        height=280 if below.any() else 220,
+    )  # fmt: skip
+    ends: list[tuple[float, str, Ink]] = []
     if band is not None:
-        days = _numbers(band.days)
-        picture = picture.area(days, np.asarray(band.low), np.asarray(band.high), "other")
-    days, below = _numbers(main.days), main.below_peak()
+        days, (floor, roof) = _numbers(band.days), np.split(edges[0], 2)
+        picture = picture.area(days, floor, roof, "other")
+        ends.append((float(roof[-1]), "95 % band", "other"))
+    days = _numbers(main.days)
     at = shown_points(below)
     stepped, fallen = np.repeat(days[at], 2)[1:], np.repeat(below[at], 2)[:-1]
-    picture = picture.area(stepped, fallen, np.zeros(fallen.size), "loss").rule(0.0)
-    ends: list[tuple[float, str, Ink]] = []
+    picture = picture.rule(0.0)
+    if below.any():
+        picture = picture.area(stepped, hung + fallen, np.full(fallen.size, hung), "loss", opacity=0.45).rule(hung)
+        ends.append((hung, "below its peak", "loss"))
     for curve, (ink, dashed) in zip(curves, _CURVE_INKS, strict=False):
         days, total = _numbers((begin, *curve.days, end)), np.concatenate([[0.0], curve.total, curve.total[-1:]])
         at = shown_points(total)
@@ -371,8 +388,8 @@ def r_curve(
         text = f"{fall.depth:.2f} R {fall.deepest}"
         x = day_number(fall.deepest)
         left = picture.x.at(x) > 0.5
-        picture = picture.mark(x, fall.depth, "tick", "loss").text(
-            x, fall.depth, text, anchor="end" if left else "start", right=-5 if left else 5, above=-4
+        picture = picture.mark(x, hung + fall.depth, "tick", "loss").text(
+            x, hung + fall.depth, text, anchor="end" if left else "start", right=-5 if left else 5, above=-4
         )
     places = sorted({day for curve in curves for day in curve.days})
     columns: dict[str, Sequence[Any]] = {}
@@ -389,7 +406,7 @@ def r_curve(
         places = [places[k] for k in keep]
         columns = {name: [values[k] for k in keep] for name, values in columns.items()}
     readings = Readings([day_number(day) for day in places], columns)
-    return replace(picture.with_dates().with_values(5).with_ends(*ends), readings=readings)
+    return replace(picture.with_dates().with_values(5, down_to=upper.low).with_ends(*ends), readings=readings)
 
 
 # ---------------------------------------------------------------- common

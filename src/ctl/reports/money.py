@@ -55,6 +55,21 @@ def curve(report: Report) -> Figure | None:
     return None if picture is None else Figure(picture, "money")
 
 
+def falls(report: Report) -> Table | None:
+    """The deepest falls of the strategy's curve, dated."""
+    found = RCurve.of("strategy", closed(report.symbols, report.window)).falls()
+    rows = [
+        (
+            f"{fall.depth:.2f} R",
+            str(fall.began),
+            str(fall.deepest),
+            "not yet" if fall.ended is None else str(fall.ended),
+        )
+        for fall in found
+    ]
+    return table("deepest falls", ("fall", "from the peak of", "deepest", "made good"), rows, words=4) if rows else None
+
+
 def _band(report: Report, curve: RCurve) -> Band | None:
     """Where the curve would run at either end of the 95 % interval of its mean trade; None where there is none."""
     found = None if report.run is None else report.run.statistics
@@ -112,12 +127,12 @@ def intervals(report: Report) -> Figure | None:
         return None
     rows.append(_dot("all together", whole.expectancy))
     if whole.stability is not None:
-        changed = (*whole.stability.rolls, *whole.stability.shifted, *whole.stability.slippage)
-        rows += [
-            _Dot(_brief(item.change), item.mean_r, None, None, item.trades)
-            for item in changed
-            if item.mean_r is not None
-        ]
+        kinds = {"roll rules": whole.stability.rolls, "shifts of rolls": whole.stability.shifted}
+        for kind, changed in (*kinds.items(), ("slippages", whole.stability.slippage)):
+            known = [(_brief(item.change), item.mean_r) for item in changed if item.mean_r is not None]
+            if len({signed(mean) for _, mean in known}) == 1:  # all alike: one row says so
+                known = [(f"{len(known)} {kind}", known[0][1])]
+            rows += [_Dot(name, mean, None, None) for name, mean in known]
     values = [value for dot in rows for value in (dot.mean, dot.low, dot.high) if value is not None]
     picture = Picture(
         f"R a trade lies between {signed(min(dot.mean for dot in rows))} and {signed(max(dot.mean for dot in rows))} "
@@ -152,7 +167,6 @@ class _Dot:
     mean: float
     low: float | None
     high: float | None
-    trades: int
 
 
 def _brief(change: str) -> str:
@@ -161,7 +175,7 @@ def _brief(change: str) -> str:
 
 
 def _dot(name: str, found: Expectancy) -> _Dot:
-    return _Dot(name, found.mean_r or 0.0, found.low, found.high, found.trades)
+    return _Dot(name, found.mean_r or 0.0, found.low, found.high)
 
 
 def _recorded(instant: datetime) -> str:

@@ -172,9 +172,11 @@ def _due(report: Report) -> Iterator[tuple[str, str]]:
     yield "caps", "no risk budget" if run.risk is None else ", ".join(run.risk.caps_hit) or "none"
     if report.before is not None:
         changes = _changes(report, report.before)
+        told = [row for row in changes if row[1] not in ("digest", "certificate")]
         yield (
             "since last run",
-            "; ".join(f"{row[0]} {row[1]} {row[2]} -> {row[3]}" for row in changes[:2]) or "unchanged",
+            "; ".join(f"{row[0]} {row[1]} {row[2]} -> {row[3]}" for row in told[:2])
+            or ("digests alone" if changes else "unchanged"),
         )
 
 
@@ -207,7 +209,7 @@ def _board_row(item: SymbolPage) -> _BoardRow:
 
 def _board_note(report: Report) -> str:
     more = len(report.symbols) - money.MOST_ROWS
-    bar = "Bar: drift now; tick: as locked; dot: the most that passes."
+    bar = "Bar: drift now, aligned as the lock's; tick: as locked; dot: the most that passes."
     return f"{bar} {more} more symbols below, better than these." if more > 0 else bar
 
 
@@ -306,13 +308,15 @@ def _money(report: Report) -> list[Figure | Table | Lines]:
     metrics = None if report.run is None else report.run.portfolio
     if metrics is None and len(results) == 1:
         metrics = results[0].metrics.document()
+    dots = money.intervals(report)
     found = (
         money.evidence(report),
         money.per_symbol(report),
-        money.intervals(report),
+        money.falls(report),
+        dots,
         money.histogram([r for _, r in trades]),
         money.years(trades),
-        money.sensitivity(metrics),
+        money.sensitivity(metrics) if dots is None else None,  # else slippages stand among the dots
         money.flags(results),
     )
     return [part for part in found if part is not None]
@@ -373,7 +377,7 @@ def _orders(report: Report) -> _Orders | None:
                 "caps, in R",
                 ("cap", "state", "used", "limit"),
                 [
-                    (cap.code, Word("hit" if cap.hit else "ok"), number(cap.value), number(cap.limit))
+                    (_cap(cap.code), Word("hit" if cap.hit else "ok"), number(cap.value), number(cap.limit))
                     for cap in risk.caps
                 ],
                 words=2,
@@ -382,6 +386,11 @@ def _orders(report: Report) -> _Orders | None:
     if sheet is not None:
         lines += [*(f"{symbol}: {text}" for symbol, text in sheet.standing.items()), *sheet.notes]
     return _Orders(tuple(tables), tuple(lines), () if sheet is None else sheet.alerts)
+
+
+def _cap(code: str) -> str:
+    """`daily loss` for MAX_DAILY_LOSS_R."""
+    return code.removeprefix("MAX_").removesuffix("_R").replace("_", " ").lower()
 
 
 def _do(order: Any) -> str:

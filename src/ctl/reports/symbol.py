@@ -13,8 +13,10 @@ import numpy as np
 
 from ctl.drawing import Ink, Mark, Picture, Readings, Scale, day_number, number, readable
 from ctl.model import pictures
-from ctl.model.certificate import DRIFT_LIMIT, Certificate
+from ctl.model.certificate import DRIFT_LIMIT, Certificate, Counterfactuals
 from ctl.model.findings import counted
+from ctl.reports import explanation
+from ctl.reports.explanation import ALTERNATIVES, layer_text
 from ctl.reports.parts import Figure, Gauge, Sparkline, Table, Word, percent, signed, sparkline, table
 from ctl.reports.state import SymbolState, Window
 
@@ -32,13 +34,9 @@ _BEFORE_ENTRY: Final = 20  # bars at least, and so many after the exit
 _AFTER_EXIT: Final = 5
 _COMPONENTS: Final = 8
 _WEEKS: Final = 52
-_SERIES: Final = {
-    "rebuilt": "on the reference's rolls",
-    "daily": "daily bars",
-    "settlement": "settlement closes",
-    "session": "session bars",
-    "session_settlement": "session bars, settlement closes",
-}
+_REMOVALS_OF_MANY: Final = 3  # of a symbol among hundreds
+_SERIES: Final = {**ALTERNATIVES, "rebuilt": "on the reference's rolls"}
+_NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now", "ahead", "ends")  # of L0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,10 @@ def symbol_page(
             pictures.rolls(certificate, window),
             newest(certificate, state.bars),
         ]
-        tables = [ledger(certificate), alternatives(certificate), unmatched(certificate)]
+        tables = [
+            newest_checks(certificate, every=trades > 0), ledger(certificate), alternatives(certificate),
+            removals(certificate, None if trades else _REMOVALS_OF_MANY), unmatched(certificate),
+        ]  # fmt: skip
     if state.trades is not None and not state.trades.is_empty():
         tables.append(trades_table(state.trades, window, state.tick, None if trades else TRADES_DRAWN))
     candles = on_candles(state, window, trades) if state.result is not None and state.bars is not None else ()
@@ -137,10 +138,9 @@ def _lines(state: SymbolState) -> Iterator[str]:
     elif state.certificate is not None:
         yield from (f"{reason.code}: {reason.text}" for reason in state.certificate.reasons)
     if state.certificate is not None:
-        flip = state.certificate.smallest_flip
-        if flip is not None:
-            drift = "" if flip.mean_drift is None else f", mean drift {number(flip.mean_drift)}"
-            yield f"Would change it: without {', '.join(flip.units)} it is {flip.decision}{drift}"
+        told = {"Cause:": explanation.cause(state.certificate), "Cure:": explanation.cure(state.certificate)}
+        told |= explanation.what_changes(state.certificate)
+        yield from (f"{name} {text}" for name, text in told.items() if text)
     if state.pending:
         yield state.pending
     if state.run is not None and state.run.reason:
@@ -149,7 +149,10 @@ def _lines(state: SymbolState) -> Iterator[str]:
 
 def layers(certificate: Certificate) -> Table:
     """L0 to L5 in a line each."""
-    rows = [(f"{name} {layer.title}", Word(layer.status), layer.text) for name, layer in certificate.layers.items()]
+    rows = [
+        (f"{name} {layer.title}", Word(layer.status), layer_text(certificate, name, layer, brief=False))
+        for name, layer in certificate.layers.items()
+    ]
     return table("layers", ("layer", "status", "finding"), rows, words=3)
 
 
@@ -159,10 +162,36 @@ def ledger(certificate: Certificate) -> Table | None:
     if found.is_empty():
         return None
     rows = [
-        (name, percent(share, 1), signed(mean), "" if largest is None else number(largest))
+        (pictures.short(name), explanation.why(certificate, name), percent(share, 1), signed(mean),
+         "" if largest is None else number(largest))
         for name, share, mean, largest in found.iter_rows()
+    ]  # fmt: skip
+    return table("drift by cause", ("drift from", "why", "share", certificate.quote_unit, "largest"), rows, words=2)
+
+
+def newest_checks(certificate: Certificate, *, every: bool = True) -> Table | None:
+    """What was asked of the newest sessions, which orders rest on: their dates, unit and level. every: else only what
+    did not pass.
+    """
+    found = [made for name in _NEWEST_CHECKS if (made := certificate.layers.L0.finding(name)) is not None]
+    rows = [
+        (made.check.replace("_", " "), Word(made.status), made.text) for made in found if every or made.status != "PASS"
     ]
-    return table("drift by cause", ("drift from", "share", certificate.quote_unit, "largest"), rows)
+    return table("the newest sessions", ("check", "status", "finding"), rows, words=3) if rows else None
+
+
+def removals(certificate: Certificate, most: int | None = None) -> Table | None:
+    """What the decision would be without one of the `most` largest causes; None: of all that were tried."""
+    found = certificate.counterfactuals
+    if not isinstance(found, Counterfactuals) or not found.removals:
+        return None
+    rows = [
+        (pictures.short(item.unit), Word(item.decision), number(item.mean_drift), number(item.mean_gap_diff),
+         str(item.n_paired))
+        for item in found.removals[:most]
+    ]  # fmt: skip
+    columns = ("without", "decision", "drift", "gap difference", "rolls paired")
+    return table("without one of the causes", columns, rows, words=2)
 
 
 def alternatives(certificate: Certificate) -> Table | None:

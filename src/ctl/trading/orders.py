@@ -71,7 +71,7 @@ def order_sheet(
     standing: dict[str, str] = {}
     alerts: list[str] = []
     held: list[HeldPosition] = []
-    notes = [_NOTE_CONTRACT]
+    notes = []
     sizings: dict[str, risk.Sizing] = {}
     if terms is None:
         notes.append(
@@ -105,7 +105,7 @@ def order_sheet(
         as_of={item.symbol: item.as_of for item in ordered},
         orders=tuple(orders),
         standing=standing,
-        notes=tuple(notes),
+        notes=(_NOTE_CONTRACT, *notes) if orders or held else tuple(notes),
         alerts=tuple(alerts),
         held=tuple(held),
     )

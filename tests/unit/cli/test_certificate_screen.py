@@ -52,17 +52,3 @@ def test_line_one_is_the_verdict_and_the_last_a_command(certificates, capsys, mo
     lines = shown(certificates["ES"], 80, capsys, monkeypatch)
     assert lines[0].startswith("ES: WATCH   mean drift 6.30 > 5.00 (index points)   data to 2026-02-27")
     assert lines[-1] == "next: ctl plan --set ES.series.closes=settlement"
-
-
-def test_a_basis_is_worded_by_what_is_stated(certificates) -> None:
-    from dataclasses import replace
-
-    certificate = certificates["ES"]
-    inputs = certificate.inputs
-    assert certificate_screen.basis_words(certificate) == "our closes are last trades, tradestation's are settlements"
-    alike = replace(inputs, canonical=replace(inputs.canonical, close_basis="settlement"))
-    assert certificate_screen.basis_words(replace(certificate, inputs=alike)) == (
-        "our bars are UTC days, tradestation's are exchange sessions"
-    )
-    unknown = replace(inputs, canonical=replace(inputs.canonical, close_basis="unknown", session_basis="unknown"))
-    assert certificate_screen.basis_words(replace(certificate, inputs=unknown)) == "closes differ, reason not stated"

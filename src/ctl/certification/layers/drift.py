@@ -23,7 +23,7 @@ from ctl.model.certificate import (
     LevelDriftFigures,
 )
 from ctl.model.documents import Records
-from ctl.model.findings import LayerName, LayerResult, NotRun, worst_status
+from ctl.model.findings import LayerName, LayerResult, NotRun, in_ticks, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,8 @@ def check(
         raise DataError("the ledger explains another drift than the one measured")
     limit = LIMITS_V1.max_mean_drift
     figures = drift.figures
-    text = (
-        f"mean drift {figures.mean_drift:.6g}, at most {figures.max_drift:.6g}, over {overlap.sessions.size} sessions"
-    )
+    mean, most = (in_ticks(value, request.tick) for value in (figures.mean_drift, figures.max_drift))
+    text = f"mean drift {mean}, at most {most}, over {overlap.sessions.size} sessions"
     findings = (
         watch_above("mean_drift", text, "MEAN_DRIFT", figures.mean_drift, limit, request.quote_unit),
         book.finding(),

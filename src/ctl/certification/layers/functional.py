@@ -196,17 +196,17 @@ def check(given: FunctionalInput | NotRun, experiment: Experiment | NotRun) -> L
         findings.append(watch_above("borderline", text, "BORDERLINE_SIGNALS", share, MAX_BORDERLINE_SHARE, "fraction"))
     if deltas:
         largest, mean = max(deltas), sum(deltas) / len(deltas)
-        text = f"matched trades differ by at most {largest:.4g} R, on average {mean:.4g} R"
+        text = f"matched trades differ by at most {largest:.2f} R, on average {mean:.2f} R"
         findings.append(watch_above("delta_r", text, "TRADE_RESULT_DIFFERS", largest, MAX_DELTA_R, "R"))
     alone = [row for row in parity.rows if row.one_sided]
     if alone:
         largest, worth = max(abs(row.effect) for row in alone), sum(row.effect for row in alone)
-        text = f"{counted(len(alone), 'trade')} of matched triggers closed on one side only, worth {worth:+.4g} R"
+        text = f"{counted(len(alone), 'trade')} of matched triggers closed on one side only, worth {worth:+.2f} R"
         evidence = {"triggers": [row.evidence() for row in alone]}
         findings.append(watch_above("one_sided", text, "TRADE_ON_ONE_SIDE", largest, MAX_DELTA_R, "R", evidence))
     text = (
         f"{parity.count('matched')} matched, {borderline} borderline, {mismatched} mismatched; "
-        f"total R {parity.canonical_total_r:.4g} against {parity.reference_total_r:.4g}"
+        f"total R {parity.canonical_total_r:+.2f} against {parity.reference_total_r:+.2f}"
     )
     status = worst_status(made.status for made in findings)
     return LayerResult.of(LAYER, status, text, findings, measured=parity, figures=parity.figures())

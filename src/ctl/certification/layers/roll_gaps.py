@@ -16,7 +16,7 @@ from ctl.certification.recovery.fingerprint import SAME_PRICE_TICKS
 from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, in_ticks, worst_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerRe
             text = "the reference's gaps are unknown: it ships no adjusted series and states none"
             return LayerResult.of(LAYER, "NOT_RUN", text, measured=gaps, figures=figures)
         return LayerResult.of(LAYER, "FAIL", "no paired rolls", measured=gaps, figures=figures)
-    text = f"mean gap difference {mean:.6g} over {figures.n_compared} pairs"
+    text = f"mean gap difference {in_ticks(mean, request.tick)} over {figures.n_compared} pairs"
     limit = LIMITS_V1.max_mean_gap_diff
     findings = [
         watch_above("mean_gap_diff", text, "MEAN_GAP_DIFF", mean, limit, request.quote_unit),
