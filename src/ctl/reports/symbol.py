@@ -34,7 +34,6 @@ _BEFORE_ENTRY: Final = 20  # bars at least, and so many after the exit
 _AFTER_EXIT: Final = 5
 _COMPONENTS: Final = 8
 _WEEKS: Final = 52
-_REMOVALS_OF_MANY: Final = 3  # of a symbol among hundreds
 _SERIES: Final = {**ALTERNATIVES, "rebuilt": "on the reference's rolls"}
 _NEWEST_CHECKS: Final = ("dates", "unit", "level_step", "level_now", "ahead", "ends")  # of L0
 
@@ -85,7 +84,7 @@ def symbol_page(
         ]
         tables = [
             newest_checks(certificate, every=trades > 0), ledger(certificate), alternatives(certificate),
-            removals(certificate, None if trades else _REMOVALS_OF_MANY), unmatched(certificate),
+            removals(certificate) if trades else None, unmatched(certificate),
         ]  # fmt: skip
     if state.trades is not None and not state.trades.is_empty():
         tables.append(trades_table(state.trades, window, state.tick, None if trades else TRADES_DRAWN))
@@ -180,15 +179,15 @@ def newest_checks(certificate: Certificate, *, every: bool = True) -> Table | No
     return table("the newest sessions", ("check", "status", "finding"), rows, words=3) if rows else None
 
 
-def removals(certificate: Certificate, most: int | None = None) -> Table | None:
-    """What the decision would be without one of the `most` largest causes; None: of all that were tried."""
+def removals(certificate: Certificate) -> Table | None:
+    """What the decision would be without one of the largest causes."""
     found = certificate.counterfactuals
     if not isinstance(found, Counterfactuals) or not found.removals:
         return None
     rows = [
         (pictures.short(item.unit), Word(item.decision), number(item.mean_drift), number(item.mean_gap_diff),
          str(item.n_paired))
-        for item in found.removals[:most]
+        for item in found.removals
     ]  # fmt: skip
     columns = ("without", "decision", "drift", "gap difference", "rolls paired")
     return table("without one of the causes", columns, rows, words=2)
