@@ -315,7 +315,7 @@ def test_a_database_that_is_not_there_is_one_error_without_its_address(
 
 def test_status_and_runs_say_it(ctl: Callable[..., Any], workspace: store.Workspace, made_up: MadeUp) -> None:
     root = workspace.root
-    assert ctl("status", "-w", root).out.startswith("STATUS: NEVER   never run\n")
+    assert ctl("status", "-w", root).out.startswith("STATUS: NEVER RUN\n")
     cycle(workspace)
     made_up(board={"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"})
     cycle(workspace, days=7)

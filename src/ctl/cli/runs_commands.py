@@ -147,7 +147,7 @@ def _status_lines(found: Status, on: Terminal) -> list[str]:
     ran = "" if last is None else f"last run {_local(last.begun, found.zone)} {_ended(last)}"
     following = "" if found.next_slot is None else f"next {_local(found.next_slot, found.zone)}"
     missed = "" if found.missed_slot is None else f"missed {_local(found.missed_slot, found.zone)}"
-    verdict = "not run yet" if found.verdict == "NEVER" else found.verdict
+    verdict = "NEVER RUN" if found.verdict == "NEVER" else found.verdict
     lines = screens.parts([f"STATUS: {verdict}", ran, missed, following], on)
     if found.holder is not None:
         lines += screens.wrapped(f"running: {found.holder}", on)
