@@ -67,6 +67,17 @@ def worked(job: Callable[[], Any]) -> Timed:
     return run
 
 
+def spent(job: Callable[[], Any]) -> Timed:
+    """Likewise, in processor seconds of all threads of this process."""
+
+    def run() -> float:
+        start = time.process_time()
+        job()
+        return time.process_time() - start
+
+    return run
+
+
 def rounds(contenders: Mapping[str, Timed], repeats: int) -> dict[str, list[float]]:
     """Seconds of every contender, `repeats` times round the circle; one unrecorded round first."""
     for run in contenders.values():

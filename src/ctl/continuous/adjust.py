@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctl.continuous.policy import day_of
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,15 +26,15 @@ def factors(from_close: Floats, to_close: Floats) -> Floats:
     return np.asarray(np.cumprod((to_close / from_close)[::-1])[::-1], dtype=np.float64)
 
 
-def refuse_ratio_of_non_positive(layout: Layout, close: Floats, rows: npt.NDArray[np.int64]) -> None:
+def refuse_ratio_of_non_positive(layout: Layout, rows: npt.NDArray[np.int64]) -> None:
     """Raise DataError where a close among `rows` is not above zero: a ratio of it says nothing."""
-    bad = rows[close[rows] <= 0]
+    bad = rows[layout.close[rows] <= 0]
     if len(bad):
-        row = int(bad.min())
+        name, day, found = layout.bar(int(bad.min()))
         raise DataError(
             f"ratio adjustment of {layout.root} is impossible",
-            where=f"{layout.frame['contract'][row]} {day_of(int(layout.days[row]))}",
-            found=f"close {close[row]:g}",
+            where=f"{name} {day}",
+            found=f"close {found:g}",
             expected="closes above 0",
             remedy="use the difference adjustment",
             code="RATIO_OF_NON_POSITIVE",

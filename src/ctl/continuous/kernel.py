@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctl.continuous.tape import NO_CONTRACT, UNKNOWN_DAY, Tape, bar_on, leader, successor
-from ctl.kernels import kernel, part
+from ctl.continuous.tape import LINE, NO_CONTRACT, UNKNOWN_DAY, Tape, bar_on, leader, successor
+from ctl.kernels import kernel, part, table
 
 POLICY_ROLL: Final = 0  # the policy's own rule
 ENDED_ROLL: Final = 1  # the active contract ended
@@ -24,21 +24,17 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Sessions(NamedTuple):
-    """days: int32[m], the union of all bars' sessions, ascending. trades: bool[m], an eligible contract has a bar.
-
-    bad_row: the first row that does not come after the row before it in the same contract, or -1.
-    """
+    """days: int32[m], the union of all bars' sessions, ascending. trades: bool[m], an eligible contract has a bar."""
 
     days: Int32s
     trades: Bools
-    bad_row: int
 
 
 class Path(NamedTuple):
     """What the walk decided; sessions are indices into Sessions.days, contracts indices into first_row.
 
-    row: int64[m], the bar used on each session, -1 where there is none. first: the session on which the series
-    begins, m where it never does.
+    row: int64[m], the bar used on each session, -1 where there is none; holder: int64[m], whose it is. first: the
+    session on which the series begins, m where it never does.
     Per roll, in order: from_contract, to_contract; force, the session from which the new contract is used; known,
     the session whose close made it knowable; gap_day, the day number at or before which the gap session lies;
     reason, POLICY_ROLL, ENDED_ROLL or GUARD_ROLL; confirming: int64[rolls, consecutive_days], the sessions that
@@ -49,6 +45,7 @@ class Path(NamedTuple):
     """
 
     row: Int64s
+    holder: Int64s
     first: int
     from_contract: Int64s
     to_contract: Int64s
@@ -64,35 +61,11 @@ class Path(NamedTuple):
     unconfirmed: int
 
 
-@kernel
-def _mark(days: Any, first_row: Any, end_row: Any, mark: Any, low: int, marks: Any) -> int:
-    """Mark the days on which contracts have a bar; the first row out of order, -1 where there is none."""
-    for contract in range(len(first_row)):
-        ascending = True
-        for i in range(first_row[contract] + 1, end_row[contract]):
-            ascending &= days[np.uint64(i - 1)] < days[np.uint64(i)]
-        if not ascending:
-            for i in range(first_row[contract] + 1, end_row[contract]):
-                if days[i - 1] >= days[i]:
-                    return i
-    for wanted in (1, 2):  # eligible contracts last: their mark stays
-        for contract in range(len(first_row)):
-            if mark[contract] == wanted:
-                for i in range(first_row[contract], end_row[contract]):
-                    marks[np.uint64(days[np.uint64(i)] - low)] = mark[contract]
-    return -1
-
-
-def sessions_of(days: Int32s, first_row: Int64s, end_row: Int64s, eligible: Bools) -> Sessions:
-    """The sessions on which any contract has a bar.
-
-    days: int32[n]. first_row, end_row: int64[c], half-open, none empty. eligible: bool[c].
-    """
-    low, high = int(days[first_row].min()), int(days[end_row - 1].max())
-    marks = np.zeros(max(high - low + 1, 0), dtype=np.uint8)
-    bad_row = _mark(days, first_row, end_row, eligible.astype(np.uint8) + np.uint8(1), low, marks)
-    position = np.flatnonzero(marks)
-    return Sessions(days=(position + low).astype(np.int32), trades=marks[position] == 2, bad_row=int(bad_row))
+@part
+def _trades(tape: Any, contract: int, day: int, holdable: bool) -> bool:
+    """Whether a contract has not ended by a day, or may even be held on it."""
+    line = tape.contracts[contract]
+    return day <= line.last_trade and (day <= line.leave_day or not holdable)
 
 
 @kernel
@@ -102,7 +75,6 @@ def _walk(
     same_session: bool,
     consecutive_days: int,
     nearest_first: bool,
-    last_trade: Any,
     schedule_day: Any,
     schedule_prior: Any,
     schedule_from: Any,
@@ -110,14 +82,15 @@ def _walk(
     session: Any,
     trades: Any,
     used: Any,
+    used_of: Any,
     roll: Any,
     confirming: Any,
     recent: Any,
 ) -> Any:
-    """See `roll_path`. used to recent are filled: rows used, int64[c, 6] rolls (from, to, force, known, gap day,
-    reason), int64[c, k] confirming sessions, int64[k] scratch.
+    """See `roll_path`. used to recent are filled: rows used and their contracts, int64[c, 6] rolls (from, to, force,
+    known, gap day, reason), int64[c, k] confirming sessions, int64[k] scratch.
     """
-    contracts, sessions, needed = len(tape.end_row), len(session), max(consecutive_days, 1)
+    contracts, sessions, needed = len(tape.contracts), len(session), max(consecutive_days, 1)
     planned = len(schedule_day) > 0
     oldest = 0  # the first contract that may still have a bar
     rolls = 0
@@ -128,7 +101,7 @@ def _walk(
 
     for i in range(sessions):
         day = session[i]
-        while oldest < contracts and tape.days[tape.end_row[oldest] - 1] < day:
+        while oldest < contracts and tape.days[tape.contracts[oldest].end_row - 1] < day:
             oldest += 1
 
         # A roll confirmed at the last close comes into force.
@@ -150,11 +123,11 @@ def _walk(
                         continue
                     active = holder
             if active < 0:
-                for until in (tape.leave_day, last_trade):  # one that may still be held, else one that trades
+                for holdable in (True, False):  # one that may still be held, else one that trades
                     most = np.int64(-2)
                     for c in range(oldest, contracts):
                         row = bar_on(tape, c, day)
-                        if row >= 0 and day <= until[c] and day <= last_trade[c] and tape.volume[row] > most:
+                        if row >= 0 and _trades(tape, c, day, holdable) and tape.volume[row] > most:
                             most, active = tape.volume[row], c
                             if nearest_first:
                                 break
@@ -178,18 +151,18 @@ def _walk(
                 active, missing = target, 0
 
         # A roll day without a bar of any contract: the next session is the first to know.
-        elif min(tape.roll_day[active], tape.leave_day[active]) < day:
+        elif min(tape.contracts[active].roll_day, tape.contracts[active].leave_day) < day:
             other = successor(tape, tape.volume, active, session[i - 1])
             if other >= 0:
                 roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
                 roll[rolls, 3], roll[rolls, 4] = i, day - 1
-                roll[rolls, 5] = POLICY_ROLL if tape.roll_day[active] < day else GUARD_ROLL
+                roll[rolls, 5] = POLICY_ROLL if tape.contracts[active].roll_day < day else GUARD_ROLL
                 rolls += 1
                 active, missing = other, 0
 
         # The active contract may have ended.
         row = bar_on(tape, active, day)
-        past = day > last_trade[active]
+        past = day > tape.contracts[active].last_trade
         if past:
             row = -1
         if row >= 0:
@@ -203,18 +176,18 @@ def _walk(
             waits = holder > active or (holder == active and reached + 1 < len(schedule_day))
         if past or (missing >= 2 and not waits):
             other = leader(tape, tape.volume, active + 1, day, True) if tape.most_active else NO_CONTRACT
-            for until in (tape.leave_day, last_trade):
+            for holdable in (True, False):
                 for c in range(active + 1, contracts):
-                    if other < 0 and day <= until[c] and day <= last_trade[c] and bar_on(tape, c, day) >= 0:
+                    if other < 0 and _trades(tape, c, day, holdable) and bar_on(tape, c, day) >= 0:
                         other = c
             if other >= 0:
                 roll[rolls, 0], roll[rolls, 1], roll[rolls, 2] = active, other, i
                 roll[rolls, 3], roll[rolls, 5] = i, ENDED_ROLL
-                roll[rolls, 4] = min(day - 1, last_trade[active])
+                roll[rolls, 4] = min(day - 1, tape.contracts[active].last_trade)
                 rolls += 1
                 active, missing = other, 0
                 row = bar_on(tape, other, day)
-        used[i] = row
+        used[i], used_of[i] = row, active
 
         # Does this close confirm a roll? A run of sessions belongs to one pair of contracts.
         chosen, why = NO_CONTRACT, POLICY_ROLL
@@ -230,7 +203,7 @@ def _walk(
                 unconfirmed += 1
             elif run >= needed:
                 chosen = new
-        if chosen < 0 and tape.leave_day[active] <= day:
+        if chosen < 0 and tape.contracts[active].leave_day <= day:
             chosen, why = successor(tape, tape.volume, active, day), GUARD_ROLL
         if chosen >= 0:
             pending, pending_known = chosen, i
@@ -243,7 +216,7 @@ def _walk(
                     confirming[rolls, k] = recent[(run + k) % needed]
             rolls += 1
             if at_once:
-                used[i] = new_row
+                used[i], used_of[i] = new_row, chosen
 
     if planned and active >= 0:
         # An entry is known once the session before its day is over.
@@ -290,40 +263,35 @@ def roll_path(
     days: int32[n], day number of each row; volume, interest: int64[n], -1 where missing. Rows lie contract after
     contract, ascending within one; first_row, end_row: int64[c], the half-open rows of the eligible contracts in
     expiry order, none empty (other rows are not looked at).
-    sessions: from `sessions_of`. nearest_first: begin on the nearest contract, not on the one with most volume.
+    nearest_first: begin on the nearest contract, not on the one with most volume.
     last_trade, roll_day, leave_day: int32[c], UNKNOWN_DAY where unknown; at the close of roll_day the policy leaves a
     contract, at that of leave_day the guard does. most_active: see `ctl.continuous.tape.Tape`.
     schedule: int32[s] first day on the new contract, int32[s] the session before it, int64[s] old contract (-1
     where not stated), int64[s] new contract; ascending by day. Its rolls are followed without a confirming close.
     """
     contracts, width = len(first_row), max(consecutive_days, 1)
-    unknown = np.full(contracts, UNKNOWN_DAY, dtype=np.int32)
     none = np.empty(0, dtype=np.int32)
     plan = schedule if schedule is not None else (none, none, none.astype(np.int64), none.astype(np.int64))
-    first_day = days[first_row].astype(np.int64)
-    used = np.full(len(sessions.days), -1, dtype=np.int64)
+    lines = table(contracts, LINE)
+    lines["end_row"], lines["cursor"], lines["first_day"] = end_row, first_row, days[first_row]
+    lines["none_before"] = np.minimum.accumulate(lines["first_day"][::-1])[::-1]
+    for name, named in (("last_trade", last_trade), ("roll_day", roll_day), ("leave_day", leave_day)):
+        lines[name] = UNKNOWN_DAY if named is None else named
+    used, holder = np.full((2, len(sessions.days)), -1, dtype=np.int64)
     roll = np.full((contracts, 6), -1, dtype=np.int64)
     confirming = np.full((contracts, width), -1, dtype=np.int64)
-    tape = Tape(
-        _fixed(days), _fixed(volume), _fixed(interest), _fixed(first_row), _fixed(end_row),
-        first_row.copy(),
-        _fixed(first_day),
-        _fixed(np.minimum.accumulate(first_day[::-1])[::-1].copy()),
-        _fixed(unknown if roll_day is None else roll_day),
-        _fixed(unknown if leave_day is None else leave_day),
-        most_active,
-    )  # fmt: skip
+    tape = Tape(_fixed(days), _fixed(volume), _fixed(interest), lines, most_active)
     first, rolls, active, pending, pending_known, pending_why, unconfirmed = _walk(
         confirm,
         tape,
         same_session,
         consecutive_days,
         nearest_first,
-        _fixed(unknown if last_trade is None else last_trade),
         *plan,
         sessions.days,
         sessions.trades,
         used,
+        holder,
         roll,
         confirming,
         np.full(width, -1, dtype=np.int64),
@@ -331,6 +299,7 @@ def roll_path(
     roll = roll[:rolls]
     return Path(
         row=used,
+        holder=holder,
         first=int(first),
         from_contract=roll[:, 0],
         to_contract=roll[:, 1],

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from ctl.continuous import checks, kernel
+from ctl.continuous import checks
 from ctl.continuous.policy import day_of
 from ctl.errors import DataError
-from ctl.model.bars import CONTRACT_COLUMNS
+from ctl.model.bars import COUNTS, PRICES
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import numpy.typing as npt
 
+    from ctl.continuous.checks import Floats
     from ctl.model.bars import ContractBars
     from ctl.model.contracts import Contract
 
@@ -28,28 +30,35 @@ _WEEKEND_FROM = 5  # Saturday, with Monday = 0
 class Layout:
     """The bars of one root: rows contract after contract in expiry order, sessions ascending within a contract.
 
-    frame: the rows, columns CONTRACT_COLUMNS; days, volume, interest: the same rows as arrays (missing: -1).
-    contracts, first_row, end_row: the eligible contracts in expiry order and their half-open rows.
-    sessions: of every contract of the root, eligible or not. counts: what was left out, by reason. holes: where no
-    contract of the root has a bar for long; the rows begin after the last one, but where holes are bridged.
-    bad, torn: bool[n], closes that cannot be a price, and other bars with such a price; eligible contracts alone.
-    stepped: the row from which on a contract's closes lie at another level altogether; -1 without one.
+    days: int32[n], day number of each row; prices: open, high, low, close of the same rows, NaN where missing; volume,
+    interest: int64[n], -1 where missing. contracts, names, first_row, end_row: the eligible contracts in expiry order
+    and their half-open rows. found: what a look at every bar finds; its sessions are those of every contract of the
+    root. counts: what was left out, by reason. holes: where no contract of the root has a bar for long; the rows begin
+    after the last one, but where holes are bridged.
     """
 
     root: str
-    frame: pl.DataFrame
     days: npt.NDArray[np.int32]
+    prices: tuple[Floats, ...]
     volume: npt.NDArray[np.int64]
     interest: npt.NDArray[np.int64]
     contracts: tuple[Contract, ...]
+    names: tuple[str, ...]
     first_row: npt.NDArray[np.int64]
     end_row: npt.NDArray[np.int64]
-    sessions: kernel.Sessions
+    found: checks.Examined
     counts: dict[str, int]
     holes: list[checks.Hole]
-    bad: npt.NDArray[np.bool_]
-    torn: npt.NDArray[np.bool_]
-    stepped: int
+
+    @property
+    def close(self) -> Floats:
+        """float64[n]."""
+        return self.prices[3]
+
+    def bar(self, row: int) -> tuple[str, date, float]:
+        """Contract, session and close of a row."""
+        name = self.names[int(np.searchsorted(self.first_row, row, side="right")) - 1]
+        return name, day_of(int(self.days[row])), float(self.close[row])
 
 
 def lay_out(
@@ -68,14 +77,13 @@ def lay_out(
     named, sessions out of order or twice, weekend dates, prices that are not finite, negative volume.
     """
     root = _root(bars, root)
-    own = tuple(contract for contract in bars.contracts if contract.root == root)
-    frame = bars.frame.select(CONTRACT_COLUMNS)
-    counts: dict[str, int] = {}
+    own = {contract.name: contract for contract in bars.contracts if contract.root == root}
+    frame, counts = bars.frame, {}
     if len(own) != len(bars.contracts):
-        frame = frame.filter(pl.col("contract").is_in([contract.name for contract in own]))
+        frame = frame.filter(pl.col("contract").is_in(list(own)))
         counts["contracts_of_other_roots"] = len(bars.contracts) - len(own)
-    if frame["close"].null_count():
-        counts["bars_without_close"] = frame["close"].null_count()
+    if without := frame.get_column("close").null_count():
+        counts["bars_without_close"] = without
         frame = frame.filter(pl.col("close").is_not_null())
     if frame.is_empty():
         raise DataError(
@@ -83,15 +91,13 @@ def lay_out(
             expected="a close per contract and session",
             remedy="check what the files' close columns hold", code="NO_CLOSE",
         )  # fmt: skip
-    _check_values(frame, root)
 
-    named = frame["contract"]
-    first_row = np.append(0, (named != named.shift(1)).arg_true().to_numpy().astype(np.int64))
+    named = frame.get_column("contract")
+    first_row = np.append(0, 1 + (named[1:] != named[:-1]).arg_true().to_numpy().astype(np.int64))
     end_row = np.append(first_row[1:], frame.height)
-    names = named.gather(first_row).to_list()
-    by_name = {contract.name: contract for contract in own}
-    _check_order(names, by_name, root)
-    present = [by_name[name] for name in names]
+    names = [named[row] for row in first_row.tolist()]
+    _check_order(names, own, root)
+    present = [own[name] for name in names]
     months = set(eligible_months) if eligible_months is not None else None
     eligible = np.array([months is None or contract.month_code in months for contract in present], dtype=bool)
     if not eligible.any():
@@ -104,35 +110,33 @@ def lay_out(
         )
     counts["ineligible_contracts"] = int((~eligible).sum())
 
-    days = frame["session"].cast(pl.Int32).to_numpy()
-    sessions = kernel.sessions_of(days, first_row, end_row, eligible)
-    _check_sessions(frame, days, sessions, root)
-    holes = checks.holes(sessions.days, calendar)
+    days = frame.get_column("session").to_physical().to_numpy()
+    prices = tuple(frame.get_column(name).to_numpy() for name in PRICES)
+    volume, interest = (_filled(frame.get_column(name)) for name in COUNTS)
+    found = checks.examine(days, prices, volume, interest, first_row, end_row, eligible)
+    _check(frame, found, root)
+    holes = checks.holes(found.sessions.days, calendar)
     if holes and not bridge_holes:
         after = bars.frame.filter(pl.col("session") >= day_of(holes[-1].first_after))
         left = set(after["contract"].unique())
         kept = replace(bars, frame=after, contracts=tuple(each for each in bars.contracts if each.name in left))
         whole = lay_out(kept, eligible_months, root, calendar=calendar)
-        before = frame.height - whole.frame.height
+        before = frame.height - len(whole.days)
         return replace(whole, holes=holes, counts={**counts, **whole.counts, "bars_before_a_hole": before})
-    open_, high, low, close = (frame[name].to_numpy() for name in ("open", "high", "low", "close"))
-    bad, stepped = checks.bad_closes(close, low, high, first_row[eligible], end_row[eligible])
-    torn = checks.torn_bars((open_, high, low, close), first_row[eligible], end_row[eligible])
+    kept_names = [name for name, kept in zip(names, eligible, strict=True) if kept]
     return Layout(
         root=root,
-        frame=frame,
         days=days,
-        volume=_filled(frame["volume"]),
-        interest=_filled(frame["open_interest"]),
-        contracts=tuple(contract for contract, kept in zip(present, eligible, strict=True) if kept),
+        prices=prices,
+        volume=volume,
+        interest=interest,
+        contracts=tuple(own[name] for name in kept_names),
+        names=tuple(kept_names),
         first_row=first_row[eligible],
         end_row=end_row[eligible],
-        sessions=sessions,
+        found=found,
         counts=counts,
         holes=holes,
-        bad=bad,
-        torn=torn & ~bad,
-        stepped=stepped,
     )
 
 
@@ -153,25 +157,34 @@ def _root(bars: ContractBars, root: str | None) -> str:
     return root
 
 
-def _check_values(frame: pl.DataFrame, root: str) -> None:
-    prices = ("open", "high", "low", "close")
-    # A sum shows every price that is not finite; only then is the bar looked for.
-    sums = sum(float(frame[price].sum()) for price in prices)
-    negative = any((frame[count] < 0).any() for count in ("volume", "open_interest"))
-    if math.isfinite(sums) and not negative:
-        return
-    unsound = frame.filter(
-        pl.any_horizontal([pl.col(price).is_not_null() & ~pl.col(price).is_finite() for price in prices])
-        | (pl.col("volume") < 0).fill_null(value=False)
-        | (pl.col("open_interest") < 0).fill_null(value=False)
-    )
-    if unsound.height:
-        bar: dict[str, Any] = unsound.row(0, named=True)
+def _check(frame: pl.DataFrame, found: checks.Examined, root: str) -> None:
+    """Raise DataError for bars that no builder may see."""
+    if found.unordered >= 0:
+        contract, session = frame["contract"][found.unordered], frame["session"][found.unordered]
+        raise DataError(
+            f"sessions of a contract of {root} are not ascending and unique",
+            where=f"{contract} {session}",
+            remedy="keep one bar per contract and session",
+        )
+    missing = [sum(frame.get_column(name).null_count() for name in names) for names in (PRICES, COUNTS)]
+    if missing != [found.not_finite, found.negative]:
+        unsound = frame.filter(
+            pl.any_horizontal(~pl.col(*PRICES).is_finite()) | pl.any_horizontal(pl.col(*COUNTS) < 0)
+        ).row(0, named=True)
         raise DataError(
             f"unsound bar of {root}",
-            where=f"{bar['contract']} {bar['session']}",
-            found=", ".join(f"{name} {bar[name]}" for name in (*prices, "volume", "open_interest")),
+            where=f"{unsound['contract']} {unsound['session']}",
+            found=", ".join(f"{name} {unsound[name]}" for name in (*PRICES, *COUNTS)),
             expected="finite prices, volume and open interest of 0 or more",
+        )
+    days = found.sessions.days
+    weekend = days[(days + 3) % 7 >= _WEEKEND_FROM]
+    if len(weekend):
+        raise DataError(
+            f"{len(weekend)} weekend-dated sessions of {root}, the first {day_of(int(weekend[0]))}",
+            expected="weekend-dated bars folded into the next session",
+            remedy="read the files with ctl's readers, which fold them",
+            code="WEEKEND_BARS",
         )
 
 
@@ -186,26 +199,8 @@ def _check_order(names: list[str], by_name: dict[str, Contract], root: str) -> N
         )
 
 
-def _check_sessions(frame: pl.DataFrame, days: npt.NDArray[np.int32], sessions: kernel.Sessions, root: str) -> None:
-    if sessions.bad_row >= 0:
-        contract, session = frame["contract"][sessions.bad_row], day_of(int(days[sessions.bad_row]))
-        raise DataError(
-            f"sessions of a contract of {root} are not ascending and unique",
-            where=f"{contract} {session}",
-            remedy="keep one bar per contract and session",
-        )
-    weekend = sessions.days[(sessions.days.astype(np.int64) + 3) % 7 >= _WEEKEND_FROM]
-    if len(weekend):
-        raise DataError(
-            f"{len(weekend)} weekend-dated sessions of {root}, the first {day_of(int(weekend[0]))}",
-            expected="weekend-dated bars folded into the next session",
-            remedy="read the files with ctl's readers, which fold them",
-            code="WEEKEND_BARS",
-        )
-
-
 def _filled(column: pl.Series) -> npt.NDArray[np.int64]:
-    whole = column.cast(pl.Int64)
+    whole = column if column.dtype == pl.Int64 else column.cast(pl.Int64)
     return (whole.fill_null(-1) if whole.null_count() else whole).to_numpy()
 
 

@@ -34,7 +34,7 @@ def require_that_the_rule_applies(layout: Layout, path: kernel.Path, days: Named
     known = days.last_trade[old] != UNKNOWN_DAY
     ends = np.where(known, days.last_trade[old], layout.days[layout.end_row[old] - 1])
     if (days.roll[old] > ends).all():
-        name, end, day = layout.contracts[old[0]].name, day_of(int(ends[0])), day_of(int(days.roll[old[0]]))
+        name, end, day = layout.names[old[0]], day_of(int(ends[0])), day_of(int(days.roll[old[0]]))
         raise DataError(
             f"the roll rule never applies: its day lies after the end of every contract of {layout.root} that is held",
             where=name,
@@ -50,7 +50,7 @@ def require_that_the_rule_applies(layout: Layout, path: kernel.Path, days: Named
 
 def held_counts(layout: Layout, path: kernel.Path, days: NamedDays, in_force: int) -> dict[str, int]:
     """Rolls that the guard forced, sessions that a contract is held near its end, rolls that come after it."""
-    session, old, force = layout.sessions.days, path.from_contract[:in_force], path.force[:in_force]
+    session, old, force = layout.found.sessions.days, path.from_contract[:in_force], path.force[:in_force]
     holder = _holders(path, in_force)
     return {
         "guard_rolls": int((path.reason[:in_force] == kernel.GUARD_ROLL).sum()),
@@ -61,10 +61,8 @@ def held_counts(layout: Layout, path: kernel.Path, days: NamedDays, in_force: in
 
 def bad_closes(layout: Layout) -> tuple[BadClose, ...]:
     """Closes that count as missing, contract after contract."""
-    if not layout.bad.any():
-        return ()
-    rows = layout.frame.select("session", "contract", "close")[np.flatnonzero(layout.bad)].rows()
-    return tuple(BadClose(*row) for row in rows)
+    bars = [layout.bar(row) for row in np.flatnonzero(layout.found.bad).tolist()]
+    return tuple(BadClose(session, contract, close) for contract, session, close in bars)
 
 
 def notices(
@@ -94,15 +92,17 @@ def notices(
         listed = [f"{bad.contract} {bad.session} {bad.close:g}" for bad in bad_closes(layout)[:_NAMED]]
         text = f"{counted(counts['bad_closes'], 'close')} that cannot be a price there; no gap is taken from them"
         found.append(Notice("BAD_CLOSE", f"{text}: {_listed(listed, counts['bad_closes'])}"))
-    if layout.torn.any():
-        torn = layout.frame[np.flatnonzero(layout.torn)]
-        bars = torn.select("contract", "session", "open", "high", "low", "close").rows()
-        listed = [" ".join(map(str, bar)) for bar in bars[:_NAMED]]
-        text = f"{counted(torn.height, 'bar')} with an impossible price beside the close (open, high, low, close)"
-        found.append(Notice("BAD_BAR", f"{text}: {_listed(listed, torn.height)}"))
+    torn = np.flatnonzero(layout.found.torn)
+    if len(torn):
+        text = f"{counted(len(torn), 'bar')} with an impossible price beside the close (open, high, low, close)"
+        listed = [
+            " ".join(map(str, (*layout.bar(row)[:2], *(prices[row] for prices in layout.prices))))
+            for row in torn[:_NAMED].tolist()
+        ]
+        found.append(Notice("BAD_BAR", f"{text}: {_listed(listed, len(torn))}"))
     if mixed := _mixed_units(layout, behind):
         found.append(Notice("MIXED_UNITS", "; ".join(mixed) + ": are all files in one unit?"))
-    thin = checks.thin_contracts(path, layout.days, layout.volume, layout.first_row, layout.end_row, layout.sessions)
+    thin = checks.thin_contracts(path, layout.found, layout.days, layout.volume, layout.end_row)
     if thin.too_often:
         found.append(_thin(layout, thin))
     return [*found, *_guarded(layout, path, days, policy, rule, counts)]
@@ -110,21 +110,19 @@ def notices(
 
 def _mixed_units(layout: Layout, behind: kernel.RollRows) -> list[str]:
     """Closes so far apart that they are no prices in one unit: of two contracts at a roll, or of one from a day on."""
-    close, found = layout.frame["close"], []
-    old, new = (close.to_numpy()[behind.gap[:, side]] for side in (0, 1))
+    found = []
+    old, new = (layout.close[behind.gap[:, side]] for side in (0, 1))
     low, high = np.minimum(old, new), np.maximum(old, new)
     apart = np.flatnonzero((low > 0.0) & (high > checks.MOST_FACTOR * low))
     if len(apart):
-        contract, day = layout.frame["contract"], layout.frame["session"]
-        one, two = behind.gap[apart[0]].tolist()
+        (one, day, before), (two, _, after) = (layout.bar(row) for row in behind.gap[apart[0]].tolist())
         found.append(
             f"{counted(len(apart), 'roll')} between closes that differ by a factor above {checks.MOST_FACTOR:g}, the "
-            f"first from {contract[one]} {close[one]:g} to {contract[two]} {close[two]:g} on {day[one]}"
+            f"first from {one} {before:g} to {two} {after:g} on {day}"
         )
-    if layout.stepped > 0:
-        bars = layout.frame[layout.stepped - 1 : layout.stepped + 1].select("contract", "session", "close").rows()
-        name, until, before = bars[0]
-        found.append(f"{name} closes at {before:g} on {until} and stays near {bars[1][2]:g} from {bars[1][1]} on")
+    if layout.found.stepped > 0:
+        (name, until, before), (_, since, after) = (layout.bar(layout.found.stepped + step) for step in (-1, 0))
+        found.append(f"{name} closes at {before:g} on {until} and stays near {after:g} from {since} on")
     return found
 
 
@@ -158,7 +156,7 @@ def _guarded(
     if policy.guard_sessions is None or "schedule" in rule.needs:
         return found
     held = np.append(path.from_contract, path.active)
-    silent = [layout.contracts[index].name for index in held if days.latest[index] == UNKNOWN_DAY]
+    silent = [layout.names[index] for index in held[days.latest[held] == UNKNOWN_DAY].tolist()]
     if silent:
         found.append(
             Notice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ctl.continuous.checks import Floats
+    from ctl.continuous.kernel import Int64s
     from ctl.continuous.policies import RollRule
     from ctl.continuous.policy import NamedDays
     from ctl.model.bars import ContractBars
@@ -79,29 +81,29 @@ def _build(
         )
     held = np.append(path.from_contract, path.active)
     if roll_policy.names_days(rule.needs):
-        silent = [layout.contracts[index].name for index in held if days.roll[index] == UNKNOWN_DAY]
+        silent = [layout.names[index] for index in held[days.roll[held] == UNKNOWN_DAY].tolist()]
         roll_policy.require_roll_days(silent, policy, rule.needs, layout.root)
         require_that_the_rule_applies(layout, path, days, policy)
     if days.assumed[held].any():
         where = "outside the exchange calendar" if calendar is not None else "because no exchange calendar is given"
         warnings.append(f"days that are named in advance were counted on weekdays, {where}")
 
-    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, layout.bad, layout.sessions)
+    found = layout.found
+    behind = kernel.rows_of_rolls(path, layout.days, layout.first_row, layout.end_row, found.bad, found.sessions)
     in_force, pending = _settle(layout, path, rule)
     kept = np.flatnonzero(path.row >= 0)
     rows = path.row[kept]
-    close = layout.frame["close"].to_numpy()
-    from_close, to_close = close[behind.gap[:in_force, 0]], close[behind.gap[:in_force, 1]]
-    cumulative = adjust.sums(to_close - from_close)
+    closes = layout.close[behind.gap[:in_force].T]
+    cumulative = adjust.sums(closes[1] - closes[0])
     if policy.adjustment == "ratio":
-        adjust.refuse_ratio_of_non_positive(layout, close, np.concatenate([rows, behind.gap[:in_force].ravel()]))
-        carried = kernel.carried_by(path, adjust.factors(from_close, to_close), 1.0)
+        adjust.refuse_ratio_of_non_positive(layout, np.concatenate([rows, behind.gap[:in_force].ravel()]))
+        carried = kernel.carried_by(path, adjust.factors(*closes), 1.0)
     elif policy.adjustment == "difference":
         carried = kernel.carried_by(path, cumulative, 0.0)
     else:
         carried = np.zeros(len(path.row))
-    frame = _frame(layout, rows, carried[kept], policy)
-    rolls = _rolls(layout, path, behind, rule, from_close.tolist(), to_close.tolist(), cumulative.tolist())
+    frame = _frame(layout, rows, path.holder[kept], carried[kept], policy)
+    rolls = _rolls(layout, path, behind, rule, closes, cumulative) if in_force else ()
 
     counts = {
         "sessions": len(rows),
@@ -110,14 +112,14 @@ def _build(
         "unconfirmed_crossovers": path.unconfirmed,
         "non_concurrent_gaps": int((~behind.concurrent[:in_force]).sum()),
         "dropped_instruments": bars.meta.counts.get("instruments_dropped", 0),
-        "bad_closes": int(layout.bad.sum()),
+        "bad_closes": int(layout.found.bad.sum()),
         **held_counts(layout, path, days, in_force),
         **layout.counts,
         **_against_calendar(layout, path.first, calendar),
         **{reason: number for reason, number in bars.meta.counts.items() if reason == UNFINISHED},
     }
     if path.row[-1] < 0:
-        ended, last = day_of(layout.days[rows[-1]]), day_of(layout.sessions.days[-1])
+        ended, last = day_of(layout.days[rows[-1]]), day_of(layout.found.sessions.days[-1])
         warnings.append(f"the series ends on {ended}: up to {last} the contract held has no usable bar")
     told = notices(layout, path, behind, days, policy, rule, counts)
     warnings += map(str, told)
@@ -137,10 +139,7 @@ def _build(
         tuple(warnings),
         tuple(told),
         bad_closes(layout),
-        tuple(
-            bars.terms.get(name, ContractTerms(name))
-            for name in dict.fromkeys(layout.contracts[at].name for at in held)
-        ),
+        tuple(bars.terms.get(layout.names[at]) or ContractTerms(layout.names[at]) for at in np.unique(held).tolist()),
     )
 
 
@@ -160,7 +159,7 @@ def _choose(
         interest=layout.interest,
         first_row=layout.first_row,
         end_row=layout.end_row,
-        sessions=layout.sessions,
+        sessions=layout.found.sessions,
         consecutive_days=policy.consecutive_days if "consecutive_days" in rule.needs else 0,
         same_session=policy.timing == "same_session",
         nearest_first="expiry" in rule.needs,
@@ -176,14 +175,14 @@ def _schedule(
     layout: Layout, policy: RollPolicy, calendar: npt.NDArray[np.int32] | None, warnings: list[str]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The scheduled rolls whose new contract is among the bars, as arrays."""
-    index = {contract.name: position for position, contract in enumerate(layout.contracts)}
+    index = {name: position for position, name in enumerate(layout.names)}
     planned = roll_policy.schedule_in_order(policy)
     known = [roll for roll in planned if roll.to_contract in index]
     if not known:
         raise DataError(
             f"none of the scheduled contracts of {layout.root} has bars",
             found=", ".join(roll.to_contract for roll in planned[:5]),
-            expected=f"contracts among {layout.contracts[0].name} to {layout.contracts[-1].name}",
+            expected=f"contracts among {layout.names[0]} to {layout.names[-1]}",
             remedy="check the schedule and the eligible months",
             code="SCHEDULE_UNKNOWN",
         )
@@ -219,9 +218,9 @@ def _settle(layout: Layout, path: kernel.Path, rule: RollRule) -> tuple[int, Pen
 
 def _pending(layout: Layout, old: int, new: int, known: int, reason: RollReason) -> PendingRoll:
     return PendingRoll(
-        known_at=day_of(layout.sessions.days[known]),
-        from_contract=layout.contracts[old].name,
-        to_contract=layout.contracts[new].name,
+        known_at=day_of(layout.found.sessions.days[known]),
+        from_contract=layout.names[old],
+        to_contract=layout.names[new],
         reason=reason,
     )
 
@@ -232,63 +231,56 @@ def _reason(code: int, rule: RollRule) -> RollReason:
 
 
 def _rolls(
-    layout: Layout,
-    path: kernel.Path,
-    behind: kernel.RollRows,
-    rule: RollRule,
-    from_close: list[float],
-    to_close: list[float],
-    cumulative: list[float],
+    layout: Layout, path: kernel.Path, behind: kernel.RollRows, rule: RollRule, closes: Floats, cumulative: Floats
 ) -> tuple[Roll, ...]:
     """The rolls in force. A roll's date is the first session with a bar of its new contract; where another roll
-    followed before there was one, the session from which it counted.
+    followed before there was one, the session from which it counted. closes: float64[2, rolls], old and new.
     """
-    names = [contract.name for contract in layout.contracts]
-    dates = layout.sessions.days.astype("datetime64[D]").tolist()
-    gap_dates = layout.days[behind.gap[:, 0]].astype("datetime64[D]").tolist()
-    volumes = np.where(behind.volume >= 0, layout.volume[behind.volume], -1).tolist()
-    used = np.where(behind.used >= 0, behind.used, np.minimum(path.force, len(dates) - 1)).tolist()
-    stated, known = behind.stated.tolist(), path.known.tolist()
-    old, new, reasons = path.from_contract.tolist(), path.to_contract.tolist(), path.reason.tolist()
-    concurrent = behind.concurrent.tolist()
+    count = len(cumulative)
+    days, names = layout.found.sessions.days.astype("datetime64[D]"), np.array(layout.names, dtype=object)
+    used = np.where(behind.used >= 0, behind.used, np.minimum(path.force, len(days) - 1))[:count]
+    dates = (days[used], layout.days[behind.gap[:count, 0]].astype("datetime64[D]"), days[path.known[:count]])
+    volumes = layout.volume[behind.volume[:count]].transpose(2, 0, 1).astype(object)
+    volumes[(behind.volume[:count].transpose(2, 0, 1) < 0) | (volumes < 0)] = None
+    stated = behind.stated[:count].tolist()
     return tuple(
-        Roll(
-            roll_date=dates[used[index]],
-            gap_session=gap_dates[index],
-            known_at=dates[known[index]],
-            from_contract=names[old[index]],
-            to_contract=names[new[index]],
-            from_close=from_close[index],
-            to_close=to_close[index],
-            gap=to_close[index] - from_close[index],
-            cumulative_adjustment=cumulative[index],
-            from_volume=tuple(pair[0] if pair[0] >= 0 else None for pair in volumes[index][: stated[index]]),
-            to_volume=tuple(pair[1] if pair[1] >= 0 else None for pair in volumes[index][: stated[index]]),
-            reason=_reason(reasons[index], rule),
-            concurrent=concurrent[index],
+        map(
+            Roll,
+            *(column.tolist() for column in dates),
+            names[path.from_contract[:count]].tolist(),
+            names[path.to_contract[:count]].tolist(),
+            *closes.tolist(),
+            (closes[1] - closes[0]).tolist(),
+            cumulative.tolist(),
+            *([tuple(row[:end]) for row, end in zip(side, stated, strict=True)] for side in volumes.tolist()),
+            [_reason(code, rule) for code in path.reason[:count].tolist()],
+            behind.concurrent[:count].tolist(),
         )
-        for index in range(len(cumulative))
     )
 
 
-def _frame(
-    layout: Layout, rows: npt.NDArray[np.int64], carried: npt.NDArray[np.float64], policy: RollPolicy
-) -> pl.DataFrame:
+def _frame(layout: Layout, rows: Int64s, holder: Int64s, carried: Floats, policy: RollPolicy) -> pl.DataFrame:
     """The bars used, adjusted. `adjustment` is close less close_unadjusted under every method."""
-    held = layout.frame[rows]
-    carries = pl.Series("adjustment", carried)
-    prices = {name: held[name] for name in ("open", "high", "low", "close")}
-    if policy.adjustment == "ratio":
-        adjusted = {name: price * carries for name, price in prices.items()}
-        carries = adjusted["close"] - prices["close"]
-    else:
-        adjusted = {name: price + carries for name, price in prices.items()}
-    columns = {
-        **{name: held[name] for name in ("session", "volume", "open_interest", "contract")},
-        **adjusted,
-        "adjustment": carries,
-    }
-    return pl.DataFrame({**{name: columns[name] for name in SERIES_COLUMNS}, "close_unadjusted": prices["close"]})
+    raw = [prices[rows] for prices in layout.prices]
+    ratio = policy.adjustment == "ratio"
+    adjusted = [prices * carried if ratio else prices + carried for prices in raw]
+    names = pl.Series(layout.names, dtype=pl.String)
+    columns = (
+        pl.Series(layout.days[rows]).cast(pl.Date),
+        *map(_nullable, adjusted),
+        *map(_nullable, (layout.volume[rows], layout.interest[rows])),
+        names.gather(holder),
+        pl.Series(adjusted[3] - raw[3] if ratio else carried),
+        pl.Series(raw[3]),
+    )
+    return pl.DataFrame(dict(zip((*SERIES_COLUMNS, "close_unadjusted"), columns, strict=True)))
+
+
+def _nullable(values: npt.NDArray[Any]) -> pl.Series:
+    """Prices, null where they are NaN, or counts, null where they are below zero."""
+    missing = np.isnan(values) if values.dtype == np.float64 else values < 0
+    series = pl.Series(values)
+    return series.set(pl.Series(missing), None) if missing.any() else series
 
 
 def _serial_months(layout: Layout, policy: RollPolicy) -> list[str]:
@@ -323,7 +315,7 @@ def _against_calendar(layout: Layout, first: int, calendar: npt.NDArray[np.int32
     """Sessions of the bars that the calendar lacks, and sessions of the calendar between them that have no bar."""
     if calendar is None:
         return {}
-    own = layout.sessions.days[first:]
+    own = layout.found.sessions.days[first:]
     stated = calendar[(calendar >= own[0]) & (calendar <= own[-1])]
     return {
         "sessions_off_calendar": int((~np.isin(own, stated)).sum()),

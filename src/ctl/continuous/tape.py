@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numba import types
+from numba.np import numpy_support
 
 from ctl.kernels import callback, part
 
@@ -19,36 +21,38 @@ NO_CONTRACT: Final = -1
 UNDECIDED: Final = -2
 
 
+LINE: Final = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("end_row", "first_day", "none_before", "last_trade", "roll_day", "leave_day", "cursor")
+    ]
+)
+
+
 class Tape(NamedTuple):
     """The eligible contracts of one root.
 
-    days: int32[n]; volume, interest: int64[n], -1 where missing; first_row, end_row: int64[c], half-open rows.
-    cursor: int64[c], where the last look-up in each contract ended. first_day: int64[c], the day of a contract's first
-    bar; none_before: int64[c], the day before which neither the contract nor a later one has a bar.
-    roll_day: int32[c], the day at whose close the policy leaves the contract, UNKNOWN_DAY where it names none.
-    leave_day: int32[c], the day at whose close anybody has to leave it (the guard), UNKNOWN_DAY where none is known.
+    days: int32[n]; volume, interest: int64[n], -1 where missing. contracts: LINE[c], per contract the end of its rows,
+    exclusive; first_day, of its first bar; none_before, the day before which neither it nor a later contract has a bar;
+    last_trade; roll_day, at whose close the policy leaves it; leave_day, at whose close anybody has to (the guard);
+    these three UNKNOWN_DAY where none is known; cursor, the row where the last look-up in it ended.
     most_active: whether rolls lead to the contract with the largest measure of those to come, not to the adjacent one.
     """
 
     days: Any
     volume: Any
     interest: Any
-    first_row: Any
-    end_row: Any
-    cursor: Any
-    first_day: Any
-    none_before: Any
-    roll_day: Any
-    leave_day: Any
+    contracts: Any
     most_active: bool
 
 
-_INT32S: Final = types.Array(types.int32, 1, "C", readonly=True)
 _INT64S: Final = types.Array(types.int64, 1, "C", readonly=True)
-_CURSOR: Final = types.Array(types.int64, 1, "C")
 _TAPE: Final = types.NamedTuple(
-    (_INT32S, _INT64S, _INT64S, _INT64S, _INT64S, _CURSOR, _INT64S, _INT64S, _INT32S, _INT32S, types.boolean), Tape
-)
+    (
+        types.Array(types.int32, 1, "C", readonly=True), _INT64S, _INT64S,
+        types.Array(numpy_support.from_dtype(LINE), 1, "C"), types.boolean,
+    ), Tape
+)  # fmt: skip
 _ANSWER: Final = types.UniTuple(types.int64, 2)
 
 # A rule: (tape, day, active, row, oldest) -> (contract, firm). active: the contract held; row: its bar on that day, -1
@@ -61,9 +65,9 @@ rule: Callable[[Callable[..., Any]], Any] = callback(_ANSWER(_TAPE, *[types.int6
 @part
 def bar_on(tape: Any, contract: int, day: int) -> int:
     """Row of a contract's bar on a day, -1 without one."""
-    days, cursor = tape.days, tape.cursor
-    row: int = cursor[contract]
-    end: int = tape.end_row[contract]
+    days, line = tape.days, tape.contracts[contract]
+    row: int = line.cursor
+    end: int = line.end_row
     if row < end and days[row] < day:
         row += 1
         if row < end and days[row] < day:
@@ -75,7 +79,7 @@ def bar_on(tape: Any, contract: int, day: int) -> int:
                     row = middle + 1
                 else:
                     stop = middle
-        cursor[contract] = row
+        line.cursor = row
     if row < end and days[row] == day:
         return row
     return -1
@@ -84,8 +88,8 @@ def bar_on(tape: Any, contract: int, day: int) -> int:
 @part
 def adjacent(tape: Any, contract: int, day: int) -> int:
     """The next contract that is listed (has had a bar) by a day and may be held after it; NO_CONTRACT without one."""
-    for other in range(contract + 1, len(tape.first_day)):
-        if tape.first_day[other] <= day and tape.leave_day[other] > day:
+    for other in range(contract + 1, len(tape.contracts)):
+        if tape.contracts[other].first_day <= day < tape.contracts[other].leave_day:
             return other
     return NO_CONTRACT
 
@@ -97,10 +101,10 @@ def leader(tape: Any, measure: Any, first: int, day: int, only_holdable: bool) -
     only_holdable: of those that may be held after the day.
     """
     most, found = -1, NO_CONTRACT
-    for contract in range(first, len(tape.end_row)):
-        if tape.none_before[contract] > day:
+    for contract in range(first, len(tape.contracts)):
+        if tape.contracts[contract].none_before > day:
             break
-        if only_holdable and tape.leave_day[contract] <= day:
+        if only_holdable and tape.contracts[contract].leave_day <= day:
             continue
         row = bar_on(tape, contract, day)
         if row >= 0 and measure[row] > most:

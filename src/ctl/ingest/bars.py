@@ -16,10 +16,11 @@ import polars as pl
 from ctl import sessions
 from ctl.errors import DataError, InputError
 from ctl.ingest import finished
-from ctl.ingest.rows import PRICES, FileBars, Rows, as_date
+from ctl.ingest.rows import FileBars, Rows, as_date
 from ctl.ingest.symbols import kind_of
 from ctl.ingest.terms import complete
 from ctl.model.bars import (
+    PRICES,
     SERIES_COLUMNS,
     ContractBars,
     ContractTerms,

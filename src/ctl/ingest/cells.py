@@ -15,7 +15,8 @@ import polars as pl
 from ctl import sessions
 from ctl.errors import DataError, InputError
 from ctl.ingest.finished import DAY
-from ctl.ingest.rows import COUNTS, PRICES, as_date
+from ctl.ingest.rows import as_date
+from ctl.model.bars import COUNTS, PRICES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.ingest.rows import PRICES
 from ctl.ingest.table import MAX_LINE, distinct, header_of
+from ctl.model.bars import PRICES
 
 if TYPE_CHECKING:
     from ctl.ingest.vendor import Opened

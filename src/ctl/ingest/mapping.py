@@ -33,9 +33,10 @@ from ctl import strict_files
 from ctl.errors import InputError
 from ctl.ingest import cells, guard, headers
 from ctl.ingest import table as tables
-from ctl.ingest.rows import PRICES, FileBars, NoRecords, as_date
+from ctl.ingest.rows import FileBars, NoRecords, as_date
 from ctl.ingest.symbols import EXPECTED, coded, is_symbol, spelled
 from ctl.ingest.terms import stated_in_columns
+from ctl.model.bars import PRICES
 from ctl.model.contracts import MONTH_CODES, parse_symbol
 from ctl.model.csv_mapping import CsvMapping, MappingKeys
 from ctl.model.rolls import ReferenceRoll

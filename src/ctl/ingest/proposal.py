@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl.errors import InputError
 from ctl.ingest import headers, mapping
-from ctl.ingest.rows import PRICES
 from ctl.ingest.table import distinct, header_of
 from ctl.ingest.vendors import common
+from ctl.model.bars import PRICES
 from ctl.model.csv_mapping import ColumnKeys, CsvMapping
 
 if TYPE_CHECKING:

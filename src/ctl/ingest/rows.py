@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctl.errors import InputError
-from ctl.model.bars import AdjustmentBasis, CloseBasis, ContractTerms, Lacking, SessionBasis, SourceFile
+from ctl.model.bars import (
+    AdjustmentBasis,
+    CloseBasis,
+    ContractTerms,
+    Lacking,
+    SessionBasis,
+    SourceFile,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +25,6 @@ if TYPE_CHECKING:
     from ctl.ingest.source import RawFile
     from ctl.model.rolls import ReferenceRoll
 
-PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
-COUNTS: Final[tuple[str, ...]] = ("volume", "open_interest")
 _EPOCH: Final = date(1970, 1, 1)
 
 

@@ -16,7 +16,8 @@ import polars as pl
 
 from ctl.errors import InputError
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import PRICES, NoRecords, Rows
+from ctl.ingest.rows import NoRecords, Rows
+from ctl.model.bars import PRICES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,10 +28,10 @@ UNFINISHED: Final = "unfinished_sessions_dropped"
 BarsChoice = Literal["daily", "session"]
 ClosesChoice = Literal["last_trade", "settlement"]
 
-CONTRACT_COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
-SERIES_COLUMNS: Final = (
-    "session", "open", "high", "low", "close", "volume", "open_interest", "contract", "adjustment",
-)  # fmt: skip
+PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
+COUNTS: Final[tuple[str, ...]] = ("volume", "open_interest")
+CONTRACT_COLUMNS: Final = ("session", "contract", *PRICES, *COUNTS)
+SERIES_COLUMNS: Final = ("session", *PRICES, *COUNTS, "contract", "adjustment")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,4 +16,4 @@ reason: Final[RollReason] = "calendar"
 
 @rule
 def confirm(tape: Any, day: int, active: int, _row: int, _oldest: int) -> tuple[int, int]:
-    return (successor(tape, tape.volume, active, day) if tape.roll_day[active] <= day else NO_CONTRACT), 1
+    return (successor(tape, tape.volume, active, day) if tape.contracts[active].roll_day <= day else NO_CONTRACT), 1

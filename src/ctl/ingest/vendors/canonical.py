@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ctl.ingest import terms
-from ctl.ingest.rows import PRICES, FileBars
+from ctl.ingest.rows import FileBars
 from ctl.ingest.symbols import coded
 from ctl.ingest.vendor import of_symbol
-from ctl.model.bars import PLAIN_BASES
+from ctl.model.bars import PLAIN_BASES, PRICES
 
 if TYPE_CHECKING:
     from ctl.ingest.vendor import Opened, Wanted

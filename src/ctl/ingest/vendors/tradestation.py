@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ctl.errors import InputError
-from ctl.ingest.rows import PRICES, FileBars, as_date
+from ctl.ingest.rows import FileBars, as_date
 from ctl.ingest.symbols import require_symbol
 from ctl.ingest.vendor import SeriesFiles, Wanted, opened
+from ctl.model.bars import PRICES
 
 if TYPE_CHECKING:
     from datetime import date

@@ -17,12 +17,12 @@ import numpy as np
 
 from ctl.errors import InputError
 from ctl.ingest.guard import decoding
-from ctl.ingest.rows import PRICES, FileBars, NoRecords, OtherSchema, Rows, as_date, no_rows
+from ctl.ingest.rows import FileBars, NoRecords, OtherSchema, Rows, as_date, no_rows
 from ctl.ingest.symbols import is_symbol, meant, spelled
 from ctl.ingest.table import MAX_COUNT
 from ctl.ingest.vendors.databento.publishers import choose_publisher
 from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, RTYPE_1D, UNIT, VENDOR
-from ctl.model.bars import ContractTerms
+from ctl.model.bars import PRICES, ContractTerms
 from ctl.model.contracts import parse_symbol, resolve_year
 
 if TYPE_CHECKING:

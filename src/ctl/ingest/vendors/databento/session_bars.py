@@ -18,12 +18,12 @@ from ctl import sessions
 from ctl.errors import InputError
 from ctl.ingest import finished
 from ctl.ingest.bars import contract_bars
-from ctl.ingest.rows import PRICES, FileBars, OtherSchema, Rows, as_date
+from ctl.ingest.rows import FileBars, OtherSchema, Rows, as_date
 from ctl.ingest.table import MAX_COUNT, require_columns
 from ctl.ingest.vendors.databento import dbn, text
 from ctl.ingest.vendors.databento.publishers import single_publisher
 from ctl.ingest.vendors.databento.text import INT64_MAX, NANOSECONDS_PER_DAY, VENDOR
-from ctl.model.bars import UNFINISHED, ContractBars, SourceFile
+from ctl.model.bars import PRICES, UNFINISHED, ContractBars, SourceFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

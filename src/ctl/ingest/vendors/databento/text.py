@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.ingest.rows import PRICES, FileBars, OtherSchema
+from ctl.ingest.rows import FileBars, OtherSchema
 from ctl.ingest.symbols import coded, meant
 from ctl.ingest.table import require_columns
 from ctl.ingest.vendors.databento.publishers import choose_publisher
+from ctl.model.bars import PRICES
 from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
