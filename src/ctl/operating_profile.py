@@ -6,11 +6,14 @@ derived when it was locked stands in the lock file beside it (`ctl.model.lock_fi
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -38,6 +41,8 @@ from ctl.model.run import ValueChange
 from ctl.strict_files import ReadAs, Rule, Strict, dotted, expected, shown
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
 ExpectedStatus = Literal["ACCEPT", "WATCH"]
@@ -353,16 +358,17 @@ def session_ranges(frame: pl.DataFrame, *, symbol: str, last: date | None = None
     values little-endian (days since 1970 as int32, names as UTF-8 lines, float64, int64; null as 0),
     with -0.0 written as 0.0 and NaN as null.
     """
+    import numpy as np
     import polars as pl
 
-    rows = _canonical_rows(frame, symbol)
-    if last is not None:
-        rows = rows.filter(pl.col("session") <= last)
-    ranges: list[SessionRange] = []
-    for part in rows.with_columns(year=pl.col("session").dt.year()).partition_by("year", maintain_order=True):
-        sessions = part["session"]
-        ranges.append(SessionRange(first=sessions[0], last=sessions[-1], sha256=_rows_digest(part)))
-    return tuple(ranges)
+    rows = _CanonicalRows.of(frame if last is None else frame.filter(pl.col("session") <= last), symbol)
+    years = rows.days.astype("datetime64[D]").astype("datetime64[Y]")
+    ends = [0, *(np.flatnonzero(years[1:] != years[:-1]) + 1).tolist(), len(years)]
+    return tuple(
+        SessionRange(rows.session(start), rows.session(end - 1), rows.digest(start, end))
+        for start, end in pairwise(ends)
+        if end > start
+    )
 
 
 def restated_ranges(locked: Sequence[SessionRange], frame: pl.DataFrame, *, symbol: str) -> tuple[SessionRange, ...]:
@@ -371,48 +377,62 @@ def restated_ranges(locked: Sequence[SessionRange], frame: pl.DataFrame, *, symb
     Bars after the last locked session are new, not restated; bars before the first locked one, or in
     a locked range where there were none, are restated history and belong to the nearest range.
     """
-    import polars as pl
+    import numpy as np
 
-    rows = _canonical_rows(frame, symbol)
-    changed: list[SessionRange] = []
-    for index, entry in enumerate(locked):
-        within = pl.col("session") <= entry.last
-        if index > 0:
-            within &= pl.col("session") > locked[index - 1].last
-        if _rows_digest(rows.filter(within)) != entry.sha256:
-            changed.append(entry)
-    return tuple(changed)
+    rows = _CanonicalRows.of(frame, symbol)
+    last = np.array([entry.last for entry in locked], "datetime64[D]").astype(np.int32)
+    ends = [0, *rows.days.searchsorted(last, side="right").tolist()]
+    found = [rows.digest(start, end) for start, end in pairwise(ends)]
+    return tuple(entry for entry, sha256 in zip(locked, found, strict=True) if sha256 != entry.sha256)
 
 
-_PRICES: Final = ("open", "high", "low", "close")
-_COUNTS: Final = ("volume", "open_interest")
+@dataclass(frozen=True, slots=True)
+class _CanonicalRows:
+    """The bars of a symbol as they are digested, ordered by session and contract.
 
+    days: int32 since 1970. names: of the contracts, UTF-8. values: per price and count its null mask and its values.
+    """
 
-def _canonical_rows(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:
-    import polars as pl
+    days: npt.NDArray[np.int32]
+    names: list[str]
+    values: tuple[tuple[npt.NDArray[np.uint8], npt.NDArray[Any]], ...]
 
-    if "contract" not in frame.columns:
-        frame = frame.with_columns(contract=pl.lit(None, dtype=pl.String))
-    return frame.select(
-        "session",
-        pl.col("contract").fill_null(symbol),
-        *((pl.col(name).cast(pl.Float64).fill_nan(None) + 0.0) for name in _PRICES),
-        *(pl.col(name).cast(pl.Int64) for name in _COUNTS),
-    ).sort("session", "contract")
+    @classmethod
+    def of(cls, frame: pl.DataFrame, symbol: str) -> _CanonicalRows:
+        """The rows of a frame as for `session_ranges`."""
+        import numpy as np
+        import polars as pl
 
+        if "contract" not in frame.columns:
+            frame = frame.with_columns(contract=pl.lit(None, dtype=pl.String))
+        rows = frame.select(
+            "session",
+            pl.col("contract").fill_null(symbol),
+            *((pl.col(name).cast(pl.Float64).fill_nan(None) + 0.0) for name in ("open", "high", "low", "close")),
+            *(pl.col(name).cast(pl.Int64) for name in ("volume", "open_interest")),
+        ).sort("session", "contract")
+        return cls(
+            rows["session"].to_physical().to_numpy().astype("<i4"),
+            rows["contract"].to_list(),
+            tuple(
+                (column.is_null().to_numpy().astype("u1"), np.ascontiguousarray(column.fill_null(0).to_numpy()))
+                for column in rows.get_columns()[2:]
+            ),
+        )
 
-def _rows_digest(rows: pl.DataFrame) -> str:
-    parts = [
-        rows["session"].is_null().to_numpy().astype("u1").tobytes(),
-        rows["session"].to_physical().to_numpy().astype("<i4").tobytes(),
-        "\n".join(rows["contract"].to_list()).encode(),
-    ]
-    for names, kind in ((_PRICES, "<f8"), (_COUNTS, "<i8")):
-        for name in names:
-            column = rows[name]
-            parts.append(column.is_null().to_numpy().astype("u1").tobytes())
-            parts.append(column.fill_null(0).to_numpy().astype(kind).tobytes())
-    return digests.sha256_bytes(b"".join(parts))
+    def session(self, row: int) -> date:
+        """The session of a row."""
+        return date(1970, 1, 1) + timedelta(days=int(self.days[row]))
+
+    def digest(self, start: int, end: int) -> str:
+        """sha256 of the rows from `start` up to before `end`."""
+        found = hashlib.sha256(bytes(end - start))  # no session is null
+        found.update(self.days[start:end].data)
+        found.update("\n".join(self.names[start:end]).encode())
+        for nulls, values in self.values:
+            found.update(nulls[start:end].data)
+            found.update(values[start:end].data)
+        return found.hexdigest()
 
 
 def settings_path(profile: OperatingProfile, key: str) -> tuple[str, ...]:

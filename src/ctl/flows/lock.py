@@ -475,21 +475,13 @@ class _Version:
     path: Path
     profile: OperatingProfile
     lock: LockFile
-
-    @property
-    def lock_bytes(self) -> bytes:
-        return lock_parts.lock_bytes(self.lock)
+    lock_bytes: bytes
 
 
 def _version(planned: Planned, path: Path, data: bytes, previous: str | None) -> _Version:
-    profile = operating_profile.load(data, planned.workspace.relative(path))
-    return _Version(
-        path,
-        profile,
-        lock_parts.derive(
-            planned.workspace, profile, _inputs_of(planned.made), planned.made.symbols, previous_head=previous
-        ),
-    )
+    profile, made = operating_profile.load(data, planned.workspace.relative(path)), planned.made
+    lock = lock_parts.derive(planned.workspace, profile, _inputs_of(made), made.symbols, previous_head=previous)
+    return _Version(path, profile, lock, lock_parts.lock_bytes(lock))
 
 
 def _next_version(planned: Planned, entries: Sequence[DecisionEntry], data: bytes) -> _Version:
