@@ -265,8 +265,8 @@ def _out_of_range(calendar: str, day: date, side: str) -> DataError:
     )
 
 
-# What has been loaded in this process, by calendar and cache folder.
-_memory: dict[tuple[str, str], _Calendar] = {}
+# What has been loaded in this process, by calendar and what names the cache folder.
+_memory: dict[tuple[str | None, ...], _Calendar] = {}
 
 
 def _covering(calendar: str, first: date, last: date) -> _Calendar:
@@ -285,11 +285,11 @@ def _covering(calendar: str, first: date, last: date) -> _Calendar:
 
 def _within(calendar: str, first: date, last: date) -> _Calendar:
     """The calendar with the range asked, as far as the library reaches."""
-    folder = _cache_folder()
-    key = (calendar, str(folder))
+    key = (calendar, os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
     held = _memory.get(key)
     if held is not None and _holds(held, first, last):
         return held
+    folder = _cache_folder()
     held = _read_cache(folder, calendar)
     if held is None or not _holds(held, first, last):
         held = _compute(calendar, first, last, held)

@@ -280,7 +280,7 @@ def test_a_wider_question_widens_the_cache(empty_cache: Path) -> None:
     assert sessions.next_session("XNYS", date(2030, 12, 24)) == date(2030, 12, 26)
     (file,) = empty_cache.iterdir()
     assert len(file.read_bytes()) > len(early)
-    held = sessions._memory["XNYS", str(empty_cache)]
+    (held,) = sessions._memory.values()
     assert (held.first, held.last) == (0, (date(2031, 12, 31) - date(1970, 1, 1)).days)
 
 

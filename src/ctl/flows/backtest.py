@@ -235,8 +235,9 @@ def backtest(
     tick: float | None = None,
     lots: int = 3,
     calendar: str | None = None,
+    stress: bool = True,
 ) -> StrategyResult:
-    """B1 over one series."""
+    """B1 over one series. stress: whether slippage stress is computed where the tick is known."""
     from ctl.strategy import b1
 
     return b1.run(
@@ -246,4 +247,5 @@ def backtest(
         slippage_per_side=slippage_per_side,
         tick=tick,
         lots=lots,
+        stress=stress,
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -33,6 +34,7 @@ from ctl.model.paper import (
     PaperSymbol,
     RefusedEntry,
 )
+from ctl.model.rolls import ContinuousSeries
 from ctl.statistics import losses_beyond_one_r
 from ctl.store.files import remove_temporaries
 from ctl.trading import paper
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from ctl.flows.inputs import SymbolInputs
     from ctl.flows.pipeline import Made
     from ctl.model.bars import DailySeries
-    from ctl.model.rolls import ContinuousSeries
     from ctl.model.run import PlanEntry
     from ctl.operating_profile import OperatingProfile
     from ctl.store import Workspace
@@ -154,22 +155,51 @@ def _records(
 ) -> list[LedgerRecord]:
     """What is added of one symbol since a session of the ledger, with its state and verdicts there."""
     followed, since, state, verdicts = asked
-    entry, whole, records = followed.entry, followed.made.inputs, []
+    entry, records = followed.entry, []
     calendar = workspace.symbol(entry.symbol).calendar
-    newest = _series(whole, calendar)
-    canonical = replace(whole, reference=None, daily=None, settlements=None, session_bars=None)
+    newest = _series(followed.made.inputs, calendar)
     sessions: list[date] = newest.frame["session"].to_list()
-    coming = sessions[-1:] if since is None else [session for session in sessions if session > since]
+    first = len(sessions) - 1 if since is None else bisect_right(sessions, since)
     timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
     costs = paper.Costs(entry.slippage_per_side, entry.tick)
-    for session in coming:
-        series = newest if session == sessions[-1] else _series(inputs.inputs_up_to(canonical, session), calendar)
-        bar = _bar(series, entry.symbol, session)
-        decided = _decided(series, entry, calendar, verdicts, live=timely and session == sessions[-1])
+    for series, history in _as_of_each(newest, sessions[first:], followed.made.inputs, calendar):
+        bar = _bar(series, entry.symbol, history)
+        decided = _decided(series, entry, calendar, verdicts, live=timely and bar.session == sessions[-1])
         record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
         state = paper.state_after(record)
         records.append(record)
     return records
+
+
+_SETTLING: Final = 5
+"""Sessions after a roll on which a later bar may still say that a close of its gap was bad."""
+
+
+def _as_of_each(
+    newest: ContinuousSeries | DailySeries, coming: Sequence[date], held: SymbolInputs, calendar: str
+) -> Iterator[tuple[ContinuousSeries | DailySeries, str]]:
+    """The series as it stood at each of its newest sessions, and its history then: cut where no roll is near, else
+    built of the bars that there were.
+    """
+    quiet = newest.frame.height - len(coming) - _SETTLING
+    if isinstance(newest, ContinuousSeries) and quiet > 0:
+        before = newest.frame["session"][quiet]
+        if all(max(roll.known_at, roll.roll_date) < before for roll in newest.rolls):
+            past = histories(newest, coming)
+            for end, session in enumerate(coming, quiet + _SETTLING + 1):
+                yield replace(newest, frame=newest.frame.head(end)), past[session]
+            return
+    canonical = replace(held, reference=None, daily=None, settlements=None, session_bars=None)
+    for session in coming:
+        series = newest if session == coming[-1] else _series(inputs.inputs_up_to(canonical, session), calendar)
+        if series.frame["session"][-1] != session:
+            raise DataError(
+                f"{held.symbol}: the data up to {session} end on another session",
+                found=str(series.frame["session"][-1]),
+                expected=str(session),
+                code="SESSION_NOT_SETTLED",
+            )
+        yield series, histories(series, [session])[session]
 
 
 def _decided(
@@ -182,7 +212,12 @@ def _decided(
 ) -> list[PaperEntry | RefusedEntry]:
     """What the close of the series' last session decides: entries, and those that no order was placed for."""
     result = backtest(
-        series, entry.symbol, slippage_per_side=entry.slippage_per_side, tick=entry.tick, calendar=calendar
+        series,
+        entry.symbol,
+        slippage_per_side=entry.slippage_per_side,
+        tick=entry.tick,
+        calendar=calendar,
+        stress=False,
     )
     made: list[PaperEntry | RefusedEntry] = []
     for trigger in result.triggers:
@@ -205,24 +240,17 @@ def _series(of_symbol: SymbolInputs, calendar: str) -> ContinuousSeries | DailyS
     return series
 
 
-def _bar(series: ContinuousSeries | DailySeries, symbol: str, session: date) -> paper.Bar:
+def _bar(series: ContinuousSeries | DailySeries, symbol: str, history: str) -> paper.Bar:
     """The last bar of a series in its own contract's terms, with the gap of the rolls since the bar before."""
     last = series.frame.tail(2)
     row = last.row(-1, named=True)
-    if row["session"] != session:
-        raise DataError(
-            f"{symbol}: the data up to {session} end on another session",
-            found=str(row["session"]),
-            expected=str(session),
-            code="SESSION_NOT_SETTLED",
-        )
+    session: date = row["session"]
     carried = float(row["adjustment"])
     before = float(last["adjustment"][0]) if last.height > 1 else carried
     prices = [row[name] for name in ("open", "high", "low", "close")]
     if any(price is None for price in prices):
         raise DataError(f"{symbol}: {session} has no open, high, low or close", code="INCOMPLETE_BARS")
     opened, high, low, close = (float(price) - carried for price in prices)
-    (history,) = histories(series, [session]).values()
     return paper.Bar(session, str(row["contract"] or symbol), opened, high, low, close, before - carried, history)
 
 

@@ -135,15 +135,22 @@ def run(
     slippage_per_side: float = 0.0,
     tick: float | None = None,
     lots: int = 3,
+    stress: bool = True,
 ) -> StrategyResult:
     """B1 over one symbol's daily bars, on `timeframe`.
 
     params: None means the timeframe's registered defaults. slippage_per_side and tick in price units;
-    without a tick the smallest risk follows ATR alone and no slippage stress is reported.
+    without a tick the smallest risk follows ATR alone and no slippage stress is reported, nor without `stress`.
     Raises DataError for unusable bars, UsageError for unusable costs or lots.
     """
     return run_batch(
-        [bars], params, timeframe=timeframe, slippage_per_side=[slippage_per_side], tick=[tick], lots=lots
+        [bars],
+        params,
+        timeframe=timeframe,
+        slippage_per_side=[slippage_per_side],
+        tick=[tick],
+        lots=lots,
+        stress=stress,
     )[0]
 
 
