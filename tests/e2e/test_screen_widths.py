@@ -50,24 +50,31 @@ _SPINNER: Final = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h(?:\s|\x1b\[1A|\x1b\[2K)
 _COLOUR: Final = re.compile(r"\x1b\[\d+m")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_at_a_width(width: int, filled_workspace: Path, golden) -> None:
-    """Columns leave and prose is wrapped; only a path or a command to paste may be wider than the terminal."""
+@pytest.fixture(scope="module")
+def shown(filled_workspace: Path) -> dict[int, str]:
+    """All screens by width, each checked, without what differs from run to run. Every command runs once: a test that
+    is as real as four terminals and costs one.
+    """
     with tempfile.TemporaryDirectory(prefix="ctl", dir="/tmp") as base:  # as long on every machine: lines break alike
         folder = Path(base) / "workspace"
         shutil.copytree(filled_workspace, folder)
-        shown = _screens(folder, width)
-        assert shown == golden(f"width_{width}", shown)
+        for source in (folder / "data/raw").glob("*/*XLE*"):
+            target = folder / "only" / source.relative_to(folder / "data/raw")
+            (shutil.copytree if source.is_dir() else _copy)(source, target)
+        screens = pty_screens.printed(folder, SCREENS, WIDTHS)
+        return {width: _told(screens, width, folder) for width in WIDTHS}
 
 
-def _screens(folder: Path, width: int) -> str:
-    """The screens of a workspace, each checked, without what differs from run to run."""
-    for source in (folder / "data/raw").glob("*/*XLE*"):
-        target = folder / "only" / source.relative_to(folder / "data/raw")
-        (shutil.copytree if source.is_dir() else _copy)(source, target)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_at_a_width(width: int, shown: dict[int, str], golden) -> None:
+    """Columns leave and prose is wrapped; only a path or a command to paste may be wider than the terminal."""
+    assert shown[width] == golden(f"width_{width}", shown[width])
+
+
+def _told(screens: list[pty_screens.Screen], width: int, folder: Path) -> str:
     told = []
-    for screen in pty_screens.printed(folder, SCREENS, width):
-        text = _COLOUR.sub("", _SPINNER.sub("", screen.text))
+    for screen in screens:
+        text = _COLOUR.sub("", _SPINNER.sub("", screen.texts[width]))
         lines = text.splitlines()
         assert screen.code == 0, f"{screen.command}: {text}"
         if screen.command != "glossary":  # a list of words
@@ -84,6 +91,7 @@ def _screens(folder: Path, width: int) -> str:
         (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=<instant>)", ""),
         (r"(?<=cutover_v1-)[0-9a-f]{8}", "<digest>"),
         (r"^(<run>  <instant>.*\S) +\d+\.\d$", r"\1  <seconds>"),
+        (r"\b\d+ sessions ago", "<n> sessions ago"),
         (r"(?<=-> )20\d\d-\d\d-\d\d$", "<today>"),
     ):
         text = re.sub(pattern, name, text, flags=re.MULTILINE)

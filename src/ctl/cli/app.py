@@ -1369,9 +1369,8 @@ def glossary(json: Json = False) -> None:
 
     if json:
         output.print_json(document(Glossary(terms=dict(words.TERMS))))
-        return
-    on = screens.terminal()
-    screens.show(words.lines(on.width), screens.Terminal(on.width))
+    else:
+        screens.show(lambda on: words.lines(on.width), plain=True)
 
 
 @app.command(rich_help_panel=WEEK)

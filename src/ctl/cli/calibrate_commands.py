@@ -12,7 +12,6 @@ from ctl.cli.arguments import day
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK
-from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -37,11 +36,7 @@ def slippage(
     chosen = chosen_symbols(symbols, list(workspace.symbols)) if symbols else list(default)
     with output.progress("calibrating"):
         report = calibrating.propose(workspace, profile, chosen, instant=instant, fills=fills, lots=lots, as_of=until)
-    if json:
-        output.print_json(document(report))
-    else:
-        on = screens.terminal()
-        screens.show(_lines(report, on), on)
+    output.answer(report, lambda on: _lines(report, on), json=json)
     return EXIT_ERROR if any(item.error for item in report.symbols) else EXIT_OK
 
 

@@ -35,34 +35,29 @@ _LIMITS: Final = frozenset({
 })  # fmt: skip
 
 
-def print_certificate(
+def certificate_lines(
     certificate: Certificate,
     files: Sequence[str],
+    on: Terminal,
     *,
     explain: bool,
     simulated: bool = False,
     workspace: bool = False,
-) -> None:
+) -> list[str]:
     """The verdict, the layers and the figures behind it; with `explain` what would change it.
 
     workspace: the symbol is one of a workspace's, whose commands can follow.
     """
-    on = screens.terminal()
     lines = [*_head(certificate, on, simulated=simulated), "", *_layers(certificate, on)]
     if explain:
-        for block in (
-            _drift(certificate, on),
-            _series(certificate, on),
-            screens.facts(explanation.what_changes(certificate), on),
-        ):
+        changes = screens.facts(explanation.what_changes(certificate), on)
+        for block in (_drift(certificate, on), _series(certificate, on), changes):
             lines += ["", *block] if block else []
     if files:
         folder = PurePath(files[0]).parent
         text = f"{folder}: {', '.join(PurePath(file).name for file in files)}"
         lines += ["", *screens.wrapped(text, on, first="Written    ", indent=" " * 11)]
-    if workspace:
-        lines.append(f"next: {_next(certificate, explain=explain)}")
-    screens.show(lines, on)
+    return [*lines, f"next: {_next(certificate, explain=explain)}"] if workspace else lines
 
 
 # ---------------------------------------------------------------- verdict, cause, cure

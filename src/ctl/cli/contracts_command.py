@@ -32,7 +32,6 @@ def contracts(
 ) -> int:
     """List the contracts of a workspace's root, or of files."""
     from ctl.flows import contract_list
-    from ctl.model import documents
 
     instant = clock.now()
     if files:
@@ -48,12 +47,8 @@ def contracts(
         if name is None:
             raise UsageError("which contracts?", expected="a root of the workspace, or --contracts FILE... --root ROOT")
         listed = contract_list.of_workspace(open_workspace(workspace_path), name, instant)
-    if json:
-        output.print_json(documents.document(listed))
-    else:
-        on = screens.terminal()
-        follow = [] if files else [f"next: ctl build {listed.root}"]
-        screens.show([*_lines(listed, on), *follow], on)
+    follow = [] if files else [f"next: ctl build {listed.root}"]
+    output.answer(listed, lambda on: [*_lines(listed, on), *follow], json=json)
     return EXIT_OK
 
 

@@ -28,11 +28,7 @@ def listed(workspace_path: Path | None, symbols: Sequence[str], *, details: bool
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("reading"):
         found = data_report.report(workspace, chosen, clock.now())
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_lines(found, on, details=details), on)
+    output.answer(found, lambda on: _lines(found, on, details=details), json=json)
     return EXIT_ERROR if any(part.problem for each in found.symbols for part in each.parts) else EXIT_OK
 
 
@@ -71,11 +67,7 @@ def doctor(workspace_path: Path | None, symbols: Sequence[str], *, json: bool) -
     chosen = chosen_symbols(symbols, list(workspace.symbols))
     with output.progress("reading"):
         found = status.doctor(workspace, chosen, clock.now())
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_doctor_lines(found, on), on)
+    output.answer(found, lambda on: _doctor_lines(found, on), json=json)
     return EXIT_ERROR if any(item.level == "mend" for item in found.findings) else EXIT_OK
 
 

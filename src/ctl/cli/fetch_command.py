@@ -73,9 +73,9 @@ def fetch(
         for item, price in zip(purchases, prices, strict=True)
     ]  # fmt: skip
     buys = vendor is not None and bool(purchases) and not estimate
-    on = screens.terminal()
     if not json and rows:
-        screens.show(_priced_lines(rows, total, on, following="" if buys else screens.same_command("--yes")), on)
+        following = "" if buys else screens.same_command("--yes")
+        screens.show(lambda on: _priced_lines(rows, total, on, following=following))
     if vendor is not None and buys:
         _agree(total, len(purchases), yes=yes, max_cost=max_cost)
         with output.progress("fetching") as track:
@@ -85,9 +85,9 @@ def fetch(
     if json:
         output.print_json(document(Fetched(total_usd=round(total, 4), bought=bought, files=tuple(rows))))
     elif buys:
-        screens.show([f"FETCH: DONE   {counted(bought, 'file')}, {total:.2f} USD", "next: ctl gate"], on)
+        screens.show(lambda _: [f"FETCH: DONE   {counted(bought, 'file')}, {total:.2f} USD", "next: ctl gate"])
     elif not rows:
-        screens.show(["FETCH: OK   nothing is missing", "next: ctl doctor"], on)
+        screens.show(lambda _: ["FETCH: OK   nothing is missing", "next: ctl doctor"])
     return EXIT_OK
 
 

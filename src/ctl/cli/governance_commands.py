@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.lock_commands import signing_keys
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, UsageError
-from ctl.model.documents import document
+
+if TYPE_CHECKING:
+    from ctl.cli.screens import Terminal
+    from ctl.ops.closeout import CloseoutVerification
 
 
 def decide(
@@ -54,9 +58,7 @@ def decide(
     if json:
         output.print_json({"kind": "decision", **entry.model_dump(mode="json")})
         return EXIT_OK
-    on = screens.terminal()
     log = workspace.relative(workspace.decision_log)
-    lines = [*screens.parts([f"DECIDE: DONE   {entry.id} recorded", log], on), ""]
     rests = (
         f"{locked.profiles[-1].path}, {len(locked.certificates)} certificates" if locked is not None else "no profile"
     )
@@ -67,8 +69,12 @@ def decide(
         "Digest": entry.sha256 if screens.verbose.get() else entry.sha256[:12],
         "Signed": signed,
     }
-    lines += screens.facts(facts, on)
-    screens.show([*lines, "next: ctl verify"], on)
+    screens.show(
+        lambda on: [
+            *screens.parts([f"DECIDE: DONE   {entry.id} recorded", log], on), "", *screens.facts(facts, on),
+            "next: ctl verify",
+        ]
+    )  # fmt: skip
     return EXIT_OK
 
 
@@ -81,32 +87,25 @@ def closeout(workspace_path: Path | None, options: Mapping[str, frozenset[str]],
     if not check:
         with output.progress("deriving"):
             made = closing.write(root, options, instant=instant)
-        if json:
-            output.print_json(document(made))
-            return EXIT_OK
-        claims = sum(len(section.rows) for section in made.sections)
-        on = screens.terminal()
-        lines = screens.parts([f"CLOSEOUT: DONE   {made.cycle_id}   {claims} claims", made.path], on)
-        screens.show([*lines, f"proof {made.proof}", "next: ctl closeout --verify"], on)
+        head = f"CLOSEOUT: DONE   {made.cycle_id}   {sum(len(section.rows) for section in made.sections)} claims"
+        follow = [f"proof {made.proof}", "next: ctl closeout --verify"]
+        output.answer(made, lambda on: [*screens.parts([head, made.path], on), *follow], json=json)
         return EXIT_OK
     with output.progress("deriving every claim"):
         found = closing.verify(root, options, instant=instant)
-    if json:
-        output.print_json(document(found))
-    elif found.verified:
-        screens.show(
-            [f"CLOSEOUT: OK   {found.cycle_id}   {found.claims} claims hold   {found.path}"], screens.terminal()
-        )
-    else:
-        on = screens.terminal()
-        count = len(found.broken)
-        lines = [f"CLOSEOUT: MISMATCH   {count} of {found.claims} claims do not hold   {found.path}", ""]
-        for claim in found.broken:
-            lines += screens.wrapped(claim.section, on)
-            lines += screens.wrapped(claim.found or "(nothing)", on, first="  says   ", indent="         ")
-            lines += screens.wrapped(claim.expected or "(nothing)", on, first="  state  ", indent="         ")
-        screens.show([*lines, "next: ctl closeout"], on)
+    output.answer(found, lambda on: _verified_lines(found, on), json=json)
     return EXIT_OK if found.verified else EXIT_MISMATCH
+
+
+def _verified_lines(found: CloseoutVerification, on: Terminal) -> list[str]:
+    if found.verified:
+        return [f"CLOSEOUT: OK   {found.cycle_id}   {found.claims} claims hold   {found.path}"]
+    lines = [f"CLOSEOUT: MISMATCH   {len(found.broken)} of {found.claims} claims do not hold   {found.path}", ""]
+    for claim in found.broken:
+        lines += screens.wrapped(claim.section, on)
+        lines += screens.wrapped(claim.found or "(nothing)", on, first="  says   ", indent="         ")
+        lines += screens.wrapped(claim.expected or "(nothing)", on, first="  state  ", indent="         ")
+    return [*lines, "next: ctl closeout"]
 
 
 def _root(path: Path | None) -> Path:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ctl import clock
 from ctl.cli import arguments, output, screens
 from ctl.errors import EXIT_OK, UsageError
-from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -56,11 +55,7 @@ def init(
         )  # fmt: skip
     with output.progress("certifying"):
         result = first_workspace.first_profile(workspace, symbols, instant, notes, unused, chosen)
-    if json:
-        output.print_json(document(result))
-    else:
-        on = screens.terminal()
-        screens.show(_lines(result, on), on)
+    output.answer(result, lambda on: _lines(result, on), json=json)
     refused = first_workspace.refusal(result)
     if refused is not None:
         raise refused

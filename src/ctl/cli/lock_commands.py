@@ -13,7 +13,6 @@ from ctl import clock, strict_files
 from ctl.cli import arguments, output, screens
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
-from ctl.model.documents import document
 from ctl.model.findings import counted
 from ctl.model.lock import LockPlan, ProfileDifference, Replay
 from ctl.model.run import ProfileReference, ValueChange
@@ -21,6 +20,7 @@ from ctl.model.run import ProfileReference, ValueChange
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
+    from ctl.flows.lock import Planned
     from ctl.operating_profile import OperatingProfile
 
 
@@ -32,24 +32,25 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
     with output.progress("certifying"):
         planned = lock.plan(open_workspace(workspace_path), arguments.settings(settings), figures=True, instant=instant)
     found = planned.document
-    if json:
-        output.print_json(document(found))
-        return EXIT_OK
-    on = screens.terminal()
-    lines = _plan_lines(found, on)
+    output.answer(found, lambda on: [*_plan_lines(found, on), *_follow(planned, on)], json=json)
+    return EXIT_OK
+
+
+def _follow(planned: Planned, on: screens.Terminal) -> list[str]:
+    """What a plan leads to: why it cannot be locked, or the lock that it would be."""
+    found = planned.document
     if planned.refusals:
         first = next(item.symbol for item in found.symbols if item.derived not in ("ACCEPT", "WATCH"))
         text = f"cannot be locked: a profile can expect only ACCEPT or WATCH; found {'; '.join(planned.refusals)}"
-        lines += [*screens.wrapped(text, on), f"next: ctl certify {first} --explain"]
-    elif found.changed:
-        tried = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in found.settings.items())
-        reason = "set " + ", ".join(f"{key}={value}" for key, value in found.settings.items())
-        lines += [
-            f"writes: {found.next_profile}",
-            f"next: ctl lock{tried} --reason {shlex.quote(reason if found.settings else 'what the data derive now')}",
-        ]
-    screens.show(lines, on)
-    return EXIT_OK
+        return [*screens.wrapped(text, on), f"next: ctl certify {first} --explain"]
+    if not found.changed:
+        return []
+    tried = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in found.settings.items())
+    reason = "set " + ", ".join(f"{key}={value}" for key, value in found.settings.items())
+    return [
+        f"writes: {found.next_profile}",
+        f"next: ctl lock{tried} --reason {shlex.quote(reason if found.settings else 'what the data derive now')}",
+    ]
 
 
 def lock(
@@ -83,32 +84,33 @@ def lock(
             sign=signers,
             instant=instant,
         )
-    if json:
-        output.print_json(document(locked))
-        return EXIT_OK
-    on = screens.terminal()
     profile, entry = locked.profile, locked.entry
     signed = {"Signed": ", ".join(f"key {each.public_key.keyid[:12]}" for each in signers)}
-    if entry.was_there and locked.files:
-        facts = {"In force": f"{profile.path}, locked by {entry.id}", **signed, "Written": ", ".join(locked.files)}
-        lines = ["LOCK: SIGNED   nothing else to lock", *screens.facts(facts, on)]
-        screens.show([*lines, "next: ctl gate"], on)
-        return EXIT_OK
-    if not locked.files:
-        facts = {"In force": f"{profile.path}, locked by {entry.id}"}
-        lines = ["LOCK: UNCHANGED   nothing to lock, nothing written", *screens.facts(facts, on)]
-        screens.show([*lines, "next: ctl run"], on)
-        return EXIT_OK
-    digest = profile.digest if screens.verbose.get() else profile.digest[:12]
-    facts = {
-        "Profile": f"{profile.path}, sha256 {digest}",
-        "Decision": f"{entry.id} recorded, {workspace.relative(workspace.decision_log)}",
-        "In force": f"ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is",
-        **signed,
-    }
-    lines = [f"LOCK: DONE   {profile.path}   {entry.id}", "", *_plan_lines(locked.plan, on)]
-    screens.show([*lines, "", *screens.facts(facts, on), "next: ctl gate"], on)
+    in_force = {"In force": f"{profile.path}, locked by {entry.id}"}
+
+    def drawn(on: screens.Terminal) -> list[str]:
+        if entry.was_there and locked.files:
+            facts = screens.facts({**in_force, **signed, "Written": ", ".join(locked.files)}, on)
+            return ["LOCK: SIGNED   nothing else to lock", *facts, "next: ctl gate"]
+        if not locked.files:
+            facts = screens.facts(in_force, on)
+            return ["LOCK: UNCHANGED   nothing to lock, nothing written", *facts, "next: ctl run"]
+        told = {
+            "Profile": f"{profile.path}, sha256 {_brief(profile.digest)}",
+            "Decision": f"{entry.id} recorded, {workspace.relative(workspace.decision_log)}",
+            "In force": f"ctl.toml now names {profile.path}; {locked.plan.profile.path} stays as it is",
+            **signed,
+        }
+        lines = [f"LOCK: DONE   {profile.path}   {entry.id}", "", *_plan_lines(locked.plan, on)]
+        return [*lines, "", *screens.facts(told, on), "next: ctl gate"]
+
+    output.answer(locked, drawn, json=json)
     return EXIT_OK
+
+
+def _brief(digest: str) -> str:
+    """A digest as screens show it."""
+    return digest if screens.verbose.get() else digest[:12]
 
 
 def signing_keys(paths: Sequence[Path]) -> list[CryptoSigner]:
@@ -135,22 +137,19 @@ def profile_diff(old_path: Path, new_path: Path, *, json: bool) -> int:
         raise ProfileError.of_problems(tuple(problems))
     old, new = loaded
     changes = operating_profile.difference(old.text, new.text)
-    if json:
-        sides = (ProfileReference(item.name, item.version, item.sha256) for item in loaded)
-        output.print_json(
-            document(ProfileDifference(equal=not changes, old=next(sides), new=next(sides), changes=changes))
-        )
-    elif changes:
-        on = screens.terminal()
-        lines = [
-            *screens.parts([f"PROFILE: {counted(len(changes), 'key')} differ", f"{old_path} -> {new_path}"], on),
-            "",
-        ]
+    sides = (ProfileReference(item.name, item.version, item.sha256) for item in loaded)
+    found = ProfileDifference(equal=not changes, old=next(sides), new=next(sides), changes=changes)
+
+    def drawn(on: screens.Terminal) -> list[str]:
+        if not changes:
+            return ["PROFILE: no difference   comments and layout do not count"]
+        lines = screens.parts([f"PROFILE: {counted(len(changes), 'key')} differ", f"{old_path} -> {new_path}"], on)
+        lines.append("")
         for item in changes:
             lines += screens.wrapped(_change(item.key, item), on, indent="    ")
-        screens.show([*lines, "next: ctl plan"], on)
-    else:
-        screens.show(["PROFILE: no difference   comments and layout do not count"], screens.terminal())
+        return [*lines, "next: ctl plan"]
+
+    output.answer(found, drawn, json=json)
     return EXIT_OK
 
 
@@ -168,20 +167,19 @@ def verify(workspace_path: Path | None, *, render: bool, keys: Sequence[Path], j
         with store.RunLock(workspace.lock_path, instant=instant, purpose="ctl verify --render"):
             decision_log.write_document(workspace, decision_log.read(workspace))
     found = signing.verify(workspace, public)
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
+
+    def drawn(on: screens.Terminal) -> list[str]:
         state = "OK, the chain holds" if found.verified else f"MISMATCH, {counted(len(found.problems), 'problem')}"
         log = workspace.relative(workspace.decision_log)
         lines = screens.parts([f"VERIFY: {state}", f"{found.entries} entries in {log}"], on)
         for problem in found.problems:
             lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
-        head = (found.head or "") if screens.verbose.get() else (found.head or "")[:12]
-        facts = {"Newest": f"D-{found.entries:04d}, sha256 {head}" if head else ""}
+        facts = {"Newest": f"D-{found.entries:04d}, sha256 {_brief(found.head)}" if found.head else ""}
         facts |= {f"Signed {row.entry}": ", ".join(row.by) for row in found.signatures if row.by}
         facts |= {f"Note {number}": note for number, note in enumerate(found.notes, 1)}
-        screens.show([*lines, *screens.facts(facts, on), "next: ctl gate" if found.verified else "next: ctl plan"], on)
+        return [*lines, *screens.facts(facts, on), "next: ctl gate" if found.verified else "next: ctl plan"]
+
+    output.answer(found, drawn, json=json)
     return EXIT_OK if found.verified else EXIT_MISMATCH
 
 
@@ -208,11 +206,7 @@ def replay(
         found = replaying.replay(
             workspace, profile, first=start, last=end, instant=instant, track=track, workers=workers
         )
-    if json:
-        output.print_json(document(found))
-        return EXIT_OK
-    on = screens.terminal()
-    screens.show(_replay_lines(found, on), on)
+    output.answer(found, lambda on: _replay_lines(found, on), json=json)
     return EXIT_OK
 
 

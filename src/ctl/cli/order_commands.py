@@ -76,11 +76,10 @@ def orders(
         )
         output.print_json(document(made))
     else:
-        on = screens.terminal()
-        lines = order_lines(
-            sheet, summary.risk, on, simulated=workspace.simulated, errors=errors, csv="" if csv is None else str(csv)
+        named = "" if csv is None else str(csv)
+        screens.show(
+            lambda on: order_lines(sheet, summary.risk, on, simulated=workspace.simulated, errors=errors, csv=named)
         )
-        screens.show(lines, on)
     return EXIT_ERROR if errors else EXIT_OK
 
 
@@ -91,10 +90,7 @@ def paper(workspace_path: Path | None, *, json: bool) -> int:
     instant = clock.now()
     workspace = open_workspace(workspace_path)
     report = paper.report(workspace, read_profile(workspace, None), instant=instant)
-    if json:
-        output.print_json(document(report))
-    else:
-        output.print_paper(report)
+    output.answer(report, lambda on: output.paper_lines(report, on), json=json)
     return EXIT_OK
 
 

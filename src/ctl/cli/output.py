@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +33,16 @@ def print_json(document: Any) -> None:
     """One JSON document on stdout, keys in the document's order."""
     screens.documents.set(screens.documents.get() + 1)
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def answer(value: Any, drawn: Callable[[Terminal], Sequence[str]], *, json: bool) -> None:
+    """What a command found: with `--json` its document, else its screen, drawn for the terminal at hand."""
+    if json:
+        from ctl.model.documents import document
+
+        print_json(document(value))
+    else:
+        screens.show(drawn)
 
 
 def print_notes(meta: SeriesMeta) -> None:
@@ -87,32 +97,28 @@ def shown(stages: Iterator[Run]) -> Iterator[Run]:
             yield run
 
 
-def print_causes(causes: Mapping[str, Cause]) -> None:
+def cause_lines(causes: Mapping[str, Cause], on: Terminal) -> list[str]:
     """The defects that the simulated market knows."""
-    on = screens.terminal()
     columns = (Column("cause"), Column("symbols", least=100), Column("what it does"))
     rows = [(cause, " ".join(entry.symbols), entry.what) for cause, entry in causes.items()]
     lines = screens.table(columns, rows, on, prose="what it does")
     first = next(iter(causes))
     symbol = causes[first].symbols[0]
-    screens.show(
-        [f"CAUSES: {len(causes)} to inject with --inject CAUSE:SYMBOL", "", *lines,
-         f"next: ctl demo {first} --inject {first}:{symbol}"], on,
-    )  # fmt: skip
+    head = f"CAUSES: {len(causes)} to inject with --inject CAUSE:SYMBOL"
+    return [head, "", *lines, f"next: ctl demo {first} --inject {first}:{symbol}"]
 
 
-def print_filled(filled: DemoFilled) -> None:
+def filled_lines(filled: DemoFilled, on: Terminal) -> list[str]:
     """What `ctl demo` wrote."""
-    on, injected = screens.terminal(), ", ".join(filled.injected)
     kept = "another one stood here and was kept; delete it and run again to lock the simulated market anew"
     facts = {
-        "Injected": injected or "nothing",
+        "Injected": ", ".join(filled.injected) or "nothing",
         "Written": f"{filled.raw_files} raw files, {filled.raw_bytes / 1e6:.1f} MB, ctl.toml",
         "Profile": f"{filled.profile}, {kept if filled.profile_kept else 'locked on the clean market'}",
     }
     lines = screens.parts([f"DEMO: DONE   {filled.workspace}", "simulated market"], on)
     where = shlex.quote(str(filled.workspace))
-    screens.show([*lines, *screens.facts(facts, on), f"next: ctl gate --workspace {where}"], on)
+    return [*lines, *screens.facts(facts, on), f"next: ctl gate --workspace {where}"]
 
 
 def sources(found: Iterable[str]) -> str:
@@ -172,11 +178,10 @@ def build_lines(
     return [*lines, "", *screens.facts(facts, on)]
 
 
-def print_paper(report: PaperReport) -> None:
+def paper_lines(report: PaperReport, on: Terminal) -> list[str]:
     """Closed paper trades beside the backtest's, and what differs."""
-    on = screens.terminal()
     if not report.symbols:
-        return screens.show(["PAPER: EMPTY   the first real run begins the ledger", "next: ctl run"], on)
+        return ["PAPER: EMPTY   the first real run begins the ledger", "next: ctl run"]
     differ = sum(bool(item.differences) for item in report.trades)
     lines = screens.parts(
         [
@@ -207,8 +212,7 @@ def print_paper(report: PaperReport) -> None:
         if item.differences:
             text = f"{'; '.join(item.differences)}: {item.explanation}"
             lines += screens.wrapped(text, on, first=f"{item.symbol} {item.trigger_session}  ", indent="    ")
-    screens.show([*lines, "next: ctl orders"], on)
-    return None
+    return [*lines, "next: ctl orders"]
 
 
 def _paper_trades(report: PaperReport, on: Terminal) -> list[str]:

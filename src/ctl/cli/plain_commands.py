@@ -12,7 +12,7 @@ from ctl import __version__, clock, ingest, store
 from ctl.cli import exports, output, screens
 from ctl.cli.arguments import day, parameters, require_mappings
 from ctl.cli.backtest_screen import backtest_lines
-from ctl.cli.certificate_screen import print_certificate
+from ctl.cli.certificate_screen import certificate_lines
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline, plain, report, run_statistics
 from ctl.flows.series import write_series, write_together
@@ -65,9 +65,8 @@ def build(
     if json:
         output.print_json(manifest)
     else:
-        on = screens.terminal()
-        lines = output.build_lines(name, manifest, [str(path) for path in written], on)
-        screens.show([f"BUILD: DONE   {name}   data to {manifest['last_session']}", "", *lines], on)
+        head, files = f"BUILD: DONE   {name}   data to {manifest['last_session']}", [str(path) for path in written]
+        screens.show(lambda on: [head, "", *output.build_lines(name, manifest, files, on)])
     return EXIT_OK
 
 
@@ -139,7 +138,7 @@ def certify(
     if json:
         output.print_json(certificate.document)
     else:
-        print_certificate(certificate, written, explain=explain)
+        screens.show(lambda on: certificate_lines(certificate, written, on, explain=explain))
     return EXIT_OK
 
 
@@ -207,10 +206,8 @@ def backtest(
     if json:
         output.print_json(published)
     else:
-        on = screens.terminal()
-        lines = backtest_lines(result, statistics, written, on)
         page = [] if html is not None else [f"next: {screens.same_command('--html', f'{name}.html')}"]
-        screens.show([*lines, *page], on)
+        screens.show(lambda on: [*backtest_lines(result, statistics, written, on), *page])
     return EXIT_OK
 
 

@@ -11,7 +11,6 @@ from ctl.cli.screens import Column
 from ctl.errors import EXIT_OK
 from ctl.flows.functional import functional_input, run_bars
 from ctl.flows.terms import CertifyTerms
-from ctl.model.documents import document
 from ctl.power import study
 from ctl.power.certified_pair import MAX_DAY_DELTA, QUOTE_UNIT, certify_pair
 from ctl.power.vendor_pairs import Market
@@ -33,11 +32,7 @@ def run(*, json: bool) -> int:
     """Measure and print."""
     with output.progress("injecting defects") as track:
         report = study.measure(certify, track=track)
-    if json:
-        output.print_json(document(report))
-    else:
-        on = screens.terminal()
-        screens.show([*_lines(report, on), "next: ctl certify --explain"], on)
+    output.answer(report, lambda on: [*_lines(report, on), "next: ctl certify --explain"], json=json)
     return EXIT_OK
 
 

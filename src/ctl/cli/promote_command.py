@@ -13,7 +13,6 @@ from ctl.cli.run_screen import signed
 from ctl.cli.screens import Column, Terminal
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, read_profile
 from ctl.errors import EXIT_ERROR, EXIT_OK
-from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.model.promotion import Candidate, Promotion, SymbolPromotion
@@ -28,11 +27,7 @@ def promote(workspace_path: Path | None, symbol: str | None, *, json: bool) -> i
     chosen = chosen_symbols([symbol] if symbol else [], list(profile.gating_universe))
     with output.progress("certifying candidates"):
         found = flow.promote(workspace, profile, chosen, sweep=symbol is not None, instant=instant)
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_one(found, on) if symbol and found.symbols else _all(found, on), on)
+    output.answer(found, lambda on: _one(found, on) if symbol and found.symbols else _all(found, on), json=json)
     return EXIT_ERROR if found.errors else EXIT_OK
 
 

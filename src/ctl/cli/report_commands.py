@@ -15,7 +15,6 @@ from ctl.cli.arguments import day
 from ctl.cli.glossary import TERMS
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, DataError, UsageError
-from ctl.model.documents import document
 from ctl.model.printed import WrittenReport
 
 if TYPE_CHECKING:
@@ -45,24 +44,14 @@ def report(workspace_path: Path | None, out: Path | None, options: Asked, *, jso
     store.write_atomic(path.absolute(), text.encode())
     passed = made.gate is not None and made.gate.passed
     shown, recommendation = workspace.relative(path.absolute()), "" if made.gate is None else made.gate.recommendation
-    if json:
-        output.print_json(
-            document(
-                WrittenReport(
-                    file=shown,
-                    gate_passed=passed,
-                    recommendation=recommendation or None,
-                    bytes=len(text.encode()),
-                    symbols=tuple(item.symbol for item in made.symbols),
-                )
-            )
-        )
-    else:
-        on = screens.terminal()
-        verdict = f"Gate: {'PASS' if passed else 'MISMATCH'}"
-        lines = screens.parts([f"REPORT: DONE   {shown}", verdict, recommendation, f"{len(text) / 1e6:.1f} MB"], on)
-        simulated = ["simulated market"] if workspace.simulated else []
-        screens.show([*lines, *simulated, "next: ctl orders" if passed else "next: ctl gate"], on)
+    written = WrittenReport(
+        file=shown, gate_passed=passed, recommendation=recommendation or None, bytes=len(text.encode()),
+        symbols=tuple(item.symbol for item in made.symbols),
+    )  # fmt: skip
+    verdict = [f"REPORT: DONE   {shown}", f"Gate: {'PASS' if passed else 'MISMATCH'}", recommendation]
+    verdict += [f"{len(text) / 1e6:.1f} MB", "simulated market" if workspace.simulated else ""]
+    follow = "next: ctl orders" if passed else "next: ctl gate"
+    output.answer(written, lambda on: [*screens.parts(verdict, on), follow], json=json)
     return EXIT_OK if passed else EXIT_MISMATCH
 
 
@@ -75,9 +64,8 @@ def serve(workspace_path: Path | None, host: str, port: int, names: Sequence[str
     workspace = open_workspace(workspace_path)
     if not server.is_loopback(host):
         output.warn(f"whoever reaches {host}:{port} reads this workspace: there is no password")
-    on = screens.terminal()
     verdict = [f"SERVE: OK   http://{host}:{port}/", workspace.cycle_id, "read-only, Ctrl-C ends it"]
-    screens.show(screens.parts(verdict, on), on)
+    screens.show(lambda on: screens.parts(verdict, on))
     sys.stdout.flush()
     server.run(workspace, TERMS, host, port, names)
     return EXIT_OK

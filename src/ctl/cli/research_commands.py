@@ -12,7 +12,6 @@ from ctl.cli.arguments import day, parameters, require_strategies
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
 from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
-from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -57,7 +56,7 @@ def research(
     if json:
         output.print_json(found.to_document())
     else:
-        _print(found, written)
+        screens.show(lambda on: _lines(found, written, on))
     return EXIT_ERROR if found.has_errors else EXIT_OK
 
 
@@ -82,11 +81,7 @@ def lookahead(
         found = room.lookahead(
             workspace, profile, name, parameters(param), chosen, timeframe=timeframe, now=clock.now()
         )
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_lookahead_lines(found, on), on)
+    output.answer(found, lambda on: _lookahead_lines(found, on), json=json)
     return EXIT_OK if found.clean else EXIT_ERROR
 
 
@@ -118,7 +113,7 @@ def _values(name: str, text: str) -> list[str]:
     return values
 
 
-def _print(found: Research, written: Sequence[Path]) -> None:
+def _lines(found: Research, written: Sequence[Path], on: Terminal) -> list[str]:
     """Every variant on every symbol; of a large grid the registered variants and the best, over all symbols."""
     shown = list(found.tried)
     large = len(shown) > _MOST_SHOWN
@@ -135,7 +130,6 @@ def _print(found: Research, written: Sequence[Path]) -> None:
         for position, (symbol, metrics, reason) in enumerate(figures):
             name = tried.variant.label if position == 0 else ""
             rows.append((name, symbol, *(_figures(metrics) if metrics else ("-",) * 5), reason))
-    on = screens.terminal()
     many = f"{len(found.tried)} variant{'' if len(found.tried) == 1 else 's'}"
     lines = screens.parts(
         [
@@ -161,7 +155,7 @@ def _print(found: Research, written: Sequence[Path]) -> None:
     facts["Variants"] = "tried so far: " + ", ".join(f"{name} {count}" for name, count in found.tried_so_far.items())
     facts["Written"] = ", ".join(map(str, written))
     strategy = found.tried[found.best].variant.strategy.name
-    screens.show([*lines, *screens.facts(facts, on), f"next: ctl lookahead {strategy}"], on)
+    return [*lines, *screens.facts(facts, on), f"next: ctl lookahead {strategy}"]
 
 
 def _matrix(found: Research, on: Terminal) -> list[str]:

@@ -11,7 +11,6 @@ from ctl.cli.arguments import day
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_OK
-from ctl.model.documents import document
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
@@ -31,11 +30,7 @@ def revisions(workspace_path: Path | None, symbol: str, session: str | None, *, 
         workspace = open_workspace(workspace_path)
         (named,) = chosen_symbols([symbol], list(workspace.symbols))
         found = reading.revisions(workspace, named, asked, instant=instant)
-    if json:
-        output.print_json(document(found))
-        return EXIT_OK
-    on = screens.terminal()
-    screens.show(_lines(found, on), on)
+    output.answer(found, lambda on: _lines(found, on), json=json)
     return EXIT_OK
 
 

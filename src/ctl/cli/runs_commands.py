@@ -14,12 +14,11 @@ from ctl.cli import output, screens
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
-from ctl.model.documents import document
 from ctl.model.printed import RunShown
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
-    from ctl.model.registry import RunRecord, Status
+    from ctl.model.registry import RunComparison, RunRecord, Status
     from ctl.model.run import Ping
     from ctl.store import Workspace
     from ctl.store.registry import Registry
@@ -45,11 +44,7 @@ def status(workspace_path: Path | None, *, json: bool) -> int:
     instant, workspace = clock.now(), open_workspace(workspace_path)
     with opened(workspace) as registry:
         found = standing.status(workspace, registry, instant=instant)
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_status_lines(found, on), on)
+    output.answer(found, lambda on: _status_lines(found, on), json=json)
     return EXIT_OK
 
 
@@ -62,10 +57,6 @@ def listed(
     workspace = open_workspace(workspace_path)
     with opened(workspace) as registry:
         runs = registry.runs(limit=limit, dry_run=dry_run, failed=failed, everywhere=everywhere)
-    if json:
-        output.print_json(document(RunList(runs=runs)))
-        return EXIT_OK
-    on = screens.terminal()
     columns = [
         Column("run"), Column("began (UTC)"), Column("mode"), Column("ended"), Column("recommendation", least=80),
         Column("data to"), Column("seconds", right=True, least=100),
@@ -77,9 +68,12 @@ def listed(
         ]
         for run in runs
     ]  # fmt: skip
-    lines = [f"RUNS: {len(runs)} of {workspace.cycle_id}, newest first", "", *screens.table(columns, rows, on)]
-    following = "next: ctl runs show last" if runs else "next: ctl ops"
-    screens.show([*lines, following], on)
+    head, following = f"RUNS: {len(runs)} of {workspace.cycle_id}, newest first", "runs show last" if runs else "ops"
+    output.answer(
+        RunList(runs=runs),
+        lambda on: [head, "", *screens.table(columns, rows, on), f"next: ctl {following}"],
+        json=json,
+    )
     return EXIT_OK
 
 
@@ -88,10 +82,11 @@ def show(workspace_path: Path | None, name: str, *, json: bool) -> int:
     workspace = open_workspace(workspace_path)
     with opened(workspace) as registry:
         run = _found(registry, name)
-    if json:
-        output.print_json(document(RunShown(run=run)))
-        return EXIT_OK
-    on = screens.terminal()
+    output.answer(RunShown(run=run), lambda on: _run_lines(run, on), json=json)
+    return EXIT_OK
+
+
+def _run_lines(run: RunRecord, on: Terminal) -> list[str]:
     mode = "dry-run" if run.dry_run else "real"
     lines = [*screens.parts([f"RUN: {_ended(run)}", run.name, mode, f"data to {_text(run.data_to)}"], on), ""]
     columns = [Column("symbol"), Column("now"), Column("locked"), Column("data to"), Column("drift", right=True)]
@@ -111,8 +106,7 @@ def show(workspace_path: Path | None, name: str, *, json: bool) -> int:
         },
         on,
     )
-    screens.show([*lines, "next: ctl runs list"], on)
-    return EXIT_OK
+    return [*lines, "next: ctl runs list"]
 
 
 def compare(workspace_path: Path | None, old: str, new: str, *, json: bool) -> int:
@@ -122,17 +116,17 @@ def compare(workspace_path: Path | None, old: str, new: str, *, json: bool) -> i
     workspace = open_workspace(workspace_path)
     with opened(workspace) as registry:
         found = standing.compare(_found(registry, old), _found(registry, new))
-    if json:
-        output.print_json(document(found))
-        return EXIT_OK
-    on = screens.terminal()
+    output.answer(found, lambda on: _compared_lines(found, on), json=json)
+    return EXIT_OK
+
+
+def _compared_lines(found: RunComparison, on: Terminal) -> list[str]:
     count = f"{len(found.changes)} values differ" if found.changes else "no difference"
     lines = [f"RUNS: {count}   {found.old.name} -> {found.new.name}"]
     if found.changes:
         rows = [[f"~ {item.key}", f"{_text(item.old)} -> {_text(item.new)}"] for item in found.changes]
         lines += ["", *screens.table([Column(""), Column("")], rows, on)]
-    screens.show([*lines, f"next: ctl runs show {found.new.name}"], on)
-    return EXIT_OK
+    return [*lines, f"next: ctl runs show {found.new.name}"]
 
 
 def _found(registry: Registry, name: str) -> RunRecord:

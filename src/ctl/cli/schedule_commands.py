@@ -33,42 +33,19 @@ def install(
         )
     instant, workspace = clock.now(), open_workspace(workspace_path)
     slot = schedule.parse_slot(at, tz or schedule.machine_zone())
-    command = (
-        sys.executable,
-        "-m",
-        "ctl",
-        "ops",
-        "--scheduled",
-        "--notify",
-        notify,
-        "--workspace",
-        str(workspace.root),
-    )
+    ops = ("ops", "--scheduled", "--notify", notify, "--workspace", str(workspace.root))
+    command = (sys.executable, "-m", "ctl", *ops)
     installed, by_hand = schedule.install(
         kinds[0], slot, workspace, command, home=schedule.home_folder(), instant=instant
     )
-    if json:
-        output.print_json(
-            document(
-                schedule.Changed(done="installed", name=installed.name, schedule=installed, by_hand=tuple(by_hand))
-            )
-        )
-        return EXIT_OK
-    on = screens.terminal()
-    lines = screens.parts(
-        [
-            "SCHEDULE: OK, installed",
-            f"{installed.kind}, {slot.at} {slot.zone}",
-            f"next {_local(slot.next(instant), slot)}",
-        ],
-        on,
-    )
-    lines += ["", *screens.facts({"Written": ", ".join(installed.files)}, on)]
-    secrets = schedule.home_folder() / schedule.ENVIRONMENT
-    lines += screens.facts({"Secrets": f"{secrets}, e.g. CTL_OPS_WEBHOOK_URL=..."}, on)
-    if by_hand:
-        lines += ["", "Run by hand, this machine did not let us:", *(f"  {line}" for line in by_hand)]
-    screens.show([*lines, "next: ctl schedule status"], on)
+    made = schedule.Changed(done="installed", name=installed.name, schedule=installed, by_hand=tuple(by_hand))
+    told = ["SCHEDULE: OK, installed", f"{installed.kind}, {slot.at} {slot.zone}"]
+    told.append(f"next {_local(slot.next(instant), slot)}")
+    secrets = f"{schedule.home_folder() / schedule.ENVIRONMENT}, e.g. CTL_OPS_WEBHOOK_URL=..."
+    facts = {"Written": ", ".join(installed.files), "Secrets": secrets}
+    rest = ["", "Run by hand, this machine did not let us:", *(f"  {line}" for line in by_hand)] if by_hand else []
+    rest.append("next: ctl schedule status")
+    output.answer(made, lambda on: [*screens.parts(told, on), "", *screens.facts(facts, on), *rest], json=json)
     return EXIT_OK
 
 
@@ -84,16 +61,14 @@ def show(workspace_path: Path | None, *, json: bool) -> int:
             "cron", installed.slot, installed.name, installed.command, workspace.root, schedule.home_folder()
         )
         texts = {str(path): text for path, text in written.items()}
-    if json:
-        output.print_json(document(schedule.Units(scheduler=installed.kind, units=texts)))
-    else:
-        missing = sum(text is None for text in texts.values())
-        state = f"ERROR, {missing} missing" if missing else "OK"
-        lines = [f"SCHEDULE: {state}   {installed.kind}, {installed.at} {installed.zone}"]
-        for path, text in texts.items():
-            lines += ["", f"# {path}", *("# missing" if text is None else text.rstrip()).splitlines()]
-        screens.show([*lines, "", f"next: {installed.again if missing else 'ctl schedule status'}"], screens.terminal())
-    return EXIT_OK if all(text is not None for text in texts.values()) else EXIT_ERROR
+    missing = sum(text is None for text in texts.values())
+    state = f"ERROR, {missing} missing" if missing else "OK"
+    lines = [f"SCHEDULE: {state}   {installed.kind}, {installed.at} {installed.zone}"]
+    for path, text in texts.items():
+        lines += ["", f"# {path}", *("# missing" if text is None else text.rstrip()).splitlines()]
+    lines += ["", f"next: {installed.again if missing else 'ctl schedule status'}"]
+    output.answer(schedule.Units(scheduler=installed.kind, units=texts), lambda _: lines, json=json)
+    return EXIT_ERROR if missing else EXIT_OK
 
 
 def status(workspace_path: Path | None, *, json: bool) -> int:
@@ -101,11 +76,7 @@ def status(workspace_path: Path | None, *, json: bool) -> int:
     from ctl.ops import schedule_check
 
     found = schedule_check.standing(open_workspace(workspace_path), clock.now())
-    if json:
-        output.print_json(document(found))
-    else:
-        on = screens.terminal()
-        screens.show(_standing_lines(found, on), on)
+    output.answer(found, lambda on: _standing_lines(found, on), json=json)
     return EXIT_ERROR if found.missed or found.problems else EXIT_OK
 
 
@@ -121,10 +92,7 @@ def remove(workspace_path: Path | None, *, name: str | None, json: bool) -> int:
         gone = schedule.remove(open_workspace(workspace_path), home=home)
         done = schedule.Changed(done="removed", name=gone.name, schedule=gone)
         said, following = f"{gone.kind}, {gone.at} {gone.zone}", gone.again
-    if json:
-        output.print_json(document(done))
-    else:
-        screens.show([f"SCHEDULE: OK, removed   {said}", f"next: {following}"], screens.terminal())
+    output.answer(done, lambda _: [f"SCHEDULE: OK, removed   {said}", f"next: {following}"], json=json)
     return EXIT_OK
 
 

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -78,10 +78,14 @@ def terminal() -> Terminal:
     )
 
 
-def show(lines: Sequence[str], on: Terminal) -> None:
-    """Print a screen: line 1 and the next command stand out, words of a state have its colour. `--quiet`: line 1."""
+def show(drawn: Callable[[Terminal], Sequence[str]], *, plain: bool = False) -> None:
+    """Print a screen, drawn for the terminal at hand: line 1 and the next command stand out, words of a state have its
+    colour unless `plain`. `--quiet`: line 1.
+    """
+    on = terminal()
+    lines = drawn(on)
     for number, line in enumerate(lines[:1] if quiet.get() else lines):
-        if on.colour and not line.startswith(_DIM):
+        if on.colour and not plain and not line.startswith(_DIM):
             line = _WORD.sub(lambda found: f"{_COLOUR_OF[found[1]]}{found[1]}{_END}", line)  # noqa: PLW2901
             if number == 0 or line.startswith("next: "):
                 line = _BOLD + line.replace(_END, _END + _BOLD) + _END  # noqa: PLW2901

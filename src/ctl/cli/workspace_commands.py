@@ -40,10 +40,7 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
 
     if list_causes:
         causes = {name: Cause(text, tuple(market.symbols_of(name))) for name, text in market.CAUSES.items()}
-        if json:
-            output.print_json(document(Causes(causes=causes)))
-        else:
-            output.print_causes(causes)
+        output.answer(Causes(causes=causes), lambda on: output.cause_lines(causes, on), json=json)
         return EXIT_OK
     pairs = [market.parse_injection(item) for item in inject]
     from ctl.flows import demo
@@ -58,10 +55,7 @@ def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) 
         profile=filled.workspace.relative(filled.workspace.profile_path),
         profile_kept=filled.profile_kept,
     )
-    if json:
-        output.print_json(document(summary))
-    else:
-        output.print_filled(summary)
+    output.answer(summary, lambda on: output.filled_lines(summary, on), json=json)
     return EXIT_OK
 
 
@@ -90,7 +84,7 @@ def build(
     futures = [name for name, config in workspace.symbols.items() if config.asset_class == "future"]
     chosen = chosen_symbols(symbols, futures)
     documents: list[dict[str, Any]] = []
-    on, lines = screens.terminal(), list[str]()
+    made: list[tuple[str, list[str], bool]] = []
     for symbol in chosen:
         settings = profile.symbol_settings.get(symbol) if profile else None
         built = build.build_symbol(
@@ -102,19 +96,20 @@ def build(
             csv=csv,
         )
         documents.append(built.manifest)
-        if not json:
-            files = [workspace.relative(path) for path in built.files]
-            lines += ["", *output.build_lines(symbol, built.manifest, files, on, unchanged=built.unchanged)]
+        made.append((symbol, [workspace.relative(path) for path in built.files], built.unchanged))
+
+    def drawn(on: Terminal) -> list[str]:
+        ends = {str(each["root"]): str(each["last_session"]) for each in documents}
+        verdict = [f"BUILD: DONE   {' '.join(chosen)}", data_to(ends)]
+        lines = screens.parts([*verdict, "simulated market" if workspace.simulated else ""], on)
+        for each, (symbol, files, unchanged) in zip(documents, made, strict=True):
+            lines += ["", *output.build_lines(symbol, each, files, on, unchanged=unchanged)]
+        return [*lines, f"next: ctl certify {' '.join(chosen)}"]
+
     if json:
         output.print_json(documents[0] if len(symbols) == 1 else several("roll_manifests", documents, "root"))
     else:
-        ends = {str(each["root"]): str(each["last_session"]) for each in documents}
-        verdict = [
-            f"BUILD: DONE   {' '.join(chosen)}",
-            data_to(ends),
-            "simulated market" if workspace.simulated else "",
-        ]
-        screens.show([*screens.parts(verdict, on), *lines, f"next: ctl certify {' '.join(chosen)}"], on)
+        screens.show(drawn)
     return EXIT_OK
 
 
@@ -140,7 +135,7 @@ def certify(
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
     from ctl.cli import exports
-    from ctl.cli.certificate_screen import print_certificate
+    from ctl.cli.certificate_screen import certificate_lines
     from ctl.flows import report
     from ctl.flows.workers import opened
     from ctl.reports import tables
@@ -172,7 +167,12 @@ def certify(
                 made.append((certificate, series))
             documents.append(dict(certificate.document))
             if not json:
-                print_certificate(certificate, written, explain=explain, simulated=workspace.simulated, workspace=True)
+                screens.show(
+                    partial(
+                        certificate_lines, certificate, written, explain=explain, simulated=workspace.simulated,
+                        workspace=True,
+                    )
+                )  # fmt: skip
     if html is not None:
         exports.write_page(html, report.of_certificates(made))
     if table is not None:
@@ -236,11 +236,7 @@ def gate(
         gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
     decision = gated.decision
     warn_not_kept(run_orchestrator.keep_pass(workspace, gated, rehearsal=options.rehearsal, instant=instant))
-    if json:
-        output.print_json(document(decision))
-    else:
-        on = screens.terminal()
-        screens.show(board(decision, profile, workspace, on), on)
+    output.answer(decision, lambda on: board(decision, profile, workspace, on), json=json)
     return EXIT_OK if decision.passed else EXIT_MISMATCH
 
 
@@ -326,18 +322,21 @@ def _print_cycle(outcome: WeeklyOutcome, workspace: Workspace, say: Events, *, j
     if outcome.summary is not None:
         _show_run(outcome.summary, followed, log.gate)
         return
-    on = screens.terminal()
-    if outcome.decision is not None and outcome.profile is not None:
-        screens.show(board(outcome.decision, outcome.profile, workspace, on), on)
-    screens.show(screens.facts(followed, on), on)
+
+    def drawn(on: Terminal) -> list[str]:
+        if outcome.decision is None or outcome.profile is None:
+            return screens.facts(followed, on)
+        *lines, following = board(outcome.decision, outcome.profile, workspace, on)
+        return [*lines, *screens.facts(followed, on), following]
+
+    screens.show(drawn)
 
 
 def _show_run(summary: RunSummary, after: Mapping[str, str], states: Mapping[str, SymbolState | OpsGateSymbol]) -> None:
     from ctl.cli.run_screen import run_lines
     from ctl.ops.report_lines import rolls_due
 
-    on = screens.terminal()
-    screens.show(run_lines(summary, after, rolls_due(states), on), on)
+    screens.show(lambda on: run_lines(summary, after, rolls_due(states), on))
 
 
 def several(kind: str, documents: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
@@ -360,8 +359,7 @@ def refused(decision: GateDecision, profile: OperatingProfile, workspace: Worksp
         piped = screens.Terminal()
         print("\n".join(board(decision, profile, workspace, piped)), file=sys.stderr)
     else:
-        on = screens.terminal()
-        screens.show(board(decision, profile, workspace, on), on)
+        screens.show(lambda on: board(decision, profile, workspace, on))
     return EXIT_MISMATCH
 
 

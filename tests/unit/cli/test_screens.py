@@ -109,7 +109,7 @@ def on_a_tty(monkeypatch: pytest.MonkeyPatch) -> _Stream:
 
 def test_only_what_is_now_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
     tty = on_a_tty(monkeypatch)
-    screens.show(["GATE: MISMATCH", "PL  REJECT  expected WATCH (locked WATCH)", "next: ctl plan"], screens.terminal())
+    screens.show(lambda _: ["GATE: MISMATCH", "PL  REJECT  expected WATCH (locked WATCH)", "next: ctl plan"])
     first, second, last, _ = tty.getvalue().split("\n")
     assert first == "\x1b[1mGATE: \x1b[31mMISMATCH\x1b[0m\x1b[1m\x1b[0m"
     assert second == "PL  \x1b[31mREJECT\x1b[0m  expected WATCH (locked WATCH)"
@@ -121,7 +121,7 @@ def test_no_colour_where_it_is_not_wanted(name: str, value: str, monkeypatch: py
     tty = on_a_tty(monkeypatch)
     monkeypatch.setenv(name, value)
     on = screens.terminal()
-    screens.show(["GATE: PASS"], on)
+    screens.show(lambda _: ["GATE: PASS"])
     assert tty.getvalue() == "GATE: PASS\n"
     assert on.width == 80
     assert on.unicode == (name != "TERM")
