@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import ContractBars
 
+Named = tuple[str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class ContractCloses:
@@ -96,16 +98,16 @@ class ContractCloses:
         """Closes at pairs of (contract index, session index); NaN where either names none or there is no close."""
         return np.asarray(_closes_at(self.first, self.last, self.start, self.flat, contract, index))
 
-    def gaps(
-        self, old: Sequence[str | None], new: Sequence[str | None], sessions: npt.NDArray[np.datetime64]
-    ) -> npt.NDArray[np.float64]:
-        """New less old close of named contracts, per session; NaN where a contract is unknown or has no close."""
+    def places(self, contracts: Sequence[Named]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Indices of old and of new contracts, given by (old, new) name; -1 where a name is none of ours."""
         place = {name: k for k, name in enumerate(self.names)}
-        at = self.index_of(sessions)
-        before, after = (
-            np.array([place.get(name or "", -1) for name in names], dtype=np.int64) for names in (old, new)
-        )
-        return self.close(after, at) - self.close(before, at)
+        old, new = (np.array([place.get(pair[n] or "", -1) for pair in contracts], dtype=np.int64) for n in (0, 1))
+        return old, new
+
+    def gaps(self, contracts: Sequence[Named], sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+        """New less old close of (old, new) contracts, per session; NaN where one is unknown or has no close."""
+        (old, new), at = self.places(contracts), self.index_of(sessions)
+        return self.close(new, at) - self.close(old, at)
 
 
 @kernel

@@ -43,7 +43,7 @@ def newest_range(overlap: Overlap, canonical: ContinuousSeries | DailySeries, re
         if series is not None:
             days = series.frame["session"].to_numpy().astype("datetime64[D]")
             rows = slice(int(np.searchsorted(days, sessions[0])), int(np.searchsorted(days, sessions[-1])) + 1)
-            high, low = (series.frame[name][rows].to_numpy() for name in ("high", "low"))
+            high, low = (series.frame.get_column(name).to_numpy()[rows] for name in ("high", "low"))
             if high.size == sessions.size:
                 ranges.append(true_range(closes[newest], high, low))
             else:

@@ -31,12 +31,12 @@ def read_our_side(request: CertifyRequest) -> OurSide:
 
     Contracts of another root are left out: they are in no order that could be relied on.
     """
-    bars: ContractBarArrays | NotRun = NotRun("no contract bars")
-    closes = ContractCloses.empty()
-    if request.contracts is not None and request.contracts.roots == (request.root,):
-        bars = ContractBarArrays(request.contracts)
-        closes = ContractCloses.from_arrays(bars.names, bars.day, bars.contract, bars.close)
-    series = CanonicalArrays.empty()
-    if request.canonical is not None:
-        series = canonical_arrays(request.canonical, closes.names)
-    return OurSide(bars, closes, series)
+    contracts, series = request.contracts, request.canonical
+    bars = ContractBarArrays(contracts) if contracts is not None and contracts.roots == (request.root,) else None
+    closes = (
+        ContractCloses.empty()
+        if bars is None
+        else ContractCloses.from_arrays(bars.names, bars.day, bars.contract, bars.close)
+    )
+    arrays = CanonicalArrays.empty() if series is None else canonical_arrays(series, closes.names)
+    return OurSide(NotRun("no contract bars") if bars is None else bars, closes, arrays)

@@ -78,6 +78,13 @@ def days_of(dates: Sequence[date]) -> Days:
     return (ordinals - _EPOCH_ORDINAL).astype("datetime64[D]")
 
 
+def median(values: Floats) -> float:
+    """Median of finite numbers, at least one: as numpy's, bit for bit, which takes three times as long."""
+    low, high = (values.size - 1) // 2, values.size // 2
+    ordered = np.partition(values, high if low == high else (low, high))
+    return float((ordered[low] + ordered[high]) / 2)
+
+
 def gaps_of(rolls: Sequence[RollLike]) -> Floats:
     """Gap of each roll in quote units; NaN where unknown."""
     return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)

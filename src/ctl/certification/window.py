@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 EDGE_SESSIONS: Final = 10
+_told: Final = attrgetter("gap_session", "roll_date", "from_contract", "to_contract", "gap")
 
 
 class WindowRoll(NamedTuple):
@@ -160,20 +162,9 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
     same = np.flatnonzero(overlap.same_contract)
     if same.size:
         edge |= (roll_days <= overlap.sessions[same[0]]) | (roll_days > overlap.sessions[same[-1]])
-    return tuple(
-        WindowRoll(
-            roll.gap_session,
-            roll.roll_date,
-            roll.from_contract,
-            roll.to_contract,
-            roll.gap,
-            roll.source if isinstance(roll, ReferenceRoll) else "canonical",
-            at,
-            start,
-            near,
-        )
-        for roll, at, start, near in zip(inside, gap_index.tolist(), roll_index.tolist(), edge.tolist(), strict=True)
-    )
+    sources = [roll.source if isinstance(roll, ReferenceRoll) else "canonical" for roll in inside]
+    columns = (sources, gap_index.tolist(), roll_index.tolist(), edge.tolist())
+    return tuple(WindowRoll(*_told(roll), *placed) for roll, *placed in zip(inside, *columns, strict=True))
 
 
 def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:

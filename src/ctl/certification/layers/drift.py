@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.layers import ledger, prints
 from ctl.certification.recovery import adjustment
+from ctl.certification.series_arrays import median
 from ctl.certification.tolerance import watch_above
 from ctl.certification.window import roll_starts
 from ctl.errors import DataError
@@ -183,7 +184,7 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
     first_on_new = roll_starts(overlap, canonical_rolls, reference_rolls)
     run = aligning_run(overlap, first_on_new)
     difference = overlap.canonical_adjusted - overlap.reference_adjusted
-    anchor = float(np.median(difference[run.window]))
+    anchor = median(difference[run.window])
     d = difference - anchor
     size, sessions = np.abs(d), overlap.sessions
     figures = DriftFigures(

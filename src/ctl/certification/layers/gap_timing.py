@@ -12,8 +12,6 @@ from ctl.certification.tolerance import exceeds
 from ctl.model.findings import Finding, counted, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ctl.certification.contract_closes import ContractCloses
 
 Floats = npt.NDArray[np.float64]
@@ -154,9 +152,3 @@ def left_unadjusted(
     if steps.size:
         accounted = (np.abs(at[:, None] - steps[None, :]) <= STEP_NEAR).any(axis=1)
     return LeftUnadjusted(none & apart & ~accounted, spread[:, AROUND], int(np.count_nonzero(apart)))
-
-
-def contract_places(names: Sequence[str | None], closes: ContractCloses) -> Ints:
-    """Index into our contracts of each name, -1 where it is none of ours."""
-    place = {name: k for k, name in enumerate(closes.names)}
-    return np.array([place.get(name or "", -1) for name in names], dtype=np.int64)

@@ -15,6 +15,7 @@ from ctl.certification.overlap import INSUFFICIENT_OVERLAP
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
 from ctl.certification.recovery import adjustment
 from ctl.certification.recovery.reference import recover
+from ctl.certification.series_arrays import median
 from ctl.certification.tolerance import compared, exceeds
 from ctl.certification.window import roll_starts
 from ctl.model.contracts import parse_symbol
@@ -479,7 +480,7 @@ def _levels(window: Window) -> tuple[float | None, float | None]:
     usable = theirs != 0.0
     ratio = ours[usable] / theirs[usable]
     ratio = ratio[np.isfinite(ratio)]
-    return (float(np.median(ratio)), float(np.median(np.abs(ratio - 1.0)))) if ratio.size else (None, None)
+    return (median(ratio), median(np.abs(ratio - 1.0))) if ratio.size else (None, None)
 
 
 def _level_words(window: Window) -> str:

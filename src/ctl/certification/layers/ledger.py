@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ctl.certification.series_arrays import days_of
+from ctl.certification.series_arrays import days_of, median
 from ctl.certification.tolerance import exceeds, watch_above
 from ctl.errors import DataError
 from ctl.model.certificate import Component, LedgerSummary, Unexplained
@@ -414,7 +414,7 @@ class _Book:
         notes: tuple[str, ...],
     ) -> Ledger:
         """Components of every session, from their definitions, and what they sum to."""
-        anchor = float(np.median(self.difference[run]))
+        anchor = median(self.difference[run])
         drift = self.difference - anchor
         inside = np.zeros(self.count, dtype=np.bool_)
         for block in blocks:
@@ -434,8 +434,8 @@ class _Book:
             aligning &= plain
             if not aligning.any():
                 aligning = plain
-            raw_median = float(np.median(self.raw[aligning]))
-            own_median = float(np.median(self.ec[aligning]))
+            raw_median = median(self.raw[aligning])
+            own_median = median(self.ec[aligning])
             to_come = self._gaps_after(run)
             constant = raw_median + own_median + to_come - anchor
             level[plain] = self.raw[plain] - raw_median
@@ -509,7 +509,7 @@ class _Book:
         prices = self.canonical.unadjusted
         if not np.isfinite(prices).any():
             prices = self.canonical.adjusted
-        return float(np.median(np.abs(prices[np.isfinite(prices)])))
+        return median(np.abs(prices[np.isfinite(prices)]))
 
 
 def _unique(name: str, roll_date: date, seen: set[str]) -> str:

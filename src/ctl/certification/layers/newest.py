@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ctl.certification.layers import prints
 from ctl.certification.log_points import priced
 from ctl.certification.newest_range import NEWEST
-from ctl.certification.series_arrays import UNKNOWN, days_of, gaps_of
+from ctl.certification.series_arrays import UNKNOWN, days_of, gaps_of, median
 from ctl.certification.tolerance import exceeds
 from ctl.model.findings import Finding, counted, finding
 from ctl.model.rolls import ContinuousSeries
@@ -348,7 +348,7 @@ def level_step(own: Floats, other: Floats, *, atr: float) -> LevelStep | None:
     values = apart[known]
     steps = np.diff(values)
     # What comes back to where the window began is a wrong level no more.
-    moved = float(np.median(values[-3:]) - np.median(values[:5]))
+    moved = median(values[-3:]) - median(values[:5])
     best: LevelStep | None = None
     for n in np.flatnonzero(np.round(np.abs(steps), 9) > round(STEP_ATR * atr, 9)).tolist():
         # From the level before: what a single print takes back is no step.
@@ -479,8 +479,8 @@ def level_now(apart: Floats, own_changes: Floats, other_changes: Floats, *, atr:
         ratio = float(own_changes[both].std()) / spread if spread > 0.0 else float("inf")
     last = [sizes[-sessions:] for sessions in NOW_WINDOWS]
     return LevelNow(
-        (float(np.median(last[0])), float(np.median(last[1]))), float(sizes[-1]),
-        float(np.median(apart[known][-NOW_WINDOWS[1] :])), ratio, apart.size - 1 - int(known[-1]),
+        (median(last[0]), median(last[1])), float(sizes[-1]),
+        median(apart[known][-NOW_WINDOWS[1] :]), ratio, apart.size - 1 - int(known[-1]),
     )  # fmt: skip
 
 

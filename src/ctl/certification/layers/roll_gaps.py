@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.acceptance import LIMITS_V1
-from ctl.certification.contract_closes import ContractCloses
+from ctl.certification.contract_closes import ContractCloses, Named
 from ctl.certification.layers import gap_timing
 from ctl.certification.layers.stretches import coarse_grid
 from ctl.certification.recovery.fingerprint import SAME_PRICE_TICKS
-from ctl.certification.series_arrays import days_of, gaps_of
+from ctl.certification.series_arrays import days_of, gaps_of, median
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
 from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, in_ticks, worst_status
@@ -110,7 +110,7 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     known = np.isfinite(off)
     if window.log_points is not None or not known.any():
         return []
-    limit = max(WRONG_TICKS * tick, WRONG_DEVIATIONS * float(np.median(off[known])))
+    limit = max(WRONG_TICKS * tick, WRONG_DEVIATIONS * median(off[known]))
     near = np.round((np.abs(theirs + spread) / tick, np.abs(theirs - 2.0 * spread) / tick), 9) <= NEAR_TICKS
     wide = np.abs(spread) >= WRONG_TICKS * tick
     turned, twice = wide & near[0], wide & near[1]
@@ -207,8 +207,7 @@ def check_unadjusted(window: Window) -> list[Finding]:
 
 def _contracts_and_sessions(rolls: Sequence[WindowRoll], closes: ContractCloses) -> tuple[Ints, Ints, Ints]:
     """Old and new contract of each roll, as indices into ours (-1: none), and the place of its gap session."""
-    old = gap_timing.contract_places([roll.from_contract for roll in rolls], closes)
-    new = gap_timing.contract_places([roll.to_contract for roll in rolls], closes)
+    old, new = closes.places([(roll.from_contract, roll.to_contract) for roll in rolls])
     return old, new, closes.index_of(days_of([roll.gap_session for roll in rolls]))
 
 
@@ -247,14 +246,10 @@ def compare(
 
 def _our_gaps(rolls: Sequence[WindowRoll], partners: Sequence[WindowRoll], closes: ContractCloses) -> Floats:
     """Gap of each own roll's contracts on our closes, at the gap session of the other side's roll."""
-    alike = [roll if _same_contracts(roll, partner) else None for roll, partner in zip(rolls, partners, strict=True)]
-    return closes.gaps(
-        [None if roll is None else roll.from_contract for roll in alike],
-        [None if roll is None else roll.to_contract for roll in alike],
-        days_of([roll.gap_session for roll in partners]),
-    )
-
-
-def _same_contracts(roll: WindowRoll, partner: WindowRoll) -> bool:
-    """Whether the other roll is between the contracts of the own one, as far as its are known."""
-    return partner.from_contract in (None, roll.from_contract) and partner.to_contract in (None, roll.to_contract)
+    contracts: list[Named] = [
+        (roll.from_contract, roll.to_contract)
+        if partner.from_contract in (None, roll.from_contract) and partner.to_contract in (None, roll.to_contract)
+        else (None, None)
+        for roll, partner in zip(rolls, partners, strict=True)
+    ]
+    return closes.gaps(contracts, days_of([roll.gap_session for roll in partners]))

@@ -216,13 +216,14 @@ def check_unattributed(window: Window) -> list[Finding]:
     steps = [window.recovered.rolls[n] for n in window.recovered.unattributed]
     steps = [step for step in steps if window.overlap.first < step.roll_date <= window.overlap.last]
     fit = window.recovered.ours_fit
-    if steps and fit is not None and fit():
+    if steps and fit is not None:
         # A step at a roll of ours is that roll's, where our contracts explain the closes as well as those recovered.
         union = window.overlap.union
-        ours = np.searchsorted(union, days_of([roll.roll_date for roll in window.canonical_rolls]))
+        ours = np.array([roll.roll_index for roll in window.canonical_rolls], dtype=np.int64)
         at = np.searchsorted(union, days_of([step.roll_date for step in steps]))
         near = np.abs(at[:, None] - ours[None, :]).min(axis=1, initial=union.size) <= window.request.max_day_delta
-        steps = [step for step, ours_too in zip(steps, near.tolist(), strict=True) if not ours_too]
+        if near.any() and fit():
+            steps = [step for step, ours_too in zip(steps, near.tolist(), strict=True) if not ours_too]
     if not steps:
         return []
     shown = ", ".join(f"{step.roll_date} by {step.gap:.6g}" for step in steps[:MOST_NAMED] if step.gap is not None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ctl.certification.series_arrays import median
 from ctl.kernels import kernel
 from ctl.model.findings import Finding, counted, finding
 
@@ -84,7 +85,7 @@ def foreign_contracts(closes: ContractCloses) -> list[tuple[int, float]]:
         return []
     beside = _neighbours(closes.first, closes.last, closes.start, closes.flat, LEAST_CHANGES)
     known = np.isfinite(beside)
-    if not known.any() or float(np.median(beside[known])) < ALIKE_CORRELATION:
+    if not known.any() or median(beside[known]) < ALIKE_CORRELATION:
         return []
     most = np.maximum(beside[:-1], beside[1:])
     with np.errstate(invalid="ignore"):

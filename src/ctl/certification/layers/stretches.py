@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
-from ctl.certification.series_arrays import UNKNOWN
+from ctl.certification.series_arrays import UNKNOWN, median
 from ctl.certification.window import roll_starts
 from ctl.model.findings import Finding, counted, finding
 
@@ -116,12 +116,12 @@ def other_hours(apart: Floats, *, tick: float) -> list[Stretch]:
     known = np.flatnonzero(np.isfinite(apart))
     if known.size < 10 * NOISE_SESSIONS:
         return []
-    values = apart[known] - np.median(apart[known])
+    values = apart[known] - median(apart[known])
     off = np.abs(values) >= SAME_TICKS * tick
     whole = known.size - known.size % NOISE_SESSIONS
     share = off[:whole].reshape(-1, NOISE_SESSIONS).mean(axis=1)
     noisy = share >= NOISY_SHARE
-    if not noisy.any() or float(np.median(share)) > QUIET_SHARE or float(noisy.mean()) > 0.5:
+    if not noisy.any() or median(share) > QUIET_SHARE or float(noisy.mean()) > 0.5:
         return []
     elsewhere = float(off[:whole].reshape(-1, NOISE_SESSIONS)[~noisy].mean())
     out = []
@@ -153,9 +153,9 @@ def closes_apart(apart: Floats, own: Floats, contract: Ints, window: Window) -> 
         return []
     tick, atr = window.request.tick, window.atr
     values, ours = apart[known], own[known]
-    middle = float(np.median(values))
+    middle = median(values)
     floor = max(LEAST_TICKS * tick, LEAST_ATR * atr if np.isfinite(atr) else 0.0)
-    usual = float(np.median(np.abs(values - middle)))
+    usual = median(np.abs(values - middle))
     off = np.flatnonzero(np.abs(values - middle) > max(floor, DEVIATIONS * usual))
     if not off.size or off.size > MOST_SHARE * known.size:
         return []

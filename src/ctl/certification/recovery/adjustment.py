@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from ctl.certification.series_arrays import gaps_of
+from ctl.certification.series_arrays import gaps_of, median
 from ctl.model.findings import Finding, finding
 from ctl.model.rolls import ContinuousSeries
 
@@ -118,7 +118,7 @@ def _still_share(recovered: RecoveredReference, tick: float) -> float:
     for begin, end in pairwise(bounds):
         adjusted, unadjusted = recovered.adjusted[begin:end], recovered.unadjusted[begin:end]
         if end > begin and (adjusted > 0.0).all():
-            expected = adjusted * np.median(unadjusted / adjusted)
+            expected = adjusted * median(unadjusted / adjusted)
             still += int((np.abs(unadjusted - expected) <= ROUNDING_TICKS * tick).sum())
     return still / max(len(recovered.sessions), 1)
 
@@ -126,4 +126,4 @@ def _still_share(recovered: RecoveredReference, tick: float) -> float:
 def _middle(sizes: Floats) -> float:
     """Median of the finite ones; 0 without any."""
     sizes = sizes[np.isfinite(sizes)]
-    return float(np.median(sizes)) if sizes.size else 0.0
+    return median(sizes) if sizes.size else 0.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.certification.series_arrays import median
 from ctl.kernels import kernel
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HeldPath:
     @property
     def median_residual_ticks(self) -> float | None:
         """None where there is no path."""
-        return float(np.median(self.residual_ticks)) if len(self.contract_on_day) else None
+        return median(self.residual_ticks) if len(self.contract_on_day) else None
 
     @property
     def matches(self) -> bool:

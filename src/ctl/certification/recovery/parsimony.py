@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctl.certification.recovery.fingerprint import CAP_TICKS
+from ctl.certification.series_arrays import median
+from ctl.kernels import kernel, part
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -73,7 +75,7 @@ class OwnSchedule:
     def matches(self) -> bool:
         """Whether it is a match at all, by the rule of a path."""
         known = self.residual_ticks[self.compared]
-        return known.size > 0 and round(float(np.median(known)), 9) <= self.cap_ticks / 2
+        return known.size > 0 and round(median(known), 9) <= self.cap_ticks / 2
 
     @property
     def exact(self) -> bool:
@@ -138,28 +140,63 @@ def redated(
             inner = apart[first + inset : max(end - inset, first + inset + 1)]
             inner = inner[np.isfinite(inner)]
             offsets[n] = float(np.median(inner)) if inner.size else np.nan
-    # All sessions around all switches at once: the distance to the contract before, and to the one after.
-    low = np.maximum(starts - within, np.array(bounds[:-2], dtype=np.int64) + 1)
-    high = np.minimum(starts + within, np.array(bounds[2:], dtype=np.int64) - 1)
-    around = low[:, None] + np.arange(2 * within)[None, :]
-    inside = around < high[:, None]
-    span = np.where(inside, around, 0).ravel()
-    costs = []
-    for contract, offset in ((contract_on_day[starts - 1], offsets[:-1]), (contract_on_day[starts], offsets[1:])):
-        close = closes.close(np.repeat(contract, 2 * within), at[span])
-        distance = np.abs(values[span] - np.repeat(np.array(offset), 2 * within) - close) / tick
-        distance = np.minimum(np.where(np.isfinite(distance), distance, CAP_TICKS), CAP_TICKS)
-        costs.append(np.where(inside, distance.reshape(inside.shape), 0.0))
-    # A switch at low + k holds the old contract on k sessions of the span and the new one on the rest.
-    nothing = np.zeros((starts.size, 1))
-    before = np.concatenate([nothing, np.cumsum(costs[0], axis=1)], axis=1)
-    after = costs[1].sum(axis=1, keepdims=True) - np.concatenate([nothing, np.cumsum(costs[1], axis=1)], axis=1)
-    place = low[:, None] + np.arange(2 * within + 1)[None, :]
-    allowed = place <= np.maximum(high, low)[:, None]
-    total = np.where(allowed, np.round(before + after, 6), np.inf)
-    away = -place + place.max() if adjusted else np.abs(place - starts[:, None])
-    best = np.where(total == total.min(axis=1, keepdims=True), away, np.iinfo(np.int64).max).argmin(axis=1)
-    for n, (start, new) in enumerate(zip(starts.tolist(), (low + best).tolist(), strict=True)):
+    places = _best_switches(
+        values, at, contract_on_day, starts, np.array(bounds, dtype=np.int64), np.array(offsets),
+        closes.first, closes.last, closes.start, closes.flat, tick, within, adjusted,
+    )  # fmt: skip
+    for n, (start, new) in enumerate(zip(starts.tolist(), places.tolist(), strict=True)):
         moved[min(start, new) : start] = contract_on_day[start]
         moved[start:new] = contract_on_day[bounds[n + 1] - 1]
     return moved
+
+
+@kernel
+def _best_switches(
+    values: Floats,
+    at: Ints,
+    contract_on_day: Ints,
+    starts: Ints,
+    bounds: Ints,
+    offsets: Floats,
+    first: Ints,
+    last: Ints,
+    start: Ints,
+    flat: Floats,
+    tick: float,
+    within: int,
+    latest: bool,
+) -> Ints:
+    """Per switch the session that it is best made on; of equally good ones the latest, or the nearest and earlier."""
+    out = starts.copy()
+    for n in range(starts.size):
+        here = starts[n]
+        old, new = contract_on_day[here - 1], contract_on_day[here]
+        low, high = max(here - within, bounds[n] + 1), min(here + within, bounds[n + 2] - 1)
+        # By how much a switch later by a session fits better: the old contract's distance there less the new one's.
+        lead = 0.0
+        best = 0.0
+        out[n] = low
+        for t in range(low, high):
+            k = at[t]
+            distance = values[t] - offsets[n] - _close(old, k, first, last, start, flat)
+            other = values[t] - offsets[n + 1] - _close(new, k, first, last, start, flat)
+            lead += _truncated(distance, tick) - _truncated(other, tick)
+            cost = np.round(lead, 6)
+            place = t + 1
+            nearer = place > out[n] if latest else abs(place - here) < abs(out[n] - here)
+            if cost < best or (cost == best and nearer):
+                best, out[n] = cost, place
+    return out
+
+
+@part
+def _close(k: int, at: int, first: Ints, last: Ints, start: Ints, flat: Floats) -> float:
+    """Close of a contract at a session; NaN where there is none."""
+    return flat[start[k] + at - first[k]] if first[k] <= at <= last[k] else np.nan
+
+
+@part
+def _truncated(distance: float, tick: float) -> float:
+    """Size of a distance in ticks, at most the cap; the cap where it is not known."""
+    size = abs(distance) / tick
+    return size if size < CAP_TICKS else CAP_TICKS

@@ -27,7 +27,7 @@ from ctl.certification.recovery.indistinguishable import read_again, switches
 from ctl.certification.recovery.parsimony import FILES_WITHIN, OwnSchedule, own_schedule, redated
 from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS, find_steps, match_in_order, segment_gaps
 from ctl.certification.recovery.step_binding import SteppedSeries, put_skipped_back
-from ctl.certification.series_arrays import UNKNOWN, reference_closes
+from ctl.certification.series_arrays import UNKNOWN, median, reference_closes
 from ctl.model.certificate import IndistinguishableStretch, ReferenceRecovery, UnattributedStep
 from ctl.model.findings import counted
 from ctl.model.rolls import ReferenceRoll, RollSource
@@ -346,12 +346,12 @@ def _moved_fits(pair: _Pair, reading: _Reading, ours: OwnSchedule, within: int) 
 def _adopted(pair: _Pair, ours: OwnSchedule, reading: _Reading) -> _Reading:
     """Our own schedule as the reading; the gaps of an adjusted-only series are the steps of its offsets."""
     residual = ours.residual_ticks[ours.compared]
-    median = float(np.median(residual))
+    middle = median(residual)
     evidence = {
         "used": False,
         "series": "unadjusted" if pair.has_unadjusted else "adjusted",
         "sessions": int(residual.size),
-        "median_residual_ticks": median,
+        "median_residual_ticks": middle,
         "exact_share": float((residual <= SAME_PRICE_TICKS).mean()),
     }
     unadjusted, notes = pair.unadjusted, reading.notes
@@ -366,7 +366,7 @@ def _adopted(pair: _Pair, ours: OwnSchedule, reading: _Reading) -> _Reading:
         notes = (*(note for note in notes if note != _ADJUSTED_ONLY), _ADJUSTED_ONLY)
     return replace(
         reading, candidate=replace(candidate, source="ours"), unadjusted=unadjusted, residual_ticks=ours.residual_ticks,
-        median_residual=median, path=None, uncertain=False, by_ratio=False,
+        median_residual=middle, path=None, uncertain=False, by_ratio=False,
         methods={**reading.methods, "ours": evidence}, notes=notes,
     )  # fmt: skip
 
@@ -629,7 +629,7 @@ def _settled(
         contracts=pair.closes.names,
         contract_on_day=contract_on_day,
         rolls=rolls,
-        our_gaps=pair.closes.gaps([old for old, _ in labels], [new for _, new in labels], pair.days[first_on_new - 1]),
+        our_gaps=pair.closes.gaps(labels, pair.days[first_on_new - 1]),
         source=used.source if candidates else None,
         basis_identifiable=pair.has_unadjusted,
         median_residual_ticks=reading.median_residual,
@@ -671,7 +671,7 @@ def _unknown_where_unlike(
         here = slice(bounds[i], bounds[i + 1])
         apart = reading.residual_ticks[here]
         apart = apart[np.isfinite(apart)]
-        if apart.size and round(float(np.median(apart)), 9) > cap_ticks / 2:
+        if apart.size and round(median(apart), 9) > cap_ticks / 2:
             kept[here] = UNKNOWN
     return kept
 
