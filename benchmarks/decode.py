@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from benchmarks.measure import Figure, ratio, rounds, worked
 from benchmarks.tapes import ContractPanel, contract_panel
@@ -119,9 +120,17 @@ def _mapped(store: Any) -> tuple[np.ndarray, ...]:
     return (records["ts_event"].astype("datetime64[ns]").astype("datetime64[D]"), symbols, *prices, records["volume"])
 
 
-def _agree(bars: object, frame: object) -> str:
-    mine = bars.frame.sort("session", "contract")["close"].to_numpy()  # type: ignore[attr-defined]
-    theirs = frame.reset_index().sort_values(["ts_event", "symbol"])["close"].to_numpy()  # type: ignore[attr-defined]
-    if len(mine) != len(theirs):
-        return f"{len(mine)} bars against {len(theirs)}"
-    return f"{int(np.isclose(mine, theirs, rtol=1e-12).sum())} of {len(mine)} closes equal"
+def _agree(bars: Any, frame: Any) -> str:
+    """Closes compared bar by bar; theirs of holidays, which we fold into the session that follows, are counted."""
+    found = frame.reset_index()
+    theirs = pl.DataFrame(
+        {
+            "session": found["ts_event"].dt.tz_localize(None).to_numpy().astype("datetime64[D]"),
+            "contract": found["symbol"].to_list(),
+            "their_close": found["close"].to_numpy(),
+        }
+    )
+    both = bars.frame.join(theirs, on=["session", "contract"])
+    equal = int((both["close"] - both["their_close"]).abs().le(1e-9).sum())
+    folded = bars.meta.counts.get("holiday_bars_folded", 0)
+    return f"{equal} of {bars.frame.height} closes equal; with {folded} bars of holidays folded {len(theirs)} of theirs"

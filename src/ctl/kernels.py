@@ -23,6 +23,7 @@ from numba.core import caching, sigutils
 from numba.core.ccallback import CFunc
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_Value = TypeVar("_Value", bound=np.generic)
 _PACKAGE = Path(__file__).parent
 
 
@@ -60,6 +61,13 @@ def table(shape: int | tuple[int, ...], lines: np.dtype[Any], fill: Callable[...
     """
     made = fill(shape, lines)
     return made.view(np.recarray) if config.DISABLE_JIT else made
+
+
+def fixed(values: np.ndarray[Any, np.dtype[_Value]]) -> np.ndarray[Any, np.dtype[_Value]]:
+    """A read-only view in one piece: a kernel that is handed those alone is compiled for one kind of array."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
 
 
 def to_compile(compiled: Callable[..., object]) -> bool:

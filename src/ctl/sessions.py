@@ -110,17 +110,18 @@ def business_days(calendar: str | None, first: date, last: date) -> tuple[Days, 
     calendar does not reach, and without one (None or 'none'), weekdays stand in; nothing is known then, and the first
     known day lies after the last.
     """
-    weekdays = np.arange(_number(first), _number(last) + 1).astype("datetime64[D]")
-    weekdays = weekdays[np.is_busday(weekdays)]
+    weekdays = np.arange(_number(first), _number(last) + 1)
+    weekdays = weekdays[(weekdays + _MONDAY_OF_EPOCH) % 7 <= _FRIDAY]
     if _named(calendar) is None:
-        return weekdays, last, first
+        return weekdays.astype("datetime64[D]"), last, first
     name = str(calendar)
     held = _within(name, first, last)
     low, high = max(held.first, _number(first)), min(held.last, _number(last))
     sessions = held.days[np.searchsorted(held.days, low) : np.searchsorted(held.days, high, side="right")]
     counted = calendar_corrections.counted_in_terms(name, _date(low), _date(high))
-    outside = weekdays[(weekdays < _date(low)) | (weekdays > _date(high))]
-    return np.unique(np.concatenate([sessions.astype("datetime64[D]"), counted, outside])), _date(low), _date(high)
+    before, after = (weekdays[weekdays < low], weekdays[weekdays > high])
+    days = np.concatenate([before, sessions, after]).astype("datetime64[D]")
+    return (np.union1d(days, counted) if len(counted) else days), _date(low), _date(high)
 
 
 def is_known(calendar: str) -> bool:

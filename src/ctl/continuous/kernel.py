@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.continuous.tape import LINE, NO_CONTRACT, UNKNOWN_DAY, Tape, bar_on, leader, successor
-from ctl.kernels import kernel, part, table
+from ctl.kernels import fixed, kernel, part, table
 
 POLICY_ROLL: Final = 0  # the policy's own rule
 ENDED_ROLL: Final = 1  # the active contract ended
@@ -280,7 +280,7 @@ def roll_path(
     used, holder = np.full((2, len(sessions.days)), -1, dtype=np.int64)
     roll = np.full((contracts, 6), -1, dtype=np.int64)
     confirming = np.full((contracts, width), -1, dtype=np.int64)
-    tape = Tape(_fixed(days), _fixed(volume), _fixed(interest), lines, most_active)
+    tape = Tape(fixed(days), fixed(volume), fixed(interest), lines, most_active)
     first, rolls, active, pending, pending_known, pending_why, unconfirmed = _walk(
         confirm,
         tape,
@@ -314,13 +314,6 @@ def roll_path(
         pending_reason=int(pending_why),
         unconfirmed=int(unconfirmed),
     )
-
-
-def _fixed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A read-only view: compiled rules are made for those."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
 
 
 class RollRows(NamedTuple):

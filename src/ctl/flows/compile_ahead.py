@@ -1,4 +1,4 @@
-"""Compile what a first weekly run needs while something else is done, in two processes beside this one.
+"""Compile what a first weekly run needs while something else is done, in processes beside this one.
 
 Numba compiles on one core at a time. `ctl demo` starts this before it generates its market, so that the first gate
 and run find their kernels compiled.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 
@@ -16,9 +19,10 @@ def start() -> list[subprocess.Popen[bytes]]:
     """Begin to compile; nothing is begun where the code is kept already, or cannot be kept."""
     from ctl import kernels
     from ctl.certification.recovery.fingerprint import close_cost
+    from ctl.ingest.fold_kernels import merge
     from ctl.strategy.b1.kernel import run_pair
 
-    jobs: dict[str, Callable[..., object]] = {"strategy": run_pair, "certification": close_cost}
+    jobs: dict[str, Callable[..., object]] = {"strategy": run_pair, "certification": close_cost, "ingest": merge}
     return [
         subprocess.Popen(  # noqa: S603 - this interpreter, on this module
             [sys.executable, "-m", __name__, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -61,7 +65,36 @@ def _certification() -> None:
     )  # fmt: skip
 
 
-_JOBS: Final = {"strategy": _strategy, "certification": _certification}
+def _ingest() -> None:
+    """Read a DBN file of one bar."""
+    import databento_dbn as dbn
+    import numpy as np
+
+    from ctl import ingest
+
+    day = np.datetime64("2024-01-02")
+    bar = np.zeros(1, dtype=np.dtype(dbn.OHLCVMsg._dtypes))
+    bar["length"], bar["rtype"], bar["ts_event"] = bar.dtype.itemsize // 4, 35, day.astype("datetime64[ns]").view("u8")
+    interval = SimpleNamespace(start_date=day.item(), end_date=(day + 1).item(), symbol="0")
+    metadata = dbn.Metadata(
+        dataset="GLBX.MDP3",
+        start=int(bar["ts_event"][0]),
+        end=None,
+        stype_in=dbn.SType.from_str("raw_symbol"),
+        stype_out=dbn.SType.from_str("instrument_id"),
+        schema=dbn.Schema.from_str("ohlcv-1d"),
+        symbols=["ESH4"],
+        partial=[],
+        not_found=[],
+        mappings=[SimpleNamespace(raw_symbol="ESH4", intervals=[interval])],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.dbn"
+        path.write_bytes(metadata.encode() + bar.tobytes())
+        ingest.read_contracts([path], "ES", instruments=ingest.load_instruments())
+
+
+_JOBS: Final = {"strategy": _strategy, "certification": _certification, "ingest": _ingest}
 
 if __name__ == "__main__":
     _JOBS[sys.argv[1]]()

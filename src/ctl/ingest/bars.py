@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 import polars as pl
@@ -95,10 +95,11 @@ def contract_bars(
     _refuse_repeats(codes, day, index, _Origin(with_bars), contracts)
     roots = [contract.root for contract in contracts]
     calendars = {name: calendar or _calendar_of(name, instruments) for name in set(roots)}
-    rows = _fold(merged, index, codes, day, counts, roots, notes, calendar, calendars)
+    rows, odd = _fold(merged, index, codes, day, counts, roots, notes, calendar, calendars)
     if not len(rows):
         _refuse_nothing_finished([replace(with_bars[0], notes=tuple(notes))])
-    _note_impossible(rows, [contract.name for contract in contracts], counts, notes)
+    if odd:
+        _note_impossible(rows, [contract.name for contract in contracts], counts, notes)
     lacking = finished.lacking(with_bars, merged, int(rows.day.max()), calendar, now)
     if thin := finished.thin_last_session(rows, tuple(with_bars)):
         notes.append(thin)
@@ -164,13 +165,14 @@ def daily_series(
     # An exchange's own session bars bear trade dates; UTC days do not.
     counted = (calendar or _calendar_of(symbol, instruments)) if file.session_basis == "utc_day" else None
     every = np.arange(len(rows), dtype=np.intp)
-    rows = _fold(rows, every, only, before, counts, [symbol], notes, calendar, {symbol: counted})
+    rows, odd = _fold(rows, every, only, before, counts, [symbol], notes, calendar, {symbol: counted})
     if not len(rows):
         _refuse_nothing_finished([replace(file, notes=tuple(notes))])
     ends = np.searchsorted(before, rows.day, side="right") - 1  # the last bar that went into each session
     contract = None if contract is None else contract[ends]
     adjustment = None if adjustment is None else adjustment[ends]
-    _note_impossible(rows, [symbol], counts, notes)
+    if odd:
+        _note_impossible(rows, [symbol], counts, notes)
     lacking = finished.lacking([file], rows, int(rows.day[-1]), calendar, now)
     if thin := finished.thin_last_session(rows, (file,)):
         notes.append(thin)
@@ -204,9 +206,6 @@ def _note_impossible(rows: Rows, names: Sequence[str], counts: dict[str, int], n
     They are kept as they are. A close outside high and low is counted with them and named apart, for a settlement may
     lie there. names: by symbol number.
     """
-    upper, lower = np.fmax(rows.open, rows.close), np.fmin(rows.open, rows.close)
-    if not ((upper > rows.high) | (lower < rows.low)).any() and not np.fmin.reduce(lower, initial=np.inf) <= 0.0:
-        return  # as of nearly every file: no zero either, for none lies below the lower of open and close
     bad = (rows.high < rows.low) | (rows.high < rows.open) | (rows.low > rows.open)
     outside = (rows.high < rows.close) | (rows.low > rows.close)
     if inconsistent := int(np.count_nonzero(bad | outside)):
@@ -426,7 +425,7 @@ def _fold(
     notes: list[str],
     calendar: str | None,
     holidays: Mapping[str, str | None],
-) -> Rows:
+) -> tuple[Rows, bool]:
     """The rows at `index`, bars of days that are no sessions of their own merged into the next session of their root.
 
     Those days are weekends, and holidays whose trades the root's exchange counts to the next trade date.
@@ -434,55 +433,72 @@ def _fold(
     number. A session of a root is any other day with a bar of any of its symbols; a weekend day is one where `calendar`
     says so, or where the bars show a market that trades on it. holidays: by root the calendar that names those that
     count to the next trade date; None: none do. A bar without a session soon after it is a stub: it is left out,
-    counted and named.
+    counted and named. Also returns whether any bar is to be looked at by `_note_impossible`.
     """
+    from ctl.ingest import fold_kernels
+    from ctl.kernels import fixed
+
     numbers = {name: number for number, name in enumerate(sorted(set(roots)))}
     first = int(day.min())
     span = int(day.max()) - first + 1 + FOLD_REACH  # the next root's first session is out of reach
-    key: NDArray[np.int64] | NDArray[np.int32] = day - np.int32(first)
-    if len(numbers) > 1:
-        key = np.array([numbers[name] * span for name in roots], dtype=np.int64)[symbol] + key
-    # A bar folds by its day alone, which tables of every root's days tell.
-    seen = np.zeros(len(numbers) * span, dtype=np.bool_)
-    seen[key] = True
-    traded = first + np.flatnonzero(seen.reshape(-1, span).any(axis=0))
+    # A bar folds by its day alone, which a table of every root's days tells.
+    offset = np.array([numbers[name] * span - first for name in roots], dtype=np.int64)
+    bars = np.zeros(len(numbers) * span, dtype=np.int64)
+    fold_kernels.count(fixed(symbol), fixed(day), fixed(offset), bars)
+    traded = first + np.flatnonzero(bars.reshape(-1, span).any(axis=0))
     weekend_days = traded[(traded + 3) % 7 >= 5]
     if len(weekend_days):
         weekend_days = weekend_days[~_trades_on_weekends(traded, weekend_days, calendar, notes)]
     weekend = np.zeros(span, dtype=np.bool_)
     weekend[weekend_days - first] = True
     folds = _holidays(numbers, first, span, holidays) | np.tile(weekend, len(numbers))
-    if not (seen & folds).any():
-        return rows.take(index, day, symbol)
-    at = np.flatnonzero(folds.take(key))
-    ordinary = np.flatnonzero(seen & ~folds)
-    following = np.append(ordinary, np.iinfo(np.int64).max)[np.searchsorted(ordinary, key[at])] - key[at]
+    goes = np.tile(np.arange(first, first + span, dtype=np.int32), len(numbers))
+    at, ordinary = np.flatnonzero(folds & (bars > 0)), np.flatnonzero(~folds & (bars > 0))
+    following = np.append(ordinary, np.iinfo(np.int64).max)[np.searchsorted(ordinary, at)] - at
     stub = following > FOLD_REACH
     if stub.any():
-        days = np.unique(day[at[stub]])
-        counts["stubs_dropped"] = int(np.count_nonzero(stub))
-        shown = ", ".join(str(as_date(int(each))) for each in days[-3:])
+        counts["stubs_dropped"] = int(bars[at[stub]].sum())
+        shown = ", ".join(str(as_date(each)) for each in np.unique(goes[at[stub]])[-3:].tolist())
         notes.append(f"STUB: {shown} left out: the session that follows has no bar")
-    of_weekend = weekend[day[at] - first]
-    for reason, of_kind in (("weekend_bars_folded", of_weekend), ("holiday_bars_folded", ~of_weekend)):
-        if number := int(np.count_nonzero(of_kind & ~stub)):
+    for reason, of_kind in (("weekend_bars_folded", weekend[at % span]), ("holiday_bars_folded", ~weekend[at % span])):
+        if number := int(bars[at[of_kind & ~stub]].sum()):
             counts[reason] = number
-    day = day.copy()
-    day[at[~stub]] += following[~stub].astype(np.int32)
-    if stub.any():
-        left = np.ones(len(day), dtype=np.bool_)
-        left[at[stub]] = False
-        index, day, symbol = index[left], day[left], symbol[left]
-        if not len(index):
-            return rows.take(index, day, symbol)
-    follows = np.flatnonzero((symbol[1:] == symbol[:-1]) & (day[1:] == day[:-1])) + 1  # a bar of the same session
-    leads = np.ones(len(index), dtype=np.bool_)
-    leads[follows] = False
-    folded = rows.take(index[leads], day[leads], symbol[leads])
-    starts = follows[np.diff(follows, prepend=-1) != 1] - 1
-    last = follows[np.diff(follows, append=len(index) + 1) != 1]
-    _merge_into(folded, starts - np.searchsorted(follows, starts), rows, index, starts, last)
-    return folded
+    goes[at] = np.where(stub, fold_kernels.NO_SESSION, goes[at] + np.minimum(following, FOLD_REACH))
+    return _merged(rows, index, symbol, day, offset, goes)
+
+
+def _merged(
+    rows: Rows,
+    index: NDArray[np.intp],
+    symbol: NDArray[np.int32],
+    day: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    goes: NDArray[np.int32],
+) -> tuple[Rows, bool]:
+    """`fold_kernels.merge` on rows, with what it makes as rows."""
+    from ctl.ingest import fold_kernels
+    from ctl.kernels import fixed
+
+    size, none = len(index), np.empty(0, dtype=np.bool_)
+    interest = np.empty(0, dtype=np.int64) if rows.open_interest is None else rows.open_interest
+    nulls = [none if null is None else null for null in (rows.volume_null, rows.open_interest_null)]
+    into = (*np.empty((2, size), dtype=np.int32), *(np.empty(size if len(null) else 0, np.bool_) for null in nulls))
+    *prices, volumes = np.empty((5, size), dtype=np.float64)  # one piece: of few, large pages
+    volume, to_interest = volumes.view(np.int64), np.empty(size if len(interest) else 0, dtype=np.int64)
+    columns: tuple[NDArray[Any], ...] = (rows.open, rows.high, rows.low, rows.close, rows.volume, interest)
+    made, odd = fold_kernels.merge(
+        fixed(index), fixed(symbol), fixed(day), fixed(offset), fixed(goes), tuple(map(fixed, columns)),
+        tuple(map(fixed, nulls)), into, (*prices, volume, to_interest),
+    )  # fmt: skip
+    days, numbers, unknown, interest_unknown = (column[:made] for column in into)
+    opening, high, low, close = (column[:made] for column in prices)
+    merged = Rows(
+        rows.symbols, days, numbers, opening, high, low, close, volume[:made],
+        None if rows.volume_null is None else unknown,
+        None if rows.open_interest is None else to_interest[:made],
+        None if rows.open_interest_null is None else interest_unknown,
+    )  # fmt: skip
+    return merged, bool(odd)
 
 
 def _calendar_of(root: str, instruments: Instruments) -> str | None:
@@ -525,40 +541,6 @@ def _trades_on_weekends(
     weekday = (weekend + 3) % 7
     own: NDArray[np.bool_] = ((weekday == 5) & saturdays) | ((weekday == 6) & sundays)
     return own
-
-
-def _merge_into(
-    folded: Rows,
-    at: NDArray[np.intp],
-    rows: Rows,
-    index: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    last: NDArray[np.intp],
-) -> None:
-    """Set the bars `at` of `folded` to what groups of `rows` make: those at `index`, from `starts` to `last` inclusive.
-
-    The open leads, close and open interest are the last, high, low and volume merge; an unknown volume plus a known
-    one is unknown.
-    """
-    lead, end = index[starts], index[last]
-    opening, high, low, close = rows.open[lead], rows.high[lead], rows.low[lead], rows.close[end]
-    volume, unknown = rows.volume[lead], None if rows.volume_null is None else rows.volume_null[lead]
-    for step in range(1, int((last - starts).max(initial=0)) + 1):  # a holiday after a weekend at most
-        more, before = index[np.minimum(starts + step, last)], index[np.maximum(last - step, starts)]
-        opening = np.where(np.isnan(opening), rows.open[more], opening)
-        close = np.where(np.isnan(close), rows.close[before], close)
-        high, low = np.fmax(high, rows.high[more]), np.fmin(low, rows.low[more])
-        volume = volume + np.where(starts + step <= last, rows.volume[more], 0)
-        if rows.volume_null is not None and unknown is not None:
-            unknown = unknown | rows.volume_null[more]
-    folded.open[at], folded.high[at], folded.low[at], folded.close[at] = opening, high, low, close
-    folded.volume[at] = volume if unknown is None else np.where(unknown, 0, volume)
-    if folded.volume_null is not None and unknown is not None:
-        folded.volume_null[at] = unknown
-    if folded.open_interest is not None and rows.open_interest is not None:
-        folded.open_interest[at] = rows.open_interest[end]
-    if folded.open_interest_null is not None and rows.open_interest_null is not None:
-        folded.open_interest_null[at] = rows.open_interest_null[end]
 
 
 def _resolve(
@@ -714,14 +696,14 @@ def _frame(rows: Rows, names: Sequence[str]) -> pl.DataFrame:
         return series if null is None or not null.any() else series.set(pl.Series(null), None)
 
     def prices_of(values: NDArray[np.float64]) -> pl.Series:
-        missing = np.isnan(values)
-        if missing.all():
-            return unknown(pl.Float64)
-        return pl.Series(values).fill_nan(None) if missing.any() else pl.Series(values)
+        if not np.isnan(values.min(initial=np.inf)):
+            return pl.Series(values)
+        return unknown(pl.Float64) if np.isnan(values).all() else pl.Series(values).fill_nan(None)
 
-    index = pl.Series(np.where(rows.symbol < 0, len(names), rows.symbol).astype(np.uint32))
+    known = rows.symbol.min(initial=0) >= 0
+    index = pl.Series(rows.symbol if known else np.where(rows.symbol < 0, len(names), rows.symbol))
     name_of = pl.Series([*names, None], dtype=pl.String)
-    prices = {name: prices_of(getattr(rows, name)) for name in ("open", "high", "low", "close")}
+    prices = {name: prices_of(getattr(rows, name)) for name in PRICES}
     return pl.DataFrame(
         {
             "session": pl.Series(rows.day).cast(pl.Date),

@@ -301,6 +301,14 @@ def test_impossible_bars_are_counted_and_the_first_is_named(write, instruments):
     ]
 
 
+def test_a_zero_low_alone_is_impossible_too(write, instruments):
+    lines = ["2025-01-06,400,402,399,401,9", "2025-01-07,401,403,0,400,9", "2025-01-08,400,402,399,401,9"]
+    path = write("a.csv", "session,open,high,low,close,volume\n" + "\n".join(lines) + "\n")
+    series = read_series(path, symbol="XYZ", instruments=instruments)
+    assert dict(series.meta.counts) == {"zero_price_bars": 1}
+    assert any(note.startswith("IMPOSSIBLE_BARS: 1, the first XYZ on 2025-01-07") for note in series.meta.notes)
+
+
 def test_a_zero_of_a_market_that_trades_around_zero_is_a_price(write, instruments):
     closes = [0.25, -0.5, 0.0, 0.75, -0.25]
     text = "".join(f"2025-01-{day:02d},{p},{p},{p},{p},9\n" for day, p in zip(range(6, 11), closes, strict=True))
