@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ctl.flows.inputs import SymbolInputs
     from ctl.model.bars import SeriesMeta
+    from ctl.model.lock_file import LockedInputs
     from ctl.model.locked import LockedSymbol
     from ctl.store import Workspace
 
@@ -135,6 +136,11 @@ class KeptBars:
     def locked_path(self, symbol: str, series: str) -> Path:
         """Where the locked bars of a table stand."""
         return self._workspace.locked_bars(symbol, series)
+
+    def paths(self, symbol: str, inputs: LockedInputs) -> list[Path]:
+        """The files that hold earlier readings of a symbol, as far as they are there."""
+        locked = (self.locked_path(symbol, series) for series in (*CANONICAL, *inputs.reference))
+        return [path for path in (*locked, *self._passes) if path.is_file()]
 
     def locked(self, symbol: str, series: str) -> pl.DataFrame | None:
         """The bars that the profile was locked on; None where they are missing or cannot be read."""

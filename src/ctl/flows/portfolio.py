@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, gatekeeper, operating_profile, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
-from ctl.flows import inputs, lock_parts, pipeline, watching
+from ctl.flows import inputs, lock_parts, pipeline, watched_before, watching
 from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
 from ctl.flows.bar_cache import package_version
 from ctl.flows.inputs import SymbolInputs
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.certificate import Certificate
-    from ctl.model.lock_file import LockFile
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
     from ctl.operating_profile import OperatingProfile, SymbolSettings
@@ -200,11 +199,19 @@ class Question:
 
 class Remembered:
     """A symbol that was certified before, by another process or command; its files are read again where they are asked
-    for, and must be those that were certified.
+    for, and must be those that were certified. known_by: of an earlier command, the digest of all it depended on.
     """
 
-    def __init__(self, question: Question, certificate: Verdict, terms: CertifyTerms, files: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        question: Question,
+        certificate: Verdict,
+        terms: CertifyTerms,
+        files: Mapping[str, str],
+        known_by: str | None = None,
+    ) -> None:
         self.question, self.certificate, self.terms, self.files = question, certificate, terms, files
+        self.known_by = known_by
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("inputs", "series")}
@@ -228,7 +235,7 @@ class Remembered:
 
     def let_go(self) -> Remembered:
         """The same without what was read of it."""
-        return Remembered(self.question, self.certificate, self.terms, self.files)
+        return Remembered(self.question, self.certificate, self.terms, self.files, self.known_by)
 
     def whole(self) -> Certified:
         """Certified again, for whoever shows the certificate. Raises DataError, INPUT_CHANGED."""
@@ -295,7 +302,7 @@ class _Kept:
         )  # fmt: skip
         return kept, pl.DataFrame({name: getattr(watched, name) for name in _ARRAYS})
 
-    def again(self, question: Question, table: pl.DataFrame) -> Remembered:
+    def again(self, question: Question, table: pl.DataFrame, known_by: str) -> Remembered:
         """What it was made of."""
         arrays = {name: table[name].to_numpy() for name in _ARRAYS}
         parts = {item.name: getattr(self.watched, item.name) for item in fields(_KeptWatch)}
@@ -307,7 +314,7 @@ class _Kept:
             reference_rolls=self.reference_rolls,
             watched=Watched(**parts, **arrays | {"days": arrays["days"].astype("datetime64[D]")}),
         )
-        return Remembered(question, verdict, self.terms, self.files)
+        return Remembered(question, verdict, self.terms, self.files, known_by)
 
 
 _ARRAYS: Final = ("days", "basis", "basis_to_moves")
@@ -332,7 +339,7 @@ def _certify(question: Question, files: inputs.ReadOnce | None, *, whole: bool) 
         with suppress(ValueError, KeyError, TypeError):
             kept: _Kept = _reading().validate_python(entry.value)
             if on[1] >= kept.until:  # no session is unfinished that was finished then
-                remembered = kept.again(question, entry.frames["watched"])
+                remembered = kept.again(question, entry.frames["watched"], on[0])
     if remembered is not None and not whole:
         return remembered
     read = files or inputs.ReadOnce(question.workspace, question.now, keep=question.keep)
@@ -420,7 +427,7 @@ def certify_gating(
     as_of: date | None = None,
     files: inputs.ReadOnce | None = None,
     keep: bool = True,
-    lock: LockFile | None = None,
+    lock: gatekeeper.LockRead | None = None,
     kept: KeptBars | None = None,
     workers: Workers = HERE,
     also: Also | None = None,
@@ -481,7 +488,13 @@ def _certified(
     )
     try:
         made = _certify(question, files, whole=also is not None)
-        watched = watching.of_symbol(workspace, profile, made, lock, as_of=as_of, kept=kept and kept.unread())
+        unread = kept and kept.unread()
+        watch = partial(watching.of_symbol, workspace, profile, made, lock, as_of=as_of, kept=unread)
+        known_by = made.known_by if isinstance(made, Remembered) else None
+        if known_by is None or lock is None or unread is None:
+            watched = watch()
+        else:
+            watched = watched_before.watched(workspace, symbol, known_by, lock, unread, watch, keep=keep)
         if isinstance(made, Remembered):
             return (made.let_go() if let_go else made), watched, None
         _ = made.certificate.sha256
@@ -521,7 +534,7 @@ def gate(
         kept = KeptBars(workspace, workspace.root / profile.name)
     if certified is None:
         made = certify_gating(
-            workspace, profile, instant=instant, as_of=as_of, files=files, keep=keep, lock=held.lock, kept=kept,
+            workspace, profile, instant=instant, as_of=as_of, files=files, keep=keep, lock=held, kept=kept,
             workers=workers, also=also,
         )  # fmt: skip
     else:
@@ -530,7 +543,7 @@ def gate(
                 workspace,
                 profile,
                 each,
-                watching.locked(profile, held.lock, symbol),
+                watching.locked(profile, held, symbol),
                 as_of=as_of,
                 kept=kept and kept.unread(),
                 before=certified.watched.get(symbol),

@@ -15,7 +15,7 @@ from ctl.flows.inputs import SymbolInputs, inputs_up_to
 from ctl.flows.kept_bars import KeptBars, KeptTable
 from ctl.flows.locked_workspace import changed_terms, contradicted
 from ctl.flows.series import canonical_series
-from ctl.gatekeeper import SinceLock
+from ctl.gatekeeper import LockRead, SinceLock
 from ctl.model.findings import Reason
 from ctl.model.locked import DataTo
 from ctl.model.rolls import ContinuousSeries
@@ -63,20 +63,23 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What a lock holds of one symbol, and what it is expected to be."""
+    """What a lock holds of one symbol, and what it is expected to be. sha256: of the lock file, once it is written."""
 
     symbol: LockedSymbol
     inputs: LockedInputs
     expected: Decision | None
     ratchet: float
+    sha256: str | None
 
 
-def locked(profile: OperatingProfile, lock: LockFile | None, symbol: str) -> Locked | None:
+def locked(profile: OperatingProfile, held: LockRead | None, symbol: str) -> Locked | None:
     """What the lock holds of a symbol; None where nothing."""
-    held = None if lock is None else lock.symbols.get(symbol)
-    if held is None or lock is None:
+    lock = None if held is None else held.lock
+    found = None if lock is None else lock.symbols.get(symbol)
+    if held is None or lock is None or found is None:
         return None
-    return Locked(held, lock.inputs[symbol], profile.symbol_settings[symbol].expected_status, profile.ratchet)
+    expected = profile.symbol_settings[symbol].expected_status
+    return Locked(found, lock.inputs[symbol], expected, profile.ratchet, held.sha256)
 
 
 def of_symbol(

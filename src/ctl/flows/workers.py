@@ -6,6 +6,7 @@ is the same wherever it was done. A process or worker that dies loses nothing: i
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections import deque
@@ -112,9 +113,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _begin() -> None:
-    """One thread each, and no answer to the interrupt that a terminal sends to all: the command ends them."""
+def _begin(collections: tuple[int, int, int]) -> None:
+    """One thread each, garbage collected as rarely as where it was started (`collections`), and no answer to the
+    interrupt that a terminal sends to all: the command ends them.
+    """
     os.environ["POLARS_MAX_THREADS"] = "1"
+    gc.set_threshold(*collections)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -122,7 +126,9 @@ def _processes(count: int, stack: ExitStack) -> Callable[..., Any]:
     from multiprocessing import get_context
 
     # Never fork: polars has threads by then.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(gc.get_threshold(),)
+    )
     stack.callback(pool.shutdown, wait=True, cancel_futures=True)
 
     def submit(*task: Any) -> Any:
