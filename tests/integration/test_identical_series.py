@@ -31,6 +31,9 @@ ROOTS = [
     ("ZS", "soybean.csv", 0.25, "FHKNQUX"),
 ]
 
+# The file counts the volume of ZSX03, ZSF05 and ZSK05 in hundreds of contracts: true of our own bars.
+VOLUME_IN_HUNDREDS = {"VOLUME_SCALE"}
+
 
 def real_contracts(file: str, root: str) -> ContractBars:
     """Settlements per contract; the year comes from the last trade date, so that `HGJ1` is April 2011."""
@@ -80,8 +83,9 @@ def check(certificate: Certificate) -> None:
     assert certificate.n_fail == 0
     assert certificate.n_paired == certificate.n_pass == certificate.n_canonical == certificate.n_reference
     assert certificate.mean_drift == pytest.approx(0.0, abs=1e-9)
-    assert not [made.code for _, layer in certificate.layers.items() for made in layer.findings
-                if made.status == "FAIL"]  # fmt: skip
+    above = {made.code or made.check for _, layer in certificate.layers.items() for made in layer.findings
+             if made.status not in ("PASS", "NOT_RUN")}  # fmt: skip
+    assert above == (VOLUME_IN_HUNDREDS if certificate.root == "ZS" else set())
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="shared market data absent")

@@ -21,8 +21,8 @@ NOON = datetime(2026, 2, 27, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("cause", "code", "said"),
     [
-        ("own-newest-level", "LEVEL_NOW", "at the newest sessions up to 2026-02-27 our closes lie"),
-        ("newest-level", "LEVEL_NOW", "at the newest sessions up to 2026-02-27 our closes lie"),
+        ("own-newest-level", "LEVEL_NOW", "our closes lie"),
+        ("newest-level", "LEVEL_NOW", "our closes lie"),
         ("newest-labels-late", "DATE_SHIFT", "dates its closes one session later"),
         ("unit-change", "IDENTITY_MISMATCH", "prices are 100 times"),
         ("reference-unit", "UNIT_CHANGED", "100 times larger"),

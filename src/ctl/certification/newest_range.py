@@ -1,4 +1,4 @@
-"""The mean true range of the newest sessions: what a distance between two sides is measured by."""
+"""The mean true range of the newest sessions, by which a distance between two sides is measured, and earlier ones."""
 
 from __future__ import annotations
 
@@ -28,6 +28,24 @@ def true_range(close: Floats, high: Floats, low: Floats) -> float:
     size = np.where(ranged, np.fmax(upper, before) - np.fmin(lower, before), np.abs(np.diff(close)))
     known = size[np.isfinite(size)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def earlier_ranges(close: Floats, newest: float) -> Floats:
+    """The newest range on every session (T), less where closes moved less in the 61 sessions around it.
+
+    close: without rolls' jumps (T). newest: `newest_range`; 0.0 throughout where that is unknown. What a market of a
+    third of today's price calls far is little today.
+    """
+    if not newest > 0.0:
+        return np.zeros(close.size)
+    size = np.abs(np.diff(close, prepend=close[:1]))
+    known = np.isfinite(size)
+    summed, counted = (np.concatenate([[0.0], np.cumsum(x)]) for x in (np.where(known, size, 0.0), known))
+    at = np.arange(close.size)
+    low, high = np.maximum(at - NEWEST // 2, 0), np.minimum(at + NEWEST // 2 + 1, close.size)
+    around = (summed[high] - summed[low]) / np.maximum(counted[high] - counted[low], 1.0)
+    today = (summed[-1] - summed[-NEWEST - 1 :][0]) / max(counted[-1] - counted[-NEWEST - 1 :][0], 1.0)
+    return newest * np.minimum(around / today, 1.0) if today > 0.0 else np.full(close.size, newest)
 
 
 def newest_range(overlap: Overlap, canonical: ContinuousSeries | DailySeries, reference: Reference) -> float:

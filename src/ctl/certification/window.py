@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.contract_closes import ContractCloses
-from ctl.certification.newest_range import newest_range
+from ctl.certification.newest_range import earlier_ranges, newest_range
 from ctl.certification.our_side import OurSide
 from ctl.certification.overlap import INSUFFICIENT_OVERLAP, Overlap, build_overlap
 from ctl.certification.recovery.reference import RecoveredReference, recover
@@ -76,6 +76,11 @@ class Window:
     reference_rolls: tuple[WindowRoll, ...]
     atr: float
     log_points: LogPoints | None = None
+
+    @property
+    def ranges(self) -> Floats:
+        """`atr` on every shared session, less where the market moved less (T)."""
+        return earlier_ranges(self.overlap.canonical_adjusted, self.atr)
 
     def prices(self, values: Floats) -> Floats:
         """Prices of this window's closes, which are log points where the reference is adjusted by ratios."""

@@ -37,6 +37,7 @@ SPIKE_DEVIATIONS: Final = 10.0
 SPIKE_WINDOW: Final = 60
 SPIKE_MIN_CHANGES: Final = 20
 SPIKE_TAKEN_BACK: Final = 0.5
+SPIKE_SHARED: Final = 0.5
 STALE_SESSIONS: Final = 5
 PARITY_TICKS: Final = 1.0
 PARITY_VOLUME: Final = 0.005
@@ -207,14 +208,26 @@ def check_spikes(bars: ContractBarArrays, tick: float) -> Finding:
     """Closes that jump and come back: |change| > 10 median absolute deviations of the contract's 60 changes before.
 
     A jump comes back where the next change takes back at least half of it and no more than once and a half.
-    Deviations below one tick count as one tick; a contract needs 20 changes of history.
+    Deviations below one tick count as one tick; a contract needs 20 changes of history. Where the root's other
+    contracts jump too, the market did.
     """
     rows = _spikes(bars.close, bars.first_of_contract, tick)
+    rows = rows[[not _others_jump(bars, row) for row in rows.tolist()]]
     if not rows.size:
         return finding("spikes", "PASS", "no close jumps and comes back")
     text = counted(rows.size, "close jumps and comes back", "closes jump and come back") + " on the next session"
     evidence = {"first": bars.where(rows)}
     return finding("spikes", "WATCH", text, "PRICE_SPIKES", float(rows.size), 0.0, "bars", evidence)
+
+
+def _others_jump(bars: ContractBarArrays, row: int) -> bool:
+    """Whether the median change of the other contracts that session is half of this bar's or more."""
+    others = np.flatnonzero((bars.day == bars.day[row]) & ~bars.first_of_contract)
+    others = others[others != row]
+    change = bars.close[row] - bars.close[row - 1]
+    ratio = (bars.close[others] - bars.close[others - 1]) / change
+    ratio = ratio[np.isfinite(ratio)]
+    return ratio.size > 0 and float(np.median(ratio)) >= SPIKE_SHARED
 
 
 def check_stale(bars: ContractBarArrays, canonical: CanonicalArrays) -> Finding:

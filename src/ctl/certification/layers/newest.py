@@ -435,35 +435,50 @@ def check_step(step: LevelStep | None, sessions: Days, *, atr: float, quote_unit
 
 @dataclass(frozen=True, slots=True)
 class LevelNow:
-    """Where the reference's newest closes lie, in ATR: medians over 20 and 5 sessions and the newest distance.
+    """How far our newest closes lie off the reference's, in ATR.
 
-    spread_ratio: standard deviation of our last changes over theirs; None with fewer than 40. before_end: shared
-    sessions after the newest that was compared.
+    medians: of the distances of the last 20 and 5 sessions; None where adjusted closes alone are compared, whose level
+    is not known. above: the median of the last 5, negative where ours are lower; newest: of the newest session.
+    usual: ten median deviations of the last 60 distances. spread_ratio: standard deviation of our last changes over
+    theirs; None with fewer than 40. before_end: shared sessions after the newest that was compared.
     """
 
-    medians: tuple[float, float]
+    medians: tuple[float, float] | None
+    above: float
     newest: float
-    signed: float
+    usual: float
     spread_ratio: float | None
     before_end: int
 
     @property
-    def breaches(self) -> tuple[str, ...]:
-        """What is out of its limits, in words."""
-        found = [
-            f"median distance {median:.2f} ATR over the last {sessions} sessions > {NOW_MEDIAN_ATR:g}"
-            for sessions, median in zip(NOW_WINDOWS, self.medians, strict=True)
-            if exceeds(median, NOW_MEDIAN_ATR)
-        ]
-        if exceeds(self.newest, NOW_NEWEST_ATR):
-            found.append(f"newest close {self.newest:.2f} ATR away > {NOW_NEWEST_ATR:g}")
-        if self.spread_ratio is not None and not NOW_SPREAD[0] <= round(self.spread_ratio, 9) <= NOW_SPREAD[1]:
-            found.append(f"our changes are {self.spread_ratio:.2f} times as large as the reference's")
-        return tuple(found)
+    def wide_medians(self) -> tuple[tuple[int, float], ...]:
+        """Sessions and median of those that are out of their limit."""
+        medians = zip(NOW_WINDOWS, self.medians or (), strict=False)
+        return tuple((sessions, median) for sessions, median in medians if exceeds(median, NOW_MEDIAN_ATR))
+
+    @property
+    def is_newest_wrong(self) -> bool:
+        """Whether the newest close is out of its limit."""
+        return exceeds(abs(self.newest), NOW_NEWEST_ATR)
+
+    @property
+    def is_newest_alone(self) -> bool:
+        """Whether the newest close is within its limit, but farther off than closes of these sides usually are."""
+        return not self.breached and exceeds(abs(self.newest), max(NOW_MEDIAN_ATR, self.usual))
+
+    @property
+    def are_changes_others(self) -> bool:
+        """Whether the changes are of another size."""
+        return self.spread_ratio is not None and not NOW_SPREAD[0] <= round(self.spread_ratio, 9) <= NOW_SPREAD[1]
+
+    @property
+    def breached(self) -> bool:
+        """Whether anything is out of its limits."""
+        return bool(self.wide_medians) or self.is_newest_wrong or self.are_changes_others
 
 
 def level_now(apart: Floats, own_changes: Floats, other_changes: Floats, *, atr: float) -> LevelNow | None:
-    """How far the reference's newest closes lie from ours of the contract it holds. None without a newest distance.
+    """How far our newest closes of the contract that the reference holds lie off it. None without a newest distance.
 
     apart: our close of that contract less its unadjusted close on the shared sessions (n), NaN where unknown.
     own_changes, other_changes: same-contract changes on the same sessions, NaN elsewhere.
@@ -471,37 +486,78 @@ def level_now(apart: Floats, own_changes: Floats, other_changes: Floats, *, atr:
     known = np.flatnonzero(np.isfinite(apart))
     if not known.size or known[-1] < apart.size - NOW_WINDOWS[1] or not atr > 0.0:
         return None
-    sizes = np.abs(apart[known]) / atr
+    off = apart[known] / atr
     both = np.flatnonzero(np.isfinite(own_changes) & np.isfinite(other_changes))[-NOW_CHANGES:]
     ratio = None
     if both.size >= NOW_LEAST_CHANGES:
         spread = float(other_changes[both].std())
         ratio = float(own_changes[both].std()) / spread if spread > 0.0 else float("inf")
-    last = [sizes[-sessions:] for sessions in NOW_WINDOWS]
-    return LevelNow(
-        (median(last[0]), median(last[1])), float(sizes[-1]),
-        median(apart[known][-NOW_WINDOWS[1] :]), ratio, apart.size - 1 - int(known[-1]),
-    )  # fmt: skip
+    medians = [median(np.abs(off[-sessions:])) for sessions in NOW_WINDOWS]
+    above, before_end = median(off[-NOW_WINDOWS[1] :]), apart.size - 1 - int(known[-1])
+    return LevelNow((medians[0], medians[1]), above, float(off[-1]), _usual(off), ratio, before_end)
+
+
+def adjusted_now(own: Floats, other: Floats, *, atr: float) -> LevelNow | None:
+    """How far our newest adjusted close moved off the reference's since the five sessions before.
+
+    own, other: adjusted closes on the shared sessions (n). None with fewer than six, or without a newest.
+    """
+    apart = (own - other)[-NEWEST:]
+    if apart.size <= NOW_WINDOWS[1] or not np.isfinite(apart[-1]) or not atr > 0.0:
+        return None
+    off = (apart - np.nanmedian(apart[-NOW_WINDOWS[1] - 1 : -1])) / atr
+    return LevelNow(None, 0.0, float(off[-1]), _usual(off[np.isfinite(off)]), None, 0)
+
+
+def _usual(off: Floats) -> float:
+    """Ten median deviations of the newest distances."""
+    newest = off[-NEWEST:]
+    return prints.DEVIATIONS * median(np.abs(newest - median(newest)))
 
 
 def check_level(now: LevelNow | None, sessions: Days, *, atr: float, quote_unit: str, why_not: str) -> Finding:
-    """Check 7: the newest level and its changes."""
+    """Check 7: the newest level and its changes; WATCH where the newest close alone lies off, within its limit."""
+    untested = f"{why_not}: a level wrong for longer than {WINDOW} sessions is untested"
     if now is None:
-        return finding("level_now", "PASS", f"{why_not}: a level wrong for longer than {WINDOW} sessions is untested")
+        return finding("level_now", "PASS", untested)
+    day = sessions[-1 - now.before_end]
+    medians = now.medians or (None, None)
     evidence: dict[str, Any] = {
-        "median_20_atr": now.medians[0], "median_5_atr": now.medians[1], "newest_atr": now.newest,
-        "change_ratio": now.spread_ratio, "atr": atr, "session": str(sessions[-1 - now.before_end]),
+        "median_20_atr": medians[0], "median_5_atr": medians[1], "newest_atr": now.newest,
+        "change_ratio": now.spread_ratio, "atr": atr, "session": str(day),
     }  # fmt: skip
-    if not now.breaches:
-        text = f"the newest closes agree: {now.medians[1]:.2f} ATR apart in the median of the last {NOW_WINDOWS[1]}"
-        return finding("level_now", "PASS", text, None, now.medians[1], NOW_MEDIAN_ATR, "ATR", evidence)
-    side = "above" if now.signed > 0 else "below"
-    text = (
-        f"at the newest sessions up to {sessions[-1 - now.before_end]} our closes lie {abs(now.signed):.6g} "
-        f"{quote_unit} {side} the "
-        f"reference's of the same contract: {'; '.join(now.breaches)}"
-    )
-    return finding("level_now", "FAIL", text, "LEVEL_NOW", now.medians[0], NOW_MEDIAN_ATR, "ATR", evidence)
+
+    def lies(distance: float, off: float) -> str:
+        size = f"{distance * atr:.6g} {quote_unit} ({distance:.2f} ATR)"
+        if now.medians is None:
+            return (
+                f"{size} {'higher' if off > 0.0 else 'lower'} against the reference's than on the five sessions before"
+            )
+        side = "from" if abs(off) < distance / 2 else "above" if off > 0.0 else "below"
+        return f"{size} {side} the reference's of the same contract"
+
+    told = [
+        f"our closes lie {lies(median, now.above)} in the median of the last {count} sessions up to {day}"
+        for count, median in now.wide_medians
+    ]
+    if now.is_newest_wrong or now.is_newest_alone:
+        told.append(f"our newest close, of {day}, lies {lies(abs(now.newest), now.newest)}")
+    if now.are_changes_others:
+        told.append(f"our changes of the last {NOW_CHANGES} sessions are {now.spread_ratio:.2f} times the reference's")
+    if not told:
+        text = untested
+        if now.medians is not None:
+            text = (
+                f"our newest closes are the reference's: {now.medians[1]:.2f} ATR apart over {NOW_WINDOWS[1]} sessions"
+            )
+        return finding("level_now", "PASS", text, None, abs(now.newest), NOW_NEWEST_ATR, "ATR", evidence)
+    status: Status = "FAIL" if now.breached else "WATCH"
+    limits = f"limits: {NOW_MEDIAN_ATR:g} ATR for a median, {NOW_NEWEST_ATR:g} for the newest"
+    worst, limit = abs(now.newest), NOW_NEWEST_ATR
+    if now.wide_medians:
+        worst, limit = max(median for _, median in now.wide_medians), NOW_MEDIAN_ATR
+    text = f"{'; '.join(told)} ({limits})"
+    return finding("level_now", status, text, "LEVEL_NOW", worst, limit, "ATR", evidence)
 
 
 # ---------------------------------------------------------------- ends
@@ -593,18 +649,23 @@ def _check_levels(window: Window, atr: float) -> list[Finding]:
         step = level_step(overlap.canonical_adjusted, overlap.reference_adjusted, atr=atr)
     if overlap.has_reference_unadjusted:
         steps = unit_steps(window.prices(overlap.canonical_unadjusted), window.prices(overlap.reference_unadjusted))
-        apart, own_same, other_same = newest_distances(overlap, closes)
+        apart, own_same, other_same = newest_distances(overlap, closes, _usual_residual(window))
         now = level_now(apart, own_same, other_same, atr=atr)
-        if now is not None and now.breaches:
+        if now is not None and now.breached:
             # An isolated print is L1's, and says nothing of the size of changes.
             beside = np.isin(np.arange(apart.size), _beside_prints(window) - (overlap.sessions.size - apart.size))
             own_same, other_same = np.where(beside, np.nan, own_same), np.where(beside, np.nan, other_same)
             now = level_now(apart, own_same, other_same, atr=atr)
-        adjusts = now is not None and not exceeds(now.newest, SAME_LEVEL_ATR)
-    elif step is not None:
+        adjusts = now is not None and not exceeds(abs(now.newest), SAME_LEVEL_ATR)
+    else:
+        now = adjusted_now(overlap.canonical_adjusted, overlap.reference_adjusted, atr=atr)
         rolls = [roll for roll in window.canonical_rolls if roll.gap is not None]
         starts = np.searchsorted(overlap.union_index, np.array([roll.roll_index for roll in rolls], dtype=np.int64))
-        adjusts = gap_of_roll(step, starts, gaps_of(rolls), tick=request.tick) is not None
+        adjusts = step is not None and gap_of_roll(step, starts, gaps_of(rolls), tick=request.tick) is not None
+        newest = None if now is None else LevelStep(overlap.sessions.size - 1, now.newest * atr)
+        if newest is not None and gap_of_roll(newest, starts, gaps_of(rolls), tick=request.tick) is not None:
+            # A roll left out of the adjustment: no close is wrong.
+            now = None
     why_not = "the contract that the reference holds is not known"
     if not overlap.has_reference_unadjusted:
         why_not = "the reference ships no unadjusted closes"
@@ -626,18 +687,23 @@ def _near_rolls(window: Window) -> Ints:
     return both[(both >= 0) & (both < days.size)]
 
 
+def _usual_residual(window: Window) -> float:
+    """Twice the reference's median distance from our closes, a tick at least."""
+    return max(2.0 * (window.recovered.median_residual_ticks or 0.0), 1.0) * window.request.tick
+
+
 def _beside_prints(window: Window) -> Ints:
     """Positions on the shared sessions whose change touches an isolated print."""
     at = prints.of_window(window).prints.at
     return np.concatenate([at, at + 1])
 
 
-def newest_distances(overlap: Overlap, closes: ContractCloses) -> tuple[Floats, Floats, Floats]:
+def newest_distances(overlap: Overlap, closes: ContractCloses, least: float) -> tuple[Floats, Floats, Floats]:
     """Our close of the contract that the reference holds less its unadjusted close; both sides' same-contract changes.
 
-    On the last shared sessions that the check looks at, NaN where unknown. Without a known contract
-    the nearest of ours, of the one that we hold and
-    the two after it, is taken: a level that fits none of them is wrong whichever it is.
+    On the last shared sessions that the check looks at, NaN where unknown. Without a known contract the nearest of
+    ours, of the one that we hold and the two after it, is taken: a level that fits none of them is wrong whichever it
+    is. least: how far the reference's closes usually lie from ours.
     """
     tail = slice(-NOW_RECENT * 4, None)
     theirs = overlap.reference_unadjusted[tail]
@@ -653,6 +719,12 @@ def newest_distances(overlap: Overlap, closes: ContractCloses) -> tuple[Floats, 
         ])  # fmt: skip
         distance = np.where(np.isfinite(near), np.abs(near - theirs[unknown]), np.inf)
         own[unknown] = near[distance.argmin(axis=0), np.arange(unknown.size)]
+    # A roll on the newest sessions is too short for the path: the next contract's close, where it is the reference's.
+    newest = np.arange(max(count - ROLL_SESSIONS, 0), count)
+    beside = np.where((held[newest] >= 0) & (held[newest] + 1 < len(closes.names)), held[newest] + 1, UNKNOWN)
+    following = closes.close(beside, at[newest])
+    rolled = np.abs(following - theirs[newest]) <= least
+    own[newest[rolled]] = following[rolled]
     apart = own - theirs
     same = (ours == held) & (ours != UNKNOWN)
     both = np.zeros(count, dtype=np.bool_)

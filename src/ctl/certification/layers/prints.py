@@ -145,7 +145,9 @@ def of_window(window: Window) -> WindowPrints:
 
 
 def check_window(window: Window, found: WindowPrints) -> Finding:
-    """The check of a window's prints."""
+    """The check of a window's prints; of files that roll on different days the contract held is not known by day."""
+    if window.recovered.inconsistent:
+        return finding("isolated_prints", "PASS", "not looked for: the reference's two files roll on different days")
     own, theirs = window.prices(found.own), window.prices(found.own + found.apart)
     return check(found.prints, window.overlap.sessions, own, theirs - own)
 

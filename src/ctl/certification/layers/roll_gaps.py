@@ -32,6 +32,7 @@ MOST_NAMED: Final = 3
 WRONG_TICKS: Final = 4.0
 WRONG_DEVIATIONS: Final = 10.0
 NEAR_TICKS: Final = 1.5
+FEW_SESSIONS: Final = 5
 # Of the pairs: so many alike are a habit; above so many of other kinds the two sides are not comparable.
 WRONG_HABIT: Final = 0.8
 MOST_WRONG: Final = 0.2
@@ -117,6 +118,11 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     left_out = np.abs(theirs) < gap_timing.NO_STEP_TICKS * tick
     rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
     wrong = known & (off > limit) & ~left_out & ~_near_in_time(theirs, rolls, window.closes, tick)
+    if not window.overlap.has_reference_unadjusted:
+        # Where adjusted closes stand alone, a contract held for a few sessions has no level of its own.
+        held = np.diff([roll.gap_index for roll in window.reference_rolls], prepend=-FEW_SESSIONS)
+        held = np.minimum(held, np.append(held[1:], FEW_SESSIONS))
+        wrong &= held[[pair.reference for pair in alignment.pairs]] >= FEW_SESSIONS
     alike = int(np.count_nonzero(known & wide))
     if alike >= gap_timing.LEAST_PAIRS and np.count_nonzero(known & turned) >= WRONG_HABIT * alike:
         # The wrong sign throughout is L4's `INVERTED_ADJUSTMENT`.

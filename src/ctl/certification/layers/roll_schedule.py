@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ctl.certification.layers import rule_fit
 from ctl.certification.recovery.indistinguishable import INDISTINGUISHABLE_CONTRACTS
 from ctl.certification.recovery.reference import UNATTRIBUTED_STEP
+from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS
 from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import exceeds
 from ctl.kernels import kernel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window, WindowRoll
     from ctl.model.certificate import IndistinguishableStretch, RollStatus
     from ctl.model.findings import Status
+    from ctl.model.rolls import ReferenceRoll
 
 LAYER: Final[LayerName] = "L2"
 LEAST_HELD: Final = 10
@@ -224,6 +226,7 @@ def check_unattributed(window: Window) -> list[Finding]:
         near = np.abs(at[:, None] - ours[None, :]).min(axis=1, initial=union.size) <= window.request.max_day_delta
         if near.any() and fit():
             steps = [step for step, ours_too in zip(steps, near.tolist(), strict=True) if not ours_too]
+    steps = [step for step in steps if not _is_roll_of_ours(step, window)]
     if not steps:
         return []
     shown = ", ".join(f"{step.roll_date} by {step.gap:.6g}" for step in steps[:MOST_NAMED] if step.gap is not None)
@@ -234,6 +237,19 @@ def check_unattributed(window: Window) -> list[Finding]:
     )
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
     return [finding("unattributed_steps", "WATCH", text, UNATTRIBUTED_STEP, evidence=evidence)]
+
+
+def _is_roll_of_ours(step: ReferenceRoll, window: Window) -> bool:
+    """Whether a step is the gap, on its own session, of a roll of ours within the day limit: too short to be seen."""
+    if step.gap is None:
+        return False
+    union, limit = window.overlap.union, window.request.max_day_delta
+    at = int(np.searchsorted(union, np.datetime64(step.gap_session)))
+    near = [roll for roll in window.canonical_rolls if abs(roll.gap_index - at) <= limit]
+    gaps = window.closes.gaps(
+        [(roll.from_contract, roll.to_contract) for roll in near], days_of([step.gap_session] * len(near))
+    )
+    return bool((np.abs(gaps - step.gap) <= MIN_STEP_TICKS * window.request.tick).any())
 
 
 def check_inconsistent(window: Window) -> list[Finding]:

@@ -79,7 +79,8 @@ def foreign_contracts(closes: ContractCloses) -> list[tuple[int, float]]:
     """Contracts whose daily changes correlate with neither neighbour's, though in the median neighbours' do.
 
     The neighbours are the contracts before and after in expiry order, each over 60 shared changes or more; with the
-    larger of the two correlations. The first and the last contract have one neighbour: of them nothing is said.
+    larger of the two correlations. Ranks must say so too, in which single misprints weigh little. The first and the
+    last contract have one neighbour: of them nothing is said.
     """
     if len(closes.names) < 3:
         return []
@@ -89,7 +90,17 @@ def foreign_contracts(closes: ContractCloses) -> list[tuple[int, float]]:
         return []
     most = np.maximum(beside[:-1], beside[1:])
     with np.errstate(invalid="ignore"):
-        return [(k + 1, float(most[k])) for k in np.flatnonzero(most < ALONE_CORRELATION).tolist()]
+        low = (np.flatnonzero(most < ALONE_CORRELATION) + 1).tolist()
+    ranked = ((k, max(_rank_correlation(closes, k - 1, k), _rank_correlation(closes, k, k + 1))) for k in low)
+    return [(k, most_alike) for k, most_alike in ranked if most_alike < ALONE_CORRELATION]
+
+
+def _rank_correlation(closes: ContractCloses, k: int, beside: int) -> float:
+    """Correlation of the ranks of two contracts' daily changes."""
+    at = np.arange(max(closes.first[k], closes.first[beside]), min(closes.last[k], closes.last[beside]) + 1)
+    changes = np.stack([np.diff(closes.close(np.full(at.size, n), at)) for n in (k, beside)])
+    ranks = changes[:, np.isfinite(changes).all(axis=0)].argsort(axis=1).argsort(axis=1)
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 @kernel

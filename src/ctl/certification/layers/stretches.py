@@ -42,6 +42,7 @@ LEAST_PATCH_ATR: Final = 0.25
 ALIKE_SHARE: Final = 0.8
 COARSE: Final = (2, 5)
 MOST_NAMED: Final = 3
+AROUND: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,16 @@ def check(window: Window, found: WindowPrints) -> list[Finding]:
     if window.log_points is not None or coarse is not None or window.recovered.inconsistent:
         # In log points, on a coarse grid or with dates of its own for each file, closes are not to compare one by one.
         return rounding
-    noisy = other_hours(found.apart, tick=tick)
+    noisy = other_hours(found, window)
     apart = found.apart.copy()
     for stretch in noisy:
         apart[stretch.first : stretch.last + 1] = np.nan
     stretches = noisy + closes_apart(apart, found.own, window.overlap.reference_contract, window)
-    stretches += adjusted_patches(window, found.prints.at, stretches)
+    if window.overlap.has_reference_adjusted:
+        # An isolated print is no edge of a stretch.
+        kept = np.delete(np.arange(window.overlap.sessions.size), found.prints.at)
+        stretches += unadjusted_patches(window, kept)
+        stretches += level_patches(window, kept, stretches)
     by_code: dict[str, list[Stretch]] = {}
     for stretch in stretches:
         by_code.setdefault(stretch.code, []).append(stretch)
@@ -111,8 +116,12 @@ def _rounded(grid: float, tick: float) -> Finding:
 # ---------------------------------------------------------------- closes of one contract
 
 
-def other_hours(apart: Floats, *, tick: float) -> list[Stretch]:
-    """Quarters and longer on which closes of one contract differ on most sessions, while elsewhere they agree."""
+def other_hours(found: WindowPrints, window: Window) -> list[Stretch]:
+    """Quarters and longer on which closes of one contract differ on most sessions, while elsewhere they agree.
+
+    Not where they are those of a neighbouring contract, so near that the path could not tell the two apart.
+    """
+    apart, overlap, tick = found.apart, window.overlap, window.request.tick
     known = np.flatnonzero(np.isfinite(apart))
     if known.size < 10 * NOISE_SESSIONS:
         return []
@@ -133,6 +142,10 @@ def other_hours(apart: Floats, *, tick: float) -> list[Stretch]:
         # One level throughout is no noise.
         if np.ptp(np.quantile(values[a:b], (0.1, 0.9))) < SAME_TICKS * tick:
             continue
+        place = known[a:b]
+        held, at = overlap.reference_contract[place], window.closes.index_of(overlap.sessions[place])
+        if _neighbour(found.own[place] + apart[place], held, at, window.closes, tick) is not None:
+            continue
         text = (
             f"closes of one contract differ on {100 * float(off[a:b].mean()):.0f} % of the sessions, "
             f"{float(np.median(size)):.6g} in the median; elsewhere on {100 * elsewhere:.0f} %: "
@@ -145,35 +158,38 @@ def other_hours(apart: Floats, *, tick: float) -> list[Stretch]:
 def closes_apart(apart: Floats, own: Floats, contract: Ints, window: Window) -> list[Stretch]:
     """Stretches of three sessions or more off the usual distance by more than max(10 MAD, 4 ticks, 0.5 ATR).
 
+    Closes that are the side's own or the other's of other sessions also where the ATR of those days says so.
+
     apart: theirs less ours on the shared sessions (n), NaN where not compared; own: our closes; contract: held by the
     reference.
     """
     known = np.flatnonzero(np.isfinite(apart))
     if known.size < 4 * LONGEST_REPEAT:
         return []
-    tick, atr = window.request.tick, window.atr
+    tick = window.request.tick
     values, ours = apart[known], own[known]
-    middle = median(values)
-    floor = max(LEAST_TICKS * tick, LEAST_ATR * atr if np.isfinite(atr) else 0.0)
-    usual = median(np.abs(values - middle))
-    off = np.flatnonzero(np.abs(values - middle) > max(floor, DEVIATIONS * usual))
+    size = np.abs(values - median(values))
+    least = max(LEAST_TICKS * tick, DEVIATIONS * median(size))
+    off = np.flatnonzero(size > np.maximum(least, LEAST_ATR * window.ranges[known]))
+    # What shows by itself may be little of today's range; what lies near another contract or level may not.
+    far = size > max(least, LEAST_ATR * window.atr if np.isfinite(window.atr) else 0.0)
     if not off.size or off.size > MOST_SHARE * known.size:
         return []
     at = window.closes.index_of(window.overlap.sessions[known])
     out = []
     for first, end in _runs(off, BRIDGED):
         if np.count_nonzero((off >= first) & (off < end)) >= SHORTEST and end - first <= LONGEST:
-            kind = _kind(ours, ours + values, first, end, contract[known], at, window.closes, tick=tick)
+            kind = _kind_by_itself(ours, ours + values, first, end, tick)
+            if kind is None and np.count_nonzero(far[first:end]) >= SHORTEST:
+                kind = _kind(ours, ours + values, first, end, contract[known], at, window.closes, tick=tick)
             if kind is not None:
                 a, b, code, text = kind
                 out.append(Stretch(int(known[a]), int(known[b - 1]), code, text))
     return out
 
 
-def _kind(
-    own: Floats, theirs: Floats, first: int, end: int, contract: Ints, at: Ints, closes: ContractCloses, *, tick: float
-) -> tuple[int, int, str, str] | None:
-    """What the closes on [first, end) are, with the edges of what they are; None where that is nothing to tell."""
+def _kind_by_itself(own: Floats, theirs: Floats, first: int, end: int, tick: float) -> tuple[int, int, str, str] | None:
+    """Of which other sessions the closes on [first, end) are, with the edges of what they are; None where of none."""
     for whose, x, y in (("the reference repeats", theirs, own), ("our side repeats", own, theirs)):
         if np.ptp(x[first:end]) == 0.0 and np.ptp(y[first:end]) > tick:
             a, b = _extended(x[1:] == x[:-1], first, end - 1)
@@ -190,15 +206,17 @@ def _kind(
         if high - low >= SHORTEST and _near(theirs[low:high], own[low - by : high - by], tick):
             when = f"{counted(abs(by), 'session')} {'later' if by > 0 else 'earlier'}"
             return first, end, "DATE_SHIFT", f"the reference dates its closes {when} than ours"
+    return None
+
+
+def _kind(
+    own: Floats, theirs: Floats, first: int, end: int, contract: Ints, at: Ints, closes: ContractCloses, *, tick: float
+) -> tuple[int, int, str, str] | None:
+    """What else the closes on [first, end) are; None where that is nothing to tell."""
     span = slice(first, end)
-    for ahead in (1, 2, -1, -2):
-        beside = contract[span] + ahead
-        known = (contract[span] >= 0) & (beside >= 0) & (beside < len(closes.names))
-        other = closes.close(np.where(known, beside, UNKNOWN), at[span])
-        if _near(theirs[span], other, tick):
-            k = int(contract[span][known][0])
-            names = (closes.names[n] for n in (k + ahead, k))
-            return first, end, "OTHER_CONTRACT", "the reference's closes are those of {}, not {}".format(*names)
+    names = _neighbour(theirs[span], contract[span], at[span], closes, tick)
+    if names is not None:
+        return first, end, "OTHER_CONTRACT", "the reference's closes are those of {}, not {}".format(*names)
     apart = theirs[span] - own[span]
     if np.ptp(apart) <= SAME_TICKS * tick:
         level = float(np.median(apart))
@@ -213,27 +231,59 @@ def _kind(
 # ---------------------------------------------------------------- adjusted closes
 
 
-def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> list[Stretch]:
-    """Stretches on which the reference's adjusted closes leave their level and come back to it to the tick.
+def unadjusted_patches(window: Window, kept: Ints) -> list[Stretch]:
+    """Stretches on which the reference's adjusted closes are its unadjusted ones, while those around are not.
 
-    prints_at: positions of isolated prints, which are none. told: stretches of closes that differ, which explain
-    theirs. One from roll to roll is a gap that was left out.
+    kept: positions without isolated prints, ascending. Told only where the adjustment is four ticks or more. A gap that
+    was left out leaves all closes before it off, a stretch does not; one from roll to roll is told only at the end,
+    where no chance brings the sum of all later gaps to nothing. Without unadjusted closes of its own, ours are taken.
     """
     overlap, tick = window.overlap, window.request.tick
-    if not overlap.has_reference_adjusted:
+    ours, theirs = overlap.canonical_adjusted[kept], overlap.reference_adjusted[kept]
+    lift = (overlap.canonical_adjusted - overlap.canonical_unadjusted)[kept]
+    lift = np.abs(lift - lift[-1])
+    adjusts = lift >= LEAST_PATCH_TICKS * tick
+    if overlap.has_reference_unadjusted:
+        # On its newest contract there is nothing to adjust, whatever we hold.
+        held = overlap.reference_contract[kept]
+        adjusts &= (held != held[-1]) | (held == UNKNOWN)
+    raw = overlap.reference_unadjusted if overlap.has_reference_unadjusted else overlap.canonical_unadjusted
+    places = np.flatnonzero(adjusts)
+    bare = np.abs(theirs - raw[kept])[places] <= SAME_TICKS * tick
+    if not bare.any() or np.count_nonzero(bare) > MOST_SHARE * places.size:
         return []
-    kept = np.delete(np.arange(overlap.sessions.size), prints_at)
+    apart = theirs - ours
+    rolls = np.searchsorted(kept, roll_starts(overlap, window.canonical_rolls))
+    out = []
+    for first, end in _runs(np.flatnonzero(bare), 1):
+        a, b = int(places[first]), int(places[end - 1]) + 1
+        if b - a < SHORTEST or b - a > LONGEST or a == 0 or b == kept.size:
+            continue
+        at_rolls = all(np.abs(rolls - edge).min(initial=kept.size) <= BRIDGED for edge in (a, b))
+        if at_rolls and end < places.size:
+            continue
+        before, after = float(np.median(apart[max(a - AROUND, 0) : a])), float(np.median(apart[b:][:AROUND]))
+        off, least = np.abs(apart[a:b] - before), 0.5 * float(lift[places[first:end]].min())
+        if abs(before - after) < least < float(np.median(off)):
+            text = (
+                f"the reference's adjusted closes are its unadjusted closes on {counted(b - a, 'session')}, up to "
+                f"{float(off.max()):.6g} off their level"
+            )
+            out.append(Stretch(int(kept[a]), int(kept[b - 1]), "UNADJUSTED_PATCH", text))
+    return out
+
+
+def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stretch]:
+    """Stretches on which the reference's adjusted closes leave their level and come back to it to the tick.
+
+    kept: positions without isolated prints, ascending. told: stretches of closes that differ, which explain theirs. One
+    from roll to roll is a gap that was left out.
+    """
+    overlap, tick = window.overlap, window.request.tick
     apart = (overlap.reference_adjusted - overlap.canonical_adjusted)[kept]
     least = max(LEAST_PATCH_TICKS * tick, LEAST_PATCH_ATR * window.atr if np.isfinite(window.atr) else 0.0)
-    change = np.diff(apart)
-    steps = np.flatnonzero(np.abs(change) >= least) + 1
+    steps = np.flatnonzero(np.abs(np.diff(apart)) >= least) + 1
     if not 2 <= steps.size <= MOST_SHARE * apart.size:
-        return []
-    # Their adjusted close beside our unadjusted one, where the two levels lie apart.
-    raw = (overlap.reference_adjusted - overlap.canonical_unadjusted)[kept]
-    lifted = np.abs(overlap.canonical_adjusted - overlap.canonical_unadjusted)[kept] >= least
-    as_unadjusted = lifted & (np.abs(raw) <= SAME_TICKS * tick)
-    if np.count_nonzero(as_unadjusted) > MOST_SHARE * max(int(np.count_nonzero(lifted)), 1):
         return []
     # A step of the spread without a change of contract is no roll; adjusted closes alone make rolls of patches' edges.
     by_itself = overlap.has_reference_unadjusted
@@ -248,9 +298,8 @@ def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> li
         for b in steps[n + 1 :].tolist():
             if b - a > LONGEST:
                 break
-            unadjusted = bool(as_unadjusted[a:b].all())
             returns = abs(float(apart[b] - apart[a - 1])) <= SAME_TICKS * tick
-            if b - a < SHORTEST or not (unadjusted or (returns and np.ptp(apart[a:b]) <= SAME_TICKS * tick)):
+            if b - a < SHORTEST or not (returns and np.ptp(apart[a:b]) <= SAME_TICKS * tick):
                 continue
             free = b
             first, last = int(kept[a]), int(kept[b - 1])
@@ -259,8 +308,7 @@ def adjusted_patches(window: Window, prints_at: Ints, told: list[Stretch]) -> li
                 level = float(apart[a] - apart[a - 1])
                 where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} their level"
                 text = f"the reference's adjusted closes lie {where} on {counted(b - a, 'session')}"
-                text += ": they are its unadjusted closes" if unadjusted else ""
-                out.append(Stretch(first, last, "UNADJUSTED_PATCH" if unadjusted else "LEVEL_PATCH", text))
+                out.append(Stretch(first, last, "LEVEL_PATCH", text))
             break
     return out
 
@@ -281,6 +329,17 @@ def _extended(same: Bools, first: int, end: int) -> tuple[int, int]:
     while end < same.size and same[end]:
         end += 1
     return first, end
+
+
+def _neighbour(theirs: Floats, held: Ints, at: Ints, closes: ContractCloses, tick: float) -> tuple[str, str] | None:
+    """The contract whose closes these are, and the one said to be held (n); None where no neighbour's are near."""
+    for ahead in (1, 2, -1, -2):
+        beside = held + ahead
+        known = (held >= 0) & (beside >= 0) & (beside < len(closes.names))
+        if known.any() and _near(theirs, closes.close(np.where(known, beside, UNKNOWN), at), tick):
+            k = int(held[known][0])
+            return closes.names[k + ahead], closes.names[k]
+    return None
 
 
 def _near(x: Floats, y: Floats, tick: float) -> bool:

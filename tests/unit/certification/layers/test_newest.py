@@ -175,7 +175,27 @@ def test_level_now_has_inclusive_limits(apart: np.ndarray, breached: bool) -> No
     none = np.full(20, np.nan)
     now = newest.level_now(apart, none, none, atr=1.0)
     assert now is not None
-    assert bool(now.breaches) == breached
+    assert now.breached == breached
+
+
+@pytest.mark.parametrize(("size", "status"), [(0.9, "PASS"), (1.1, "WATCH"), (2.9, "WATCH"), (-3.1, "FAIL")])
+def test_the_newest_close_alone_is_reported_from_one_atr(size: float, status: str) -> None:
+    apart = np.append(np.zeros(59), size)
+    none = np.full(60, np.nan)
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-01") + 60)
+    words = {"atr": 1.0, "quote_unit": "points", "why_not": "no unadjusted closes"}
+    both = newest.check_level(newest.level_now(apart, none, none, atr=1.0), days, **words)
+    adjusted = newest.check_level(newest.adjusted_now(100.0 + apart, np.full(60, 90.0), atr=1.0), days, **words)
+    assert (both.status, adjusted.status) == (status, status)
+    assert (both.value, both.code) == (abs(size), None if status == "PASS" else "LEVEL_NOW")
+
+
+def test_a_newest_close_of_sides_that_always_differ_is_not_reported() -> None:
+    """Ten median deviations of the last sessions: a settlement lies so far off the last trade."""
+    apart = np.append(np.resize([0.2, -0.2], 59), 1.5)
+    now = newest.level_now(apart, np.full(60, np.nan), np.full(60, np.nan), atr=1.0)
+    assert now is not None
+    assert not now.is_newest_alone
 
 
 def test_changes_of_another_size_are_a_breach() -> None:
@@ -183,7 +203,7 @@ def test_changes_of_another_size_are_a_breach() -> None:
     for factor, breached in ((1.0, False), (0.79, True), (1.26, True), (1.2, False)):
         now = newest.level_now(np.zeros(80), factor * own, own, atr=1.0)
         assert now is not None
-        assert bool(now.breaches) == breached
+        assert now.breached == breached
     few = np.where(np.arange(80) < 41, np.nan, own)  # 39 changes
     now = newest.level_now(np.zeros(80), 3.0 * few, few, atr=1.0)
     assert now is not None

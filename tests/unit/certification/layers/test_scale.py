@@ -148,6 +148,16 @@ def test_a_contract_with_the_prices_of_another_instrument(place: int | None, nam
     assert [k for k, _ in scale.foreign_contracts(closes_of(prices))] == named
 
 
+def test_a_misprint_makes_no_contract_foreign() -> None:
+    draw = np.random.default_rng(3)
+    prices = 100.0 + np.cumsum(draw.normal(0.0, 1.0, 200)) + np.cumsum(draw.normal(0.0, 0.1, (6, 200)), axis=1)
+    prices[2, 90] += 40.0
+    closes = closes_of(prices)
+    beside = scale._neighbours(closes.first, closes.last, closes.start, closes.flat, 60)
+    assert beside[1:3].max() < scale.ALONE_CORRELATION
+    assert scale.foreign_contracts(closes) == []
+
+
 def test_neighbours_correlate_as_numpy_says() -> None:
     prices = 100.0 + np.cumsum(np.random.default_rng(4).normal(0.0, 1.0, (3, 90)), axis=1)
     prices[1, 40] = np.nan

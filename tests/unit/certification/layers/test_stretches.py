@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.helpers.changed_pairs import Closes, Floats, clean_pair, findings, sessions, with_closes
+
+import ctl
+from ctl.power.certified_pair import certify_pair
+from ctl.power.vendor_pairs import clean_markets, generate
 
 AT = 700
 
@@ -86,6 +92,35 @@ def test_a_patch_of_the_adjusted_file(change: Closes, code: str) -> None:
     found = findings(with_closes(change), "L1")
     assert list(found) == [code]
     assert found[code]["evidence"]["stretches"][0]["first"] == sessions()[AT]
+
+
+def test_newest_closes_left_unadjusted_are_a_patch_and_not_two_wrong_rolls() -> None:
+    """From the session of the roll before the newest on, so that the patch begins and ends at rolls."""
+    rolls = [roll["roll_date"] for roll in certify_pair(clean_pair()).document["reference_rolls"]]
+    first, after = sessions().index(rolls[-2]), sessions().index(rolls[-1])
+    found = findings(with_closes(lambda raw, adjusted: (raw, np.append(adjusted[:first], raw[first:]))), "L1")
+    (row,) = found["UNADJUSTED_PATCH"]["evidence"]["stretches"]
+    assert (row["first"], row["last"]) == (sessions()[first], sessions()[after - 1])
+    # A gap that was left out leaves all closes before it off: no patch.
+    left_out = with_closes(
+        lambda raw, adjusted: (raw, adjusted + (raw - adjusted)[after - 1] * (np.arange(raw.size) < after))
+    )
+    assert "UNADJUSTED_PATCH" not in findings(left_out, "L1")
+
+
+def test_closes_of_a_near_neighbour_are_not_of_another_hour(tmp_path: Path) -> None:
+    """Contracts two ticks apart: the reference rolls a month after us, and its path cannot be told from ours."""
+    pair = generate(clean_markets(100, flat=True)[40], shipped="unadjusted")
+    unadjusted = pair.reference.unadjusted
+    assert unadjusted is not None
+    columns = ["open", "high", "low", "close", "volume"]
+    pair.contracts.frame.select("session", "contract", *columns).write_csv(tmp_path / "contracts.csv")
+    unadjusted.frame.select("session", *columns).write_csv(tmp_path / "unadjusted.csv")
+    bars = ctl.load(tmp_path / "contracts.csv", root=pair.root)
+    certificate = ctl.certify(
+        bars, ctl.build(bars), tick=pair.tick, max_day_delta=0, unadjusted=tmp_path / "unadjusted.csv"
+    )
+    assert not [made.code for made in dict(certificate.layers.items())["L1"].findings if made.status == "WATCH"]
 
 
 def test_a_rounded_reference_has_a_coarse_grid_and_no_other_cause() -> None:
