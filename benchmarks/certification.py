@@ -93,11 +93,13 @@ def figures(repeats: int) -> list[Figure]:
 
 
 def _layers(asked: Any, repeats: int) -> list[Figure]:
-    """The layers on their own, in processor time: what they find, without counterfactuals and document.
+    """The layers on their own and the whole certificate with its bytes and digest, in processor time.
 
     Recovering the reference's rolls by fingerprint is timed apart: the first two limits are read without it,
-    the last one with everything. L5 is timed with its input, B1 and its margins on both sides, made inside.
+    the others with everything. L5 is timed with its input, B1 and its margins on both sides, made inside.
     """
+    from ctl import digests
+    from ctl.certification import certify
     from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.examination import examine
     from ctl.certification.recovery.reference import recover
@@ -110,12 +112,18 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
     def both_sides() -> Any:
         return functional_input(asked.symbol, asked.canonical, asked.reference, terms)
 
+    def complete() -> Any:
+        return certify(replace(asked, functional=both_sides()))
+
+    document = dict(complete().document)
     seconds = rounds(
         {
             "L0-L4": _on_processor(lambda: examine(asked)),
             "L0-L5": _on_processor(lambda: examine(replace(asked, functional=both_sides()))),
             "fingerprinting": _on_processor(lambda: recover(closes, asked.reference, tick=_TICK)),
             "B1": _on_processor(both_sides),
+            "complete": _on_processor(lambda: complete().sha256),
+            "JSON": _on_processor(lambda: digests.digest(document)),
         },
         5 * repeats,
     )
@@ -133,6 +141,8 @@ def _layers(asked: Any, repeats: int) -> list[Figure]:
         ("L0-L5 without fingerprinting, B1 run on both sides inside", middle("L0-L5", less="fingerprinting"), 0.005),
         ("L0-L5 with B1 inside, fingerprinting included", everything, 0.010),
         (f"of it: B1 and its margins on both sides, {triggers}", middle("B1"), None),
+        ("certificate complete: counterfactuals, JSON and digest", middle("complete"), 0.010),
+        ("of it: canonical JSON and its digest (rfc8785, one pass)", middle("JSON"), None),
     )
     return [
         Figure(

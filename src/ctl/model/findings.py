@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -179,6 +179,18 @@ def in_ticks(value: float, tick: float) -> str:
     """A difference of prices with the digits of their grid, and two figures of what is smaller."""
     least = 1 - floor(log10(abs(value))) if value else 0
     return f"{value:,.{min(max(tick_digits(tick), least), _MOST_DIGITS)}f}"
+
+
+MOST_NAMED: Final = 3
+
+
+def first_few(told: Sequence[str], kind: tuple[str, str] | None = None) -> str:
+    """`a, b, c and 2 more`; with a kind (one and many, may be empty) clauses: `a; b; c; and 2 more holes`."""
+    left = len(told) - MOST_NAMED
+    shown = (", " if kind is None else "; ").join(told[:MOST_NAMED])
+    if left <= 0:
+        return shown
+    return f"{shown} and {left} more" if kind is None else f"{shown}; and {left} more {kind[left > 1]}".rstrip()
 
 
 def worst_status(statuses: Iterable[Status]) -> Status:

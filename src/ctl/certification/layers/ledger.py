@@ -578,10 +578,12 @@ def _measure(
     pull, size, most = (np.concatenate(parts) for parts in (pulls, sizes, largest))
     share: list[Any] = (pull / whole).tolist() if whole > 0 else [None] * len(names)
     gross: list[Any] = (size / whole).tolist() if whole > 0 else [None] * len(names)
-    mean = (size / count).tolist()
+    mean = size / count
     # Largest mean first; of equal ones by name.
-    order = [n for _, _, n in sorted(zip((-size / count).tolist(), names, range(len(names)), strict=True))]
-    columns = [[values[n] for n in order] for values in (names, share, mean, most.tolist(), gross)]
+    by_name = np.array(sorted(range(len(names)), key=names.__getitem__))
+    order = by_name[np.argsort(-mean[by_name], kind="stable")]
+    told, shares, grosses = ([values[n] for n in order.tolist()] for values in (names, share, gross))
+    columns = [told, shares, mean[order], most[order], grosses]
     unexplained = contract + residual if canonical_residual is None else contract + residual + canonical_residual
     return _Measures(
         components=Records(Component, columns),

@@ -17,7 +17,7 @@ from ctl.certification.log_points import priced
 from ctl.certification.newest_range import NEWEST
 from ctl.certification.series_arrays import UNKNOWN, days_of, gaps_of, median
 from ctl.certification.tolerance import exceeds
-from ctl.model.findings import Finding, counted, finding
+from ctl.model.findings import Finding, counted, finding, first_few
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -379,8 +379,7 @@ def check_unit(
         ],
         "contracts": [{"contract": closes.names[k], "factor": factor} for k, factor in contracts],
     }
-    more = len(told) - 3
-    text = "; ".join(told[:3]) + (f"; and {counted(more, 'more change')} of unit" if more > 0 else "")
+    text = first_few(told, ("change of unit", "changes of unit"))
     return finding("unit", "FAIL", text, "UNIT_CHANGED", evidence=evidence)
 
 

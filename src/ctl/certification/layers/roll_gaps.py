@@ -16,7 +16,17 @@ from ctl.certification.recovery.fingerprint import SAME_PRICE_TICKS
 from ctl.certification.series_arrays import days_of, gaps_of, median
 from ctl.certification.tolerance import watch_above
 from ctl.model.certificate import GapFigures
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, in_ticks, worst_status
+from ctl.model.findings import (
+    Finding,
+    LayerName,
+    LayerResult,
+    NotRun,
+    counted,
+    finding,
+    first_few,
+    in_ticks,
+    worst_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +38,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LAYER: Final[LayerName] = "L3"
-MOST_NAMED: Final = 3
 WRONG_TICKS: Final = 4.0
 WRONG_DEVIATIONS: Final = 10.0
 NEAR_TICKS: Final = 1.5
@@ -152,13 +161,12 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
         ]
         if named:
             total = float(sum((theirs - spread)[n] for n, of in zip(rows.tolist(), codes, strict=True) if of == code))
-            shown = ", ".join(
+            shown = first_few([
                 f"{row['block']} on {row['gap_session']} ({row['reference_gap']:.6g} for {row['gap']:.6g})"
-                for row in named[:MOST_NAMED]
-            )
-            more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+                for row in named
+            ])  # fmt: skip
             text = (
-                f"the reference adjusts {word} at {len(named)} of {counted(int(known.sum()), 'roll')}: {shown}{more}; "
+                f"the reference adjusts {word} at {len(named)} of {counted(int(known.sum()), 'roll')}: {shown}; "
                 f"its closes before {'it' if len(named) == 1 else 'all of them'} are off by {abs(total):.6g}"
             )
             found.append(finding(code.lower(), "WATCH", text, code, float(len(named)), 0.0, "rolls", {"rolls": named}))
@@ -205,9 +213,8 @@ def check_unadjusted(window: Window) -> list[Finding]:
     ]
     if not named:
         return []
-    shown = ", ".join(f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in named[:MOST_NAMED])
-    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    text = f"the reference left the gap of {shown}{more} in its adjusted series"
+    shown = first_few([f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in named])
+    text = f"the reference left the gap of {shown} in its adjusted series"
     return [finding("unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": named})]
 
 

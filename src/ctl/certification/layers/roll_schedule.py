@@ -17,7 +17,7 @@ from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import exceeds
 from ctl.kernels import kernel
 from ctl.model.certificate import ScheduleFigures
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, first_few, worst_status
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LAYER: Final[LayerName] = "L2"
 LEAST_HELD: Final = 10
 MOST_SKIPPED_SHARE: Final = 0.2
-MOST_NAMED: Final = 3
 
 DAY_COST: Final = 1.0
 TICK_COST: Final = 0.01
@@ -176,10 +175,7 @@ def check_indistinguishable(window: Window) -> list[Finding]:
     ]
     if not inside:
         return []
-    shown = "; ".join(_apart(stretch) for stretch in inside[:MOST_NAMED])
-    more = len(inside) - MOST_NAMED
-    text = f"the reference's closes cannot tell {shown}"
-    text += f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else ""
+    text = "the reference's closes cannot tell " + first_few([*map(_apart, inside)], ("stretch", "stretches"))
     evidence = {"stretches": inside}
     return [finding("indistinguishable_contracts", "WATCH", text, INDISTINGUISHABLE_CONTRACTS, evidence=evidence)]
 
@@ -229,10 +225,9 @@ def check_unattributed(window: Window) -> list[Finding]:
     steps = [step for step in steps if not _is_roll_of_ours(step, window)]
     if not steps:
         return []
-    shown = ", ".join(f"{step.roll_date} by {step.gap:.6g}" for step in steps[:MOST_NAMED] if step.gap is not None)
-    more = f" and {len(steps) - MOST_NAMED} more" if len(steps) > MOST_NAMED else ""
+    shown = first_few([f"{step.roll_date} by {step.gap:.6g}" for step in steps if step.gap is not None])
     text = (
-        f"{counted(len(steps), 'step')} of the reference's spread without a change of contract, {shown}{more}: its "
+        f"{counted(len(steps), 'step')} of the reference's spread without a change of contract, {shown}: its "
         "adjusted closes before are off by that"
     )
     evidence = {"steps": [{"roll_date": step.roll_date.isoformat(), "gap": step.gap} for step in steps]}
@@ -257,11 +252,10 @@ def check_inconsistent(window: Window) -> list[Finding]:
     days = window.recovered.inconsistent
     if not days:
         return []
-    shown = ", ".join(day.isoformat() for day in days[:MOST_NAMED])
-    more = f" and {len(days) - MOST_NAMED} more" if len(days) > MOST_NAMED else ""
+    shown = first_few([day.isoformat() for day in days])
     text = (
         f"the reference's adjusted and unadjusted files roll on different days, {counted(len(days), 'roll')} of the "
-        f"adjusted one ({shown}{more}): each was read by itself, the adjusted file's rolls count"
+        f"adjusted one ({shown}): each was read by itself, the adjusted file's rolls count"
     )
     evidence = {"roll_dates": [day.isoformat() for day in days]}
     return [finding("reference_files", "WATCH", text, "REFERENCE_INCONSISTENT", evidence=evidence)]
@@ -315,11 +309,10 @@ def check_skipped(window: Window) -> list[Finding]:
     told = [
         f"{words[row['skipped_by']]} {row['contract']}, held by the other from {row['first']} to {row['last']}, but "
         f"{row['holds']}"
-        for row in rows[:MOST_NAMED]
+        for row in rows
     ]
-    more = f"; and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
     evidence = {"contracts": rows}
-    text = "; ".join(told) + more
+    text = first_few(told, ("", ""))
     return [finding("skipped", "WATCH", text, "CONTRACT_SKIPPED", float(len(rows)), 0.0, "contracts", evidence)]
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ctl.certification.series_arrays import median
 from ctl.kernels import kernel
-from ctl.model.findings import Finding, counted, finding
+from ctl.model.findings import Finding, finding, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +66,7 @@ def check_order(contracts: Sequence[Contract], bars: ContractBarArrays) -> Findi
     found = out_of_order(contracts, bars.day[ends], int(bars.day.max()) if bars.day.size else 0)
     if not found:
         return finding("contract_order", "PASS", "contracts end in the order of their deliveries")
-    more = len(found) - 3
-    text = "; ".join(text for _, text in found[:3]) + (f"; and {counted(more, 'more contract')}" if more > 0 else "")
-    text += ": labels are swapped or wrong"
+    text = first_few([text for _, text in found], ("contract", "contracts")) + ": labels are swapped or wrong"
     evidence = {"contracts": [{"contract": contracts[k].name, "text": why} for k, why in found]}
     return finding(
         "contract_order", "WATCH", text, "CONTRACT_ORDER", float(len(found)), 0.0, "contracts", evidence
@@ -133,10 +131,9 @@ def check_foreign(closes: ContractCloses) -> list[Finding]:
     if not found:
         return []
     rows = [{"contract": closes.names[k], "correlation": most} for k, most in found]
-    told = ", ".join(f"{row['contract']} ({row['correlation']:.2f})" for row in rows[:3])
-    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    told = first_few([f"{row['contract']} ({row['correlation']:.2f})" for row in rows])
     text = (
-        f"our closes of {told}{more} do not move with those of the contracts before and after, as all others do: "
+        f"our closes of {told} do not move with those of the contracts before and after, as all others do: "
         "prices of another instrument or exchange under that name"
     )
     evidence = {"contracts": rows}
@@ -227,9 +224,7 @@ def check_volume(contracts: Sequence[Contract], bars: ContractBarArrays, months:
     told = [
         f"the root's volume is {power_words(factor)} from {np.datetime64(day, 'D')} on" for day, factor in steps
     ] + [f"the volume of {contracts[k].name} is {power_words(factor)} beside its neighbours'" for k, factor in single]
-    more = len(told) - 3
-    text = "; ".join(told[:3]) + (f"; and {counted(more, 'more change')} of scale" if more > 0 else "")
-    text += ": rolls by volume rest on it"
+    text = first_few(told, ("change of scale", "changes of scale")) + ": rolls by volume rest on it"
     evidence: dict[str, Any] = {
         "contracts": [{"contract": contracts[k].name, "factor": factor} for k, factor in single],
         "steps": [{"session": str(np.datetime64(day, "D")), "factor": factor} for day, factor in steps],
@@ -281,6 +276,4 @@ def check_holes(own: Days, other: Days, calendar_sessions: Days | None = None, *
         side: [{"after": str(before), "before": str(after), "sessions": sessions} for before, after, sessions in found]
         for (_, found), side in zip(sides, ("canonical", "reference"), strict=True)
     }
-    more = len(told) - 3
-    text = "; ".join(told[:3]) + (f"; and {counted(more, 'more hole')}" if more > 0 else "")
-    return finding("holes", "WATCH", text, DATA_HOLE, evidence=evidence)
+    return finding("holes", "WATCH", first_few(told, ("hole", "holes")), DATA_HOLE, evidence=evidence)

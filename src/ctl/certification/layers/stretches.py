@@ -12,7 +12,7 @@ from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, off_grid_share
 from ctl.certification.series_arrays import UNKNOWN, median
 from ctl.certification.window import roll_starts
-from ctl.model.findings import Finding, counted, finding
+from ctl.model.findings import Finding, counted, finding, first_few
 
 if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
@@ -41,7 +41,6 @@ LEAST_PATCH_TICKS: Final = 4.0
 LEAST_PATCH_ATR: Final = 0.25
 ALIKE_SHARE: Final = 0.8
 COARSE: Final = (2, 5)
-MOST_NAMED: Final = 3
 AROUND: Final = 5
 
 
@@ -81,9 +80,8 @@ def check(window: Window, found: WindowPrints) -> list[Finding]:
 
 def _finding(code: str, stretches: list[Stretch], sessions: Days) -> Finding:
     """WATCH, with every stretch in the evidence and the first few in the text."""
-    told = [f"from {sessions[s.first]} to {sessions[s.last]} {s.text}" for s in stretches[:MOST_NAMED]]
-    more = len(stretches) - MOST_NAMED
-    text = "; ".join(told) + (f"; and {counted(more, 'more stretch', 'more stretches')}" if more > 0 else "")
+    told = [f"from {sessions[s.first]} to {sessions[s.last]} {s.text}" for s in stretches]
+    text = first_few(told, ("stretch", "stretches"))
     rows = [{"first": str(sessions[s.first]), "last": str(sessions[s.last]), "text": s.text} for s in stretches]
     return finding(code.lower(), "WATCH", text, code, float(len(rows)), 0.0, "stretches", {"stretches": rows})
 
