@@ -114,7 +114,10 @@ def basis_words(certificate: Certificate) -> str:
 
 
 def layer_text(certificate: Certificate, name: str, layer: LayerReport[object], *, brief: bool, years: str = "") -> str:
-    """What one layer found. brief: of raw data only what each finding is of; years: the drift by year, of L4."""
+    """What one layer found.
+
+    brief: of identity what it is refused for, of raw data what each finding is of. years: the drift by year, of L4.
+    """
     told = [made.text for made in layer.findings if made.status not in ("PASS", "NOT_RUN")]
     if name == "L4" and certificate.ledger is not None:
         limit = next((made for made in layer.findings if made.check == "mean_drift"), None)
@@ -125,6 +128,11 @@ def layer_text(certificate: Certificate, name: str, layer: LayerReport[object], 
         told = [text for text in told if schedule is None or text != schedule.text]
         return "; ".join((_paired(certificate), *told))
     span = certificate.overlap
+    if name == "L0" and brief:
+        # Another instrument's newest prices and dates differ as well: that explains nothing.
+        refused = [text for text in told if any(text in reason.text for reason in certificate.reasons)]
+        rest = len(told) - len(refused)
+        told = [*refused, f"{counted(rest, 'further finding')} (--verbose)"] if refused and rest else told
     if name == "L0" and span is not None:
         told.append(f"{span.shared_sessions} shared sessions from {span.first_session}")
         told = told if len(told) > 1 else [layer.text, *told]

@@ -9,6 +9,7 @@ import pytest
 
 from ctl.flows import portfolio
 from ctl.model.certificate import Certificate
+from ctl.model.findings import Reason, finding
 from ctl.reports import explanation
 from ctl.store import Workspace
 
@@ -27,3 +28,13 @@ def test_a_basis_is_worded_by_what_is_stated(certificate: Certificate) -> None:
     )
     unknown = replace(inputs, canonical=replace(inputs.canonical, close_basis="unknown", session_basis="unknown"))
     assert explanation.basis_words(replace(certificate, inputs=unknown)) == "closes differ, reason not stated"
+
+
+def test_a_refused_identity_says_what_it_is_refused_for_and_counts_the_rest(certificate: Certificate) -> None:
+    cause = finding("reference_match", "FAIL", "correlation of daily changes 0.40 < 0.90")
+    beside = finding("level_step", "FAIL", "our prices lie 29 points further above", "LEVEL_STEP")
+    layer = replace(certificate.layers.L0, status="FAIL", findings=(cause, beside))
+    refused = replace(certificate, reasons=(Reason("IDENTITY_MISMATCH", "REJECT", cause.text),))
+    brief = explanation.layer_text(refused, "L0", layer, brief=True)
+    assert brief.startswith("correlation of daily changes 0.40 < 0.90; 1 further finding (--verbose); ")
+    assert beside.text in explanation.layer_text(refused, "L0", layer, brief=False)
