@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ctl.model.certificate import JudgedSeries
 from ctl.model.findings import TITLES, Decision, LayerName, Status
-from ctl.power.vendor_pairs import SEED, DefectKind, Market, VendorPair, clean_markets, generate
+from ctl.power.vendor_pairs import GAP_OF_EVERY_ROLL, SEED, DefectKind, Market, VendorPair, clean_markets, generate
 from ctl.tracking import Track, untracked
 
 if TYPE_CHECKING:
@@ -89,6 +89,14 @@ LADDERS: Final[tuple[Ladder, ...]] = (
     Ladder("gaps_doubled", "the reference adjusts so many rolls twice", "rolls", (1, 2, 4, 12), _PRICE),
     Ladder("gaps_inverted", "the reference adjusts so many rolls with the wrong sign", "rolls", (1, 2, 4, 12), _PRICE),
     Ladder("volume_scale", "our newest 60 sessions count volume in another unit", "times", (2, 10, 30, 100, 1000)),
+    Ladder("ghost_sessions", "the reference has bars without volume on Saturdays", "bars", (1, 2, 9, 20, 60)),
+    Ladder("swapped_labels", "the labels of two of our contracts are swapped, so many apart", "contracts", (1, 2, 3)),
+    Ladder("months_never_held", "the reference never holds so many of four delivery months", "months", (1,)),
+    Ladder(
+        "rule_changed", "the reference rolls so much later from the middle on", "sessions", (1, 2, 3, 4, 6, 8), _DATE
+    ),
+    Ladder("ratio_adjusted", "the reference adjusts by ratio; gap of every roll", "ticks", (1, 4, 16, 64)),
+    Ladder("not_adjusted", "the reference does not adjust; gap of every roll", "ticks", (1, 2, 4, 16, 64), _PRICE),
     Ladder(
         "misprints", "single closes of the reference, ten daily moves off", "closes", (1, 2, 4, 8, 16),
         (("print:", ""),),
@@ -101,7 +109,7 @@ LADDERS: Final[tuple[Ladder, ...]] = (
 
 
 # Their sizes are gaps of the market: what is said of small gaps alone is not said of the defect.
-BRINGS_GAPS: Final = frozenset({"unadjusted_roll", "inverted_adjustment"})
+BRINGS_GAPS: Final = frozenset({"unadjusted_roll", *GAP_OF_EVERY_ROLL})
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,15 @@ DefectKind = Literal[
     "gaps_doubled",
     "gaps_inverted",
     "volume_scale",
+    "ghost_sessions",
+    "swapped_labels",
+    "months_never_held",
+    "rule_changed",
+    "ratio_adjusted",
+    "not_adjusted",
 ]
+# Sized by the gap of every roll.
+GAP_OF_EVERY_ROLL: Final[tuple[DefectKind, ...]] = ("inverted_adjustment", "ratio_adjusted", "not_adjusted")
 Shipped = Literal["both", "adjusted", "unadjusted"]
 
 
@@ -125,8 +133,9 @@ def generate(
     middle = market.contracts // 2
 
     gaps = np.rint(draw["gap"].normal(market.carry, market.carry_noise, market.contracts - 1))
-    if "inverted_adjustment" in sizes:
-        gaps = _dithered(np.full(market.contracts - 1, sizes["inverted_adjustment"]))
+    for kind in GAP_OF_EVERY_ROLL:
+        if kind in sizes:
+            gaps = _dithered(np.full(market.contracts - 1, sizes[kind]))
     if "unadjusted_roll" in sizes:
         gaps[middle] = sizes["unadjusted_roll"]
     changes = draw["price"].normal(0.0, market.move, count)
@@ -144,7 +153,7 @@ def generate(
     missing = _missing(sizes, count, draw["defect"])
     return VendorPair(
         sessions,
-        _contract_bars(market, sessions, our_closes, expiry, missing, sizes.get("volume_scale", 1.0)),
+        _contract_bars(market, sessions, our_closes, expiry, missing, sizes),
         _reference(market, sessions, true, expiry, gaps, {} if adjusted_rightly else sizes, middle, shipped),
         market.tick,
     )
@@ -233,9 +242,9 @@ def _contract_bars(
     our_closes: Floats,
     expiry: Ints,
     missing: npt.NDArray[np.bool_],
-    newest_volume: float,
+    sizes: Mapping[DefectKind, float],
 ) -> ContractBars:
-    """Our bars. newest_volume: the factor on every volume of the newest 60 sessions."""
+    """Our bars."""
     contracts = _names(market)
     count = sessions.size
     begins = np.maximum(expiry - _LISTED_CYCLES * market.cycle, 0)
@@ -243,23 +252,30 @@ def _contract_bars(
     # The contract of most volume: the first whose crossover to the next is still to come.
     active = np.searchsorted(expiry - _CROSSOVER, at, side="right")
     active = np.minimum(active, market.contracts - 1)
-    contract, session = np.nonzero((at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing)
+    there = (at[None, :] >= begins[:, None]) & (at[None, :] <= expiry[:, None]) & ~missing
+    # Whose bars stand under each label.
+    labelled = np.arange(market.contracts)
+    if "swapped_labels" in sizes:
+        pair = market.contracts // 2 + np.array([0, int(sizes["swapped_labels"])])
+        labelled[pair] = labelled[pair[::-1]]
+    label, session = np.nonzero(there[labelled])
+    contract = labelled[label]
     close = our_closes[contract, session]
     volume = np.where(contract == active[session], 10_000, 2_000 // (1 + np.abs(contract - active[session])))
-    volume = np.where(session >= count - NEWEST[-1], np.rint(volume * newest_volume), volume).astype(np.int64)
+    newest_volume = np.rint(volume * sizes.get("volume_scale", 1.0))
+    volume = np.where(session >= count - NEWEST[-1], newest_volume, volume).astype(np.int64)
     columns = _bars(close, session, contract)
     names = pl.Series("contract", [contract.name for contract in contracts])
     frame = pl.DataFrame(
         {
             "session": sessions[session],
-            "contract": names.gather(contract),
+            "contract": names.gather(label),
             **{name: prices * market.tick for name, prices in columns.items()},
             "volume": volume,
             "open_interest": volume * 5,
         }
     )
-    contract_on_day = np.unique(contract)
-    kept = tuple(contracts[k] for k in contract_on_day.tolist())
+    kept = tuple(contracts[k] for k in np.unique(label).tolist())
     return ContractBars(frame, _meta("own"), kept)
 
 
@@ -276,11 +292,18 @@ def _reference(
     """The other vendor rolls on the crossover's second day (or later by the shift), on the true closes."""
     count = sessions.size
     shift = int(sizes.get("roll_shift", 0))
-    gap_session = np.minimum(expiry[:-1] - _CROSSOVER + 1 + shift, expiry[:-1])
-    contract_on_day = np.searchsorted(gap_session, np.arange(count), side="left")
-    raw = true[contract_on_day, np.arange(count)]
     numbers = np.arange(gaps.size)
-    stated = true[numbers + 1, gap_session] - true[numbers, gap_session]
+    later = shift + np.where(numbers >= middle, int(sizes.get("rule_changed", 0)), 0)
+    gap_session = np.minimum(expiry[:-1] - _CROSSOVER + 1 + later, expiry[:-1])
+    # The contract that is held in each one's place: of a month never held the next.
+    held = np.arange(gaps.size + 1)
+    a_year = max(12 // _month_step(market), 1)
+    for k in held[:-1][::-1].tolist():
+        held[k] = held[k + 1] if k % a_year < int(sizes.get("months_never_held", 0)) else k
+    contract_on_day = held[np.searchsorted(gap_session, np.arange(count), side="left")]
+    raw = true[contract_on_day, np.arange(count)]
+    old, new = held[numbers], held[numbers + 1]
+    stated = true[new, gap_session] - true[old, gap_session]
     if "wrong_gap" in sizes:
         stated[middle] += sizes["wrong_gap"]
     if "unadjusted_roll" in sizes:
@@ -288,26 +311,42 @@ def _reference(
     if "inverted_adjustment" in sizes:
         stated = -stated
     if "gaps_late" in sizes:
-        later = np.minimum(gap_session + int(sizes["gaps_late"]), expiry[:-1])
-        stated = true[numbers + 1, later] - true[numbers, later]
+        then = np.minimum(gap_session + int(sizes["gaps_late"]), expiry[:-1])
+        stated = true[new, then] - true[old, then]
     stated[middle : middle + int(sizes.get("gaps_doubled", 0))] *= 2.0
     stated[middle : middle + int(sizes.get("gaps_inverted", 0))] *= -1.0
     steps = np.zeros(count + 1)
     steps[gap_session] = stated
     offset = np.cumsum(steps[::-1])[::-1][:-1]
+    carried = raw + offset
+    if "not_adjusted" in sizes:
+        carried = raw.copy()
+    if "ratio_adjusted" in sizes:
+        factors = np.ones(count + 1)
+        factors[gap_session] = true[new, gap_session] / true[old, gap_session]
+        carried = raw * np.cumprod(factors[::-1])[::-1][:-1]
     off = np.zeros(count)
     # Far enough apart that each stands alone, none at an end.
     off[np.linspace(30, count - 200, int(sizes.get("misprints", 0))).astype(np.int64)] = MISPRINT_MOVES * market.move
     # In the middle of a cycle, where neither side rolls.
     at = int(expiry[middle]) - market.cycle // 2
-    offset[at : at + int(sizes.get("unadjusted_patch", 0))] = 0.0
+    patch = slice(at, at + int(sizes.get("unadjusted_patch", 0)))
+    carried[patch] = raw[patch]
     kept = np.ones(count, dtype=np.bool_)
     kept[at : at + int(sizes.get("reference_hole", 0))] = False
     kept[np.linspace(30, count - 30, int(sizes.get("reference_missing", 0))).astype(np.int64)] = False
+    # A bar of the day after a session, a Saturday, that repeats it.
+    fridays = np.flatnonzero(np.is_busday(sessions) & ~np.is_busday(sessions + 1))
+    ghosts = fridays[np.linspace(5, fridays.size - 30, int(sizes.get("ghost_sessions", 0))).astype(np.int64)]
+    rows = np.sort(np.concatenate([np.flatnonzero(kept), ghosts]))
+    is_ghost = np.append(False, rows[1:] == rows[:-1])
     adjusted, unadjusted = (
-        _series(sessions[kept], _as_shipped(close + off, at, sizes)[kept], contract_on_day[kept], market.tick)
-        for close in (raw + offset, raw)
-    )
+        _series(
+            sessions[rows] + is_ghost, _as_shipped(close + off, at, sizes)[rows], contract_on_day[rows], market.tick,
+            np.where(is_ghost, 0, 10_000),
+        )
+        for close in (carried, raw)
+    )  # fmt: skip
     return Reference(
         "other", adjusted if shipped != "unadjusted" else None, unadjusted if shipped != "adjusted" else None
     )
@@ -343,11 +382,11 @@ def _size(sizes: Mapping[DefectKind, float], newest: int, what: str) -> float:
     return sizes.get(cast("DefectKind", f"newest_{newest}_{what}"), 0.0)
 
 
-def _series(sessions: Days, close: Floats, contract_on_day: Ints, tick: float) -> DailySeries:
+def _series(sessions: Days, close: Floats, contract_on_day: Ints, tick: float, volume: Ints) -> DailySeries:
     bars = _bars(close, np.arange(close.size), contract_on_day)
     frame = pl.DataFrame({"session": sessions, **{name: prices * tick for name, prices in bars.items()}})
     frame = frame.with_columns(
-        volume=pl.lit(10_000, dtype=pl.Int64),
+        volume=pl.Series(volume, dtype=pl.Int64),
         open_interest=pl.lit(None, dtype=pl.Int64),
         contract=pl.lit(None, dtype=pl.String),
         adjustment=pl.lit(0.0),
@@ -362,10 +401,14 @@ def _bars(close: Floats, session: Ints, contract: Ints) -> dict[str, Floats]:
 
 
 def _names(market: Market) -> list[Contract]:
-    step = 1 if market.cycle <= 21 else 2 if market.cycle <= 42 else 3
+    step = _month_step(market)
     first = 2008 * 12 + step - 1
     months = [first + step * k for k in range(market.contracts)]
     return [Contract(month // 12, month % 12 + 1, ROOT) for month in months]
+
+
+def _month_step(market: Market) -> int:
+    return 1 if market.cycle <= 21 else 2 if market.cycle <= 42 else 3
 
 
 def _meta(vendor: str) -> SeriesMeta:

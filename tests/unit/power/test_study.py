@@ -134,6 +134,50 @@ def test_sessions_are_lost_on_our_side_alone() -> None:
     assert closes(pair.reference.unadjusted).size == closes(CLEAN.reference.unadjusted).size
 
 
+def test_ghosts_are_saturdays_without_volume_that_repeat_the_friday() -> None:
+    made = vendor_pairs.generate(MARKET, {"ghost_sessions": 9}).reference.unadjusted
+    assert made is not None
+    ghosts = made.frame.with_columns(before=pl.col("close").shift()).filter(pl.col("session").dt.weekday() == 6)
+    assert (ghosts.height, ghosts["volume"].sum()) == (9, 0)
+    assert ghosts["close"].equals(ghosts["before"], check_names=False)
+    rest = made.frame.filter(pl.col("session").dt.weekday() < 6)
+    assert np.array_equal(closes(replace(made, frame=rest)), closes(CLEAN.reference.unadjusted))
+
+
+def test_swapped_labels_exchange_the_bars_of_two_contracts() -> None:
+    made, clean = (
+        pair.contracts.frame.partition_by("contract", as_dict=True, include_key=False)
+        for pair in (vendor_pairs.generate(MARKET, {"swapped_labels": 2}), CLEAN)
+    )
+    names = [contract.name for contract in CLEAN.contracts.contracts]
+    for k, name in enumerate(names):
+        other = {13: 15, 15: 13}.get(k, k)
+        assert made[(name,)].equals(clean[(names[other],)])
+
+
+def test_a_month_never_held_is_passed_over_and_a_changed_rule_begins_in_the_middle() -> None:
+    """Of contracts 0, 4, 8, ... the next is held; the rolls from the middle one on are three sessions later."""
+    frame = CLEAN.contracts.frame
+    names = [contract.name for contract in CLEAN.contracts.contracts]
+    for defect, held in (({"months_never_held": 1}, 5), ({"rule_changed": 3}, 13)):
+        made = vendor_pairs.generate(MARKET, defect)  # type: ignore[arg-type]
+        # A session of contract 4's term; and the last one on which contract 13 is held, three after the crossover.
+        at = 63 * 4 + 20 if held == 5 else 63 * 14 - 1 - 8 + 3
+        day = pl.col("session") == made.sessions[at]
+        (close,) = frame.filter(day & (pl.col("contract") == names[held]))["close"]
+        assert made.reference.unadjusted is not None
+        assert made.reference.unadjusted.frame.filter(day)["close"].to_list() == [close]
+
+
+def test_a_ratio_keeps_changes_in_percent_and_an_unadjusted_file_is_the_unadjusted_one() -> None:
+    made = vendor_pairs.generate(MARKET, {"ratio_adjusted": 16}).reference
+    ratio = closes(made.adjusted) / closes(made.unadjusted)
+    assert np.count_nonzero(np.abs(np.diff(ratio)) > 1e-12) == MARKET.contracts - 1
+    assert ratio[-1] == 1.0
+    plain = vendor_pairs.generate(MARKET, {"not_adjusted": 16}).reference
+    assert np.array_equal(closes(plain.adjusted), closes(plain.unadjusted))
+
+
 def test_one_defect_does_not_change_what_another_does() -> None:
     alone = own_closes(vendor_pairs.generate(MARKET, {"restated_bar": 64})) - own_closes(CLEAN)
     together = own_closes(vendor_pairs.generate(MARKET, {"restated_bar": 64, "wrong_gap": 8})) - own_closes(CLEAN)

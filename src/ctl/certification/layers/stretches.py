@@ -278,13 +278,17 @@ def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stret
     from roll to roll is a gap that was left out.
     """
     overlap, tick = window.overlap, window.request.tick
+    by_itself = overlap.has_reference_unadjusted
     apart = (overlap.reference_adjusted - overlap.canonical_adjusted)[kept]
     least = max(LEAST_PATCH_TICKS * tick, LEAST_PATCH_ATR * window.atr if np.isfinite(window.atr) else 0.0)
-    steps = np.flatnonzero(np.abs(np.diff(apart)) >= least) + 1
+    change = np.abs(np.diff(apart))
+    if by_itself:
+        # Its own two series part there too, or it is another contract and no level.
+        change = np.minimum(change, np.abs(np.diff((overlap.reference_adjusted - overlap.reference_unadjusted)[kept])))
+    steps = np.flatnonzero(change >= least) + 1
     if not 2 <= steps.size <= MOST_SHARE * apart.size:
         return []
     # A step of the spread without a change of contract is no roll; adjusted closes alone make rolls of patches' edges.
-    by_itself = overlap.has_reference_unadjusted
     theirs = [roll for roll in window.reference_rolls if by_itself and roll.to_contract is not None]
     near = 1 if by_itself else BRIDGED
     rolls = np.searchsorted(kept, roll_starts(overlap, window.canonical_rolls, theirs))
