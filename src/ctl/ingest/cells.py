@@ -54,7 +54,7 @@ _DATES: Final = (
 _DAILY_STEP: Final = 4
 """Bars a day apart, over a weekend or a holiday at most."""
 
-_ENOUGH_STEPS: Final = 4
+_ENOUGH_STEPS: Final = 2
 """From fewer a rhythm cannot be told."""
 
 

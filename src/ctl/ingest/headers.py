@@ -26,14 +26,15 @@ SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"
 _NAMES: Final[Mapping[str, str]] = {
     "session": "session date tradedate tradingdate tradingday businessdate exchangedate pricedate day data datum fecha "
     "dtyyyymmdd dateymd ymd dates datetime timestamp gmttime windowstart tsevent time",
-    "open": "open openprice pxopen openingprice otwarcie eroffnung erster apertura abertura ouv ouverture opening",
-    "high": "high highprice pxhigh highest najwyzszy hoch maximo maxima massimo plushaut hochster",
-    "low": "low lowprice pxlow lowest najnizszy tief minimo minima plusbas tiefster",
+    "open": "open openprice pxopen openingprice otwarcie eroffnung eroffn erster apertura abertura ouv ouverture "
+    "opening",
+    "high": "high highprice pxhigh highest najwyzszy hoch hoog maximo maxima massimo plushaut hochster",
+    "low": "low lowprice pxlow lowest najnizszy tief laag minimo minima plusbas tiefster",
     "close": "settle settlement settlementprice settleprice pxsettle close closeprice closingprice closelast final "
-    "pxlast last latest lastprice price zamkniecie schluss schlusskurs zuletzt cierre ultimo dernier adjclose "
-    "adjustedclose closeadj",
-    "volume": "volume vol totalvolume pxvolume tradedvolume tradevolume wolumen volumen contractvolume periodvolume "
-    "estvolume actualvol markethoursvolume",
+    "pxlast last latest lastprice price zamkniecie schluss schlusskurs zuletzt cierre ultimo dernier laatste "
+    "ostatnio adjclose adjustedclose closeadj",
+    "volume": "volume vol totalvolume pxvolume tradedvolume tradevolume wolumen wol volumen contractvolume "
+    "periodvolume estvolume actualvol markethoursvolume",
     "open_interest": "openinterest openint oi opint lop previousdayopeninterest prevdayopeninterest priordayoi "
     "opinterest",
     "contract": "contract contractname contractcode contractsymbol",

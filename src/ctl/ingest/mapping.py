@@ -34,7 +34,7 @@ from ctl.errors import InputError
 from ctl.ingest import cells, guard, headers
 from ctl.ingest import table as tables
 from ctl.ingest.rows import FileBars, NoRecords, as_date
-from ctl.ingest.symbols import EXPECTED, coded, is_symbol, spelled
+from ctl.ingest.symbols import EXPECTED, coded, is_symbol, kind_of, spelled
 from ctl.ingest.terms import stated_in_columns
 from ctl.model.bars import PRICES
 from ctl.model.contracts import MONTH_CODES, parse_symbol
@@ -333,8 +333,10 @@ def _named_in(stem: str, root: str | None) -> str | None:
 
 
 def _are_contracts(table: Table, column: str) -> bool:
-    """Whether every symbol of a column is an outright."""
-    return all(parse_symbol(spelled(text)) for text in table.text(column).drop_nulls().unique().to_list())
+    """Whether a column holds symbols of outrights, and otherwise of spreads, options and the like alone."""
+    symbols = [spelled(text) for text in table.text(column).drop_nulls().unique().to_list()]
+    others = [symbol for symbol in symbols if parse_symbol(symbol) is None]
+    return len(others) < len(symbols) and all(kind_of(symbol) != "other_instruments" for symbol in others)
 
 
 def _delivery(root: str, yyyymm: int) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ctl.errors import InputError
-from ctl.model.contracts import parse_symbol
+from ctl.model.contracts import MONTH_CODES, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,13 @@ _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :._+!\-]{0,70}|UD:[A-Za-z0-9
 _YEAR_TWICE: Final = re.compile(r"(?P<head>.+[FGHJKMNQUVXZ])(?P<year>\d) (?P<decade>\d)(?P=year)")
 _ICE: Final = re.compile(r"(?P<root>[A-Z0-9]{1,6}) +FM(?P<month>[FGHJKMNQUVXZ])00(?P<year>\d{2})!")
 """An ICE future of a month at Databento: root, type, month, day (00: the whole month), year."""
+_EXCHANGES: Final = "CME|CBOT|NYMEX|COMEX|ICE|ICEUS|ICEEUR|EUREX|CFE"
+_DRESSED: Final = re.compile(
+    rf"(?:/|(?:{_EXCHANGES})(?:_MINI)?[:/_])?(?P<name>[A-Z0-9 ]+?)(?: (?:Comdty|Index|Curncy))?"
+)
+"""A name behind a slash or an exchange (`/ESH24`, `CME_MINI:ESH2024`), or before Bloomberg's kind of market."""
+_MONTHS: Final = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_MONTH_NAMED: Final = re.compile(rf"(?P<root>[A-Z0-9]{{1,6}}) (?P<month>{'|'.join(_MONTHS)})[ '-]?(?P<year>\d\d)", re.I)
 _CONTINUOUS: Final = re.compile(r"[A-Z0-9]{1,6}\.[cnv]\.\d{1,2}")
 _OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
 EXPECTED: Final = "a symbol of letters, digits, blanks and : . _ + -"
@@ -51,12 +58,17 @@ def kind_of(symbol: str) -> str:
 
 
 def spelled(text: str, suffix: str = "") -> str:
-    """A symbol without blanks around it and `suffix`, the year written once, ICE's as everybody writes them.
+    """A symbol without blanks around it and `suffix`, the year written once, a contract's as everybody writes it.
 
     Where a one-digit year would name two decades' contracts, Bloomberg writes the year of the older one twice:
-    `HGJ8 08` is HGJ08. `BRN FMJ0024!` is BRNJ24.
+    `HGJ8 08` is HGJ08. `BRN FMJ0024!` is BRNJ24, `/ESH24` and `ES Mar24` are ESH24.
     """
     name = text.strip().removesuffix(suffix).strip()
+    dressed = _DRESSED.fullmatch(name)
+    if dressed and parse_symbol(dressed["name"]):
+        return dressed["name"]
+    if named := _MONTH_NAMED.fullmatch(name):
+        return f"{named['root']}{MONTH_CODES[_MONTHS.index(named['month'].upper())]}{named['year']}"
     if ice := _ICE.fullmatch(name):
         return f"{ice['root']}{ice['month']}{ice['year']}"
     twice = _YEAR_TWICE.fullmatch(name)

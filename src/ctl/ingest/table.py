@@ -99,6 +99,8 @@ class Table:
         if numbers.null_count() == empty == len(cells) - plausible and (nullable or not empty):
             return values
         expected = "a finite decimal number"
+        fractions = cells.str.contains(r"^\s*\d+['-]\d{1,3}\s*$").fill_null(value=False)
+        self._refuse(column, fractions, "a price in fractions", "decimals: 110.5, not 110-16 or 110'4")
         self._refuse(column, numbers.is_null() & cells.is_not_null(), "not a number", expected)
         if not nullable:
             self._refuse(column, cells.is_null(), "empty", expected)

@@ -238,6 +238,54 @@ class TestDates:
         with pytest.raises(InputError, match=r"day and month cannot be told apart.*date_format %m/%d/%Y or %d/%m/%Y"):
             read_series(write("a.csv", text), symbol="X", instruments=instruments)
 
+    def test_three_days_in_a_row_tell_day_and_month(self, write, instruments):
+        text = lines("date,close", [f"0{day}/01/2024,{day}" for day in (2, 3, 4)])  # 1 February, 1 March, 1 April?
+        series = read_series(write("a.csv", text), symbol="X", instruments=instruments)
+        assert series.frame["session"].to_list() == [date(2024, 1, day) for day in (2, 3, 4)]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "/ESH24",
+            "CME_MINI:ESH2024",
+            "CME_ESH2024",
+            "ESH24 Index",
+            "ESH4 Index",
+            "ES Mar24",
+            "ES MAR 24",
+            "ES Mar'24",
+        ],
+    )
+    def test_contracts_as_platforms_write_them(self, write, instruments, name):
+        rows = [f"2024-01-0{day},{name},{day},9" for day in (2, 3, 4)]
+        rows += ["2024-01-04,ESH24-ESM24,1,9", "2024-01-04,ESH24 C4700,1,9"]
+        bars = read_contracts([write("a.csv", lines("date,symbol,close,volume", rows))], "ES", instruments=instruments)
+        assert bars.frame.select("contract", "close").rows() == [("ESH24", 2.0), ("ESH24", 3.0), ("ESH24", 4.0)]
+        assert (bars.meta.counts["spreads_dropped"], bars.meta.counts["options_dropped"]) == (1, 1)
+
+    def test_a_ticker_with_a_hyphen_is_no_spread(self, write, instruments):
+        text = lines("date,symbol,close", [f"2024-01-0{day},BRK-B,{day}" for day in (2, 3, 4)])
+        assert read_series(write("a.csv", text), symbol=None, instruments=instruments).frame.height == 3
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Datum;Zuletzt;Eröffn.;Hoch;Tief;Vol.",
+            "Datum;Laatste;Open;Hoog;Laag;Vol.",
+            "Data;Ostatnio;Otwarcie;Najwyższy;Najniższy;Wol.",
+        ],
+    )
+    def test_headers_of_other_languages(self, write, instruments, header):
+        rows = [f'"1{day}.01.2024";"4.103,00";"4.101,00";"4.104,50";"4.100,25";"1,20K"' for day in (5, 6, 7)]
+        series = read_series(write("a.csv", lines(header, rows)), symbol="X", instruments=instruments)
+        assert series.frame.select("open", "high", "low", "close", "volume").row(0) == (
+            4101.0,
+            4104.5,
+            4100.25,
+            4103.0,
+            1200,
+        )
+
     def test_contracts_are_in_order_each_for_itself(self, write, instruments):
         rows = [f"{day:02d}/01/2025,{name},{day}" for name in ("ESH25", "ESM25") for day in (6, 7, 8)]
         bars = read_contracts([write("a.csv", lines("date,contract,close", rows))], "ES", instruments=instruments)
@@ -296,7 +344,8 @@ class TestNumbers:
         [
             (('"1,5"', "1.5"), "numbers are written in two ways"),
             (("1.5", "high"), "row 3, column 'close': not a number; found 'high'"),
-            (("112'165", "112'200"), "row 2, column 'close': not a number"),
+            (("112'165", "112'200"), "row 2, column 'close': a price in fractions"),
+            (("110-16", "110-24"), "row 2, column 'close': a price in fractions"),
         ],
     )
     def test_two_notations_and_words_are_refused(self, write, instruments, cells, message):
