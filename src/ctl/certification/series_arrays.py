@@ -85,6 +85,15 @@ def median(values: Floats) -> float:
     return float((ordered[low] + ordered[high]) / 2)
 
 
+def percentile(values: Floats, share: float) -> float:
+    """Linear interpolation between order statistics of finite numbers, at least one, as numpy's default."""
+    place = share * (values.size - 1)
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    ordered = np.partition(values, (low, high))
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+
+
 def gaps_of(rolls: Sequence[RollLike]) -> Floats:
     """Gap of each roll in quote units; NaN where unknown."""
     return np.array([np.nan if roll.gap is None else roll.gap for roll in rolls], dtype=np.float64)

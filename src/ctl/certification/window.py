@@ -168,8 +168,8 @@ def place_rolls(overlap: Overlap, rolls: Sequence[Roll] | Sequence[ReferenceRoll
     if same.size:
         edge |= (roll_days <= overlap.sessions[same[0]]) | (roll_days > overlap.sessions[same[-1]])
     sources = [roll.source if isinstance(roll, ReferenceRoll) else "canonical" for roll in inside]
-    columns = (sources, gap_index.tolist(), roll_index.tolist(), edge.tolist())
-    return tuple(WindowRoll(*_told(roll), *placed) for roll, *placed in zip(inside, *columns, strict=True))
+    placed = (sources, gap_index.tolist(), roll_index.tolist(), edge.tolist())
+    return tuple(map(WindowRoll, *zip(*map(_told, inside), strict=True), *placed))
 
 
 def roll_starts(overlap: Overlap, *sides: Sequence[WindowRoll]) -> Ints:

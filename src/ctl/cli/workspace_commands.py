@@ -17,7 +17,6 @@ from ctl.cli.run_screen import data_to
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
-from ctl.model.printed import Cause, Causes, DemoFilled, NotDue
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 def demo(folder: Path, inject: Sequence[str], *, list_causes: bool, json: bool) -> int:
     """Fill a folder with the simulated market."""
     from ctl import demo as market
+    from ctl.model.printed import Cause, Causes, DemoFilled
 
     if list_causes:
         causes = {name: Cause(text, tuple(market.symbols_of(name))) for name, text in market.CAUSES.items()}
@@ -293,6 +293,8 @@ def ops(
     except SlotTaken as taken:
         say.warning(str(taken))
         if json:
+            from ctl.model.printed import NotDue
+
             output.print_json(document(NotDue(reason=str(taken))))
         return EXIT_OK
     except CtlError as error:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.layers import ledger, prints
 from ctl.certification.recovery import adjustment
-from ctl.certification.series_arrays import median
+from ctl.certification.series_arrays import median, percentile
 from ctl.certification.tolerance import watch_above
 from ctl.certification.window import roll_starts
 from ctl.errors import DataError
@@ -191,7 +191,7 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
         mean_drift=float(size.mean()),
         max_drift=float(size.max()),
         signed_mean=float(d.mean()),
-        p95=_percentile(size, 0.95),
+        p95=percentile(size, 0.95),
         max_drift_session=sessions[int(size.argmax())].item(),
         anchor=anchor,
         aligned_on=AlignedOn(
@@ -205,15 +205,6 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
         intervals=_intervals(sessions, d, size, first_on_new),
     )
     return Drift(d, figures)
-
-
-def _percentile(values: Floats, share: float) -> float:
-    """Linear interpolation between order statistics, as numpy's default."""
-    place = share * (values.size - 1)
-    low = int(place)
-    high = min(low + 1, values.size - 1)
-    ordered = np.partition(values, (low, high))
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _intervals(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ctl.certification.series_arrays import days_of, median
+from ctl.certification.series_arrays import days_of, median, percentile
 from ctl.certification.tolerance import exceeds, watch_above
 from ctl.errors import DataError
 from ctl.model.certificate import Component, LedgerSummary, Unexplained
@@ -477,7 +477,7 @@ class _Book:
             mean_drift=float(size.mean()),
             max_drift=float(size.max()),
             signed_mean=float(drift.mean()),
-            p95=float(np.quantile(size, 0.95)),
+            p95=percentile(size, 0.95),
             gross=measures.gross,
             unexplained=Unexplained(measures.unexplained_mean, measures.unexplained_share, relative),
             sum_residual=float(np.abs(drift - total).max()),
