@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ctl.model.rolls import ReferenceRoll
 
 _EPOCH: Final = date(1970, 1, 1)
+_OF_ALL: Final = ("symbols", "first_line")
+"""What rows say of themselves, not each of itself."""
 
 
 class OtherSchema(InputError):
@@ -62,35 +64,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.day)
 
-    def take(
-        self,
-        index: NDArray[np.intp] | NDArray[np.bool_],
-        day: NDArray[np.int32] | None = None,
-        symbol: NDArray[np.int32] | None = None,
-    ) -> Rows:
-        """The rows at `index`, in that order; with `day` and `symbol` instead of their own where those are given."""
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
+        """The rows at `index`, in that order."""
         at = np.flatnonzero(index) if index.dtype == np.bool_ else index
-        *prices, volumes = np.empty((5, len(at)), dtype=np.float64)  # one piece: of few, large pages
-        volume = volumes.view(np.int64)
-        columns = (self.open, self.high, self.low, self.close, self.volume)
-        for column, taken in zip(columns, (*prices, volume), strict=True):
-            if len(at):
-                np.take(column, at, out=taken, mode="clip")  # the mode that writes at once where it shall
-        opening, high, low, close = prices
-        return replace(
-            self,
-            day=self.day[at] if day is None else day,
-            symbol=self.symbol[at] if symbol is None else symbol,
-            open=opening,
-            high=high,
-            low=low,
-            close=close,
-            volume=volume,
-            volume_null=None if self.volume_null is None else self.volume_null[at],
-            open_interest=None if self.open_interest is None else self.open_interest[at],
-            open_interest_null=None if self.open_interest_null is None else self.open_interest_null[at],
-            line=None if self.line is None else self.line[at],
-        )
+        columns = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _OF_ALL}
+        taken: dict[str, Any] = {name: None if column is None else column[at] for name, column in columns.items()}
+        return replace(self, **taken)
 
     def lines(self) -> NDArray[np.int64]:
         """The row of the file that every bar stands on."""
