@@ -143,9 +143,7 @@ def run(
         yield run
         if options.record and not options.dry_run:
             if options.timeframe == "daily" and governed is not None:
-                next_open.settle_paper(
-                    workspace, _following(outcomes), governed.verdicts, instant=instant, workers=workers
-                )
+                next_open.settle_paper(workspace, _following(outcomes), governed.verdicts, instant=instant)
                 summary = replace(summary, paper=paper.ledger_head(workspace))
             yield replace(run, summary=summary, summary_path=persist(summary, all_trades(outcomes), workspace))
 
@@ -266,6 +264,9 @@ def execute(
         timeframe=plan.timeframe,
         trials=Trials.read(workspace),
         vary_rolls=len(running) <= MOST_VARIED,
+        settled=paper.last_sessions(workspace)
+        if options.record and not plan.dry_run and plan.timeframe == "daily"
+        else None,
     )
     asked = [] if plan.dry_run else [(entry, certified.get(entry.symbol)) for entry in running]
     made = workers.each(task, asked)
@@ -288,6 +289,7 @@ def _executed(
     timeframe: Timeframe,
     trials: Trials,
     vary_rolls: bool,
+    settled: Mapping[str, date] | None,
 ) -> SymbolOutcome:
     """One symbol run; whatever it raises is its ERROR."""
     entry, certified = asked
@@ -302,6 +304,7 @@ def _executed(
             as_of=options.as_of,
             trials=trials,
             vary_rolls=vary_rolls,
+            settled=settled,
         )
         _require_writable(outcome)
     except CtlError as error:

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,16 +144,12 @@ def installed(workspace: store.Workspace) -> None:
 def make_up_paper() -> None:
     """Let every run settle one session of ES in the paper ledger, by the ledger's own writing."""
 
-    def records(_: store.Workspace, asked: Any, *, instant: datetime) -> list[Any]:
-        state = asked[2]
-        bar = ledger.Bar(instant.date(), "ESH26", 10.0, 11.0, 9.0, 10.0, 0.0, "5" * 64)
-        return [ledger.record("ES", state, bar, [], ledger.Costs(0.25, 0.25), instant=instant)]
-
     def settle(workspace: store.Workspace, *_: Any, instant: datetime, **__: Any) -> int:
-        followed: Any = SimpleNamespace(entry=SimpleNamespace(symbol="ES"), newest=instant.date())
-        return paper.settle(workspace, [followed], {}, instant=instant)
+        bar = ledger.Bar(instant.date(), "ESH26", 10.0, 11.0, 9.0, 10.0, 0.0, "5" * 64)
+        entry: Any = SimpleNamespace(symbol="ES", slippage_per_side=0.25, tick=0.25)
+        new = paper.last_sessions(workspace).get("ES", date.min) < instant.date()
+        return paper.settle(workspace, [paper.Following(entry, (paper.Close(bar),) * new)], {}, instant=instant)
 
-    paper._records = records  # type: ignore[assignment]
     run_orchestrator.next_open.settle_paper = settle  # type: ignore[assignment]
     governed = SimpleNamespace(orders=None, risk=None, curve=None, verdicts={})
     run_orchestrator._govern = lambda *_, **__: governed  # type: ignore[assignment, return-value]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from types import MappingProxyType
 
 from ctl import operating_profile
 from ctl.flows import inputs, paper
+from ctl.flows.inputs import SymbolInputs
+from ctl.flows.series import traded_series
 from ctl.model.orders import Key, Verdict
 from ctl.model.run import PlanEntry
 from ctl.operating_profile import OperatingProfile
@@ -47,10 +48,22 @@ def settle_to(
             symbol: replace(item, contracts=None if item.contracts is None else inputs.up_to(item.contracts, session))
             for symbol, item in held.items()
         }
-        made: dict[str, Any] = {symbol: SimpleNamespace(inputs=item) for symbol, item in known.items()}
-        following = [paper.Following(entry, made[entry.symbol], session) for entry in entries]
+        settled = paper.last_sessions(workspace)
+        following = [
+            paper.Following(entry, _closes(workspace, known[entry.symbol], entry, settled, instant))
+            for entry in entries
+        ]
         added.append(paper.settle(workspace, following, verdicts, instant=instant))
     return added
+
+
+def _closes(
+    workspace: Workspace, held: SymbolInputs, entry: PlanEntry, settled: Mapping[str, date], instant: datetime
+) -> tuple[paper.Close, ...]:
+    calendar = workspace.symbol(entry.symbol).calendar
+    series = traded_series(held, calendar)
+    assert series is not None
+    return paper.coming(held, series, entry, calendar, since=settled.get(entry.symbol), instant=instant)
 
 
 def _entry(profile: OperatingProfile, symbol: str) -> PlanEntry:

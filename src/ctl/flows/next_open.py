@@ -11,7 +11,6 @@ from ctl import sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows import paper
 from ctl.flows.backtest import strategy_bars
-from ctl.flows.workers import HERE, Workers
 from ctl.model.orders import (
     Book,
     EntryBar,
@@ -41,12 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NextOpen:
-    """What the strategy does with one symbol at the next open, and what sizing and the paper ledger need of it."""
+    """What the strategy does with one symbol at the next open, and what sizing and the paper ledger need of it.
+
+    closes: sessions that the ledger does not have yet; none where the run is not for the record.
+    """
 
     entry: PlanEntry
-    made: Made
     intents: SymbolIntents
     book: Book
+    closes: tuple[paper.Close, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def next_open(
     result: StrategyResult,
     *,
     timeframe: Timeframe,
+    closes: tuple[paper.Close, ...],
 ) -> NextOpen:
-    """What follows from a result on a symbol's traded series.
+    """What follows from a result on a symbol's traded series. closes: as in `NextOpen`.
 
     Raises DataError where a roll is pending whose gap is not known.
     """
@@ -107,7 +110,7 @@ def next_open(
         slippage_per_side=entry.slippage_per_side,
         bars=_entry_bars(result, inputs, series, intents, with_volume=with_volume),
     )
-    return NextOpen(entry, made, intents, Book(result, market, intents.terms))
+    return NextOpen(entry, intents, Book(result, market, intents.terms), closes)
 
 
 def orders(
@@ -151,16 +154,11 @@ def rehearsed(sheet: OrderSheet, why: str) -> OrderSheet:
 
 
 def settle_paper(
-    workspace: Workspace,
-    following: Sequence[NextOpen],
-    verdicts: Mapping[Key, Verdict],
-    *,
-    instant: datetime,
-    workers: Workers = HERE,
+    workspace: Workspace, following: Sequence[NextOpen], verdicts: Mapping[Key, Verdict], *, instant: datetime
 ) -> int:
     """Settle the live-sim ledger of the symbols on the bars that were run on; the number of sessions added."""
-    asked = [paper.Following(item.entry, item.made, item.book.result.last_session) for item in following]
-    return paper.settle(workspace, asked, verdicts, instant=instant, workers=workers)
+    asked = [paper.Following(item.entry, item.closes) for item in following]
+    return paper.settle(workspace, asked, verdicts, instant=instant)
 
 
 def _entry_bars(

@@ -14,7 +14,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ctl import digests, store, strict_files
@@ -23,7 +22,6 @@ from ctl.errors import DataError
 from ctl.flows import inputs
 from ctl.flows.backtest import backtest
 from ctl.flows.series import traded_series
-from ctl.flows.workers import HERE, Workers
 from ctl.model.orders import Key, Verdict
 from ctl.model.paper import (
     LedgerHead,
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ctl.flows.inputs import SymbolInputs
-    from ctl.flows.pipeline import Made
     from ctl.model.bars import DailySeries
     from ctl.model.run import PlanEntry
     from ctl.operating_profile import OperatingProfile
@@ -108,67 +105,84 @@ def _cited(workspace: Workspace) -> _Cited | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """A session that the ledger does not have yet: its bar, and the entries that its close decided."""
+
+    bar: paper.Bar
+    entries: tuple[PaperEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Following:
-    """A symbol that was run on daily bars up to `newest`, with its costs, and what was made of its files."""
+    """A symbol that was run on daily bars, with its costs, and what `coming` made of its new sessions."""
 
     entry: PlanEntry
-    made: Made
-    newest: date
+    closes: tuple[Close, ...]
+
+
+def last_sessions(workspace: Workspace) -> dict[str, date]:
+    """The last session that the ledger has of each symbol. Raises DataError for a damaged ledger."""
+    path = workspace.paper_ledger
+    ledger = paper.read(_bytes(path), workspace.relative(path))
+    return {symbol: records[-1].session for symbol, records in ledger.records.items()}
+
+
+def coming(
+    held: SymbolInputs,
+    newest: ContinuousSeries | DailySeries,
+    entry: PlanEntry,
+    calendar: str,
+    *,
+    since: date | None,
+    instant: datetime,
+) -> tuple[Close, ...]:
+    """Every session of a symbol's traded series after `since`, on the data up to it; None: the last alone."""
+    sessions: list[date] = newest.frame["session"].to_list()
+    first = len(sessions) - 1 if since is None else bisect_right(sessions, since)
+    timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
+    made = []
+    for series, history in _as_of_each(newest, sessions[first:], held, calendar):
+        bar = _bar(series, entry.symbol, history)
+        made.append(Close(bar, _decided(series, entry, calendar, live=timely and bar.session == sessions[-1])))
+    return tuple(made)
 
 
 def settle(
-    workspace: Workspace,
-    following: Sequence[Following],
-    verdicts: Mapping[Key, Verdict],
-    *,
-    instant: datetime,
-    workers: Workers = HERE,
+    workspace: Workspace, following: Sequence[Following], verdicts: Mapping[Key, Verdict], *, instant: datetime
 ) -> int:
     """Settle every session that has come since the ledger's last, and note what each close decided.
 
     following: the symbols that were run; verdicts: what the order sheets and the budget say of every entry, which paper
-    follows; instant: of the run. Returns the number of sessions added; 0 leaves the file alone. The first session of a
-    symbol is the last one that the data hold.
+    follows; instant: of the run. Returns the number of sessions added; 0 leaves the file alone.
     Under the run lock only: nobody else may be writing. Raises DataError for a damaged ledger, WorkspaceError, with
     the ledger as it was, where it cannot be written.
     """
     path = workspace.paper_ledger
     data = _bytes(path)
     ledger = paper.read(data, workspace.relative(path))
-    asked = [
-        (each, since, ledger.state(symbol), {key: said for key, said in verdicts.items() if key[0] == symbol})
-        for each in following
-        if (since := ledger.last_session(symbol := each.entry.symbol)) is None or since < each.newest
-    ]
-    added = [record for made in workers.each(partial(_records, workspace, instant=instant), asked) for record in made]
+    added: list[LedgerRecord] = []
+    for followed in following:
+        entry, state = followed.entry, ledger.state(followed.entry.symbol)
+        costs = paper.Costs(entry.slippage_per_side, entry.tick)
+        for close in followed.closes:
+            decided = [_followed(each, verdicts.get((entry.symbol, each.trigger_session))) for each in close.entries]
+            added.append(paper.record(entry.symbol, state, close.bar, decided, costs, instant=instant))
+            state = paper.state_after(added[-1])
     if added:
         remove_temporaries(path.parent)
         store.write_atomic(path, data + paper.lines(added))
     return len(added)
 
 
-def _records(
-    workspace: Workspace,
-    asked: tuple[Following, date | None, paper.State, Mapping[Key, Verdict]],
-    *,
-    instant: datetime,
-) -> list[LedgerRecord]:
-    """What is added of one symbol since a session of the ledger, with its state and verdicts there."""
-    followed, since, state, verdicts = asked
-    entry, records = followed.entry, []
-    calendar = workspace.symbol(entry.symbol).calendar
-    newest = _series(followed.made.inputs, calendar)
-    sessions: list[date] = newest.frame["session"].to_list()
-    first = len(sessions) - 1 if since is None else bisect_right(sessions, since)
-    timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
-    costs = paper.Costs(entry.slippage_per_side, entry.tick)
-    for series, history in _as_of_each(newest, sessions[first:], followed.made.inputs, calendar):
-        bar = _bar(series, entry.symbol, history)
-        decided = _decided(series, entry, calendar, verdicts, live=timely and bar.session == sessions[-1])
-        record = paper.record(entry.symbol, state, bar, decided, costs, instant=instant)
-        state = paper.state_after(record)
-        records.append(record)
-    return records
+def _followed(entry: PaperEntry, verdict: Verdict | None) -> PaperEntry | RefusedEntry:
+    """An entry as its order was placed, or why none was."""
+    if verdict is None:
+        return entry
+    return (
+        RefusedEntry(entry.trigger_session, verdict.codes[0])
+        if verdict.codes
+        else replace(entry, largest=verdict.largest)
+    )
 
 
 _SETTLING: Final = 5
@@ -206,11 +220,10 @@ def _decided(
     series: ContinuousSeries | DailySeries,
     entry: PlanEntry,
     calendar: str,
-    verdicts: Mapping[Key, Verdict],
     *,
     live: bool,
-) -> list[PaperEntry | RefusedEntry]:
-    """What the close of the series' last session decides: entries, and those that no order was placed for."""
+) -> tuple[PaperEntry, ...]:
+    """The entries that the close of the series' last session decides."""
     result = backtest(
         series,
         entry.symbol,
@@ -219,18 +232,19 @@ def _decided(
         calendar=calendar,
         stress=False,
     )
-    made: list[PaperEntry | RefusedEntry] = []
-    for trigger in result.triggers:
-        if trigger.status != "awaiting_entry":
-            continue
-        verdict = verdicts.get((entry.symbol, trigger.trigger_session), Verdict())
-        if verdict.codes:
-            made.append(RefusedEntry(trigger.trigger_session, verdict.codes[0]))
-            continue
-        smallest = max(entry.tick, float(result.parameters["min_risk_atr"]) * trigger.atr)
-        levels = (trigger.tp1, trigger.tp2, trigger.tp3)
-        made.append(PaperEntry(trigger.trigger_session, trigger.stop, levels, smallest, verdict.largest, live))
-    return made
+    least = float(result.parameters["min_risk_atr"])
+    return tuple(
+        PaperEntry(
+            trigger.trigger_session,
+            trigger.stop,
+            (trigger.tp1, trigger.tp2, trigger.tp3),
+            max(entry.tick, least * trigger.atr),
+            None,
+            live,
+        )
+        for trigger in result.triggers
+        if trigger.status == "awaiting_entry"
+    )
 
 
 def _series(of_symbol: SymbolInputs, calendar: str) -> ContinuousSeries | DailySeries:

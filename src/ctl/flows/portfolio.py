@@ -19,6 +19,7 @@ from ctl.flows.inputs import SymbolInputs
 from ctl.flows.kept_bars import KeptBars
 from ctl.flows.locked_workspace import contradicted, said
 from ctl.flows.next_open import NextOpen, next_open
+from ctl.flows.paper import Close, coming
 from ctl.flows.pipeline import Certified, Made
 from ctl.flows.run_statistics import Measured, of_symbol
 from ctl.flows.series import as_traded, canonical_series, require_root
@@ -610,11 +611,13 @@ def run_symbol(
     as_of: date | None = None,
     trials: Trials = NO_TRIALS,
     vary_rolls: bool = True,
+    settled: Mapping[str, date] | None = None,
 ) -> SymbolOutcome:
     """The profile's strategy on one symbol, with its statistics; raises what keeps it from running.
 
     certified: the symbol as the gate saw it, which is what is run on; None: it does not gate, and is read now, for a
     command of the instant. trials: what was tried before. vary_rolls: whether the R under other rolls is computed.
+    settled: the last session of each symbol in the paper ledger, which follows the run; None: it does not.
     """
     import polars as pl
 
@@ -663,6 +666,13 @@ def run_symbol(
         )
         for trades in (result.trades, result.open)
     )
+    following = None
+    if followed and certified is not None and isinstance(result, StrategyResult):
+        closes: tuple[Close, ...] = ()
+        if settled is not None:
+            since = settled.get(symbol)
+            closes = coming(symbol_inputs, series, entry, config.calendar, since=since, instant=instant)
+        following = next_open(workspace, entry, certified, series, result, timeframe=timeframe, closes=closes)
     return SymbolOutcome(
         run=SymbolRun(
             symbol,
@@ -687,9 +697,7 @@ def run_symbol(
         )
         if closed
         else None,
-        next_open=next_open(workspace, entry, certified, series, result, timeframe=timeframe)
-        if followed and certified is not None and isinstance(result, StrategyResult)
-        else None,
+        next_open=following,
     )
 
 
