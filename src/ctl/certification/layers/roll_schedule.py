@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LAYER: Final[LayerName] = "L2"
 LEAST_HELD: Final = 10
 MOST_SKIPPED_SHARE: Final = 0.2
+# From so many sessions, and ticks on, closes show which of two contracts they are of.
+SHOWN_SHARE: Final = 0.8
+SHOWN_TICKS: Final = 4.0
 
 DAY_COST: Final = 1.0
 TICK_COST: Final = 0.01
@@ -155,7 +158,7 @@ def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
     findings = [
         finding("schedule", figures.policy_status, text, evidence={"strict_status": figures.strict_status}),
         *check_inconsistent(window),
-        *check_cycle_and_rule(window, figures, rule_mismatch),
+        *(check_cycle_and_rule(window, figures, rule_mismatch) or check_apart(window)),
         *check_indistinguishable(window),
         *check_unattributed(window),
         *check_forced(window, alignment),
@@ -314,6 +317,42 @@ def check_skipped(window: Window) -> list[Finding]:
     evidence = {"contracts": rows}
     text = first_few(told, ("", ""))
     return [finding("skipped", "WATCH", text, "CONTRACT_SKIPPED", float(len(rows)), 0.0, "contracts", evidence)]
+
+
+def check_apart(window: Window) -> list[Finding]:
+    """CONTRACTS_APART: stretches beyond the day limit on which the sides hold different contracts, as the closes show.
+
+    The reference's closes are those of its contract on 80 % of the sessions, and 4 ticks or more off ours.
+    """
+    overlap, tick = window.overlap, window.request.tick
+    if not overlap.has_reference_unadjusted or window.log_points is not None or window.recovered.inconsistent:
+        return []
+    ours, theirs = overlap.canonical_contract, overlap.reference_contract
+    off = np.flatnonzero((ours >= 0) & (theirs >= 0) & (ours != theirs))
+    rows: list[dict[str, Any]] = []
+    # Two rolls beside each other, each within the limit, make no stretch: one pair of contracts at a time.
+    turns = (np.diff(off) > 1) | (np.diff(ours[off]) != 0) | (np.diff(theirs[off]) != 0)
+    for run in np.split(off, np.flatnonzero(turns) + 1):
+        if run.size <= window.request.max_day_delta:
+            continue
+        at, closes = window.closes.index_of(overlap.sessions[run]), overlap.reference_unadjusted[run]
+        own, held = (np.abs(window.closes.close(side[run], at) - closes) for side in (ours, theirs))
+        if (held <= tick * (1 + 1e-9)).mean() >= SHOWN_SHARE and np.nanmedian(own) >= SHOWN_TICKS * tick:
+            names = [overlap.contracts[int(side[run[0]])] for side in (ours, theirs)]
+            first, last = overlap.sessions[run[[0, -1]]].tolist()
+            rows.append(
+                {"canonical": names[0], "reference": names[1], "first": str(first), "last": str(last),
+                 "sessions": int(run.size)}
+            )  # fmt: skip
+    if not rows:
+        return []
+    told = [
+        f"we hold {row['canonical']} and the reference {row['reference']} from {row['first']} to {row['last']}, "
+        f"{counted(row['sessions'], 'session')}"
+        for row in reversed(rows)
+    ]
+    text, evidence = first_few(told, ("earlier stretch", "earlier stretches")), {"stretches": rows}
+    return [finding("apart", "WATCH", text, "CONTRACTS_APART", float(len(rows)), 0.0, "stretches", evidence)]
 
 
 def check_rules(window: Window, figures: ScheduleFigures, rule_mismatch: bool) -> list[Finding]:

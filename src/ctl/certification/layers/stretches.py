@@ -42,6 +42,7 @@ LEAST_PATCH_ATR: Final = 0.25
 ALIKE_SHARE: Final = 0.8
 COARSE: Final = (2, 5)
 AROUND: Final = 5
+STALE_CHANGES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ class Stretch:
 def check(window: Window, found: WindowPrints) -> list[Finding]:
     """A finding per kind of stretch, in the order in which a reader should look at them; none where closes agree."""
     sessions, tick = window.overlap.sessions, window.request.tick
-    coarse = coarse_grid(window)
-    rounding = [] if coarse is None else [_rounded(coarse, tick)]
+    coarse, ours = coarse_grid(window), own_coarse_grid(window)
+    rounding = [] if coarse is None else [_rounded(coarse, tick, "the reference's closes", "ours")]
+    if ours is not None:
+        coarse, rounding = ours, [_rounded(ours, tick, "our closes", "the reference's")]
     if window.log_points is not None or coarse is not None or window.recovered.inconsistent:
         # In log points, on a coarse grid or with dates of its own for each file, closes are not to compare one by one.
         return rounding
@@ -70,6 +73,7 @@ def check(window: Window, found: WindowPrints) -> list[Finding]:
     if window.overlap.has_reference_adjusted:
         # An isolated print is no edge of a stretch.
         kept = np.delete(np.arange(window.overlap.sessions.size), found.prints.at)
+        stretches += stale_adjusted(window)
         stretches += unadjusted_patches(window, kept)
         stretches += level_patches(window, kept, stretches)
     by_code: dict[str, list[Stretch]] = {}
@@ -91,22 +95,33 @@ def _finding(code: str, stretches: list[Stretch], sessions: Days) -> Finding:
 
 def coarse_grid(window: Window) -> float | None:
     """The grid that the reference's closes are rounded to, where ours lie on a finer one; else None."""
-    overlap, tick = window.overlap, window.request.tick
-    if window.log_points is not None:
+    return _coarser(_their_closes(window), window.overlap.canonical_unadjusted, window)
+
+
+def own_coarse_grid(window: Window) -> float | None:
+    """The grid that our closes are rounded to, where the reference's lie on a finer one; else None."""
+    return _coarser(window.overlap.canonical_unadjusted, _their_closes(window), window)
+
+
+def _their_closes(window: Window) -> Floats:
+    overlap = window.overlap
+    return overlap.reference_unadjusted if overlap.has_reference_unadjusted else overlap.reference_adjusted
+
+
+def _coarser(rounded: Floats, exact: Floats, window: Window) -> float | None:
+    tick = window.request.tick
+    if window.log_points is not None or not any(off_grid_share(rounded, n * tick) <= 0.0 for n in COARSE):
         return None
-    theirs = overlap.reference_unadjusted if overlap.has_reference_unadjusted else overlap.reference_adjusted
-    if not any(off_grid_share(theirs, n * tick) <= 0.0 for n in COARSE):
-        return None
-    grid, own = infer_grid(theirs), infer_grid(overlap.canonical_unadjusted)
-    if grid is None or own is None or not divides(own, grid) or grid < 2 * max(own, tick):
+    grid, finer = infer_grid(rounded), infer_grid(exact)
+    if grid is None or finer is None or not divides(finer, grid) or grid < 2 * max(finer, tick):
         return None
     return grid
 
 
-def _rounded(grid: float, tick: float) -> Finding:
+def _rounded(grid: float, tick: float, whose: str, others: str) -> Finding:
     text = (
-        f"the reference's closes are rounded to {grid:g}, which is {grid / tick:g} ticks; ours are not: gaps and drift "
-        "cannot be told finer than that"
+        f"{whose} are rounded to {grid:g}, which is {grid / tick:g} ticks; {others} are not: gaps and drift cannot be "
+        "told finer than that"
     )
     return finding("reference_grid", "WATCH", text, "COARSE_GRID", grid, tick, "price", {"grid": grid, "tick": tick})
 
@@ -227,6 +242,21 @@ def _kind(
 
 
 # ---------------------------------------------------------------- adjusted closes
+
+
+def stale_adjusted(window: Window) -> list[Stretch]:
+    """Stretches on which the reference's adjusted file repeats one close, while its unadjusted file goes on."""
+    overlap = window.overlap
+    if not overlap.has_reference_unadjusted:
+        return []
+    out = []
+    for first, last in _runs(np.flatnonzero(np.diff(overlap.reference_adjusted) == 0.0), 1):
+        span = slice(first, last + 1)
+        moved = min(np.ptp(overlap.reference_unadjusted[span]), np.ptp(overlap.canonical_adjusted[span]))
+        if last - first >= STALE_CHANGES and moved > window.request.tick:
+            text = f"the reference's adjusted file repeats one close on {counted(last + 1 - first, 'session')}"
+            out.append(Stretch(first, last, "STALE_CLOSES", f"{text}, its unadjusted file goes on"))
+    return out
 
 
 def unadjusted_patches(window: Window, kept: Ints) -> list[Stretch]:

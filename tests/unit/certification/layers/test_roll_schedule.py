@@ -6,12 +6,15 @@ import itertools
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.helpers.changed_pairs import Floats, clean_pair, findings, sessions, with_closes
 
 from ctl.certification.layers.roll_schedule import RollAlignment, align, rules_differ
 from ctl.certification.window import WindowRoll
+from ctl.power.certified_pair import certify_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -225,3 +228,30 @@ def test_rolls_that_pair_far_with_edge_rolls_tell_a_rule() -> None:
         alignment = align(own, other, tick=TICK, max_day_delta=3)
         assert sorted((alignment.figures().n_canonical, alignment.figures().n_reference)) == [2, 5]
         assert rules_differ(alignment, own, other, tick=TICK, max_day_delta=3)
+
+
+@pytest.mark.parametrize(("later", "named"), [(3, False), (8, True)])
+def test_contracts_held_apart_beyond_the_day_limit_are_named(later: int, named: bool) -> None:
+    """The reference's newest roll is so many sessions later, its gap taken there."""
+    roll = certify_pair(clean_pair()).document["reference_rolls"][-1]
+    at = sessions().index(roll["roll_date"])
+    span = pl.col("session").is_in([date.fromisoformat(day) for day in sessions()[at - 1 : at + later]])
+    bars = clean_pair().contracts.frame.filter(span)
+    old, new = (
+        bars.filter(pl.col("contract") == roll[side])["close"].to_numpy() for side in ("from_contract", "to_contract")
+    )
+    gap, late = (new - old)[[0, -1]]
+
+    def rolls_late(raw: Floats, adjusted: Floats) -> tuple[Floats, Floats]:
+        raw[at : at + later] = old[1:]
+        adjusted[:at] += late - gap
+        adjusted[at : at + later] = old[1:] + late
+        return raw, adjusted
+
+    found = findings(with_closes(rolls_late), "L2")
+    assert ("CONTRACTS_APART" in found) == named
+    if named:
+        assert found["CONTRACTS_APART"]["evidence"]["stretches"] == [
+            {"canonical": roll["to_contract"], "reference": roll["from_contract"], "first": sessions()[at],
+             "last": sessions()[at + later - 1], "sessions": later}
+        ]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.helpers.changed_pairs import Closes, Floats, clean_pair, findings, sessions, with_closes
 
@@ -127,6 +129,20 @@ def test_a_rounded_reference_has_a_coarse_grid_and_no_other_cause() -> None:
     found = with_closes(lambda raw, adjusted: (np.rint(raw / 5.0) * 5.0, np.rint(adjusted / 5.0) * 5.0))
     assert findings(found, "L1")["COARSE_GRID"]["evidence"]["grid"] == 5.0
     assert "UNADJUSTED_ROLL" not in findings(found, "L3")
+
+
+def test_our_own_closes_rounded_are_told_as_ours() -> None:
+    pair = clean_pair()
+    columns = [(pl.col(name) / 2.0).round() * 2.0 for name in ("open", "high", "low", "close")]
+    rounded = replace(pair, contracts=replace(pair.contracts, frame=pair.contracts.frame.with_columns(columns)))
+    made = findings(rounded, "L1")["COARSE_GRID"]
+    assert (made["evidence"]["grid"], made["text"].startswith("our closes")) == (2.0, True)
+
+
+def test_an_adjusted_file_that_stands_still_is_stale() -> None:
+    stands = with_closes(lambda raw, adjusted: (raw, np.append(adjusted[:-20], np.full(20, adjusted[-21]))))
+    (row,) = findings(stands, "L1")["STALE_CLOSES"]["evidence"]["stretches"]
+    assert (row["first"], row["last"]) == (sessions()[-21], sessions()[-1])
 
 
 def test_a_clean_pair_has_none() -> None:
