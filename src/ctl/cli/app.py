@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial, wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,7 +36,7 @@ app = Commands(
 
 
 class Bought(StrEnum):
-    """Schemas that `ctl fetch` buys."""
+    """Schemas that `ctl fetch` buys; of a repeatable option the parser takes no Literal."""
 
     daily = "ohlcv-1d"
     definition = "definition"
@@ -41,32 +44,10 @@ class Bought(StrEnum):
     hourly = "ohlcv-1h"
 
 
-class Timeframe(StrEnum):
-    """Bars that the strategy sees."""
-
-    daily = "daily"
-    weekly = "weekly"
-
-
-class LogFormat(StrEnum):
-    """How stderr is written."""
-
-    text = "text"
-    json = "json"
-
-
-class Every(StrEnum):
-    """How often a replay asks the gate."""
-
-    week = "week"
-
-
-class Acceptance(StrEnum):
-    """Acceptance policies."""
-
-    v1 = "v1"
-    v2 = "v2"
-
+Timeframe = Literal["daily", "weekly"]
+LogFormat = Literal["text", "json"]
+Every = Literal["week"]
+Acceptance = Literal["v1", "v2"]
 
 Workspace = Annotated[
     Path | None,
@@ -75,6 +56,7 @@ Workspace = Annotated[
         help="Workspace folder (holds ctl.toml). Default: the one at or above the current folder.",
     ),
 ]  # fmt: skip
+TimeframeOption = Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document alone on stdout; everything else on stderr.")]
 Profile = Annotated[
     Path | None,
@@ -103,8 +85,7 @@ Settings = Annotated[
     ),
 ]
 Html = Annotated[
-    Path | None,
-    typer.Option("--html", dir_okay=False, metavar="FILE", help="Write one HTML file with pictures too."),
+    Path | None, typer.Option("--html", dir_okay=False, metavar="FILE", help="Write one HTML file with pictures too.")
 ]
 TableFile = Annotated[
     Path | None,
@@ -132,8 +113,7 @@ Sign = Annotated[
 ]
 Root = Annotated[str | None, typer.Option("--root", help="Root of the contracts, e.g. ES.")]
 Publisher = Annotated[
-    int | None,
-    typer.Option("--publisher", help="Publisher to use where a Databento file holds several."),
+    int | None, typer.Option("--publisher", help="Publisher to use where a Databento file holds several.")
 ]
 Mapping = Annotated[
     str | None,
@@ -154,8 +134,7 @@ AdjustOption = Annotated[Adjustment, typer.Option("--adjust", help="Adjustment o
 AnchorOption = Annotated[CalendarAnchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
 Offset = Annotated[int, typer.Option("--offset", min=0, help="Sessions before the anchor (--policy calendar).")]
 FixedDay = Annotated[
-    int | None,
-    typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day)."),
+    int | None, typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day).")
 ]
 MonthsBefore = Annotated[
     int,
@@ -194,13 +173,18 @@ ClosesOption = Annotated[
     typer.Option("--closes", help="Closes as the bars have them, or settlements of the vendor's statistics."),
 ]
 CalendarOption = Annotated[
-    str | None,
-    typer.Option("--calendar", help="Exchange calendar of the sessions, e.g. CMES; none: weekdays."),
+    str | None, typer.Option("--calendar", help="Exchange calendar of the sessions, e.g. CMES; none: weekdays.")
 ]
 
 
-def _timeframe(chosen: Timeframe) -> Literal["daily", "weekly"]:
-    return "weekly" if chosen is Timeframe.weekly else "daily"
+def _symbols(text: str) -> Any:
+    """The symbols that a command takes."""
+    return typer.Argument(metavar="[SYMBOL]...", autocompletion=completion.symbols, help=text)
+
+
+def _date(option: str, text: str) -> Any:
+    """A first or last session."""
+    return typer.Option(option, metavar="DATE", help=text)
 
 
 def _print_version(asked: bool) -> None:
@@ -245,14 +229,14 @@ def demo(
     ] = None,
     list_causes: Annotated[bool, typer.Option("--causes", help="List the defects that can be injected.")] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Fill a folder with the simulated two-vendor market: raw files, ctl.toml, the locked profile.
 
     Example: [cyan]ctl demo /tmp/mixup --inject wrong-commodity:PL && ctl gate -w /tmp/mixup[/cyan] (exit 2)
     """
     from ctl.cli.workspace_commands import demo as run
 
-    raise typer.Exit(run(folder, inject or [], list_causes=list_causes, json=json))
+    return run(folder, inject or [], list_causes=list_causes, json=json)
 
 
 @app.command(rich_help_panel=BEGIN)
@@ -271,8 +255,7 @@ def init(
         typer.Option("--symbol", help="Only this symbol (repeatable). Default: all with files of two vendors."),
     ] = None,
     canonical: Annotated[
-        str | None,
-        typer.Option("--canonical", metavar="VENDOR", help="The vendor to trade on."),
+        str | None, typer.Option("--canonical", metavar="VENDOR", help="The vendor to trade on.")
     ] = None,
     reference: Annotated[
         list[str] | None,
@@ -285,7 +268,7 @@ def init(
     settings: Settings = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is likely, and say so.")] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Make a workspace from the files found in a folder: ctl.toml, certificates, and a first profile.
 
     Without a terminal nothing is asked. A symbol that derives what no profile can expect is watched and does not gate;
@@ -295,19 +278,10 @@ def init(
     """
     from ctl.cli import init_command
 
-    raise typer.Exit(
-        init_command.init(
-            folder,
-            data,
-            symbols=symbol or (),
-            canonical=canonical,
-            references=reference or (),
-            equity=equity,
-            settings=settings or (),
-            yes=yes,
-            json=json,
-        )
-    )
+    return init_command.init(
+        folder, data, symbols=symbol or (), canonical=canonical, references=reference or (), equity=equity,
+        settings=settings or (), yes=yes, json=json,
+    )  # fmt: skip
 
 
 def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) -> None:
@@ -325,19 +299,7 @@ def _require_workspace_options(context: typer.Context, allowed: frozenset[str]) 
             )
 
 
-@app.command(rich_help_panel=DATA)
-def build(
-    context: typer.Context,
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols of the workspace. Default: all futures. Not with --contracts.",
-        ),
-    ] = None,
-    contracts: Contracts = None,
-    root: Root = None,
+def _roll_policy(
     policy: PolicyOption = "volume",
     days: Days = 2,
     months: Months = None,
@@ -351,19 +313,55 @@ def build(
     guard: Guard = str(GUARD_SESSIONS),
     target: Target = "adjacent",
     bridge_holes: BridgeHoles = False,
+) -> RollPolicy:
+    """The roll policy of plain files, as their options say."""
+    from ctl.cli import plain_commands
+
+    chosen = RollPolicy(
+        policy, days, months, timing, adjust, anchor, offset, fixed_day, months_before,
+        target=target, bridge_holes=bridge_holes,
+    )  # fmt: skip
+    return plain_commands.roll_policy(chosen, guard, schedule)
+
+
+def _with_roll_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with the options of a roll policy where it takes `roll`, which makes the policy of them."""
+    shared = signature(_roll_policy, eval_str=True).parameters
+    own = dict(signature(command, eval_str=True).parameters)
+
+    @wraps(command)
+    def run(**given: Any) -> int:
+        options = {name: given.pop(name) for name in shared}
+        return command(roll=partial(_roll_policy, **options), **given)
+
+    taken = [each for name, one in own.items() for each in (shared.values() if name == "roll" else (one,))]
+    run.__signature__ = Signature(taken)  # type: ignore[attr-defined]  # what the parser reads
+    run.__annotations__ = {each.name: each.annotation for each in taken}
+    return run
+
+
+@app.command(rich_help_panel=DATA)
+@_with_roll_options
+def build(
+    context: typer.Context,
+    symbols: Annotated[
+        list[str] | None, _symbols("Symbols of the workspace. Default: all futures. Not with --contracts.")
+    ] = None,
+    contracts: Contracts = None,
+    root: Root = None,
+    roll: Any = None,
     bars: BarsOption = None,
     closes: ClosesOption = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
     calendar: CalendarOption = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for the series and its manifest (with --contracts)."),
+        Path | None, typer.Option("--out", help="Folder for the series and its manifest (with --contracts).")
     ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write the series as CSV too.")] = False,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Build continuous series and their roll manifests.
 
     On plain files: [cyan]ctl build --contracts ES*.csv --root ES --months HMUZ --out build[/cyan]
@@ -374,39 +372,14 @@ def build(
     if contracts:
         if symbols:
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
-        roll = plain_commands.roll_policy(
-            RollPolicy(
-                policy,
-                days,
-                months,
-                timing,
-                adjust,
-                anchor,
-                offset,
-                fixed_day,
-                months_before,
-                target=target,
-                bridge_holes=bridge_holes,
-            ),
-            guard,
-            schedule,
-        )
         code = plain_commands.build(
-            contracts,
-            root,
-            roll,
-            out,
-            series=SeriesChoice(bars or "daily", closes or "last_trade"),
-            publisher=publisher,
-            mapping=mapping,
-            calendar=calendar,
-            csv=csv,
-            json=json,
-        )
+            contracts, root, roll(), out, series=SeriesChoice(bars or "daily", closes or "last_trade"),
+            publisher=publisher, mapping=mapping, calendar=calendar, csv=csv, json=json,
+        )  # fmt: skip
     else:
         _require_workspace_options(context, frozenset({"symbols", "bars", "closes", "csv", "workspace", "json"}))
         code = workspace_commands.build(workspace, symbols or [], bars=bars, closes=closes, csv=csv, json=json)
-    raise typer.Exit(code)
+    return code
 
 
 @app.command(rich_help_panel=DATA)
@@ -425,7 +398,7 @@ def contracts(
     mapping: Mapping = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """List a root's contracts: first and last bar, last trade date and first notice day, each with its source.
 
     On plain files: [cyan]ctl contracts --contracts HG*.csv --root HG[/cyan]
@@ -435,30 +408,23 @@ def contracts(
 
     if contracts and symbol is not None:
         raise UsageError(f"ROOT and --contracts do not go together; found {symbol!r} beside --contracts")
-    raise typer.Exit(
-        contracts_command.contracts(
-            workspace, symbol, contracts or [], root, publisher=publisher, mapping=mapping, json=json
-        )
+    return contracts_command.contracts(
+        workspace, symbol, contracts or [], root, publisher=publisher, mapping=mapping, json=json
     )
 
 
 @app.command(rich_help_panel=PROVE)
+@_with_roll_options
 def certify(
     context: typer.Context,
     symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols of the workspace. Default: all. Not with --contracts.",
-        ),
+        list[str] | None, _symbols("Symbols of the workspace. Default: all. Not with --contracts.")
     ] = None,
     contracts: Contracts = None,
     root: Root = None,
     tick: Annotated[float | None, typer.Option("--tick", help="Tick size.")] = None,
     max_day_delta: Annotated[
-        int | None,
-        typer.Option("--max-day-delta", min=0, help="Trading days that paired rolls may lie apart."),
+        int | None, typer.Option("--max-day-delta", min=0, help="Trading days that paired rolls may lie apart.")
     ] = None,
     adjusted: Annotated[
         Path | None,
@@ -470,19 +436,7 @@ def certify(
         Path | None,
         typer.Option("--unadjusted", exists=True, dir_okay=False, readable=False, help="Reference series, unadjusted."),
     ] = None,
-    policy: PolicyOption = "volume",
-    days: Days = 2,
-    months: Months = None,
-    timing: TimingOption = "next_session",
-    adjust: AdjustOption = "difference",
-    anchor: AnchorOption = "expiry",
-    offset: Offset = 0,
-    fixed_day: FixedDay = None,
-    months_before: MonthsBefore = 0,
-    schedule: Schedule = None,
-    guard: Guard = str(GUARD_SESSIONS),
-    target: Target = "adjacent",
-    bridge_holes: BridgeHoles = False,
+    roll: Any = None,
     bars: BarsOption = None,
     closes: ClosesOption = None,
     publisher: Publisher = None,
@@ -492,8 +446,7 @@ def certify(
         typer.Option("--reference-mapping", metavar="NAME|FILE.toml", help="The same for the reference files."),
     ] = None,
     quote_unit: Annotated[
-        str | None,
-        typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's."),
+        str | None, typer.Option("--quote-unit", help="Unit of the prices, for the texts. Default: the root's.")
     ] = None,
     calendar: CalendarOption = None,
     acceptance: Annotated[
@@ -504,8 +457,7 @@ def certify(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for the certificate and its tables (with --contracts)."),
+        Path | None, typer.Option("--out", help="Folder for the certificate and its tables (with --contracts).")
     ] = None,
     as_of: AsOf = None,
     reference: Annotated[
@@ -527,7 +479,7 @@ def certify(
     cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Certify symbols against their reference: ACCEPT, WATCH or REJECT, with every reason.
 
     Exit 0 when the certificate could be made, whatever it says: only the gate decides whether anything runs.
@@ -542,7 +494,7 @@ def certify(
             raise UsageError("--power reads no data: only --json goes with it")
         from ctl.cli import power_command
 
-        raise typer.Exit(power_command.run(json=json))
+        return power_command.run(json=json)
     from ctl.cli import plain_commands, workspace_commands
 
     if contracts:
@@ -550,28 +502,11 @@ def certify(
             raise UsageError(f"SYMBOL and --contracts do not go together; found {symbols[0]!r} beside --contracts")
         if reference is not None:
             raise UsageError("--reference names a vendor of a workspace", remedy="give --adjusted and --unadjusted")
-        roll = plain_commands.roll_policy(
-            RollPolicy(
-                policy,
-                days,
-                months,
-                timing,
-                adjust,
-                anchor,
-                offset,
-                fixed_day,
-                months_before,
-                target=target,
-                bridge_holes=bridge_holes,
-            ),
-            guard,
-            schedule,
-        )
         code = plain_commands.certify(
-            contracts, root, roll, series=SeriesChoice(bars or "daily", closes or "last_trade"),
+            contracts, root, roll(), series=SeriesChoice(bars or "daily", closes or "last_trade"),
             tick=tick, max_day_delta=max_day_delta, adjusted=adjusted, unadjusted=unadjusted, publisher=publisher,
             mapping=mapping, reference_mapping=reference_mapping,
-            quote_unit=quote_unit, calendar=calendar, acceptance=acceptance or Acceptance.v1,
+            quote_unit=quote_unit, calendar=calendar, acceptance=acceptance or "v1",
             out=out, as_of=as_of, explain=explain, json=json, html=html, table=table,
         )  # fmt: skip
     else:
@@ -584,7 +519,7 @@ def certify(
             workspace, symbols or [], acceptance=acceptance, bars=bars, closes=closes, as_of=as_of,
             reference=reference, explain=explain, json=json, html=html, table=table, jobs=jobs, cluster=cluster,
         )  # fmt: skip
-    raise typer.Exit(code)
+    return code
 
 
 @app.command(rich_help_panel=WEEK)
@@ -598,13 +533,9 @@ def report(
         ),
     ] = None,
     first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", help="Show sessions, trades and runs from this date on (inclusive)."),
+        str | None, _date("--from", "Show sessions, trades and runs from this date on (inclusive).")
     ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", metavar="DATE", help="Show them up to this date (inclusive)."),
-    ] = None,
+    last: Annotated[str | None, _date("--to", "Show them up to this date (inclusive).")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", dir_okay=False, metavar="FILE", help="Default: report.html in the cycle's folder."),
@@ -612,7 +543,7 @@ def report(
     include_non_gating: NonGating = False,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Write one HTML file: verdict, what changed, money, each symbol, orders, runs. Works from disk, without a network.
 
     Exit 2 where the gate refuses; the report then says why.
@@ -622,7 +553,7 @@ def report(
     from ctl.cli import report_commands
 
     options = report_commands.asked(symbol or (), first, last, include_non_gating=include_non_gating)
-    raise typer.Exit(report_commands.report(workspace, out, options, json=json))
+    return report_commands.report(workspace, out, options, json=json)
 
 
 @app.command(rich_help_panel=WEEK)
@@ -636,14 +567,14 @@ def serve(
         typer.Option("--name", metavar="HOST", help="A name that the host is reached by beside localhost; repeatable."),
     ] = None,
     workspace: Workspace = None,
-) -> None:
+) -> int:
     """Serve the report live and read-only: made anew when a file it rests on has changed.
 
     Needs the extra: [cyan]pip install 'ctl-cutover[serve]'[/cyan]. Narrowed by its address: /?symbol=ES&from=2024-01-01
     """
     from ctl.cli import report_commands
 
-    raise typer.Exit(report_commands.serve(workspace, host, port, name or ()))
+    return report_commands.serve(workspace, host, port, name or ())
 
 
 @app.command(rich_help_panel=BEGIN)
@@ -652,14 +583,14 @@ def mapping(
         Path, typer.Argument(exists=True, dir_okay=False, readable=False, metavar="FILE", help="A vendor's CSV.")
     ],
     json: Json = False,
-) -> None:
+) -> int:
     """Propose a mapping for a file whose header is not known, and show the first rows that it reads.
 
     Example: [cyan]ctl mapping GCJ24.csv > barchart.toml[/cyan]
     """
     from ctl.cli import plain_commands
 
-    raise typer.Exit(plain_commands.mapping(file, json=json))
+    return plain_commands.mapping(file, json=json)
 
 
 @app.command(rich_help_panel=TRY)
@@ -672,8 +603,7 @@ def backtest(
     ] = 0.0,
     tick: Annotated[float | None, typer.Option("--tick", help="Tick size, where known.")] = None,
     symbol: Annotated[
-        str | None,
-        typer.Option("--symbol", help="Symbol to run where a Databento file holds several."),
+        str | None, typer.Option("--symbol", help="Symbol to run where a Databento file holds several.")
     ] = None,
     publisher: Publisher = None,
     mapping: Mapping = None,
@@ -688,7 +618,7 @@ def backtest(
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
     lots: Annotated[int, typer.Option("--lots", min=1, max=1_000_000, help="Whole lots for r_actual.")] = 3,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     calendar: Annotated[
         str, typer.Option("--calendar", help="Exchange calendar that ends weeks and months: XNYS, CMES, ... or none.")
     ] = "none",
@@ -701,50 +631,27 @@ def backtest(
         typer.Option("--drop-bad-bars", help="Leave out bars that cannot be, and say how many, instead of refusing."),
     ] = False,
     first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", help="Use only sessions from this date on (YYYY-MM-DD, inclusive)."),
+        str | None, _date("--from", "Use only sessions from this date on (YYYY-MM-DD, inclusive).")
     ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", metavar="DATE", help="Use only sessions up to this date (inclusive)."),
-    ] = None,
+    last: Annotated[str | None, _date("--to", "Use only sessions up to this date (inclusive).")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for the document, the trades and the triggers."),
+        Path | None, typer.Option("--out", help="Folder for the document, the trades and the triggers.")
     ] = None,
     html: Html = None,
     table: TableFile = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Run B1 over one series of daily bars and show its triggers, trades and metrics.
 
     Example: [cyan]ctl backtest bars.csv --tick 0.25 --slippage 0.25 --param slope_threshold=6[/cyan]
     """
     from ctl.cli import plain_commands
 
-    raise typer.Exit(
-        plain_commands.backtest(
-            bars,
-            symbol=symbol,
-            publisher=publisher,
-            mapping=mapping,
-            slippage=slippage,
-            tick=tick,
-            param=param or [],
-            unregistered=unregistered,
-            lots=lots,
-            timeframe=_timeframe(timeframe),
-            calendar=calendar,
-            actions=actions,
-            drop_bad_bars=drop_bad_bars,
-            first=first,
-            last=last,
-            out=out,
-            json=json,
-            html=html,
-            table=table,
-        )
-    )
+    return plain_commands.backtest(
+        bars, symbol=symbol, publisher=publisher, mapping=mapping, slippage=slippage, tick=tick, param=param or [],
+        unregistered=unregistered, lots=lots, timeframe=timeframe, calendar=calendar, actions=actions,
+        drop_bad_bars=drop_bad_bars, first=first, last=last, out=out, json=json, html=html, table=table,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=WEEK)
@@ -755,11 +662,11 @@ def gate(
     cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Re-derive the locked state from the data now on disk. Exit 0 only if every lock and status holds."""
     from ctl.cli import workspace_commands
 
-    raise typer.Exit(workspace_commands.gate(workspace, profile, as_of=as_of, jobs=jobs, cluster=cluster, json=json))
+    return workspace_commands.gate(workspace, profile, as_of=as_of, jobs=jobs, cluster=cluster, json=json)
 
 
 @app.command(rich_help_panel=WEEK)
@@ -767,52 +674,49 @@ def run(
     profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and check; run nothing, write no summary.")] = False,
     include_non_gating: NonGating = False,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     as_of: AsOf = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Run the B1 portfolio behind the gate; nothing runs on exit 2."""
     from ctl.cli import workspace_commands
     from ctl.cli.arguments import day
     from ctl.run_orchestrator import RunOptions
 
-    options = RunOptions(
-        dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile, jobs=jobs, cluster=cluster
-    )
-    raise typer.Exit(workspace_commands.run(workspace, options, json=json))
+    options = RunOptions(dry_run, include_non_gating, timeframe, day(as_of), profile, jobs=jobs, cluster=cluster)
+    return workspace_commands.run(workspace, options, json=json)
 
 
 @app.command(rich_help_panel=WEEK)
 def orders(
     profile: Profile = None,
     csv: Annotated[
-        Path | None,
-        typer.Option("--csv", dir_okay=False, metavar="FILE", help="Write the orders as CSV too."),
+        Path | None, typer.Option("--csv", dir_okay=False, metavar="FILE", help="Write the orders as CSV too.")
     ] = None,
     table: TableFile = None,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     as_of: AsOf = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """What to do at the next open: entries, exits, resting targets, with size. Gate first; exit 2 gives none."""
     from ctl.cli import order_commands
     from ctl.cli.arguments import day
     from ctl.run_orchestrator import RunOptions
 
-    options = RunOptions(timeframe=_timeframe(timeframe), as_of=day(as_of), profile=profile, record=False)
-    raise typer.Exit(order_commands.orders(workspace, options, csv=csv, json=json, table=table))
+    options = RunOptions(timeframe=timeframe, as_of=day(as_of), profile=profile, record=False)
+    return order_commands.orders(workspace, options, csv=csv, json=json, table=table)
 
 
 @app.command(rich_help_panel=WEEK)
-def paper(workspace: Workspace = None, json: Json = False) -> None:
+def paper(workspace: Workspace = None, json: Json = False) -> int:
     """The live-sim ledger: orders of earlier runs settled on the bars that came since, beside the backtest."""
     from ctl.cli import order_commands
 
-    raise typer.Exit(order_commands.paper(workspace, json=json))
+    return order_commands.paper(workspace, json=json)
 
 
 @app.command(rich_help_panel=WEEK)
@@ -821,28 +725,23 @@ def ops(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Everything but the strategy run and removals.")] = False,
     notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "none",
     webhook_url: Annotated[
-        str | None,
-        typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged."),
+        str | None, typer.Option("--webhook-url", help="Before CTL_OPS_WEBHOOK_URL and OPS_WEBHOOK_URL. Never logged.")
     ] = None,
     retention_days: Annotated[
         int, typer.Option("--retention-days", min=1, max=36_500, help="Age limit of old files.")
     ] = 45,
     retention_max_files: Annotated[
-        int | None,
-        typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each."),
+        int | None, typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each.")
     ] = None,
     retention_max_mb: Annotated[
-        float | None,
-        typer.Option("--retention-max-mb", min=0.0, help="Megabytes of runs and logs to keep at most."),
+        float | None, typer.Option("--retention-max-mb", min=0.0, help="Megabytes of runs and logs to keep at most.")
     ] = None,
     include_non_gating: NonGating = False,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     if_missed: Annotated[
         bool, typer.Option("--if-missed", help="Only where the installed schedule's last slot was not served.")
     ] = False,
-    log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="What stderr says of the cycle.")
-    ] = LogFormat.text,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="What stderr says of the cycle.")] = "text",
     scheduled: Annotated[
         bool, typer.Option("--scheduled", help="Serve the installed schedule's slot: once, whichever machine is first.")
     ] = False,
@@ -855,7 +754,7 @@ def ops(
     cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """The weekly cycle: gate, run, ops log, notification, retention. This is what a scheduler calls."""
     import os
 
@@ -868,11 +767,9 @@ def ops(
     from ctl.run_orchestrator import RunOptions
 
     if if_missed and not schedule_commands.missed(workspace, json=json):
-        raise typer.Exit(0)
+        return 0
     options = WeeklyOptions(
-        run=RunOptions(
-            dry_run, include_non_gating, _timeframe(timeframe), day(as_of), profile, jobs=jobs, cluster=cluster
-        ),
+        run=RunOptions(dry_run, include_non_gating, timeframe, day(as_of), profile, jobs=jobs, cluster=cluster),
         notify=notify,
         webhook_url=ops_notifier.resolve_url(webhook_url, os.environ),
         notify_urls=split_urls(os.environ.get(URLS_VARIABLE)),
@@ -882,28 +779,25 @@ def ops(
         metrics=metrics,
         retention=RetentionLimits(days=retention_days, max_files=retention_max_files, max_mb=retention_max_mb),
     )
-    raise typer.Exit(
-        workspace_commands.ops(workspace, options, scheduled=scheduled, log_format=log_format.value, json=json)
-    )
+    return workspace_commands.ops(workspace, options, scheduled=scheduled, log_format=log_format, json=json)
 
 
 @app.command(rich_help_panel=LOCK)
-def plan(settings: Settings = None, workspace: Workspace = None, json: Json = False) -> None:
+def plan(settings: Settings = None, workspace: Workspace = None, json: Json = False) -> int:
     """Show what the data, and settings tried, now derive against the lock; nothing is changed.
 
     Example: [cyan]ctl plan --set ES.series.closes=settlement[/cyan]
     """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.plan(workspace, settings or [], json=json))
+    return lock_commands.plan(workspace, settings or [], json=json)
 
 
 @app.command(rich_help_panel=LOCK)
 def lock(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; goes into the decision log.")],
     next_action: Annotated[
-        list[str] | None,
-        typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable."),
+        list[str] | None, typer.Option("--next", metavar="TEXT", help="A next action for the decision log; repeatable.")
     ] = None,
     settings: Settings = None,
     cycle: Annotated[
@@ -913,7 +807,7 @@ def lock(
     sign: Sign = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Write the next version of the profile from what the data derive, record the decision, put it in force.
 
     The old version stays beside it. Refused (exit 2) where a gating symbol derives REJECT or ERROR.
@@ -922,17 +816,10 @@ def lock(
     """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(
-        lock_commands.lock(
-            workspace,
-            settings or [],
-            reason=reason,
-            next_actions=next_action or [],
-            cycle=cycle,
-            sign=sign or [],
-            json=json,
-        )
-    )
+    return lock_commands.lock(
+        workspace, settings or [], reason=reason, next_actions=next_action or [], cycle=cycle, sign=sign or [],
+        json=json,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=LOCK)
@@ -941,37 +828,26 @@ def decide(
     rationale: Annotated[str, typer.Option("--rationale", metavar="TEXT", help="Why.")],
     scope: Annotated[str, typer.Option("--scope", metavar="TEXT", help="Default: that of the profile in force.")] = "",
     inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="TEXT", help="What it rests on; repeatable."),
+        list[str] | None, typer.Option("--input", metavar="TEXT", help="What it rests on; repeatable.")
     ] = None,
     impact: Annotated[str, typer.Option("--impact", metavar="TEXT", help="What it changes at the gate.")] = "",
     next_action: Annotated[
-        list[str] | None,
-        typer.Option("--next", metavar="TEXT", help="A next action; repeatable."),
+        list[str] | None, typer.Option("--next", metavar="TEXT", help="A next action; repeatable.")
     ] = None,
     sign: Sign = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Append a decision to the decision log; it cites the profile in force and the certificates it was locked on.
 
     Example: [cyan]ctl decide --decision "ES stays WATCH" --rationale "settlements are reviewed in May"[/cyan]
     """
     from ctl.cli import governance_commands
 
-    raise typer.Exit(
-        governance_commands.decide(
-            workspace,
-            decision=decision,
-            rationale=rationale,
-            scope=scope,
-            inputs=inputs or [],
-            impact=impact,
-            next_actions=next_action or [],
-            sign=sign or [],
-            json=json,
-        )
-    )
+    return governance_commands.decide(
+        workspace, decision=decision, rationale=rationale, scope=scope, inputs=inputs or [], impact=impact,
+        next_actions=next_action or [], sign=sign or [], json=json,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=LOCK)
@@ -981,11 +857,11 @@ def closeout(
     ] = False,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Write the cycle's closeout from state, with the proof of a dry weekly run."""
     from ctl.cli import governance_commands
 
-    raise typer.Exit(governance_commands.closeout(workspace, _options(), check=check, json=json))
+    return governance_commands.closeout(workspace, _options(), check=check, json=json)
 
 
 def _options() -> dict[str, frozenset[str]]:
@@ -1007,7 +883,7 @@ def promote(
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """What stands between a symbol and its next status, and the `ctl lock --set ...` that would do it.
 
     Other series of ours, and roll policies chosen on the earlier part of history and scored on the later. Proposes,
@@ -1017,7 +893,7 @@ def promote(
     """
     from ctl.cli import promote_command
 
-    raise typer.Exit(promote_command.promote(workspace, symbol, json=json))
+    return promote_command.promote(workspace, symbol, json=json)
 
 
 @app.command(rich_help_panel=LOCK)
@@ -1037,33 +913,31 @@ def verify(
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Check the decision log: its chain, its document, the files it cites, signatures. Exit 2 names what is wrong."""
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.verify(workspace, render=render, keys=key or [], json=json))
+    return lock_commands.verify(workspace, render=render, keys=key or [], json=json)
 
 
 @app.command(rich_help_panel=PROVE)
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First session (YYYY-MM-DD, inclusive).")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last session (YYYY-MM-DD, inclusive).")],
-    every: Annotated[Every, typer.Option("--every", help="Ask the gate as of each week's last session.")] = Every.week,
+    every: Annotated[Every, typer.Option("--every", help="Ask the gate as of each week's last session.")] = "week",
     profile: Profile = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Ask the gate as of past weeks, on the sessions knowable then: when would it have blocked? Writes nothing.
 
     Example: [cyan]ctl replay --from 2025-01-01 --to 2025-12-31[/cyan]
     """
     from ctl.cli import lock_commands
 
-    raise typer.Exit(
-        lock_commands.replay(workspace, profile, first=first, last=last, jobs=jobs, cluster=cluster, json=json)
-    )
+    return lock_commands.replay(workspace, profile, first=first, last=last, jobs=jobs, cluster=cluster, json=json)
 
 
 @app.command(rich_help_panel=DATA)
@@ -1076,31 +950,26 @@ def revisions(
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Every reading of past bars that the workspace kept (locks, passed gates, now), and how often a vendor restates.
 
     Example: [cyan]ctl revisions ES 2024-05-15[/cyan]
     """
     from ctl.cli import revisions_command
 
-    raise typer.Exit(revisions_command.revisions(workspace, symbol, session, json=json))
+    return revisions_command.revisions(workspace, symbol, session, json=json)
 
 
 @app.command(rich_help_panel=DATA)
 def doctor(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...", autocompletion=completion.symbols, help="Symbols of the workspace. Default: all."
-        ),
-    ] = None,
+    symbols: Annotated[list[str] | None, _symbols("Symbols of the workspace. Default: all.")] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """What is missing, stale, unfinished or unreadable, with the command that mends it. Exit 1 where something is."""
     from ctl.cli import data_commands
 
-    raise typer.Exit(data_commands.doctor(workspace, symbols or [], json=json))
+    return data_commands.doctor(workspace, symbols or [], json=json)
 
 
 data_app = Commands(help="What the workspace's files hold.", no_args_is_help=True)
@@ -1108,46 +977,40 @@ app.add_typer(data_app, name="data", rich_help_panel=DATA)
 
 
 @data_app.command("list")
-def data_list(workspace: Workspace = None, json: Json = False) -> None:
+def data_list(workspace: Workspace = None, json: Json = False) -> int:
     """Every symbol's data: which vendor, from when to when, how fresh. Exit 1 where some cannot be read."""
     from ctl.cli import data_commands
 
-    raise typer.Exit(data_commands.listed(workspace, [], details=False, json=json))
+    return data_commands.listed(workspace, [], details=False, json=json)
 
 
 @data_app.command("show")
 def data_show(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...", autocompletion=completion.symbols, help="Symbols of the workspace. Default: all."
-        ),
-    ] = None,
+    symbols: Annotated[list[str] | None, _symbols("Symbols of the workspace. Default: all.")] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """The same with bases, files, counts and notes: which file was taken, what was folded and left out."""
     from ctl.cli import data_commands
 
-    raise typer.Exit(data_commands.listed(workspace, symbols or [], details=True, json=json))
+    return data_commands.listed(workspace, symbols or [], details=True, json=json)
 
 
 @data_app.command("head")
 def data_head(
     symbol: Annotated[str, typer.Argument(autocompletion=completion.symbols, help="A symbol of the workspace.")],
     vendor: Annotated[
-        str | None,
-        typer.Option("--vendor", metavar="NAME", help="Its canonical vendor (default) or a reference."),
+        str | None, typer.Option("--vendor", metavar="NAME", help="Its canonical vendor (default) or a reference.")
     ] = None,
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=100_000, help="How many bars.")] = 10,
     last: Annotated[bool, typer.Option("--last", help="The newest instead of the oldest.")] = False,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Bars of a symbol as they are read, as CSV."""
     from ctl.cli import data_commands
 
-    raise typer.Exit(data_commands.head(workspace, symbol, vendor=vendor, rows=rows, last=last, json=json))
+    return data_commands.head(workspace, symbol, vendor=vendor, rows=rows, last=last, json=json)
 
 
 profile_app = Commands(help="Operating profiles.", no_args_is_help=True)
@@ -1159,23 +1022,16 @@ def profile_diff(
     old: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="A", help="A profile.")],
     new: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="B", help="The profile compared to it.")],
     json: Json = False,
-) -> None:
+) -> int:
     """What B says otherwise than A, key by key; comments and layout do not count. Exit 2 for a bad file."""
     from ctl.cli import lock_commands
 
-    raise typer.Exit(lock_commands.profile_diff(old, new, json=json))
+    return lock_commands.profile_diff(old, new, json=json)
 
 
 @app.command(rich_help_panel=TRY)
 def research(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols of the workspace, gating or not. Default: all.",
-        ),
-    ] = None,
+    symbols: Annotated[list[str] | None, _symbols("Symbols of the workspace, gating or not. Default: all.")] = None,
     strategy: Annotated[
         list[str] | None,
         typer.Option(
@@ -1195,7 +1051,7 @@ def research(
         ),
     ] = None,
     unregistered: Annotated[bool, typer.Option("--unregistered", help="Allow parameters out of their range.")] = False,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     as_of: AsOf = None,
     out: Annotated[
         Path | None,
@@ -1203,26 +1059,17 @@ def research(
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Strategies and parameters side by side over the workspace's symbols. Asks no gate and never touches the run.
 
     Example: [cyan]ctl research PA AAPL --param slope_threshold=6,8,10 --out research/slope[/cyan]
     """
     from ctl.cli import research_commands
 
-    raise typer.Exit(
-        research_commands.research(
-            workspace,
-            symbols or [],
-            strategy=strategy or [],
-            param=param or [],
-            unregistered=unregistered,
-            timeframe=_timeframe(timeframe),
-            as_of=as_of,
-            out=out,
-            json=json,
-        )
-    )
+    return research_commands.research(
+        workspace, symbols or [], strategy=strategy or [], param=param or [], unregistered=unregistered,
+        timeframe=timeframe, as_of=as_of, out=out, json=json,
+    )  # fmt: skip
 
 
 @app.command(rich_help_panel=TRY)
@@ -1231,12 +1078,7 @@ def lookahead(
         str, typer.Argument(autocompletion=completion.strategies, help="An installed strategy, such as b1.")
     ],
     symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols of the workspace to try it on. Default: those that gate.",
-        ),
+        list[str] | None, _symbols("Symbols of the workspace to try it on. Default: those that gate.")
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -1247,20 +1089,18 @@ def lookahead(
             help="Other parameters than the registered; repeatable.",
         ),
     ] = None,
-    timeframe: Annotated[Timeframe, typer.Option("--timeframe", help="Bars the strategy sees.")] = Timeframe.daily,
+    timeframe: TimeframeOption = "daily",
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Does a strategy know the future? Run on bars that end at every bar; exit 1 names the first value that changes.
 
     Example: [cyan]ctl lookahead b1 ES[/cyan]
     """
     from ctl.cli import research_commands
 
-    raise typer.Exit(
-        research_commands.lookahead(
-            workspace, strategy, symbols or [], param=param or [], timeframe=_timeframe(timeframe), json=json
-        )
+    return research_commands.lookahead(
+        workspace, strategy, symbols or [], param=param or [], timeframe=timeframe, json=json
     )
 
 
@@ -1275,14 +1115,7 @@ def calibrate() -> None:
 
 @calibrate_app.command("slippage")
 def calibrate_slippage(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols of the workspace. Default: those that gate.",
-        ),
-    ] = None,
+    symbols: Annotated[list[str] | None, _symbols("Symbols of the workspace. Default: those that gate.")] = None,
     fills: Annotated[
         Path | None,
         typer.Option(
@@ -1298,39 +1131,23 @@ def calibrate_slippage(
     as_of: AsOf = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Slippage per side with its uncertainty, from fills or from daily bars, beside what the profile locks.
 
     Example: [cyan]ctl calibrate slippage ES --fills fills.csv[/cyan]
     """
     from ctl.cli import calibrate_commands
 
-    raise typer.Exit(
-        calibrate_commands.slippage(workspace, symbols or [], fills=fills, lots=lots, as_of=as_of, json=json)
-    )
+    return calibrate_commands.slippage(workspace, symbols or [], fills=fills, lots=lots, as_of=as_of, json=json)
 
 
 @app.command(rich_help_panel=DATA)
 def fetch(
-    symbols: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[SYMBOL]...",
-            autocompletion=completion.symbols,
-            help="Symbols; none: all whose canonical vendor is Databento.",
-        ),
-    ] = None,
-    first: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATE", help="First UTC day; default: that of the files there."),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", metavar="DATE", help="Last UTC day, inclusive; default: the last that is over."),
-    ] = None,
+    symbols: Annotated[list[str] | None, _symbols("Symbols; none: all whose canonical vendor is Databento.")] = None,
+    first: Annotated[str | None, _date("--from", "First UTC day; default: that of the files there.")] = None,
+    last: Annotated[str | None, _date("--to", "Last UTC day, inclusive; default: the last that is over.")] = None,
     dataset: Annotated[
-        str | None,
-        typer.Option("--dataset", metavar="ID", help="Dataset, e.g. XNAS.ITCH; default: the exchange's."),
+        str | None, typer.Option("--dataset", metavar="ID", help="Dataset, e.g. XNAS.ITCH; default: the exchange's.")
     ] = None,
     schema: Annotated[
         list[Bought] | None,
@@ -1341,26 +1158,23 @@ def fetch(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Buy without asking.")] = False,
     max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", min=0.0, metavar="USD", help="Buy nothing where it costs more."),
+        float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Buy nothing where it costs more.")
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Buy what is missing from Databento (DATABENTO_API_KEY): priced first, resumed where it stopped."""
     from ctl.cli import fetch_command
 
-    raise typer.Exit(
-        fetch_command.fetch(
-            workspace, symbols or (), first=first, last=last, dataset=dataset,
-            schemas=[item.value for item in schema or ()], estimate=estimate, yes=yes,
-            max_cost=max_cost, json=json,
-        )
+    return fetch_command.fetch(
+        workspace, symbols or (), first=first, last=last, dataset=dataset,
+        schemas=[item.value for item in schema or ()], estimate=estimate, yes=yes,
+        max_cost=max_cost, json=json,
     )  # fmt: skip
 
 
 @app.command(rich_help_panel=BEGIN)
-def glossary(json: Json = False) -> None:
+def glossary(json: Json = False) -> int:
     """What each word of this project means."""
     from ctl.cli import glossary as words
     from ctl.cli import output, screens
@@ -1371,14 +1185,15 @@ def glossary(json: Json = False) -> None:
         output.print_json(document(Glossary(terms=dict(words.TERMS))))
     else:
         screens.show(lambda on: words.lines(on.width), plain=True)
+    return 0
 
 
 @app.command(rich_help_panel=WEEK)
-def status(workspace: Workspace = None, json: Json = False) -> None:
+def status(workspace: Workspace = None, json: Json = False) -> int:
     """How it stands: last runs, next slot, each symbol beside its lock, rolls due, undelivered messages."""
     from ctl.cli import runs_commands
 
-    raise typer.Exit(runs_commands.status(workspace, json=json))
+    return runs_commands.status(workspace, json=json)
 
 
 runs_app = Commands(no_args_is_help=True, help="The run registry.")
@@ -1389,8 +1204,7 @@ app.add_typer(runs_app, name="runs", rich_help_panel=RUNS)
 def runs_list(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="How many at most.")] = 20,
     dry_run: Annotated[
-        bool | None,
-        typer.Option("--dry-run/--real", help="Only dry runs, or only real ones.", show_default=False),
+        bool | None, typer.Option("--dry-run/--real", help="Only dry runs, or only real ones.", show_default=False)
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those that did not end well.")] = False,
     everywhere: Annotated[
@@ -1398,12 +1212,12 @@ def runs_list(
     ] = False,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """The newest runs."""
     from ctl.cli import runs_commands
 
-    raise typer.Exit(
-        runs_commands.listed(workspace, limit=limit, dry_run=dry_run, failed=failed, everywhere=everywhere, json=json)
+    return runs_commands.listed(
+        workspace, limit=limit, dry_run=dry_run, failed=failed, everywhere=everywhere, json=json
     )
 
 
@@ -1414,11 +1228,11 @@ def runs_show(
     ] = "last",
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """One run: how it ended, each symbol, where its summary lies."""
     from ctl.cli import runs_commands
 
-    raise typer.Exit(runs_commands.show(workspace, name, json=json))
+    return runs_commands.show(workspace, name, json=json)
 
 
 @runs_app.command("compare")
@@ -1429,11 +1243,11 @@ def runs_compare(
     ],
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """What run B says otherwise than run A."""
     from ctl.cli import runs_commands
 
-    raise typer.Exit(runs_commands.compare(workspace, old, new, json=json))
+    return runs_commands.compare(workspace, old, new, json=json)
 
 
 schedule_app = Commands(no_args_is_help=True, help="The weekly slot: cron, systemd or launchd.")
@@ -1453,28 +1267,28 @@ def schedule_install(
     notify: Annotated[NotifyMode, typer.Option("--notify", help="Where the notification goes.")] = "webhook",
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Write the units of the weekly cycle, check them with the scheduler's own tool, switch them on."""
     from ctl.cli import schedule_commands
 
     kinds = [name for name, asked in (("cron", cron), ("systemd", systemd), ("launchd", launchd)) if asked]
-    raise typer.Exit(schedule_commands.install(workspace, kinds, at=at, tz=tz, notify=notify, json=json))
+    return schedule_commands.install(workspace, kinds, at=at, tz=tz, notify=notify, json=json)
 
 
 @schedule_app.command("show")
-def schedule_show(workspace: Workspace = None, json: Json = False) -> None:
+def schedule_show(workspace: Workspace = None, json: Json = False) -> int:
     """The units that are installed."""
     from ctl.cli import schedule_commands
 
-    raise typer.Exit(schedule_commands.show(workspace, json=json))
+    return schedule_commands.show(workspace, json=json)
 
 
 @schedule_app.command("status")
-def schedule_status(workspace: Workspace = None, json: Json = False) -> None:
+def schedule_status(workspace: Workspace = None, json: Json = False) -> int:
     """Last and next slot, and a missed one."""
     from ctl.cli import schedule_commands
 
-    raise typer.Exit(schedule_commands.status(workspace, json=json))
+    return schedule_commands.status(workspace, json=json)
 
 
 @schedule_app.command("remove")
@@ -1485,23 +1299,22 @@ def schedule_remove(
     ] = None,
     workspace: Workspace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Take the schedule away."""
     from ctl.cli import schedule_commands
 
-    raise typer.Exit(schedule_commands.remove(workspace, name=name, json=json))
+    return schedule_commands.remove(workspace, name=name, json=json)
 
 
 @app.command(hidden=True)
 def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder of the JSON Schemas.")] = Path("docs/schemas"),
     pages: Annotated[
-        Path | None,
-        typer.Option("--pages", metavar="DIR", help="Write the pages made of the models there too."),
+        Path | None, typer.Option("--pages", metavar="DIR", help="Write the pages made of the models there too.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare only; exit 1 where one differs.")] = False,
-) -> None:
+) -> int:
     """Write the JSON Schemas of every published document, and the pages of every key."""
     from ctl.cli import schemas as published
 
-    raise typer.Exit(published.write(folder, pages, check_only=check))
+    return published.write(folder, pages, check_only=check)
