@@ -232,6 +232,81 @@ def test_a_slot_is_served_again_only_where_its_run_was_cut_short(
         assert serve(workspace, url, hours=1).log.exit_code == 0
 
 
+def test_a_slot_that_a_log_says_was_served_is_not_served_again(workspace: store.Workspace, url: str | None) -> None:
+    """The registry was lost, or somebody ran the cycle by hand; a dry run and one cut short serve nothing."""
+    workspace = of_its_own(workspace)
+    installed(workspace)
+    weekly.run_weekly(workspace, weekly.WeeklyOptions(run=RunOptions(dry_run=True)), instant=INSTANT)
+    done = cycle(workspace).log_path
+    log = json.loads(done.read_bytes())
+    interrupted = {"exit_code": 1, "aborted": True, "error": {"code": "RUN_INTERRUPTED", "text": ""}}
+    with pytest.raises(SlotTaken, match=r"was served by .*, exit 0"):
+        serve(workspace, url, hours=1)
+    store.write_atomic(done, store.json_bytes(log | interrupted))
+    assert serve(workspace, url, hours=2).log.exit_code == 0
+
+
+# ---------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize("fault", ["empty", "no database", "cut"])
+def test_a_damaged_file_is_set_aside_and_made_anew(
+    ctl: Callable[..., Any], workspace: store.Workspace, fault: str
+) -> None:
+    installed(workspace)
+    assert serve(workspace, None).log.exit_code == 0
+    held = opened(workspace, None)
+    before = held.runs(limit=10)
+    held.close()
+    path = workspace.root / ".ctl" / "registry.sqlite"
+    data = {"empty": b"", "no database": b"nonsense" * 500, "cut": path.read_bytes()[:4096]}[fault]
+    path.write_bytes(data)
+    again = opened(workspace, None)
+    assert again.runs(limit=10) == before
+    again.close()
+    aside = path.with_name("registry.sqlite.damaged")
+    assert (aside.read_bytes() == data) if fault != "empty" else not aside.exists()
+    with pytest.raises(SlotTaken, match=r"was served by .*, exit 0"):
+        serve(workspace, None, hours=1)
+    assert ctl("status", "-w", workspace.root).code == 0
+
+
+def test_a_registry_of_a_newer_ctl_is_left_alone(workspace: store.Workspace, url: str | None) -> None:
+    import sqlalchemy as sa
+
+    held = opened(workspace, url)
+    changed = held._engine
+    with changed.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'r9999'"))
+    try:
+        with pytest.raises(WorkspaceError, match="upgrade ctl") as raised:
+            Registry(workspace, url=url)
+        assert (raised.value.code, raised.value.found) == ("REGISTRY_UNAVAILABLE", "version r9999")
+        assert ("remove .ctl/registry.sqlite" in str(raised.value)) is (url is None)
+    finally:
+        with changed.begin() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = 'r0001'"))
+        held.close()
+
+
+def test_records_older_than_the_registry_are_named(
+    ctl: Callable[..., Any], workspace: store.Workspace, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    """A backup was put back: what the registry knows beyond it is said, and the next cycle mends it."""
+    if url is not None:
+        monkeypatch.setenv("CTL_REGISTRY_URL", url)
+    cycle(workspace)
+    cycle(workspace, days=7)
+    assert ctl("status", "-w", workspace.root, "--json").document["problems"] == []
+    for path in workspace.cycle.rglob("20260309_050007_*"):
+        path.unlink()
+    told = ctl("status", "-w", workspace.root, "--json").document
+    assert [item["code"] for item in told["problems"]] == ["RECORDS_LOST"]
+    assert (told["verdict"], told["last_run"]["name"], len(told["runs"])) == ("WARN", "20260309_050007", 2)
+    cycle(workspace, days=14)
+    assert ctl("status", "-w", workspace.root, "--json").document["problems"] == []
+
+
 # ---------------------------------------------------------------- PostgreSQL alone
 
 

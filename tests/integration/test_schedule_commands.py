@@ -157,7 +157,7 @@ def codes(ctl, workspace: Path) -> list[str]:
     of_schedule = ctl("schedule", "status", "-w", workspace, "--json").document.get("problems", [])
     of_status = ctl("status", "-w", workspace, "--json").document
     of_doctor = ctl("doctor", "-w", workspace, "--json").document["findings"]
-    assert of_status["schedule"] == of_schedule
+    assert of_status["problems"] == of_schedule
     assert [item for item in of_doctor if item["subject"] == "schedule"] == of_schedule
     assert all(item["command"] for item in of_schedule)
     return [item["code"] for item in of_schedule]
@@ -231,7 +231,7 @@ def test_what_keeps_a_slot_from_running_is_named(ctl, workspace: Path, home: Pat
             state["command"][0] = str(python)
     record.write_text("{" if fault == "record" else json.dumps(state))
     if fault == "record":
-        found = ctl("status", "-w", workspace, "--json").document["schedule"]
+        found = ctl("status", "-w", workspace, "--json").document["problems"]
         assert [item["code"] for item in found] == [code]
         assert ctl("schedule", "status", "-w", workspace).code == 1
     else:

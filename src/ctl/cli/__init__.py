@@ -87,6 +87,8 @@ def _main(arguments: list[str]) -> int:
             drop_output()
         where = "the output, or the current folder" if error.filename is None else str(error.filename)
         text = f"{where}: {error.strerror or type(error).__name__}"
+        if isinstance(error, PermissionError):
+            text += "; mend its permissions, or those of its folder"
         _complain(text, debug)
         return EXIT_ERROR if error.filename is None else _documented(arguments, EXIT_ERROR, "FILE_UNUSABLE", text)
     except KeyboardInterrupt:

@@ -174,7 +174,7 @@ def _status_facts(found: Status) -> dict[str, str]:
     return {
         "runs": f"{shown}   {meanings}{why}" if shown else "none",
         "messages": f"{found.undelivered} undelivered; {ping}caps hit: {', '.join(found.caps_hit) or 'none'}",
-        "schedule": "; ".join(item.text for item in found.schedule),
+        "to mend": "; ".join(item.text for item in found.problems),
     }
 
 

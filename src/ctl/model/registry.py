@@ -102,7 +102,7 @@ class Status:
     """`ctl status --json`. verdict: OK, WARN, MISMATCH, ERROR, STOPPED, MISSED, RUNNING or NEVER.
 
     runs: the newest, oldest first. undelivered: messages in the outbox. holder: who runs now. last_ping: of the last
-    run; None where it sent none. schedule: what is to be mended of it.
+    run; None where it sent none. problems: what is to be mended of its records and its schedule.
     """
 
     schema_version: Literal[1] = 1
@@ -118,5 +118,5 @@ class Status:
     undelivered: int
     last_ping: Ping | None
     caps_hit: tuple[str, ...]
-    schedule: tuple[DoctorFinding, ...]
+    problems: tuple[DoctorFinding, ...]
     next_command: str

@@ -275,26 +275,23 @@ def install(
         remove(workspace, home=home)
     name = unit_name(workspace)
     written = units(kind, slot, name, command, workspace.root, home)
-    by_hand: tuple[str, ...] = ()
-    if kind == "cron":
-        _write_crontab(without(crontab(), name) + written[Path("crontab")])
-        files: tuple[str, ...] = ()
-    else:
-        for path, text in written.items():
-            store.write_atomic(path, text.encode())
-        files = tuple(str(path) for path in written)
-        try:
-            _check(kind, files, slot)
-        except WorkspaceError:
-            for path in written:
-                path.unlink(missing_ok=True)
-            raise
-        by_hand = _switch_on(kind, name, files)
+    files = () if kind == "cron" else tuple(str(path) for path in written)
     state = Installed(
         kind, name, slot.at, slot.zone, command, files, instant.astimezone(UTC).isoformat(timespec="seconds")
     )
     store.write_atomic(workspace.root / STATE, store.json_bytes(document(state)))
-    return state, by_hand
+    try:
+        if kind == "cron":
+            _write_crontab(without(crontab(), name) + written[Path("crontab")])
+            return state, ()
+        for path, text in written.items():
+            store.write_atomic(path, text.encode())
+        _check(kind, files, slot)
+    except WorkspaceError:
+        for file in (*files, str(workspace.root / STATE)):
+            store.remove(Path(file))
+        raise
+    return state, _switch_on(kind, name, files)
 
 
 def remove(workspace: store.Workspace, *, home: Path) -> Installed:
@@ -342,7 +339,10 @@ def read(workspace: store.Workspace) -> Installed:
         parse_slot(state.at, state.zone)
     except FileNotFoundError:
         raise UsageError("no schedule is installed", remedy="ctl schedule install --systemd --at 'Sun 16:00'") from None
-    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+    except OSError as error:
+        raise WorkspaceError("the schedule's record cannot be read", where=str(path), found=error.strerror,
+                             remedy="mend the permissions of .ctl") from error  # fmt: skip
+    except (ValueError, KeyError, TypeError, UsageError) as error:
         raise WorkspaceError("the schedule's record is damaged", where=str(path), found=type(error).__name__,
                              remedy="ctl schedule install writes it anew") from error  # fmt: skip
     return state

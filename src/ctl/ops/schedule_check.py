@@ -70,7 +70,7 @@ def problems(workspace: store.Workspace) -> tuple[DoctorFinding, ...]:
     except UsageError:
         return tuple(_left_behind(units, None))
     except WorkspaceError as error:
-        return (_mend("SCHEDULE_DAMAGED", str(error), "ctl schedule install"), *_left_behind(units, None))
+        return (DoctorFinding("mend", "schedule", "SCHEDULE_DAMAGED", str(error), None), *_left_behind(units, None))
     return (*_own(workspace, state, units), *_left_behind(units, state.name))
 
 

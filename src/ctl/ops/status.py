@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 from ctl import sessions, store
 from ctl.errors import CtlError
 from ctl.flows import data_report
-from ctl.model.data_report import DoctorReport
+from ctl.model.data_report import DoctorFinding, DoctorReport
 from ctl.model.registry import RunChange, RunComparison, RunRecord, Status, StatusSymbol
 from ctl.model.run import Ping
 from ctl.ops import outbox, schedule, schedule_check
@@ -32,14 +32,14 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
     last = next(iter(found), None)
     decided = [run for run in found if run.symbols]
     slot, missed, zone = _schedule(workspace, instant)
-    broken = schedule_check.problems(workspace)
+    problems = (*_lost(workspace, last), *schedule_check.problems(workspace))
     held = holder(workspace.lock_path)
     verdict = "NEVER" if last is None else _VERDICTS[last.letter]
     if held is not None:
         verdict = "RUNNING"
     elif missed is not None:
         verdict = "MISSED"
-    elif verdict == "OK" and broken:
+    elif verdict == "OK" and problems:
         verdict = "WARN"
     return Status(
         verdict=verdict,
@@ -53,8 +53,8 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
         undelivered=len(outbox.names(outbox_folder(workspace))),
         last_ping=None if last is None else _last_ping(workspace, last),
         caps_hit=_caps_hit(workspace, found),
-        schedule=broken,
-        next_command=next((item.command for item in broken if item.command), None) or _next(verdict),
+        problems=problems,
+        next_command=next((item.command for item in problems if item.command), None) or _next(verdict),
     )
 
 
@@ -128,6 +128,18 @@ def _caps_hit(workspace: store.Workspace, runs: Sequence[RunRecord]) -> tuple[st
         return () if risk is None else tuple(map(str, risk["caps_hit"]))
     except (OSError, ValueError, KeyError, TypeError):  # retention has removed it, or it is damaged: the run says more
         return ()
+
+
+def _lost(workspace: store.Workspace, last: RunRecord | None) -> Iterator[DoctorFinding]:
+    """The newest record is none that retention removes: where it is not there, older files were put in its place."""
+    if last is None:
+        return
+    file = workspace.ops_logs / f"{last.name}{OPS_ENDING}"
+    if last.kind == "run":
+        file = workspace.run_summaries / f"{last.name}_portfolio_run.json"
+    if not file.exists():
+        text = f"{workspace.relative(file)} is not here any more: restore what came after the backup, or run again"
+        yield DoctorFinding("mend", "records", "RECORDS_LOST", text, "ctl runs list")
 
 
 def _last_ping(workspace: store.Workspace, last: RunRecord) -> Ping | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
 
 from ctl import clock
 from ctl.digests import sha256_bytes
 from ctl.errors import SlotTaken, WorkspaceError
 from ctl.model.registry import RunRecord
 from ctl.model.run import is_cut_short
+from ctl.store.files import remove, replace_whole
 from ctl.store.workspace import Workspace
 
 URL_VARIABLE: Final = "CTL_REGISTRY_URL"
@@ -67,13 +69,26 @@ class Registry:
         self.label = f"{socket.gethostname()}:{workspace.root}"
         self._engine = _engine(workspace, url)
         with self._used():
-            self._migrate()
+            try:
+                self._migrate()
+            except DatabaseError as error:
+                if url is not None or type(error.orig) is not sqlite3.DatabaseError:
+                    raise
+                self._set_damaged_aside()  # no database any more: the files are the record
+                self._migrate()
 
     def close(self) -> None:
         """Let the connections go."""
         self._engine.dispose()
 
     # ------------------------------------------------------------ runs
+
+    def _set_damaged_aside(self) -> None:
+        self._engine.dispose()
+        path = self._workspace.root / ".ctl" / FILE_NAME
+        for ending in ("-wal", "-shm"):
+            remove(path.with_name(path.name + ending))
+        replace_whole(path, path.with_name(f"{FILE_NAME}.damaged"))
 
     def sync(self) -> None:
         """Take in what the workspace's files say: records that are new, and those that had not ended."""
@@ -115,9 +130,10 @@ class Registry:
     def claimed(self, slot: datetime, *, instant: datetime) -> Iterator[Ending]:
         """Hold a schedule slot while the block runs; the block says how it ended.
 
-        Raises SlotTaken where the slot has been served, or another run holds it. One whose run was stopped before it
-        was on record is free again; a claim that was left without an end is taken over: at once in the workspace that
-        made it, unless its log says that the run had ended, elsewhere after TAKEN_OVER_AFTER.
+        Raises SlotTaken where the slot has been served, also where a log here alone says so, or another run holds it.
+        One whose run was stopped before it was on record is free again; a claim that was left without an end is taken
+        over: at once in the workspace that made it, unless its log says that the run had ended, elsewhere after
+        TAKEN_OVER_AFTER.
         """
         key = (self._workspace.cycle_id, clock.iso(slot))
         ending = Ending()
@@ -147,6 +163,9 @@ class Registry:
         row = connection.execute(sa.select(_SLOTS).where(mine)).first()
         begun = clock.iso(instant)
         if row is None:
+            served = self._served_with(_instant(key[1]), instant)
+            if served is not None:  # a registry that was lost, or a run by hand
+                raise SlotTaken(f"the slot of {key[1]} was served by {self.label}, exit {served}")
             try:
                 connection.execute(
                     _SLOTS.insert().values(cycle_id=key[0], slot=key[1], workspace=self.label, begun=begun)
@@ -169,15 +188,19 @@ class Registry:
         left = sa.and_(_SLOTS.c.cycle_id == cycle_id, _SLOTS.c.workspace == self.label, _SLOTS.c.ended.is_(None))
         for row in connection.execute(sa.select(_SLOTS).where(left)).all():
             this = sa.and_(_SLOTS.c.cycle_id == cycle_id, _SLOTS.c.slot == row.slot)
-            ended = {"ended": clock.iso(instant), "exit_code": self._served_with(_instant(row.begun))}
+            begun = _instant(row.begun)
+            ended = {"ended": clock.iso(instant), "exit_code": self._served_with(begun, begun)}
             connection.execute(_SLOTS.update().where(this).values(**ended))
 
-    def _served_with(self, begun: datetime) -> int | None:
-        """The exit code of the cycle that began at an instant; None where it was cut short, or has no log."""
-        stamp, ending = clock.stamp(begun), _KINDS[0][1]
+    def _served_with(self, since: datetime, until: datetime) -> int | None:
+        """The exit code of the newest real cycle that began in a time, both ends inclusive, and was not cut short."""
+        ending, first, last = _KINDS[0][1], clock.stamp(since), clock.stamp(until)
         for name in reversed(_names(self._workspace.ops_logs, ending)):
-            found = _read(self._workspace.ops_logs / f"{name}{ending}") if name.startswith(stamp) else None
-            if found is not None and not is_cut_short(found[0]):
+            begun = name[: len(last)]
+            if begun < first:
+                break
+            found = _read(self._workspace.ops_logs / f"{name}{ending}") if begun <= last else None
+            if found is not None and not found[0]["dry_run"] and not is_cut_short(found[0]):
                 return int(found[0]["exit_code"])
         return None
 
@@ -202,6 +225,7 @@ class Registry:
                     return
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
@@ -210,7 +234,19 @@ class Registry:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7102026)"))  # one migrates, the others wait
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError:
+                version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+                anew = f", or remove .ctl/{FILE_NAME}, which is made anew" if self._is_file else ""
+                raise WorkspaceError(
+                    "the run registry is of a newer ctl", found=f"version {version}", expected=_HEAD,
+                    remedy=f"upgrade ctl{anew}", code="REGISTRY_UNAVAILABLE",
+                ) from None  # fmt: skip
+
+    @property
+    def _is_file(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
 
     @contextmanager
     def _used(self) -> Iterator[None]:
@@ -218,10 +254,11 @@ class Registry:
         try:
             yield
         except SQLAlchemyError as error:
+            file = f"mend .ctl, or remove {FILE_NAME} there, which is made anew from the files"
             raise WorkspaceError(
                 "the run registry cannot be used",
                 found=type(getattr(error, "orig", None) or error).__name__,
-                remedy=f"mend {URL_VARIABLE} or its database; without it the registry is {FILE_NAME} in .ctl",
+                remedy=file if self._is_file else f"mend {URL_VARIABLE} or its database; without it a file serves",
                 code="REGISTRY_UNAVAILABLE",
             ) from None
 
@@ -269,9 +306,9 @@ def _can_write(path: Path) -> bool:
     """Whether the database can stand there; a regular file, or none yet, in a folder that takes files."""
     try:
         path.parent.mkdir(exist_ok=True)
+        free = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
     except OSError:
         return False
-    free = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
     return free and not path.is_symlink() and os.access(path.parent, os.W_OK)
 
 
