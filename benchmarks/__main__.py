@@ -11,7 +11,18 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import builds, certification, commands, decode, environments, reconciliation, roots, scaling, strategy
+from benchmarks import (
+    builds,
+    certification,
+    commands,
+    decode,
+    environments,
+    history,
+    reconciliation,
+    roots,
+    scaling,
+    strategy,
+)
 from benchmarks.measure import Figure
 
 _DEFAULT = Path("data") / "bench" / "bench.json"
@@ -20,7 +31,7 @@ _DEFAULT = Path("data") / "bench" / "bench.json"
 def main(argv: list[str] | None = None) -> int:
     """Run the sections named (default: all), print the table, write the JSON. Exit 0 also where a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    sections = ("b1", "build", "decode", "certify", "commands", "scale", "roots")
+    sections = ("b1", "build", "decode", "certify", "commands", "history", "scale", "roots")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; every contender runs once in each (default 7)")
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter that has vectorbt and backtesting")
@@ -42,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         "decode": lambda: decode.figures(repeats),
         "certify": lambda: certification.figures(repeats),
         "commands": lambda: commands.figures(repeats),
+        "history": lambda: history.figures(repeats),
     }
     found: list[Figure] = []
     for name, section in runs.items():
