@@ -44,6 +44,7 @@ ENDS_WITH = {
     "ctl verify --key PUB": 2,  # nobody has signed yet
     "ctl schedule status": 64,  # nothing is installed
     "ctl schedule remove": 64,
+    "ctl schedule remove --name NAME": 64,
     "ctl schedule install": 64,  # the command's name in prose: it needs a scheduler
     "ctl ops --scheduled": 64,
     "ctl lock --set": 64,

@@ -185,7 +185,7 @@ def test_out_is_written_apart_from_the_run(ctl, workspace: Path, tmp_path: Path)
     [
         (["--param", "slope_threshold=99"], 64, "registered range"),
         (["--param", "nonsense=1"], 64, "unknown B1 parameter"),
-        (["--param", "slope_threshold"], 64, "NAME=VALUE"),
+        (["--param", "slope_threshold"], 64, "KEY=VALUE"),
         (["--param", "slope_threshold=6,,8"], 64, "needs a value"),
         (["--param", "slope_threshold=6,6"], 64, "different"),
         (["--strategy", "b1", "--strategy", "b1"], 64, "named twice"),

@@ -197,7 +197,7 @@ def many_weeks(folder: Path, by: signal.Signals, count: int, seed: int) -> None:
     for week in range(count):
         line: dict[str, Any] = {"week": week, "code": hit(workspace, chance, by, week), "after": state(workspace)}
         if line["code"] in {1, 99}:
-            sys.exit(f"week {week}: the cycle hung or failed")
+            sys.exit(f"week {week}: the cycle hung or failed: {line}")
         if chance.random() < 0.3:
             line["again"] = forked(lambda week=week: slot(workspace, week, hours=1))  # type: ignore[misc]
         print(json.dumps(line), flush=True)

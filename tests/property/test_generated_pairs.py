@@ -173,7 +173,7 @@ def drawn(seed: int) -> CertifyRequest:
     """The seed's pair: every kind of defect at once in a third of them, some in the others."""
     draw = np.random.default_rng((seed, 2))
     every = draw.random() < 1 / 3
-    kinds = [kind for kind in KINDS if draw.random() < 0.25 or every]
+    kinds = [kind for kind in KINDS if draw.random() < 3 / len(KINDS) or every]  # three of them, however many there are
     # Small sizes more often than large ones: what identity refuses says nothing of the later layers.
     defects: dict[Any, float] = {kind: LADDER[kind][int(len(LADDER[kind]) * draw.random() ** 3)] for kind in kinds}
     troubles = {trouble for trouble in TROUBLES if draw.random() < 0.04}
