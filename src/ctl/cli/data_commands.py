@@ -74,12 +74,13 @@ def doctor(workspace_path: Path | None, symbols: Sequence[str], *, json: bool) -
 def _lines(found: DataReport, on: Terminal, *, details: bool) -> list[str]:
     problems = sum(part.problem is not None for each in found.symbols for part in each.parts)
     rows = [(each.symbol, part) for each in found.symbols for part in each.parts]
+    reach = max((part.last for _, part in rows if part.last is not None), default=None)
     verdict = f"ERROR, {problems} not readable" if problems else "OK, all readable"
     lines = screens.parts(
         [
             f"DATA: {verdict}",
             counted(len(found.symbols), "symbol"),
-            f"data to {found.newest}" if found.newest else "",
+            f"data to {reach}" if reach else "",
             "simulated market" if found.simulated else "",
         ],
         on,

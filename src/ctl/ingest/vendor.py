@@ -149,7 +149,8 @@ def of_symbol(folder: Path, symbol: str, prefix: str = "") -> SeriesFiles:
     return SeriesFiles(None, found[0] if found else None, expected)
 
 
-_ADJUSTED: Final = ("adj", "adjusted", "backadjusted")
+# ccb: what Norgate appends to the symbol of a back-adjusted series.
+_ADJUSTED: Final = ("adj", "adjusted", "backadjusted", "ccb")
 _UNADJUSTED: Final = ("unadj", "unadjusted", "raw")
 
 

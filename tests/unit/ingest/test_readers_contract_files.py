@@ -274,6 +274,12 @@ class TestWhichFileIsWhich:
             write(name, "x")
         assert find_files("norgate", tmp_path, "NG").unadjusted == tmp_path / "NG_NG_1D_2018.csv"
 
+    def test_norgates_back_adjusted_symbol_is_the_adjusted_series(self, tmp_path):
+        path = tmp_path / "NG_ES_CCB_1D_2018.csv"
+        path.write_text("Date")
+        found = find_files("norgate", tmp_path, "ES")
+        assert (found.adjusted, found.unadjusted) == (path, None)
+
     def test_adjusted_and_unadjusted_are_told_apart(self, write, tmp_path):
         for name in ("ES_adjusted.csv", "ES_unadjusted.csv", "NQ_adj.csv"):
             write(name, "x")

@@ -135,8 +135,8 @@ def left_unadjusted(
 ) -> LeftUnadjusted:
     """Rolls of the reference that it made no step for.
 
-    A step is 2 ticks; around is within 3 sessions of the gap session. steps: positions of steps that no roll accounts
-    for: one within 10 sessions is that roll's. Shapes as in `gaps_taken_late`.
+    A step is 2 ticks; around is within 3 sessions of the gap session, where our spread keeps its sign. steps: positions
+    of steps that no roll accounts for: one within 10 sessions is that roll's. Shapes as in `gaps_taken_late`.
     """
     around = np.arange(-AROUND, AROUND + 1)
     place = at[:, None] + around[None, :]
@@ -145,7 +145,9 @@ def left_unadjusted(
     spread = spread.reshape(place.shape)
     known = np.isfinite(spread)
     apart = known[:, AROUND] & (known.sum(axis=1) > AROUND)
-    apart &= (~known | (np.round(np.abs(spread) / tick, 9) >= NO_STEP_TICKS)).all(axis=1)
+    # Of one sign throughout: a spread that crosses zero is noise of two closes, and a gap of nothing may well be true.
+    sign = np.sign(spread[:, AROUND])[:, None]
+    apart &= (~known | (np.round(sign * spread / tick, 9) >= NO_STEP_TICKS)).all(axis=1)
     with np.errstate(invalid="ignore"):
         none = np.round(np.abs(gaps) / tick, 9) < NO_STEP_TICKS
     accounted = np.zeros(gaps.size, dtype=np.bool_)

@@ -168,7 +168,9 @@ def volume_contracts(
     volume = np.where(inside, bars.volume[np.maximum(rows, 0)], np.nan)
     known = np.isfinite(volume)
     amount = known.sum(axis=1)
-    enough = ended & (amount >= LEAST_VOLUMES)
+    # Cut by the beginning of the data, only the busy last weeks of a first contract would be left.
+    cut = (amount < width) & (bars.day[begins] <= (int(bars.day.min()) if bars.day.size else 0) + 7)
+    enough = ended & (amount >= LEAST_VOLUMES) & ~cut
     if enough.any():
         ordered = np.sort(volume[enough], axis=1)
         middle = amount[enough]

@@ -223,6 +223,15 @@ def test_contracts_that_cross_leave_no_gap_to_adjust() -> None:
     assert not found.rolls.any()  # equal two sessions later
 
 
+def test_a_spread_that_changes_its_sign_leaves_no_gap_to_adjust() -> None:
+    day, contract = np.tile(np.arange(60), 2), np.repeat(np.arange(2), 60)
+    closes = ContractCloses.from_arrays(("A", "B"), day, contract, 100.0 + contract * np.where(day % 2, 5.0, -5.0))
+    found = gap_timing.left_unadjusted(
+        np.zeros(1), np.array([0]), np.array([1]), np.array([28]), closes, np.empty(0, np.int64), tick=0.25
+    )
+    assert not found.rolls.any()
+
+
 # ---------------------------------------------------------------- our own schedule
 
 

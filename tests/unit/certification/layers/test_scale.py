@@ -87,6 +87,15 @@ def test_a_contracts_volume_is_compared_with_its_neighbours(factor: float, named
         assert found[0][1] == pytest.approx(factor)
 
 
+def test_a_first_contract_of_which_only_the_busy_end_is_there_has_no_scale() -> None:
+    contracts, whole = bars()
+    end = whole.day[np.flatnonzero(whole.first_of_contract)[1] - 1]
+    begin = np.datetime64(int(end) - 60, "D")
+    busy = times(pl.col("contract") == contracts[0].name, 1000.0)
+    contracts, made = bars(change=lambda f: busy(f).filter(pl.col("session") >= pl.lit(begin)))
+    assert scale.volume_contracts(contracts, made) == []
+
+
 def test_a_month_that_is_thin_every_year_is_no_scale() -> None:
     contracts, made = bars(change=lambda f: f.with_columns(
         volume=pl.when(pl.col("contract").str.contains("U")).then(5.0).otherwise(pl.col("volume"))))  # fmt: skip
