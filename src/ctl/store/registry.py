@@ -11,7 +11,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,14 +68,17 @@ class Registry:
         self._workspace = workspace
         self.label = f"{socket.gethostname()}:{workspace.root}"
         self._engine = _engine(workspace, url)
-        with self._used():
-            try:
-                self._migrate()
-            except DatabaseError as error:
-                if url is not None or type(error.orig) is not sqlite3.DatabaseError:
-                    raise
-                self._set_damaged_aside()  # no database any more: the files are the record
-                self._migrate()
+        with ExitStack() as opened:
+            opened.callback(self.close)  # of one that cannot be used no connection stays
+            with self._used():
+                try:
+                    self._migrate()
+                except DatabaseError as error:
+                    if url is not None or type(error.orig) is not sqlite3.DatabaseError:
+                        raise
+                    self._set_damaged_aside()  # no database any more: the files are the record
+                    self._migrate()
+            opened.pop_all()
 
     def close(self) -> None:
         """Let the connections go."""
