@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctl.model.contracts import Contract
 
 SessionBasis = Literal["exchange_session", "utc_day"]
-CloseBasis = Literal["settlement", "last_trade"]
+CloseBasis = Literal["last_trade", "settlement"]
 AdjustmentBasis = Literal["raw", "split_adjusted", "total_return"]
 
 PLAIN_BASES: Final = "bases are not stated in plain files: exchange_session and settlement assumed"
