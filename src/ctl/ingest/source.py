@@ -138,6 +138,7 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
                 with archive.open(item) as member:
                     content = member.read(item.file_size + 1)
                 files.append(RawFile(path, content, digest, size, written, item.filename))
+    # What zipfile raises of bytes that are no sound archive: an unknown compression, a cut member, a torn extra field.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.error) as error:
         raise InputError("damaged zip archive", where=where, found=str(error)[:200]) from error
     return tuple(files)
