@@ -89,3 +89,8 @@ def test_text_in_excel_is_never_a_formula_and_the_bytes_are_the_same(tmp_path: P
         assert "<v>1</v>" in sheet
         assert "hyperlink" not in sheet
         assert "=1+1" in book.read("xl/sharedStrings.xml").decode()
+
+
+def test_prices_of_several_symbols_stand_on_the_tick_of_their_row():
+    frame = pl.DataFrame({"symbol": ["PL", "ES"], "tp1": [1495.6462, 6880.13], "tick": [0.1, 0.25]})
+    assert tables.on_ticks(frame, "tick")["tp1"].to_list() == [1495.6, 6880.25]

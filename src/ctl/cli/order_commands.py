@@ -62,7 +62,7 @@ def orders(
     if table is not None:
         from ctl.cli.exports import write_tables
 
-        write_tables(table, {"orders": tables.Priced(sheet.to_polars(), None)})
+        write_tables(table, {"orders": tables.Priced(sheet.to_polars(), "tick")})
     if json:
         made = NextOpenOrders(
             timestamp=instant,

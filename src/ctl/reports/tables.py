@@ -37,10 +37,10 @@ def require_format(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A table, and the tick of its prices; None where there is none, or they stand on it already."""
+    """A table, and the tick of its prices, or the name of the column with each row's; None where there is none."""
 
     frame: pl.DataFrame
-    tick: float | None
+    tick: float | str | None
 
 
 def files(path: Path, frames: Mapping[str, Priced]) -> dict[Path, bytes]:
@@ -59,14 +59,15 @@ def files(path: Path, frames: Mapping[str, Priced]) -> dict[Path, bytes]:
     return {path.with_name(f"{path.stem}_{name}{ending}"): _bytes(frame, ending) for name, frame in rounded.items()}
 
 
-def on_ticks(frame: pl.DataFrame, tick: float | None) -> pl.DataFrame:
+def on_ticks(frame: pl.DataFrame, tick: float | str | None) -> pl.DataFrame:
     """Prices rounded to the nearest tick, where that is known; every other number to six digits."""
     import polars as pl
 
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     prices = [name for name in floats if name in _PRICES] if tick else []
+    step = pl.col(tick) if isinstance(tick, str) else tick
     return frame.with_columns(
-        *(((pl.col(name) / tick).round() * tick).round(10) for name in prices),
+        *(((pl.col(name) / step).round() * step).round(10) for name in prices),
         *(pl.col(name).round(_DIGITS) for name in floats if name not in prices),
     )
 
