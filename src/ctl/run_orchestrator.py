@@ -447,7 +447,7 @@ def persist(summary: RunSummary, trades: pl.DataFrame | None, workspace: store.W
         raise DataError("a dry run is not persisted")
     folder = workspace.run_summaries
     while True:
-        stem = store.unique_stem(folder, clock.stamp(summary.timestamp), (SUMMARY_ENDING, TRADES_ENDING))
+        stem = store.unique_stem(clock.stamp(summary.timestamp), [(folder, SUMMARY_ENDING), (folder, TRADES_ENDING)])
         path = folder / f"{stem}{SUMMARY_ENDING}"
         try:
             written = None if trades is None else _write_trades(trades, folder / f"{stem}{TRADES_ENDING}")

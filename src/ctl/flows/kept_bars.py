@@ -200,7 +200,7 @@ def keep_pass(workspace: Workspace, bars: Sequence[pl.DataFrame], instant: datet
     newest = pass_files(workspace)[-1:]
     if now.is_empty() or (newest and read_pass(newest[0]).equals(now)):
         return None
-    stem = store.unique_stem(workspace.passes, f"{instant:%Y%m%d_%H%M%S}", ["_bars.parquet"])
+    stem = store.unique_stem(f"{instant:%Y%m%d_%H%M%S}", [(workspace.passes, "_bars.parquet")])
     path = workspace.passes / f"{stem}_bars.parquet"
     store.write_atomic(path, packed(now))
     return path

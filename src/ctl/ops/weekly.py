@@ -507,7 +507,9 @@ class _Cycle:
     def _open_log(self) -> Path:
         folder = self._workspace.ops_logs
         while True:
-            stem = store.unique_stem(folder, clock.stamp(self._instant), (OPS_ENDING,))
+            # a run's summary of the same name would count as this cycle's, also one of a log that was deleted
+            taken = [(folder, OPS_ENDING), (self._workspace.run_summaries, run_orchestrator.SUMMARY_ENDING)]
+            stem = store.unique_stem(clock.stamp(self._instant), taken)
             path = folder / f"{stem}{OPS_ENDING}"
             try:
                 store.write_new(path, self._bytes())

@@ -89,14 +89,14 @@ def unique_path(path: Path) -> Path:
     raise WorkspaceError("too many files of one name", where=str(path), found=f"{_TRIES - 1} of them")
 
 
-def unique_stem(folder: Path, stamp: str, endings: Iterable[str]) -> str:
-    """The first of `stamp`, `stamp_2`, `stamp_3`, ... for which no `<stem><ending>` exists in `folder`."""
-    endings = tuple(endings)
+def unique_stem(stamp: str, places: Iterable[tuple[Path, str]]) -> str:
+    """The first of `stamp`, `stamp_2`, `stamp_3`, ... for which no `<folder>/<stem><ending>` of `places` exists."""
+    places = tuple(places)
     for number in range(1, _TRIES):
         stem = stamp if number == 1 else f"{stamp}_{number}"
-        if not any(os.path.lexists(folder / f"{stem}{ending}") for ending in endings):
+        if not any(os.path.lexists(folder / f"{stem}{ending}") for folder, ending in places):
             return stem
-    raise WorkspaceError("too many files of one second", where=str(folder), found=f"{_TRIES - 1} of {stamp}")
+    raise WorkspaceError("too many files of one second", where=str(places[0][0]), found=f"{_TRIES - 1} of {stamp}")
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -112,11 +112,11 @@ def test_unique_names(tmp_path: Path) -> None:
     assert store.unique_path(path) == path
     path.touch()
     assert store.unique_path(path).name == "20260302_050000_ops_2.json"
-    endings = ("_ops.json", "_x.parquet")
-    assert store.unique_stem(tmp_path, "20260302_050000", endings) == "20260302_050000_2"
+    places = [(tmp_path, "_ops.json"), (tmp_path / "absent", "_ops.json"), (tmp_path, "_x.parquet")]
+    assert store.unique_stem("20260302_050000", places) == "20260302_050000_2"
     (tmp_path / "20260302_050000_2_x.parquet").symlink_to("nowhere")
-    assert store.unique_stem(tmp_path, "20260302_050000", endings) == "20260302_050000_3"
-    assert store.unique_stem(tmp_path / "absent", "20260302_050000", endings) == "20260302_050000"
+    assert store.unique_stem("20260302_050000", places) == "20260302_050000_3"
+    assert store.unique_stem("20260302_050000", [(tmp_path / "absent", "_ops.json")]) == "20260302_050000"
 
 
 def test_json_is_stable_and_refuses_nan() -> None:
