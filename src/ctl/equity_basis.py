@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.errors import DataError
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,16 +73,6 @@ class EventEvidence:
     degree: int | None
     residual: float | None
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "session": self.session.isoformat(),
-            "kind": self.kind,
-            "factor": self.factor,
-            "degree": self.degree,
-            "residual": self.residual,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Inference:
@@ -105,20 +96,6 @@ class Inference:
     def alike(self) -> bool:
         """Of a pair: whether every event's factor stands as often in both."""
         return all(event.degree == 0 for event in self.events)
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "basis": self.basis,
-            "split_degree": self.split_degree,
-            "dividend_degree": self.dividend_degree,
-            "dividend_estimate": self.dividend_estimate,
-            "dividend_error": self.dividend_error,
-            "double_adjusted": self.double_adjusted,
-            "uneven": self.uneven,
-            "text": self.text,
-            "events": [event.document() for event in self.events],
-        }
 
 
 # ---------------------------------------------------------------- conversion
@@ -273,8 +250,8 @@ class Alignment:
             "common_basis": self.common,
             "dividend_formula": self.formula,
             "notes": list(self.notes),
-            "canonical_alone": self.own.document(),
-            "reference_against_canonical": self.pair.document(),
+            "canonical_alone": document(self.own),
+            "reference_against_canonical": document(self.pair),
         }
 
 

@@ -388,7 +388,7 @@ def summarise(
         gate_result=decision,
         states=states,
         symbol_run_results=results,
-        portfolio=None if metrics is None else metrics.document(),
+        portfolio=None if metrics is None else document(metrics),
         statistics=None if metrics is None or not measured else of_portfolio(measured, metrics, Trials.read(workspace)),
         orders=None if governed is None else governed.orders,
         risk=None if governed is None else governed.risk,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ctl.cli import screens
 from ctl.cli.run_screen import signed, statistics_facts, trades_table
 from ctl.cli.screens import Column, Terminal
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.model.statistics import TradeStatistics
@@ -28,12 +29,12 @@ def backtest_lines(result: Result, statistics: TradeStatistics, written: Sequenc
         on,
     )
     span = (result.first_session, result.last_session)
-    lines += ["", *trades_table([("B1", metrics.document(), statistics)], span, on)]
+    lines += ["", *trades_table([("B1", document(metrics), statistics)], span, on)]
     facts = statistics_facts(statistics)
     facts["Data"] = (
         f"{result.bar_count:,} {result.timeframe} bars {span[0]} to {span[1]}; {len(result.triggers)} triggers"
     )
-    waiting = [item.document() for item in result.triggers if item.status in ("pending", "awaiting_entry")]
+    waiting = [document(item) for item in result.triggers if item.status in ("pending", "awaiting_entry")]
     facts["Pending"] = "; ".join(
         f"{item['status'].replace('_', ' ')}: trigger of {item['trigger_session']}, stop {item['stop']:.6g}"
         for item in waiting
@@ -50,7 +51,7 @@ def _trades(result: Result, on: Terminal) -> list[str]:
     )  # fmt: skip
     rows = []
     for trade in (*result.trades, *result.open):
-        found = trade.document()
+        found = document(trade)
         rows.append(
             (
                 found["trigger_session"], found["entry_session"], f"{found['entry_price']:.6g}",

@@ -21,7 +21,7 @@ from ctl.model.documents import document
 from ctl.model.manifest import RollManifest
 from ctl.model.printed import ProposedMapping
 from ctl.model.rolls import RollPolicy
-from ctl.model.trades import StrategyResult, Timeframe
+from ctl.model.trades import StrategyResult, Timeframe, result_document
 from ctl.reports import tables
 
 _GUARD_DIGITS: Final = 3
@@ -189,7 +189,7 @@ def backtest(
     for note in notes:
         output.warn(note)
     statistics = run_statistics.of_backtest(result)
-    published = {"kind": "backtest", "schema_version": 1, **result.document(), "statistics": document(statistics)}
+    published = {"kind": "backtest", "schema_version": 1, **result_document(result), "statistics": document(statistics)}
     written: list[str] = []
     if out is not None and isinstance(result, StrategyResult):
         files = {

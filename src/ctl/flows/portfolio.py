@@ -658,7 +658,7 @@ def run_symbol(
     measured = of_symbol(result, trial, held, trials)
     closed, still_open = (
         with_contracts(
-            [trade.document() for trade in trades],
+            document(trades),
             series,
             calendar=config.calendar,
             timeframe=timeframe,
@@ -678,7 +678,7 @@ def run_symbol(
             symbol,
             entry.role,
             "EXECUTED",
-            metrics=result.metrics.document(),
+            metrics=document(result.metrics),
             statistics=measured.statistics,
             extra={
                 "strategy": strategy.name,
@@ -686,7 +686,7 @@ def run_symbol(
                 "first_session": result.first_session.isoformat(),
                 "last_session": result.last_session.isoformat(),
                 "bars": result.bar_count,
-                "awaiting": [t.document() for t in result.triggers if t.status in ("pending", "awaiting_entry")],
+                "awaiting": [document(t) for t in result.triggers if t.status in ("pending", "awaiting_entry")],
                 "open": still_open,
                 "notes": [*bar_notes(series, calendar=config.calendar), *filter(None, [warm_up_note(result)])],
             },

@@ -85,7 +85,7 @@ class Candidate:
 
     def trades(self, result: Result, timeframe: Timeframe) -> list[dict[str, Any]]:
         """Documents of closed trades, with the contract and the price of each fill."""
-        rows = [trade.document() for trade in result.trades]
+        rows: list[dict[str, Any]] = document(result.trades)
         if self.series is None:
             return rows
         return with_contracts(
@@ -598,9 +598,9 @@ def _variant_document(tried: Ran | SweptVariant) -> dict[str, Any]:
                 "role": item.role,
                 "status": "ERROR" if item.metrics is None else "EXECUTED",
                 "reason": item.error,
-                "metrics": None if item.metrics is None else item.metrics.document(),
+                "metrics": None if item.metrics is None else document(item.metrics),
             }
             for item in tried.symbols()
         ],
-        "portfolio": None if tried.portfolio is None else tried.portfolio.document(),
+        "portfolio": None if tried.portfolio is None else document(tried.portfolio),
     }

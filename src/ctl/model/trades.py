@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ctl.model.display import Card, Tabular
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +23,7 @@ ExitReason = Literal["TP3", "Stop", "Open"]
 Outcome = Literal["Win", "Loss", "Scratch", "Open"]
 
 _TRADES_SHOWN: Final = 5
+_PUBLISHED: Final = ("parameters", "triggers", "trades", "open", "metrics", "fingerprint")
 SCRATCH_BELOW: Final = 1e-12  # R smaller than this in size is neither won nor lost
 
 
@@ -59,10 +61,6 @@ class Trigger:
     stop_breached_while_pending: bool
     confirmation_session: date | None
     entry_session: date | None
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order; sessions as ISO dates."""
-        return _document(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +101,6 @@ class Trade:
     day1_fail: bool
     same_bar_collision: bool
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order; sessions as ISO dates."""
-        return _document(self)
-
 
 @dataclass(frozen=True, slots=True)
 class OpenTrade(Trade):
@@ -126,10 +120,6 @@ class AlignmentRate:
     true: int
     rate: float | None
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order."""
-        return _document(self)
-
 
 @dataclass(frozen=True, slots=True)
 class HigherTimeframes:
@@ -137,10 +127,6 @@ class HigherTimeframes:
 
     weekly_aligned: AlignmentRate
     monthly_aligned: AlignmentRate
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order."""
-        return _document(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +157,6 @@ class StressMetrics:
     profit_factor: float | None
     max_drawdown_r: float
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order."""
-        return _document(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
@@ -201,10 +183,6 @@ class Metrics:
     mtfa: HigherTimeframes
     slippage_stress: tuple[StressMetrics, ...] | None
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready fields in order."""
-        return _document(self)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StrategyResult(Tabular):
@@ -230,14 +208,7 @@ class StrategyResult(Tabular):
 
     def document(self) -> dict[str, Any]:
         """The published document: parameters, triggers, trades, open, metrics, fingerprint."""
-        return {
-            "parameters": dict(self.parameters),
-            "triggers": [trigger.document() for trigger in self.triggers],
-            "trades": [trade.document() for trade in self.trades],
-            "open": [trade.document() for trade in self.open],
-            "metrics": self.metrics.document(),
-            "fingerprint": self.fingerprint,
-        }
+        return result_document(self)
 
     def to_polars(self) -> pl.DataFrame:
         """One row per trade, closed ones first: the fields of Trade, sessions as dates."""
@@ -279,18 +250,9 @@ class StrategyResult(Tabular):
         return Card(self.caption, (trades,), r_curve([curve], title))
 
 
-def _document(record: Any) -> dict[str, Any]:
-    return {item.name: _plain(getattr(record, item.name)) for item in fields(record)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "document"):
-        return value.document()
-    return value
+def result_document(result: Any) -> dict[str, Any]:
+    """The published document of any strategy's result (`ctl.strategy.protocol.Result`)."""
+    return {name: document(getattr(result, name)) for name in _PUBLISHED}
 
 
 def frame_schema(record: type) -> dict[str, Any]:

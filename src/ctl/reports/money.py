@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ctl.drawing import Ink, Picture, Readings, Scale, number, tick_texts
+from ctl.model.documents import document
 from ctl.model.findings import counted
 from ctl.model.pictures import Band, RCurve, r_curve
 from ctl.model.statistics import Expectancy
@@ -253,7 +254,7 @@ def _metrics(state: SymbolState) -> Any:
     """A symbol's metrics as they are published; None where nothing was executed."""
     if state.run is not None:
         return state.run.metrics
-    return None if state.result is None else state.result.metrics.document()
+    return None if state.result is None else document(state.result.metrics)
 
 
 def _metrics_row(name: str, metrics: Any) -> list[Cell]:

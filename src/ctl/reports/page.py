@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl.drawing import PATTERNS, number
 from ctl.model.certificate import DRIFT_LIMIT
+from ctl.model.documents import document
 from ctl.model.run import ROLLS_WITHIN, RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
@@ -307,7 +308,7 @@ def _money(report: Report) -> list[Figure | Table | Lines]:
     results = [state.result for state in report.symbols if state.result is not None and state.role == "gating"]
     metrics = None if report.run is None else report.run.portfolio
     if metrics is None and len(results) == 1:
-        metrics = results[0].metrics.document()
+        metrics = document(results[0].metrics)
     dots = money.intervals(report)
     found = (
         money.evidence(report),

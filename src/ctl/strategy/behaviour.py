@@ -43,7 +43,7 @@ def behavioural_fingerprint(strategy: Strategy) -> str:
                 lots=lots,
             )
             for result in results:
-                records = ([item.document() for item in part] for part in (result.triggers, result.trades, result.open))
+                records = (document(part) for part in (result.triggers, result.trades, result.open))
                 runs.append([timeframe, slippage, lots, result.symbol, *records])
     return digest({"strategy": strategy.name, "runs": _rounded(document(runs))})
 
@@ -58,7 +58,7 @@ def fingerprint_on_tape(name: str, parameters: Mapping[str, Any], behaviour: Beh
 
     tape = [*daily_tape(), *(weekly_bars(bars) for bars in weekly_tape())]
     runs = [
-        [bars.symbol, slippage, *([item.document() for item in part] for part in behaviour(bars, slippage, TICK))]
+        [bars.symbol, slippage, *map(document, behaviour(bars, slippage, TICK))]
         for slippage in (0.0, TICK)
         for bars in tape
     ]

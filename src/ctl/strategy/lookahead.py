@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from ctl.errors import CtlError
+from ctl.model.documents import document
 
 if TYPE_CHECKING:
     from ctl.model.trades import Timeframe
@@ -103,8 +104,8 @@ class _Whole:
 
 
 def _of(whole: Result) -> _Whole:
-    closed = {_key(position): (position.exit_session, position.document()) for position in whole.trades}
-    held = {_key(position): position.document() for position in whole.open}
+    closed = {_key(position): (position.exit_session, document(position)) for position in whole.trades}
+    held = {_key(position): document(position) for position in whole.open}
     entries = {
         key: _entry(found) for key, found in {**{key: found for key, (_, found) in closed.items()}, **held}.items()
     }
@@ -112,11 +113,11 @@ def _of(whole: Result) -> _Whole:
 
 
 def _triggers(result: Result) -> dict[str, Mapping[str, Any]]:
-    return {str(found["trigger_session"]): found for found in (signal.document() for signal in result.triggers)}
+    return {str(found["trigger_session"]): found for found in (document(signal) for signal in result.triggers)}
 
 
 def _key(position: Position) -> tuple[date, str]:
-    return position.entry_session, str(position.document()["trigger_session"])
+    return position.entry_session, str(document(position)["trigger_session"])
 
 
 def _compare(then: Result, whole: _Whole, day: date, carried: float) -> Change | None:
@@ -130,13 +131,13 @@ def _compare(then: Result, whole: _Whole, day: date, carried: float) -> Change |
         if change is not None:
             return Change(day, f"trigger of {session}", *change)
     closed = {key: found for key, (exit_session, found) in whole.closed.items() if exit_session <= day}
-    over = {_key(position): position.document() for position in then.trades}
+    over = {_key(position): document(position) for position in then.trades}
     for key in sorted({*closed, *over}):
         change = _difference(over.get(key), closed.get(key), frozenset(), carried)
         if change is not None:
             return Change(day, f"trade entered {key[0]}", *change)
     for position in then.open:
-        change = _difference(_entry(position.document()), whole.entries.get(_key(position)), frozenset(), carried)
+        change = _difference(_entry(document(position)), whole.entries.get(_key(position)), frozenset(), carried)
         if change is not None:
             return Change(day, f"position entered {position.entry_session}", *change)
     return None

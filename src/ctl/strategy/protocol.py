@@ -1,7 +1,7 @@
 """What a strategy is to the runner: bars in, trades out.
 
-The records are protocols, so that a strategy can keep its own: what is named here is what the runner reads of
-them, and whatever else their documents hold is published with the run. docs/extending/strategy.md is the guide.
+The records are protocols, so that a strategy can keep its own dataclasses: what is named here is what the runner
+reads of them, and whatever else their fields hold is published with the run. docs/extending/strategy.md is the guide.
 """
 
 from __future__ import annotations
@@ -18,21 +18,18 @@ if TYPE_CHECKING:
 class Signal(Protocol):
     """What a strategy saw on a bar, and what became of it; `status` `awaiting_entry` is an order for the next open.
 
-    document holds at least `status`, `trigger_session` and `stop`.
+    Its document holds at least `status`, `trigger_session` and `stop`.
     """
 
     @property
     def status(self) -> str:
         """confirmed, expired, pending, awaiting_entry or no_trade."""
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-
 
 class Position(Protocol):
     """One trade, closed or still open (then marked at the last close).
 
-    document holds at least `trigger_session`, `entry_session`, `exit_session` (ISO dates), `entry_price`,
+    Its document holds at least `trigger_session`, `entry_session`, `exit_session` (ISO dates), `entry_price`,
     `stop_price`, `exit_price`, `exit_reason`, `r_theoretical` and `hold_bars`; of an open one `awaiting_exit` too.
     """
 
@@ -51,9 +48,6 @@ class Position(Protocol):
     @property
     def hold_bars(self) -> int:
         """Bars from the entry bar to the exit bar."""
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
 
 
 class Result(Protocol):
@@ -89,8 +83,6 @@ class Result(Protocol):
     def evaluated_bars(self) -> int: ...
     @property
     def stressed(self) -> tuple[StressedTrades, ...] | None: ...
-    def document(self) -> dict[str, Any]:
-        """JSON-ready: parameters, triggers, trades, open, metrics, fingerprint."""
 
 
 class Strategy(Protocol):

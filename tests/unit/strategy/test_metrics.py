@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 
 import pytest
@@ -63,7 +63,7 @@ def test_alignment_is_counted_over_confirmed_triggers_only():
     triggers = [replace(sample, status=status, weekly_aligned=flag, monthly_aligned=None) for status, flag in kinds]
     metrics = measure(triggers, [], [], 10, 0)
     assert (metrics.trigger_count, metrics.confirmed_count) == (5, 3)
-    assert metrics.document()["mtfa"] == {
+    assert asdict(metrics.mtfa) == {
         "weekly_aligned": {"non_null": 2, "true": 1, "rate": 0.5},
         "monthly_aligned": {"non_null": 0, "true": 0, "rate": None},
     }

@@ -28,10 +28,6 @@ class Breakout:
     status: str
     stop: float
 
-    def document(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {**asdict(self), "trigger_session": self.trigger_session.isoformat()}
-
 
 @dataclass(frozen=True, slots=True)
 class BreakoutTrade:
@@ -47,10 +43,6 @@ class BreakoutTrade:
     r_theoretical: float
     hold_bars: int
     awaiting_exit: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """JSON-ready, sessions as ISO dates."""
-        return {name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +62,6 @@ class DonchianResult:
     bar_count: int
     evaluated_bars: int
     stressed: None = None
-
-    def document(self) -> dict[str, Any]:
-        """The published document."""
-        return {
-            "parameters": dict(self.parameters),
-            "triggers": [item.document() for item in self.triggers],
-            "trades": [item.document() for item in self.trades],
-            "open": [item.document() for item in self.open],
-            "metrics": self.metrics.document(),
-            "fingerprint": self.fingerprint,
-        }
 
 
 @dataclass(frozen=True, slots=True)
