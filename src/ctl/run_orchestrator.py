@@ -28,7 +28,17 @@ from ctl.gatekeeper import GateDecision, GatePass, require_pass
 from ctl.model.bars import AS_DELIVERED
 from ctl.model.documents import document
 from ctl.model.paper import LedgerHead
-from ctl.model.run import Digests, PlanEntry, Role, RunPlan, RunSummary, SymbolRun, SymbolState, TradesFile
+from ctl.model.run import (
+    SUMMARY_ENDING,
+    Digests,
+    PlanEntry,
+    Role,
+    RunPlan,
+    RunSummary,
+    SymbolRun,
+    SymbolState,
+    TradesFile,
+)
 from ctl.model.trades import Timeframe
 from ctl.operating_profile import OperatingProfile
 from ctl.strategy import registry
@@ -36,7 +46,6 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     import polars as pl
 
-SUMMARY_ENDING = "_portfolio_run.json"
 TRADES_ENDING = "_trades.parquet"
 MOST_VARIED = 50
 """Symbols up to which a run also computes the R under other rolls; it takes as long as building them eight times."""

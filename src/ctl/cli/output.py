@@ -239,8 +239,7 @@ def _paper_trades(report: PaperReport, on: Terminal) -> list[str]:
 
 def written_facts(summary_path: str | None, log_path: str | None = None) -> dict[str, str]:
     """The run summary and the ops log that were written, by their names."""
-    from ctl.ops.weekly import OPS_ENDING
-    from ctl.run_orchestrator import SUMMARY_ENDING
+    from ctl.model.run import OPS_ENDING, SUMMARY_ENDING
 
     named = {"run": (summary_path, SUMMARY_ENDING), "log": (log_path, OPS_ENDING)}
     names = [f"{what} {Path(path).name.removesuffix(end)}" for what, (path, end) in named.items() if path is not None]

@@ -12,7 +12,7 @@ from ctl.drawing import number
 from ctl.errors import UsageError, one_of
 from ctl.flows.portfolio import whole
 from ctl.flows.series import as_traded
-from ctl.model.run import OpsLog, RunSummary, SymbolResult
+from ctl.model.run import OPS_ENDING, SUMMARY_ENDING, OpsLog, RunSummary, SymbolResult
 from ctl.model.trades import StrategyResult
 from ctl.reports import PastRun, Report, SymbolState
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from ctl.store import Workspace
     from ctl.strategy.protocol import Result
 
-_SUMMARIES: Final = "*_portfolio_run.json"
-_OPS_LOGS: Final = "*_ops.json"
 _RUNS_SHOWN: Final = 400
 
 
@@ -156,7 +154,7 @@ def newest_summary(workspace: Workspace) -> RunSummary | None:
     """The newest recorded run; None where there is none, or none that this version can read."""
     from pydantic import TypeAdapter
 
-    for path in sorted(workspace.run_summaries.glob(_SUMMARIES), reverse=True):
+    for path in sorted(workspace.run_summaries.glob(f"*{SUMMARY_ENDING}"), reverse=True):
         try:
             return TypeAdapter(RunSummary).validate_json(path.read_bytes())
         except (OSError, ValueError):
@@ -181,7 +179,7 @@ def past_runs(workspace: Workspace, window: Window | None) -> Iterator[PastRun]:
 
     found: list[PastRun] = []
     told: set[str] = set()
-    for path in sorted(workspace.ops_logs.glob(_OPS_LOGS))[-_RUNS_SHOWN:]:
+    for path in sorted(workspace.ops_logs.glob(f"*{OPS_ENDING}"))[-_RUNS_SHOWN:]:
         try:
             log = TypeAdapter(OpsLog).validate_json(path.read_bytes())
         except (OSError, ValueError):
@@ -189,7 +187,7 @@ def past_runs(workspace: Workspace, window: Window | None) -> Iterator[PastRun]:
             continue
         told.add(Path(log.summary_path or "").name)
         found.append(_cycle(log))
-    for path in sorted(workspace.run_summaries.glob(_SUMMARIES))[-_RUNS_SHOWN:]:
+    for path in sorted(workspace.run_summaries.glob(f"*{SUMMARY_ENDING}"))[-_RUNS_SHOWN:]:
         if path.name not in told:
             try:
                 summary = TypeAdapter(RunSummary).validate_json(path.read_bytes())

@@ -20,6 +20,8 @@ RunStatus = Literal["DRY_RUN", "EXECUTED", "SKIPPED", "ERROR"]
 Role = Literal["gating", "non-gating"]
 Level = Literal["info", "warn", "alert"]
 RESTATED_HISTORY: Final = "RESTATED_HISTORY"
+SUMMARY_ENDING: Final = "_portfolio_run.json"
+OPS_ENDING: Final = "_ops.json"
 LockName = Literal["profile", "thresholds", "strategy", "workspace"]
 
 # ---------------------------------------------------------------- gate

@@ -23,11 +23,12 @@ from typing import Any, Final, Literal
 from ctl import digests, store, strict_files
 from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, GateRefused, UsageError, WorkspaceError
 from ctl.flows import demo, portfolio
+from ctl.model.run import OPS_ENDING
 from ctl.model.trades import Metrics
 from ctl.operating_profile import OperatingProfile
 from ctl.operating_profile import load as load_profile
 from ctl.ops import schedule
-from ctl.ops.weekly import OPS_ENDING, WeeklyOptions, run_weekly
+from ctl.ops.weekly import WeeklyOptions, run_weekly
 from ctl.run_orchestrator import RunOptions
 from ctl.store import anchors, decision_log
 from ctl.store.decision_log import DecisionEntry

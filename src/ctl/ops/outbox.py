@@ -51,6 +51,11 @@ class Resent:
     problems: tuple[str, ...]
 
 
+def folder_of(workspace: store.Workspace) -> Path:
+    """Where messages wait."""
+    return workspace.root / ".ctl" / "outbox"
+
+
 def put(folder: Path, message: Message, *, instant: datetime) -> Waiting:
     """Write a message down before it is delivered. Raises WorkspaceError or OSError where that is impossible."""
     path = folder / f"{clock.stamp(instant)}_{message.idempotency_key}.json"

@@ -24,7 +24,7 @@ from ctl import store
 from ctl.errors import UsageError, WorkspaceError
 from ctl.model.data_report import DoctorFinding
 from ctl.model.documents import document
-from ctl.model.run import is_cut_short
+from ctl.model.run import OPS_ENDING, is_cut_short
 from ctl.store.lock import holder
 from ctl.store.workspace import FILE_NAME
 
@@ -374,7 +374,7 @@ def standing(workspace: store.Workspace, instant: datetime) -> Standing:
 def last_run(workspace: store.Workspace) -> datetime | None:
     """When the newest real cycle that was not cut short began, by its ops log; None before the first."""
     newest = None
-    for path in sorted(workspace.ops_logs.glob("*_ops.json"), reverse=True) if workspace.ops_logs.is_dir() else ():
+    for path in sorted(workspace.ops_logs.glob(f"*{OPS_ENDING}"), reverse=True) if workspace.ops_logs.is_dir() else ():
         try:
             begun = datetime.strptime(path.name[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
             log = json.loads(path.read_text())

@@ -11,12 +11,10 @@ from typing import Final
 
 from ctl import sessions, store
 from ctl.errors import CtlError
-from ctl.flows import data_report
 from ctl.model.data_report import DoctorFinding, DoctorReport
 from ctl.model.registry import RunChange, RunComparison, RunRecord, Status, StatusSymbol
-from ctl.model.run import Ping
+from ctl.model.run import OPS_ENDING, SUMMARY_ENDING, Ping
 from ctl.ops import outbox, schedule, schedule_check
-from ctl.ops.weekly import OPS_ENDING, outbox_folder
 from ctl.store.lock import holder
 from ctl.store.registry import Registry
 
@@ -50,7 +48,7 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
         holder=None if held is None else held.text,
         symbols=_symbols(workspace, decided, instant),
         runs=tuple(reversed(found[:SHOWN_RUNS])),
-        undelivered=len(outbox.names(outbox_folder(workspace))),
+        undelivered=len(outbox.names(outbox.folder_of(workspace))),
         last_ping=None if last is None else _last_ping(workspace, last),
         caps_hit=_caps_hit(workspace, found),
         problems=problems,
@@ -136,7 +134,7 @@ def _lost(workspace: store.Workspace, last: RunRecord | None) -> Iterator[Doctor
         return
     file = workspace.ops_logs / f"{last.name}{OPS_ENDING}"
     if last.kind == "run":
-        file = workspace.run_summaries / f"{last.name}_portfolio_run.json"
+        file = workspace.run_summaries / f"{last.name}{SUMMARY_ENDING}"
     if not file.exists():
         text = f"{workspace.relative(file)} is not here any more: restore what came after the backup, or run again"
         yield DoctorFinding("mend", "records", "RECORDS_LOST", text, "ctl runs list")
@@ -156,6 +154,8 @@ def _last_ping(workspace: store.Workspace, last: RunRecord) -> Ping | None:
 
 def doctor(workspace: store.Workspace, symbols: Sequence[str], instant: datetime) -> DoctorReport:
     """What is amiss with the workspace's files, and with its schedule."""
+    from ctl.flows import data_report
+
     found, broken = data_report.doctor(workspace, symbols, instant), schedule_check.problems(workspace)
     fine = found.ok if broken or schedule.installed(workspace) is None else (*found.ok, "schedule")
     return replace(found, findings=(*broken, *found.findings), ok=fine)

@@ -25,6 +25,8 @@ from ctl.model.documents import document
 from ctl.model.notifications import DeliveryLimits, DeliveryResult, Message, Route
 from ctl.model.notify import NotifyMode
 from ctl.model.run import (
+    OPS_ENDING,
+    SUMMARY_ENDING,
     Digests,
     OpsError,
     OpsGateSymbol,
@@ -45,7 +47,6 @@ from ctl.ops_notifier import Occasion
 from ctl.run_orchestrator import Run, RunOptions
 from ctl.stopping import Stopped
 
-OPS_ENDING: Final = "_ops.json"
 # A stopped process has little time: one short attempt, and what it could not deliver waits for the next run.
 HASTY: Final = DeliveryLimits(attempts=1, connect=1.0, read=2.0, total=3.0)
 
@@ -128,15 +129,10 @@ def not_started(
     cycle_id = workspace.cycle_id if workspace is not None else ""
     occasion = Occasion(cycle_id, instant, options.run.dry_run, workspace is not None and workspace.simulated)
     message = ops_notifier.not_started(occasion, ops_notifier.redact(str(error), options.secrets), error.code)
-    post = _Post(options, None if workspace is None else outbox_folder(workspace), instant, stream, HASTY)
+    post = _Post(options, None if workspace is None else outbox.folder_of(workspace), instant, stream, HASTY)
     post.deliver(message, post.put(message))
     post.ping("failure", message.text)
     return tuple(post.warnings)
-
-
-def outbox_folder(workspace: store.Workspace) -> Path:
-    """Where messages wait."""
-    return workspace.root / ".ctl" / "outbox"
 
 
 class _Post:
@@ -236,7 +232,7 @@ class _Cycle:
     ) -> None:
         self._workspace, self._options, self._instant = workspace, options, instant
         self._monotonic, self._stream, self._limits, self._show = monotonic, stream, limits, show
-        self._post = _Post(options, outbox_folder(workspace), instant, stream, limits)
+        self._post = _Post(options, outbox.folder_of(workspace), instant, stream, limits)
         self._occasion = Occasion(workspace.cycle_id, instant, options.run.dry_run, workspace.simulated)
         self._profile: OperatingProfile | None = None
         self._decision: GateDecision | None = None
@@ -337,7 +333,7 @@ class _Cycle:
     def _retain(self) -> None:
         options = self._options
         if not options.run.dry_run and self._post.durable:
-            outbox.clear(outbox_folder(self._workspace))
+            outbox.clear(outbox.folder_of(self._workspace))
         own = {self._path.name}
         if self._log.summary_path is not None:
             own.add(Path(self._log.summary_path).name)
@@ -472,7 +468,7 @@ class _Cycle:
         path = self._options.metrics
         if path is None:
             return
-        waiting = len(outbox.names(outbox_folder(self._workspace)))
+        waiting = len(outbox.names(outbox.folder_of(self._workspace)))
         try:
             store.write_atomic(path, metrics.textfile(self._log, self._earlier, waiting=waiting).encode())
         except CtlError as error:
@@ -508,7 +504,7 @@ class _Cycle:
         folder = self._workspace.ops_logs
         while True:
             # a run's summary of the same name would count as this cycle's, also one of a log that was deleted
-            taken = [(folder, OPS_ENDING), (self._workspace.run_summaries, run_orchestrator.SUMMARY_ENDING)]
+            taken = [(folder, OPS_ENDING), (self._workspace.run_summaries, SUMMARY_ENDING)]
             stem = store.unique_stem(clock.stamp(self._instant), taken)
             path = folder / f"{stem}{OPS_ENDING}"
             try:

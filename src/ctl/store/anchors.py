@@ -19,13 +19,14 @@ from ctl import digests, strict_files
 from ctl.errors import WorkspaceError
 from ctl.model.findings import Reason
 from ctl.model.lock_file import MAX_BYTES, LockFile, lock_name, parse
+from ctl.model.run import OPS_ENDING, SUMMARY_ENDING
 from ctl.store.decision_log import DecisionEntry, Problem, bytes_if_any, examined, locking
 from ctl.store.signatures import Checked
 from ctl.store.workspace import Workspace
 
 CLOCK_DOUBTFUL: Final = "CLOCK_DOUBTFUL"
 
-_ENDINGS: Final = {"ops_logs": "_ops.json", "run_summaries": "_portfolio_run.json"}
+_ENDINGS: Final = {"ops_logs": OPS_ENDING, "run_summaries": SUMMARY_ENDING}
 _LARGEST_RECORD: Final = 1 << 26
 _MOST_RECORDS: Final = 4
 """Of a kind: how many of the newest are looked at for the bars that they cite; a run that came to an end cites some."""

@@ -24,7 +24,7 @@ from ctl import clock
 from ctl.digests import sha256_bytes
 from ctl.errors import SlotTaken, WorkspaceError
 from ctl.model.registry import RunRecord
-from ctl.model.run import is_cut_short
+from ctl.model.run import OPS_ENDING, SUMMARY_ENDING, is_cut_short
 from ctl.store.files import remove, replace_whole
 from ctl.store.workspace import Workspace
 
@@ -197,12 +197,12 @@ class Registry:
 
     def _served_with(self, since: datetime, until: datetime) -> int | None:
         """The exit code of the newest real cycle that began in a time, both ends inclusive, and was not cut short."""
-        ending, first, last = _KINDS[0][1], clock.stamp(since), clock.stamp(until)
-        for name in reversed(_names(self._workspace.ops_logs, ending)):
+        first, last = clock.stamp(since), clock.stamp(until)
+        for name in reversed(_names(self._workspace.ops_logs, OPS_ENDING)):
             begun = name[: len(last)]
             if begun < first:
                 break
-            found = _read(self._workspace.ops_logs / f"{name}{ending}") if begun <= last else None
+            found = _read(self._workspace.ops_logs / f"{name}{OPS_ENDING}") if begun <= last else None
             if found is not None and not found[0]["dry_run"] and not is_cut_short(found[0]):
                 return int(found[0]["exit_code"])
         return None
@@ -333,16 +333,15 @@ def _instant(text: str) -> datetime:
 
 # ---------------------------------------------------------------- files
 
-_KINDS: Final = (("ops", "_ops.json"), ("run", "_portfolio_run.json"))
+_KINDS: Final = (("ops", OPS_ENDING), ("run", SUMMARY_ENDING))
 
 
 def _changed(
     workspace: Workspace, label: str, known: dict[tuple[str, str], tuple[str | None, str]]
 ) -> Iterator[RunRecord]:
     """Records of files that the registry does not hold as they are. Runs that a cycle's log cites are that cycle's."""
-    cited = set(
-        _names(workspace.ops_logs, _KINDS[0][1])
-    )  # a cycle's summary, also where it was killed before citing it
+    # A cycle's summary, also where it was killed before citing it.
+    cited = set(_names(workspace.ops_logs, OPS_ENDING))
     for kind, ending in _KINDS:
         folder = workspace.ops_logs if kind == "ops" else workspace.run_summaries
         for name in _names(folder, ending):
@@ -356,7 +355,7 @@ def _changed(
                 continue
             document, sha256 = found
             if kind == "ops" and document.get("summary_path"):
-                cited.add(Path(str(document["summary_path"])).name.removesuffix(_KINDS[1][1]))
+                cited.add(Path(str(document["summary_path"])).name.removesuffix(SUMMARY_ENDING))
             if before is None or before[1] != sha256:
                 record = _from_document(kind, name, label, document, sha256)
                 if record is not None:
