@@ -87,7 +87,7 @@ def test_help_imports_nothing_heavy():
         "import sys; from ctl.cli import main; main(['--help']); "
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert "Exit codes: 0 done" in done.stdout
     heavy = done.stderr.strip().splitlines()[-1]
     assert heavy in ("[]", "['pydantic']"), "newer typers import pydantic themselves; nothing else may come"
@@ -111,7 +111,7 @@ def test_the_shell_completes_commands_and_options():
             "COMP_CWORD": str(number),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "ctl"], env=environment, capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, "-m", "ctl"], env=environment, capture_output=True, text=True, check=False, timeout=300
         )
         assert set(done.stdout.split()) == expected, done.stderr
 

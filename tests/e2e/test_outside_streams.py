@@ -27,7 +27,7 @@ def bars(tmp_path: Path) -> Path:
 def run(*arguments: str | Path, **options):
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | options.pop("env", {})
     return subprocess.run(
-        [sys.executable, "-m", "ctl", *map(str, arguments)], env=environment, check=False, timeout=120,
+        [sys.executable, "-m", "ctl", *map(str, arguments)], env=environment, check=False, timeout=300,
         **({"stdout": subprocess.PIPE} | options), stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "ops" / "weekly_ops_runbook.md"
 PORT = "8899"
@@ -31,9 +32,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def port() -> str:
     """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
+    return str(free_port())
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def hook(tmp_path: Path, port: str) -> Iterator[Path]:
     with heard.open("w") as out:
         process = subprocess.Popen([sys.executable, "-c", program.replace(PORT, port)], stdout=out, stderr=out)
     try:
-        for _ in range(200):
+        while process.poll() is None:
             with socket.socket() as asked:
                 if asked.connect_ex(("127.0.0.1", int(port))) == 0:
                     break

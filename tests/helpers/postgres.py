@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ports import free_port
 
 
 def missing() -> str | None:
@@ -35,7 +36,7 @@ class Server:
     def start(self) -> None:
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c fsync=off -k {self._folder}"
         log = str(self._folder / "log")
-        _run("pg_ctl", "-D", str(self._folder / "data"), "-o", options, "-l", log, "-w", "start")
+        _run("pg_ctl", "-D", str(self._folder / "data"), "-o", options, "-l", log, "-w", "-t", "300", "start")
 
     def stop(self) -> None:
         _run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
@@ -50,10 +51,7 @@ def server() -> Iterator[Server]:
         if os.geteuid() == 0 and user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
         _run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        running = Server(folder, port)
+        running = Server(folder, free_port())
         running.start()
         try:
             yield running
@@ -68,7 +66,7 @@ def _run(name: str, *words: str) -> None:
     user = _user()
     if os.geteuid() == 0 and user is not None:
         command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *command]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, cwd="/")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=400, cwd="/")
 
 
 def _binary(name: str) -> Path | None:

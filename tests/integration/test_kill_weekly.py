@@ -140,7 +140,7 @@ def test_ten_starts_at_once_give_one_run_and_nine_clear_refusals(tmp_path: Path)
             assert process.returncode == 1
             del ready[process.pid]
     (last,) = ready.values()
-    out, _ = last.communicate(b"\n\n\n", timeout=120)
+    out, _ = last.communicate(b"\n\n\n", timeout=300)
     assert (last.returncode, out[:8]) == (0, b"running\n")
     assert all(f"another run holds the workspace: ctl ops, process {last.pid} on " in text for text in refused)
     assert len(refused) == 9

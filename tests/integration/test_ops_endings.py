@@ -174,7 +174,7 @@ def test_a_reader_that_has_gone_changes_no_exit_code(workspace: store.Workspace,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     os.close(writer)

@@ -139,7 +139,7 @@ def test_a_folder_of_ours_that_cannot_be_read_is_named(
     try:
         done = subprocess.run(
             [*prefix, sys.executable, "-m", "ctl", *command.split(), "-w", str(workspace.root)],
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=300,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
     finally:

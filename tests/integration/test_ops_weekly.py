@@ -30,7 +30,7 @@ from ctl.ops import weekly
 from ctl.ops.retention import RetentionLimits
 from ctl.run_orchestrator import RunOptions
 
-FAST = ops_notifier.DeliveryLimits(attempts=1, connect=0.5, read=0.5, total=5.0)
+ONCE = ops_notifier.DeliveryLimits(attempts=1, connect=20.0, read=20.0, total=60.0)  # a loaded machine answers late
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def run(
         instant=instant,
         monotonic=lambda: next(ticks) * 0.5,
         stream=io.StringIO(),
-        limits=FAST,
+        limits=ONCE,
     )
 
 
@@ -358,16 +358,22 @@ def test_a_signal_during_a_delivery_ends_it_and_the_message_waits(workspace: sto
     with socket.socket() as hanging:
         hanging.bind(("127.0.0.1", 0))
         hanging.listen()
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.start()
+
+        def strike() -> None:
+            with hanging.accept()[0]:
+                os.kill(os.getpid(), signal.SIGTERM)
+                struck.wait(300)
+
+        struck, thread = threading.Event(), threading.Thread(target=strike)
+        thread.start()
         url = f"http://127.0.0.1:{hanging.getsockname()[1]}/services/abcdefghijklmnop"
-        limits = ops_notifier.DeliveryLimits(attempts=1, connect=20.0, read=20.0, total=20.0)
         options = weekly.WeeklyOptions(notify="webhook", webhook_url=url)
-        found = weekly.run_weekly(workspace, options, instant=INSTANT, limits=limits)
-        timer.join()
+        found = weekly.run_weekly(workspace, options, instant=INSTANT, limits=ONCE)
+        struck.set()
+        thread.join()
     assert found.log.exit_code == 143
     assert found.log.summary_path is not None
-    assert found.log.durations["notification"] < 15
+    assert found.notification.error == "stopped by SIGTERM while it was delivered; it waits in the outbox"
     assert len(waiting(workspace)) == 1
 
 
@@ -382,7 +388,7 @@ def test_a_cycle_that_cannot_start_is_announced_and_pinged(
         workspace.ops_logs.touch()
     lock = store.RunLock(workspace.lock_path, instant=INSTANT, purpose="ctl ops")
     with lock if fault == "busy" else contextlib.nullcontext(), pytest.raises(CtlError) as raised:
-        weekly.run_weekly(workspace, options, instant=INSTANT, limits=FAST)
+        weekly.run_weekly(workspace, options, instant=INSTANT, limits=ONCE)
     warnings = weekly.not_started(raised.value, options, workspace=workspace, instant=INSTANT, stream=io.StringIO())
     assert warnings == ()
     (body,) = server.bodies

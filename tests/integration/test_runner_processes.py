@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
 
 def complete(workspace: store.Workspace) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(workspace), capture_output=True, text=True, check=False, timeout=120, env=environment()
+        command(workspace), capture_output=True, text=True, check=False, timeout=300, env=environment()
     )
 
 
@@ -65,7 +65,7 @@ def test_a_second_run_is_refused_while_the_first_runs_and_welcome_after_its_deat
         assert second.stderr.count("\n") == 1
         assert len(logs(workspace)) == 1
         first.kill()
-        first.wait(60)
+        first.wait(300)
         assert complete(workspace).returncode == 0
     assert sorted((log["exit_code"], (log["error"] or {}).get("code")) for log in logs(workspace)) == [
         (0, None),
@@ -76,7 +76,7 @@ def test_a_second_run_is_refused_while_the_first_runs_and_welcome_after_its_deat
 def test_sigterm_ends_the_process_with_143_a_finished_log_and_a_free_workspace(workspace: store.Workspace) -> None:
     with holding(workspace) as process:
         process.terminate()
-        assert process.wait(60) == 143
+        assert process.wait(300) == 143
     (log,) = logs(workspace)
     assert (log["exit_code"], log["error"]["code"], log["aborted"]) == (143, "RUN_STOPPED", True)
     assert not workspace.run_summaries.exists()
@@ -91,7 +91,7 @@ def test_results_do_not_depend_on_the_hash_seed(tmp_path: Path, seed: str) -> No
         folder.mkdir()
         workspace = make_workspace(folder)
         done = subprocess.run(
-            command(workspace), check=False, timeout=120, env={**environment(), "PYTHONHASHSEED": value}
+            command(workspace), check=False, timeout=300, env={**environment(), "PYTHONHASHSEED": value}
         )
         assert done.returncode == 0
         contents.append({path.name: path.read_bytes() for path in workspace.run_summaries.iterdir()})

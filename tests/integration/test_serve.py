@@ -27,11 +27,11 @@ def url(workspace: Path) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
+    while not server.started and thread.is_alive():
         time.sleep(0.01)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
-    thread.join(timeout=10)
+    thread.join(timeout=300)
     assert not thread.is_alive()
 
 
@@ -43,7 +43,7 @@ def files(workspace: Path) -> dict[str, int]:
 
 def test_it_is_read_only_and_answers_to_its_own_names_alone(url: str, workspace: Path):
     before = files(workspace)
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=300) as client:
         found = client.get("/")
         assert found.status_code == 200
         assert "GATE:</b> PASS" in found.text
@@ -64,7 +64,7 @@ def test_it_is_read_only_and_answers_to_its_own_names_alone(url: str, workspace:
 
 
 def test_it_is_made_anew_once_a_file_has_changed_and_says_what_keeps_it(url: str, workspace: Path):
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=300) as client:
         first = client.get("/").text
         assert client.get("/").text == first  # the instant in it too
         (reference,) = (workspace / "data/raw/tradestation").glob("TS_CL_CUSTOM_ADJ_*")
@@ -79,7 +79,7 @@ def test_it_is_made_anew_once_a_file_has_changed_and_says_what_keeps_it(url: str
 
 
 def test_a_question_narrows_the_page_or_is_refused(url: str):
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=300) as client:
         only = client.get("/", params={"symbol": "CL", "from": "2024-01-01"}).text
         assert "<b>CL</b>" in only
         assert "<b>ES</b>" not in only

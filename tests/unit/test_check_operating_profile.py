@@ -197,7 +197,7 @@ def test_certificates_do_not_depend_on_hash_seed_or_threads(workspace):
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "ctl", "certify", "-w", str(workspace), "--json"],
-            env=environment, capture_output=True, timeout=120, check=True,
+            env=environment, capture_output=True, timeout=300, check=True,
         )  # fmt: skip
         seen.add(done.stdout)
     assert len(seen) == 1
@@ -206,6 +206,6 @@ def test_certificates_do_not_depend_on_hash_seed_or_threads(workspace):
 def test_the_script_is_the_command(workspace, tmp_path):
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "scripts/check_operating_profile.py"), "--json"],
-        env={**os.environ, "CTL_WORKSPACE": str(workspace)}, capture_output=True, timeout=120, check=True, cwd=tmp_path,
+        env={**os.environ, "CTL_WORKSPACE": str(workspace)}, capture_output=True, timeout=300, check=True, cwd=tmp_path,
     )  # fmt: skip
     assert json.loads(done.stdout)["passed"] is True

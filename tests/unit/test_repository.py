@@ -80,5 +80,5 @@ def test_unit_tests_mirror_the_source():
 def test_importing_the_package_is_light():
     heavy = ("polars", "numpy", "numba", "pandas", "pydantic", "httpx")
     code = f"import sys, ctl; print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "[]"

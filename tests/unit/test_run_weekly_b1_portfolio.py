@@ -62,6 +62,6 @@ def test_looking_back_needs_a_dry_run(ctl, workspace, monkeypatch, looking_back)
 def test_the_script_is_the_command(workspace, tmp_path):
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "scripts/run_weekly_b1_portfolio.py"), "--dry-run", "--json"],
-        env={**os.environ, "CTL_WORKSPACE": str(workspace)}, capture_output=True, timeout=120, check=True, cwd=tmp_path,
+        env={**os.environ, "CTL_WORKSPACE": str(workspace)}, capture_output=True, timeout=300, check=True, cwd=tmp_path,
     )  # fmt: skip
     assert json.loads(done.stdout)["dry_run"] is True

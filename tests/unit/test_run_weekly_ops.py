@@ -94,7 +94,7 @@ def test_the_script_is_the_command(workspace, tmp_path):
     ):
         done = subprocess.run(
             [sys.executable, str(REPOSITORY / "scripts" / script), *arguments],
-            env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+            env=environment, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == code, done.stderr
         if code == 0:

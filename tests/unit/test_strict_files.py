@@ -119,12 +119,12 @@ def test_any_text_is_read_as_the_standard_library_reads_it_or_refused(text: str)
     ],
 )
 def test_bombs_and_faults_are_refused_at_their_line(text: str, line: int, key: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     (problem,) = strict_files.read_toml(text.encode()).problems
     assert problem.line == line
     assert problem.key.startswith(key)  # of endless nesting the key where the limit was reached
     assert len(problem.found) < 300
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_only_a_regular_file_of_bounded_size_is_opened(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def sparse_below_the_limit(path):
 def test_refused_at_once(make, name, tmp_path, instruments):
     path = tmp_path / name
     make(path)
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     readers = {
         "a.csv": [lambda: read_series(path, symbol="ES", instruments=instruments), lambda: source.load(path)],
         "a.toml": [lambda: mapping_named_or_at(str(path)), lambda: load_instruments(path)],
@@ -45,7 +45,7 @@ def test_refused_at_once(make, name, tmp_path, instruments):
     for read in readers[name]:
         with pytest.raises(InputError, match=name):
             read()
-    assert time.monotonic() - started < 5.0
+    assert time.process_time() - started < 5.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
