@@ -11,7 +11,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctl.continuous.tape import LINE, NO_CONTRACT, UNKNOWN_DAY, Tape, bar_on, leader, successor
+from ctl.continuous.tape import (
+    BREAKS,
+    COUNTS,
+    LINE,
+    NO_CONTRACT,
+    UNKNOWN_DAY,
+    Tape,
+    bar_on,
+    leader,
+    successor,
+)
 from ctl.kernels import fixed, kernel, part, table
 
 POLICY_ROLL: Final = 0  # the policy's own rule
@@ -96,7 +106,8 @@ def _walk(
     rolls = 0
 
     pending_why = POLICY_ROLL
-    begin, active, candidate, run, missing, unconfirmed = sessions, -1, -1, 0, 0, 0
+    begin, active, missing, unconfirmed = sessions, -1, 0, 0
+    run, left, candidate = 0, -1, -1  # sessions in a row that speak for leaving one contract for another
     pending, pending_known, reached = -1, -1, -1  # reached: the last entry of the schedule that is due
 
     for i in range(sessions):
@@ -191,15 +202,13 @@ def _walk(
 
         # Does this close confirm a roll? A run of sessions belongs to one pair of contracts.
         chosen, why = NO_CONTRACT, POLICY_ROLL
-        new, firm = confirm(tape, day, active, row, oldest)
-        if new == NO_CONTRACT:
-            run = 0
-        elif new >= 0:
-            if new != candidate:
-                candidate, run = new, 0
+        new, word = confirm(tape, day, active, row, oldest)
+        if word == BREAKS or active != left or new != candidate:
+            run, left, candidate = 0, active, new
+        if new >= 0 and word >= COUNTS:
             recent[run % needed] = i
             run += 1
-            if run >= needed and not firm:
+            if run >= needed and word == COUNTS:
                 unconfirmed += 1
             elif run >= needed:
                 chosen = new

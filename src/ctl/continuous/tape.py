@@ -18,7 +18,7 @@ from ctl.kernels import callback, part
 
 UNKNOWN_DAY: Final = 2**31 - 1  # a day that never comes
 NO_CONTRACT: Final = -1
-UNDECIDED: Final = -2
+BREAKS, SILENT, COUNTS, CONFIRMS = -2, -1, 0, 1  # what a session says of a contract, the weakest first
 
 
 LINE: Final = np.dtype(
@@ -55,10 +55,11 @@ _TAPE: Final = types.NamedTuple(
 )  # fmt: skip
 _ANSWER: Final = types.UniTuple(types.int64, 2)
 
-# A rule: (tape, day, active, row, oldest) -> (contract, firm). active: the contract held; row: its bar on that day, -1
-# without one; oldest: the first contract that may still have a bar. The answer names the later contract that this
-# close speaks for, NO_CONTRACT for none (a run of confirming sessions breaks), UNDECIDED where the bars are silent
-# (it neither grows nor breaks); firm 0: this session counts towards a run and cannot be the one that confirms.
+# A rule: (tape, day, active, row, oldest) -> (contract, word). active: the contract held; row: its bar on that day, -1
+# without one; oldest: the first contract that may still have a bar. The answer names the later contract that a roll of
+# this close would lead to, NO_CONTRACT without one, and what the session says of it: CONFIRMS; COUNTS towards a run of
+# sessions and cannot be the one that confirms; SILENT, where the bars do not say (a run neither grows nor breaks);
+# BREAKS the run.
 rule: Callable[[Callable[..., Any]], Any] = callback(_ANSWER(_TAPE, *[types.int64] * 4))
 
 
@@ -123,14 +124,12 @@ def successor(tape: Any, measure: Any, active: int, day: int) -> int:
 
 
 @part
-def crossing(tape: Any, measure: Any, day: int, active: int, row: int) -> int:
-    """The next contract where its measure exceeds the active one's; NO_CONTRACT or UNDECIDED where it does not."""
+def crossing(tape: Any, measure: Any, day: int, active: int, row: int) -> tuple[int, int]:
+    """A rule's answer: the next contract, and CONFIRMS where its measure exceeds the active one's."""
     other = successor(tape, measure, active, day)
-    if other < 0:
-        return NO_CONTRACT
-    other_row = bar_on(tape, other, day)
+    other_row = bar_on(tape, other, day) if other >= 0 else -1
     if other_row < 0:
-        return NO_CONTRACT
+        return other, BREAKS
     if row < 0 or measure[row] < 0 or measure[other_row] < 0:
-        return UNDECIDED
-    return other if measure[other_row] > measure[row] else NO_CONTRACT
+        return other, SILENT
+    return other, CONFIRMS if measure[other_row] > measure[row] else BREAKS

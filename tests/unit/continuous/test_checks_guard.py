@@ -129,6 +129,14 @@ def test_most_active_is_confirmed_by_one_contract() -> None:
     assert continuous.build(root(lines), RollPolicy(target="most_active")).rolls == ()
 
 
+def test_a_session_without_the_active_contract_keeps_no_run_of_a_contract_that_does_not_lead_then() -> None:
+    """Z leads on D2 and D4; on D3 Q is silent and V is the most active: no two consecutive sessions are Z's."""
+    lines = {"GCQ20": "5 5 . 5 5", "GCV20": "1 1 3 1 1", "GCZ20": "1 7 . 7 1"}
+    assert continuous.build(root(lines), RollPolicy(target="most_active")).rolls == ()
+    lines |= {"GCV20": "1 1 . 1 1", "GCZ20": "1 7 8 7 1"}  # Z leads on D3 too: a silent Q neither confirms nor breaks
+    assert only(continuous.build(root(lines), RollPolicy(target="most_active"))).known_at == day(4)
+
+
 def test_the_guard_leads_to_the_most_active_too() -> None:
     lines = {"GCQ20": "9 9 9 9 9 9", "GCV20": "1 1 1 1 1 1", "GCZ20": "2 2 2 2 2 2"}
     bars = root(lines, last_trade={"GCQ20": day(6)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl.continuous.tape import NO_CONTRACT, rule, successor
+from ctl.continuous.tape import BREAKS, CONFIRMS, rule, successor
 
 if TYPE_CHECKING:
     from ctl.continuous.policies import Need
@@ -16,4 +16,5 @@ reason: Final[RollReason] = "calendar"
 
 @rule
 def confirm(tape: Any, day: int, active: int, _row: int, _oldest: int) -> tuple[int, int]:
-    return (successor(tape, tape.volume, active, day) if tape.contracts[active].roll_day <= day else NO_CONTRACT), 1
+    due = tape.contracts[active].roll_day <= day
+    return successor(tape, tape.volume, active, day), CONFIRMS if due else BREAKS

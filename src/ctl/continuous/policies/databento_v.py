@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl.continuous.tape import NO_CONTRACT, leader, rule
+from ctl.continuous.tape import BREAKS, CONFIRMS, leader, rule
 
 if TYPE_CHECKING:
     from ctl.continuous.policies import Need
@@ -17,4 +17,4 @@ reason: Final[RollReason] = "rank"
 @rule
 def confirm(tape: Any, day: int, active: int, _row: int, oldest: int) -> tuple[int, int]:
     first = leader(tape, tape.volume, oldest, day, True)
-    return (first if first > active else NO_CONTRACT), 1
+    return first, CONFIRMS if first > active else BREAKS

@@ -16,4 +16,4 @@ reason: Final[RollReason] = "open_interest"
 
 @rule
 def confirm(tape: Any, day: int, active: int, row: int, _oldest: int) -> tuple[int, int]:
-    return crossing(tape, tape.interest, day, active, row), 1
+    return crossing(tape, tape.interest, day, active, row)

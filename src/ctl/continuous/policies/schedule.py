@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl.continuous.tape import NO_CONTRACT, rule
+from ctl.continuous.tape import BREAKS, NO_CONTRACT, rule
 
 if TYPE_CHECKING:
     from ctl.continuous.policies import Need
@@ -16,4 +16,4 @@ reason: Final[RollReason] = "schedule"
 
 @rule
 def confirm(_tape: Any, _day: int, _active: int, _row: int, _oldest: int) -> tuple[int, int]:
-    return NO_CONTRACT, 1
+    return NO_CONTRACT, BREAKS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl.continuous.tape import bar_on, crossing, leader, rule
+from ctl.continuous.tape import CONFIRMS, COUNTS, bar_on, crossing, leader, rule
 
 if TYPE_CHECKING:
     from ctl.continuous.policies import Need
@@ -20,11 +20,11 @@ reason: Final[RollReason] = "volume"
 
 @rule
 def confirm(tape: Any, day: int, active: int, row: int, oldest: int) -> tuple[int, int]:
-    other = crossing(tape, tape.volume, day, active, row)
-    if other < 0:
-        return other, 0
+    other, word = crossing(tape, tape.volume, day, active, row)
+    if word != CONFIRMS:
+        return other, word
     other_row = bar_on(tape, other, day)
     if tape.interest[row] >= 0 and tape.interest[other_row] > tape.interest[row]:
-        return other, 1
+        return other, CONFIRMS
     most = bar_on(tape, leader(tape, tape.volume, oldest, day, False), day)
-    return other, int(tape.volume[other_row] >= tape.volume[most])
+    return other, CONFIRMS if tape.volume[other_row] >= tape.volume[most] else COUNTS
