@@ -303,7 +303,15 @@ def decide(
         symbol_results=results,
         locks=() if locked.lock is None else compare_locks(profile, locked.lock, current),
         problems=tuple(problems),
-        notes=(*locked.notes, *(() if locked.lock is None else equity_moved(locked.lock, current))),
+        notes=(
+            *locked.notes,
+            *(() if locked.lock is None else equity_moved(locked.lock, current)),
+            *(
+                Reason("REFERENCE_UNREAD", "WATCH", f"{symbol} is not compared with its reference {text}")
+                for symbol in profile.gating_universe
+                for text in getattr(certificates.get(symbol), "unread", ())
+            ),
+        ),
         restatements=since.restatements,
         lock_sha256=locked.sha256,
         workspace_sha256=locked.workspace_sha256,

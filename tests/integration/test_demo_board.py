@@ -44,7 +44,7 @@ def certified(workspace: Workspace, symbol: str, *, others: tuple[str, ...] = ()
     bars = contracts_of(workspace, symbol)
     files = ingest.find_files("tradestation", workspace.vendors["tradestation"].path, symbol)
     reference = ingest.read_reference(
-        symbol=symbol, adjusted=files.adjusted, unadjusted=files.unadjusted, instruments=INSTRUMENTS
+        symbol=symbol, adjusted=files.adjusted[0], unadjusted=files.unadjusted[0], instruments=INSTRUMENTS
     )
     config = workspace.symbol(symbol)
     calendar = sessions.sessions_between(

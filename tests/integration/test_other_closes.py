@@ -285,5 +285,12 @@ def test_several_references_are_each_certified_and_the_first_decides(workspace: 
     told = {item["vendor"]: item["decision"] for item in found["quorum"]["references"]}
     assert (found["quorum"]["decides"], list(told)) == ("tradestation", ["tradestation", "norgate"])
     assert told["tradestation"] == found["decision"]
+    assert "REFERENCE_UNREAD" not in ctl("gate", "-w", workspace).out
+    (workspace / "data/raw/norgate/NG_PL_1D_20180102_20260227.csv").write_text("x,y\n")
+    for _ in range(2):  # what was certified by an earlier command says it too
+        gate = ctl("gate", "--json", "-w", workspace).document
+        (said,) = [note for note in gate["notes"] if note["code"] == "REFERENCE_UNREAD"]
+        assert said["text"].startswith("PL is not compared with its reference norgate: NG_PL_1D_")
+    assert "Not compared: norgate: NG_PL_1D" in " ".join(ctl("certify", "PL", "-w", workspace).out.split())
     # The second reference rolls on the first session of the larger volume, which can come and go.
     assert {(item["vendor"], item["what"]) for item in found["quorum"]["odd"]} <= {("norgate", "rolls")}

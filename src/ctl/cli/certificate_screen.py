@@ -74,7 +74,12 @@ def _head(certificate: Certificate, on: Terminal, *, simulated: bool) -> list[st
     lines = screens.parts(said, on)
     for other in told[1:]:
         lines += screens.wrapped(other, on, first="and    ", indent=" " * 7)
-    found = {"Cause:": explanation.cause(certificate), "Cure:": explanation.cure(certificate)}
+    found = {
+        "Cause:": explanation.cause(certificate),
+        "Cure:": explanation.cure(certificate),
+        "Assumed:": explanation.assumed(certificate),
+        "Not compared:": "; ".join(certificate.unread),
+    }
     return lines + screens.facts({name: text for name, text in found.items() if text != reason}, on)
 
 
@@ -196,4 +201,4 @@ def _next(certificate: Certificate, *, explain: bool) -> str:
         return f"ctl certify {symbol} --explain"
     best = explanation.best_alternative(certificate)
     tried = "" if best is None else "".join(f" --set {symbol}.series.{key}" for key in _KEYS.get(best[0], ()))
-    return f"ctl plan{tried}"
+    return f"ctl plan{tried}" if tried else "ctl gate"

@@ -354,11 +354,11 @@ def _joined(vendors: list[DraftVendor], places: DraftVendor) -> str:
 
 
 def _named_as_usual(same: Sequence[FoundFile], symbol: str) -> bool:
-    """Whether a format whose names say what is adjusted finds the newest of these files by their names."""
+    """Whether a format whose names say what is adjusted finds these files by their names."""
     if same[0].form not in _NAMED_FORMATS:
         return False
     found = ingest.find_files(same[0].form, same[0].path.parent, symbol)
-    return any(file.path in (found.adjusted, found.unadjusted) for file in same)
+    return any(file.path in (*found.adjusted, *found.unadjusted) for file in same)
 
 
 def _folder_pattern(folder: Path, symbol: str, same: Sequence[FoundFile], found: FoundFiles) -> tuple[Path, str | None]:

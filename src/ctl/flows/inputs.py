@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ctl.flows.vendor_files import PerContract
-    from ctl.ingest.vendor import SeriesFiles
+    from ctl.flows.vendor_files import PerContract, SeriesFiles
     from ctl.model.actions import CorporateActions
     from ctl.model.csv_mapping import CsvMapping, MappingKeys
     from ctl.model.instruments import Instruments

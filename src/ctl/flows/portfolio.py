@@ -290,6 +290,7 @@ class _Kept:
     sha256: str
     reference_rolls: tuple[KnownRoll, ...]
     watched: _KeptWatch
+    unread: tuple[str, ...]
 
     @classmethod
     def of(cls, until: int, made: Remembered, watched: Watched) -> tuple[_Kept, pl.DataFrame]:
@@ -299,7 +300,7 @@ class _Kept:
         said, parts = made.certificate, {item.name: getattr(watched, item.name) for item in fields(_KeptWatch)}
         kept = cls(
             until, dict(made.files), made.terms, said.decision, said.reasons, said.sha256, said.reference_rolls,
-            _KeptWatch(**parts | {"margins": dict(watched.margins)}),
+            _KeptWatch(**parts | {"margins": dict(watched.margins)}), said.unread,
         )  # fmt: skip
         return kept, pl.DataFrame({name: getattr(watched, name) for name in _ARRAYS})
 
@@ -314,6 +315,7 @@ class _Kept:
             sha256=self.sha256,
             reference_rolls=self.reference_rolls,
             watched=Watched(**parts, **arrays | {"days": arrays["days"].astype("datetime64[D]")}),
+            unread=self.unread,
         )
         return Remembered(question, verdict, self.terms, self.files, known_by)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from ctl import ingest
 from ctl.errors import InputError, UsageError, WorkspaceError
+from ctl.model.reference import ASSUMED_UNADJUSTED
 
 if TYPE_CHECKING:
-    from ctl.ingest.vendor import SeriesFiles
     from ctl.store import SymbolConfig, VendorConfig, Workspace
 
 PerContract = Literal["contracts", "statistics", "intraday"]
@@ -21,6 +22,19 @@ PerContract = Literal["contracts", "statistics", "intraday"]
 _PLACES: Final = re.compile(r"(\{symbol\}|\{root\}|\*|\?)")
 _NAME_ENDS: Final = r"(?![A-Za-z0-9])"
 _CONTRACT_CODE: Final = r"[FGHJKMNQUVXZ]\d{1,4}" + _NAME_ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFiles:
+    """The file of each kind of a symbol's series at a vendor, None where there is none; at least one is there.
+
+    expected: the names that were looked for. notes: which file is which, and why.
+    """
+
+    adjusted: Path | None
+    unadjusted: Path | None
+    expected: str
+    notes: tuple[str, ...]
 
 
 def require_known_formats(workspace: Workspace) -> None:
@@ -94,37 +108,44 @@ def series_files(
     gives files under `path`. last_session: of a file; of several that fit a pattern the newest by it is taken, of
     equal ones the last by name. Raises InputError (INPUT_MISSING) where there is none.
     """
-    from ctl.ingest.vendor import SeriesFiles
-
     notes: list[str] = []
+    assumed = ""
+    kinds: tuple[Sequence[Path], ...]
     if vendor.adjusted is None and vendor.unadjusted is None:
         folder = vendor.path
         if folder is None or not folder.is_dir():
             raise missing(config, vendor, "adjusted or unadjusted" if folder is None else f"{folder}/")
-        files = ingest.find_files(vendor.format, folder, called(config, vendor))
-        notes += files.notes
+        found = ingest.find_files(vendor.format, folder, called(config, vendor))
+        kinds, expected = (found.adjusted, found.unadjusted), found.expected
+        if found.assumed and config.asset_class == "future":
+            assumed = (
+                f", {ASSUMED_UNADJUSTED}: if it is adjusted, name it in vendors.{vendor.name}.adjusted of ctl.toml"
+            )
     else:
-        taken: list[Path | None] = []
-        patterns = [pattern for pattern in (vendor.adjusted, vendor.unadjusted) if pattern is not None]
-        for pattern in (vendor.adjusted, vendor.unadjusted):
-            matches = [] if pattern is None else _matching(pattern, config, vendor)
-            taken.append(_newest([path for path in matches if path.is_file()], last_session, notes))
-        looked_for = " or ".join(workspace.relative(_shown(pattern, config, vendor)) for pattern in patterns)
-        files = SeriesFiles(taken[0], taken[1], looked_for)
-    if files.adjusted is None and files.unadjusted is None:
-        raise missing(config, vendor, files.expected)
-    if files.adjusted is not None and files.unadjusted is not None and files.adjusted.samefile(files.unadjusted):
+        patterns = (vendor.adjusted, vendor.unadjusted)
+        kinds = tuple(
+            () if each is None else [path for path in _matching(each, config, vendor) if path.is_file()]
+            for each in patterns
+        )
+        expected = " or ".join(
+            workspace.relative(_shown(each, config, vendor)) for each in patterns if each is not None
+        )
+    adjusted, unadjusted = (_newest(paths, last_session, notes) for paths in kinds)
+    if adjusted is None and unadjusted is None:
+        raise missing(config, vendor, expected)
+    if adjusted is not None and unadjusted is not None and adjusted.samefile(unadjusted):
         raise InputError(
             f"one file is taken as the adjusted and the unadjusted series of {config.symbol}",
-            where=workspace.relative(files.adjusted),
+            where=workspace.relative(adjusted),
             expected="two files",
             remedy=f"mend vendors.{vendor.name}.adjusted and unadjusted in ctl.toml",
             code="SAME_FILE_TWICE",
         )
-    for kind, path in (("adjusted", files.adjusted), ("unadjusted", files.unadjusted)):
-        if path is not None:
-            notes.append(f"{kind} from {workspace.relative(path)}")
-    return SeriesFiles(files.adjusted, files.unadjusted, files.expected, tuple(notes))
+    if adjusted is not None:
+        notes.append(f"adjusted from {workspace.relative(adjusted)}")
+    if unadjusted is not None:
+        notes.append(f"unadjusted from {workspace.relative(unadjusted)}{assumed}")
+    return SeriesFiles(adjusted, unadjusted, expected, tuple(notes))
 
 
 def missing(config: SymbolConfig, vendor: VendorConfig, expected: str, key: str = "") -> InputError:

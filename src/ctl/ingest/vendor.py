@@ -66,15 +66,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFiles:
-    """The files of one symbol's series at a vendor; None where there is none.
+    """The files of one symbol's series at a vendor, each kind's exports of several dates; empty where there is none.
 
-    expected: the names that were looked for. notes: what was decided between several.
+    expected: the names that were looked for. assumed: no name says that the unadjusted one is unadjusted.
     """
 
-    adjusted: Path | None
-    unadjusted: Path | None
+    adjusted: tuple[Path, ...]
+    unadjusted: tuple[Path, ...]
     expected: str
-    notes: tuple[str, ...] = ()
+    assumed: bool = False
 
 
 class Vendor(Protocol):
@@ -89,7 +89,7 @@ class Vendor(Protocol):
         """Its bars. Raises InputError naming row, column, what was found and what was expected."""
 
     def find_files(self, folder: Path, symbol: str) -> SeriesFiles:
-        """The files of a symbol's series in a vendor's folder. Raises InputError where the choice is open."""
+        """The files of a symbol's series in a folder, of every date. Raises InputError where a kind is open."""
 
 
 def opened(given: Path | Any) -> tuple[Opened, ...]:
@@ -117,41 +117,48 @@ def _opened(raw: RawFile) -> Opened:
 
 
 def of_symbol(folder: Path, symbol: str, prefix: str = "") -> SeriesFiles:
-    """The only file of the symbol's own folder where there is one, else the only one whose name holds the symbol.
+    """The files of the symbol's own folder where there is one, else those whose name holds the symbol.
 
-    Names are compared by whole tokens, in capitals or not: `C` is not meant by F_CL. Of two files the ones that say
-    `adjusted` and `unadjusted` (or `adj`, `unadj`) are told apart. prefix: with what every name of the vendor starts,
-    before the symbol. Raises InputError where several are left.
+    Names are compared by whole tokens, in capitals or not: `C` is not meant by F_CL. Those that say `adjusted` and
+    `unadjusted` (or `adj`, `unadj`) are told apart, one that says neither is taken as unadjusted. prefix: with what
+    every name of the vendor starts, before the symbol. Raises InputError where the names of a kind differ by more
+    than dates.
     """
     own = folder / symbol
     within, wanted = (own, ()) if own.is_dir() else (folder, _tokens(f"{prefix} {symbol}"))
     expected = f"{within}/{prefix}*{symbol}*" if wanted else f"{within}/*"
+    found = [
+        path
+        for path in files_in(within)
+        if not path.name.startswith(".") and _holds(_tokens(path.name), wanted, at_start=bool(prefix))
+    ]
+    raw = [path for path in found if set(_UNADJUSTED) & set(_tokens(path.name))]
+    adjusted = tuple(path for path in found if path not in raw and set(_ADJUSTED) & set(_tokens(path.name)))
+    unadjusted = tuple(path for path in found if path not in adjusted)
+    for kind in (adjusted, unadjusted):
+        if len({_DATES.sub("", path.name.lower()) for path in kind}) > 1:
+            raise InputError(
+                f"several files of {symbol}",
+                where=str(within),
+                found=", ".join(path.name for path in kind[:4]),
+                expected="one, or exports whose names differ by their dates alone",
+                remedy="move the others away, or name the pattern: the vendor's adjusted and unadjusted in ctl.toml",
+            )
+    return SeriesFiles(adjusted, unadjusted, expected, assumed=bool(unadjusted) and not raw)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder by name. Raises InputError where it cannot be listed."""
     try:
-        files = sorted(path for path in within.iterdir() if path.is_file() and not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
-        raise InputError("cannot be read", where=str(within), found=error.strerror or type(error).__name__) from error
-    found = [path for path in files if _holds(_tokens(path.name), wanted, at_start=bool(prefix))]
-    adjusted, unadjusted = (
-        [path for path in found if set(names) & set(_tokens(path.name))] for names in (_ADJUSTED, _UNADJUSTED)
-    )
-    if len(found) == 2 and len(adjusted) == len(unadjusted) == 1 and adjusted != unadjusted:
-        return SeriesFiles(adjusted[0], unadjusted[0], expected)
-    if len(found) > 1:
-        raise InputError(
-            f"several files of {symbol}",
-            where=str(within),
-            found=", ".join(path.name for path in found[:4]),
-            expected="one",
-            remedy="move the others away",
-        )
-    if adjusted and not unadjusted:
-        return SeriesFiles(found[0], None, expected)
-    return SeriesFiles(None, found[0] if found else None, expected)
+        raise InputError("cannot be read", where=str(folder), found=error.strerror or type(error).__name__) from error
 
 
 # ccb: what Norgate appends to the symbol of a back-adjusted series.
 _ADJUSTED: Final = ("adj", "adjusted", "backadjusted", "ccb")
 _UNADJUSTED: Final = ("unadj", "unadjusted", "raw")
+_DATES: Final = re.compile(r"(?<!\d)(?:19|20)\d{2}[-_.]?[01]\d[-_.]?[0-3]\d(?!\d)")
 
 
 def _tokens(name: str) -> tuple[str, ...]:

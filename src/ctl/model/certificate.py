@@ -647,7 +647,14 @@ class Certificate(CertificateV1, Tabular):
             sha256=self.sha256,
             reference_rolls=tuple(KnownRoll(roll.roll_date, roll.gap) for roll in self.reference_rolls),
             watched=self.watched,
+            unread=self.unread,
         )
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The references beside the deciding one that cannot be read, each with why."""
+        compared = () if self.quorum is None else self.quorum.references
+        return tuple(f"{each.vendor}: {each.text}" for each in compared if each.decision is None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the document and its bytes, which are made again where they are asked for."""

@@ -120,7 +120,7 @@ class KnownRoll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a gate reads of a certificate: a small part of it, in its words."""
+    """What a gate reads of a certificate: a small part of it, in its words. unread: references that cannot be read."""
 
     symbol: str
     decision: Decision
@@ -128,3 +128,4 @@ class Verdict:
     sha256: str
     reference_rolls: tuple[KnownRoll, ...]
     watched: Watched | None
+    unread: tuple[str, ...] = ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ctl.errors import CtlError
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.rolls import ReferenceRoll
+
+ASSUMED_UNADJUSTED: Final = "assumed, as its name says neither"
+"""In a note of which file is which: nothing but its name says that it is unadjusted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ctl.drawing import number
 from ctl.model.certificate import Counterfactuals, JudgedSeries, ParityFigures
 from ctl.model.findings import counted
+from ctl.model.reference import ASSUMED_UNADJUSTED
 
 if TYPE_CHECKING:
     from ctl.model.certificate import Certificate, ComparedReference
@@ -176,6 +177,13 @@ def _unadjusted_blocks(certificate: Certificate) -> frozenset[str]:
     return frozenset() if told is None else frozenset(roll["block"] for roll in told.evidence["rolls"])
 
 
+def assumed(certificate: Certificate) -> str:
+    """What was assumed of the reference's files, where the pair is not accepted."""
+    side = certificate.inputs.reference_unadjusted
+    notes = () if side is None or certificate.decision == "ACCEPT" else side.notes
+    return "; ".join(note for note in notes if ASSUMED_UNADJUSTED in note)
+
+
 def what_changes(certificate: Certificate) -> Mapping[str, str]:
     """What would change the decision and what it hangs on, each with what it is about; empty texts say nothing."""
     told: dict[str, str] = {}
@@ -183,7 +191,10 @@ def what_changes(certificate: Certificate) -> Mapping[str, str]:
         told["Would change it:"] = _flip_text(certificate)
     if certificate.path_range is not None:
         low, high = (number(end) for end in (certificate.path_range.low, certificate.path_range.high))
-        told["In other orders:"] = f"mean drift {low} to {high} where the gap differences change places (5 to 95 %)"
+        told["Rolls shuffled:"] = (
+            f"had the same gap differences fallen on other rolls, mean drift would lie between {low} and {high} "
+            "(in 90 of 100 shuffles)"
+        )
     basis = certificate.layers.L0.finding("adjustment_basis")
     told["Adjusted for:"] = "" if basis is None else basis.text
     if certificate.quorum is not None:

@@ -92,6 +92,21 @@ def test_the_newest_of_several_exports_is_taken_and_said(tmp_path: Path) -> None
     assert any(note.startswith("A_0.csv chosen by its last session") for note in equity.meta.notes)
 
 
+def test_the_newest_of_dated_norgate_exports_is_taken_and_what_is_assumed_is_said(tmp_path: Path) -> None:
+    contracts(tmp_path / "ours/KC.csv", "KC")
+    series(tmp_path / "ref/NG_KC_1D_20260101_20261127.csv", 10.0, DAYS[:30])
+    series(tmp_path / "ref/NG_KC_1D_20260101_20261120.csv", 20.0, DAYS[:31])
+    vendors = '[vendors.ours]\nformat = "csv"\ncontracts = "ours/{root}.csv"\n' + theirs('path = "ref"', form="norgate")
+    space = workspace(tmp_path, vendors, ("KC", "future", 'reference = "theirs"'))
+    reference = inputs.read_symbol(space, "KC").reference
+    assert reference is not None
+    assert reference.unadjusted is not None
+    assert (reference.adjusted, reference.unadjusted.frame["close"][0]) == (None, 20.5)
+    chosen, taken = reference.unadjusted.meta.notes[-2:]
+    assert chosen.startswith("NG_KC_1D_20260101_20261120.csv chosen by its last session")
+    assert "name it in vendors.theirs.adjusted" in taken
+
+
 def test_what_a_vendor_calls_a_symbol_stands_in_its_pattern(tmp_path: Path) -> None:
     series(tmp_path / "ours/apple.csv")
     space = workspace(tmp_path, OURS, ("AAPL", "equity", 'vendor_symbols = { ours = "apple" }'))

@@ -250,27 +250,23 @@ class TestTradeStation:
         with pytest.raises(InputError, match="the file is a series"):
             read_contracts([path], "ES", instruments=instruments)
 
-    def test_newest_by_last_session_is_chosen_and_reported(self, write, tmp_path):
+    def test_exports_of_every_date_are_found(self, write, tmp_path):
         old = TS + "01/06/2025,16:00,1,1,1,1,5,5\n"
         new = TS + "01/07/2025,16:00,1,1,1,1,5,5\n"
-        write("TS_ES_CUSTOM_ADJ_1D_20180102_20260227.csv", old)
-        newest = write("TS_ES_CUSTOM_ADJ_1D_20180102_20260101.csv", new)
+        last = write("TS_ES_CUSTOM_ADJ_1D_20180102_20260227.csv", old)
+        first = write("TS_ES_CUSTOM_ADJ_1D_20180102_20260101.csv", new)
         unadjusted = write("ts_es_custom_unadj_1d_20180102.csv", old)
         write("TS_ES_1D_20180102.csv", new)
         write("TS_ESX_CUSTOM_ADJ_1D_20180102.csv", new)
         found = find_files("tradestation", tmp_path, "ES")
-        assert (found.adjusted, found.unadjusted) == (newest, unadjusted)
-        assert found.notes == (
-            "TS_ES_CUSTOM_ADJ_1D_20180102_20260101.csv chosen by its last session 2025-01-07 over "
-            "TS_ES_CUSTOM_ADJ_1D_20180102_20260227.csv (2025-01-06)",
-        )
+        assert (found.adjusted, found.unadjusted) == ((first, last), (unadjusted,))
 
     def test_equity_name_and_nothing_found(self, write, tmp_path):
         path = write("TS_AAPL_1D_20180102.csv", TS + "01/06/2025,16:00,1,1,1,1,5,5\n")
         found = find_files("tradestation", tmp_path, "AAPL")
-        assert (found.adjusted, found.unadjusted, found.notes) == (path, None, ())
+        assert (found.adjusted, found.unadjusted, found.assumed) == ((path,), (), False)
         found = find_files("tradestation", tmp_path, "XLE")
-        assert (found.adjusted, found.unadjusted, found.notes) == (None, None, ())
+        assert (found.adjusted, found.unadjusted, found.assumed) == ((), (), False)
 
     def test_reference_of_both_files(self, write, instruments):
         adjusted = write("a.csv", TS + "01/06/2025,16:00,1,1,1,1,5,5\n")

@@ -262,36 +262,50 @@ class TestWhichFileIsWhich:
         for name in names:
             write(name, "x")
         files = find_files("csv", tmp_path, symbol)
-        assert (files.adjusted, files.unadjusted) == (None, tmp_path / found)
+        assert (files.adjusted, files.unadjusted) == ((), (tmp_path / found,))
 
     def test_no_part_of_a_word_matches(self, write, tmp_path):
         write("F_CL.txt", "x")
-        assert find_files("csv", tmp_path, "C").unadjusted is None
-        assert find_files("norgate", tmp_path, "NG").unadjusted is None
+        assert find_files("csv", tmp_path, "C").unadjusted == ()
+        assert find_files("norgate", tmp_path, "NG").unadjusted == ()
 
     def test_norgates_prefix_is_no_symbol(self, write, tmp_path):
         for name in ("NG_NG_1D_2018.csv", "NG_ES_1D_2018.csv"):
             write(name, "x")
-        assert find_files("norgate", tmp_path, "NG").unadjusted == tmp_path / "NG_NG_1D_2018.csv"
+        assert find_files("norgate", tmp_path, "NG").unadjusted == (tmp_path / "NG_NG_1D_2018.csv",)
 
     def test_norgates_back_adjusted_symbol_is_the_adjusted_series(self, tmp_path):
         path = tmp_path / "NG_ES_CCB_1D_2018.csv"
         path.write_text("Date")
         found = find_files("norgate", tmp_path, "ES")
-        assert (found.adjusted, found.unadjusted) == (path, None)
+        assert (found.adjusted, found.unadjusted) == ((path,), ())
 
     def test_adjusted_and_unadjusted_are_told_apart(self, write, tmp_path):
         for name in ("ES_adjusted.csv", "ES_unadjusted.csv", "NQ_adj.csv"):
             write(name, "x")
         files = find_files("common", tmp_path, "ES")
-        assert (files.adjusted, files.unadjusted) == (tmp_path / "ES_adjusted.csv", tmp_path / "ES_unadjusted.csv")
-        assert find_files("csv", tmp_path, "NQ").adjusted == tmp_path / "NQ_adj.csv"
+        assert (files.adjusted, files.unadjusted) == (
+            (tmp_path / "ES_adjusted.csv",),
+            (tmp_path / "ES_unadjusted.csv",),
+        )
+        assert not files.assumed
+        assert find_files("csv", tmp_path, "NQ").adjusted == (tmp_path / "NQ_adj.csv",)
 
     def test_two_of_a_kind_are_refused(self, write, tmp_path):
         for name in ("ES_2018.csv", "ES_2019.csv"):
             write(name, "x")
         with pytest.raises(InputError, match=r"several files of ES; found ES_2018\.csv, ES_2019\.csv"):
             find_files("csv", tmp_path, "ES")
+
+    @pytest.mark.parametrize("form", ["norgate", "csv", "databento", "common"])
+    def test_exports_of_several_dates_are_one_kind(self, write, tmp_path, form):
+        names = [f"NG_KC{kind}_1D_20260101_2026112{day}.csv" for kind in ("", "_CCB") for day in "07"]
+        for name in (*names, "NG_KCX_1D_20260101_20261120.csv"):
+            write(name, "x")
+        files = find_files(form, tmp_path, "KC")
+        assert [path.name for path in files.unadjusted] == names[:2]
+        assert [path.name for path in files.adjusted] == names[2:]
+        assert files.assumed
 
 
 def test_impossible_bars_are_counted_and_the_first_is_named(write, instruments):

@@ -45,7 +45,7 @@ def test_the_example_reads_its_file_through_the_public_function(kestrel, file):
         (date(2025, 1, 7), 5972.0, 5994.25, 5900.5, 5909.25, 1534209),
     ]
     files = ingest.find_files("kestrel", file.parent, "es")
-    assert (files.adjusted, files.unadjusted) == (None, file)
+    assert (files.adjusted, files.unadjusted) == ((), (file,))
 
 
 def test_the_example_is_held_to_the_rules_of_all(kestrel, file, write):

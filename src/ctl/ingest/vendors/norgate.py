@@ -33,5 +33,5 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
 
 
 def find_files(folder: Path, symbol: str) -> SeriesFiles:
-    """`NG_<SYM>_<...>`, as an unadjusted series."""
+    """`NG_<SYM>_<...>`, and as the adjusted series `NG_<SYM>_CCB_<...>`."""
     return of_symbol(folder, symbol, "NG")

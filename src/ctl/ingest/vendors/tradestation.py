@@ -10,16 +10,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ctl.errors import InputError
-from ctl.ingest.rows import FileBars, as_date
+from ctl.ingest.rows import FileBars
 from ctl.ingest.symbols import require_symbol
-from ctl.ingest.vendor import SeriesFiles, Wanted, opened
+from ctl.ingest.vendor import SeriesFiles, files_in
 from ctl.model.bars import PRICES
 
 if TYPE_CHECKING:
-    from datetime import date
     from pathlib import Path
 
-    from ctl.ingest.vendor import Opened
+    from ctl.ingest.vendor import Opened, Wanted
 
 FORMAT: Final = "tradestation"
 _DAILY: Final = ("date", "time", "open", "high", "low", "close", "vol", "oi")
@@ -58,41 +57,19 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
 
 
 def find_files(folder: Path, symbol: str) -> SeriesFiles:
-    """The newest adjusted and unadjusted export of `symbol` in `folder`.
+    """The adjusted and unadjusted exports of `symbol` in `folder`.
 
     `TS_<SYM>_CUSTOM_ADJ_1D_<...>.csv`, `TS_<SYM>_CUSTOM_UNADJ_1D_<...>.csv`; where neither is there,
-    `TS_<SYM>_1D_<...>.csv` stands as adjusted. Of several matches the newest by its last session is taken (ties:
-    the last by name); files that cannot be read are refused, not skipped.
-    Raises InputError for an unusable symbol or folder.
+    `TS_<SYM>_1D_<...>.csv` stands as adjusted. Raises InputError for an unusable symbol or folder.
     """
     require_symbol(symbol)
-    try:
-        names = sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError as error:
-        raise InputError("cannot be read", where=str(folder), found=error.strerror or type(error).__name__) from error
-    notes: list[str] = []
-    adjusted, unadjusted, plain = (
-        _newest(names, rf"TS_{re.escape(symbol)}_{middle}1D{_SUFFIX}", notes)
-        for middle in ("CUSTOM_ADJ_", "CUSTOM_UNADJ_", "")
-    )
-    if adjusted is None and unadjusted is None:
-        adjusted = plain
-    return SeriesFiles(adjusted, unadjusted, f"{folder}/TS_{symbol}_CUSTOM_ADJ_1D_*.csv", tuple(notes))
+    files = files_in(folder)
 
+    def named(middle: str) -> tuple[Path, ...]:
+        name = re.compile(rf"TS_{re.escape(symbol)}_{middle}1D{_SUFFIX}", re.IGNORECASE)
+        return tuple(path for path in files if name.fullmatch(path.name))
 
-def _newest(paths: list[Path], pattern: str, notes: list[str]) -> Path | None:
-    name = re.compile(pattern, re.IGNORECASE)
-    matches = [path for path in paths if name.fullmatch(path.name)]
-    if len(matches) < 2:
-        return matches[0] if matches else None
-    dated = sorted((last_session(path), path.name, path) for path in matches)
-    chosen = dated[-1]
-    others = ", ".join(f"{other} ({day})" for day, other, _ in dated[:-1])
-    notes.append(f"{chosen[1]} chosen by its last session {chosen[0]} over {others}")
-    return chosen[2]
-
-
-def last_session(path: Path) -> date:
-    """The last session of a daily export."""
-    (file,) = opened(path)
-    return as_date(int(read(file, Wanted(as_series=True)).rows.day.max()))
+    adjusted, unadjusted = named("CUSTOM_ADJ_"), named("CUSTOM_UNADJ_")
+    if not adjusted and not unadjusted:
+        adjusted = named("")
+    return SeriesFiles(adjusted, unadjusted, f"{folder}/TS_{symbol}_CUSTOM_ADJ_1D_*.csv")
