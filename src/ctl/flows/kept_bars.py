@@ -125,7 +125,7 @@ class KeptBars:
         self._locked: dict[tuple[str, str], pl.DataFrame | None] = {}
         files = pass_files(workspace)
         cited = anchors.cited_pass(workspace) if files else None
-        self._passes = [path for path in files[:-1] if cited is not None and path.name == cited[1]] + files[-1:]
+        self.passes = [path for path in files[:-1] if cited is not None and path.name == cited[1]] + files[-1:]
 
     def unread(self) -> KeptBars:
         """The same with no file read yet: frames of one symbol are let go before the next."""
@@ -137,10 +137,27 @@ class KeptBars:
         """Where the locked bars of a table stand."""
         return self._workspace.locked_bars(symbol, series)
 
-    def paths(self, symbol: str, inputs: LockedInputs) -> list[Path]:
-        """The files that hold earlier readings of a symbol, as far as they are there."""
+    def locked_paths(self, symbol: str, inputs: LockedInputs) -> list[Path]:
+        """The files of the locked bars of a symbol, as far as they are there."""
         locked = (self.locked_path(symbol, series) for series in (*CANONICAL, *inputs.reference))
-        return [path for path in (*locked, *self._passes) if path.is_file()]
+        return [path for path in locked if path.is_file()]
+
+    def passed_the_same(self, symbol: str, now: pl.DataFrame, locked: LockedSymbol) -> bool:
+        """Whether every passed gate read the bars after the locked ones as they read `now`, a symbol's `after`.
+
+        Raises DataError where the bars of one cannot be read.
+        """
+        import polars as pl
+
+        ours, ends = pl.col("series").is_in(CANONICAL), locked.data_to
+        for path in self.passes:
+            passed = read_pass(path).filter(pl.col("symbol") == symbol)
+            for side, end in ((ours, ends.canonical), (~ours, ends.reference)):
+                then = passed.filter(side if end is None else side & (pl.col("session") > end))
+                until = then["session"].max()
+                if until is not None and not then.equals(now.filter(side, pl.col("session") <= until)):
+                    return False
+        return True
 
     def locked(self, symbol: str, series: str) -> pl.DataFrame | None:
         """The bars that the profile was locked on; None where they are missing or cannot be read."""
@@ -163,7 +180,7 @@ class KeptBars:
         import polars as pl
 
         chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
-        return [read_pass(path).filter(chosen) for path in self._passes]
+        return [read_pass(path).filter(chosen) for path in self.passes]
 
 
 def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, ingest, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, portfolio, signing, watching
+from ctl.flows import kept_bars, lock_parts, locked_past, portfolio, signing, watching
 from ctl.flows.backtest import run_strategy
 from ctl.flows.earlier_locks import AFTER_REFUSAL, earlier_locks
 from ctl.flows.series import as_traded
@@ -231,6 +231,9 @@ def _parts(
         for table in kept_bars.tables(certified.inputs):
             files[workspace.locked_bars(symbol, table.series).name] = kept_bars.packed(table.frame)
         files[f"{symbol}_certificate.json"] = certified.certificate.canonical_json
+        watched = certified.certificate.watched
+        if watched is not None:  # what the next gates come to on the sessions of this lock
+            locked_past.certified_again(workspace, certified.inputs, certified.terms, lambda: watched.symbol, keep=True)
     return _Parts(
         _input_difference(symbol, certified, None if locked is None else locked.inputs),
         _figures(workspace, profile, symbol, certified) if figures else None,

@@ -200,7 +200,7 @@ class Question:
 
 class Remembered:
     """A symbol that was certified before, by another process or command; its files are read again where they are asked
-    for, and must be those that were certified. known_by: of an earlier command, the digest of all it depended on.
+    for, and must be those that were certified.
     """
 
     def __init__(
@@ -209,10 +209,8 @@ class Remembered:
         certificate: Verdict,
         terms: CertifyTerms,
         files: Mapping[str, str],
-        known_by: str | None = None,
     ) -> None:
         self.question, self.certificate, self.terms, self.files = question, certificate, terms, files
-        self.known_by = known_by
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("inputs", "series")}
@@ -236,7 +234,7 @@ class Remembered:
 
     def let_go(self) -> Remembered:
         """The same without what was read of it."""
-        return Remembered(self.question, self.certificate, self.terms, self.files, self.known_by)
+        return Remembered(self.question, self.certificate, self.terms, self.files)
 
     def whole(self) -> Certified:
         """Certified again, for whoever shows the certificate. Raises DataError, INPUT_CHANGED."""
@@ -304,7 +302,7 @@ class _Kept:
         )  # fmt: skip
         return kept, pl.DataFrame({name: getattr(watched, name) for name in _ARRAYS})
 
-    def again(self, question: Question, table: pl.DataFrame, known_by: str) -> Remembered:
+    def again(self, question: Question, table: pl.DataFrame) -> Remembered:
         """What it was made of."""
         arrays = {name: table[name].to_numpy() for name in _ARRAYS}
         parts = {item.name: getattr(self.watched, item.name) for item in fields(_KeptWatch)}
@@ -317,7 +315,7 @@ class _Kept:
             watched=Watched(**parts, **arrays | {"days": arrays["days"].astype("datetime64[D]")}),
             unread=self.unread,
         )
-        return Remembered(question, verdict, self.terms, self.files, known_by)
+        return Remembered(question, verdict, self.terms, self.files)
 
 
 _ARRAYS: Final = ("days", "basis", "basis_to_moves")
@@ -330,9 +328,11 @@ def _reading() -> Any:
     return TypeAdapter(_Kept)
 
 
-def _certify(question: Question, files: inputs.ReadOnce | None, *, whole: bool) -> Certified | Remembered:
+def _certify(
+    question: Question, files: inputs.ReadOnce | None, *, whole: bool
+) -> tuple[Certified | Remembered, str | None]:
     """A symbol certified now, or unless the `whole` of it is needed, by an earlier command on the same files, settings
-    and code.
+    and code; and a digest of all that it depends on, None where it is not kept for later commands.
     """
     on = question.depends_on() if files is None else None
     cache, slot = Cache(question.workspace.cache_folder), ("certificates", question.symbol)
@@ -342,9 +342,10 @@ def _certify(question: Question, files: inputs.ReadOnce | None, *, whole: bool) 
         with suppress(ValueError, KeyError, TypeError):
             kept: _Kept = _reading().validate_python(entry.value)
             if on[1] >= kept.until:  # no session is unfinished that was finished then
-                remembered = kept.again(question, entry.frames["watched"], on[0])
+                remembered = kept.again(question, entry.frames["watched"])
+    known_by = None if remembered is None or on is None else on[0]
     if remembered is not None and not whole:
-        return remembered
+        return remembered, known_by
     read = files or inputs.ReadOnce(question.workspace, question.now, keep=question.keep)
     made = question.certify(read)
     watched = made.certificate.watched
@@ -353,7 +354,8 @@ def _certify(question: Question, files: inputs.ReadOnce | None, *, whole: bool) 
     if lasting and on is not None and watched is not None and question.depends_on() == on:
         value, table = _Kept.of(on[1], Remembered.of(question, made), watched)
         cache.keep(slot, on[0], Entry(document(value), {"watched": table}))
-    return made
+        known_by = on[0]
+    return made, known_by
 
 
 def deciding_reference(workspace: Workspace, symbol: str, settings: SymbolSettings | None) -> str | None:
@@ -490,10 +492,9 @@ def _certified(
         workspace, symbol, profile.symbol_settings[symbol], profile.acceptance_policy, as_of, instant, keep
     )
     try:
-        made = _certify(question, files, whole=also is not None)
+        made, known_by = _certify(question, files, whole=also is not None)
         unread = kept and kept.unread()
-        watch = partial(watching.of_symbol, workspace, profile, made, lock, as_of=as_of, kept=unread)
-        known_by = made.known_by if isinstance(made, Remembered) else None
+        watch = partial(watching.of_symbol, workspace, profile, made, lock, as_of=as_of, kept=unread, keep=keep)
         if known_by is None or lock is None or unread is None:
             watched = watch()
         else:

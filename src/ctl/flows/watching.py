@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ctl.errors import CtlError
-from ctl.flows import kept_bars, pipeline, standing
+from ctl.flows import kept_bars, locked_past, pipeline, standing
 from ctl.flows.inputs import SymbolInputs, inputs_up_to
 from ctl.flows.kept_bars import KeptBars, KeptTable
 from ctl.flows.locked_workspace import changed_terms, contradicted
@@ -91,11 +91,13 @@ def of_symbol(
     as_of: date | None,
     kept: KeptBars | None,
     before: Watched | None = None,
+    keep: bool = False,
 ) -> Watched:
     """Hold one certified symbol against the lock, what was kept of earlier readings, and what is known of it.
 
     as_of: the symbol is cut there, and so are the kept readings that its bars are compared with. kept: None where the
-    lock is made of these very bars. before: what was found beside another lock.
+    lock is made of these very bars. before: what was found beside another lock. keep: whether what the locked sessions
+    come to is kept for later commands.
     """
     if before is None:
         against = _known(workspace, profile, made)
@@ -111,7 +113,9 @@ def of_symbol(
         if missing is None and kept is not None:
             restatements += restated_bars(made, lock.symbol, kept, as_of=as_of)
         if lock.expected is not None:
-            judged = judge(made, lock.symbol, lock.expected, ratchet_by=lock.ratchet, as_of=as_of, kept=kept)
+            judged = judge(
+                workspace, made, lock.symbol, lock.expected, ratchet_by=lock.ratchet, as_of=as_of, kept=kept, keep=keep
+            )
     except CtlError as error:
         missing = Reason(error.code, "ERROR", f"it cannot be held against the lock: {error}")
     return replace(
@@ -190,6 +194,7 @@ def data_to(made: Made) -> DataTo:
 
 
 def judge(
+    workspace: Workspace,
     made: Made,
     locked: LockedSymbol,
     expected: Decision,
@@ -197,8 +202,12 @@ def judge(
     ratchet_by: float,
     as_of: date | None,
     kept: KeptBars | None,
+    keep: bool,
 ) -> Judged:
-    """Hold one certified symbol against its lock; certified again on cut sides only where that can differ."""
+    """Hold one certified symbol against its lock; certified again on cut sides only where that can differ.
+
+    as_of, kept, keep: as for `of_symbol`.
+    """
     now = made.certificate.watched
     if now is None:
         raise ValueError(f"the certificate of {made.inputs.symbol} was not made by a certification")
@@ -207,7 +216,9 @@ def judge(
         against = replace(locked, metrics=_locked_metrics(made, kept, as_of) or now.symbol.metrics)
     elif now.symbol.data_to != locked.data_to:
         cut = inputs_up_to(_plain(made.inputs), locked.last_canonical, locked.last_reference)
-        history = pipeline.watch_symbol(cut, made.terms).symbol
+        history = locked_past.certified_again(
+            workspace, cut, made.terms, lambda: pipeline.watch_symbol(cut, made.terms).symbol, keep=keep
+        )
 
     def cut_before(day: date) -> LockedSymbol:
         before = inputs_up_to(_plain(made.inputs), day - timedelta(days=1))

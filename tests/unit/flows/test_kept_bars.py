@@ -61,6 +61,26 @@ def test_the_newest_pass_counts(tmp_path: Path) -> None:
     assert read["close"].to_list() == now["close"].to_list()
 
 
+def test_a_pass_that_reads_the_same_is_told_from_one_that_reads_otherwise(tmp_path: Path) -> None:
+    place, day = workspace(tmp_path), MARKET.day
+    locked = replace(locked_symbol(), last_canonical=day(MARKET.total - 6), last_reference=day(MARKET.total - 5))
+    now = kept_bars.after(held(), locked)
+    kept_bars.keep_pass(place, [now.filter(pl.col("session") < day(MARKET.total - 2))], INSTANT)
+    kept = kept_bars.KeptBars(place, tmp_path / "p.yaml")
+    assert kept.passed_the_same("XX", now, locked)
+    relocked = replace(locked, last_canonical=day(MARKET.total - 4), last_reference=day(MARKET.total - 4))
+    assert kept.passed_the_same("XX", kept_bars.after(held(), relocked), relocked)
+    for series, passed in (("contracts", True), ("unadjusted", True), ("unadjusted", False)):
+        reached = pl.col("session") < day(MARKET.total - 2)
+        rows = now.with_row_index().filter(pl.col("series") == series, reached if passed else ~reached)
+        at = pl.int_range(pl.len()) == rows["index"][0]
+        otherwise = now.with_columns(close=pl.when(at).then(1.0).otherwise("close"))
+        assert kept.passed_the_same("XX", otherwise, locked) is not passed
+        assert kept.passed_the_same("XX", now.filter(~at), locked) is not passed
+    assert not kept.passed_the_same("XX", now.clear(), locked)
+    assert kept.passed_the_same("YY", now.clear(), locked)
+
+
 def test_without_later_sessions_nothing_is_kept(tmp_path: Path) -> None:
     locked = replace(locked_symbol(), last_canonical=date(2030, 1, 1), last_reference=date(2030, 1, 1))
     assert kept_bars.keep_pass(workspace(tmp_path), [kept_bars.after(held(), locked)], INSTANT) is None
