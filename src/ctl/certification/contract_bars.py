@@ -30,8 +30,8 @@ class ContractBarArrays:
     def __init__(self, bars: ContractBars) -> None:
         column = bars.frame.get_column
         self.names = tuple(contract.name for contract in bars.contracts)
-        starts, self.contract = label_runs(column("contract"))
-        if tuple(column("contract")[starts.tolist()].to_list()) != self.names:
+        starts, self.contract, names = label_runs(column("contract"))
+        if tuple(names) != self.names:
             raise DataError(
                 "contract bars are not grouped by contract in expiry order",
                 where=bars.meta.root,

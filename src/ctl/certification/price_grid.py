@@ -12,12 +12,14 @@ Floats = npt.NDArray[np.float64]
 TOLERATED_OFF_GRID: Final = 0.01
 _RELATIVE_NOISE: Final = 1e-9
 _MAX_DECIMALS: Final = 8
+_FEW: Final = 64
 _PRIMES: Final = (2, 3, 5, 7)
 
 
 def off_grid_share(prices: Floats, step: float) -> float:
     """Share of finite prices that are no multiple of `step`, but for rounding noise of doubles; NaN without prices."""
-    known = prices[np.isfinite(prices)]
+    finite = np.isfinite(prices)
+    known = prices if finite.all() else prices[finite]
     if not known.size:
         return float("nan")
     steps = known / step
@@ -26,6 +28,12 @@ def off_grid_share(prices: Floats, step: float) -> float:
     off = distance > _RELATIVE_NOISE
     noise = _RELATIVE_NOISE * np.maximum(np.abs(known[off]), 1.0)
     return float(np.count_nonzero(distance[off] > noise) / known.size)
+
+
+def on_grid(prices: Floats, step: float) -> bool:
+    """Whether every finite price is a multiple of `step`, as `off_grid_share` counts; True without prices."""
+    # Most grids that are asked for are refuted by the first few prices.
+    return not off_grid_share(prices[:_FEW], step) > 0.0 and not off_grid_share(prices, step) > 0.0
 
 
 def infer_grid(prices: Floats) -> float | None:

@@ -143,26 +143,20 @@ def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence
 def _contract_index(frame: pl.DataFrame, contracts: Sequence[str]) -> Ints:
     if not contracts:
         return np.full(frame.height, UNKNOWN, dtype=np.int64)
-    labels = frame.get_column("contract")
-    starts, runs = label_runs(labels)
+    _, runs, names = label_runs(frame.get_column("contract"))
     place = {name: k for k, name in enumerate(contracts)}
-    contract_of_run: Ints = np.array(
-        [place.get(name, UNKNOWN) for name in labels[starts.tolist()].to_list()], dtype=np.int64
-    )
-    contract: Ints = contract_of_run[runs]
+    contract: Ints = np.array([place.get(name or "", UNKNOWN) for name in names], dtype=np.int64)[runs]
     return contract
 
 
-def label_runs(labels: pl.Series) -> tuple[Ints, Ints]:
-    """First row of each run of equal labels, and for every row the number of its run, from 0."""
+def label_runs(labels: pl.Series) -> tuple[Ints, Ints, list[str | None]]:
+    """First row of each run of equal labels, for every row the number of its run, from 0, and each run's label."""
     count = len(labels)
     if not count:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    if labels.null_count():
-        runs = labels.rle_id().to_numpy().astype(np.int64)
-        return np.flatnonzero(np.diff(runs, prepend=-1)), runs
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), []
     # A comparison of neighbours, because rle_id goes through the query engine and its thread pool.
-    begins = np.ones(count, dtype=np.bool_)
-    begins[1:] = (labels.slice(1) != labels.slice(0, count - 1)).to_numpy()
-    starts = np.flatnonzero(begins)
-    return starts, np.repeat(np.arange(starts.size), np.diff(starts, append=count))
+    later, earlier = labels.slice(1), labels.slice(0, count - 1)
+    turns = later.ne_missing(earlier) if labels.null_count() else later != earlier
+    starts = np.append(0, np.flatnonzero(turns.to_numpy()) + 1)
+    names = [labels[0], *later.filter(turns).to_list()]
+    return starts, np.repeat(np.arange(starts.size), np.diff(starts, append=count)), names

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ctl.certification import acceptance
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
+from ctl.certification.series_arrays import median
 from ctl.certification.window import roll_starts
 from ctl.model.certificate import DeviationFigures, NotComputed
 from ctl.model.findings import NotRun
@@ -179,18 +180,13 @@ def aligned_drift(book: Ledger) -> float:
 
     Where contracts are unknown: of the newest 250 sessions outside of rolls, or of all where there is none.
     """
-    count = book.drift.size
-    before = np.array([block.before for block in book.blocks], dtype=np.int64)
-    carried = np.array([block.carried for block in book.blocks], dtype=np.float64)
-    steps = np.bincount(before, weights=carried, minlength=count + 1)
-    without_gaps = book.drift - np.cumsum(steps[::-1])[::-1][1:]
     plain = book.same_contract
     if not plain.any():
-        plain = np.ones(count, dtype=np.bool_)
+        plain = np.ones(book.drift.size, dtype=np.bool_)
         for block in book.blocks:
             plain[block.inside] = False
-    at = np.flatnonzero(plain) if plain.any() else np.arange(count)
-    return float(np.abs(book.drift - np.median(without_gaps[at[-ALIGNED_ON:]])).mean())
+    at = (np.flatnonzero(plain) if plain.any() else np.arange(book.drift.size))[-ALIGNED_ON:]
+    return float(np.abs(book.drift - median(book.drift[at] - book.gaps_to_come[at])).mean())
 
 
 def _difference(window: Window) -> Floats:

@@ -86,7 +86,11 @@ def document(value: Any) -> Any:
     if kind is list or kind is tuple:
         # Most items are plain already: they are let through here, because a call for each would take the longest.
         return [
-            item if type(item) in _READY or (type(item) is float and isfinite(item)) else document(item)
+            item
+            if type(item) in _READY or (type(item) is float and isfinite(item))
+            else item.isoformat()
+            if type(item) is date
+            else document(item)
             for item in value
         ]
     if kind is date:
@@ -131,6 +135,8 @@ def _other(value: Any) -> Any:
 
             return np.datetime_as_string(value).tolist()
         listed = value.tolist()
+        if value.dtype.kind == "f" and all(map(isfinite, listed)):
+            return listed
         return listed if value.dtype.kind in _PLAIN_KINDS else document(listed)
     if isinstance(value, (frozenset, set)):
         return document(sorted(value))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctl.certification.layers.identity import check_grid
-from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.price_grid import divides, infer_grid, off_grid_share, on_grid
 
 STEPS = np.arange(4000, 4400, dtype=np.float64)
 
@@ -15,6 +15,19 @@ STEPS = np.arange(4000, 4400, dtype=np.float64)
 def test_grid_of_exact_multiples_is_found(tick: float) -> None:
     assert infer_grid(STEPS * tick) == pytest.approx(tick)
     assert off_grid_share(STEPS * tick, tick) == 0.0
+
+
+def test_one_price_off_the_grid_is_seen_wherever_it_stands() -> None:
+    prices = STEPS * 0.25
+    assert on_grid(prices, 0.25)
+    assert not on_grid(prices, 0.5)
+    for place in (0, 200, -1):
+        off = prices.copy()
+        off[place] += 0.1
+        assert not on_grid(off, 0.25)
+    prices[:100] = np.nan
+    assert on_grid(prices, 0.25)
+    assert not on_grid(prices, 0.5)
 
 
 def test_one_percent_of_strays_is_tolerated_and_no_more() -> None:

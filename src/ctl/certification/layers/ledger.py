@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -138,15 +138,17 @@ class Prints(NamedTuple):
 class Ledger:
     """Drift D on T sessions and its components.
 
-    basis, contract, reference_residual, canonical_residual: dense components (T). inside: the timing
-    components, each on the sessions of its own block (T). prints: single closes, taken out of `basis`. summary: what
-    is published.
+    carried, before: of each block what it carries, and how many sessions carry it (B). basis, contract,
+    reference_residual, canonical_residual: dense components (T). inside: the timing components, each on the sessions
+    of its own block (T). prints: single closes, taken out of `basis`. summary: what is published.
     """
 
     sessions: npt.NDArray[np.datetime64]
     drift: Floats
     same_contract: npt.NDArray[np.bool_]
     blocks: tuple[Block, ...]
+    carried: Floats
+    before: Ints
     inside: Floats
     prints: Prints
     basis: Floats
@@ -163,6 +165,11 @@ class Ledger:
         if self.canonical_residual is not None:
             out[CANONICAL_RESIDUAL] = self.canonical_residual
         return out
+
+    @property
+    def gaps_to_come(self) -> Floats:
+        """Gaps of the blocks that lie wholly after each session (T)."""
+        return _to_come(self.before, self.carried, len(self.drift))
 
     def unit_drift_of(self, block: Block) -> Floats:
         """What a whole block contributes to D (T): its gap before it, its timing inside."""
@@ -275,9 +282,7 @@ class _Book:
 
     def _still_to_come(self, at: Ints, gaps: Floats) -> Floats:
         """Sum of the gaps of the rolls within the sessions that are in force only after each session (T)."""
-        inside = (at > 0) & (at < self.count)
-        steps = np.bincount(at[inside] - 1, weights=gaps[inside], minlength=self.count)
-        return np.asarray(np.cumsum(steps[::-1])[::-1], dtype=np.float64)
+        return _to_come(np.where(at < self.count, at, 0), gaps, self.count)
 
     def by_contract(self, contract: Ints, reference_contract: Ints) -> Ledger:
         """The ledger where contracts are known: blocks lie between neighbouring same-contract sessions."""
@@ -421,9 +426,7 @@ class _Book:
             inside[block.inside_from : block.until] = True
         before = np.array([block.before for block in blocks], dtype=np.int64)
         carried = np.array([block.carried for block in blocks], dtype=np.float64)
-        steps = np.bincount(before, weights=carried, minlength=self.count + 1)
-        # Gaps of the blocks that lie wholly after each session.
-        later = np.cumsum(steps[::-1])[::-1][1:]
+        later = _to_come(before, carried, self.count)
         plain = same if known else ~inside & np.isfinite(self.raw)
         level = np.zeros(self.count)
         residual = np.zeros(self.count)
@@ -489,6 +492,8 @@ class _Book:
             drift=drift,
             same_contract=same,
             blocks=blocks,
+            carried=carried,
+            before=before,
             inside=timing,
             prints=single,
             basis=basis,
@@ -510,6 +515,12 @@ class _Book:
         if not np.isfinite(prices).any():
             prices = self.canonical.adjusted
         return median(np.abs(prices[np.isfinite(prices)]))
+
+
+def _to_come(before: Ints, gaps: Floats, count: int) -> Floats:
+    """Sum of the gaps that each of so many sessions carries: gap n is carried by sessions[:before[n]]."""
+    steps = np.bincount(before, weights=gaps, minlength=count + 1)
+    return np.asarray(np.cumsum(steps[::-1])[::-1][1:], dtype=np.float64)
 
 
 def _unique(name: str, roll_date: date, seen: set[str]) -> str:
@@ -576,18 +587,17 @@ def _measure(
     sizes.append(absolute.sum(axis=1))
     largest.append(absolute.max(axis=1))
     pull, size, most = (np.concatenate(parts) for parts in (pulls, sizes, largest))
-    share: list[Any] = (pull / whole).tolist() if whole > 0 else [None] * len(names)
-    gross: list[Any] = (size / whole).tolist() if whole > 0 else [None] * len(names)
+    unknown = np.full(len(names), np.nan)
+    share, gross = (pull / whole, size / whole) if whole > 0 else (unknown, unknown)
     mean = size / count
     # Largest mean first; of equal ones by name.
     by_name = np.array(sorted(range(len(names)), key=names.__getitem__))
     order = by_name[np.argsort(-mean[by_name], kind="stable")]
-    told, shares, grosses = ([values[n] for n in order.tolist()] for values in (names, share, gross))
-    columns = [told, shares, mean[order], most[order], grosses]
+    columns = [[names[n] for n in order.tolist()], *(values[order] for values in (share, mean, most, gross))]
     unexplained = contract + residual if canonical_residual is None else contract + residual + canonical_residual
     return _Measures(
         components=Records(Component, columns),
-        gross=sum(gross) if whole > 0 else None,
+        gross=sum(gross.tolist()) if whole > 0 else None,
         unexplained_mean=float(np.abs(unexplained).mean()),
-        unexplained_share=sum(share[1 - len(dense) :]) if whole > 0 else None,
+        unexplained_share=sum(share[1 - len(dense) :].tolist()) if whole > 0 else None,
     )

@@ -126,7 +126,9 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     turned, twice = wide & near[0], wide & near[1]
     left_out = np.abs(theirs) < gap_timing.NO_STEP_TICKS * tick
     rolls = [window.reference_rolls[pair.reference] for pair in alignment.pairs]
-    wrong = known & (off > limit) & ~left_out & ~_near_in_time(theirs, rolls, window.closes, tick)
+    wrong = known & (off > limit) & ~left_out
+    if wrong.any():
+        wrong &= ~_near_in_time(theirs, rolls, window.closes, tick)
     if not window.overlap.has_reference_unadjusted:
         # Where adjusted closes stand alone, a contract held for a few sessions has no level of its own.
         held = np.diff([roll.gap_index for roll in window.reference_rolls], prepend=-FEW_SESSIONS)

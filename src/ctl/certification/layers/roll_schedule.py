@@ -332,9 +332,9 @@ def check_apart(window: Window) -> list[Finding]:
     rows: list[dict[str, Any]] = []
     # Two rolls beside each other, each within the limit, make no stretch: one pair of contracts at a time.
     turns = (np.diff(off) > 1) | (np.diff(ours[off]) != 0) | (np.diff(theirs[off]) != 0)
-    for run in np.split(off, np.flatnonzero(turns) + 1):
-        if run.size <= window.request.max_day_delta:
-            continue
+    bounds = np.concatenate([[0], np.flatnonzero(turns) + 1, [off.size]])
+    for n in np.flatnonzero(np.diff(bounds) > window.request.max_day_delta).tolist():
+        run = off[bounds[n] : bounds[n + 1]]
         at, closes = window.closes.index_of(overlap.sessions[run]), overlap.reference_unadjusted[run]
         own, held = (np.abs(window.closes.close(side[run], at) - closes) for side in (ours, theirs))
         if (held <= tick * (1 + 1e-9)).mean() >= SHOWN_SHARE and np.nanmedian(own) >= SHOWN_TICKS * tick:

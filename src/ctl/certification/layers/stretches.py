@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
-from ctl.certification.price_grid import divides, infer_grid, off_grid_share
+from ctl.certification.price_grid import divides, infer_grid, on_grid
 from ctl.certification.series_arrays import UNKNOWN, median
 from ctl.certification.window import roll_starts
 from ctl.model.findings import Finding, counted, finding, first_few
@@ -110,7 +110,7 @@ def _their_closes(window: Window) -> Floats:
 
 def _coarser(rounded: Floats, exact: Floats, window: Window) -> float | None:
     tick = window.request.tick
-    if window.log_points is not None or not any(off_grid_share(rounded, n * tick) <= 0.0 for n in COARSE):
+    if window.log_points is not None or not any(on_grid(rounded, n * tick) for n in COARSE):
         return None
     grid, finer = infer_grid(rounded), infer_grid(exact)
     if grid is None or finer is None or not divides(finer, grid) or grid < 2 * max(finer, tick):
@@ -350,8 +350,10 @@ def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stret
 
 def _runs(places: Ints, bridged: int) -> list[tuple[int, int]]:
     """[first, end) of each run of ascending places that lie at most so far apart."""
-    groups = np.split(places, np.flatnonzero(np.diff(places) > bridged) + 1)
-    return [(int(group[0]), int(group[-1]) + 1) for group in groups if group.size]
+    if not places.size:
+        return []
+    ends = np.flatnonzero(np.diff(places) > bridged)
+    return list(zip(places[np.append(0, ends + 1)].tolist(), (places[np.append(ends, -1)] + 1).tolist(), strict=True))
 
 
 def _extended(same: Bools, first: int, end: int) -> tuple[int, int]:

@@ -69,8 +69,7 @@ def by_column(column: pl.Series | None, place: Mapping[str, int]) -> Candidate |
     starts: list[int] = []
     labels: Labels = []
     current: str | None = None
-    begins, run = label_runs(column)
-    names: list[str | None] = column[begins].to_list()
+    begins, run, names = label_runs(column)
     for i, name in zip(begins.tolist(), names, strict=True):
         if name is None or name == current:
             continue
@@ -149,7 +148,8 @@ def take_step_dates(
 
 def _left(side: Ints, n: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     """Numbers of one side's (n) that are in no pair."""
-    return sorted(set(range(len(side))) - {pair[n] for pair in pairs})
+    paired = {pair[n] for pair in pairs}
+    return [number for number in range(len(side)) if number not in paired]
 
 
 def _in_order(roll: int, step: int, pairs: Sequence[tuple[int, int]]) -> bool:

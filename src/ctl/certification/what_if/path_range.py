@@ -26,8 +26,7 @@ _LANES: Final = 8
 
 def range_of(book: Ledger) -> PathRange:
     """The range of a ledger's drift."""
-    gaps = np.array([block.carried for block in book.blocks], dtype=np.float64)
-    return path_range(book.drift, gaps, np.array([block.before for block in book.blocks], dtype=np.int64))
+    return path_range(book.drift, book.carried, book.before)
 
 
 def path_range(drift: Floats, gaps: Floats, before: Ints, *, orders: int = ORDERS, seed: int = SEED) -> PathRange:
@@ -43,8 +42,8 @@ def path_range(drift: Floats, gaps: Floats, before: Ints, *, orders: int = ORDER
     np.add.at(carried, before, gaps)
     # A session carries the gaps of the blocks behind it: those with more sessions before them.
     rest = drift - (gaps.sum() - np.cumsum(carried)[:-1])
-    places = np.random.default_rng(seed).permuted(np.tile(np.arange(gaps.size), (orders, 1)), axis=1)
-    means = _means(rest, gaps[places], before.astype(np.int64))
+    moved = np.random.default_rng(seed).permuted(np.tile(gaps, (orders, 1)), axis=1)
+    means = _means(rest, moved, before)
     low, high = np.quantile(means, RANGE)
     return PathRange(float(low), float(high), orders)
 
