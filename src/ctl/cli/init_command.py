@@ -40,7 +40,8 @@ def init(
     unused: list[str] = []
     if workspace is None:
         with output.progress("looking at the files"):
-            found = found_files.look((data or folder).absolute())
+            own = root / first_workspace.INSTRUMENTS
+            found = found_files.look((data or folder).absolute(), own if own.is_file() else None)
         answers = first_workspace.Answers(tuple(symbols), canonical, tuple(references), equity)
         if sys.stdin.isatty() and not (yes or json):
             answers = _asked(found, answers)

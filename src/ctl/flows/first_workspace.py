@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from ctl.model.actions import CorporateActions
     from ctl.model.bars import AdjustmentBasis, DailySeries
     from ctl.model.certificate import Certificate
-    from ctl.model.instruments import Instrument
+    from ctl.model.instruments import Instrument, Instruments
     from ctl.store import SymbolConfig
 
 CONFIG: Final = "ctl.toml"
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
+INSTRUMENTS: Final = "instruments.toml"
+"""Reference data of the workspace's own, in its folder: used where it stands when the workspace is made."""
 
 _DATES: Final = re.compile(r"(?<!\d)(?:\d{8}|\d{4}-\d{2}-\d{2})(?!\d)")
 _SPACES: Final = re.compile(r"\s+")
@@ -86,13 +88,14 @@ class DraftVendor:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A workspace to be written. notes: what was assumed, and the option that says otherwise. equity: what 1 R is a
-    share of; None where nobody said.
+    share of; None where nobody said. instruments: whether the folder has an instruments file of its own.
     """
 
     symbols: tuple[DraftSymbol, ...]
     vendors: tuple[DraftVendor, ...]
     notes: tuple[str, ...]
     equity: float | None
+    instruments: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
     if not symbols:
         raise left_out[0]
     notes += [f"{', '.join(names)}: {text}" for text, names in assumed.items()]
-    return Draft(tuple(symbols), tuple(vendors), tuple(notes), answers.equity)
+    return Draft(tuple(symbols), tuple(vendors), tuple(notes), answers.equity, (root / INSTRUMENTS).is_file())
 
 
 def likely_symbols(found: FoundFiles) -> tuple[str, ...]:
@@ -219,11 +222,12 @@ def _symbol(found: FoundFiles, symbol: str, answers: Answers, notes: list[str]) 
         return DraftSymbol(
             symbol, "equity", "XNYS", _grid(own), 1.0, "USD", "USD", canonical, references, actions, basis
         )
-    known = ingest.load_instruments().get(symbol)
+    known = found.instruments.get(symbol)
     if known is None:
         raise InputError(
             f"no reference data of root {symbol}", where=str(files[0].path), expected="a root that ctl knows",
-            remedy="write ctl.toml by hand (docs/workspace.md), or leave it out with --symbol",
+            remedy=f"say its tick, point value, currency and calendar in {INSTRUMENTS} of the workspace's folder "
+            "(docs/instruments.md) and make the workspace anew",
         )  # fmt: skip
     tick, point_value, unit = _in_unit(known, files[0].quote_unit)
     return DraftSymbol(symbol, "future", known.calendar, tick, point_value, known.currency, unit, canonical, references)
@@ -245,7 +249,7 @@ def _series_of(found: FoundFiles, symbol: str, vendor: str) -> DailySeries:
     """A vendor's series of an equity: its adjusted one where it has both, as readers take it."""
     files = [file for file in found.files if (file.symbol, file.vendor) == (symbol, vendor)]
     file = next((file for file in reversed(files) if file.kind == "adjusted"), files[-1])
-    series = ingest.read_series(file.path, symbol=None, instruments=ingest.load_instruments())
+    series = ingest.read_series(file.path, symbol=None, instruments=found.instruments)
     return inputs.as_printed(series) if file.form == "databento" else series
 
 
@@ -280,12 +284,11 @@ def _actions(found: FoundFiles, symbol: str, vendors: Sequence[str]) -> Corporat
     for path in found.actions:
         if symbol in tokens_of(path):
             return ingest.read_actions(path)
-    instruments = ingest.load_instruments()
     files = [file for file in found.files if file.symbol == symbol and file.vendor in vendors]
     for file in sorted(files, key=lambda file: file.first):
         if not re.search(r"\.(csv|txt)(\.gz|\.zst)?$", file.path.name.lower()):
             continue
-        series = ingest.read_series(file.path, symbol=None, instruments=instruments)
+        series = ingest.read_series(file.path, symbol=None, instruments=found.instruments)
         stated = ingest.stated_actions(file.path, series.frame["session"].to_physical().to_numpy())
         if stated is not None:
             return stated
@@ -416,6 +419,7 @@ def configuration(made: Draft) -> bytes:
         _line("schema_version", 1, "form of this file"),
         _line("cycle_id", "cutover_v1", "name of this cutover: the folder under data/processed"),
         _line("profile", PROFILE, "the operating profile in force"),
+        *([_line("instruments", INSTRUMENTS, "what the package does not know of roots")] if made.instruments else []),
     ]
     for vendor in made.vendors:
         lines += ["", f"[vendors.{_name(vendor.name)}]", _line("format", vendor.form, "the reader's name")]
@@ -496,7 +500,7 @@ def _name(name: str) -> str:
 
 def _profile(
     symbols: Sequence[SymbolConfig], statuses: Mapping[str, str], recommendation: str, cycle: str, instant: datetime,
-    watched: Mapping[str, str] = MappingProxyType({}),
+    instruments: Instruments, watched: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:  # fmt: skip
     """The text of the first profile, without its lock. watched: symbols that cannot gate yet, and why."""
     lines = [
@@ -519,7 +523,6 @@ def _profile(
         ),
         "symbol_settings:",
     ]
-    instruments = ingest.load_instruments()
     for each in symbols:
         lines += [
             f"  {_value(each.symbol)}:",
@@ -592,7 +595,8 @@ def first_profile(
     if not configs:
         raise UsageError("no symbol with a reference", where=CONFIG, remedy="name one in symbols.<SYM>.references")
     watch = {config.symbol: "WATCH" for config in configs}
-    template = _profile(configs, watch, "CONDITIONAL GO", workspace.cycle_id, instant)
+    instruments = inputs.instruments_of(workspace)
+    template = _profile(configs, watch, "CONDITIONAL GO", workspace.cycle_id, instant, instruments)
     _, tried = lock.with_settings(workspace, template, operating_profile.load(template, PROFILE), settings)
     first, limit = tried.symbol_settings, tried.max_staleness_sessions
     symbols: list[InitSymbol] = []
@@ -619,7 +623,7 @@ def first_profile(
     gating = [config for config in configs if config.symbol not in watched]
     if gating and not watched.keys() & set(named):
         recommendation = recommend(statuses[config.symbol] for config in gating)
-        text = _profile(gating, statuses, recommendation, workspace.cycle_id, instant, watched)
+        text = _profile(gating, statuses, recommendation, workspace.cycle_id, instant, instruments, watched)
         kept = {key: value for key, value in settings.items() if key.partition(".")[0] not in watched}
         text = lock.with_settings(workspace, text, operating_profile.load(text, PROFILE), kept)[0]
         lock.first_lock(workspace, text, reason="the first profile, made by `ctl init`", instant=instant)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from ctl import ingest
 from ctl.errors import CtlError, InputError
 from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.contracts import parse_symbol
 
 if TYPE_CHECKING:
     from ctl.model.bars import AdjustmentBasis
@@ -60,10 +61,11 @@ class FoundBeside:
 @dataclass(frozen=True, slots=True)
 class FoundFiles:
     """The files of a folder. actions: those of splits and dividends. unused: those that no reader took, and why, by
-    path.
+    path. instruments: the reference data that they were read with.
     """
 
     folder: Path
+    instruments: Instruments
     files: tuple[FoundFile, ...]
     beside: tuple[FoundBeside, ...]
     actions: tuple[Path, ...]
@@ -108,9 +110,12 @@ class FoundFiles:
         }
 
 
-def look(folder: Path) -> FoundFiles:
-    """Read every data file in a folder and below it. Raises InputError where there is none that a reader takes."""
-    instruments = ingest.load_instruments()
+def look(folder: Path, own: Path | None = None) -> FoundFiles:
+    """Read every data file in a folder and below it. own: an instruments file beside the package's.
+
+    Raises InputError where there is none that a reader takes.
+    """
+    instruments = ingest.load_instruments(own)
     files: list[FoundFile] = []
     unused: dict[Path, str] = {}
     for path in _data_files(folder):
@@ -132,7 +137,7 @@ def look(folder: Path) -> FoundFiles:
     definitions = [path for path in unused if _is_definition(path, folders)]
     for path in [*(each.path for each in beside), *actions, *definitions]:
         del unused[path]
-    return FoundFiles(folder, tuple(files), beside, actions, unused)
+    return FoundFiles(folder, instruments, tuple(files), beside, actions, unused)
 
 
 def _states_actions(path: Path) -> bool:
@@ -241,14 +246,22 @@ def _with_symbols(files: Sequence[FoundFile], instruments: Instruments) -> list[
 
 
 def _by_vendor(files: Sequence[FoundFile]) -> list[FoundFile]:
-    """Vendors of common CSV, which no format names, told apart by their files' names or folders."""
+    """Vendors of common CSV, which no format names, told apart by their files' names or folders.
+
+    What a contract or a symbol is called names no vendor: raw/acme/ZB/ZBH26.csv is acme's.
+    """
     made: list[FoundFile] = []
     for file in files:
         if file.vendor not in {"csv", "plain", ""}:
             made.append(file)
             continue
-        tokens = [token.lower() for token in tokens_of(file.path)]
-        own = [token for token in tokens if token not in _GENERIC and not token.isdigit()
-               and token != file.symbol.lower()]  # fmt: skip
-        made.append(replace(file, vendor=own[0] if own else file.path.parent.name.lower() or "csv"))
+        names = [*tokens_of(file.path), *(folder.name for folder in file.path.parents)]
+        own = (name.lower() for name in names if name.lower() not in _GENERIC and not _names_symbol(name, file.symbol))
+        made.append(replace(file, vendor=next(own, "csv")))
     return made
+
+
+def _names_symbol(name: str, symbol: str) -> bool:
+    """Whether a part of a path is a number, the symbol, or one of its contracts."""
+    contract = parse_symbol(name.upper())
+    return name.isdigit() or name.upper() == symbol.upper() or (contract is not None and contract.root == symbol)

@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl import digests, ingest, operating_profile, store, strict_files
+from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import kept_bars, lock_parts, locked_past, portfolio, signing, watching
 from ctl.flows.backtest import run_strategy
 from ctl.flows.earlier_locks import AFTER_REFUSAL, earlier_locks
+from ctl.flows.inputs import instruments_of
 from ctl.flows.series import as_traded
 from ctl.flows.workers import opened
 from ctl.gatekeeper import LockRead
@@ -180,7 +181,7 @@ def _gating(workspace: Workspace, profile: OperatingProfile, symbols: Sequence[s
     moved: dict[tuple[str, ...], Any] = {("gating_universe",): [*profile.gating_universe, *symbols]}
     for symbol in symbols:
         config = workspace.symbol(symbol)
-        known = ingest.load_instruments().get(config.root)
+        known = instruments_of(workspace).get(config.root)
         first: dict[str, Any] = {
             "tick_size": config.tick,
             "max_day_delta": FIRST_DAY_DELTA,
