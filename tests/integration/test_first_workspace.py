@@ -290,6 +290,12 @@ def test_data_says_what_is_there(ctl: Ctl, workspace: Path) -> None:
 def test_doctor_names_what_is_missing_stale_and_unreadable(ctl: Ctl, workspace: Path) -> None:
     healthy = ctl("doctor", "-w", workspace, "--json")
     assert (healthy.code, healthy.document["findings"]) == (0, [])
+    config = workspace / "ctl.toml"
+    text = config.read_text()
+    config.write_text(text.replace('currency = "USD"', 'currency = "EUR"', 1))
+    unrated = ctl("doctor", "ES", "CL", "-w", workspace, "--json")
+    assert {f["code"] for f in unrated.document["findings"] if f["level"] == "mend"} == {"CURRENCY_WITHOUT_RATE"}
+    config.write_text(text)
     adjusted = next((workspace / "data/raw/tradestation").glob("TS_CL_CUSTOM_ADJ*"))
     adjusted.write_text("\n".join(adjusted.read_text().splitlines()[:-28]) + "\n")
     next((workspace / "data/raw/tradestation").glob("TS_ES_CUSTOM_ADJ*")).write_text("no,data\n1,2\n")

@@ -31,7 +31,7 @@ def init(
     json: bool,
 ) -> int:
     """Look at the files, ask where somebody can answer, write ctl.toml, certify, write the first profile."""
-    from ctl.flows import first_workspace, found_files
+    from ctl.flows import first_workspace, found_files, inputs
 
     instant, root = clock.now(), folder.absolute()
     chosen = arguments.settings(settings)
@@ -40,7 +40,7 @@ def init(
     unused: list[str] = []
     if workspace is None:
         with output.progress("looking at the files"):
-            own = root / first_workspace.INSTRUMENTS
+            own = root / inputs.OWN_INSTRUMENTS
             found = found_files.look((data or folder).absolute(), own if own.is_file() else None)
         answers = first_workspace.Answers(tuple(symbols), canonical, tuple(references), equity)
         if sys.stdin.isatty() and not (yes or json):

@@ -211,7 +211,8 @@ def _risk(risk: RiskState) -> str:
         share = risk.r_money_next / risk.r_money
         word = "halved" if share == 0.5 else "no new entries" if share == 0.0 else f"cut to {100 * share:.0f} %"
         text += f", {word} (drawdown {risk.drawdown_r:.2f} R)"
-    return f"{text}; caps hit: {', '.join(risk.caps_hit) or 'none'}"
+    refused = ", ".join(f"{code} {count}" for code, count in risk.refused.items())
+    return f"{text}; caps hit: {', '.join(risk.caps_hit) or 'none'}" + (f"; not entered: {refused}" if refused else "")
 
 
 def _orders(sheet: OrderSheet) -> str:

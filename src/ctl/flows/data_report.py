@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from ctl import sessions
 from ctl.errors import CtlError, DecisionLogError, ProfileError
 from ctl.flows import portfolio
-from ctl.flows.inputs import SymbolFiles
+from ctl.flows.inputs import OWN_INSTRUMENTS, SymbolFiles
 from ctl.model.bars import ContractBars, DailySeries
 from ctl.model.data_report import DataPart, DataProblem, DataReport, DoctorFinding, DoctorReport, Part, Role, SymbolData
 from ctl.model.findings import counted
 from ctl.store import decision_log
+from ctl.trading.risk import NO_RATE
 
 if TYPE_CHECKING:
     from ctl.model.reference import Reference
@@ -27,7 +28,6 @@ USUAL_STALENESS: Final = 5
 _A_WEEK: Final = (date(2024, 1, 8), date(2024, 1, 12))
 """Any week that every calendar covers."""
 
-_OWN_INSTRUMENTS: Final = "instruments.toml"  # the name that docs/workspace.md gives it
 _UNFINISHED: Final = ("UNFINISHED_SESSION", "THIN_LAST_SESSION")
 
 
@@ -164,7 +164,7 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
             ok.append("decision log")
         except DecisionLogError as error:
             findings.append(DoctorFinding("mend", "decision log", error.code, str(error), "ctl verify"))
-    own = workspace.root / _OWN_INSTRUMENTS
+    own = workspace.root / OWN_INSTRUMENTS
     if workspace.instruments is None and own.exists():
         text = f'{own.name} is not used: ctl.toml does not name it (instruments = "{own.name}")'
         findings.append(DoctorFinding("know", "ctl.toml", "NOT_USED", text, None))
@@ -183,6 +183,11 @@ def _of_symbol(workspace: Workspace, each: SymbolData, limit: int, instant: date
     config = workspace.symbol(each.symbol)
     if not config.references:
         yield DoctorFinding("know", each.symbol, "REFERENCE_MISSING", "no reference: it cannot be certified", None)
+    if workspace.risk is not None and workspace.risk.rate(config.currency) is None:
+        text = (
+            f"{config.currency} has no rate into {workspace.risk.currency} under [risk.rates]: nothing is ever entered"
+        )
+        yield DoctorFinding("mend", each.symbol, NO_RATE, text, None)
     try:
         if each.calendar != "none":
             sessions.sessions_between(each.calendar, _A_WEEK[0], _A_WEEK[1])

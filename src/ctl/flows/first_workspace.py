@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "ctl.toml"
 PROFILE: Final = "configs/cutover/operating_profile_v1.yaml"
-INSTRUMENTS: Final = "instruments.toml"
-"""Reference data of the workspace's own, in its folder: used where it stands when the workspace is made."""
 
 _DATES: Final = re.compile(r"(?<!\d)(?:\d{8}|\d{4}-\d{2}-\d{2})(?!\d)")
 _SPACES: Final = re.compile(r"\s+")
@@ -186,7 +184,9 @@ def draft(found: FoundFiles, root: Path, answers: Answers) -> Draft:
     if not symbols:
         raise left_out[0]
     notes += [f"{', '.join(names)}: {text}" for text, names in assumed.items()]
-    return Draft(tuple(symbols), tuple(vendors), tuple(notes), answers.equity, (root / INSTRUMENTS).is_file())
+    return Draft(
+        tuple(symbols), tuple(vendors), tuple(notes), answers.equity, (root / inputs.OWN_INSTRUMENTS).is_file()
+    )
 
 
 def likely_symbols(found: FoundFiles) -> tuple[str, ...]:
@@ -226,8 +226,8 @@ def _symbol(found: FoundFiles, symbol: str, answers: Answers, notes: list[str]) 
     if known is None:
         raise InputError(
             f"no reference data of root {symbol}", where=str(files[0].path), expected="a root that ctl knows",
-            remedy=f"say its tick, point value, currency and calendar in {INSTRUMENTS} of the workspace's folder "
-            "(docs/instruments.md) and make the workspace anew",
+            remedy=f"say its tick, point value, currency and calendar in {inputs.OWN_INSTRUMENTS} of the workspace's "
+            "folder (docs/instruments.md) and make the workspace anew",
         )  # fmt: skip
     tick, point_value, unit = _in_unit(known, files[0].quote_unit)
     return DraftSymbol(symbol, "future", known.calendar, tick, point_value, known.currency, unit, canonical, references)
@@ -419,7 +419,11 @@ def configuration(made: Draft) -> bytes:
         _line("schema_version", 1, "form of this file"),
         _line("cycle_id", "cutover_v1", "name of this cutover: the folder under data/processed"),
         _line("profile", PROFILE, "the operating profile in force"),
-        *([_line("instruments", INSTRUMENTS, "what the package does not know of roots")] if made.instruments else []),
+        *(
+            [_line("instruments", inputs.OWN_INSTRUMENTS, "what the package does not know of roots")]
+            if made.instruments
+            else []
+        ),
     ]
     for vendor in made.vendors:
         lines += ["", f"[vendors.{_name(vendor.name)}]", _line("format", vendor.form, "the reader's name")]

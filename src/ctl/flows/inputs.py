@@ -111,6 +111,10 @@ def _needed(found: ContractBars | CtlError | None, meta: SeriesMeta, key: str, v
     return found
 
 
+OWN_INSTRUMENTS: Final = "instruments.toml"
+"""The name that docs/workspace.md gives a workspace's own reference data; `ctl init` uses it where it stands."""
+
+
 def instruments_of(workspace: Workspace) -> Instruments:
     """Reference data of instruments: the package's, with what the workspace's own file says otherwise.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctl.errors import InputError
-from ctl.flows import first_workspace, found_files
+from ctl.flows import first_workspace, found_files, inputs
 
 OWN = """\
 schema_version = 1
@@ -25,7 +25,7 @@ liquid_months = "HMUZ"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Contracts of two roots in a folder a root below their vendor's, series of another vendor by the symbols' names."""
+    """Contracts of two roots in a folder a root below their vendor's, another vendor's series by symbol."""
     for root in ("ZB", "XPW"):
         for name, first in (("H24", date(2024, 1, 1)), ("M24", date(2024, 2, 1))):
             days = [first + timedelta(days=n) for n in range(30)]
@@ -51,7 +51,7 @@ def test_a_root_that_the_package_does_not_list_needs_an_instruments_file(folder:
     only = first_workspace.Answers(symbols=("XPW",))
     with pytest.raises(InputError, match=r"instruments\.toml"):
         first_workspace.draft(found_files.look(folder), folder, only)
-    own = folder / first_workspace.INSTRUMENTS
+    own = folder / inputs.OWN_INSTRUMENTS
     own.write_text(OWN)
     made = first_workspace.draft(found_files.look(folder, own), folder, only)
     (symbol,) = made.symbols
