@@ -1,7 +1,8 @@
 """Both errors of the ratchet: `python -m benchmarks.refusals [WORKSPACE]`.
 
 False refusals: every week a lock, held against each of the 52 weeks that follow it. Missed faults: faults of the newest
-data put into the reference, seen one, four and thirteen weeks after they began, against locks made before.
+data put into the reference, seen one, four and thirteen weeks after they began, against locks made before. Then both
+where the reference is one or five sessions late: our newest closes, which nothing confirms, as they are and wrong.
 
 Two kinds of market: the simulated one of a workspace, where one is named, and, where the shared data stand beside the
 checkout, four real roots of two vendors. A refusal is right where the reference has stated a roll wrong since the lock:
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -122,6 +124,10 @@ def main(arguments: list[str]) -> None:
         cells = [f"{market.name.split()[0]} {_share(*faults[market.name][name])}" for market in markets]
         parts = [sum(faults[market.name][name][at] for market in markets) for at in (0, 1)]
         print(f"{name:<28} all {_share(*parts)}  {', '.join(cells)}")
+    print()
+    for market in markets:
+        for name, parts in late_reference(market).items():
+            print(f"{market.name:<20} {name:<44} refused {_share(*parts)}")
 
 
 def _share(part: int, whole: int) -> str:
@@ -259,6 +265,53 @@ def _damaged(held: SymbolInputs, change: Callable[..., Closes]) -> SymbolInputs:
     reference = held.reference
     changed = replace(reference, adjusted=side(reference.adjusted, True), unadjusted=side(reference.unadjusted, False))
     return replace(held, reference=changed)
+
+
+# ---------------------------------------------------------------- a late reference
+
+LATE: Final = (1, 5)
+WRONG_CLOSES: Final = {
+    "as they are": (1.0, 0.0), "times 1.5": (1.5, 0.0), "times 1.06": (1.06, 0.0), "5 ATR higher": (1.0, 5.0),
+    "5 ATR lower": (1.0, -5.0),
+}  # fmt: skip
+"""Factor, and mean true ranges added."""
+ATR_SESSIONS: Final = 60
+RANGE: Final = 1.84
+"""Mean true range as a multiple of the mean change of close, where only closes are known: nine real markets."""
+
+
+def late_reference(market: Market) -> dict[str, tuple[int, int]]:
+    """By what our closes of the newest session are: how many weeks refuse them, and how many there are."""
+    found: dict[str, tuple[int, int]] = {}
+    sessions = market.held.reference.unadjusted.frame["session"].to_numpy()
+    for week, late in product(range(len(market.days)), LATE):
+        if not market.may_lock(week):
+            continue
+        day = market.days[week]
+        ends = sessions[int(np.searchsorted(sessions, np.datetime64(day), side="right")) - 1 - late].item()
+        held = inputs_up_to(market.held, day, ends)
+        closes = market.held.reference.unadjusted.frame["close"].to_numpy()[: int(np.searchsorted(sessions, ends))]
+        atr = RANGE * float(np.abs(np.diff(closes[-ATR_SESSIONS - 1 :])).mean())
+        for (name, (factor, added)), alone in product(WRONG_CLOSES.items(), (False, True)):
+            if name == "as they are" and alone:
+                continue
+            wrong = _newest_closes(market, held, factor, added * atr, alone=alone)
+            code = market.refused(week, pipeline.watch_symbol(wrong, market.terms))
+            label = f"{late} late, {name}" + (", the held contract alone" if alone else "")
+            refused, asked = found.get(label, (0, 0))
+            found[label] = refused + bool(code), asked + 1
+    return found
+
+
+def _newest_closes(market: Market, held: SymbolInputs, factor: float, added: float, *, alone: bool) -> SymbolInputs:
+    """Our prices of the newest session changed: of every contract, or of the one that our series holds."""
+    frame = held.bars
+    wrong = pl.col("session") == frame["session"].max()
+    if alone:
+        series = pipeline.canonical_series(held, market.terms.calendar)
+        wrong &= pl.col("contract") == series.frame["contract"][-1]
+    prices = [pl.when(wrong).then(pl.col(name) * factor + added).otherwise(pl.col(name)).alias(name) for name in PRICES]
+    return replace(held, contracts=replace(held.contracts, frame=frame.with_columns(prices)))
 
 
 # ---------------------------------------------------------------- the markets

@@ -8,6 +8,8 @@ import pytest
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.layers import newest
 from ctl.certification.newest_range import true_range
+from ctl.certification.series_arrays import CanonicalArrays
+from ctl.model.findings import Finding
 
 SESSIONS = np.arange(np.datetime64("2020-01-01"), np.datetime64("2021-06-01"))
 COUNT = SESSIONS.size
@@ -218,29 +220,66 @@ def test_ends_apart_counts_exchange_sessions() -> None:
     assert newest.check_ends(days, days[:-6], days[::2]).status == "PASS"
 
 
+def ahead(
+    closes: np.ndarray, behind: int, *, beside: np.ndarray | None = None, settled: bool = True, tick: float = 0.1
+) -> Finding | None:
+    """Our closes of one contract, of the one beside it the same where not given, and a reference that ends earlier."""
+    days = np.arange(closes.size)
+    flat = np.concatenate([closes, closes if beside is None else beside])
+    both = ContractCloses.from_arrays(("AAF20", "AAG20"), np.tile(days, 2), np.repeat([0, 1], closes.size), flat)
+    ours = CanonicalArrays(both.sessions, closes, closes, np.zeros(closes.size, dtype=np.int64))
+    other = both.sessions[: closes.size - behind]
+    return newest.check_ahead(ours, other, both, tick=tick, quote_unit="points", settled=settled)
+
+
+def to_and_fro(*newest_closes: float) -> np.ndarray:
+    """60 closes of 10 and 11 in turn, the last of them 11: the mean change is 1; and those that follow."""
+    return np.concatenate([np.tile([10.0, 11.0], 30), newest_closes])
+
+
 @pytest.mark.parametrize(
-    ("behind", "newest_close", "status"), [(1, 13.0, "PASS"), (1, 13.1, "FAIL"), (1, 6.9, "FAIL"), (5, 20.0, "FAIL")]
+    ("newest_closes", "behind", "size", "status"),
+    [
+        ((16.5,), 1, 5.5, "PASS"),
+        ((16.6,), 1, 5.6, "FAIL"),
+        ((5.4,), 1, 5.6, "FAIL"),
+        ((11.0, 12.0, 12.0, 11.0, 17.0), 5, 6.0, "FAIL"),
+        ((18.0, 18.0, 18.0), 3, 7.0, "FAIL"),  # all that the reference lacks, at one new level
+    ],
 )
-def test_closes_after_the_references_end_may_not_jump(behind: int, newest_close: float, status: str) -> None:
-    """10 is every close before, 1 the mean true range: 3 is allowed."""
-    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-03-01"))
-    closes = np.full(days.size, 10.0)
-    closes[-1] = newest_close
-    made = newest.check_ahead(days, closes, days[:-behind], atr=1.0, quote_unit="points")
+def test_closes_after_the_references_end_may_not_jump(
+    newest_closes: tuple[float, ...], behind: int, size: float, status: str
+) -> None:
+    made = ahead(to_and_fro(*newest_closes), behind)
     assert made is not None
     assert (made.status, made.code) == (status, "LEVEL_NOW" if status == "FAIL" else None)
-    assert made.evidence["reference"] == str(days[-1 - behind])
+    assert (made.value, made.limit) == (pytest.approx(size), 5.5)
+    assert made.evidence["sessions_ahead"] == behind
 
 
-def test_the_first_unconfirmed_close_is_judged_too_and_no_end_further_off() -> None:
-    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-03-01"))
-    closes = np.full(days.size, 10.0)
-    closes[-3:] = 20.0  # all that the reference lacks, at one new level
-    made = newest.check_ahead(days, closes, days[:-3], atr=1.0, quote_unit="points")
+def test_a_close_that_no_contract_beside_it_follows_is_wrong_where_all_settle_at_one_moment() -> None:
+    closes = to_and_fro(14.1)  # 3.1 moves up; the contract beside it 1.0
+    made = ahead(closes, 1, beside=to_and_fro(12.0))
     assert made is not None
-    assert (made.status, made.evidence["session"]) == ("FAIL", str(days[-3]))
-    assert newest.check_ahead(days, closes, days, atr=1.0, quote_unit="points") is None
-    assert newest.check_ahead(days, closes, days[:-6], atr=1.0, quote_unit="points") is None
+    assert (made.status, made.value, made.limit) == ("FAIL", pytest.approx(2.1), 2.0)
+    for follows, settled in ((12.1, True), (12.0, False), (float("nan"), True)):
+        made = ahead(closes, 1, beside=to_and_fro(follows), settled=settled)
+        assert made is not None
+        assert made.status == "PASS"
+
+
+def test_a_market_that_stands_still_may_move_by_ticks() -> None:
+    still = np.full(61, 10.0)
+    for newest_close, status in ((10.5, "PASS"), (10.6, "FAIL")):
+        still[-1] = newest_close
+        made = ahead(still, 1)
+        assert made is not None
+        assert made.status == status
+
+
+@pytest.mark.parametrize("behind", [0, 6])
+def test_no_close_is_ahead_and_a_late_reference_is_another_finding(behind: int) -> None:
+    assert ahead(to_and_fro(30.0), behind) is None
 
 
 def test_true_range_is_the_close_change_without_highs_and_lows() -> None:
