@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -424,3 +426,51 @@ def test_status_says_who_runs_and_works_where_nothing_can_be_written(
     monkeypatch.setattr(registry_module, "_can_write", lambda _: False)
     assert ctl("status", "-w", workspace.root).out.startswith("STATUS: OK")
     assert not list((workspace.root / ".ctl").glob("registry.sqlite*"))
+
+
+KILLED_WHILE_MADE = """
+import os, signal, sys
+from pathlib import Path
+import alembic.command
+import sqlalchemy as sa
+from ops_workspace import make_workspace
+from ctl.store.registry import Registry
+
+for number in range(1, 1000):
+    folder = Path(sys.argv[1]) / str(number)
+    folder.mkdir()
+    workspace = make_workspace(folder)
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        @sa.event.listens_for(sa.Engine, "after_cursor_execute")
+        def die(*_):
+            global count
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        Registry(workspace)
+        os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    held = Registry(workspace)
+    held.sync()
+    print(ended, len(held.runs(limit=1)))
+    held.close()
+    if ended == 0:
+        break
+"""
+
+
+def test_a_registry_whose_making_was_killed_at_any_statement_is_made_by_the_next(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_MADE, str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    *killed, last = done.stdout.splitlines()
+    assert {*killed} == {"-9 0"}
+    assert last == "0 0"
+    assert len(killed) > 6

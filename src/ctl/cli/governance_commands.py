@@ -100,7 +100,8 @@ def closeout(workspace_path: Path | None, options: Mapping[str, frozenset[str]],
 def _verified_lines(found: CloseoutVerification, on: Terminal) -> list[str]:
     if found.verified:
         return [f"CLOSEOUT: OK   {found.cycle_id}   {found.claims} claims hold   {found.path}"]
-    lines = [f"CLOSEOUT: MISMATCH   {len(found.broken)} of {found.claims} claims do not hold   {found.path}", ""]
+    count = f"{len(found.broken)} difference{'s' * (len(found.broken) > 1)} in {found.claims} claims"
+    lines = [f"CLOSEOUT: MISMATCH   {count}   {found.path}", ""]
     for claim in found.broken:
         lines += screens.wrapped(claim.section, on)
         lines += screens.wrapped(claim.found or "(nothing)", on, first="  says   ", indent="         ")

@@ -13,17 +13,18 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ctl import digests, store, strict_files
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, GateRefused, UsageError, WorkspaceError
+from ctl import clock, digests, store, strict_files
+from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, EXIT_USAGE, GateRefused, WorkspaceError
 from ctl.flows import demo, portfolio
-from ctl.model.run import OPS_ENDING
+from ctl.model.documents import document
+from ctl.model.run import OPS_ENDING, OpsLog
 from ctl.model.trades import Metrics
 from ctl.operating_profile import OperatingProfile
 from ctl.operating_profile import load as load_profile
@@ -128,7 +129,7 @@ class _State:
     text: CloseoutText
     entries: tuple[DecisionEntry, ...]
     options: Mapping[str, frozenset[str]]
-    proof: Mapping[str, Any]
+    proof: OpsLog
     proof_sha256: str
     delivered: bool = field(default=False)
 
@@ -139,21 +140,21 @@ class _State:
 def write(root: Path, options: Mapping[str, frozenset[str]], *, instant: datetime) -> Closeout:
     """Derive a workspace's closeout and write it, its YAML where there is none, and its proof where it is another.
 
-    Raises WorkspaceError and ProfileError where the workspace cannot be read, UsageError for a YAML that is invalid,
-    GateRefused where the dry run that is to prove it does not pass.
+    Raises WorkspaceError and ProfileError where the workspace or the YAML cannot be read, GateRefused where the dry run
+    that is to prove it does not pass.
     """
     with _standing(root) as workspace:
         paths = _Paths.of(root, workspace.cycle_id)
         if not paths.text.exists():
             store.write_atomic(paths.text, _template(root))
         proof = _dry_run(workspace, instant)
-        if proof["exit_code"] != EXIT_OK:
+        if proof["exit_code"] != EXIT_OK or proof["has_errors"]:
             raise GateRefused(
                 "no closeout was written, because the dry weekly run that proves it did not pass",
-                found=str((proof["error"] or {}).get("text")),
+                found=(proof["error"] or {"text": "symbols that failed"})["text"],
                 remedy="ctl gate",
             )
-        if not (paths.proof.exists() and _same(_read(paths.proof), proof)):
+        if not (paths.proof.exists() and not _unlike(_read(paths.proof), proof)):
             store.write_atomic(paths.proof, store.json_bytes(proof))
         made = _derive(_state(root, workspace, paths, options), paths)
         store.write_atomic(paths.document, render(made))
@@ -161,17 +162,20 @@ def write(root: Path, options: Mapping[str, frozenset[str]], *, instant: datetim
 
 
 def verify(root: Path, options: Mapping[str, frozenset[str]], *, instant: datetime) -> CloseoutVerification:
-    """Derive every claim of a closeout anew and compare. Raises WorkspaceError where it cannot be looked at."""
+    """Derive every claim of a closeout anew and compare.
+
+    Raises WorkspaceError where it cannot be looked at, GateRefused where its proof is none.
+    """
     with _standing(root) as workspace:
         paths = _Paths.of(root, workspace.cycle_id)
-        for path in (paths.document, paths.text, paths.proof):
+        for path in (paths.document, paths.text):
             if not path.is_file():
                 raise WorkspaceError("there is no closeout to verify", where=str(path), remedy="write it: ctl closeout")
         state = _state(root, workspace, paths, options)
         made = _derive(state, paths)
-        broken = [*_differences(paths.document.read_text(), made), *_doubts(state)]
+        broken = [*_differences(paths.document.read_text(errors="replace"), made), *_doubts(state)]
         if workspace.simulated:
-            broken += _unlike(state.proof, _dry_run(workspace, instant))
+            broken += _unlike(_read(paths.proof), _dry_run(workspace, instant))
     claims = sum(len(section.rows) for section in made.sections)
     return CloseoutVerification(
         verified=not broken, cycle_id=made.cycle_id, path=made.path, claims=claims, broken=tuple(broken)
@@ -244,7 +248,7 @@ def _standing(root: Path) -> Iterator[store.Workspace]:
 
 
 def _state(root: Path, workspace: store.Workspace, paths: _Paths, options: Mapping[str, frozenset[str]]) -> _State:
-    text, _ = strict_files.read_model(paths.text.read_bytes(), str(paths.text), CloseoutText, UsageError)
+    text, _ = strict_files.read_model(paths.text.read_bytes(), str(paths.text), CloseoutText, WorkspaceError)
     return _State(
         root=root,
         workspace=workspace,
@@ -252,7 +256,7 @@ def _state(root: Path, workspace: store.Workspace, paths: _Paths, options: Mappi
         text=text,
         entries=decision_log.read(workspace),
         options=options,
-        proof=_read(paths.proof),
+        proof=_proved(paths.proof),
         proof_sha256=digests.sha256_bytes(paths.proof.read_bytes()),
         delivered=any(_by_webhook(_read(path)) for path in sorted(_ops_logs(root, workspace).glob(f"*{OPS_ENDING}"))),
     )
@@ -268,13 +272,26 @@ def _by_webhook(log: Mapping[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; what is none has no key."""
     try:
         found = json.loads(strict_files.read_bytes(path))
-    except ValueError as error:
-        raise WorkspaceError("is not the JSON of an ops log", where=str(path), found=str(error)) from None
-    if not isinstance(found, dict):
-        raise WorkspaceError("is not the JSON of an ops log", where=str(path), found=type(found).__name__)
-    return found
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _proved(path: Path) -> OpsLog:
+    """The tracked log of the dry weekly run. Raises GateRefused where there is none that can be read."""
+    from pydantic import TypeAdapter
+
+    try:
+        return TypeAdapter(OpsLog).validate_json(strict_files.read_bytes(path), strict=True)
+    except (OSError, ValueError) as error:
+        found = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise GateRefused(
+            "the proof of the closeout is no log of a weekly run",
+            where=str(path), found=found, remedy="ctl closeout", code="PROOF_INVALID",
+        ) from None  # fmt: skip
 
 
 def _dry_run(workspace: store.Workspace, instant: datetime) -> dict[str, Any]:
@@ -292,10 +309,6 @@ def _proved_at(workspace: store.Workspace) -> datetime:
     """When a simulated workspace is proved: on the day of its newest dated decision, which no run may come before."""
     days = [entry.date for entry in decision_log.read(workspace) if entry.date is not None]
     return datetime.combine(max(*days, PROVED_AT.date()), PROVED_AT.timetz())
-
-
-def _same(tracked: Mapping[str, Any], derived: Mapping[str, Any]) -> bool:
-    return not _unlike(tracked, derived)
 
 
 def _template(root: Path) -> bytes:
@@ -384,12 +397,11 @@ def _gating(profile: OperatingProfile) -> Section:
     return Section("Gating universe", ("symbol", "expected", "tick", "max day delta", "slippage per side"), tuple(rows))
 
 
-def _board(proof: Mapping[str, Any]) -> Section:
+def _board(proof: OpsLog) -> Section:
     rows = tuple(
-        (symbol, row["expected"], row["actual"], "ok" if row["passed"] else "MISMATCH")
-        for symbol, row in proof["gate"].items()
+        (symbol, row.expected, row.actual, "ok" if row.passed else "MISMATCH") for symbol, row in proof.gate.items()
     )
-    last = ("portfolio", "", str(proof["portfolio_recommendation"]), "ok" if proof["gate_passed"] else "MISMATCH")
+    last = ("portfolio", "", str(proof.portfolio_recommendation), "ok" if proof.gate_passed else "MISMATCH")
     return Section("Status board", ("symbol", "expected", "derived", ""), (*rows, last))
 
 
@@ -405,33 +417,36 @@ def _inventory(state: _State) -> Iterator[tuple[str, str, str, str]]:
 
 def _count(path: Path) -> str:
     """Lines of a file, or the tests in it."""
-    if not path.is_file():
-        return "missing"
-    text = path.read_text(encoding="utf-8")
-    if path.name.startswith("test_") and path.suffix == ".py":
-        found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    try:
+        data = path.read_bytes()
+        if not (path.name.startswith("test_") and path.suffix == ".py"):
+            return f"{len(data.splitlines())} lines"
+        found = [node for node in ast.walk(ast.parse(data)) if isinstance(node, ast.FunctionDef)]
         return f"{sum(node.name.startswith('test_') for node in found)} tests"
-    return f"{len(text.splitlines())} lines"
+    except OSError:
+        return "missing"
+    except (SyntaxError, ValueError):
+        return "unreadable"
 
 
 def _proof(state: _State, path: str) -> Section:
     proof = state.proof
-    told = proof["notification"]
+    told = proof.notification
     rows = (
         ("artifact", path),
         ("artifact's sha256", state.proof_sha256),
-        ("timestamp", str(proof["timestamp"])),
-        ("gate passed", str(proof["gate_passed"]).lower()),
-        ("aborted", str(proof["aborted"]).lower()),
-        ("dry run", str(proof["dry_run"]).lower()),
-        ("exit code", str(proof["exit_code"])),
-        ("has errors", str(proof["has_errors"]).lower()),
-        ("recommendation", str(proof["portfolio_recommendation"])),
-        ("symbols", ", ".join(f"{symbol} {row['status']}" for symbol, row in proof["run"].items())),
-        ("notification", f"{told['mode']}, {told['level']}, delivered {str(told['delivered']).lower()}"),
-        ("its first line", f"`{str(told['text']).splitlines()[0]}`"),
-        ("profile's sha256", str(proof["digests"]["profile"])),
-        ("package version", str(proof["package_version"])),
+        ("timestamp", clock.iso(proof.timestamp)),
+        ("gate passed", str(proof.gate_passed).lower()),
+        ("aborted", str(proof.aborted).lower()),
+        ("dry run", str(proof.dry_run).lower()),
+        ("exit code", str(proof.exit_code)),
+        ("has errors", str(proof.has_errors).lower()),
+        ("recommendation", str(proof.portfolio_recommendation)),
+        ("symbols", ", ".join(f"{symbol} {row.status}" for symbol, row in proof.run.items())),
+        ("notification", f"{told.mode}, {told.level}, delivered {str(told.delivered).lower()}" if told else "none"),
+        ("its first line", f"`{told.text.partition(chr(10))[0] if told else ''}`"),
+        ("profile's sha256", str(proof.digests.profile)),
+        ("package version", proof.package_version),
     )
     return Section("Scheduler dry-run proof", ("field", "value"), rows)
 
@@ -440,13 +455,13 @@ def _proof(state: _State, path: str) -> Section:
 
 
 def _holds(check: str, state: _State) -> bool:
-    """Whether a check of the YAML holds. Raises UsageError for one that is not known."""
+    """Whether a check of the YAML holds. Raises WorkspaceError for one that is not known."""
     words = check.split()
     for pattern, test in _CHECKS.items():
         wanted = pattern.split()
         if len(wanted) == len(words) and all(a == b or a.isupper() for a, b in zip(wanted, words, strict=True)):
             return test(state, [word for name, word in zip(wanted, words, strict=True) if name.isupper()])
-    raise UsageError("no such check of a closeout", found=check, expected=", ".join(_CHECKS))
+    raise WorkspaceError("no such check of a closeout", found=check, expected=", ".join(_CHECKS))
 
 
 def _expected(state: _State, given: Sequence[str]) -> bool:
@@ -507,17 +522,12 @@ def _sections(text: str) -> dict[str, list[str]]:
 
 def _doubts(state: _State) -> Iterator[BrokenClaim]:
     """What makes a proof none, whatever the document says of it."""
-    proof, title = state.proof, "Scheduler dry-run proof"
-    claims = {
-        "dry_run": (proof.get("dry_run"), True),
-        "gate_passed": (proof.get("gate_passed"), True),
-        "exit_code": (proof.get("exit_code"), EXIT_OK),
-        "cycle_id": (proof.get("cycle_id"), state.workspace.cycle_id),
-        "digests.profile": ((proof.get("digests") or {}).get("profile"), state.profile.sha256),
-    }
-    for name, (found, expected) in claims.items():
-        if found != expected:
-            yield BrokenClaim(title, f"{name}: {found}", f"{name}: {expected}")
+    proof = state.proof
+    proving = replace(
+        proof, dry_run=True, gate_passed=True, aborted=False, exit_code=EXIT_OK, has_errors=False, error=None,
+        cycle_id=state.workspace.cycle_id, digests=replace(proof.digests, profile=state.profile.sha256),
+    )  # fmt: skip
+    yield from _unlike(document(proof), document(proving))
     verified = anchors.verify(state.workspace)
     for problem in verified.problems:
         yield BrokenClaim("Decisions", problem.text, None)

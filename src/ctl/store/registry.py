@@ -234,8 +234,9 @@ class Registry:
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.set_main_option("path_separator", "os")
         with self._engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7102026)"))  # one migrates, the others wait
+            # One migrates and the others wait; all of it or nothing: by itself sqlite3 writes every statement for good.
+            lock = "BEGIN IMMEDIATE" if self._is_file else "SELECT pg_advisory_xact_lock(7102026)"
+            connection.execute(sa.text(lock))
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
