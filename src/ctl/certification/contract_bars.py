@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from ctl.arrays import Bools, Floats, Ints
 from ctl.certification.series_arrays import label_runs
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
     from ctl.model.bars import ContractBars
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 LISTED: Final = 20
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy.typing as npt
 
     from ctl.model.bars import ContractBars
 
@@ -33,12 +32,12 @@ class ContractCloses:
     """
 
     names: tuple[str, ...]
-    sessions: npt.NDArray[np.datetime64]
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    flat: npt.NDArray[np.float64]
-    place: npt.NDArray[np.int64]
+    sessions: Days
+    first: Ints
+    last: Ints
+    start: Ints
+    flat: Floats
+    place: Ints
 
     @classmethod
     def empty(cls) -> ContractCloses:
@@ -56,13 +55,7 @@ class ContractCloses:
         return cls.from_arrays(tuple(c.name for c in bars.contracts), days, contract, closes)
 
     @classmethod
-    def from_arrays(
-        cls,
-        names: tuple[str, ...],
-        days: npt.NDArray[np.int64],
-        contract: npt.NDArray[np.int64],
-        closes: npt.NDArray[np.float64],
-    ) -> ContractCloses:
+    def from_arrays(cls, names: tuple[str, ...], days: Ints, contract: Ints, closes: Floats) -> ContractCloses:
         """From one row per bar: days since 1970-01-01, index into `names`, close; sorted by (contract, day)."""
         count = len(names)
         sessions, place = _index_days(days)
@@ -87,38 +80,31 @@ class ContractCloses:
         flat[np.isinf(flat)] = np.nan
         return cls(names, sessions, first, last, start, flat, place)
 
-    def index_of(self, sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+    def index_of(self, sessions: Days) -> Ints:
         """Index into `self.sessions` of each session; -1 where no contract has a bar."""
         if not self.place.size:
             return np.full(len(sessions), -1, dtype=np.int64)
         offset = (sessions - self.sessions[0]).astype(np.int64)
         return np.where((offset >= 0) & (offset < self.place.size), self.place.take(offset, mode="clip"), -1)
 
-    def close(self, contract: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def close(self, contract: Ints, index: Ints) -> Floats:
         """Closes at pairs of (contract index, session index); NaN where either names none or there is no close."""
         return np.asarray(_closes_at(self.first, self.last, self.start, self.flat, contract, index))
 
-    def places(self, contracts: Sequence[Named]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def places(self, contracts: Sequence[Named]) -> tuple[Ints, Ints]:
         """Indices of old and of new contracts, given by (old, new) name; -1 where a name is none of ours."""
         place = {name: k for k, name in enumerate(self.names)}
         old, new = (np.array([place.get(pair[n] or "", -1) for pair in contracts], dtype=np.int64) for n in (0, 1))
         return old, new
 
-    def gaps(self, contracts: Sequence[Named], sessions: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+    def gaps(self, contracts: Sequence[Named], sessions: Days) -> Floats:
         """New less old close of (old, new) contracts, per session; NaN where one is unknown or has no close."""
         (old, new), at = self.places(contracts), self.index_of(sessions)
         return self.close(new, at) - self.close(old, at)
 
 
 @kernel
-def _closes_at(
-    first: npt.NDArray[np.int64],
-    last: npt.NDArray[np.int64],
-    start: npt.NDArray[np.int64],
-    flat: npt.NDArray[np.float64],
-    contract: npt.NDArray[np.int64],
-    index: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
+def _closes_at(first: Ints, last: Ints, start: Ints, flat: Floats, contract: Ints, index: Ints) -> Floats:
     """`ContractCloses.close` on the arrays of that class."""
     out = np.full(contract.size, np.nan)
     for n in range(contract.size):
@@ -129,7 +115,7 @@ def _closes_at(
     return out
 
 
-def _index_days(days: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:
+def _index_days(days: Ints) -> tuple[Days, Ints]:
     """Distinct days in order, and the position among them of every day from the first to the last, -1 for none."""
     if len(days) == 0:
         return np.empty(0, dtype="datetime64[D]"), np.empty(0, dtype=np.int64)

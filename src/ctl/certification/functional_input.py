@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
+from ctl.arrays import Days, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from ctl.arrays import Days, Floats
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.recovery.parsimony import own_schedule
 from ctl.certification.series_arrays import UNKNOWN, canonical_arrays, reference_closes
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.our_side import OurSide
     from ctl.certification.request import CertifyRequest
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
 
-    Floats = npt.NDArray[np.float64]
 
 # A spread that moves by 2 ticks on more sessions than this, while the ratio stands still on so many, is a ratio's.
 STEP_TICKS: Final = 2.0
@@ -110,7 +108,7 @@ def adjusted_by_ratio(request: CertifyRequest, ours: OurSide) -> bool:
     return _factors_fit(request, ours, days, adjusted)
 
 
-def _factors_fit(request: CertifyRequest, ours: OurSide, days: npt.NDArray[np.datetime64], adjusted: Floats) -> bool:
+def _factors_fit(request: CertifyRequest, ours: OurSide, days: Days, adjusted: Floats) -> bool:
     series, closes = ours.canonical, ours.closes
     if not closes.names or not series.sessions.size or not (closes.flat[np.isfinite(closes.flat)] > 0.0).all():
         return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
+
+from ctl.arrays import Floats
 
 if TYPE_CHECKING:
     from ctl.certification.overlap import Overlap
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries
 
-Floats = npt.NDArray[np.float64]
 
 NEWEST: Final = 60
 

@@ -7,18 +7,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.series_arrays import CanonicalArrays
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
     from ctl.certification.recovery.reference import RecoveredReference
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 INSUFFICIENT_OVERLAP: Final = "INSUFFICIENT_OVERLAP"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from ctl.arrays import Floats
 
 TOLERATED_OFF_GRID: Final = 0.01
 _RELATIVE_NOISE: Final = 1e-9

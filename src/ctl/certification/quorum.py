@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats
 from ctl.model.certificate import ComparedReference, OddOneOut, Quorum
 from ctl.model.findings import counted
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ctl.errors import CtlError
     from ctl.model.certificate import Certificate, CertifiedRoll
 
-Bools = npt.NDArray[np.bool_]
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
 
 OURS: Final = "ours"
 ODD_ONE_OUT: Final = "ODD_ONE_OUT"
@@ -126,9 +123,7 @@ def _usual_change(closes: Floats) -> Floats:
     return usual
 
 
-def _stretches(
-    vendor: str, alone: npt.NDArray[np.bool_], apart: Floats, days: npt.NDArray[np.datetime64]
-) -> list[OddOneOut]:
+def _stretches(vendor: str, alone: Bools, apart: Floats, days: Days) -> list[OddOneOut]:
     side = np.where(alone, np.sign(apart), 0.0)
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(side)) + 1, [side.size]))
     found = []

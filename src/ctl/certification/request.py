@@ -8,19 +8,17 @@ from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from ctl.arrays import Days, Floats
 from ctl.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from ctl.certification.functional_input import FunctionalInput, RunBars
     from ctl.errors import CtlError
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
     from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 
-Recovered = Callable[["npt.NDArray[np.datetime64]", "npt.NDArray[np.float64]"], "FunctionalInput | None"]
+Recovered = Callable[[Days, Floats], "FunctionalInput | None"]
 RunOn = Callable[["ContinuousSeries"], "tuple[FunctionalInput | None, Recovered | None]"]
 Rebuild = Callable[[tuple["ScheduledRoll", ...]], "ContinuousSeries"]
 
@@ -38,7 +36,7 @@ class EquityBasis:
     text: str
     refusal: tuple[str, str] | None
     notes: tuple[str, ...]
-    closes: npt.NDArray[np.float64]
+    closes: Floats
     document: Mapping[str, Any]
     residuals: tuple[tuple[date, str, float], ...] = ()
 
@@ -73,7 +71,7 @@ class CertifyRequest:
     canonical: ContinuousSeries | DailySeries | None
     reference: Reference | None
     acceptance_policy: str = "v1"
-    calendar_sessions: npt.NDArray[np.datetime64] | None = None
+    calendar_sessions: Days | None = None
     other_contracts: Mapping[str, ContractBars] = field(default_factory=dict)
     rebuild: Rebuild | None = None
     functional: FunctionalInput | None = None

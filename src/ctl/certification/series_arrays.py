@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ctl.model.bars import DailySeries
     from ctl.model.reference import Reference
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 UNKNOWN: Final = -1
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()

@@ -12,8 +12,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Floats
 from ctl.certification import acceptance
 from ctl.certification.layers.roll_schedule import NOT_ALIGNED
 from ctl.certification.series_arrays import median
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.findings import Decision, Reason
 
-    Floats = npt.NDArray[np.float64]
-    Days = npt.NDArray[np.datetime64]
 
 MEAN_OVER: Final = 20
 ALIGNED_ON: Final = 250
@@ -76,11 +74,7 @@ def _margins(examination: Examination) -> dict[str, tuple[float, float]]:
 
 
 def _metrics(
-    examination: Examination,
-    gaps: Sequence[GapDifference],
-    basis: Floats,
-    to_moves: Floats,
-    aligned: float | None,
+    examination: Examination, gaps: Sequence[GapDifference], basis: Floats, to_moves: Floats, aligned: float | None
 ) -> WatchedMetrics:
     window, schedules = examination.window, examination.roll_schedule.measured
     figures = None if isinstance(schedules, NotRun) else schedules.alignment.figures()

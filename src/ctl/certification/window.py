@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Floats, Ints
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.newest_range import earlier_ranges, newest_range
 from ctl.certification.our_side import OurSide
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from ctl.model.reference import Reference
     from ctl.model.rolls import Roll
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 EDGE_SESSIONS: Final = 10
 _told: Final = attrgetter("gap_session", "roll_date", "from_contract", "to_contract", "gap")

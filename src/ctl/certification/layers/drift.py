@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.layers import ledger, prints
 from ctl.certification.recovery import adjustment
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from ctl.certification.overlap import Overlap
     from ctl.certification.window import Window, WindowRoll
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 LAYER: Final[LayerName] = "L4"
 BASES_DIFFER: Final = "BASES_DIFFER"
@@ -207,9 +204,7 @@ def measure(overlap: Overlap, canonical_rolls: Sequence[WindowRoll], reference_r
     return Drift(d, figures)
 
 
-def _intervals(
-    sessions: npt.NDArray[np.datetime64], d: Floats, size: Floats, first_on_new: Ints
-) -> Records[DriftInterval]:
+def _intervals(sessions: Days, d: Floats, size: Floats, first_on_new: Ints) -> Records[DriftInterval]:
     """Drift between consecutive rolls of either side."""
     starts = np.append(0, first_on_new[(first_on_new > 0) & (first_on_new < d.size)])
     ends = np.append(starts[1:], d.size)

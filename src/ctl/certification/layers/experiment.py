@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Floats
 from ctl.certification.functional_input import FunctionalSide, TradedBars
 from ctl.certification.series_arrays import canonical_arrays
 from ctl.errors import DataError
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.bars import DailySeries
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 ROLLS: Final = "rolls and gaps"
 CLOSES: Final = "closes"

@@ -12,8 +12,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Ints
 from ctl.certification.layers.experiment import UNEXPLAINED, Experiment
 from ctl.certification.recovery.spread_steps import match_in_order
 from ctl.certification.tolerance import COMPARED_DECIMALS, exceeds, watch_above
@@ -31,8 +31,6 @@ BORDERLINE_MARGIN: Final = 0.001
 MAX_BORDERLINE_SHARE: Final = 0.05
 MAX_DELTA_R: Final = 0.1
 
-Days = npt.NDArray[np.datetime64]
-Ints = npt.NDArray[np.int64]
 TriggerClass = Literal["matched", "borderline", "mismatched"]
 
 

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Floats, Ints
 from ctl.certification.tolerance import exceeds
 from ctl.model.findings import Finding, counted, finding
 
 if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 MOST_LATE: Final = 5
 EXPLAINED_SHARE: Final = 0.80

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.layers import newest, prints
 from ctl.certification.overlap import INSUFFICIENT_OVERLAP
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ctl.model.findings import Status
     from ctl.model.reference import Reference
 
-Floats = npt.NDArray[np.float64]
 
 LAYER: Final[LayerName] = "L0"
 GATING_CHECKS: Final = ("root", "tick_grid", "reference_match")
@@ -381,7 +380,7 @@ class _Changes:
 
     ours: Floats
     theirs: Floats
-    usable: npt.NDArray[np.bool_]
+    usable: Bools
     basis: str
     words: str = "daily changes"
 
@@ -523,7 +522,7 @@ def check_drifts(window: Window) -> list[Finding]:
     return [finding("drift_rate", "WATCH", text, "PRICES_DRIFT", slope, DRIFTS_A_YEAR, "fraction a year", evidence)]
 
 
-def _drift_a_year(ratio: Floats, sessions: npt.NDArray[np.datetime64]) -> float | None:
+def _drift_a_year(ratio: Floats, sessions: Days) -> float | None:
     """By how much a ratio's logarithm grows a year, where it so nearly lies on a line in time; else None."""
     years = (sessions - sessions[-1]).astype(np.int64) / 365.25
     correlation = _pearson(years, ratio)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.contract_bars import LISTED
 from ctl.certification.layers import prints, scale, sessions_compared, stretches
 from ctl.certification.tolerance import exceeds
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.findings import Status
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 LAYER: Final[LayerName] = "L1"
 SPIKE_DEVIATIONS: Final = 10.0

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.series_arrays import days_of, median, percentile
 from ctl.certification.tolerance import exceeds, watch_above
 from ctl.errors import DataError
@@ -29,14 +30,10 @@ from ctl.model.documents import Records
 from ctl.model.findings import counted
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.series_arrays import RollLike
     from ctl.model.certificate import AligningRule
     from ctl.model.findings import Finding
 
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
 
 UNEXPLAINED_LIMIT: Final = 0.001
 BASIS: Final = "basis"
@@ -121,11 +118,11 @@ class Prints(NamedTuple):
     at: Ints
     size: Floats
 
-    def named(self, sessions: npt.NDArray[np.datetime64]) -> tuple[list[str], Ints, Floats]:
+    def named(self, sessions: Days) -> tuple[list[str], Ints, Floats]:
         """Names, positions and sizes of the components."""
         return [f"{PRINT}{day}" for day in sessions[self.at]], self.at, self.size
 
-    def columns(self, sessions: npt.NDArray[np.datetime64]) -> dict[str, Floats]:
+    def columns(self, sessions: Days) -> dict[str, Floats]:
         """Each as a component over all sessions (T)."""
         out = {}
         for name, at, size in zip(*self.named(sessions), strict=True):
@@ -143,9 +140,9 @@ class Ledger:
     of its own block (T). prints: single closes, taken out of `basis`. summary: what is published.
     """
 
-    sessions: npt.NDArray[np.datetime64]
+    sessions: Days
     drift: Floats
-    same_contract: npt.NDArray[np.bool_]
+    same_contract: Bools
     blocks: tuple[Block, ...]
     carried: Floats
     before: Ints
@@ -204,7 +201,7 @@ class Ledger:
 
 
 def compute(
-    sessions: npt.NDArray[np.datetime64],
+    sessions: Days,
     canonical: Side,
     reference: Side,
     *,
@@ -239,7 +236,7 @@ def compute(
     return book.by_date(pairs)
 
 
-def _take(side: Side, keep: npt.NDArray[np.bool_]) -> Side:
+def _take(side: Side, keep: Bools) -> Side:
     return Side(
         side.adjusted[keep],
         side.unadjusted[keep],
@@ -252,13 +249,7 @@ class _Book:
     """The quantities both kinds of ledger are written from."""
 
     def __init__(
-        self,
-        sessions: npt.NDArray[np.datetime64],
-        canonical: Side,
-        reference: Side,
-        names: Sequence[str],
-        our_gaps: Floats,
-        prints: Floats,
+        self, sessions: Days, canonical: Side, reference: Side, names: Sequence[str], our_gaps: Floats, prints: Floats
     ) -> None:
         self.sessions, self.prints = sessions, prints
         self.canonical, self.reference = canonical, reference
@@ -410,7 +401,7 @@ class _Book:
 
     def _write(
         self,
-        same: npt.NDArray[np.bool_],
+        same: Bools,
         run: slice,
         alignment: AligningRule,
         blocks: tuple[Block, ...],

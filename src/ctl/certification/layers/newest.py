@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.certification.layers import prints
 from ctl.certification.log_points import priced
 from ctl.certification.newest_range import NEWEST
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.findings import Status
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 WINDOW: Final = NEWEST
 WINDOW_STEP: Final = 20

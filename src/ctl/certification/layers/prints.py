@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.newest_range import NEWEST
 from ctl.certification.series_arrays import UNKNOWN
 from ctl.certification.tolerance import exceeds
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.findings import Status
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 SIDE_SESSIONS: Final = 30
 DEVIATIONS: Final = 10.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Floats, Ints
 from ctl.certification.acceptance import LIMITS_V1
 from ctl.certification.contract_closes import ContractCloses, Named
 from ctl.certification.layers import gap_timing
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ctl.certification.layers.roll_schedule import RollAlignment, RollSchedules
     from ctl.certification.window import Window, WindowRoll
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 LAYER: Final[LayerName] = "L3"
 WRONG_TICKS: Final = 4.0
@@ -175,9 +173,7 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     return found
 
 
-def _near_in_time(
-    gaps: Floats, rolls: Sequence[WindowRoll], closes: ContractCloses, tick: float
-) -> npt.NDArray[np.bool_]:
+def _near_in_time(gaps: Floats, rolls: Sequence[WindowRoll], closes: ContractCloses, tick: float) -> Bools:
     """Gaps that are our contracts' spread on a session within three of the gap session (n): a matter of dates."""
     old, new, at = _contracts_and_sessions(rolls, closes)
     around = at[:, None] + np.arange(-gap_timing.AROUND, gap_timing.AROUND + 1)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Floats, Ints
 from ctl.certification.layers import rule_fit
 from ctl.certification.recovery.indistinguishable import INDISTINGUISHABLE_CONTRACTS
 from ctl.certification.recovery.reference import UNATTRIBUTED_STEP
@@ -498,13 +498,11 @@ def _mostly_paired(alignment: RollAlignment, canonical: Sequence[WindowRoll], re
     return named >= (1.0 - MISMATCH_SHARE) * (len(alignment.pairs) + alone)
 
 
-def _gap_index(rolls: Sequence[WindowRoll]) -> npt.NDArray[np.int64]:
+def _gap_index(rolls: Sequence[WindowRoll]) -> Ints:
     return np.array([roll.gap_index for roll in rolls], dtype=np.int64)
 
 
-def _to_contracts(
-    canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _to_contracts(canonical: Sequence[WindowRoll], reference: Sequence[WindowRoll]) -> tuple[Ints, Ints]:
     """Both sides' new contracts as small numbers, equal where the names are; -1 where unknown."""
     number: dict[str, int] = {}
     sides = [
@@ -528,17 +526,17 @@ def _pair_cost(
 
 @kernel
 def _least_cost_matching(
-    at: npt.NDArray[np.int64],
-    reference_at: npt.NDArray[np.int64],
-    gap: npt.NDArray[np.float64],
-    reference_gap: npt.NDArray[np.float64],
-    contract: npt.NDArray[np.int64],
-    reference_contract: npt.NDArray[np.int64],
+    at: Ints,
+    reference_at: Ints,
+    gap: Floats,
+    reference_gap: Floats,
+    contract: Ints,
+    reference_contract: Ints,
     tick: float,
     most_days: int,
     by_contract: bool,
     alone: int,
-) -> tuple[npt.NDArray[np.int64], int]:
+) -> tuple[Ints, int]:
     """Partner of each roll (-1: none) in the order-preserving matching of least cost, and that cost.
 
     Per roll of each side: place of its gap session, gap (NaN unknown), new contract (-1 unknown).

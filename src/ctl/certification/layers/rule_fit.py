@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.series_arrays import days_of
 from ctl.certification.tolerance import exceeds
 from ctl.model.contracts import MONTH_CODES
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import WindowRoll
     from ctl.model.bars import ContractBars
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 MOST_OFFSET: Final = 60
 CONFIRMED: Final = (1, 2, 3, 4, 5)
@@ -274,9 +272,7 @@ def _crossovers(
         running = np.cumsum(ahead)
         for n, count in enumerate(CONFIRMED):
             if running.size >= count:
-                whole: npt.NDArray[np.bool_] = (
-                    running[count - 1 :] - np.concatenate(([0], running[: running.size - count])) == count
-                )
+                whole: Bools = running[count - 1 :] - np.concatenate(([0], running[: running.size - count])) == count
                 hits = np.flatnonzero(whole)
                 if hits.size:
                     found[n][i] = np.searchsorted(sessions, own_days[hits[0] + count - 1])
@@ -309,9 +305,7 @@ def check_change(change: RuleChange | None) -> list[Finding]:
 # ---------------------------------------------------------------- delivery months
 
 
-def months_held(
-    names: Sequence[str], contract_on_day: Ints, sessions: npt.NDArray[np.datetime64]
-) -> dict[str, set[int]]:
+def months_held(names: Sequence[str], contract_on_day: Ints, sessions: Days) -> dict[str, set[int]]:
     """Per delivery month letter the calendar years on which a series held it. contract_on_day: -1 unknown."""
     starts = np.concatenate(([0], np.flatnonzero(np.diff(contract_on_day)) + 1))
     ends = np.append(starts[1:], contract_on_day.size) - 1

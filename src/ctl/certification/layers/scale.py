@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.certification.series_arrays import median
 from ctl.kernels import kernel
 from ctl.model.findings import Finding, finding, first_few
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
     from ctl.model.contracts import Contract
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 VOLUME_FACTOR: Final = 30.0
 VOLUME_FROM, VOLUME_TO = 100, 20

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats
 from ctl.certification.tolerance import exceeds
 from ctl.model.findings import Finding, counted, finding
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ctl.certification.window import Window
     from ctl.model.findings import Status
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 MOST_SHARE: Final = 0.005
 NEWEST: Final = 60

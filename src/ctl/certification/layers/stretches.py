@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, on_grid
 from ctl.certification.series_arrays import UNKNOWN, median
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from ctl.certification.layers.prints import WindowPrints
     from ctl.certification.window import Window
 
-Days = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 SHORTEST: Final = 3
 LONGEST: Final = 250

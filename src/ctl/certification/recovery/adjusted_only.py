@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.certification.recovery.day_ranges import day_ranges
 from ctl.certification.recovery.fingerprint import no_match
 from ctl.certification.recovery.free_offset import FEWEST_CANDIDATES, MOST_CANDIDATES, STEP_CAPS, free_offset_path
@@ -15,15 +16,10 @@ from ctl.certification.recovery.roll_sources import Candidate, Labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.recovery.fingerprint import HeldPath
     from ctl.model.bars import ContractBars, DailySeries
 
-    Days = npt.NDArray[np.datetime64]
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
 
 PENALTY_CAPS: Final = 1.0
 # Highs and lows are one trade or two: farther apart than this says no more.

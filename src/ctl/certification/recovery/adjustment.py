@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from ctl.arrays import Floats
 from ctl.certification.series_arrays import gaps_of, median
 from ctl.model.findings import Finding, finding
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.recovery.reference import RecoveredReference
     from ctl.model.bars import DailySeries
 
-    Floats = npt.NDArray[np.float64]
 
 ADJUSTMENT_MISMATCH: Final = "ADJUSTMENT_MISMATCH"
 INVERTED_ADJUSTMENT: Final = "INVERTED_ADJUSTMENT"

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ctl.arrays import Days, Floats
 from ctl.certification.contract_closes import ContractCloses
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.model.bars import ContractBars, DailySeries
 
-    Floats = npt.NDArray[np.float64]
 
 KINDS = ("high", "low")
 
 
 def day_ranges(
-    series: DailySeries, days: npt.NDArray[np.datetime64], bars: ContractBars, closes: ContractCloses
+    series: DailySeries, days: Days, bars: ContractBars, closes: ContractCloses
 ) -> tuple[Floats, Floats] | None:
     """(highs and lows of `series` on `days` (2, T), of the contracts laid out as `closes.flat` (2, N)).
 

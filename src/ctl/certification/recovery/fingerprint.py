@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Floats, Ints
 from ctl.certification.series_arrays import median
 from ctl.kernels import kernel
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.contract_closes import ContractCloses
 
 CAP_TICKS: Final = 40.0
@@ -37,9 +36,9 @@ class HeldPath:
     offsets: what was taken off the series to meet that close (T); zeros for an unadjusted series.
     """
 
-    contract_on_day: npt.NDArray[np.int64]
-    residual_ticks: npt.NDArray[np.float64]
-    offsets: npt.NDArray[np.float64]
+    contract_on_day: Ints
+    residual_ticks: Floats
+    offsets: Floats
     cap_ticks: float
 
     @property
@@ -77,8 +76,8 @@ def no_match(path: HeldPath, *, by_ratio: bool = False) -> str | None:
 
 
 def fingerprint(
-    unadjusted: npt.NDArray[np.float64],
-    index: npt.NDArray[np.int64],
+    unadjusted: Floats,
+    index: Ints,
     closes: ContractCloses,
     *,
     tick: float,
@@ -126,9 +125,7 @@ def close_cost(value: float, close: float, tick: float, cap: int) -> int:
 
 
 @kernel
-def listed_range(
-    index: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def listed_range(index: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints]:
     """Per session the lowest contract not yet ended and the highest one begun; both never decrease."""
     sessions, contracts = len(index), len(first)
     low = np.empty(sessions, np.int64)
@@ -148,16 +145,8 @@ def listed_range(
 
 @kernel
 def _shortest_path(
-    values: npt.NDArray[np.float64],
-    index: npt.NDArray[np.int64],
-    first: npt.NDArray[np.int64],
-    last: npt.NDArray[np.int64],
-    start: npt.NDArray[np.int64],
-    flat: npt.NDArray[np.float64],
-    tick: float,
-    cap: int,
-    penalty: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    values: Floats, index: Ints, first: Ints, last: Ints, start: Ints, flat: Floats, tick: float, cap: int, penalty: int
+) -> tuple[Ints, Floats]:
     """Path of least cost and its residuals in ticks; both empty where no monotone path exists."""
     sessions, contracts = len(values), len(first)
     low, high = listed_range(index, first, last)

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Floats, Ints
 from ctl.certification.recovery.fingerprint import CAP_TICKS, HeldPath, listed_range
 from ctl.kernels import kernel
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.contract_closes import ContractCloses
 
 # States alive on one session, shared among the contracts listed then; no contract has fewer candidates than the
@@ -37,12 +36,12 @@ _UNREACHABLE: Final = 2.0**52
 
 
 def free_offset_path(
-    adjusted: npt.NDArray[np.float64],
-    index: npt.NDArray[np.int64],
+    adjusted: Floats,
+    index: Ints,
     closes: ContractCloses,
     *,
     tick: float,
-    prices: npt.NDArray[np.float64] | None = None,
+    prices: Floats | None = None,
     cap_ticks: float = CAP_TICKS,
     penalty_ticks: float = CAP_TICKS,
     step_ticks: float = STEP_CAPS * CAP_TICKS,
@@ -105,15 +104,8 @@ def _candidate_limit(closes: ContractCloses) -> int:
 
 @kernel
 def _candidates(
-    values: npt.NDArray[np.float64],
-    index: npt.NDArray[np.int64],
-    first: npt.NDArray[np.int64],
-    last: npt.NDArray[np.int64],
-    start: npt.NDArray[np.int64],
-    flats: npt.NDArray[np.float64],
-    tick: float,
-    limit: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    values: Floats, index: Ints, first: Ints, last: Ints, start: Ints, flats: Floats, tick: float, limit: int
+) -> tuple[Ints, Floats]:
     """Offsets worth trying, contract after contract, and where each contract's begin (K + 1).
 
     A contract's are its differences, most supported first; 0 if it has none.
@@ -169,7 +161,7 @@ def _candidates(
 
 
 @kernel
-def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
+def _minimum(values: Floats, start: int, end: int) -> float:
     """Least of values[start:end], in four lanes."""
     a = b = c = d = np.inf
     whole = end - (end - start) % 4
@@ -184,7 +176,7 @@ def _minimum(values: npt.NDArray[np.float64], start: int, end: int) -> float:
 
 
 @kernel
-def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start: int, end: int, cost: float) -> int:
+def _latest(costs: Floats, until: Ints, start: int, end: int, cost: float) -> int:
     """Of the states from start to end that cost just that, the one that is left last; -1 for none."""
     chosen, latest = -1, -1
     for s in range(start, end):
@@ -195,19 +187,19 @@ def _latest(costs: npt.NDArray[np.float64], until: npt.NDArray[np.int64], start:
 
 @kernel
 def _best_states(
-    values: npt.NDArray[np.float64],
-    index: npt.NDArray[np.int64],
-    first: npt.NDArray[np.int64],
-    last: npt.NDArray[np.int64],
-    start: npt.NDArray[np.int64],
-    flats: npt.NDArray[np.float64],
-    begin: npt.NDArray[np.int64],
-    offsets: npt.NDArray[np.float64],
+    values: Floats,
+    index: Ints,
+    first: Ints,
+    last: Ints,
+    start: Ints,
+    flats: Floats,
+    begin: Ints,
+    offsets: Floats,
     tick: float,
     cap: float,
     penalty: float,
     step: float,
-) -> npt.NDArray[np.int64]:
+) -> Ints:
     """Index into `offsets` per session along the path of least cost; empty where no monotone path exists."""
     kinds, sessions, contracts = len(values), values.shape[1], len(first)
     low, high = listed_range(index, first, last)

@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.recovery.fingerprint import close_cost
 from ctl.kernels import kernel
 from ctl.model.certificate import IndistinguishableStretch
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.contract_closes import ContractCloses
 
-    Bools = npt.NDArray[np.bool_]
-    Ints = npt.NDArray[np.int64]
-    Floats = npt.NDArray[np.float64]
 
 INDISTINGUISHABLE_CONTRACTS: Final = "INDISTINGUISHABLE_CONTRACTS"
 _UNITS_PER_TICK: Final = 1e6
@@ -47,7 +43,7 @@ class Stretch:
     recovered_ticks: float
     fits: bool
 
-    def record(self, sessions: npt.NDArray[np.datetime64], names: tuple[str, ...]) -> IndistinguishableStretch:
+    def record(self, sessions: Days, names: tuple[str, ...]) -> IndistinguishableStretch:
         """What is published. sessions: the shared ones, datetime64[D]."""
         return IndistinguishableStretch(
             code=INDISTINGUISHABLE_CONTRACTS,

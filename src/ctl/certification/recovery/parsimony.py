@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Bools, Floats, Ints
 from ctl.certification.recovery.fingerprint import CAP_TICKS
 from ctl.certification.series_arrays import median
 from ctl.kernels import kernel, part
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.contract_closes import ContractCloses
 
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
 
 # Our schedule is taken where its residual is at most so much above the recovered path's.
 MOST_ABOVE: Final = 0.01
@@ -66,9 +63,9 @@ class OwnSchedule:
         return float(np.bincount(run, (self.residual_ticks - path_ticks)[other]).max())
 
     @property
-    def compared(self) -> npt.NDArray[np.bool_]:
+    def compared(self) -> Bools:
         """Sessions on which there is something to compare."""
-        found: npt.NDArray[np.bool_] = np.isfinite(self.residual_ticks)
+        found: Bools = np.isfinite(self.residual_ticks)
         return found
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ctl.arrays import Days, Floats, Ints
 from ctl.certification.contract_closes import ContractCloses
 from ctl.certification.recovery import adjusted_only, roll_sources
 from ctl.certification.recovery.fingerprint import (
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
-    import numpy.typing as npt
     import polars as pl
 
     from ctl.certification.recovery.roll_sources import Candidate, Labels
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from ctl.model.bars import ContractBars, DailySeries
     from ctl.model.reference import Reference
 
-    Days = npt.NDArray[np.datetime64]
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
 
 UNATTRIBUTED_STEP: Final = "UNATTRIBUTED_STEP"
 # A spread that moves on more than this share of the sessions, and on so many of them, is no sum of gaps.

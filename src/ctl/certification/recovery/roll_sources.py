@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ctl.arrays import Days, Ints
 from ctl.certification.recovery.spread_steps import match_in_order
 from ctl.certification.series_arrays import UNKNOWN, label_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy.typing as npt
     import polars as pl
 
     from ctl.model.rolls import ReferenceRoll, RollSource
 
-    Days = npt.NDArray[np.datetime64]
-    Ints = npt.NDArray[np.int64]
 
 Labels = list[tuple[str | None, str | None]]
 SNAP_SESSIONS: Final = 3

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Floats, Ints
 from ctl.kernels import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
 
 MIN_STEP_TICKS: Final = 2.0
 MERGE_SESSIONS: Final = 3
@@ -19,7 +19,7 @@ _COMPARED_DECIMALS: Final = 9
 
 
 def find_steps(
-    spread: npt.NDArray[np.float64], *, tick: float, min_ticks: float = MIN_STEP_TICKS, merge: int = MERGE_SESSIONS
+    spread: Floats, *, tick: float, min_ticks: float = MIN_STEP_TICKS, merge: int = MERGE_SESSIONS
 ) -> list[tuple[int, float]]:
     """(index, gap) of every step of the spread, by index.
 
@@ -41,7 +41,7 @@ def find_steps(
     return [(index, gap) for index, gap in merged if round(abs(gap) / tick, _COMPARED_DECIMALS) >= limit]
 
 
-def segment_gaps(spread: npt.NDArray[np.float64], starts: Sequence[int]) -> list[float]:
+def segment_gaps(spread: Floats, starts: Sequence[int]) -> list[float]:
     """Gap at each roll: the step between the medians of the spread over the adjacent segments.
 
     starts: index of the first session on each new contract, strictly ascending, each in 1..T-1.
@@ -56,7 +56,7 @@ def segment_gaps(spread: npt.NDArray[np.float64], starts: Sequence[int]) -> list
     return gaps
 
 
-def match_in_order(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], *, within: int) -> list[tuple[int, int]]:
+def match_in_order(left: Ints, right: Ints, *, within: int) -> list[tuple[int, int]]:
     """Pairs (i, j) of two ascending lists of positions, order-preserving, at most `within` apart.
 
     As many pairs as possible; of those the least summed distance; of those the earliest.
@@ -74,7 +74,7 @@ def match_in_order(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], *,
 
 
 @kernel
-def _match(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], within: int) -> npt.NDArray[np.int64]:
+def _match(left: Ints, right: Ints, within: int) -> Ints:
     """Position in `right` that each of `left` is matched with, -1 for none."""
     n, m = len(left), len(right)
     # An unmatched position costs more than any chain of distances could save.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ctl.arrays import Floats, Ints
 from ctl.certification.recovery.spread_steps import MIN_STEP_TICKS
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
     from ctl.certification.recovery.roll_sources import Labels
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 # A step that differs from the contracts' gap by less is that gap, at closes of another hour.
 STEP_LIKE_GAP: Final = 0.25

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Floats, Ints
 from ctl.kernels import kernel
 from ctl.model.certificate import PathRange
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ctl.certification.layers.ledger import Ledger
 
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
 
 ORDERS: Final = 200
 SEED: Final = 20260301

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ctl.arrays import Bools, Floats, Ints
 from ctl.certification import acceptance
 from ctl.certification.layers.ledger import BASIS, UNEXPLAINED
 from ctl.kernels import kernel
@@ -19,15 +20,11 @@ from ctl.model.certificate import Flip, Removal, Removals
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy.typing as npt
-
     from ctl.certification.acceptance import Measures
     from ctl.certification.layers.ledger import Ledger
     from ctl.certification.layers.roll_schedule import RollSchedules
     from ctl.model.findings import Decision, Reason
 
-    Floats = npt.NDArray[np.float64]
-    Ints = npt.NDArray[np.int64]
     _Wanted = Callable[[Decision, tuple[Reason, ...]], bool]
     _Shortfall = Callable[[tuple[Reason, ...]], float]
 
@@ -424,7 +421,7 @@ class _Sets:
         return [int(n) for n in group[order[_unbeaten(drift[order], gap_of[order])]]]
 
 
-def _unbeaten(drift: Floats, gap: Floats) -> npt.NDArray[np.bool_]:
+def _unbeaten(drift: Floats, gap: Floats) -> Bools:
     """Of pairs in ascending order those for which none of less drift has as small a gap; of equal ones the first."""
     rows = np.arange(len(drift))
     begins = np.ones(len(drift), dtype=np.bool_)
@@ -434,7 +431,7 @@ def _unbeaten(drift: Floats, gap: Floats) -> npt.NDArray[np.bool_]:
     floor = np.where(group > 0, least[group - 1], np.inf)
     fresh = begins.copy()
     fresh[1:] |= gap[1:] != gap[:-1]
-    unbeaten: npt.NDArray[np.bool_] = fresh & (np.isnan(gap) | (gap < floor))
+    unbeaten: Bools = fresh & (np.isnan(gap) | (gap < floor))
     return unbeaten
 
 
