@@ -21,7 +21,7 @@ from ops_workspace import CURRENT, certificate, lock_of, make_workspace
 
 from ctl import digests, gatekeeper, store
 from ctl import operating_profile as op
-from ctl.flows import lock, lock_parts, portfolio
+from ctl.flows import lock, lock_parts, locked_past, portfolio
 from ctl.model.findings import Decision
 from ctl.model.lock_file import LockedInputs, LockedSide, LockFile
 from ctl.store import anchors, decision_log
@@ -40,7 +40,9 @@ def certify_gating() -> portfolio.CertifiedSymbols:
     """Certificates that are given."""
     certified: Any = {
         symbol: SimpleNamespace(
-            certificate=certificate(symbol, status), inputs=SimpleNamespace(symbol=symbol, **vars(INPUTS))
+            certificate=certificate(symbol, status),
+            inputs=SimpleNamespace(symbol=symbol, **vars(INPUTS)),
+            terms=None,
         )
         for symbol, status in DERIVED.items()
     }
@@ -81,7 +83,8 @@ def derive(_: store.Workspace, profile: op.OperatingProfile, *__: Any, previous_
 
 def lock_workspace(folder: Path, instant: datetime) -> int:
     portfolio.gate = gate  # type: ignore[assignment]
-    lock._require_passing = lambda *_: None
+    lock._require_passing = lambda planned, *_: portfolio.Gated(planned.decision, {})
+    locked_past.certified_again = lambda *_, **__: None  # type: ignore[assignment,return-value]
     lock_parts.derive = derive
     lock_parts.inputs_of = lambda held: None  # type: ignore[assignment,return-value]
     lock_parts.raw_files = lambda held: {"new.csv": "6" * 64}

@@ -357,7 +357,7 @@ def test_any_write_that_fails_leaves_the_old_profile_in_force(
     opened, instant = store.Workspace.load(workspace), clock.now()
     planned = lock.plan(opened, {"ratchet": "0.5"}, keep=True, instant=instant)
     monkeypatch.setattr(lock, "plan", lambda found, settings, **_: planned)
-    monkeypatch.setattr(lock, "_require_passing", lambda *_: None)
+    monkeypatch.setattr(lock, "_require_passing", lambda *_: portfolio.Gated(planned.decision, {}))
     real, governance = os.fsync, workspace / "docs/governance"
     kept = {path: path.read_bytes() for path in [workspace / "ctl.toml", *governance.iterdir()]}
     codes: list[str] = []

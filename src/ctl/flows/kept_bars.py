@@ -187,7 +187,7 @@ def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:
     """A symbol's bars after the locked ones, as a pass keeps them."""
     import polars as pl
 
-    parts = [_nothing()]
+    parts = [nothing_after()]
     for table in tables(held):
         ends = locked.data_to
         last: date | None = ends.canonical if table.ours else ends.reference
@@ -213,7 +213,7 @@ def keep_pass(workspace: Workspace, bars: Sequence[pl.DataFrame], instant: datet
     """
     import polars as pl
 
-    now = pl.concat([_nothing(), *bars])
+    now = pl.concat([nothing_after(), *bars])
     newest = pass_files(workspace)[-1:]
     if now.is_empty() or (newest and read_pass(newest[0]).equals(now)):
         return None
@@ -257,7 +257,8 @@ def read_pass(path: Path) -> pl.DataFrame:
         ) from error
 
 
-def _nothing() -> pl.DataFrame:
+def nothing_after() -> pl.DataFrame:
+    """What `after` gives of bars that end where they were locked."""
     import polars as pl
 
     return pl.DataFrame(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
-from ctl.flows import kept_bars, lock_parts, locked_past, portfolio, signing, watching
+from ctl.flows import kept_bars, lock_parts, locked_past, portfolio, signing, watched_before, watching
 from ctl.flows.backtest import run_strategy
 from ctl.flows.earlier_locks import AFTER_REFUSAL, earlier_locks
 from ctl.flows.inputs import instruments_of
@@ -429,7 +429,7 @@ def lock(
     after = replace(workspace, profile_path=made.path)
     name = workspace.relative(made.path)
     switched = _switched(config, workspace, name)
-    _require_passing(planned, made, instant)
+    passed = _require_passing(planned, made, instant)
     _clear_left_over(workspace, after)
     files = _files_beside(after, planned.made)
     for file, content in files.items():
@@ -438,6 +438,7 @@ def lock(
         if not path.exists():
             store.write_new(path, content)
         files[path] = content
+    _for_the_next_gate(after, made, passed)
     decision = _decision(planned, made, reason, next_actions, instant)
     after_it = decision_log.chained(entries, (decision,))
     files |= signing.write(workspace, after_it, sign)
@@ -613,14 +614,24 @@ def _next_profile(planned: Planned, instant: datetime) -> bytes:
     return operating_profile.with_values(planned.data, changes) if changes else planned.data
 
 
-def _require_passing(planned: Planned, made: _Version, instant: datetime) -> None:
+def _require_passing(planned: Planned, made: _Version, instant: datetime) -> portfolio.Gated:
     """The gate's own word on the new version and the same certificates: one that does not pass is not written."""
     locked = LockRead(made.lock)
-    decision = portfolio.gate(
-        planned.workspace, made.profile, instant=instant, certified=planned.made, locked=locked
-    ).decision
-    if not decision.passed:
-        raise GateRefused("nothing was locked, because the new version does not pass: " + "; ".join(decision.failures))
+    gated = portfolio.gate(planned.workspace, made.profile, instant=instant, certified=planned.made, locked=locked)
+    if not gated.decision.passed:
+        failures = "; ".join(gated.decision.failures)
+        raise GateRefused(f"nothing was locked, because the new version does not pass: {failures}")
+    return gated
+
+
+def _for_the_next_gate(workspace: Workspace, made: _Version, passed: portfolio.Gated) -> None:
+    """What the next gate would find beside the new version, kept for it."""
+    kept = kept_bars.KeptBars(workspace, made.path)
+    read = LockRead(made.lock, sha256=digests.sha256_bytes(made.lock_bytes))
+    for symbol, known_by in passed.known_by.items():
+        lock = watching.locked(made.profile, read, symbol)
+        if lock is not None:
+            watched_before.just_locked(workspace, symbol, known_by, lock, kept, passed.watched[symbol])
 
 
 def _later_versions(path: Path) -> Iterator[Path]:

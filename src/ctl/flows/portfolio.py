@@ -386,13 +386,15 @@ def read_profile(workspace: Workspace, path: Path | None = None) -> OperatingPro
 @dataclass(frozen=True, slots=True)
 class CertifiedSymbols:
     """The gating symbols as they were certified; of one that could not be, why. watched: what the lock says of them.
-    also: what else was made of each while its frames were at hand.
+    also: what else was made of each while its frames were at hand. known_by: of those that later commands find again,
+    the digest of all that they depend on.
     """
 
     certified: Mapping[str, Made]
     unavailable: Mapping[str, gatekeeper.Unavailable]
     watched: Mapping[str, watching.Watched] = field(default_factory=dict)
     also: Mapping[str, Any] = field(default_factory=dict)
+    known_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def symbols(self) -> dict[str, LockedSymbol]:
@@ -417,11 +419,12 @@ class Gated:
     unavailable: Mapping[str, gatekeeper.Unavailable] = field(default_factory=dict)
     watched: Mapping[str, watching.Watched] = field(default_factory=dict)
     also: Mapping[str, Any] = field(default_factory=dict)
+    known_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def made(self) -> CertifiedSymbols:
         """All gating symbols."""
-        return CertifiedSymbols(self.certified, self.unavailable, self.watched, self.also)
+        return CertifiedSymbols(self.certified, self.unavailable, self.watched, self.also, self.known_by)
 
 
 def certify_gating(
@@ -460,14 +463,17 @@ def certify_gating(
     unavailable: dict[str, gatekeeper.Unavailable] = {}
     watched: dict[str, watching.Watched] = {}
     more: dict[str, Any] = {}
-    for (symbol, _), (made, found, extra) in zip(
+    known: dict[str, str] = {}
+    for (symbol, _), (made, found, extra, known_by) in zip(
         asked, (workers if files is None else HERE).each(task, asked), strict=True
     ):
         if isinstance(made, gatekeeper.Unavailable):
             unavailable[symbol] = made
         else:
             certified[symbol], watched[symbol], more[symbol] = made, found, extra
-    return CertifiedSymbols(certified, unavailable, watched, {} if also is None else more)
+            if known_by is not None:
+                known[symbol] = known_by
+    return CertifiedSymbols(certified, unavailable, watched, {} if also is None else more, known)
 
 
 def _certified(
@@ -482,8 +488,9 @@ def _certified(
     kept: KeptBars | None,
     also: Also | None,
     let_go: bool,
-) -> tuple[Made | gatekeeper.Unavailable, watching.Watched, Any]:
-    """One symbol certified, its digest taken, and held against what the lock has of it; and what `also` makes of it.
+) -> tuple[Made | gatekeeper.Unavailable, watching.Watched, Any, str | None]:
+    """One symbol certified, its digest taken, and held against what the lock has of it; what `also` makes of it; and by
+    what it is known (`CertifiedSymbols`).
 
     let_go: whether its frames are not kept in memory.
     """
@@ -500,12 +507,12 @@ def _certified(
         else:
             watched = watched_before.watched(workspace, symbol, known_by, lock, unread, watch, keep=keep)
         if isinstance(made, Remembered):
-            return (made.let_go() if let_go else made), watched, None
+            return (made.let_go() if let_go else made), watched, None, known_by
         _ = made.certificate.sha256
         extra = None if also is None else also(made, lock)
-        return (Remembered.of(question, made) if let_go else made), watched, extra
+        return (Remembered.of(question, made) if let_go else made), watched, extra, known_by
     except CtlError as error:
-        return gatekeeper.Unavailable(error.code, str(error)), watching.Watched(), None
+        return gatekeeper.Unavailable(error.code, str(error)), watching.Watched(), None, None
 
 
 Also = Callable[[Certified, "watching.Locked | None"], Any]
@@ -569,7 +576,7 @@ def gate(
         as_of=as_of,
         profile_path=workspace.relative(Path(profile.name)),
     )
-    return Gated(decision, made.certified, made.unavailable, made.watched, made.also)
+    return Gated(decision, made.certified, made.unavailable, made.watched, made.also, made.known_by)
 
 
 def _other_contracts(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ctl import digests, store
-from ctl.flows import portfolio, watching
+from ctl.flows import lock, portfolio, watching
 
 INSTANT = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 Gate = Callable[[], portfolio.Gated]
@@ -48,6 +48,12 @@ def codes(gated: portfolio.Gated) -> dict[str, list[str]]:
 
 
 def test_what_did_not_change_is_found_again_value_by_value(gate: Gate, watched: list[str], workspace: Path) -> None:
+    assert watched == []
+    require_the_same_anew(gate, watched, workspace)
+
+
+def require_the_same_anew(gate: Gate, watched: list[str], workspace: Path) -> None:
+    """A gate finds everything again, and without what was kept it finds the same."""
     found = gate()
     assert watched == []
     for path in (workspace / ".ctl/cache/watched").rglob("entry.json"):
@@ -62,6 +68,13 @@ def test_what_did_not_change_is_found_again_value_by_value(gate: Gate, watched: 
         assert new.after is not None
         assert old.after.equals(new.after)
         assert old.after.schema == new.after.schema
+
+
+def test_the_first_gate_after_a_lock_finds_what_the_lock_found(gate: Gate, watched: list[str], workspace: Path) -> None:
+    locked = lock.lock(store.Workspace.load(workspace), reason="closer", settings={"ratchet": "0.5"}, instant=INSTANT)
+    assert not locked.entry.was_there
+    watched.clear()
+    require_the_same_anew(gate, watched, workspace)
 
 
 def test_time_that_makes_data_stale_is_seen_all_the_same(gate: Gate, watched: list[str], workspace: Path) -> None:
