@@ -34,14 +34,18 @@ def main(argv: list[str] | None = None) -> int:
     sections = ("b1", "build", "decode", "certify", "commands", "history", "scale", "roots")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; every contender runs once in each (default 7)")
+    parser.add_argument(
+        "--roots", type=int, nargs="+", default=roots.SIZES, metavar="N",
+        help=f"roots of the section of that name, 20 years each (default {' '.join(map(str, roots.SIZES))}; e.g. 500)",
+    )  # fmt: skip
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="interpreter that has vectorbt and backtesting")
     parser.add_argument("--install-peers", action="store_true", help="make .venv-bench with the pinned peers first")
     parser.add_argument("--out", type=Path, default=_DEFAULT, help=f"JSON file (default {_DEFAULT})")
     arguments = parser.parse_args(argv)
     chosen = arguments.sections or list(sections)
     unknown = sorted(set(chosen) - set(sections))
-    if unknown or arguments.repeats < 1:
-        parser.error(f"no section {unknown[0]!r}" if unknown else "--repeats must be at least 1")
+    if unknown or min(arguments.repeats, *arguments.roots) < 1:
+        parser.error(f"no section {unknown[0]!r}" if unknown else "--repeats and --roots must be at least 1")
 
     if arguments.install_peers:
         environments.install_peers()
@@ -67,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     spent: list[roots.Cost] = []
     if "roots" in chosen:
         print("roots ...", file=sys.stderr, flush=True)
-        spent, over_roots = roots.grown()
+        spent, over_roots = roots.grown(arguments.roots)
         grown += over_roots
     reconciled: list[reconciliation.Reconciled] = []
     if "b1" in chosen:

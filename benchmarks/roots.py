@@ -25,7 +25,7 @@ from benchmarks.builds import contract_bars
 from benchmarks.scaling import Growth
 from benchmarks.tapes import ContractPanel, contract_panel
 
-SIZES = (20, 60, 180)
+SIZES = (20, 60)
 YEARS = 20
 _TICK = 0.25
 _NEW = 5

@@ -19,7 +19,7 @@ import zstandard
 from ctl import demo, store
 from ctl import operating_profile as op
 from ctl.errors import WorkspaceError
-from ctl.flows import inputs, lock, lock_parts
+from ctl.flows import inputs, lock, lock_parts, portfolio
 from ctl.model.lock_file import parse
 from ctl.store import anchors
 
