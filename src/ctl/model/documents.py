@@ -45,7 +45,8 @@ class Records(Sequence[Record], Generic[Record]):
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         if isinstance(index, slice):
             return list(Records[Record](self._kind, [column[index] for column in self._columns]))
-        record: Record = self._kind(*(_listed(column[index : index + 1 or None])[0] for column in self._columns))
+        at = range(len(self))[index]
+        record: Record = self._kind(*(_listed(column[at : at + 1])[0] for column in self._columns))
         return record
 
     def __iter__(self) -> Iterator[Record]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from ctl.model.documents import document, json_schema
+from ctl.model.documents import Records, document, json_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +78,11 @@ def test_the_schema_closes_every_object_and_asks_for_every_field():
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Part"]["required"] == ["session", "price"]
     assert schema["properties"]["kind"]["enum"] == ["a", "b"]
+
+
+def test_records_are_counted_from_either_end_and_end_where_there_is_none():
+    held = Records(Part, [[date(2026, 2, 27), date(2026, 3, 2)], [1.0, 2.0]])
+    assert (held[0], held[-1]) == (Part(date(2026, 2, 27), 1.0), Part(date(2026, 3, 2), 2.0))
+    for rows, index in ((held, 2), (Records(Part, [[], []]), -1)):
+        with pytest.raises(IndexError):
+            rows[index]

@@ -6,7 +6,7 @@ either but for the contract that the reference holds on the newest sessions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -297,8 +297,10 @@ def unit_steps(own: Floats, other: Floats) -> tuple[UnitStep, ...]:
     for group in np.split(over, np.flatnonzero((np.diff(over) > 1) | (rises[1:] != rises[:-1])) + 1):
         if not group.size:
             continue
-        at = int(group[np.abs(ratio[group] - ratio[group - 1]).argmax()])
-        size = float(step[at - UNIT_SESSIONS])
+        # The last five sessions have no window of their own: a step among them is seen from the windows before.
+        stop = ratio.size if group[-1] == ratio.size - UNIT_SESSIONS else group[-1] + 1
+        at = int(group[0] + np.abs(np.diff(ratio[group[0] - 1 : stop])).argmax())
+        size = float(step[min(at, int(group[-1])) - UNIT_SESSIONS])
         ours = abs(own[at] - own[at - 1]) >= abs(other[at] - other[at - 1])
         found.append(UnitStep(int(usable[at]), float(np.exp(size if ours else -size)), bool(ours)))
     return tuple(found)
@@ -681,15 +683,13 @@ def _check_levels(window: Window, atr: float) -> list[Finding]:
             own_same, other_same = np.where(beside, np.nan, own_same), np.where(beside, np.nan, other_same)
             now = level_now(apart, own_same, other_same, atr=atr)
         adjusts = now is not None and not exceeds(abs(now.newest), SAME_LEVEL_ATR)
+        moved = _adjusted_now(window, atr) if overlap.has_reference_adjusted else None
+        if now is not None and moved is not None and moved.is_newest_wrong and not (adjusts or now.is_newest_wrong):
+            # A wrong newest close can lie nearer to the reference's of a contract that it does not hold.
+            now = replace(now, newest=moved.newest, before_end=0)
     else:
-        now = adjusted_now(overlap.canonical_adjusted, overlap.reference_adjusted, atr=atr)
-        rolls = [roll for roll in window.canonical_rolls if roll.gap is not None]
-        starts = np.searchsorted(overlap.union_index, np.array([roll.roll_index for roll in rolls], dtype=np.int64))
-        adjusts = step is not None and gap_of_roll(step, starts, gaps_of(rolls), tick=request.tick) is not None
-        newest = None if now is None else LevelStep(overlap.sessions.size - 1, now.newest * atr)
-        if newest is not None and gap_of_roll(newest, starts, gaps_of(rolls), tick=request.tick) is not None:
-            # A roll left out of the adjustment: no close is wrong.
-            now = None
+        now = _adjusted_now(window, atr)
+        adjusts = step is not None and _is_rolls_gap(window, step)
     why_not = "the contract that the reference holds is not known"
     if not overlap.has_reference_unadjusted:
         why_not = "the reference ships no unadjusted closes"
@@ -699,6 +699,22 @@ def _check_levels(window: Window, atr: float) -> list[Finding]:
         check_step(step, sessions, atr=atr, quote_unit=unit, is_adjustment=adjusts),
         check_level(now, sessions, atr=atr, quote_unit=unit, why_not=why_not),
     ]
+
+
+def _adjusted_now(window: Window, atr: float) -> LevelNow | None:
+    """Check 7 on adjusted closes; None also where a roll is left out of the adjustment: no close is wrong then."""
+    overlap = window.overlap
+    now = adjusted_now(overlap.canonical_adjusted, overlap.reference_adjusted, atr=atr)
+    if now is not None and _is_rolls_gap(window, LevelStep(overlap.sessions.size - 1, now.newest * atr)):
+        return None
+    return now
+
+
+def _is_rolls_gap(window: Window, step: LevelStep) -> bool:
+    rolls = [roll for roll in window.canonical_rolls if roll.gap is not None]
+    at = np.array([roll.roll_index for roll in rolls], dtype=np.int64)
+    starts = np.searchsorted(window.overlap.union_index, at)
+    return gap_of_roll(step, starts, gaps_of(rolls), tick=window.request.tick) is not None
 
 
 def _near_rolls(window: Window) -> Ints:

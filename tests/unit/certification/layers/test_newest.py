@@ -114,6 +114,13 @@ def test_a_unit_step_lasts_five_sessions() -> None:
     assert [step.at for step in newest.unit_steps(own, five)] == [200, 205]
 
 
+def test_a_unit_step_of_the_last_four_sessions_has_its_own_session_and_side() -> None:
+    own = walk()
+    (step,) = newest.unit_steps(own, np.where(np.arange(COUNT) < COUNT - 4, own, own / 2.0))
+    assert (step.at, step.ours) == (COUNT - 4, False)
+    assert step.factor == pytest.approx(0.5, rel=0.05)
+
+
 def test_a_factor_below_one_and_a_half_is_no_unit() -> None:
     own = np.full(COUNT, 100.0)
     assert newest.unit_steps(own, np.where(np.arange(COUNT) < 200, own, own / 1.49)) == ()
