@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import newest_prices
 import pytest
 import zstandard
+from newest_prices import on_newest, session_late
 
 from ctl.flows import demo
 
@@ -53,6 +55,45 @@ def test_wrong_newest_data_stop_the_portfolio(
         path.relative_to(tmp_path).as_posix() for path in (tmp_path / "data/processed").rglob("*") if path.is_file()
     ]
     assert not [name for name in left if "/passes/" in name or "/run_summaries/" in name]
+
+
+LEVEL = ("LEVEL_NOW", "our newest close, of 2026-02-27, lies", "our newest close, of 2026-02-27, lies")
+FAULTS = {
+    "level, times 1.5": (on_newest(lambda prices, atr: 1.5 * prices), *LEVEL),
+    "level, 5 ATR": (on_newest(lambda prices, atr: prices + 5 * atr), *LEVEL),
+    "unit, times 100": (on_newest(lambda prices, atr: 100 * prices), *LEVEL),
+    "unit, a hundredth": (on_newest(lambda prices, atr: prices / 100), *LEVEL),
+    "level of five sessions": (
+        on_newest(lambda prices, atr: 1.06 * prices, 5),
+        "LEVEL_NOW", " above the reference's", " below the reference's",
+    ),
+    "a session late": (session_late, "RESTATED_HISTORY", "databento contracts", "tradestation adjusted"),
+    "stale": (None, "STALE_INPUT", "(ends 2026-02-1", "(its reference ends 2026-02-1"),
+}  # fmt: skip
+"""By fault: the change, the code that refuses it, what the message says of it on our side and on the reference's."""
+
+
+@pytest.mark.parametrize("side", ["canonical", "reference"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_order_is_made_of_wrong_newest_prices(
+    workspace: Path, ctl: Callable[..., Any], fault: str, side: str
+) -> None:
+    change, code, ours, theirs = FAULTS[fault]
+    for symbol in GATING:
+        newest_prices.damage(workspace, symbol, side, change)
+    cycle = ctl("ops", "-w", workspace, "--notify", "stdout", "--json")
+    assert cycle.code == 2
+    message = cycle.document["notification"]["text"]
+    assert "No orders" in message
+    found = ctl("gate", "-w", workspace, "--json")
+    assert found.code == 2
+    for result in found.document["symbol_results"]:
+        symbol = result["symbol"]
+        assert not result["passed"]
+        assert code in [reason["code"] for reason in result["reasons"]]
+        (line,) = [text for text in message.splitlines() if text.startswith(f"{symbol}: expected ")]
+        assert (ours if side == "canonical" else theirs) in line
+    assert not list((workspace / "data/processed").rglob("*_portfolio_run.json"))
 
 
 @pytest.mark.parametrize("symbol", GATING)
