@@ -58,6 +58,7 @@ _EPOCH: Final = date(1970, 1, 1)
 _BOX: Final = 1000  # shapes are drawn in a box of so many steps across
 _BOX_UP: Final = 400  # and so many up: few digits keep a page of many symbols small
 _FOOT: Final = 18  # height of what is written below a plot
+_HEAD: Final = 16  # and of the unit above it
 _READ_DIGITS: Final = 2  # of a value read off a curve: a hundredth of a tenth of its span
 _EVERY_OTHER: Final = ("", ' class="alt"')  # a narrow page leaves the second of two texts out
 _OVERFLOW: Final = ("visible", "hidden")
@@ -213,7 +214,7 @@ class Picture:
 
     height: of the plot in pixels. shapes: SVG in the stretching box; marks: SVG in percent of the width and pixels of
     the height. clipped: shapes beyond the scales are cut off. x_ticks, y_ticks: where (0 to 1) and what. ends: texts
-    at the right edge, with their colours.
+    at the right edge, with their colours. unit: what the y axis counts, written above it.
     """
 
     title: str
@@ -227,6 +228,7 @@ class Picture:
     ends: Sequence[tuple[float, str, Ink]] = ()
     readings: Readings | None = None
     clipped: bool = False
+    unit: str = ""
 
     # ------------------------------------------------ what is added to it
 
@@ -420,7 +422,8 @@ class Picture:
         )
 
     def _left(self) -> str:
-        return "".join(
+        unit = f'<text y="-{_HEAD - 10}" fill="currentColor">{escape(self.unit)}</text>' if self.unit else ""
+        return unit + "".join(
             f'<text x="90%" y="{self.height * (1 - at) + 4:.1f}" text-anchor="end" fill="currentColor">{escape(text)}'
             "</text>"
             for at, text in self.y_ticks
@@ -440,16 +443,18 @@ class Picture:
         return (
             ("values", f'<svg class="values" width="44" {size}>{self._left()}</svg>'),
             ("plot", f'<svg class="plot" {size}>{self._plot()}<g class="cross"></g></svg>'),
-            ("legend", f'<svg class="legend" width="126" {size}>{self._right()}</svg>'),
+            ("legend", f'<svg class="legend" width="134" {size}>{self._right()}</svg>'),
         )
 
     def svg(self, width: int = 760) -> str:
         """One drawing of that many pixels, for a notebook or a file."""
-        legend = 136 if self.ends else 8
+        legend, head = 144 if self.ends else 8, _HEAD if self.unit else 0
+        height = head + self.total_height
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{self.total_height}" '
-            f'viewBox="0 0 {width} {self.total_height}" font-family="system-ui, sans-serif" font-size="11" '
-            f'role="img" aria-label="{escape(self.title)}">{PATTERNS}<svg width="44">{self._left()}</svg>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 -{head} {width} {height}" font-family="system-ui, sans-serif" font-size="11" '
+            f'role="img" aria-label="{escape(self.title)}">{PATTERNS}'
+            f'<svg width="44" overflow="visible">{self._left()}</svg>'
             f'<svg x="46" width="{width - 46 - legend}" overflow="visible">{self._plot()}</svg>'
             f'<svg x="{width - legend + 2}" width="{legend}">{self._right()}</svg></svg>'
         )

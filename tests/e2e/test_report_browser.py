@@ -166,7 +166,7 @@ def test_numbers_are_folded_beneath_a_picture(path: Path, show: Any):
     assert figure.locator("table").count() == 0
     figure.locator("summary").click()
     figure.locator("table").wait_for()
-    assert figure.locator("thead th").all_inner_texts()[:2] == ["at", "strategy"]
+    assert figure.locator("thead th").all_inner_texts()[:2] == ["date", "strategy"]
     assert figure.locator("tbody tr").count() > 10
 
 
@@ -187,14 +187,75 @@ def test_a_table_is_sorted_by_a_column_and_copied_as_csv(path: Path, show: Any):
     assert len(lines) == 5
 
 
+# Dates in the first column of a table that stand on two lines.
+BROKEN_DATES = """() => [...document.querySelectorAll('th.day')].filter((cell) => {
+  const text = document.createRange();
+  text.selectNodeContents(cell);
+  return text.getBoundingClientRect().height > 30;
+}).map((cell) => cell.textContent)"""
+LONG = "TS_ES_CUSTOM_ADJ_1D_20180102_20260227"
+
+
+@pytest.fixture(scope="module")
+def pages(made: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every kind of page: of a workspace, refused, of one symbol, of a certificate, of a file with a long name."""
+    from ctl.flows.report import of_backtest, of_certificates
+
+    state = next(item for item in made.symbols if item.result is not None and item.result.trades)
+    assert state.result is not None
+    assert state.certificate is not None
+    assert state.bars is not None
+    found = {
+        "workspace": made,
+        "refused": replace(made, run=None, why=(f"{LONG}: {LONG}: {'words ' * 20}",), follow="ctl gate"),
+        "symbol": replace(made, symbols=(state,)),
+        "certificate": of_certificates([(state.certificate, None)], follow=f"ctl certify {LONG} --explain"),
+        "backtest": of_backtest(replace(state.result, symbol=LONG), state.bars, why=("Evidence: none",)),
+    }
+    return {kind: written(page, tmp_path_factory.mktemp(kind)) for kind, page in found.items()}
+
+
+KINDS = ["workspace", "refused", "symbol", "certificate", "backtest"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_scrolls_downwards_only(path: Path, show: Any, scheme: str):
-    page = show(path, width=380, scheme=scheme).page
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_scrolls_downwards_only(pages: dict[str, Path], show: Any, kind: str, scheme: str):
+    page = show(pages[kind], width=380, scheme=scheme).page
     unfold(page)
+    page.evaluate("document.querySelectorAll('figure summary').forEach((item) => item.click())")
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     assert page.evaluate(HARD_TO_READ)["bad"] == []
+    assert page.locator("th.day").count() > 0
+    assert page.evaluate(BROKEN_DATES) == []
     page.locator("figure .picture").first.click()
     assert page.locator("figure output").first.inner_text() != ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("workspace", "next: ctl orders"),
+        ("refused", "next: ctl gate"),
+        ("certificate", f"next: ctl certify {LONG}"),
+        ("backtest", "Evidence: none"),
+    ],
+)
+def test_a_phone_shows_verdict_reason_and_next_command_first(pages: dict[str, Path], show: Any, kind: str, said: str):
+    page = show(pages[kind], width=380).page
+    header = page.locator("header")
+    assert said in header.inner_text()
+    assert header.bounding_box()["height"] < 600
+    assert page.evaluate("scrollY") == 0
+
+
+def test_every_axis_of_values_says_what_it_counts(pages: dict[str, Path], show: Any):
+    for kind in KINDS:
+        page = show(pages[kind]).page
+        unfold(page)
+        drawn = page.evaluate("[...document.querySelectorAll('svg.values')].map((item) => item.textContent)")
+        assert drawn
+        assert [text for text in drawn if text and not text.strip()[0].isalpha()] == []
 
 
 def test_print_is_unfolded_and_white(path: Path, show: Any):

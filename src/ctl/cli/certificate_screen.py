@@ -30,9 +30,6 @@ _KEYS: Final = {
 }
 _SHORT: Final = {**ALTERNATIVES, "daily": "daily bars", "session_settlement": "session, settlement"}
 _TITLES: Final = {"functional parity": "parity"}
-_LIMITS: Final = frozenset({
-    "PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE", "MEAN_GAP_DIFF", "MEAN_DRIFT", "MEAN_DEVIATION", "MAX_DEVIATION",
-})  # fmt: skip
 
 
 def certificate_lines(
@@ -57,16 +54,14 @@ def certificate_lines(
         folder = PurePath(files[0]).parent
         text = f"{folder}: {', '.join(PurePath(file).name for file in files)}"
         lines += ["", *screens.wrapped(text, on, first="Written    ", indent=" " * 11)]
-    return [*lines, f"next: {_next(certificate, explain=explain)}"] if workspace else lines
+    return [*lines, f"next: {next_command(certificate, explain=explain)}"] if workspace else lines
 
 
 # ---------------------------------------------------------------- verdict, cause, cure
 
 
 def _head(certificate: Certificate, on: Terminal, *, simulated: bool) -> list[str]:
-    told = [
-        reason.text if reason.code in _LIMITS else f"{reason.code}: {reason.text}" for reason in certificate.reasons
-    ]
+    told = explanation.reasons(certificate)
     reason = told[0] if told else ""
     span = certificate.overlap
     data = f"data to {span.last_session}" if span is not None else ""
@@ -74,13 +69,7 @@ def _head(certificate: Certificate, on: Terminal, *, simulated: bool) -> list[st
     lines = screens.parts(said, on)
     for other in told[1:]:
         lines += screens.wrapped(other, on, first="and    ", indent=" " * 7)
-    found = {
-        "Cause:": explanation.cause(certificate),
-        "Cure:": explanation.cure(certificate),
-        "Assumed:": explanation.assumed(certificate),
-        "Not compared:": "; ".join(certificate.unread),
-    }
-    return lines + screens.facts({name: text for name, text in found.items() if text != reason}, on)
+    return lines + screens.facts(explanation.cause_and_cure(certificate), on)
 
 
 # ---------------------------------------------------------------- layers
@@ -192,7 +181,7 @@ def _r(figures: ParityFigures | None) -> tuple[str, str]:
     return f"{figures.canonical_total_r:+.2f}", f"{figures.canonical_total_r - figures.reference_total_r:+.2f}"
 
 
-def _next(certificate: Certificate, *, explain: bool) -> str:
+def next_command(certificate: Certificate, *, explain: bool) -> str:
     """The command that goes on from here."""
     symbol = certificate.symbol
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl.cli import screens
 from ctl.gatekeeper import lock_text
-from ctl.ops.refusals import TOLD_OF_A_PASS, grouped, headline, ordered, refusals
+from ctl.ops.refusals import TOLD_OF_A_PASS, grouped, headline, refusals
 
 if TYPE_CHECKING:
     from datetime import date
@@ -106,7 +106,7 @@ def _row(result: SymbolResult, label: int, on: Terminal) -> list[str]:
     if not result.passed:
         indent = " " * (label + 1)
         lines = [f"{head}MISMATCH"]
-        groups = list(grouped(ordered(result)))
+        groups = list(grouped(result.telling_first))
         if len(groups) > 1 and groups[0][0] == _EXPLAINS_ALL and not screens.verbose.get():
             following = f"therefore also {', '.join(code for code, _ in groups[1:])} (--verbose tells)"
             groups = groups[:1]

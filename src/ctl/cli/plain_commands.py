@@ -13,6 +13,7 @@ from ctl.cli import exports, output, screens
 from ctl.cli.arguments import day, parameters, require_mappings
 from ctl.cli.backtest_screen import backtest_lines
 from ctl.cli.certificate_screen import certificate_lines
+from ctl.cli.run_screen import evidence
 from ctl.errors import EXIT_OK, UsageError
 from ctl.flows import pipeline, plain, report, run_statistics
 from ctl.flows.series import write_series, write_together
@@ -200,7 +201,8 @@ def backtest(
         write_together(out, files)
         written += [str(out / name) for name in files]
     if html is not None:
-        written.append(exports.write_page(html, report.of_backtest(result, series.frame, tick)))
+        why = (f"Evidence: {evidence(statistics.expectancy)}", "No gate was asked: nothing here may be traded")
+        written.append(exports.write_page(html, report.of_backtest(result, series.frame, tick, why)))
     if table is not None and isinstance(result, StrategyResult):
         written += exports.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
     if json:

@@ -50,8 +50,7 @@ def report(workspace_path: Path | None, out: Path | None, options: Asked, *, jso
     )  # fmt: skip
     verdict = [f"REPORT: DONE   {shown}", f"Gate: {'PASS' if passed else 'MISMATCH'}", recommendation]
     verdict += [f"{len(text) / 1e6:.1f} MB", "simulated market" if workspace.simulated else ""]
-    follow = "next: ctl orders" if passed else "next: ctl gate"
-    output.answer(written, lambda on: [*screens.parts(verdict, on), follow], json=json)
+    output.answer(written, lambda on: [*screens.parts(verdict, on), f"next: {made.follow}"], json=json)
     return EXIT_OK if passed else EXIT_MISMATCH
 
 

@@ -135,7 +135,7 @@ def certify(
     A symbol that cannot be read is told, the others are certified, and the exit code is 1.
     """
     from ctl.cli import exports
-    from ctl.cli.certificate_screen import certificate_lines
+    from ctl.cli.certificate_screen import certificate_lines, next_command
     from ctl.flows import report
     from ctl.flows.workers import opened
     from ctl.reports import tables
@@ -174,7 +174,8 @@ def certify(
                     )
                 )  # fmt: skip
     if html is not None:
-        exports.write_page(html, report.of_certificates(made))
+        follow = next_command(made[0][0], explain=False) if len(made) == 1 else "ctl gate"
+        exports.write_page(html, report.of_certificates(made, simulated=workspace.simulated, follow=follow))
     if table is not None:
         exports.write_tables(table, exports.certificate_tables([certificate for certificate, _ in made]))
     if json:

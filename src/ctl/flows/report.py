@@ -14,7 +14,7 @@ from ctl.flows.portfolio import whole
 from ctl.flows.series import as_traded
 from ctl.model.run import OPS_ENDING, SUMMARY_ENDING, OpsLog, RunSummary, SymbolResult
 from ctl.model.trades import StrategyResult
-from ctl.reports import PastRun, Report, SymbolState
+from ctl.reports import PastRun, Report, SymbolState, explanation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,6 +47,8 @@ def of_workspace(
     window: Window | None = None,
     terms: Sequence[tuple[str, str]] = (),
     standing: Mapping[str, Standing] | None = None,
+    why: Sequence[str] = (),
+    follow: str = "",
 ) -> Report:
     """The report of what a run came to; where the gate refused, the trades are those of the newest recorded run.
 
@@ -68,6 +70,8 @@ def of_workspace(
         version=__version__,
         instant=instant,
         simulated=workspace.simulated,
+        why=tuple(why),
+        follow=follow,
         gate=decision,
         symbols=tuple(
             _symbol(profile, symbol, judged.get(symbol), certified.get(symbol), ran.get(symbol), earlier)
@@ -122,8 +126,13 @@ def _symbol(
     )
 
 
-def of_certificates(found: Sequence[tuple[Certificate, ContinuousSeries | DailySeries | None]]) -> Report:
-    """The report of certificates alone, each with the series it is of."""
+def of_certificates(
+    found: Sequence[tuple[Certificate, ContinuousSeries | DailySeries | None]],
+    *,
+    simulated: bool = False,
+    follow: str = "",
+) -> Report:
+    """The report of certificates alone, each with the series it is of; of one its reasons stand at the top."""
     symbols = tuple(
         SymbolState(
             symbol=certificate.symbol,
@@ -134,17 +143,22 @@ def of_certificates(found: Sequence[tuple[Certificate, ContinuousSeries | DailyS
         for certificate, series in found
     )
     title = ", ".join(f"{certificate.symbol}: {certificate.decision}" for certificate, _ in found)
-    return Report(kind="certificate", title=title, version=__version__, instant=None, symbols=symbols)
+    why = explanation.why_lines(found[0][0]) if len(found) == 1 else ()
+    return Report(
+        kind="certificate", title=title, version=__version__, instant=None, symbols=symbols,
+        simulated=simulated, why=tuple(why), follow=follow,
+    )  # fmt: skip
 
 
-def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None) -> Report:
-    """The report of one backtest alone. bars: what it ran on, columns SERIES_COLUMNS."""
+def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None, why: Sequence[str] = ()) -> Report:
+    """The report of one backtest alone. bars: what it ran on, columns SERIES_COLUMNS. why: what its total is worth."""
     made = result if isinstance(result, StrategyResult) else None
     state = SymbolState(symbol=result.symbol, bars=bars, result=made, trades=None if made is None else made.to_polars())
     total = f"{number(result.metrics.total_r, signed=True, digits=2)} R over {result.metrics.trade_count} trades"
     return Report(
-        kind="backtest", title=f"{result.symbol}: {total}", version=__version__, instant=None, symbols=(state,)
-    )
+        kind="backtest", title=f"{result.symbol}: {total}", version=__version__, instant=None, symbols=(state,),
+        why=tuple(why),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- what was recorded

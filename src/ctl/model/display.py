@@ -101,7 +101,8 @@ def _rows(frame: pl.DataFrame) -> str:
     else:
         gap = f"<tr><td colspan='{frame.width}'>... {frame.height - 2 * SHOWN_ENDS} more rows</td></tr>"
         body = _body(frame.head(SHOWN_ENDS).iter_rows()) + gap + _body(frame.tail(SHOWN_ENDS).iter_rows())
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table style='white-space:nowrap'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div style='overflow-x:auto'>{table}</div>"
 
 
 def _body(rows: Iterable[Sequence[Any]]) -> str:

@@ -57,6 +57,7 @@ def closes(series: ContinuousSeries, most: int = 400) -> Picture | None:
         f"{number(adjusted[0])} where the contract stood at {number(unadjusted[0])}",
         Scale.of_days(first, last),
         Scale.of(adjusted, unadjusted),
+        unit=series.meta.quote_unit,
     )
     picture = picture.line(days[at], unadjusted[at], "reference", dashed=True).line(days[at], adjusted[at], "ours")
     picture = picture.scatter([(day_number(day), picture.y.low) for day in rolls], "tick", "other")
@@ -88,6 +89,7 @@ def daily_closes(series: DailySeries, most: int = 400) -> Picture | None:
         f"{series.meta.root}: {number(values[0])} on {first}, {number(values[-1])} on {last}",
         Scale.of_days(first, last),
         Scale.of(values),
+        unit=series.meta.quote_unit,
     )
     readings = Readings(days[at].tolist(), {"close": np.round(values[at], 4).tolist()})
     return picture.line(days[at], values[at], "ours").with_dates().with_values().with_readings(readings)
@@ -119,6 +121,7 @@ def drift(certificate: Certificate, window: tuple[date, date] | None = None, mos
         Scale.of_days(table["session"][0], table["session"][-1]),
         Scale.of(0.0, np.quantile(shown, (_CLIPPED, 1.0 - _CLIPPED)), room=0.15),
         clipped=True,
+        unit=certificate.quote_unit,
     )
     picture = picture.stack(last, [(values, ink) for _, ink, values in layers])
     ends = _middles([values for _, _, values in layers], [(short(name), ink) for name, ink, _ in layers])
@@ -200,6 +203,7 @@ def rolls(certificate: Certificate, window: tuple[date, date] | None = None) -> 
         Scale.of_days(*_span(certificate, window)),
         Scale(sizes.low, upper + 0.5 * unit),
         height=170 if known else 64,
+        unit=certificate.quote_unit if known else "",
     )
     picture = picture.links(
         [
@@ -365,7 +369,7 @@ def r_curve(
     hung = upper.low - 0.1 * (upper.high - upper.low) if below.any() else upper.low
     picture = Picture(
         title, Scale.of_days(begin, end), Scale(hung + 1.1 * float(below.min()), upper.high),
-        height=280 if below.any() else 220,
+        height=280 if below.any() else 220, unit="R",
     )  # fmt: skip
     ends: list[tuple[float, str, Ink]] = []
     if band is not None:

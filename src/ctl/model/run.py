@@ -56,6 +56,14 @@ class SymbolResult:
     data_to: DataTo | None = None
     certificate_sha256: str | None = None
 
+    @property
+    def telling_first(self) -> tuple[Reason, ...]:
+        """Its reasons, those of its status first."""
+        severity = {"REJECT": "REJECT", "ERROR": "ERROR"}.get(self.actual)
+        own = [item for item in self.reasons if item.severity == severity and item.code != "WORSE_THAN_LOCKED"]
+        own = own or [item for item in self.reasons if item.severity == "ERROR"]
+        return (*own, *(item for item in self.reasons if item not in own))
+
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TOLD_OF_A_PASS: Final = frozenset({"DRIFTING", "ROLL_SETTLING", "NEAR_LIMIT", "BETTER_THAN_EXPECTED"})
 """Codes that are named where a symbol passes; what a known flaw is goes without."""
 _PLAN: Final = "ctl plan"
+_FOLLOWS: Final = "RECOMMENDATION_MISMATCH"  # from the statuses: a cause only where nothing else is
 _WORDS: Final = {
     "WORSE_THAN_LOCKED": "worse than locked",
     "BETTER_THAN_EXPECTED": "better than expected",
@@ -47,10 +48,10 @@ def refusals(decision: GateResult) -> list[Refusal]:
     found = [_of_symbol(result) for result in unfit]
     found += [Refusal(_of_lock(lock), _PLAN) for lock in decision.locks if lock.enforced and not lock.held]
     # The recommendation follows from the statuses: it is the cause only where nothing else is.
-    problems = sorted(decision.problems, key=lambda problem: problem.code == "RECOMMENDATION_MISMATCH")
+    problems = sorted(decision.problems, key=lambda problem: problem.code == _FOLLOWS)
     others = [_of_symbol(result) for result in failed if result not in unfit]
     for problem in problems:
-        if problem.code != "RECOMMENDATION_MISMATCH":
+        if problem.code != _FOLLOWS:
             found.append(Refusal(_first_clause(problem.text), _of_problem(problem)))
     found += others
     if not found:
@@ -66,17 +67,23 @@ def headline(decision: GateResult) -> str:
     return found[0].text + (f" and {len(found) - 1} more" if len(found) > 1 else "")
 
 
-def ordered(result: SymbolResult) -> list[Reason]:
-    """A symbol's reasons, those of its status first."""
-    severity = {"REJECT": "REJECT", "ERROR": "ERROR"}.get(result.actual)
-    own = [reason for reason in result.reasons if reason.severity == severity and reason.code != "WORSE_THAN_LOCKED"]
-    if not own:
-        own = [reason for reason in result.reasons if reason.severity == "ERROR"]
-    return [*own, *(reason for reason in result.reasons if reason not in own)]
+def reasons(decision: GateResult) -> Iterator[str]:
+    """Why the gate refuses, with the codes: of each symbol what accounts for the most, then locks and problems."""
+    results = decision.symbol_results
+    for result in results:
+        found = () if result.passed else result.telling_first
+        also = ", ".join(dict.fromkeys(reason.code for reason in found[1:] if reason.code != found[0].code))
+        for reason in found[:1]:
+            yield f"{result.symbol}: {reason.code}: {reason.text}" + (f"; also {also}" if also else "")
+    yield from (f"{lock.code}: {_of_lock(lock)}" for lock in decision.locks if lock.code is not None)
+    explained = any(not result.passed for result in results) or any(lock.code is not None for lock in decision.locks)
+    for problem in decision.problems:
+        if problem.code != _FOLLOWS or not explained:
+            yield f"{problem.code}: {problem.text}"
 
 
 def _of_symbol(result: SymbolResult) -> Refusal:
-    reasons = ordered(result)
+    reasons = result.telling_first
     if not reasons:
         return Refusal(f"{result.symbol}: {result.actual}", f"ctl certify {result.symbol} --explain")
     first = reasons[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ctl import run_orchestrator
 from ctl.flows import portfolio, report
+from ctl.ops.refusals import reasons, refusals
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,4 +54,5 @@ def of_now(
         workspace, profile, run.decision, run.certified, run.outcomes, run.summary,
         instant=instant, symbols=asked.symbols, window=asked.window, terms=terms,
         standing={symbol: item.state for symbol, item in run.watched.items()},
+        why=list(reasons(run.decision)), follow=next((item.command for item in refusals(run.decision)), "ctl orders"),
     )  # fmt: skip

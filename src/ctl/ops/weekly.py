@@ -39,7 +39,6 @@ from ctl.model.run import (
 )
 from ctl.operating_profile import OperatingProfile
 from ctl.ops import metrics, outbox
-from ctl.ops.refusals import ordered
 from ctl.ops.report_lines import report
 from ctl.ops.retention import RetentionLimits, retain
 from ctl.ops.transitions import EarlierLogs, announced, compared_with, last_held
@@ -393,7 +392,7 @@ class _Cycle:
             return ops_notifier.profile_failure(self._occasion, [str(error)], self._report())
         mismatches = [
             ops_notifier.GateLine(
-                item.symbol, item.expected, item.actual, "; ".join(reason.text for reason in ordered(item))
+                item.symbol, item.expected, item.actual, "; ".join(reason.text for reason in item.telling_first)
             )
             for item in decision.symbol_results
             if not item.passed

@@ -44,7 +44,33 @@ _OF_PRICES: Final = (
     "COARSE_GRID", "PRICES_DRIFT", "FOREIGN_CONTRACT", "GAPS_INVERTED", "GAPS_DOUBLED", "WRONG_GAPS",
     "UNADJUSTED_PATCH", "LEVEL_PATCH",
 )  # fmt: skip
+_LIMITS: Final = frozenset({
+    "PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE", "MEAN_GAP_DIFF", "MEAN_DRIFT", "MEAN_DEVIATION", "MAX_DEVIATION",
+})  # fmt: skip
 _ROLL_REASONS: Final = frozenset({"PAIRED_ROLLS", "UNMATCHED_SHARE", "FAIL_SHARE"})
+
+
+def reasons(certificate: Certificate) -> list[str]:
+    """Why it is decided as it is, the first reason first; a limit that is broken says so without its code."""
+    return [
+        reason.text if reason.code in _LIMITS else f"{reason.code}: {reason.text}" for reason in certificate.reasons
+    ]
+
+
+def cause_and_cure(certificate: Certificate) -> dict[str, str]:
+    """Both in words, where they are known and the first reason does not say them, and what was assumed or left out."""
+    found = {
+        "Cause:": cause(certificate),
+        "Cure:": cure(certificate),
+        "Assumed:": assumed(certificate),
+        "Not compared:": "; ".join(certificate.unread),
+    }
+    return {name: text for name, text in found.items() if text and text not in reasons(certificate)[:1]}
+
+
+def why_lines(certificate: Certificate) -> list[str]:
+    """Its reasons, cause and cure, a sentence each."""
+    return [*reasons(certificate), *(f"{name} {text}" for name, text in cause_and_cure(certificate).items())]
 
 
 def cause(certificate: Certificate) -> str:

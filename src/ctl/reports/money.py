@@ -61,14 +61,15 @@ def falls(report: Report) -> Table | None:
     found = RCurve.of("strategy", closed(report.symbols, report.window)).falls()
     rows = [
         (
-            f"{fall.depth:.2f} R",
+            f"{fall.depth:.2f}",
             str(fall.began),
             str(fall.deepest),
             "not yet" if fall.ended is None else str(fall.ended),
         )
         for fall in found
     ]
-    return table("deepest falls", ("fall", "from the peak of", "deepest", "made good"), rows, words=4) if rows else None
+    columns = ("fall, R", "from the peak of", "deepest", "made good")
+    return table("deepest falls", columns, rows, words=4) if rows else None
 
 
 def _band(report: Report, curve: RCurve) -> Band | None:
@@ -152,7 +153,7 @@ def intervals(report: Report) -> Figure | None:
     ticks = picture.x.ticks(6)
     made = replace(
         picture.with_ends(*ends),
-        x_ticks=tuple((picture.x.at(value), text) for value, text in zip(ticks, tick_texts(ticks), strict=True)),
+        x_ticks=tuple((picture.x.at(value), f"{text} R") for value, text in zip(ticks, tick_texts(ticks), strict=True)),
     )
     return Figure(made, "intervals")
 
@@ -199,6 +200,7 @@ def histogram(rs: Sequence[float]) -> Figure | None:
         Scale.of([edges[0], edges[-1], -1.0, 0.0], room=0.02),
         Scale(0.0, 1.1 * max(counts)),
         height=130,
+        unit="trades",
     )
     for (low, high), count in zip(_pairs(edges), counts, strict=True):
         if count:
@@ -280,6 +282,7 @@ def sensitivity(metrics: Any) -> Figure | None:
         Scale(-0.5, points[-1][0] + 0.5),
         Scale.of([*values, 0.0]),
         height=110,
+        unit="R a trade",
     ).rule(0.0)
     for ticks, value in points:
         picture = picture.mark(ticks, value, "circle", "ours").text(ticks, value, signed(value), anchor="middle")

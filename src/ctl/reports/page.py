@@ -8,7 +8,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib import resources
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # Above this, symbols are a grid of cells whose details are unpacked when they are asked for.
 MOST_UNFOLDED: Final = 24
-_POINTS_IN_ALL: Final = 16_000  # of the drift curves of a grid: what keeps a page of 500 symbols below 5 MB
-_LEAST_POINTS: Final = 32
+_POINTS_IN_ALL: Final = 13_000  # of the drift curves of a grid: what keeps a page of 500 symbols below 5 MB
+_LEAST_POINTS: Final = 24
 _WEEKS: Final = 52
 _SHAPES: Final = (
     '<defs><circle id="shape-circle" r="4.6" fill="currentColor"/>'
@@ -87,7 +87,12 @@ def _content(report: Report) -> dict[str, Any]:
     ]
     parts = {"since": _since(report), "money": _money(report), "orders": _orders(report), "runs": _runs(report)}
     keys = (("A", "verdict", True), ("B", "since last run", parts["since"]), ("C", "money", parts["money"]))
-    more = (("D", "symbols", shown), ("E", "orders", parts["orders"]), ("F", "runs", parts["runs"]))
+    more = (
+        ("D", "symbols" if len(shown) > 1 else "symbol", shown),
+        ("E", "orders", parts["orders"]),
+        ("F", "runs", parts["runs"]),
+    )
+    shown = [replace(item, lines=tuple(line for line in item.lines if line not in report.why)) for item in shown]
     return {
         "page": report,
         "policy": policy(),
@@ -116,7 +121,6 @@ class _Verdict:
     title: str
     words: tuple[tuple[str, Word], ...]
     reach: str
-    why: tuple[str, ...]
     due: tuple[tuple[str, str], ...]
 
 
@@ -124,23 +128,11 @@ def _verdict(report: Report) -> _Verdict:
     if report.gate is not None:
         gate = Word("PASS" if report.gate.passed else "MISMATCH")
         words: tuple[tuple[str, Word], ...] = (("GATE:", gate), ("", Word(report.gate.recommendation)))
-        why = [] if report.gate.passed else list(_refusals(report))
         title = f"GATE: {gate.text} {report.gate.recommendation}"
     else:
         words = tuple((f"{state.symbol}:", Word(state.decision)) for state in report.symbols if state.decision)
-        why, title = [], report.title
-    return _Verdict(title, words, _reach(report), tuple(why), tuple(_due(report)))
-
-
-def _refusals(report: Report) -> Iterator[str]:
-    gate = report.gate
-    if gate is None:
-        return
-    for result in gate.symbol_results:
-        if not result.passed:
-            yield from (f"{result.symbol}: {reason.code}: {reason.text}" for reason in result.reasons[:2])
-    yield from (f"{problem.code}: {problem.text}" for problem in gate.problems)
-    yield from (f"{lock.code}: the {lock.name} are not as locked" for lock in gate.locks if lock.code is not None)
+        title = report.title
+    return _Verdict(title, words, _reach(report), tuple(_due(report)))
 
 
 def _ends(state: SymbolState) -> date | None:
@@ -153,18 +145,17 @@ def _ends(state: SymbolState) -> date | None:
 def _reach(report: Report) -> str:
     """To which session data reach; the symbols that end before the others by name."""
     ends = {state.symbol: day for state in report.symbols if (day := _ends(state)) is not None}
+    refused = "nothing runs, " if report.gate is not None and not report.gate.passed else ""
     if not ends:
-        return "no data"
+        return f"{refused}no data"
     newest = max(ends.values())
     behind = [f"{symbol} {day_text(day)}" for symbol, day in ends.items() if day < newest]
-    return ", ".join([f"data to {day_text(newest)}", *behind[:6]])
+    return refused + ", ".join([f"data to {day_text(newest)}", *behind[:6]])
 
 
 def _due(report: Report) -> Iterator[tuple[str, str]]:
     run = report.run
     if run is None:
-        if report.gate is not None:
-            yield "nothing runs", "the gate refused"
         return
     placed = [] if run.orders is None else [order for order in run.orders.orders if order.status == "place"]
     yield "orders", str(len(placed))
@@ -203,7 +194,9 @@ def _board_row(item: SymbolPage) -> _BoardRow:
         word = Word("NON-GATING") if state.decision is None else item.word
         return _BoardRow(state, word, "", None, item.gauge, state.note or state.problem)
     # Why one was refused stands above, in full.
-    detail = judged.detail if judged.passed else ", ".join(dict.fromkeys(reason.code for reason in judged.reasons))
+    detail = (
+        judged.detail if judged.passed else ", ".join(dict.fromkeys(reason.code for reason in judged.telling_first))
+    )
     gate = Word("ok" if judged.passed else "MISMATCH")
     return _BoardRow(state, Word(judged.actual), judged.expected, gate, item.gauge, detail)
 

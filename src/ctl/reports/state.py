@@ -71,7 +71,8 @@ class PastRun:
 class Report:
     """A page. kind: what it is of; title: what it says first where no gate does. gate, run, before: None of plain
     files. run: the one that the state now makes, nothing of it recorded; before: the newest recorded one. window:
-    sessions, trades and runs that are shown, both ends inclusive. standing: by when the gating symbols roll.
+    sessions, trades and runs that are shown, both ends inclusive. standing: by when the gating symbols roll. why: what
+    the verdict rests on, the most telling first; follow: the command that goes on from here.
     """
 
     kind: str
@@ -79,6 +80,8 @@ class Report:
     version: str
     instant: datetime | None
     simulated: bool = False
+    why: tuple[str, ...] = ()
+    follow: str = ""
     gate: GateResult | None = None
     symbols: tuple[SymbolState, ...] = ()
     run: RunSummary | None = None

@@ -54,7 +54,8 @@ class SymbolPage:
     @property
     def word(self) -> Word:
         """Its decision as a status."""
-        return Word(self.state.decision or ("ERROR" if self.state.problem else "not judged"))
+        judged = self.state.judged is not None or self.state.role != "gating"
+        return Word(self.state.decision or ("ERROR" if self.state.problem else "not judged" if judged else ""))
 
     @property
     def summary(self) -> str:
@@ -133,12 +134,15 @@ def _lines(state: SymbolState) -> Iterator[str]:
     if state.problem:
         yield state.problem
     if state.judged is not None and not state.judged.passed:
-        yield from (f"{reason.code}: {reason.text}" for reason in state.judged.reasons)
-    elif state.certificate is not None:
-        yield from (f"{reason.code}: {reason.text}" for reason in state.certificate.reasons)
+        reasons = state.judged.telling_first
+        shown = reasons[:1] if reasons and reasons[0].code == "IDENTITY_MISMATCH" else reasons
+        yield from (f"{reason.code}: {reason.text}" for reason in shown)
+        if also := dict.fromkeys(reason.code for reason in reasons[len(shown) :]):
+            yield f"therefore also {', '.join(also)}"
     if state.certificate is not None:
-        told = {"Cause:": explanation.cause(state.certificate), "Cure:": explanation.cure(state.certificate)}
-        told |= explanation.what_changes(state.certificate)
+        refused = state.judged is not None and not state.judged.passed
+        told = {**explanation.cause_and_cure(state.certificate), **explanation.what_changes(state.certificate)}
+        yield from () if refused else explanation.reasons(state.certificate)
         yield from (f"{name} {text}" for name, text in told.items() if text)
     if state.pending:
         yield state.pending
@@ -269,6 +273,7 @@ def newest(certificate: Certificate, bars: pl.DataFrame | None) -> Picture | Non
         Scale.of_days(sessions[0], sessions[-1]),
         Scale.of(values, -1.2, 1.2),
         height=110,
+        unit="average true ranges (ATR)",
     )
     picture = picture.area(days, np.full(days.size, -1.0), np.full(days.size, 1.0), "other")
     picture = picture.rule(0.0).line(days, values, "ours")
@@ -300,13 +305,14 @@ def on_candles(state: SymbolState, window: Window | None, most: int) -> Iterator
     held: list[Trade] = [*result.open, *sorted(result.trades, key=lambda trade: trade.entry_session, reverse=True)]
     sessions = bars["session"].to_numpy().astype("datetime64[D]")
     shown = [trade for trade in held if window is None or window[0] <= trade.exit_session <= window[1]]
+    unit = "price, adjusted" if state.certificate is None else f"{state.certificate.quote_unit}, adjusted"
     for trade in shown[:most]:
-        picture = _candles(trade, result, bars, sessions, partial(price_text, tick=state.tick))
+        picture = _candles(trade, result, bars, sessions, partial(price_text, tick=state.tick), unit)
         yield Figure(picture, f"{state.symbol} {trade.entry_session}")
 
 
 def _candles(
-    trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions: Any, price: Callable[[float], str]
+    trade: Trade, result: StrategyResult, bars: pl.DataFrame, sessions: Any, price: Callable[[float], str], unit: str
 ) -> Picture:
     ends = (np.datetime64(day) for day in (trade.entry_session, trade.exit_session))
     entry, leave = (int(np.searchsorted(sessions, day)) for day in ends)
@@ -331,6 +337,7 @@ def _candles(
         Scale(-0.8, rows.height - 0.2),
         Scale.of(highs, lows, [level for _, level, _ in levels]),
         height=200,
+        unit=unit,
     )
     begin, right = float(entry - first), float(min(leave - first, rows.height - 1))
     for _, level, ink in levels:

@@ -71,13 +71,15 @@
     numbers?.addEventListener("toggle", () => {
       if (numbers.querySelector("table")) return;
       const r = read(figure), table = make("table"), head = table.createTHead().insertRow(), body = table.createTBody();
-      const noted = Object.keys(r.n).length > 0, names = Object.keys(r.c);
-      ["at", ...names, ...(noted ? ["note"] : [])].forEach((name) => { const cell = make("th", name); cell.scope = "col"; head.append(cell); });
+      const noted = Object.keys(r.n).length > 0, names = Object.keys(r.c), dated = /^\d{4}-/.test(r.l[0]);
+      const figures = names.filter((name) => r.c[name].some((value) => typeof value === "number"));
+      [dated ? "date" : "at", ...names, ...(noted ? ["note"] : [])].forEach((name) => { const cell = make("th", name); cell.scope = "col"; if (figures.includes(name)) cell.className = "n"; head.append(cell); });
       r.l.forEach((label, k) => {
         const row = body.insertRow(), first = make("th", label);
         first.scope = "row";
+        if (dated) first.className = "day";
         row.append(first);
-        names.forEach((name) => { const cell = row.insertCell(); cell.textContent = shown(r.c[name][k]); if (typeof r.c[name][k] === "number") cell.className = "n"; });
+        names.forEach((name) => { const cell = row.insertCell(); cell.textContent = shown(r.c[name][k]); if (figures.includes(name)) cell.className = "n"; });
         if (noted) row.insertCell().textContent = r.n[k] ?? "";
       });
       const tabled = make("div"), scroll = make("div");
