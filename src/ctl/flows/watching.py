@@ -405,4 +405,10 @@ def _moved_rolls(made: Made, reading: pl.DataFrame) -> list[str]:
         for roll in series.rolls
         if roll.roll_date <= until and (roll.from_contract, roll.to_contract, roll.roll_date) not in before
     ]
-    return list(dict.fromkeys(f"{roll.from_contract}>{roll.to_contract}" for roll in (*moved, *came)))
+    names = [(roll.from_contract, roll.to_contract) for roll in (*moved, *came)]
+    if then_held.contracts is not None and held.policy.target == "adjacent":
+        months = held.policy.eligible_months
+        read = [each for each in then_held.contracts.contracts if months is None or each.month_code in months]
+        later = [(roll.from_contract, roll.to_contract) for roll in series.rolls if roll.roll_date > until]
+        names += restated.past_gone(later, read, held.contracts.contracts)
+    return list(dict.fromkeys(f"{old}>{new}" for old, new in names))

@@ -7,7 +7,7 @@ one factor) that the rolls or actions since account for is taken out first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
@@ -20,6 +20,8 @@ from ctl.model.run import RESTATED_HISTORY, RestatedValue, Restatement
 if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
+
+    from ctl.model.contracts import Contract
 
     Floats = npt.NDArray[np.float64]
 
@@ -127,6 +129,22 @@ def with_moved_rolls(found: Restatement, rolls: Sequence[str]) -> Restatement:
         return found
     refusal = f"it moves {', '.join(rolls[:3])}" + (f" and {len(rolls) - 3} more" if len(rolls) > 3 else "")
     return replace(found, refusal=refusal, text=f"{found.text}; {refusal}")
+
+
+def past_gone(
+    rolls: Iterable[tuple[str, str]], read: Iterable[Contract], there: Sequence[Contract]
+) -> tuple[tuple[str, str], ...]:
+    """The rolls, as (from, to), that pass over a contract that was read earlier and is gone.
+
+    read, there: contracts of the earlier reading that may be held, and those of now. What such a roll leads to is not
+    the next contract, and may be one that hardly trades.
+    """
+    gone, known = set(read) - set(there), {contract.name: contract for contract in there}
+    return tuple(
+        (old, new)
+        for old, new in rolls
+        if old in known and new in known and any(known[old] < each < known[new] for each in gone)
+    )
 
 
 def _bars(frame: pl.DataFrame, symbol: str) -> pl.DataFrame:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ctl.model.contracts import Contract
 from ctl.model.run import Restatement
-from ctl.since_lock.restated import Shift, Table, compare, with_moved_rolls
+from ctl.since_lock.restated import Shift, Table, compare, past_gone, with_moved_rolls
 
 START = np.datetime64("2024-01-01")
 COUNT = 600
@@ -197,3 +198,12 @@ class TestAdjusted:
         assert compare(table, [bars()], new) is None
         assert found(compare(table, [bars()], bars(factor=1.05))).refusal
         assert found(compare(table, [bars()], bars({590: 1.0}, factor=1.02))).refusal
+
+
+def test_a_roll_past_a_contract_that_is_gone_is_told() -> None:
+    """The file of the next contract was lost: what is rolled to instead hardly trades."""
+    z26, h27, m27 = Contract(2026, 12, "ZB"), Contract(2027, 3, "ZB"), Contract(2027, 6, "ZB")
+    rolls = [("ZBU26", "ZBZ26"), ("ZBZ26", "ZBM27")]
+    assert past_gone(rolls, [z26, h27], [Contract(2026, 9, "ZB"), z26, m27]) == (("ZBZ26", "ZBM27"),)
+    assert past_gone(rolls[:1], [z26, h27], [Contract(2026, 9, "ZB"), z26, m27]) == ()
+    assert past_gone([("ZBZ26", "ZBH27")], [z26, h27], [z26, h27, m27]) == ()
