@@ -29,6 +29,12 @@ NULLS: Final = ("null", "nan", "na", "n/a", "#n/a", "none", "nat", "-", "--")
 
 _SUFFIXES: Final = {"k": 1e3, "m": 1e6, "b": 1e9}
 _SIGNS: Final = "$€£"
+_MARKS: Final = ((".", ""), (".", ","), (".", " "), (".", "'"), (",", ""), (",", "."), (",", " "), (",", "'"))
+"""Marks of decimals and of thousands that are in use; those below are written for ` ` and `'` too."""
+
+_POINTED: Final = r"^\s*[-+]?\d+\.\d+\s*$"
+_BLANKS: Final = " \u00a0\u202f\u2009"
+_APOSTROPHES: Final = "'\u2019"
 _TIME: Final = (
     r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp][Mm]))?(?: ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
 )
@@ -46,11 +52,26 @@ _DATES: Final = (
     (r"\d{1,2}\.\d{1,2}\.\d{2}", ("%d.%m.%y",)),
     (r"\d{1,2}-[A-Za-z]{3}-\d{4}", ("%d-%b-%Y",)),
     (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y",)),
-    (r"\d{1,2} [A-Za-z]{3} \d{4}", ("%d %b %Y",)),
-    (r"[A-Za-z]{3} \d{1,2}, \d{4}", ("%b %d, %Y",)),
-    (r"[A-Za-z]{4,9} \d{1,2}, \d{4}", ("%B %d, %Y",)),
-    (r"\d{1,2} [A-Za-z]{4,9} \d{4}", ("%d %B %Y",)),
+    (r"\d{1,2}/[A-Za-z]{3}/\d{4}", ("%d/%b/%Y",)),
+    (r"\d{1,2}[A-Za-z]{3}\d{4}", ("%d%b%Y",)),
+    (r"\d{1,2}[A-Za-z]{3}\d{2}", ("%d%b%y",)),
+    (r"\d{4}-[A-Za-z]{3}-\d{1,2}", ("%Y-%b-%d",)),
+    (r"[A-Za-z]{3}-\d{1,2}-\d{4}", ("%b-%d-%Y",)),
+    # %B takes a month's short name too, as that of May among long ones.
+    (r"\d{1,2} [A-Za-z]{3,9} \d{4}", ("%d %B %Y",)),
+    (r"\d{1,2} [A-Za-z]{3,9}, \d{4}", ("%d %B, %Y",)),
+    (r"[A-Za-z]{3,9} \d{1,2}, \d{4}", ("%B %d, %Y",)),
+    (r"[A-Za-z]{3,9} \d{1,2} \d{4}", ("%B %d %Y",)),
+    (r"[A-Za-z]{3} [A-Za-z]{3} \d{1,2} \d{4}", ("%a %b %d %Y",)),
+    (r"[A-Za-z]{3},? \d{1,2} [A-Za-z]{3} \d{4}", ("%a, %d %b %Y", "%a %d %b %Y")),
+    (r"[A-Za-z]{3} \d{1,2}/\d{1,2}/\d{4}", ("%a %m/%d/%Y", "%a %d/%m/%Y")),
+    (r"[A-Za-z]{3} \d{4}-\d{1,2}-\d{1,2}", ("%a %Y-%m-%d",)),
 )
+_SERIAL_OF_1970: Final = 25_569
+"""The number that spreadsheets give 1970-01-01, whose days they count: one of no earlier day is read as a date."""
+
+_SERIAL: Final = r"^(\d{5})(?:\.0+)?$"
+_LAST_SERIAL: Final = 49_674  # 2035-12-31: other counts of days are beyond it
 _DAILY_STEP: Final = 4
 """Bars a day apart, over a weekend or a holiday at most."""
 
@@ -63,28 +84,33 @@ _ENOUGH_STEPS: Final = 2
 
 def with_numbers(table: Table, mapping: CsvMapping) -> CsvMapping:
     """The mapping with the notation of its numbers. Raises InputError where two readings remain."""
-    used, counts = _columns(mapping, PRICES), _columns(mapping, COUNTS)
+    prices = _columns(mapping, PRICES)
     nulls: dict[str, None] = {}
-    odd: list[str] = []
-    for column in (*used, *counts):
+    numbers: list[str] = []
+    whole: list[str] = []
+    for column in (*prices, *_columns(mapping, COUNTS)):
         cells = table.text(column)
-        if cells.cast(pl.Float64, strict=False).null_count() == cells.null_count() and not _words(cells):
-            if column in used and cells.null_count():
-                nulls.setdefault("", None)
-            continue
-        for text in cells.drop_nulls().unique(maintain_order=True).to_list():
-            if text.strip().lower() in NULLS:
-                nulls.setdefault(text.strip(), None)
-            elif column in used:
-                odd.append(text.strip())
-            elif text.strip()[-1:].lower() in _SUFFIXES:
-                mapping = mapping.model_copy(update={"suffixes": True})
-                odd.append(text.strip()[:-1])
-            else:
-                odd.append(text.strip())
-        if column in used and cells.null_count():
+        if column in prices and cells.null_count():
             nulls.setdefault("", None)
-    decimal, strip = _notation(table, odd, mapping.separator)
+        values = cells.cast(pl.Float64, strict=False)
+        if values.null_count() == cells.null_count() and not _words(cells):
+            if column not in prices and not (values.round() == values).all():
+                whole += cells.drop_nulls().unique().to_list()
+            elif (pointed := cells.str.contains(_POINTED)).any():  # what the other columns must be read with
+                numbers.append(cells[int(pointed.arg_max() or 0)].strip())
+            continue
+        for cell in cells.drop_nulls().unique(maintain_order=True).to_list():
+            text = cell.strip()
+            if text.lower() in NULLS:
+                nulls.setdefault(text, None)
+            elif column in prices:
+                numbers.append(text)
+            elif text[-1:].lower() in _SUFFIXES:
+                mapping = mapping.model_copy(update={"suffixes": True})
+                numbers.append(text[:-1])
+            else:
+                whole.append(text)
+    decimal, strip = _notation(table, numbers, whole, mapping.separator)
     return mapping.model_copy(update={"nulls": tuple(nulls), "decimal": decimal, "strip": strip})
 
 
@@ -98,27 +124,53 @@ def _words(cells: pl.Series) -> bool:
     return bool(cells.str.contains(r"(?i)[a-df-z]").any())
 
 
-def _notation(table: Table, texts: Sequence[str], separator: str) -> tuple[str, str]:
-    """The decimal mark, and the characters to leave out of numbers."""
-    cells = pl.Series(texts, dtype=pl.String)
-    signs = "".join(sign for sign in _SIGNS if cells.str.contains(sign, literal=True).any())
-    bare = cells.str.replace_all(f"[{_SIGNS}]", "")
-    if not bare.str.contains(",", literal=True).any():
-        return ".", signs
-    grouped = bare.str.contains(r"^-?\d{1,3}(,\d{3})+(\.\d+)?$|^-?\d+(\.\d+)?$").all()
-    comma = bare.str.contains(r"^-?\d{1,3}(\.\d{3})+(,\d+)?$|^-?\d+(,\d+)?$").all()
-    if grouped and comma:  # `1,234` throughout: where commas separate cells they are not the decimal mark
-        comma, grouped = separator != ",", separator == ","
-    if comma:
-        return ",", f"{signs}."
-    if grouped:
-        return ".", f"{signs},"
-    with_comma = next((text for text in texts if "," in text), "")
+def _notation(table: Table, numbers: Sequence[str], whole: Sequence[str], separator: str) -> tuple[str, str]:
+    """The decimal mark, and the characters to leave out of numbers.
+
+    whole: numbers that have no decimals. A comma that could be either mark is the decimal one in a file whose cells
+    semicolons separate. Raises InputError where two readings remain, or none.
+    """
+    signs = "".join(sign for sign in _SIGNS if any(sign in text for text in (*numbers, *whole)))
+    plain = str.maketrans({**dict.fromkeys(_BLANKS, " "), **dict.fromkeys(_APOSTROPHES, "'"), **dict.fromkeys(signs)})
+    cells, counts = (
+        pl.Series([text.translate(plain).strip() for text in texts], dtype=pl.String) for texts in (numbers, whole)
+    )
+    every = pl.concat([cells, counts])
+    fitting = [
+        (decimal, thousands)
+        for decimal, thousands in _MARKS
+        if cells.str.contains(_number(decimal, thousands, r"\d+")).all()
+        and counts.str.contains(_number(decimal, thousands, "0+")).all()
+        # `110'160` may be a fraction, `4.750` a decimal: another number must say that the mark is one of thousands.
+        and (thousands in ("", ",") or every.str.contains(f"[{thousands}]\\d{{3}}[.,{thousands}]").any()
+             or (every.str.contains(",") if thousands == "." else counts.str.contains(thousands)).any())
+    ]  # fmt: skip
+    readings = {}
+    for marks in reversed(fitting):
+        plain_texts = every.str.replace_all(marks[1] or "_", "", literal=True).str.replace(marks[0], ".", literal=True)
+        readings[tuple(plain_texts)] = marks
+    if len(readings) > 1 and separator == ";":
+        readings = {text: marks for text, marks in readings.items() if marks == (",", "")}
+    if len(readings) == 1:
+        decimal, thousands = next(iter(readings.values()))
+        return decimal, signs + {" ": _BLANKS, "'": _APOSTROPHES}.get(thousands, thousands)
+    found = next((text for text in (*numbers, *whole) if "," in text), "")
+    if not readings and not found:
+        return ".", signs  # whatever is no number is named where it is read
+    if readings:
+        what, found = "numbers can be read in two ways", f"{found!r}, as " + " or ".join(text[0] for text in readings)
+    else:
+        what, found = "numbers are written in two ways", repr(found[:40])
     raise InputError(
-        "numbers are written in two ways", where=table.file.name, found=repr(with_comma[:40]),
-        expected="one decimal mark and one mark of thousands",
+        what, where=table.file.name, found=found, expected="one decimal mark and one mark of thousands",
         remedy="name a mapping with decimal and strip",
     )  # fmt: skip
+
+
+def _number(decimal: str, thousands: str, decimals: str) -> str:
+    """What numbers look like of which thousands are marked or not."""
+    marked = rf"\d{{1,3}}([{thousands}]\d{{3}})+|" if thousands else ""
+    return rf"^[-+]?({marked}\d+)([{decimal}]{decimals})?$"
 
 
 def cleaned(table: Table, mapping: CsvMapping) -> Table:
@@ -132,7 +184,7 @@ def cleaned(table: Table, mapping: CsvMapping) -> Table:
         cells = table.text(column)
         text = cells.str.strip_chars()
         if mapping.strip:
-            text = text.str.replace_all("[" + "".join(f"\\{sign}" for sign in mapping.strip) + "]", "")
+            text = text.str.replace_many(list(mapping.strip), [""])
         if mapping.decimal != ".":
             text = text.str.replace(mapping.decimal, ".", literal=True)
         if mapping.suffixes:
@@ -174,6 +226,8 @@ def with_dates(table: Table, mapping: CsvMapping, groups: NDArray[np.int32] | No
     text = cells.str.strip_chars()
     if text.str.contains(_UNIX).all() and not text.str.contains(r"^\d{8}$").any():
         return _ordered(mapping, "unix", _unix(table, column, text) // DAY, groups)
+    if text.str.contains(_SERIAL).all():
+        return _ordered(mapping, "excel", _serial_days(table, column, text), groups)
     shapes = [(pattern, formats) for pattern, formats in _DATES if text.str.contains(f"^{pattern}{_TIME}$").all()]
     if not shapes:
         fits = {pattern: text.str.contains(f"^{pattern}{_TIME}$") for pattern, _ in _DATES}
@@ -250,15 +304,17 @@ def _ordered(mapping: CsvMapping, form: str, days: NDArray[np.int64], groups: ND
 def session_days(table: Table, column: str, form: str, calendar: str | None, notes: list[str]) -> NDArray[np.int32]:
     """The sessions of a column, as days since 1970-01-01.
 
-    form: a strftime format, `unix`, `iso`, or a format `and a time`. An instant belongs to the trade date of
+    form: a strftime format, `unix`, `excel`, `iso`, or a format `and a time`. An instant belongs to the trade date of
     `calendar`; without one to its own date, or to the weekday after it where the column shows that bars begin in the
     evening before. A time without a zone is that of the bar's day. What was assumed is added to `notes`.
     """
-    if form not in ("unix", "iso") and not form.endswith(" and a time"):
+    if form not in ("unix", "excel", "iso") and not form.endswith(" and a time"):
         return table.days(column, form)
     text = table.text(column).str.strip_chars()
     if text.null_count():
         table.fail(int(text.is_null().arg_max() or 0), column, "empty", expected="a date or an instant")
+    if form == "excel":
+        return _serial_days(table, column, text).astype(np.int32)
     if form == "unix":
         return _of_instants(table, column, _unix(table, column, text), calendar, notes)
     date_form = "%Y-%m-%d" if form == "iso" else form.removesuffix(" and a time")
@@ -286,6 +342,16 @@ def session_days(table: Table, column: str, form: str, calendar: str | None, not
         )
         days = _next_weekday(days)
     return days.astype(np.int32)
+
+
+def _serial_days(table: Table, column: str, text: pl.Series) -> NDArray[np.int64]:
+    """Days since 1970-01-01 of the numbers that spreadsheets give to dates."""
+    number = text.str.extract(_SERIAL, 1).cast(pl.Int64, strict=False)
+    known = number.is_between(_SERIAL_OF_1970, _LAST_SERIAL).fill_null(value=False)
+    if not known.all():
+        table.fail(int(known.arg_min() or 0), column, "not a date", expected="a date, or a spreadsheet's number of one")
+    days: NDArray[np.int64] = number.to_numpy() - _SERIAL_OF_1970
+    return days
 
 
 def _unix(table: Table, column: str, text: pl.Series) -> NDArray[np.int64]:

@@ -199,22 +199,25 @@ def _cast(cells: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
 
 
 def check_head(file: RawFile) -> bytes:
-    """The text of a file without its byte order mark.
+    """The text of a file as UTF-8 without its byte order mark, lines ended by newlines.
 
-    Raises InputError for UTF-16/32, NUL bytes, bytes that are not UTF-8 and for a first line that never ends.
+    Raises InputError for NUL bytes, bytes that are not UTF-8 (nor UTF-16 or 32 where a mark says so) and for a first
+    line that never ends.
     """
     data = file.data
     for mark, encoding in _ENCODINGS:
         if data.startswith(mark):
-            raise InputError(
-                "the text encoding is not supported",
-                where=file.name,
-                found=encoding,
-                expected="UTF-8",
-                remedy="save it as UTF-8",
-            )
+            try:
+                data = data.decode(encoding).encode()
+            except UnicodeError as error:
+                raise InputError(
+                    f"damaged {encoding} text", where=file.name, found=str(error)[:120], remedy="save it as UTF-8"
+                ) from error
+            break
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")  # of old, lines ended so
     nul = data.find(b"\0")
     if nul >= 0:
         odd, even = data[1:200:2].count(0), data[0:200:2].count(0)
@@ -234,6 +237,7 @@ def check_head(file: RawFile) -> bytes:
             where=file.name,
             found=f"byte 0x{data[error.start]:02x}",
             expected="UTF-8 text",
+            remedy="save it as UTF-8",
         ) from error
     if not data.strip():
         raise InputError("the file is empty", where=file.name, found="blanks alone", expected="a table")

@@ -52,7 +52,8 @@ class MappingKeys(Strict):
     contract column. name_pattern: what the file's name (without extension) tells, with `{root}`, `{contract}`,
     `{yyyymm}` and `*`. quote_units: by root, where they differ from the instrument reference data. descending: rows
     stand newest first. optional: canonical fields whose columns a file may lack.
-    date_format may also be `unix` (seconds or finer since 1970) or `iso` (dates, or instants with their zone).
+    date_format may also be `unix` (seconds or finer since 1970), `excel` (a spreadsheet's numbers of days) or `iso`
+    (dates, or instants with their zone).
     header_lines, footer_lines: lines above the first row (the last of them holds the names) and after the last one.
     short_rows: a row may lack its last cells. decimal: the decimal mark; strip: characters to leave out of numbers,
     such as `$` and the mark of thousands; suffixes: numbers may end in K, M or B. nulls: words that stand for no

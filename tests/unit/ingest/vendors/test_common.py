@@ -212,6 +212,19 @@ class TestDates:
             (["12/02/2024", "12/03/2024", "01/02/2025"], date(2024, 12, 2), date(2025, 1, 2)),  # else not in order
             (["1/6/25", "1/7/25", "1/13/25"], date(2025, 1, 6), date(2025, 1, 13)),
             (["20250106", "20250107"], date(2025, 1, 6), date(2025, 1, 7)),
+            (["45663", "45664"], date(2025, 1, 6), date(2025, 1, 7)),  # as spreadsheets count: 45292 is 2024-01-01
+            (["45663.0", "45664.0"], date(2025, 1, 6), date(2025, 1, 7)),
+            (["30-Apr-2025", "01-May-2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["April 30, 2025", "May 1, 2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["30 April 2025", "1 May 2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["Apr 30 2025", "May 01 2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["30APR2025", "01MAY2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["2025-Apr-30", "2025-May-01"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["30/Apr/2025", "01/May/2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["Apr-30-2025", "May-01-2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["Wed Apr 30 2025", "Thu May 01 2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["Wed, 30 Apr 2025", "Thu, 01 May 2025"], date(2025, 4, 30), date(2025, 5, 1)),
+            (["Mon 02/06/2025", "Tue 03/06/2025"], date(2025, 6, 2), date(2025, 6, 3)),  # the weekday tells the order
             (["6 Jan 2025", "7 Jan 2025"], date(2025, 1, 6), date(2025, 1, 7)),
             (["2025-01-06 16:00:00", "2025-01-07 16:00:00"], date(2025, 1, 6), date(2025, 1, 7)),
             (["1/6/2025 4:00 PM", "1/13/2025 4:00 PM"], date(2025, 1, 6), date(2025, 1, 13)),
@@ -306,6 +319,10 @@ class TestDates:
             (["2025-02-28", "2025-02-29"], "row 3, column 'date': not a date; found '2025-02-29'"),
             (["2025-01-06", ""], "row 3, column 'date': empty"),
             (["2025-01-06 09:00", "2025-01-06 10:00"], "row 3, column 'session': a session repeats"),
+            (["201010", "201011"], "row 2, column 'date': not a date"),  # months, or the 10th and 11th of one
+            (["20094", "20095"], "row 2, column 'date': not a date"),  # days since 1970
+            (["60681", "60682"], "row 2, column 'date': not a date"),  # of the astronomers
+            (["Mon 07/06/2025", "Tue 08/06/2025"], "row 2, column 'date': not a date"),  # a Saturday or a Sunday
         ],
     )
     def test_odd_dates_are_named(self, write, instruments, cells, message):
@@ -323,7 +340,10 @@ class TestNumbers:
         [
             (",", ["1.5", "2.25"], [1.5, 2.25]),
             (";", ["1,5", "2,25"], [1.5, 2.25]),
-            (",", ['"1,234"', '"1,235"'], [1234.0, 1235.0]),
+            (",", ['"1,234"', '"12,345,678"'], [1234.0, 12345678.0]),
+            ("\t", ["1 234,5", "999,25"], [1234.5, 999.25]),
+            (";", ["1\u00a0234.5", "1\u202f235.5"], [1234.5, 1235.5]),
+            (",", ["1'234.5", "1\u2019235.5"], [1234.5, 1235.5]),
             (";", ["1,234", "1,235"], [1.234, 1.235]),  # a list of semicolons: the comma is the decimal mark
             (";", ["1.234,5", "999,25"], [1234.5, 999.25]),
             (",", ["$1.50", "$1.75"], [1.5, 1.75]),
@@ -343,6 +363,7 @@ class TestNumbers:
         ("cells", "message"),
         [
             (('"1,5"', "1.5"), "numbers are written in two ways"),
+            (('"1,234"', '"1,235"'), "numbers can be read in two ways; found '1,234', as 1.234 or 1234"),
             (("1.5", "high"), "row 3, column 'close': not a number; found 'high'"),
             (("112'165", "112'200"), "row 2, column 'close': a price in fractions"),
             (("110-16", "110-24"), "row 2, column 'close': a price in fractions"),
@@ -352,6 +373,22 @@ class TestNumbers:
         text = lines("date,close", [f"2025-01-06,{cells[0]}", f"2025-01-07,{cells[1]}"])
         with pytest.raises(InputError, match=message):
             read_series(write("a.csv", text), symbol="X", instruments=instruments)
+
+    def test_counts_tell_the_notation_of_prices(self, write, instruments):
+        """Of a German vendor and spreadsheet, an American one, plain prices, and a Swiss one."""
+        for separator, row, close, volume in (
+            (",", '2025-01-06,"2,531","128,61K"', 2.531, 128_610),
+            ("\t", "2025-01-06\t2,531\t128.610", 2.531, 128_610),
+            (";", "2025-01-06;38,450;128,610", 38450.0, 128_610),
+            (",", '2025-01-06,2.5315,"128,000"', 2.5315, 128_000),
+            (",", "2025-01-06,38'450,128'610", 38450.0, 128_610),
+        ):
+            path = write("a.csv", lines(separator.join(("date", "close", "volume")), [row]))
+            frame = read_series(path, symbol="X", instruments=instruments).frame
+            assert frame.select("close", "volume").rows() == [(close, volume)]
+        path = write("a.csv", lines("date;close;volume", ["2025-01-06;38.450;128.610"]))
+        with pytest.raises(InputError, match="column 'volume': not a whole number"):
+            read_series(path, symbol="X", instruments=instruments)
 
     @pytest.mark.parametrize(
         ("cell", "volume"), [("165.62K", 165_620), ("1.2M", 1_200_000), ("2B", 2 * 10**9), ("-", None)]
