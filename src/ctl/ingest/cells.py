@@ -16,6 +16,7 @@ from ctl import sessions
 from ctl.errors import DataError, InputError
 from ctl.ingest.finished import DAY
 from ctl.ingest.rows import as_date
+from ctl.ingest.table import FIRST_DAY
 from ctl.model.bars import COUNTS, PRICES
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def with_numbers(table: Table, mapping: CsvMapping) -> CsvMapping:
                 numbers.append(text)
             elif text[-1:].lower() in _SUFFIXES:
                 mapping = mapping.model_copy(update={"suffixes": True})
-                numbers.append(text[:-1])
+                numbers.append(text[:-1].strip())
             else:
                 whole.append(text)
     decimal, strip = _notation(table, numbers, whole, mapping.separator)
@@ -202,7 +203,7 @@ def cleaned(table: Table, mapping: CsvMapping) -> Table:
 
 def _multiplied(cells: pl.Series) -> pl.Series:
     """Numbers with K, M or B behind them as whole numbers."""
-    number = cells.str.slice(0, cells.str.len_chars() - 1).cast(pl.Float64, strict=False)
+    number = cells.str.slice(0, cells.str.len_chars() - 1).str.strip_chars().cast(pl.Float64, strict=False)
     for sign, factor in _SUFFIXES.items():
         scaled = (number * factor).round().cast(pl.Int64, strict=False).cast(pl.String)
         ends = cells.str.to_lowercase().str.ends_with(sign) & number.is_not_null()
@@ -342,6 +343,20 @@ def session_days(table: Table, column: str, form: str, calendar: str | None, not
         )
         days = _next_weekday(days)
     return days.astype(np.int32)
+
+
+def stated_days(table: Table, column: str, form: str) -> NDArray[np.int32]:
+    """Dates of a column beside the sessions', in their form or the only one that it shows itself.
+
+    Days since 1970-01-01; FIRST_DAY - 1 where empty. Raises InputError where neither reads them.
+    """
+    text = table.text(column).str.strip_chars()
+    for pattern, formats in _DATES:
+        if len(formats) == 1 and formats[0] != form and text.drop_nulls().str.contains(f"^{pattern}{_TIME}$").all():
+            dates = text.str.extract(f"^({pattern})", 1).str.to_date(formats[0], strict=False)
+            if dates.null_count() == text.null_count():
+                return dates.to_physical().fill_null(FIRST_DAY - 1).to_numpy()
+    return table.days(column, form, nullable=True)
 
 
 def _serial_days(table: Table, column: str, text: pl.Series) -> NDArray[np.int64]:

@@ -26,20 +26,21 @@ SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"
 _NAMES: Final[Mapping[str, str]] = {
     "session": "session date tradedate tradingdate tradingday businessdate exchangedate pricedate day data datum fecha "
     "dtyyyymmdd dateymd ymd dates datetime timestamp gmttime windowstart tsevent time",
-    "open": "open openprice pxopen openingprice otwarcie eroffnung eroffn erster apertura abertura ouv ouverture "
-    "opening",
-    "high": "high highprice pxhigh highest najwyzszy hoch hoog maximo maxima massimo plushaut hochster",
-    "low": "low lowprice pxlow lowest najnizszy tief laag minimo minima plusbas tiefster",
-    "close": "settle settlement settlementprice settleprice pxsettle close closeprice closingprice closelast final "
-    "pxlast last latest lastprice price zamkniecie schluss schlusskurs zuletzt cierre ultimo dernier laatste "
-    "ostatnio adjclose adjustedclose closeadj",
+    "open": "open openprice tradeopen pxopen openingprice otwarcie eroffnung eroffn erster apertura abertura ouv "
+    "ouverture opening",
+    "high": "high highprice tradehigh pxhigh highest najwyzszy hoch hoog maximo maxima massimo plushaut hochster",
+    "low": "low lowprice tradelow pxlow lowest najnizszy tief laag minimo minima plusbas tiefster",
+    "close": "settle settlement settlementprice settleprice pxsettle sett close closeprice closingprice closelast "
+    "final tradeclose pxlast last latest lastprice price zamkniecie schluss schlusskurs zuletzt cierre ultimo dernier "
+    "laatste ostatnio adjclose adjustedclose closeadj",
     "volume": "volume vol totalvolume pxvolume tradedvolume tradevolume wolumen wol volumen contractvolume "
-    "periodvolume estvolume actualvol markethoursvolume",
-    "open_interest": "openinterest openint oi opint lop previousdayopeninterest prevdayopeninterest priordayoi "
-    "opinterest",
+    "periodvolume estvolume estvol actualvol markethoursvolume",
+    "open_interest": "openinterest openint oi opint lop previousdayopeninterest prevdayoi prevdayopeninterest "
+    "priordayoi opinterest",
     "contract": "contract contractname contractcode contractsymbol",
-    "delivery_month": "deliverymonth contractmonth pricecontract",
-    "last_trade": "lasttrade lasttradedate lasttradingday expirationdate expirydate",
+    "delivery_month": "deliverymonth contractmonth pricecontract expirymonth maturitymonth",
+    "last_trade": "lasttrade lasttradedate lasttradingday lasttradingdate expirationdate expirydate",
+    "first_notice": "firstnotice firstnoticedate firstnoticeday",
     "symbol": "symbol ticker code instrument ric name",
     "adjustment": "adjustment",
 }
@@ -47,7 +48,7 @@ _LETTERS: Final[Mapping[str, str]] = {
     "session": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v",
 }  # fmt: skip
 _ADJUSTED: Final = ("adjclose", "adjustedclose", "closeadj")
-_SETTLED: Final = ("settle", "settlement", "settlementprice", "settleprice", "pxsettle", "final")
+_SETTLED: Final = ("settle", "settlement", "settlementprice", "settleprice", "pxsettle", "sett", "final")
 _LINES: Final = 30
 """A header stands among the first lines of a file."""
 

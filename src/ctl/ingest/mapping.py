@@ -34,7 +34,7 @@ from ctl.errors import InputError
 from ctl.ingest import cells, guard, headers
 from ctl.ingest import table as tables
 from ctl.ingest.rows import FileBars, NoRecords, as_date
-from ctl.ingest.symbols import EXPECTED, coded, is_symbol, kind_of, spelled
+from ctl.ingest.symbols import EXPECTED, MONTHS, coded, is_symbol, kind_of, spelled
 from ctl.ingest.terms import stated_in_columns
 from ctl.model.bars import PRICES
 from ctl.model.contracts import MONTH_CODES, parse_symbol
@@ -232,7 +232,8 @@ def _chosen(
 ) -> pl.Series | None:
     """The rows that are bars of the symbol: those of others and those without a price are counted; None: all."""
     kept = pl.Series([True]).extend_constant(True, len(table) - 1)
-    if as_series and "symbol" in columns and "contract" not in columns:
+    by_symbol = as_series or ("delivery_month" in columns and not _are_contracts(table, columns.get("symbol", "")))
+    if by_symbol and "symbol" in columns and "contract" not in columns:
         present = table.text(columns["symbol"]).str.strip_chars()
         names = present.unique().drop_nulls().to_list()
         if symbol is not None and symbol in names:
@@ -296,13 +297,12 @@ def _contracts(
     if column is not None:
         if root is None:
             return (), none
-        months = table.integers(column)
-        values = np.where(months.values >= 10**7, months.values // 100, months.values)  # as 20240300
-        distinct, codes = np.unique(values, return_inverse=True)
-        names = [_delivery(root, int(month)) for month in distinct]
-        for at, (name, month) in enumerate(zip(names, distinct.tolist(), strict=True)):
-            if name is None and month != 0:
-                table.fail(int(np.argmax(codes == at)), column, "not a delivery month", expected="YYYYMM")
+        cells_of = table.text(column).str.strip_chars().fill_null("0")
+        distinct, codes = np.unique(cells_of.to_numpy(), return_inverse=True)
+        names = [None if re.fullmatch(r"0+(\.0+)?", text) else _delivery_of(root, text) or "" for text in distinct]
+        if "" in names:
+            row = int(np.argmax(codes == names.index("")))
+            table.fail(row, column, "not a delivery month", expected="YYYYMM, YYYY-MM or Mar-24")
         number = np.cumsum([name is not None for name in names], dtype=np.int32) - 1
         number[[at for at, name in enumerate(names) if name is None]] = -1
         return tuple(name for name in names if name), number[codes].astype(np.int32)
@@ -334,9 +334,20 @@ def _named_in(stem: str, root: str | None) -> str | None:
 
 def _are_contracts(table: Table, column: str) -> bool:
     """Whether a column holds symbols of outrights, and otherwise of spreads, options and the like alone."""
-    symbols = [spelled(text) for text in table.text(column).drop_nulls().unique().to_list()]
+    symbols = [spelled(text) for text in (table.text(column).drop_nulls().unique().to_list() if column else ())]
     others = [symbol for symbol in symbols if parse_symbol(symbol) is None]
     return len(others) < len(symbols) and all(kind_of(symbol) != "other_instruments" for symbol in others)
+
+
+def _delivery_of(root: str, text: str) -> str | None:
+    """The contract of a root and a delivery month as text; None where that is no month."""
+    if number := re.fullmatch(r"(\d{4})[-/]?(\d{2})(?:00)?(?:\.0+)?", text):  # also as 20240300
+        return _delivery(root, int(number[1] + number[2]))
+    named = re.fullmatch(r"([A-Za-z]{3})[- ']?(\d{2}|\d{4})", text)
+    if named and named[1].upper() in MONTHS:
+        return f"{root}{MONTH_CODES[MONTHS.index(named[1].upper())]}{named[2]}"
+    coded_month = re.fullmatch(rf"([{MONTH_CODES}])(\d{{2}}|\d{{4}})", text)
+    return f"{root}{coded_month[1]}{coded_month[2]}" if coded_month else None
 
 
 def _delivery(root: str, yyyymm: int) -> str | None:

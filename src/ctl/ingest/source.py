@@ -123,6 +123,8 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
             inside = [item for item in archive.infolist() if not item.is_dir() and not _HIDDEN.search(item.filename)]
             if any(item.flag_bits & _ENCRYPTED for item in inside):
                 raise InputError("the zip archive is encrypted", where=where, remedy="unpack it first")
+            if any(item.filename == "[Content_Types].xml" for item in inside):
+                raise InputError("a spreadsheet", where=where, expected="a table as text", remedy="save it as CSV")
             stated = sum(item.file_size for item in inside)
             if stated > _most_content(size):
                 raise InputError(

@@ -24,11 +24,17 @@ _ICE: Final = re.compile(r"(?P<root>[A-Z0-9]{1,6}) +FM(?P<month>[FGHJKMNQUVXZ])0
 """An ICE future of a month at Databento: root, type, month, day (00: the whole month), year."""
 _EXCHANGES: Final = "CME|CBOT|NYMEX|COMEX|ICE|ICEUS|ICEEUR|EUREX|CFE"
 _DRESSED: Final = re.compile(
-    rf"(?:/|(?:{_EXCHANGES})(?:_MINI)?[:/_])?(?P<name>[A-Z0-9 ]+?)(?: (?:Comdty|Index|Curncy))?"
+    rf"(?:/|(?:{_EXCHANGES})(?:_MINI)?[:/_])?(?P<name>[A-Z0-9 ]+?)"
+    r"(?: (?:Comdty|Index|Curncy)|\.(?:CME|CBT|CMX|NYM|NYB))?"
 )
-"""A name behind a slash or an exchange (`/ESH24`, `CME_MINI:ESH2024`), or before Bloomberg's kind of market."""
-_MONTHS: Final = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-_MONTH_NAMED: Final = re.compile(rf"(?P<root>[A-Z0-9]{{1,6}}) (?P<month>{'|'.join(_MONTHS)})[ '-]?(?P<year>\d\d)", re.I)
+"""A name behind a slash or an exchange (`/ESH24`, `CME_MINI:ESH2024`), or before Bloomberg's market or an exchange."""
+_PARTED: Final = (
+    re.compile(r"(?P<root>[A-Z0-9]{1,6})[_-](?P<code>[FGHJKMNQUVXZ])(?P<year>\d{1,2}|\d{4})"),  # CL_H24
+    re.compile(r"(?P<root>[A-Z0-9]{1,6})-(?P<year>\d{4})(?P<code>[FGHJKMNQUVXZ])"),  # CL-2024H
+    re.compile(r"(?P<root>[A-Z0-9]{1,6}) (?P<month>0[1-9]|1[0-2])-(?P<year>\d{2})"),  # CL 03-24
+)
+MONTHS: Final = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_MONTH_NAMED: Final = re.compile(rf"(?P<root>[A-Z0-9]{{1,6}}) (?P<month>{'|'.join(MONTHS)})[ '-]?(?P<year>\d\d)", re.I)
 _CONTINUOUS: Final = re.compile(r"[A-Z0-9]{1,6}\.[cnv]\.\d{1,2}")
 _OPTION: Final = re.compile(r" [CP]-?\d+(\.\d+)?$")
 EXPECTED: Final = "a symbol of letters, digits, blanks and : . _ + -"
@@ -61,16 +67,21 @@ def spelled(text: str, suffix: str = "") -> str:
     """A symbol without blanks around it and `suffix`, the year written once, a contract's as everybody writes it.
 
     Where a one-digit year would name two decades' contracts, Bloomberg writes the year of the older one twice:
-    `HGJ8 08` is HGJ08. `BRN FMJ0024!` is BRNJ24, `/ESH24` and `ES Mar24` are ESH24.
+    `HGJ8 08` is HGJ08. `BRN FMJ0024!` is BRNJ24; `/ESH24`, `ES Mar24`, `ES_H24`, `ES 03-24`, `esh24` are ESH24.
     """
     name = text.strip().removesuffix(suffix).strip()
+    if name.islower() and parse_symbol(name.upper()):
+        return name.upper()
     dressed = _DRESSED.fullmatch(name)
     if dressed and parse_symbol(dressed["name"]):
         return dressed["name"]
     if named := _MONTH_NAMED.fullmatch(name):
-        return f"{named['root']}{MONTH_CODES[_MONTHS.index(named['month'].upper())]}{named['year']}"
+        return f"{named['root']}{MONTH_CODES[MONTHS.index(named['month'].upper())]}{named['year']}"
     if ice := _ICE.fullmatch(name):
         return f"{ice['root']}{ice['month']}{ice['year']}"
+    if parted := next(filter(None, (pattern.fullmatch(name) for pattern in _PARTED)), None):
+        parts = parted.groupdict()
+        return f"{parts['root']}{parts.get('code') or MONTH_CODES[int(parts['month']) - 1]}{parts['year']}"
     twice = _YEAR_TWICE.fullmatch(name)
     return f"{twice['head']}{twice['decade']}{twice['year']}" if twice else name
 

@@ -45,6 +45,21 @@ _ENCODINGS: Final = (
 )
 
 
+_SAVE: Final = "save it as CSV or Parquet"
+_OTHERS: Final[Mapping[bytes, tuple[str, str]]] = {
+    b"BZh": ("compressed by bzip2", "unpack it first"),
+    b"\xfd7zXZ\0": ("compressed by xz", "unpack it first"),
+    b"7z\xbc\xaf": ("a 7z archive", "unpack it first"),
+    b"ARROW1": ("an Arrow (Feather) file", _SAVE),
+    b"\x89HDF": ("an HDF5 file", _SAVE),
+    b"\xd0\xcf\x11\xe0": ("a spreadsheet of old", "save it as CSV"),
+    b"%PDF": ("a PDF", _SAVE),
+    b"\x80\x04": ("a Python pickle", _SAVE),
+    b"\x80\x05": ("a Python pickle", _SAVE),
+}
+"""Files of other kinds, by their first bytes: what they are, and the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Integers:
     """An integer column: values (0 where null) and which cells are null."""
@@ -205,6 +220,13 @@ def check_head(file: RawFile) -> bytes:
     line that never ends.
     """
     data = file.data
+    for mark, (what, remedy) in _OTHERS.items():
+        if data.startswith(mark):
+            raise InputError(what, where=file.name, expected="CSV, Parquet, JSON or DBN", remedy=remedy)
+    if data[257:262] == b"ustar":
+        raise InputError(
+            "a tar archive", where=file.name, expected="a file, or a zip archive", remedy="unpack it first"
+        )
     for mark, encoding in _ENCODINGS:
         if data.startswith(mark):
             try:

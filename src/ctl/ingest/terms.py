@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ctl import sessions
+from ctl.ingest.cells import stated_days
 from ctl.ingest.rows import as_date
 from ctl.ingest.table import FIRST_DAY
 from ctl.model import day_rules
@@ -63,7 +64,7 @@ def stated_in_columns(
     for field in COLUMNS:
         if field not in columns or not symbols:
             continue
-        dates = table.days(columns[field], date_format, nullable=True)
+        dates = stated_days(table, columns[field], date_format)
         at = np.flatnonzero((dates >= FIRST_DAY) & (codes >= 0))
         for code, day in dict(zip(codes[at].tolist(), dates[at].tolist(), strict=True)).items():
             symbol = symbols[code]

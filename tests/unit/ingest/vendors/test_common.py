@@ -334,6 +334,43 @@ class TestDates:
             )
 
 
+class TestContractsAsWritten:
+    @pytest.mark.parametrize(
+        "written",
+        ["CLH24", "clh24", "CLH2024", "CL_H24", "CL-2024H", "CL 03-24", "CL Mar24", "/CLH24", "CLH24.NYM", "CL H24"],
+    )
+    def test_a_contract_as_vendors_write_it(self, write, instruments, written):
+        rows = [f"2024-01-{day:02d},{written},{day}" for day in (8, 9, 10)]
+        bars = read_contracts([write("a.csv", lines("date,symbol,close", rows))], "CL", instruments=instruments)
+        assert [each.name for each in bars.contracts] == ["CLH24"]
+        assert bars.frame["close"].to_list() == [8.0, 9.0, 10.0]
+
+    @pytest.mark.parametrize("month", ["202403", "20240300", "2024-03", "Mar-24", "MAR 24", "March"])
+    def test_a_delivery_month_beside_the_root(self, write, instruments, month):
+        rows = [f"2024-01-{day:02d},{root},{month},{day}" for root in ("CL", "NG") for day in (8, 9, 10)]
+        path = write("a.csv", lines("date,symbol,contract month,close", rows))
+        if month == "March":
+            with pytest.raises(InputError, match="row 2, column 'contract month': not a delivery month; found 'March'"):
+                read_contracts([path], "CL", instruments=instruments)
+            return
+        bars = read_contracts([path], "CL", instruments=instruments)
+        assert [each.name for each in bars.contracts] == ["CLH24"]
+        assert (bars.frame.height, bars.meta.counts) == (3, {"other_symbols_dropped": 3})
+
+    @pytest.mark.parametrize(
+        ("session", "stated"),
+        [("08.01.2024", "2024-02-20"), ("2024-01-08T00:00:00Z", "2/20/2024"), ("45299", "20240220")],
+    )
+    def test_terms_in_a_form_of_their_own(self, write, instruments, session, stated):
+        text = lines("date,contract,close,last trade,first notice day", [f"{session},CLH24,1,{stated},2024-02-22"])
+        if "/" in stated:
+            with pytest.raises(InputError, match="column 'last trade': not a date"):
+                read_contracts([write("a.csv", text)], "CL", instruments=instruments)
+            return
+        terms = read_contracts([write("a.csv", text)], "CL", instruments=instruments).terms["CLH24"]
+        assert (terms.last_trade, terms.first_notice) == (date(2024, 2, 20), date(2024, 2, 22))
+
+
 class TestNumbers:
     @pytest.mark.parametrize(
         ("separator", "cells", "values"),
@@ -391,7 +428,8 @@ class TestNumbers:
             read_series(path, symbol="X", instruments=instruments)
 
     @pytest.mark.parametrize(
-        ("cell", "volume"), [("165.62K", 165_620), ("1.2M", 1_200_000), ("2B", 2 * 10**9), ("-", None)]
+        ("cell", "volume"),
+        [("165.62K", 165_620), ("165.62 K", 165_620), ("1.2M", 1_200_000), ("2B", 2 * 10**9), ("-", None)],
     )
     def test_volumes_in_thousands(self, write, instruments, cell, volume):
         text = lines("date,close,volume", [f"2025-01-06,1,{cell}"])
