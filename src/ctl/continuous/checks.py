@@ -23,7 +23,8 @@ LONGEST_HOLE: Final = 20  # sessions
 THIN_SHARE: Final = 0.1  # of the most active contract's volume
 THIN_SESSIONS: Final = 0.02  # share of sessions
 
-_LOOK_BACK: Final = 10  # good closes whose changes say what is usual
+LOOK_BACK: Final = 20  # closes whose changes say what is usual
+_FEW: Final = 3  # changes, fewer say nothing of what is usual
 _NEAR_FACTOR: Final = 4.0
 _NEAR: Final = 5  # bars in which a negative close finds others that bear it out
 _WEEKEND_FROM: Final = 5  # Saturday, with Monday = 0
@@ -39,18 +40,30 @@ def _far(close: float, other: float) -> bool:
 
 
 @part
-def _usual_step(close: Any, bad: Any, first: int, row: int, level: float) -> bool:
+def _usual_later(close: Any, end: int, row: int, step: float) -> bool:
+    """Whether half of the changes between the closes after this one are large beside a step: their median, tripled, is
+    about the largest of so many.
+    """
+    first, stop, large = row + 2, min(row + LOOK_BACK, end), 0
+    for at in range(first, stop):
+        large += abs(close[at] - close[at - 1]) * MOST_STEPS * MOST_STEPS >= step
+    return bool(_FEW <= stop - first <= 2 * large)
+
+
+@part
+def _usual_step(close: Any, bad: Any, first: int, end: int, row: int, level: float) -> bool:
     """Whether a close lies no farther from the last good one than the good ones before moved: as where prices hover at
-    zero, and a factor says nothing.
+    zero, and a factor says nothing. A contract's first closes have too few before them: those after them are asked too.
     """
     largest, seen, at, after = 0.0, 0, row - 1, level
-    while at >= first and seen < _LOOK_BACK:
+    while at >= first and seen < LOOK_BACK:
         if not bad[at]:
             largest = max(largest, abs(after - close[at]))
             after = close[at]
             seen += 1
         at -= 1
-    return bool(abs(close[row] - level) <= MOST_STEPS * largest)
+    step = abs(close[row] - level)
+    return bool(step <= MOST_STEPS * largest or (seen < LOOK_BACK and _usual_later(close, end, row, step)))
 
 
 @part
@@ -79,7 +92,9 @@ def _mark_bad(low: Any, high: Any, close: Any, first: int, end: int, bad: Any) -
     level = close[first]
     # The first close has none before it: those after it judge it.
     second, third = close[first + 1], close[min(first + 2, end - 1)]
-    agree = second != 0.0 and not _far(second, third) and abs(level - second) > MOST_STEPS * abs(second - third)
+    step = abs(level - second)
+    agree = second != 0.0 and not _far(second, third) and step > MOST_STEPS * abs(second - third)
+    agree = agree and not _usual_later(close, end, first + 1, step)
     if end - first > 2 and agree and _far(level, second) and _far(level, third):
         bad[first] = True
         level = second
@@ -87,7 +102,7 @@ def _mark_bad(low: Any, high: Any, close: Any, first: int, end: int, bad: Any) -
     run = 0
     for row in range(first + 1, end):
         value = close[row]
-        if not _far(value, level) or _usual_step(close, bad, first, row, level):
+        if not _far(value, level) or _usual_step(close, bad, first, end, row, level):
             level, run = value, 0
             continue
         if value * level < 0.0 and _borne_out(low, high, close, first, end, row, level):

@@ -114,6 +114,7 @@ def _mixed_units(layout: Layout, behind: kernel.RollRows) -> list[str]:
     old, new = (layout.close[behind.gap[:, side]] for side in (0, 1))
     low, high = np.minimum(old, new), np.maximum(old, new)
     apart = np.flatnonzero((low > 0.0) & (high > checks.MOST_FACTOR * low))
+    apart = apart[[_moves_apart(layout, *behind.gap[at].tolist()) for at in apart.tolist()]] if len(apart) else apart
     if len(apart):
         (one, day, before), (two, _, after) = (layout.bar(row) for row in behind.gap[apart[0]].tolist())
         found.append(
@@ -124,6 +125,19 @@ def _mixed_units(layout: Layout, behind: kernel.RollRows) -> list[str]:
         (name, until, before), (_, since, after) = (layout.bar(layout.found.stepped + step) for step in (-1, 0))
         found.append(f"{name} closes at {before:g} on {until} and stays near {after:g} from {since} on")
     return found
+
+
+def _moves_apart(layout: Layout, old: int, new: int) -> bool:
+    """Whether the changes before two closes are of other sizes too, as in other units; near zero they are not."""
+    moves = []
+    for row in (old, new):
+        first = max(
+            row - checks.LOOK_BACK, int(layout.first_row[np.searchsorted(layout.first_row, row, side="right") - 1])
+        )
+        moves.append(float(np.median(np.abs(np.diff(layout.close[first : row + 1])))) if row > first else 0.0)
+    low, high = sorted(moves)
+    factor = layout.close[old] / layout.close[new]
+    return low == 0.0 or (high / low) ** 2 >= max(factor, 1.0 / factor)
 
 
 def _thin(layout: Layout, thin: checks.Thin) -> Notice:

@@ -45,6 +45,7 @@ LEAST_CHANGES: Final = 30
 
 UNIT_FACTOR: Final = 1.5
 UNIT_SESSIONS: Final = 5
+MOVES_OFF_ZERO: Final = 8.0  # prices nearer to zero, in usual changes, say nothing by a factor
 _NAMED_FACTORS: Final = {100.0: "100 cents to the dollar", 42.0: "42 gallons to the barrel"}
 _ROUND_FACTORS: Final = (2.0, 4.0, 5.0, 10.0, 12.0, 20.0, 25.0, 42.0, 50.0, 60.0, 100.0, 1000.0, 10_000.0)
 _CONTRACT_SAMPLES: Final = 9
@@ -285,6 +286,13 @@ def unit_steps(own: Floats, other: Floats) -> tuple[UnitStep, ...]:
     ratio = own[usable] / other[usable]
     if ratio.max() < UNIT_FACTOR * ratio.min() * (1.0 - 1e-9):
         return ()
+    # Where prices are a few moves off zero, ordinary differences are large factors.
+    usable = usable[
+        (own[usable] >= MOVES_OFF_ZERO * _moves(own[usable]))
+        & (other[usable] >= MOVES_OFF_ZERO * _moves(other[usable]))
+    ]
+    if usable.size < 2 * UNIT_SESSIONS:
+        return ()
     own, other = np.log(own[usable]), np.log(other[usable])
     ratio, least = own - other, round(float(np.log(UNIT_FACTOR)), 9)
     windows = np.lib.stride_tricks.sliding_window_view(ratio, UNIT_SESSIONS)
@@ -304,6 +312,17 @@ def unit_steps(own: Floats, other: Floats) -> tuple[UnitStep, ...]:
         ours = abs(own[at] - own[at - 1]) >= abs(other[at] - other[at - 1])
         found.append(UnitStep(int(usable[at]), float(np.exp(size if ours else -size)), bool(ours)))
     return tuple(found)
+
+
+def _moves(closes: Floats) -> Floats:
+    """The usual change of closes around each, in its own unit: the median of the five before or after it, the smaller.
+
+    closes: twice as many or more.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(np.abs(np.diff(closes)), UNIT_SESSIONS)
+    medians, at = np.sort(windows, axis=1)[:, UNIT_SESSIONS // 2], np.arange(closes.size)
+    before, after = (medians[np.clip(at - by, 0, medians.size - 1)] for by in (UNIT_SESSIONS, 0))
+    return np.asarray(np.minimum(before, after))
 
 
 def unit_contracts(closes: ContractCloses) -> tuple[tuple[int, float], ...]:
@@ -329,8 +348,19 @@ def unit_contracts(closes: ContractCloses) -> tuple[tuple[int, float], ...]:
         known = np.isfinite(off).all(axis=0).sum(axis=1)
     far = 2 * np.maximum(up.sum(axis=1), down.sum(axis=1)) > known
     return tuple(
-        (int(k[i]), float(np.exp(np.nanmedian(off[:, i])))) for i in np.flatnonzero(far & (known > 0)).tolist()
+        (int(k[i]), float(np.exp(np.nanmedian(off[:, i]))))
+        for i in np.flatnonzero(far & (known > 0)).tolist()
+        if _moves_apart(closes, int(k[i]), int(low[i]), int(high[i])) >= MOVES_OFF_ZERO
     )
+
+
+def _moves_apart(closes: ContractCloses, k: int, first: int, last: int) -> float:
+    """How far a contract lies off the nearer of its neighbours, in usual changes of these."""
+    at = np.arange(first, last + 1)
+    before, own, after = (closes.close(np.full(at.size, k + n), at) for n in (-1, 0, 1))
+    apart = min(np.nanmedian(np.abs(own - other)) for other in (before, after))
+    usual = max(np.nanmedian(np.abs(np.diff(other))) for other in (before, after))
+    return float(apart / usual) if usual > 0.0 else np.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,8 +306,10 @@ def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stret
     overlap, tick = window.overlap, window.request.tick
     by_itself = overlap.has_reference_unadjusted
     apart = (overlap.reference_adjusted - overlap.canonical_adjusted)[kept]
-    least = max(LEAST_PATCH_TICKS * tick, LEAST_PATCH_ATR * window.atr if np.isfinite(window.atr) else 0.0)
     change = np.abs(np.diff(apart))
+    # Beside closes that differ everywhere, two that happen to be alike are no level.
+    least = max(LEAST_PATCH_TICKS * tick, DEVIATIONS * median(change))
+    least = max(least, LEAST_PATCH_ATR * window.atr) if np.isfinite(window.atr) else least
     if by_itself:
         # Its own two series part there too, or it is another contract and no level.
         change = np.minimum(change, np.abs(np.diff((overlap.reference_adjusted - overlap.reference_unadjusted)[kept])))
