@@ -306,6 +306,14 @@ def part(m: Market, days: np.ndarray, where: str, sessions: int) -> np.ndarray:
     return (np.arange(count) >= start) & (np.arange(count) < start + sessions)
 
 
+def exchanged(closes: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Closes with the two that differ most among neighbours `where` in each other's place."""
+    at = np.flatnonzero(where[:-1] & where[1:])
+    k = int(at[np.abs(np.diff(closes))[at].argmax()])
+    closes[[k, k + 1]] = closes[[k + 1, k]]
+    return closes
+
+
 def since(days: np.ndarray, where: str, newest: int) -> np.ndarray:
     if where == "newest":
         return np.arange(len(days)) >= len(days) - newest
@@ -801,6 +809,12 @@ THROUGHOUT: tuple[Row, ...] = (
     *(("prices drift", f"{100 * rate:g} % a year", what, codes,
        lambda _, s, r=rate: s.each(lambda x: x * np.exp(-r * np.arange(len(x))[::-1] / 252)), what)
       for rate in (0.01, 0.05) for what, codes in (("both", ("IDENTITY_MISMATCH",)), ("adjusted", ("PRICES_DRIFT",)))),
+    *(("reference scaled", f"x{f:g}", what, ("PRICES_SCALED", "LEVEL_NOW"),
+       lambda m, s, f=f: s.each(lambda x: on_tick(x * f, m.tick)), what)
+      for f in (1.02, 0.98) for what in ("both", "adjusted")),
+    *(("two closes exchanged", "2", where, ("CLOSES_EXCHANGED",),
+       lambda m, s, where=where: s.each(lambda x: exchanged(x, part(m, s.days, where, 8))), "both")
+      for where in ("2005", "newest")),
     ("starts late", 1000, "all", ("PASSING",), lambda _, s: s.on(np.arange(len(s.days)) >= 1000), "both"),
     ("adjusted closes off by a constant", "3 ATR", "all", ("PASSING",),
      lambda m, s: replace(s, adjusted=s.adjusted + step_of(m, 3)), "both"),

@@ -48,6 +48,10 @@ DRIFTS_CORRELATION: Final = 0.95
 DRIFTS_A_YEAR: Final = 0.001
 # It drifts within contracts too, where wrong gaps only step from one to the next: over so many sessions in the median.
 DRIFTS_OVER: Final = 10
+# One factor of all prices: with it they agree to the tick on so many sessions, and on so many more than by a constant.
+SCALED_SHARE: Final = 0.8
+SCALED_LEAD: Final = 0.2
+LEAST_SCALED: Final = 0.001
 DRIFTS_ALIKE: Final = 0.25
 MIN_CHANGES: Final = 30
 LONG_CHANGE: Final = 5
@@ -84,7 +88,7 @@ def check(ours: Sequence[Finding], window: Window | NotRun) -> LayerResult[None]
         return result((*ours[:2], match, *ours[2:]))
     match = check_reference_match(window)
     checks = [*ours[:2], match, *ours[2:], check_fingerprint(window.recovered), *newest.check(window)]
-    checks += [*check_drifts(window), *check_ratio(window)]
+    checks += [*check_scaled(window), *check_drifts(window), *check_ratio(window)]
     if match.status == "FAIL" and window.log_points is None:
         # Changes of another adjustment correlate less the farther back they lie: no other instrument is needed.
         checks += adjustment.mismatch(window.canonical, window.recovered, tick=window.request.tick)
@@ -495,6 +499,39 @@ def _level_words(window: Window) -> str:
         return f": the reference lies {abs(level):.6g} {'above' if level > 0 else 'below'} ours throughout"
     slope = _drift_a_year(np.log(theirs[usable] / ours[usable]), overlap.sessions[usable])
     return "" if slope is None else f": the reference {_drift_words(slope)}"
+
+
+def check_scaled(window: Window) -> list[Finding]:
+    """PRICES_SCALED: one side's prices are the other's times one factor throughout, to the tick."""
+    overlap, tick = window.overlap, window.request.tick
+    if window.log_points is not None:
+        return []
+    ours, theirs = overlap.canonical_adjusted, overlap.reference_adjusted
+    if overlap.has_reference_unadjusted:
+        ours, theirs = overlap.canonical_unadjusted, overlap.reference_unadjusted
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    ours, theirs = ours[known], theirs[known]
+    if ours.size < MIN_CHANGES:
+        return []
+    apart = theirs - ours
+    constant = float(np.mean(np.abs(apart - np.median(apart)) <= tick * (1.0 + 1e-9)))
+    if constant > 1.0 - SCALED_LEAD:
+        return []
+    # The level of adjusted closes is nobody's.
+    level = 0.0
+    if overlap.has_reference_unadjusted:
+        factor = float(np.median(theirs[ours != 0.0] / ours[ours != 0.0]))
+    else:
+        factor = float(np.polyfit(ours, theirs, 1)[0])
+        level = float(np.median(theirs - factor * ours))
+    share = float(np.mean(np.abs(theirs - factor * ours - level) <= tick * (1.0 + 1e-9)))
+    if share < max(SCALED_SHARE, constant + SCALED_LEAD) or not factor > 0.0 or abs(factor - 1.0) < LEAST_SCALED:
+        return []
+    text = (
+        f"the reference's prices are ours times {factor:.5g} throughout, to the tick on {100 * share:.0f} % of the "
+        "sessions: one side's are scaled"
+    )
+    return [finding("scale", "WATCH", text, "PRICES_SCALED", factor, 1.0, "factor", {"factor": factor, "share": share})]
 
 
 def check_drifts(window: Window) -> list[Finding]:

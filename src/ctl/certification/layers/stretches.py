@@ -65,7 +65,11 @@ def check(window: Window, found: WindowPrints) -> list[Finding]:
     apart = found.apart.copy()
     for stretch in noisy:
         apart[stretch.first : stretch.last + 1] = np.nan
-    stretches = noisy + closes_apart(apart, found.own, window.overlap.reference_contract, window)
+    stretches = (
+        noisy
+        + exchanged(apart, found.own, tick)
+        + closes_apart(apart, found.own, window.overlap.reference_contract, window)
+    )
     if window.overlap.has_reference_adjusted:
         # An isolated print is no edge of a stretch.
         kept = np.delete(np.arange(window.overlap.sessions.size), found.prints.at)
@@ -162,6 +166,27 @@ def other_hours(found: WindowPrints, window: Window) -> list[Stretch]:
         )
         out.append(Stretch(int(known[a]), int(known[b - 1]), "CLOSES_DIFFER", text))
     return out
+
+
+def exchanged(apart: Floats, own: Floats, tick: float) -> list[Stretch]:
+    """Two closes in a row of the reference that are each other's, between closes that are ours.
+
+    apart: theirs less ours on the shared sessions (n), NaN where not compared; own: our closes.
+    """
+    known = np.flatnonzero(np.isfinite(apart))
+    if known.size < 4 * LONGEST_REPEAT:
+        return []
+    ours, theirs = own[known], own[known] + apart[known]
+    off = np.abs(apart[known] - median(apart[known]))
+    least = max(LEAST_TICKS * tick, DEVIATIONS * median(off))
+    # No print is taken for ours of another day where ours moved by no more than closes differ anyway.
+    crossed = (np.abs(theirs[:-1] - ours[1:]) <= 0.5 * tick) & (np.abs(theirs[1:] - ours[:-1]) <= 0.5 * tick)
+    at = np.flatnonzero(crossed & (np.abs(np.diff(ours)) > least))
+    beside = [off[np.clip(at + by, 0, off.size - 1)] <= least for by in (-1, 2)]
+    edge = (at == 0, at + 2 >= off.size)
+    at = at[(beside[0] | edge[0]) & (beside[1] | edge[1])]
+    text = "the reference's two closes are exchanged"
+    return [Stretch(int(known[t]), int(known[t + 1]), "CLOSES_EXCHANGED", text) for t in at.tolist()]
 
 
 def closes_apart(apart: Floats, own: Floats, contract: Ints, window: Window) -> list[Stretch]:

@@ -41,6 +41,25 @@ def test_changes_are_taken_within_one_contract_where_thirty_are() -> None:
     assert found.evidence["changes"] == 35
 
 
+@pytest.mark.parametrize("shipped", ["both", "adjusted", "unadjusted"])
+@pytest.mark.parametrize(
+    ("change", "factor"),
+    [
+        (lambda raw, adj: (1.02 * raw, 1.02 * adj), 1.02),
+        (lambda raw, adj: (0.98 * raw, 0.98 * adj), 0.98),
+        (lambda raw, adj: (raw, adj), None),
+        (lambda raw, adj: (raw + 300.0, adj + 300.0), None),
+    ],
+)
+def test_prices_that_are_ours_times_one_factor(change: Closes, factor: float | None, shipped: str) -> None:
+    pair = with_closes(change)
+    lacking = {"adjusted": {"unadjusted": None}, "unadjusted": {"adjusted": None}}.get(shipped, {})
+    found = findings(replace(pair, reference=replace(pair.reference, **lacking)), "L0")
+    assert ("PRICES_SCALED" in found) == (factor is not None)
+    if factor is not None:
+        assert found["PRICES_SCALED"]["value"] == pytest.approx(factor, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("change", "a_year"),
     [
