@@ -284,6 +284,9 @@ def test_apprise_urls_have_the_message_beside_the_webhook_and_each_once(
     sent: list[tuple[str, str, str]] = []
 
     class Service:
+        def __init__(self, *, asset: Any) -> None:
+            assert asset.http_redirects is False
+
         def add(self, url: str) -> bool:
             self.url = url
             return "nonsense" not in url
@@ -318,6 +321,26 @@ def test_apprise_alone_reaches_a_real_local_service(server: Server) -> None:
     assert server.requests[0][1]["message"] == MESSAGE.text
     assert result.target is not None
     assert result.target.startswith("json#")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise's own
+@pytest.mark.parametrize("status", [302, 307, 404, 429, 500])
+def test_what_an_apprise_service_does_not_take_waits_and_no_redirect_is_followed(server: Server, status: int) -> None:
+    server.script = [answer(status, Location=server.url, Retry_After="1"), answer(200)]
+    url = server.url.replace("http://", "json://")
+    result = notifier.notify(MESSAGE, mode="apprise", route=Route(urls=(url,), limits=LIMITS))
+    assert (result.delivered, result.attempts, result.permanent, result.served) == (False, 1, False, ())
+    assert str(result.error).endswith(": not accepted")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise's own
+@pytest.mark.parametrize("reply", [endless_header, hang])
+def test_a_dripping_or_hanging_apprise_service_cannot_hold_the_run(server: Server, reply: Reply) -> None:
+    server.script = [reply]
+    url = server.url.replace("http://", "json://")
+    result = notifier.notify(MESSAGE, mode="apprise", route=Route(urls=(url,), limits=replace(LIMITS, total=0.5)))
+    assert (result.delivered, str(result.error).partition(": ")[2]) == (False, "no answer within 0.5 s")
 
 
 def test_the_urls_of_the_variable_are_split_where_the_next_begins() -> None:

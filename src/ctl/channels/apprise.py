@@ -77,7 +77,8 @@ def _notify(message: Message, url: str) -> str | None:
         import apprise
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines hold URLs
-        service = apprise.Apprise()
+        # A redirect would take the secret along.
+        service = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         if not service.add(url):
             return _NO_URL
         title, _, body = message.text.partition("\n")

@@ -6,6 +6,7 @@ SQLite in the workspace needs no telling: whoever reads it takes in what the fil
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -37,23 +38,19 @@ def run_registered(
     if not scheduled:
         outcome = cycle()
     else:
-        registry = Registry(workspace, url=url)
-        try:
-            with registry.claimed(schedule.read(workspace).slot.last(instant), instant=instant) as ending:
-                outcome = cycle()
-                served = None if is_cut_short(document(outcome.log)) else outcome.log.exit_code
-                ending.put(served, instant + timedelta(seconds=sum(outcome.log.durations.values())))
-        finally:
-            registry.close()
+        with (
+            closing(Registry(workspace, url=url)) as registry,
+            registry.claimed(schedule.read(workspace).slot.last(instant), instant=instant) as ending,
+        ):
+            outcome = cycle()
+            served = None if is_cut_short(document(outcome.log)) else outcome.log.exit_code
+            ending.put(served, instant + timedelta(seconds=sum(outcome.log.durations.values())))
         if ending.problem is not None:
             outcome = _warned(outcome, ending.problem)
     if url is not None:
         try:
-            registry = Registry(workspace, url=url)
-            try:
+            with closing(Registry(workspace, url=url)) as registry:
                 registry.sync()
-            finally:
-                registry.close()
         except CtlError as error:
             outcome = _warned(outcome, error)
     return outcome

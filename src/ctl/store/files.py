@@ -55,13 +55,7 @@ def replace_whole(source: Path, target: Path) -> None:
         os.replace(source, target)  # noqa: PTH105 - as in _write
         _sync_folder(target.parent)
     except OSError as error:
-        raise WorkspaceError(
-            "cannot be replaced",
-            where=str(target),
-            found=error.strerror or type(error).__name__,
-            remedy="mend the permissions, then run again",
-            code="WRITE_FAILED",
-        ) from error
+        raise _failed("cannot be replaced", target, error) from error
 
 
 def remove(path: Path) -> None:
@@ -69,13 +63,12 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise WorkspaceError(
-            "cannot be removed",
-            where=str(path),
-            found=error.strerror or type(error).__name__,
-            remedy="mend the permissions, then run again",
-            code="WRITE_FAILED",
-        ) from error
+        raise _failed("cannot be removed", path, error) from error
+
+
+def _failed(what: str, path: Path, error: OSError, remedy: str = "mend the permissions") -> WorkspaceError:
+    found = error.strerror or type(error).__name__
+    return WorkspaceError(what, where=str(path), found=found, remedy=f"{remedy}, then run again", code="WRITE_FAILED")
 
 
 def unique_path(path: Path) -> Path:
@@ -128,13 +121,8 @@ def _write(path: Path, data: bytes, *, exclusive: bool, durable: bool = True) ->
             raise
         raise WorkspaceError("cannot be written", where=str(path), found="a file where a folder must be") from None
     except OSError as error:
-        raise WorkspaceError(
-            "cannot be written; what was there before still is",
-            where=str(path),
-            found=error.strerror or type(error).__name__,
-            remedy="free space on the disk or mend the permissions, then run again",
-            code="WRITE_FAILED",
-        ) from error
+        remedy = "free space on the disk or mend the permissions"
+        raise _failed("cannot be written; what was there before still is", path, error, remedy) from error
 
 
 def _link(temporary: Path, path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -84,14 +85,10 @@ class RunLock:
                 remedy="keep the workspace on a local disk",
             ) from error
         self._handle = handle
-        self._say(
-            {
-                "pid": self._holder.pid,
-                "host": self._holder.host,
-                "since": self._holder.since,
-                "purpose": self._holder.purpose,
-            }
-        )
+        # Saying who holds it may fail, which is no failure of the lock: the next run reads `unknown`.
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(asdict(self._holder)).encode() + b"\n", 0)
 
     def release(self) -> None:
         """Give the lock back; without effect if it is not held."""
@@ -104,16 +101,6 @@ class RunLock:
             pass  # what the file says does not matter: the lock itself goes with the handle
         finally:
             os.close(handle)
-
-    def _say(self, holder: dict[str, int | str | None]) -> None:
-        """Write who holds the lock. A failure is no failure of the lock: the next run reads `unknown`."""
-        if self._handle is None:
-            return
-        try:
-            os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, json.dumps(holder).encode() + b"\n", 0)
-        except OSError:
-            return
 
 
 def holder(path: Path) -> Holder | None:
