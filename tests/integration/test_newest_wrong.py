@@ -64,7 +64,7 @@ FAULTS = {
     "unit, times 100": (on_newest(lambda prices, atr: 100 * prices), *LEVEL),
     "unit, a hundredth": (on_newest(lambda prices, atr: prices / 100), *LEVEL),
     "level of five sessions": (
-        on_newest(lambda prices, atr: 1.06 * prices, 5),
+        on_newest(lambda prices, atr: 1.06 * prices),
         "LEVEL_NOW", " above the reference's", " below the reference's",
     ),
     "a session late": (session_late, "RESTATED_HISTORY", "databento contracts", "tradestation adjusted"),

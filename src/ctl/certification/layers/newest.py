@@ -489,13 +489,13 @@ class LevelNow:
 
     @property
     def is_newest_wrong(self) -> bool:
-        """Whether the newest close is out of its limit."""
-        return exceeds(abs(self.newest), NOW_NEWEST_ATR)
+        """Whether the newest close is out of its limit: orders are made of it, and no later close can mend it."""
+        return exceeds(abs(self.newest), self.newest_limit)
 
     @property
-    def is_newest_alone(self) -> bool:
-        """Whether the newest close is within its limit, but farther off than closes of these sides usually are."""
-        return not self.breached and exceeds(abs(self.newest), max(NOW_MEDIAN_ATR, self.usual))
+    def newest_limit(self) -> float:
+        """What the newest close may lie off: 1 ATR, or as far as closes of these sides usually do; at most 3 ATR."""
+        return min(max(NOW_MEDIAN_ATR, self.usual), NOW_NEWEST_ATR)
 
     @property
     def are_changes_others(self) -> bool:
@@ -547,7 +547,7 @@ def _usual(off: Floats) -> float:
 
 
 def check_level(now: LevelNow | None, sessions: Days, *, atr: float, quote_unit: str, why_not: str) -> Finding:
-    """Check 7: the newest level and its changes; WATCH where the newest close alone lies off, within its limit."""
+    """Check 7: the newest level and its changes."""
     untested = f"{why_not}: a level wrong for longer than {WINDOW} sessions is untested"
     if now is None:
         return finding("level_now", "PASS", untested)
@@ -571,7 +571,7 @@ def check_level(now: LevelNow | None, sessions: Days, *, atr: float, quote_unit:
         f"our closes lie {lies(median, now.above)} in the median of the last {count} sessions up to {day}"
         for count, median in now.wide_medians
     ]
-    if now.is_newest_wrong or now.is_newest_alone:
+    if now.is_newest_wrong:
         told.append(f"our newest close, of {day}, lies {lies(abs(now.newest), now.newest)}")
     if now.are_changes_others:
         told.append(f"our changes of the last {NOW_CHANGES} sessions are {now.spread_ratio:.2f} times the reference's")
@@ -581,14 +581,13 @@ def check_level(now: LevelNow | None, sessions: Days, *, atr: float, quote_unit:
             text = (
                 f"our newest closes are the reference's: {now.medians[1]:.2f} ATR apart over {NOW_WINDOWS[1]} sessions"
             )
-        return finding("level_now", "PASS", text, None, abs(now.newest), NOW_NEWEST_ATR, "ATR", evidence)
-    status: Status = "FAIL" if now.breached else "WATCH"
-    limits = f"limits: {NOW_MEDIAN_ATR:g} ATR for a median, {NOW_NEWEST_ATR:g} for the newest"
-    worst, limit = abs(now.newest), NOW_NEWEST_ATR
+        return finding("level_now", "PASS", text, None, abs(now.newest), now.newest_limit, "ATR", evidence)
+    limits = f"limits: {NOW_MEDIAN_ATR:g} ATR for a median, {now.newest_limit:.2g} for the newest"
+    worst, limit = abs(now.newest), now.newest_limit
     if now.wide_medians:
         worst, limit = max(median for _, median in now.wide_medians), NOW_MEDIAN_ATR
     text = f"{'; '.join(told)} ({limits})"
-    return finding("level_now", status, text, "LEVEL_NOW", worst, limit, "ATR", evidence)
+    return finding("level_now", "FAIL", text, "LEVEL_NOW", worst, limit, "ATR", evidence)
 
 
 # ---------------------------------------------------------------- ends
