@@ -18,8 +18,8 @@ _WORDS: Final = {
     "WORSE_THAN_LOCKED": "worse than locked",
     "BETTER_THAN_EXPECTED": "better than expected",
     "LEVEL_NOW": "newest prices are wrong",
-    "DATE_SHIFT": "newest prices carry wrong dates",
-    "UNIT_CHANGED": "newest prices are in another unit",
+    "DATE_SHIFT": "prices carry wrong dates",
+    "UNIT_CHANGED": "prices are in another unit",
     "RESTATED_HISTORY": "past bars read otherwise now",
 }
 _OF_SYMBOLS: Final = {

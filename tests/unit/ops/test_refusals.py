@@ -23,6 +23,7 @@ EDITED = LockResult(
         ("ERROR", "INPUT_MISSING", "ERROR", "no files; look", Refusal("PL: no files", "ctl doctor PL")),
         ("REJECT", "IDENTITY_MISMATCH", "REJECT", "PA found; more", Refusal("PL: PA found", "ctl data show PL")),
         ("REJECT", "LEVEL_NOW", "REJECT", "x", Refusal("PL: newest prices are wrong", "ctl certify PL --explain")),
+        ("REJECT", "DATE_SHIFT", "REJECT", "x", Refusal("PL: prices carry wrong dates", "ctl certify PL --explain")),
         ("WATCH", "WORSE_THAN_LOCKED", "ERROR", "x", Refusal("PL: worse than locked", "ctl plan")),
         ("ACCEPT", "BETTER_THAN_EXPECTED", "ERROR", "x", Refusal("PL: better than expected", "ctl plan")),
         ("WATCH", "MEAN_DRIFT", "WATCH", "drift 8 > 5", Refusal("PL: drift 8 > 5", "ctl certify PL --explain")),
