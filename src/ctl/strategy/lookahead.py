@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from ctl.errors import CtlError
+from ctl.model.bars import PRICE_DECIMALS
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
@@ -70,7 +73,8 @@ def _ending_at(bars: StrategyBars, count: int) -> StrategyBars:
     carried = cut.adjustment[-1]
     if carried == 0.0:
         return cut
-    prices = {name: getattr(cut, name) - carried for name in ("open", "high", "low", "close", "adjustment")}
+    names = ("open", "high", "low", "close", "adjustment")
+    prices = {name: np.round(getattr(cut, name) - carried, PRICE_DECIMALS) for name in names}
     return replace(cut, **prices)
 
 
