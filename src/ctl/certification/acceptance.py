@@ -61,6 +61,7 @@ class LimitsE1:
     max_off_grid_share: float = 0.01
 
 
+NO_DRIFT_TICKS: Final = 1e-6
 LIMITS_E1: Final = LimitsE1()
 LIMITS_V1: Final = LimitsV1()
 LIMITS_V2: Final = LimitsV2()
@@ -101,6 +102,12 @@ class Measures:
     def fail_share(self) -> float | None:
         """n_fail / n_paired; None without pairs."""
         return self.n_fail / self.n_paired if self.n_paired else None
+
+    @property
+    def judged_share(self) -> float | None:
+        """The unexplained share; 0 where the drift is but what sums leave in the last bit: any share of that is noise."""
+        rounding = self.mean_drift is not None and self.mean_drift < NO_DRIFT_TICKS * self.tick
+        return 0.0 if rounding else self.unexplained_share
 
 
 def evaluate(measures: Measures, *, quote_unit: str, policy: str = "v1") -> tuple[Decision, tuple[Reason, ...]]:
@@ -150,7 +157,7 @@ def margins(measures: Measures, *, policy: str) -> dict[str, tuple[float, float]
     limits = _limits(policy)
     if isinstance(limits, LimitsV2):
         checks = [(code, value, limit) for code, _, value, limit, _ in _scaled(measures, limits)]
-        checks.append(("UNEXPLAINED_SHARE", measures.unexplained_share, limits.max_unexplained_share))
+        checks.append(("UNEXPLAINED_SHARE", measures.judged_share, limits.max_unexplained_share))
     else:
         checks = [
             ("MEAN_GAP_DIFF", measures.mean_gap_diff, limits.max_mean_gap_diff),
@@ -228,7 +235,7 @@ def _scale_free(measures: Measures, limits: LimitsV2) -> list[Reason]:
     reasons: list[Reason] = []
     for code, name, value, limit, unit in _scaled(measures, limits):
         reasons += _at_most(code, name, value, limit, unit)
-    share = measures.unexplained_share
+    share = measures.judged_share
     if share is None or exceeds(share, limits.max_unexplained_share):
         reasons += _share("UNEXPLAINED_SHARE", "unexplained share", share, limits.max_unexplained_share, "WATCH")
     if measures.rebuilt_decision != "ACCEPT":

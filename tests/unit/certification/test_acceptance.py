@@ -205,6 +205,8 @@ def test_policy_v2_reasons_one_by_one() -> None:
     assert told(atr=10.0) == []
     assert told(unexplained_share=None) == [("UNEXPLAINED_SHARE", "WATCH")]
     assert told(unexplained_share=0.0501) == [("UNEXPLAINED_SHARE", "WATCH")]
+    # 1e-14 of a price is no drift, and three quarters of it are nothing unexplained.
+    assert told(unexplained_share=0.75, mean_drift=1e-14) == []
     assert told(rebuilt_decision="WATCH") == [("REBUILT_SERIES", "WATCH")]
     assert told(rebuilt_decision="ERROR", mean_drift=6.0) == [
         ("REBUILT_SERIES", "REJECT"),
