@@ -105,7 +105,7 @@ class Measures:
 
     @property
     def judged_share(self) -> float | None:
-        """The unexplained share; 0 where the drift is but what sums leave in the last bit: any share of that is noise."""
+        """The unexplained share; 0 where the drift is but the last bit of sums, of which any share is noise."""
         rounding = self.mean_drift is not None and self.mean_drift < NO_DRIFT_TICKS * self.tick
         return 0.0 if rounding else self.unexplained_share
 

@@ -308,7 +308,7 @@ def _dry_run(workspace: store.Workspace, instant: datetime) -> dict[str, Any]:
 def _proved_at(workspace: store.Workspace) -> datetime:
     """When a simulated workspace is proved: on the day of its newest dated decision, which no run may come before."""
     days = [entry.date for entry in decision_log.read(workspace) if entry.date is not None]
-    return datetime.combine(max(*days, PROVED_AT.date()), PROVED_AT.timetz())
+    return datetime.combine(max([*days, PROVED_AT.date()]), PROVED_AT.timetz())
 
 
 def _template(root: Path) -> bytes:
