@@ -234,6 +234,15 @@ def test_no_closeout_is_written_on_a_dry_run_that_failed(repository, failed, mon
     assert ((repository / DOCUMENT).read_bytes(), (repository / PROOF).read_bytes()) == before
 
 
+def test_no_closeout_is_written_of_a_workspace_whose_log_is_gone(filled_workspace, tmp_path):
+    folder = tmp_path / "workspace"
+    shutil.copytree(filled_workspace, folder)
+    for path in (folder / "docs/governance").glob("*log*"):
+        path.unlink()
+    with pytest.raises(GateRefused):
+        closeout.write(folder, OPTIONS, instant=INSTANT)
+
+
 @pytest.mark.parametrize("path", [*FILES, *COUNTED])
 def test_each_file_of_the_inventory_is_counted_anew(repository, path):
     file = repository / path
