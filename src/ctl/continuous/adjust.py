@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctl.errors import DataError
-from ctl.model.bars import PRICE_DECIMALS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def sums(gaps: Floats) -> Floats:
     """Per roll the sum of its own and all later gaps, added from the last roll backwards."""
-    return np.round(np.cumsum(gaps[::-1])[::-1], PRICE_DECIMALS)
+    return np.cumsum(gaps[::-1])[::-1]
 
 
 def factors(from_close: Floats, to_close: Floats) -> Floats:

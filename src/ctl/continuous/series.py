@@ -18,7 +18,7 @@ from ctl.continuous.policies import rule_of
 from ctl.continuous.policy import day_number, day_of, named_days
 from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
-from ctl.model.bars import PRICE_DECIMALS, SERIES_COLUMNS, UNFINISHED, ContractTerms
+from ctl.model.bars import SERIES_COLUMNS, UNFINISHED, ContractTerms
 from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _frame(layout: Layout, rows: Int64s, holder: Int64s, carried: Floats, policy
     """The bars used, adjusted. `adjustment` is close less close_unadjusted under every method."""
     raw = [prices[rows] for prices in layout.prices]
     ratio = policy.adjustment == "ratio"
-    adjusted = [prices * carried if ratio else np.round(prices + carried, PRICE_DECIMALS) for prices in raw]
+    adjusted = [prices * carried if ratio else prices + carried for prices in raw]
     names = pl.Series(layout.names, dtype=pl.String)
     columns = (
         pl.Series(layout.days[rows]).cast(pl.Date),

@@ -28,8 +28,6 @@ UNFINISHED: Final = "unfinished_sessions_dropped"
 BarsChoice = Literal["daily", "session"]
 ClosesChoice = Literal["last_trade", "settlement"]
 
-PRICE_DECIMALS: Final = 9
-"""Of prices plus gaps, Databento's own grid: two sums of one price are one number, whatever was added to reach it."""
 PRICES: Final[tuple[str, ...]] = ("open", "high", "low", "close")
 COUNTS: Final[tuple[str, ...]] = ("volume", "open_interest")
 CONTRACT_COLUMNS: Final = ("session", "contract", *PRICES, *COUNTS)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, get_args, overload
 
@@ -136,9 +136,8 @@ def _other(value: Any) -> Any:
 
             return np.datetime_as_string(value).tolist()
         listed = value.tolist()
-        if value.dtype.kind == "f" and all(map(isfinite, listed)):
-            return listed
-        return listed if value.dtype.kind in _PLAIN_KINDS else document(listed)
+        plain = value.dtype.kind in _PLAIN_KINDS or (value.dtype.kind == "f" and bool((abs(value) < inf).all()))
+        return listed if plain else document(listed)
     if isinstance(value, (frozenset, set)):
         return document(sorted(value))
     raise TypeError(f"a document cannot carry {type(value).__name__}: {value!r}")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ctl.errors import CtlError
-from ctl.model.bars import PRICE_DECIMALS
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ _TOLERANCE: Final = 1e-9  # relative to price
 _OUTCOME: Final = frozenset(
     {"status", "reason", "confirmation_session", "entry_session", "stop_breached_while_pending"}
 )
+PRICE_DECIMALS: Final = 9
 _WAITING: Final = frozenset({"pending", "awaiting_entry"})
 _ENTRY: Final = ("trigger_session", "entry_session", "entry_price", "stop_price")
 
@@ -54,6 +54,7 @@ def first_change(
 
     Bars that the strategy refuses, such as those before its warm-up, say nothing. Raises what it raises on all bars.
     """
+    bars = _less(bars, 0.0)
     whole = _of(_run(strategy, [bars], timeframe, slippage_per_side, tick)[0])
     lengths = range(1, len(bars))
     for first in range(0, len(lengths), _BATCH):
@@ -70,12 +71,15 @@ def first_change(
 def _ending_at(bars: StrategyBars, count: int) -> StrategyBars:
     """The first bars as they stood then; the week is over where the next bar is of another."""
     cut = bars.truncated(count, week_complete=bool(bars.week_key[count] != bars.week_key[count - 1]))
-    carried = cut.adjustment[-1]
-    if carried == 0.0:
-        return cut
+    return _less(cut, float(cut.adjustment[-1]))
+
+
+def _less(bars: StrategyBars, carried: float) -> StrategyBars:
+    """The bars with so much taken off their prices. On the grid of Databento's prices: whether a high reaches a target
+    must not hang on the last bit of a sum, which is another in every frame.
+    """
     names = ("open", "high", "low", "close", "adjustment")
-    prices = {name: np.round(getattr(cut, name) - carried, PRICE_DECIMALS) for name in names}
-    return replace(cut, **prices)
+    return replace(bars, **{name: np.round(getattr(bars, name) - carried, PRICE_DECIMALS) for name in names})
 
 
 def _each(

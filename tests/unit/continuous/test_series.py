@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from roll_roots import VOLUME, day, held, only, root, unguarded
 
 from ctl import continuous
@@ -410,22 +407,6 @@ def test_databento_c_holds_the_nearest_expiry_to_its_end() -> None:
 
 
 # ---------------------------------------------------------------- adjustment and bars
-
-
-@given(st.data(), st.sampled_from(["0.05", "0.1", "0.01", "0.25", "0.03125", "0.0000005"]))
-def test_prices_plus_gaps_are_the_numbers_that_decimals_give(data: st.DataObject, tick: str) -> None:
-    """H to M to U, each close on the tick: what a target is compared with must not hang on the gaps that came later."""
-    ticks = st.integers(9_800, 10_200)  # so near one another that each is a price
-    h, m, u = ([Decimal(tick) * number for number in data.draw(st.lists(ticks, min_size=6, max_size=6))] for _ in "HMU")
-    closes = {
-        name: {column: float(close) for column, close in enumerate(own, start=1)}
-        for name, own in (("ESH20", h), ("ESM20", m), ("ESU20", u))
-    }
-    lines = {"ESH20": "9 1 1 1 1 1", "ESM20": "1 9 9 1 1 1", "ESU20": "1 1 1 9 9 9"}
-    series = continuous.build(root(lines, closes=closes), replace(VOLUME, consecutive_days=1))
-    first, second = m[1] - h[1], u[3] - m[3]
-    expected = [h[0] + first + second, h[1] + first + second, m[2] + second, m[3] + second, u[4], u[5]]
-    assert series.frame["close"].to_list() == [float(close) for close in expected]
 
 
 def test_ratio_multiplies_and_none_leaves() -> None:
