@@ -196,6 +196,10 @@ def test_pairs_are_certified_and_meet_every_decision(seeds: range) -> None:
 
 
 # In pieces, each within a minute or two; a crash of one tells where.
+def test_a_single_shared_session_ends_in_words() -> None:
+    check(drawn(1267))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(first, first + 2_500) for first in range(1_000, 11_000, 2_500)])
 def test_ten_thousand_pairs_are_certified(seeds: range) -> None:

@@ -332,6 +332,8 @@ def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stret
     by_itself = overlap.has_reference_unadjusted
     apart = (overlap.reference_adjusted - overlap.canonical_adjusted)[kept]
     change = np.abs(np.diff(apart))
+    if change.size < 2:
+        return []
     # Beside closes that differ everywhere, two that happen to be alike are no level.
     least = max(LEAST_PATCH_TICKS * tick, DEVIATIONS * median(change))
     least = max(least, LEAST_PATCH_ATR * window.atr) if np.isfinite(window.atr) else least
