@@ -277,7 +277,9 @@ def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
     columns = [screens.Column(""), screens.Column("locked"), screens.Column("now")]
     if plan.settings:
         columns.append(screens.Column("with --set"))
-    columns += [screens.Column("trades", least=80), screens.Column("total R", least=80)]
+    figures = any(item.now or item.tried for item in plan.symbols)  # a lock certifies without running the strategy
+    if figures:
+        columns += [screens.Column("trades", least=80), screens.Column("total R", least=80)]
     rows = []
     for item in plan.symbols:
         locked = _status(item.expected, item.locked_drift)
@@ -292,10 +294,11 @@ def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
         for text in middle:
             cells.append("=" if text == before else text)
             before = text
-        both = [side for side in (item.now, item.tried) if side is not None]
-        trades = ["-" if side.trades is None else str(side.trades) for side in both]
-        total_r = ["-" if side.total_r is None else f"{side.total_r:+.2f}" for side in both]
-        cells += [" -> ".join(dict.fromkeys(column)) for column in (trades, total_r)]
+        if figures:
+            both = [side for side in (item.now, item.tried) if side is not None]
+            trades = ["-" if side.trades is None else str(side.trades) for side in both]
+            total_r = ["-" if side.total_r is None else f"{side.total_r:+.2f}" for side in both]
+            cells += [" -> ".join(dict.fromkeys(column)) for column in (trades, total_r)]
         rows.append(cells)
     return screens.table(columns, rows, on)
 
