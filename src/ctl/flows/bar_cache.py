@@ -109,8 +109,11 @@ class BarCache:
                 if until >= bars.until and not bars.unfinished:
                     return _put_together(kind, bars.plain, entry.frames)
         found = read()
-        if self._keep and self.digests(slot, paths) == digest_of:  # else the files changed meanwhile
+        if self._keep:
             plain, frames = _taken_apart(found)
+            was_read = {source.sha256 for meta in plain.meta.values() for source in meta.sources}
+            if was_read != set(digest_of.values()) and self.digests(slot, paths) != digest_of:
+                return found  # the files changed meanwhile
             unfinished = any(meta.counts.get(UNFINISHED) for meta in plain.meta.values())
             self._cache.keep(slot, key, Entry(document(_Bars(until, unfinished, plain)), frames))
         return found
@@ -126,42 +129,37 @@ class BarCache:
         seen_path = self._cache.folder.joinpath(*slot, "seen.json")
         seen = _seen(seen_path)
         found: dict[Path, str] = {}
-        new: dict[str, list[Any]] = {}
+        new: dict[str, tuple[list[int], str]] = {}
         try:
             for path in _files(paths):
                 before = path.stat()
                 if not stat.S_ISREG(before.st_mode) or before.st_size > _LARGEST:
                     return None
-                evidence, known = _evidence(before), seen.get(str(path))
-                if isinstance(known, list) and len(known) == 2 and known[0] == evidence and isinstance(known[1], str):
-                    found[path] = known[1]
-                else:
-                    found[path] = digests.sha256_file(path)
-                    new[str(path)] = [evidence, found[path]]
+                evidence, (known, sha256) = _evidence(before), seen.get(str(path), ([], ""))
+                if known != evidence:
+                    sha256 = digests.sha256_file(path)
+                    new[str(path)] = (evidence, sha256)
+                found[path] = sha256
         except OSError:
             return None
         if new and self._keep:
-            self._remember(
-                seen_path, {path: known for path, known in seen.items() if Path(path) in found} | new, set(new)
-            )
+            # Of files that changed so lately that a further edit might not show, what was seen does not count: `_seen`.
+            kept = {path: known for path, known in seen.items() if Path(path) in found} | new
+            with suppress(WorkspaceError):
+                write_atomic(seen_path, json.dumps(kept).encode(), durable=False)
         return found
 
-    def _remember(self, seen_path: Path, seen: dict[str, Any], new: set[str]) -> None:
-        """Write down what was seen, but of files that changed so lately that a further edit might not show."""
-        with suppress(WorkspaceError, OSError):
-            clock_of_files = seen_path.with_name("clock")
-            write_atomic(clock_of_files, b"", durable=False)
-            latest = clock_of_files.stat().st_mtime_ns - _SETTLED
-            kept = {path: known for path, known in seen.items() if path not in new or max(known[0][3:]) < latest}
-            write_atomic(seen_path, json.dumps(kept).encode(), durable=False)
 
-
-def _seen(path: Path) -> dict[str, Any]:
+def _seen(path: Path) -> dict[str, tuple[list[int], str]]:
+    """By file the evidence and the sha256, of files that had settled when that was written down, by the same clock."""
     try:
-        seen = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        written, found = path.stat().st_mtime_ns, json.loads(path.read_bytes())
+        return {
+            name: (evidence, sha256) for name, (evidence, sha256) in found.items()
+            if isinstance(sha256, str) and max(evidence[3:]) < written - _SETTLED
+        }  # fmt: skip
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return seen if isinstance(seen, dict) else {}
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
