@@ -142,3 +142,14 @@ def test_a_refusal_for_restated_history_points_to_it(relocked: Any, ctl: Any) ->
         assert "next: ctl revisions ES" in ran.out
     finally:
         path.write_bytes(whole)
+
+
+def test_bars_of_another_choice_restate_nothing(workspace: Path, ctl: Any) -> None:
+    """Version 2 is traded on settlements: its closes are others than those of version 1, and nobody restated one."""
+    assert ctl("lock", "-w", workspace, "--set", "ES.series.closes=settlement", "--reason", "settled").code == 0
+    document = ctl("revisions", "ES", SESSION, "-w", workspace, "--json").document
+    assert document["revisions"] == []
+    readings = {(each["series"], each["name"]) for each in document["readings"] if each["vendor"] == "databento"}
+    assert readings == {
+        ("contracts", "lock v1"), ("contracts settlement", "lock v2"), ("contracts settlement", "now"),
+    }  # fmt: skip

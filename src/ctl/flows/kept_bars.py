@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl import digests, store
 from ctl.errors import DataError
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.contracts import Contract, parse_symbol, resolve_year
 from ctl.store import anchors
 
@@ -34,16 +35,26 @@ if TYPE_CHECKING:
 PASS_FILE: Final = re.compile(r"(?P<stamp>\d{8}_\d{6})(?:_(?P<number>[1-9]\d{0,3}))?_bars\.parquet")
 COLUMNS: Final = ("session", "contract", "open", "high", "low", "close", "volume", "open_interest")
 CANONICAL: Final = ("contracts", "daily")
+REFERENCE: Final = ("adjusted", "unadjusted")
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTable:
-    """One vendor's bars of a symbol. series: `contracts`, `daily` (an equity's own), `adjusted` or `unadjusted`."""
+    """One vendor's bars of a symbol. series: `contracts`, `daily` (an equity's own), `adjusted` or `unadjusted`.
+
+    choice: what the contracts' bars are made of, as the profile says.
+    """
 
     vendor: str
     series: str
     frame: pl.DataFrame
     meta: SeriesMeta
+    choice: SeriesChoice = AS_DELIVERED
+
+    @property
+    def read_as(self) -> str:
+        """The series, and what its bars are made of: readings of other bars restate nothing of one another."""
+        return read_as(self.series, self.choice)
 
     @property
     def ours(self) -> bool:
@@ -51,14 +62,19 @@ class KeptTable:
         return self.series in CANONICAL
 
 
+def read_as(series: str, choice: SeriesChoice) -> str:
+    """`contracts`, or `contracts settlement` where that is the choice of the bars of ours."""
+    return series if series in REFERENCE or choice == AS_DELIVERED else f"{series} {choice.name}"
+
+
 def tables(held: SymbolInputs) -> Iterator[KeptTable]:
     """Every table that a symbol's decision rests on: ours first, then the reference's."""
     if held.contracts is not None:
-        yield KeptTable(held.contracts.meta.vendor, "contracts", held.contracts.frame, held.contracts.meta)
+        yield KeptTable(held.contracts.meta.vendor, "contracts", held.contracts.frame, held.contracts.meta, held.series)
     elif held.equity is not None:
         yield KeptTable(held.equity.meta.vendor, "daily", held.equity.frame, held.equity.meta)
     if held.reference is not None:
-        for name, side in (("adjusted", held.reference.adjusted), ("unadjusted", held.reference.unadjusted)):
+        for name, side in zip(REFERENCE, (held.reference.adjusted, held.reference.unadjusted), strict=True):
             if side is not None:
                 yield KeptTable(held.reference.vendor, name, side.frame, side.meta)
 
@@ -73,7 +89,7 @@ def with_tables(held: SymbolInputs, frames: Mapping[str, pl.DataFrame]) -> Symbo
     if reference is not None:
         sides = {
             name: None if side is None else replace(side, frame=frames[name])
-            for name, side in (("adjusted", reference.adjusted), ("unadjusted", reference.unadjusted))
+            for name, side in zip(REFERENCE, (reference.adjusted, reference.unadjusted), strict=True)
         }
         reference = replace(reference, adjusted=sides["adjusted"], unadjusted=sides["unadjusted"])
     return replace(held, contracts=contracts, equity=equity, reference=reference, settlements=None, session_bars=None)
@@ -149,10 +165,10 @@ class KeptBars:
         """
         import polars as pl
 
-        ours, ends = pl.col("series").is_in(CANONICAL), locked.data_to
+        theirs, ends = pl.col("series").is_in(REFERENCE), locked.data_to
         for path in self.passes:
             passed = read_pass(path).filter(pl.col("symbol") == symbol)
-            for side, end in ((ours, ends.canonical), (~ours, ends.reference)):
+            for side, end in ((~theirs, ends.canonical), (theirs, ends.reference)):
                 then = passed.filter(side if end is None else side & (pl.col("session") > end))
                 until = then["session"].max()
                 if until is not None and not then.equals(now.filter(side, pl.col("session") <= until)):
@@ -177,10 +193,9 @@ class KeptBars:
 
         Raises DataError where they cannot be read.
         """
-        import polars as pl
 
-        chosen = (pl.col("symbol") == symbol) & (pl.col("vendor") == table.vendor) & (pl.col("series") == table.series)
-        return [read_pass(path).filter(chosen) for path in self.passes]
+        chosen = {"symbol": symbol, "vendor": table.vendor, "series": table.read_as}
+        return [read_pass(path).filter(**chosen) for path in self.passes]
 
 
 def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:
@@ -192,7 +207,7 @@ def after(held: SymbolInputs, locked: LockedSymbol) -> pl.DataFrame:
         ends = locked.data_to
         last: date | None = ends.canonical if table.ours else ends.reference
         frame = table.frame if last is None else table.frame.filter(pl.col("session") > last)
-        names = {"symbol": held.symbol, "vendor": table.vendor, "series": table.series}
+        names = {"symbol": held.symbol, "vendor": table.vendor, "series": table.read_as}
         parts.append(
             frame.select(
                 *(pl.lit(value).alias(name) for name, value in names.items()),

@@ -9,11 +9,12 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ctl import operating_profile
 from ctl.errors import CtlError
 from ctl.flows import inputs, kept_bars, portfolio
-from ctl.flows.kept_bars import CANONICAL, COLUMNS
+from ctl.flows.kept_bars import CANONICAL, COLUMNS, REFERENCE
+from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.revisions import BarReading, Reading, RestatementRate, Revision, Revisions
-from ctl.operating_profile import version_of
 from ctl.since_lock import restated
 from ctl.since_lock.restated import PRICES, Adjustment, Shift, Table
 from ctl.store import anchors, decision_log
@@ -80,7 +81,7 @@ def revisions(workspace: Workspace, symbol: str, session: date | None, *, instan
         found += [each for each in chain.revisions if session is None or each.session == session]
         if session is not None:
             bars += [bar for read in own for bar in _bars_of(read, session, symbol)]
-    data_to = next((read.last for read in reads if read.series in CANONICAL and read.at is None), None)
+    data_to = next((read.last for read in reads if read.series not in REFERENCE and read.at is None), None)
     return Revisions(
         symbol=symbol,
         simulated=workspace.simulated,
@@ -113,23 +114,29 @@ def _locked(workspace: Workspace, symbol: str, unread: list[str]) -> Iterator[_R
             continue
         try:
             frame = pl.read_parquet(path)
+            vendor, choice = _locked_as(workspace, entry, symbol, ours=found[1] in CANONICAL)
         except (OSError, pl.exceptions.PolarsError) as error:
             unread.append(f"{workspace.relative(path)}: {type(error).__name__}")
             continue
-        version = version_of(f"{path.parent.name}.yaml")
+        except CtlError as error:
+            unread.append(f"{workspace.relative(path)}: {error}")
+            continue
+        version = operating_profile.version_of(f"{path.parent.name}.yaml")
         at = datetime.combine(entry.date or date.min, time.min, UTC)
-        vendor = _vendor(workspace, entry, symbol, ours=found[1] in CANONICAL)
-        yield from _read(f"lock v{version}" if version else f"lock {path.parent.name}", at, vendor, found[1], frame)
+        name_of_lock = f"lock v{version}" if version else f"lock {path.parent.name}"
+        yield from _read(name_of_lock, at, vendor, kept_bars.read_as(found[1], choice), frame)
 
 
-def _vendor(workspace: Workspace, entry: DecisionEntry, symbol: str, *, ours: bool) -> str:
-    """Whose bars a lock rests on: what its lock file says of the symbol, else what ctl.toml says now."""
+def _locked_as(workspace: Workspace, entry: DecisionEntry, symbol: str, *, ours: bool) -> tuple[str, SeriesChoice]:
+    """Whose bars a lock rests on, and which: what its lock file says of the symbol, else what ctl.toml says now."""
     lock = anchors.read_lock(workspace, workspace.root / entry.profiles[-1].path).lock
     config = workspace.symbol(symbol)
-    held = {} if lock is None else lock.workspace.get("symbols", {}).get(symbol, {})
-    if ours:
-        return str(held.get("canonical", config.canonical))
-    return str(held.get("reference", config.reference))
+    if lock is None:
+        return str(config.canonical if ours else config.reference), AS_DELIVERED
+    held = lock.workspace.get("symbols", {}).get(symbol, {})
+    settings = operating_profile.load(lock.profile.text.encode(), entry.profiles[-1].path).symbol_settings.get(symbol)
+    vendor = held.get("canonical", config.canonical) if ours else held.get("reference", config.reference)
+    return str(vendor), settings.series if settings else AS_DELIVERED
 
 
 def _passed(workspace: Workspace, symbol: str, unread: list[str]) -> Iterator[_Read]:
@@ -158,13 +165,14 @@ def _now(workspace: Workspace, symbol: str, instant: datetime, unread: list[str]
             symbol,
             policy=settings.roll_policy if settings else None,
             reference=portfolio.deciding_reference(workspace, symbol, settings),
+            series=settings.series if settings else AS_DELIVERED,
             now=instant,
         )
     except CtlError as error:
         unread.append(f"now: {error}")
         return
     for table in kept_bars.tables(held):
-        yield from _read("now", None, table.vendor, table.series, table.frame)
+        yield from _read("now", None, table.vendor, table.read_as, table.frame)
 
 
 def _after_its_day(read: _Read, passed: Sequence[_Read]) -> _Read:

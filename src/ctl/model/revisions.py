@@ -11,6 +11,8 @@ from typing import Literal
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One table as it was read once. name: `lock v2`, `pass 20260308_210012`, `now`. first, last: sessions, inclusive.
+    series: `adjusted`, `unadjusted`, `contracts` or `daily`, and what the bars are made of where that is chosen
+    (`contracts settlement`): readings of other bars are not compared.
 
     moved: what has to be added to (of ratios: the logarithm of the factor on) the reading before it for most closes to
     be as here, where the file is adjusted; null otherwise, and of the first.
