@@ -272,6 +272,15 @@ def test_print_is_unfolded_and_white(path: Path, show: Any):
     assert page.locator("details:not(.numbers):not([open])").count() == folded
 
 
+def test_a_printed_page_cuts_no_column(pages: dict[str, Path], show: Any):
+    for kind in KINDS:
+        page = show(pages[kind], width=717).page  # A4 within margins of 10 mm
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        wide = "[...document.querySelectorAll('table')].filter((item) => item.offsetWidth > 717).map((item) => item.innerText)"
+        assert (kind, page.evaluate(wide)) == (kind, [])
+
+
 def test_only_its_own_script_runs(path: Path, show: Any):
     opened = show(path)
     opened.page.evaluate(
