@@ -277,8 +277,8 @@ def test_a_printed_page_cuts_no_column(pages: dict[str, Path], show: Any):
         page = show(pages[kind], width=717).page  # A4 within margins of 10 mm
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print")
-        wide = "[...document.querySelectorAll('table')].filter((item) => item.offsetWidth > 717).map((item) => item.innerText)"
-        assert (kind, page.evaluate(wide)) == (kind, [])
+        tables = page.locator("table").evaluate_all("all => all.map((item) => [item.offsetWidth, item.innerText])")
+        assert (kind, [text for width, text in tables if width > 717]) == (kind, [])
 
 
 def test_only_its_own_script_runs(path: Path, show: Any):
