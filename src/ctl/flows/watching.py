@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ctl.store import Workspace
 
 LOCKED_BARS_MISSING: Final = "LOCKED_BARS_MISSING"
+_UNSEEN_SESSIONS: Final = 10
+"""Within which a roll may not be seen in adjusted closes alone, and the session before it."""
 _DIVIDEND_WITHIN: Final = 0.005
 """How far off the factor of a share's action may be known: what certification leaves unexplained of it."""
 
@@ -305,7 +307,7 @@ def _table(made: Made, locked: LockedSymbol, table: KeptTable, as_of: date | Non
     held: pl.DataFrame | None = None
     if table.series == "contracts" and isinstance(made.series, ContinuousSeries):
         held = _held(made.series)
-    adjustment, shifts = _shifts(made, locked, table, as_of)
+    adjustment, shifts, unseen = _shifts(made, locked, table, as_of)
     return Table(
         symbol=made.inputs.symbol,
         vendor=table.vendor,
@@ -313,6 +315,7 @@ def _table(made: Made, locked: LockedSymbol, table: KeptTable, as_of: date | Non
         tick=made.terms.tick,
         adjusted=adjustment,
         shifts=shifts,
+        unseen=unseen,
         traded=table.ours,
         held=held,
     )
@@ -334,17 +337,18 @@ def _held(series: ContinuousSeries) -> pl.DataFrame:
 
 def _shifts(
     made: Made, locked: LockedSymbol, table: KeptTable, as_of: date | None
-) -> tuple[Adjustment | None, list[Shift]]:
-    """How an adjusted file's history moves, and by what the rolls or actions known now have moved it.
+) -> tuple[Adjustment | None, list[Shift], list[Shift]]:
+    """How an adjusted file's history moves, by what the rolls or actions known now have moved it, and by what one roll
+    that is too late to be known may have.
 
     Rolls after `as_of` have moved the whole file and are not among those of a symbol cut there: any constant.
     """
     held = made.inputs
     if held.equity is not None:
         basis = held.equity.meta.adjustment_basis if table.ours else _reference_basis(held, table)
-        return (None, []) if basis in (None, "raw") else ("ratio", _of_actions(held, table.frame, basis))
+        return (None, [], []) if basis in (None, "raw") else ("ratio", _of_actions(held, table.frame, basis), [])
     if table.series != "adjusted":
-        return None, []
+        return None, [], []
     metrics = locked.metrics
     tick = made.terms.tick
     both = held.reference is not None and held.reference.unadjusted is not None
@@ -358,7 +362,37 @@ def _shifts(
     ]
     if as_of is not None:
         rolls.append(Shift(as_of + timedelta(days=1), 0.0, float("inf")))
-    return ("difference" if scale is None else "ratio"), rolls
+    unseen = [] if both else [Shift(day, gap / (scale or 1.0), within / (scale or 1.0)) for day, gap in _unseen(made)]
+    return ("difference" if scale is None else "ratio"), rolls, unseen
+
+
+def _unseen(made: Made) -> list[tuple[date, float]]:
+    """What the roll after the reference's last known one would have been, on each of the newest sessions.
+
+    Adjusted closes show a roll only some sessions later. Empty unless its newest close is that of the next contract
+    (nothing after it is adjusted), or our series rolled to it by then.
+    """
+    held, known, series = made.inputs, made.certificate.reference_rolls, made.series
+    side = None if held.reference is None else held.reference.adjusted
+    if held.contracts is None or side is None or not known or not isinstance(series, ContinuousSeries):
+        return []
+    old, months = known[-1].to_contract, None if held.policy is None else held.policy.eligible_months
+    order = [each.name for each in held.contracts.contracts if months is None or each.month_code in months]
+    if old not in order[:-1]:
+        return []
+    new = order[order.index(old) + 1]
+    closes = [
+        dict(held.contracts.frame.filter(contract=name).select("session", "close").drop_nulls().iter_rows())
+        for name in (old, new)
+    ]
+    newest = side.frame.select("session", "close").tail(_UNSEEN_SESSIONS).rows()
+    gaps = [(day, closes[1][day] - closes[0][day]) for day, _ in newest if day in closes[0] and day in closes[1]]
+    if not gaps:
+        return []
+    day, now = newest[-1]
+    apart = [abs(each.get(day, float("inf")) - now) for each in closes]
+    ours = any((roll.from_contract, roll.to_contract) == (old, new) for roll in series.rolls)
+    return gaps if ours or apart[1] < apart[0] else []
 
 
 def _reference_basis(held: SymbolInputs, table: KeptTable) -> str | None:

@@ -645,7 +645,9 @@ class Certificate(CertificateV1, Tabular):
             decision=self.decision,
             reasons=self.reasons,
             sha256=self.sha256,
-            reference_rolls=tuple(KnownRoll(roll.roll_date, roll.gap) for roll in self.reference_rolls),
+            reference_rolls=tuple(
+                KnownRoll(roll.roll_date, roll.to_contract, roll.gap) for roll in self.reference_rolls
+            ),
             watched=self.watched,
             unread=self.unread,
         )

@@ -112,9 +112,10 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class KnownRoll:
-    """A roll of the reference: its date, and the gap where it is known."""
+    """A roll of the reference: its date, and the contract and the gap where they are known."""
 
     roll_date: date
+    to_contract: str | None
     gap: float | None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -53,9 +54,10 @@ class Table:
     """One vendor's bars of one symbol.
 
     series: `contracts`, `daily`, `adjusted` or `unadjusted`. adjusted: how its history moves with every roll or action,
-    None where it stands still. shifts: the rolls or actions known, ascending. traded: whether the strategy reads its
-    opens, highs and lows. held: of contracts, columns session and contract of the bars that our series is made of;
-    others are reported and refuse nothing.
+    None where it stands still. shifts: the rolls or actions known, ascending. unseen: what one roll after
+    them, too late to be seen in the file, may have moved it by, whichever its session. traded: whether the strategy
+    reads its opens, highs and lows. held: of contracts, columns session and contract of the bars that our series is
+    made of; others are reported and refuse nothing.
     """
 
     symbol: str
@@ -64,6 +66,7 @@ class Table:
     tick: float
     adjusted: Adjustment | None = None
     shifts: Sequence[Shift] = ()
+    unseen: Sequence[Shift] = ()
     traded: bool = False
     held: pl.DataFrame | None = None
 
@@ -184,9 +187,9 @@ def _moved_by(difference: Floats, since: Sequence[Shift], table: Table, price: f
     """The constant that leaves the fewest closes off, of those that the rolls or actions since account for."""
     tick = table.tick / price if table.adjusted == "ratio" else table.tick
     best, fewest = 0.0, int((np.abs(difference) > tick).sum())
-    total, within = 0.0, 0.0
-    for shift in since:
-        total, within = total + shift.size, within + shift.within
+    totals = list(accumulate(((shift.size, shift.within) for shift in since), _added, initial=(0.0, 0.0)))
+    totals += [_added(totals[-1], (shift.size, shift.within)) for shift in table.unseen]
+    for total, within in totals[1:]:
         near = difference[np.abs(difference - total) <= within + tick]
         if near.size:
             size = float(np.median(near))
@@ -194,6 +197,10 @@ def _moved_by(difference: Floats, since: Sequence[Shift], table: Table, price: f
             if off < fewest:
                 best, fewest = size, off
     return best
+
+
+def _added(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _moved_as_a_whole(both: pl.DataFrame, table: Table) -> str:

@@ -200,6 +200,14 @@ class TestAdjusted:
         assert found(compare(table, [bars()], bars({590: 1.0}, factor=1.02))).refusal
 
 
+def test_one_roll_too_late_to_be_seen_may_have_moved_an_adjusted_file_once() -> None:
+    seen = (Shift(day(COUNT + 2), 12.5, 0.25),)
+    table = Table("ES", "norgate", "adjusted", tick=0.25, adjusted="difference", shifts=seen,
+        unseen=(Shift(day(COUNT + 4), 3.0, 0.25), Shift(day(COUNT + 5), 7.0, 0.25)))  # fmt: skip
+    now = {level: compare(table, [bars()], bars(count=COUNT + 5, level=level)) for level in (12.5, 15.5, 19.5, 22.5)}
+    assert [level for level, made in now.items() if made is None] == [12.5, 15.5, 19.5]
+
+
 def test_a_roll_past_a_contract_that_is_gone_is_told() -> None:
     """The file of the next contract was lost: what is rolled to instead hardly trades."""
     z26, h27, m27 = Contract(2026, 12, "ZB"), Contract(2027, 3, "ZB"), Contract(2027, 6, "ZB")
