@@ -22,14 +22,19 @@ case "$1" in
 esac
 """
 
+SWITCHED_ON = """#!/bin/sh
+[ "$1" = list ] || [ "$2" = is-enabled ] && echo enabled
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of its own, a crontab in it, and no systemd that could be switched on."""
+    """A home folder of its own, a crontab in it, systemd and launchd that say all is on and let nobody switch it."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    (tools / "crontab").write_text(CRONTAB)
-    (tools / "crontab").chmod(0o755)
+    for name, script in {"crontab": CRONTAB, "systemctl": SWITCHED_ON, "launchctl": SWITCHED_ON}.items():
+        (tools / name).write_text(script)
+        (tools / name).chmod(0o755)
     analyze = shutil.which("systemd-analyze")
     if analyze is not None:
         (tools / "systemd-analyze").symlink_to(analyze)
@@ -59,7 +64,10 @@ def test_systemd_units_are_written_checked_and_removed(ctl, workspace: Path, hom
     assert "Persistent=true" in shown.out
     assert ctl("schedule", "remove", "-w", workspace).code == 0
     assert not any(path.exists() for path in files)
-    assert ctl("schedule", "status", "-w", workspace).code == 64
+    for words in (("show",), ("status",), ("remove",)):
+        gone = ctl("schedule", *words, "-w", workspace)
+        assert (gone.code, gone.out) == (1, ""), "a state of the workspace, no wrong argument"
+        assert "ctl schedule install" in gone.err
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd to ask")
@@ -108,6 +116,7 @@ def test_a_missed_slot_is_told_and_caught_up_once(ctl, workspace: Path, home: Pa
     at(monkeypatch, "2026-03-02T09:00:00")
     late = ctl("schedule", "status", "-w", workspace, "--json")
     assert (late.code, late.document["missed"], late.document["last_slot"]) == (1, True, "2026-03-01T16:00:00Z")
+    assert "2026-03-01 16:00 UTC was missed" in late.err
     caught = ctl("ops", "--if-missed", "-w", workspace, "--json")
     assert caught.code == 0
     assert caught.document["gate_passed"]
@@ -238,6 +247,17 @@ def test_what_keeps_a_slot_from_running_is_named(ctl, workspace: Path, home: Pat
         assert codes(ctl, workspace) == [code]
     assert ctl("schedule", "install", "--systemd", "-w", workspace).code == 0
     assert codes(ctl, workspace) == []
+
+
+def test_a_scheduler_that_cannot_be_asked_is_said_and_is_none_that_runs(
+    ctl, workspace: Path, home: Path, tmp_path: Path
+):
+    assert ctl("schedule", "install", "--systemd", "-w", workspace).code == 0
+    (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
+    told = ctl("schedule", "status", "-w", workspace)
+    assert (told.code, told.out.splitlines()[0].split("   ")[0]) == (0, "SCHEDULE: WARN, 1 to know")
+    assert "systemctl could not be asked" in told.out
+    assert "Failed to connect to bus" in told.out
 
 
 def test_a_schedule_outlives_its_cycle(ctl, workspace: Path, home: Path, tmp_path: Path):

@@ -80,7 +80,8 @@ def _main(arguments: list[str]) -> int:
             _ping_unless_begun(arguments, str(error))
         return _documented(arguments, error.exit_code, error.code, str(error), error)
     except BrokenPipeError:
-        drop_output()  # its reader has gone
+        drop_output()
+        _complain("the output's reader has gone", debug)
         return EXIT_ERROR
     except OSError as error:
         if error.filename is None:

@@ -11,7 +11,6 @@ from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
-from ctl.errors import EXIT_ERROR, EXIT_OK
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -37,18 +36,19 @@ def slippage(
     with output.progress("calibrating"):
         report = calibrating.propose(workspace, profile, chosen, instant=instant, fills=fills, lots=lots, as_of=until)
     output.answer(report, lambda on: _lines(report, on), json=json)
-    return EXIT_ERROR if any(item.error for item in report.symbols) else EXIT_OK
+    return output.ended(f"{item.symbol}: {item.error}" for item in report.symbols if item.error)
 
 
 def _lines(report: SlippageReport, on: Terminal) -> list[str]:
-    rows, notes = [], {}
+    rows: list[tuple[str, ...]] = []
+    notes: list[tuple[str, str]] = []
     outside = [item.symbol for item in report.symbols if item.locked_outside_interval]
     failed = [item.symbol for item in report.symbols if item.error]
     for item in report.symbols:
         found = item.calibration
         if found is None:
             rows.append((item.symbol, _value(item.locked), "-", "-", "-", ""))
-            notes[item.symbol] = item.error or ""
+            notes.append((item.symbol, item.error or ""))
             continue
         rows.append(
             (
@@ -61,7 +61,7 @@ def _lines(report: SlippageReport, on: Terminal) -> list[str]:
             )
         )
         verdict = "the locked value lies outside the interval" if item.locked_outside_interval else ""
-        notes[item.symbol] = "; ".join(filter(None, (verdict, *found.notes)))
+        notes += [(item.symbol, text) for text in (verdict, *found.notes)]
     state = f"ERROR, {' '.join(failed)} not measured" if failed else f"WARN, {' '.join(outside)}" if outside else "OK"
     lines = screens.parts([f"SLIPPAGE: {state}", "nothing changed", "simulated market" if report.simulated else ""], on)
     columns = (
@@ -69,7 +69,7 @@ def _lines(report: SlippageReport, on: Terminal) -> list[str]:
         Column("95 % interval", right=True), Column("proposed", right=True), Column("from", least=80),
     )  # fmt: skip
     unit = f"price units per side, for {report.lots} lots where it comes from bars"
-    facts = screens.facts({**notes, "Unit": unit}, on)
+    facts = screens.facts({**output.shared_facts(notes), "Unit": unit}, on)
     tried = [
         f" --set {item.symbol}.slippage_per_side={_value(item.calibration.proposed)}"
         for item in report.symbols

@@ -10,7 +10,7 @@ from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace
-from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
+from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
 from ctl.model.findings import counted
 from ctl.model.printed import Bars
@@ -29,7 +29,12 @@ def listed(workspace_path: Path | None, symbols: Sequence[str], *, details: bool
     with output.progress("reading"):
         found = data_report.report(workspace, chosen, clock.now())
     output.answer(found, lambda on: _lines(found, on, details=details), json=json)
-    return EXIT_ERROR if any(part.problem for each in found.symbols for part in each.parts) else EXIT_OK
+    return output.ended(
+        f"{each.symbol} {part.vendor} {part.part}: {part.problem.code}: {part.problem.text}"
+        for each in found.symbols
+        for part in each.parts
+        if part.problem
+    )
 
 
 def head(workspace_path: Path | None, symbol: str, *, vendor: str | None, rows: int, last: bool, json: bool) -> int:
@@ -68,7 +73,7 @@ def doctor(workspace_path: Path | None, symbols: Sequence[str], *, json: bool) -
     with output.progress("reading"):
         found = status.doctor(workspace, chosen, clock.now())
     output.answer(found, lambda on: _doctor_lines(found, on), json=json)
-    return EXIT_ERROR if any(item.level == "mend" for item in found.findings) else EXIT_OK
+    return output.ended(f"{item.subject}: {item.code}: {item.text}" for item in found.findings if item.level == "mend")
 
 
 def _lines(found: DataReport, on: Terminal, *, details: bool) -> list[str]:

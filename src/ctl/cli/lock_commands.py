@@ -32,7 +32,7 @@ def plan(workspace_path: Path | None, settings: Sequence[str], *, json: bool) ->
     with output.progress("certifying"):
         planned = lock.plan(open_workspace(workspace_path), arguments.settings(settings), figures=True, instant=instant)
     found = planned.document
-    output.answer(found, lambda on: [*_plan_lines(found, on), *_follow(planned, on)], json=json)
+    output.answer(found, lambda on: [*_plan_lines(found, on, "nothing written"), *_follow(planned, on)], json=json)
     return EXIT_OK
 
 
@@ -48,7 +48,7 @@ def _follow(planned: Planned, on: screens.Terminal) -> list[str]:
     tried = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in found.settings.items())
     reason = "set " + ", ".join(f"{key}={value}" for key, value in found.settings.items())
     return [
-        f"writes: {found.next_profile}",
+        f"would write: {found.next_profile}",
         f"next: ctl lock{tried} --reason {shlex.quote(reason if found.settings else 'what the data derive now')}",
     ]
 
@@ -216,7 +216,7 @@ _WIDTH: Final = 48
 _CURVE: Final = 26
 
 
-def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
+def _plan_lines(plan: LockPlan, on: screens.Terminal, written: str = "") -> list[str]:
     """Verdict, what changes key by key, the board as locked, now and with other settings, and what stays."""
     if not plan.changed:
         lines = [f"PLAN: no changes, the data derive profile v{plan.profile.version}"]
@@ -231,7 +231,12 @@ def _plan_lines(plan: LockPlan, on: screens.Terminal) -> list[str]:
         else f"portfolio {derived.expected} -> {derived.derived}"
     )
     lines = screens.parts(
-        [f"PLAN: {', '.join(moved) or 'no status changes'}", portfolio, "simulated market" if plan.simulated else ""],
+        [
+            f"PLAN: {', '.join(moved) or 'no status changes'}",
+            portfolio,
+            written,
+            "simulated market" if plan.simulated else "",
+        ],
         on,
     )
     for lock in plan.locks:

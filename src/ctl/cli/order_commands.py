@@ -13,7 +13,7 @@ from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.orders_screen import order_lines
 from ctl.cli.workspace_commands import open_workspace, read_profile, refused, warn_not_kept
-from ctl.errors import EXIT_ERROR, EXIT_OK, DataError
+from ctl.errors import EXIT_OK, DataError
 from ctl.model.documents import document
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ def orders(
     warn_not_kept(done.not_kept)
     summary = done.finished()
     errors = {result.symbol: result.reason for result in summary.symbol_run_results if result.status == "ERROR"}
-    for symbol, reason in errors.items():
-        print(f"ctl orders: {symbol}: no orders: {reason}", file=sys.stderr)
     sheet = summary.orders
     if sheet is None:
         raise DataError("no symbol was run that orders are made of", found="; ".join(errors.values()) or None)
@@ -80,7 +78,7 @@ def orders(
         screens.show(
             lambda on: order_lines(sheet, summary.risk, on, simulated=workspace.simulated, errors=errors, csv=named)
         )
-    return EXIT_ERROR if errors else EXIT_OK
+    return output.ended(f"{symbol}: no orders: {reason}" for symbol, reason in errors.items())
 
 
 def paper(workspace_path: Path | None, *, json: bool) -> int:

@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ctl.cli import screens
 from ctl.cli.screens import Column, Terminal
+from ctl.errors import EXIT_ERROR, EXIT_OK
 from ctl.model.bars import PLAIN_BASES
 from ctl.model.findings import counted
 from ctl.tracking import Item, Track, untracked
 
 if TYPE_CHECKING:
     from ctl.model.bars import SeriesMeta
+    from ctl.model.data_report import DoctorFinding
     from ctl.model.paper import PaperReport
     from ctl.model.printed import Cause, DemoFilled
     from ctl.model.run import OpsLog
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH: Final = 120
 _MOST_ROLLS: Final = 8
+_MOST_NAMES: Final = 4  # of symbols side by side; of more their number
 
 
 def print_json(document: Any) -> None:
@@ -43,6 +46,14 @@ def answer(value: Any, drawn: Callable[[Terminal], Sequence[str]], *, json: bool
         print_json(document(value))
     else:
         screens.show(drawn)
+
+
+def ended(failures: Iterable[str]) -> int:
+    """The exit code of a command that came to its end: 1 where something failed, each failure a line on stderr."""
+    told = list(dict.fromkeys(" ".join(text.split()) for text in failures))
+    for text in told:
+        print(f"ctl: {text}", file=sys.stderr)
+    return EXIT_ERROR if told else EXIT_OK
 
 
 def print_notes(meta: SeriesMeta) -> None:
@@ -235,6 +246,25 @@ def _paper_trades(report: PaperReport, on: Terminal) -> list[str]:
             )
         )  # fmt: skip
     return screens.table(columns, rows, on)
+
+
+def finding_facts(findings: Sequence[DoctorFinding]) -> dict[str, str]:
+    """What stands in the way, and what does not but is to be known."""
+    levels: tuple[Literal["mend", "know"], ...] = ("mend", "know")
+    return {f"to {level}": "; ".join(item.text for item in findings if item.level == level) for level in levels}
+
+
+def shared_facts(said: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Sentences about symbols, each once, by the symbols that it holds of: (symbol, sentence), empty ones left out."""
+    names: dict[str, list[str]] = {}
+    for name, text in said:
+        if text and name not in names.setdefault(text, []):
+            names[text].append(name)
+    facts: dict[str, str] = {}
+    for text, of in names.items():
+        who = " ".join(of) if len(of) <= _MOST_NAMES else counted(len(of), "symbol")
+        facts[who] = f"{facts[who]}; {text}" if who in facts else text
+    return facts
 
 
 def written_facts(summary_path: str | None, log_path: str | None = None) -> dict[str, str]:

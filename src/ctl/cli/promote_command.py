@@ -12,7 +12,6 @@ from ctl.cli.output import number
 from ctl.cli.run_screen import signed
 from ctl.cli.screens import Column, Terminal
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, read_profile
-from ctl.errors import EXIT_ERROR, EXIT_OK
 
 if TYPE_CHECKING:
     from ctl.model.promotion import Candidate, Promotion, SymbolPromotion
@@ -28,7 +27,7 @@ def promote(workspace_path: Path | None, symbol: str | None, *, json: bool) -> i
     with output.progress("certifying candidates"):
         found = flow.promote(workspace, profile, chosen, sweep=symbol is not None, instant=instant)
     output.answer(found, lambda on: _one(found, on) if symbol and found.symbols else _all(found, on), json=json)
-    return EXIT_ERROR if found.errors else EXIT_OK
+    return output.ended(f"{name}: {text}" for name, text in found.errors.items())
 
 
 def _one(found: Promotion, on: Terminal) -> list[str]:

@@ -11,7 +11,7 @@ from ctl.cli import output, screens
 from ctl.cli.arguments import day, parameters, require_strategies
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
-from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
+from ctl.errors import UsageError
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -57,7 +57,12 @@ def research(
         output.print_json(found.to_document())
     else:
         screens.show(lambda on: _lines(found, written, on))
-    return EXIT_ERROR if found.has_errors else EXIT_OK
+    return output.ended(
+        f"{item.symbol}: {tried.variant.label}: {item.error}"
+        for tried in found.tried
+        for item in tried.symbols()
+        if item.metrics is None
+    )
 
 
 def lookahead(
@@ -82,7 +87,20 @@ def lookahead(
             workspace, profile, name, parameters(param), chosen, timeframe=timeframe, now=clock.now()
         )
     output.answer(found, lambda on: _lookahead_lines(found, on), json=json)
-    return EXIT_OK if found.clean else EXIT_ERROR
+    return output.ended(f"{symbol}: {text}" for symbol, text in _failures(found).items())
+
+
+def _failures(found: Lookahead) -> dict[str, str]:
+    """Of each symbol on which the strategy knows the future, or could not be tried: how, or why."""
+    told = {}
+    for item in found.symbols:
+        if item.change is not None:
+            change = item.change
+            values = f"{f'{change.field} ' if change.field else ''}{change.then} -> {change.later}"
+            told[item.symbol] = f"{change.what}, as known on {change.known_on}: {values} once later bars are there"
+        elif item.error:
+            told[item.symbol] = item.error
+    return told
 
 
 def _lookahead_lines(found: Lookahead, on: Terminal) -> list[str]:
@@ -91,17 +109,8 @@ def _lookahead_lines(found: Lookahead, on: Terminal) -> list[str]:
     state = f"ERROR, {found.strategy} knows the future" if changed else "ERROR, not tried" if failed else "OK"
     tried = f"{found.strategy} on {sum(item.ends for item in found.symbols):,} ends of data"
     lines = screens.parts([f"LOOKAHEAD: {state}", tried, "simulated market" if found.simulated else ""], on)
-    facts = {}
-    for item in found.symbols:
-        facts[item.symbol] = item.error or f"no value changes when bars are added ({item.ends:,} ends)"
-        if item.change is not None:
-            change = item.change
-            values = (
-                f"{change.field} {change.then} -> {change.later}"
-                if change.field
-                else f"{change.then} -> {change.later}"
-            )
-            facts[item.symbol] = f"{change.what}, as known on {change.known_on}: {values} once later bars are there"
+    fine = {item.symbol: f"no value changes when bars are added ({item.ends:,} ends)" for item in found.symbols}
+    facts = fine | _failures(found)
     command = f"ctl doctor {failed[0].symbol}" if failed else f"ctl research --strategy {found.strategy}"
     return [*lines, "", *screens.facts(facts, on), *([] if changed else [f"next: {command}"])]
 

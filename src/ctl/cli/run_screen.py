@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from ctl.cli import screens
+from ctl.cli import output, screens
 from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
 from ctl.model.run import ROLLS_WITHIN
@@ -28,13 +28,13 @@ def run_lines(summary: RunSummary, after: Mapping[str, str], rolls: Sequence[str
     """The screen of a finished run. after: facts about what followed it, such as what was written. rolls: those due."""
     results = summary.symbol_run_results
     failed = [item.symbol for item in results if item.status == "ERROR"]
-    state = "DRY RUN" if summary.dry_run else "ERROR" if nothing_ran(summary) else "WARN" if failed else "DONE"
+    state = "DRY RUN" if summary.dry_run else "ERROR" if not_run(summary) else "WARN" if failed else "DONE"
     lines = screens.parts(
         [
             f"RUN: {state}" + (f", {' '.join(failed)} not run" if failed else ""),
             "Gate: PASS",
             summary.portfolio_recommendation,
-            _data_to(results),
+            _data_to(summary),
             "simulated market" if summary.simulated else "",
         ],
         on,
@@ -57,12 +57,10 @@ def run_lines(summary: RunSummary, after: Mapping[str, str], rolls: Sequence[str
             "",
             *trades_table([(name, m, s) for name, m, s in rows if s is not None], _span(executed.values()), on),
         ]
-    notes = {item.symbol: item.reason for item in results if item.status == "ERROR"}
-    for item in results:
-        for note in item.extra.get("notes", ()):
-            notes[item.symbol] = "; ".join(filter(None, (notes.get(item.symbol), note)))
+    notes = [(item.symbol, item.reason) for item in results if item.status == "ERROR"]
+    notes += [(item.symbol, note) for item in results for note in item.extra.get("notes", ())]
     if notes:
-        lines += ["", *screens.facts(notes, on)]
+        lines += ["", *screens.facts(output.shared_facts(notes), on)]
     facts = {} if summary.statistics is None else statistics_facts(summary.statistics)
     facts["Open"] = "; ".join(_still_open(item) for item in results if item.extra.get("open"))
     facts["Risk"] = "" if summary.risk is None else _risk(summary.risk)
@@ -73,10 +71,12 @@ def run_lines(summary: RunSummary, after: Mapping[str, str], rolls: Sequence[str
     return [*lines, *(["", *shown] if shown else []), f"next: {command}"]
 
 
-def nothing_ran(summary: RunSummary) -> bool:
-    """Whether a real run executed no gating symbol: a failure."""
+def not_run(summary: RunSummary) -> list[str]:
+    """Why a real run is a failure, symbol by symbol: it executed no gating one. Empty where it is none."""
     gating = [item for item in summary.symbol_run_results if item.role == "gating"]
-    return not summary.dry_run and not any(item.status == "EXECUTED" for item in gating)
+    if summary.dry_run or any(item.status == "EXECUTED" for item in gating):
+        return []
+    return [f"{item.symbol} not run: {item.reason}" for item in gating] or ["not run: no symbol gates"]
 
 
 def trades_table(
@@ -163,8 +163,12 @@ def data_to(ends: Mapping[str, str]) -> str:
     return ", ".join([f"data to {usual}", *(f"{name} {end}" for name, end in ends.items() if end != usual)])
 
 
-def _data_to(results: Sequence[SymbolRun]) -> str:
-    return data_to({item.symbol: item.extra["last_session"] for item in results if "last_session" in item.extra})
+def _data_to(summary: RunSummary) -> str:
+    """To where the data reach that were run, and of symbols that were not those that passed the gate."""
+    passed = {item.symbol: item.data_to for item in summary.gate_result.symbol_results if item.data_to is not None}
+    ends = {name: str(end) for name, reach in passed.items() if (end := reach.both or reach.newest) is not None}
+    results = summary.symbol_run_results
+    return data_to(ends | {each.symbol: each.extra["last_session"] for each in results if "last_session" in each.extra})
 
 
 def _board(summary: RunSummary) -> list[str]:

@@ -139,10 +139,11 @@ def _found(registry: Registry, name: str) -> RunRecord:
 def _status_lines(found: Status, on: Terminal) -> list[str]:
     last = found.last_run
     ran = "" if last is None else f"last run {_local(last.begun, found.zone)} {_ended(last)}"
-    following = "" if found.next_slot is None else f"next {_local(found.next_slot, found.zone)}"
+    following = "no run scheduled" if found.next_slot is None else f"next {_local(found.next_slot, found.zone)}"
     missed = "" if found.missed_slot is None else f"missed {_local(found.missed_slot, found.zone)}"
     verdict = "NEVER RUN" if found.verdict == "NEVER" else found.verdict
-    lines = screens.parts([f"STATUS: {verdict}", ran, missed, following], on)
+    simulated = "simulated market" if found.simulated else ""
+    lines = screens.parts([f"STATUS: {verdict}", ran, missed, following, simulated], on)
     if found.holder is not None:
         lines += screens.wrapped(f"running: {found.holder}", on)
     if found.symbols:
@@ -174,7 +175,7 @@ def _status_facts(found: Status) -> dict[str, str]:
     return {
         "runs": f"{shown}   {meanings}{why}" if shown else "none",
         "messages": f"{found.undelivered} undelivered; {ping}caps hit: {', '.join(found.caps_hit) or 'none'}",
-        "to mend": "; ".join(item.text for item in found.problems),
+        **output.finding_facts(found.problems),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.workspace_commands import open_workspace
-from ctl.errors import EXIT_ERROR, EXIT_OK, UsageError
+from ctl.errors import EXIT_OK, UsageError
 from ctl.model.documents import document
 from ctl.model.printed import NotDue
 
@@ -61,14 +61,14 @@ def show(workspace_path: Path | None, *, json: bool) -> int:
             "cron", installed.slot, installed.name, installed.command, workspace.root, schedule.home_folder()
         )
         texts = {str(path): text for path, text in written.items()}
-    missing = sum(text is None for text in texts.values())
-    state = f"ERROR, {missing} missing" if missing else "OK"
+    missing = [path for path, text in texts.items() if text is None]
+    state = f"ERROR, {len(missing)} missing" if missing else "OK"
     lines = [f"SCHEDULE: {state}   {installed.kind}, {installed.at} {installed.zone}"]
     for path, text in texts.items():
         lines += ["", f"# {path}", *("# missing" if text is None else text.rstrip()).splitlines()]
     lines += ["", f"next: {installed.again if missing else 'ctl schedule status'}"]
     output.answer(schedule.Units(scheduler=installed.kind, units=texts), lambda _: lines, json=json)
-    return EXIT_ERROR if missing else EXIT_OK
+    return output.ended(f"{path} is missing; {installed.again}" for path in missing)
 
 
 def status(workspace_path: Path | None, *, json: bool) -> int:
@@ -77,7 +77,8 @@ def status(workspace_path: Path | None, *, json: bool) -> int:
 
     found = schedule_check.standing(open_workspace(workspace_path), clock.now())
     output.answer(found, lambda on: _standing_lines(found, on), json=json)
-    return EXIT_ERROR if found.missed or found.problems else EXIT_OK
+    missed = [f"the slot of {_local(found.last_slot, found.installed.slot)} was missed"] if found.missed else []
+    return output.ended([*missed, *(f"{item.code}: {item.text}" for item in found.problems if item.level == "mend")])
 
 
 def remove(workspace_path: Path | None, *, name: str | None, json: bool) -> int:
@@ -111,15 +112,18 @@ def missed(workspace_path: Path | None, *, json: bool) -> bool:
 
 def _standing_lines(found: Standing, on: Terminal) -> list[str]:
     slot = found.installed.slot
-    head = "MISSED" if found.missed else f"ERROR, {len(found.problems)} to mend" if found.problems else "OK"
+    mend = [item for item in found.problems if item.level == "mend"]
+    head = "MISSED" if found.missed else f"ERROR, {len(mend)} to mend" if mend else "OK"
+    if found.problems and head == "OK":
+        head = f"WARN, {len(found.problems)} to know"
     lines = screens.parts([f"SCHEDULE: {head}", f"{found.installed.kind}, {slot.at} {slot.zone}"], on)
     facts = {
         "last slot": _local(found.last_slot, slot) + (", not served" if found.missed else ""),
         "last run": "never" if found.last_run is None else _local(found.last_run, slot),
         "next slot": _local(found.next_slot, slot),
-        "to mend": "; ".join(item.text for item in found.problems),
+        **output.finding_facts(found.problems),
     }
-    commands = [item.command for item in found.problems if item.command]
+    commands = [item.command for item in mend if item.command]
     command = commands[0] if commands else "ctl ops --if-missed" if found.missed else "ctl status"
     return [*lines, "", *screens.facts(facts, on), f"next: {command}"]
 

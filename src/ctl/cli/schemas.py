@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ctl import store
-from ctl.errors import EXIT_ERROR, EXIT_OK
+from ctl.cli import output
 from ctl.ops.schemas import schemas
 
 
@@ -20,11 +19,9 @@ def write(folder: Path, pages: Path | None, *, check_only: bool) -> int:
         differing += _differing(pages, reference.pages(), check_only=check_only)
     published = schemas()
     differing += sorted(path for path in folder.glob("*.json") if path.name not in published) if check_only else []
-    if check_only and differing:
-        for path in differing:
-            print(f"ctl schemas: {path} is not what the code publishes; run `make schemas`", file=sys.stderr)
-        return EXIT_ERROR
-    return EXIT_OK
+    return output.ended(
+        f"{path} is not what the code publishes; run `make schemas`" for path in differing if check_only
+    )
 
 
 def _differing(folder: Path, published: Mapping[str, bytes], *, check_only: bool) -> Iterator[Path]:

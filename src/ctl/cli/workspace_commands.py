@@ -14,7 +14,7 @@ from ctl.cli import drop_output, output, screens
 from ctl.cli.arguments import day
 from ctl.cli.events import Events
 from ctl.cli.run_screen import data_to
-from ctl.errors import EXIT_ERROR, EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
+from ctl.errors import EXIT_MISMATCH, EXIT_OK, CtlError, SlotTaken, UsageError, one_of
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 
@@ -149,7 +149,7 @@ def certify(
     profile = profile_if_any(workspace)
     documents: list[dict[str, Any]] = []
     made: list[tuple[Certificate, ContinuousSeries | DailySeries | None]] = []
-    chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), False
+    chosen, failed = chosen_symbols(symbols, list(workspace.symbols)), list[str]()
     task = partial(
         _certified, workspace, profile, acceptance=acceptance, bars=bars, closes=closes, as_of=until,
         reference=reference, instant=instant,
@@ -159,8 +159,7 @@ def certify(
             if isinstance(found, CtlError):
                 if len(chosen) == 1:
                     raise found
-                print(f"ctl: {symbol} was not certified: {found}", file=sys.stderr)
-                failed = True
+                failed.append(f"{symbol} was not certified: {found}")
                 continue
             certificate, series, written = found
             if html is not None or table is not None:
@@ -180,7 +179,7 @@ def certify(
         exports.write_tables(table, exports.certificate_tables([certificate for certificate, _ in made]))
     if json:
         output.print_json(documents[0] if len(symbols) == 1 else several("certificates", documents, "symbol"))
-    return EXIT_ERROR if failed else EXIT_OK
+    return output.ended(failed)
 
 
 def _certified(
@@ -244,7 +243,7 @@ def gate(
 def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
     """The portfolio run behind the gate; a failure where no gating symbol was executed."""
     from ctl import run_orchestrator, store
-    from ctl.cli.run_screen import nothing_ran
+    from ctl.cli.run_screen import not_run
 
     instant = clock.now()
     options.require_real()
@@ -264,7 +263,7 @@ def run(workspace_path: Path | None, options: RunOptions, *, json: bool) -> int:
         _show_run(
             done.finished(), output.written_facts(written), {name: item.state for name, item in done.watched.items()}
         )
-    return EXIT_ERROR if nothing_ran(done.finished()) else EXIT_OK
+    return output.ended(not_run(done.finished()))
 
 
 def ops(

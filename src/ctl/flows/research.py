@@ -112,11 +112,6 @@ class Ran:
     portfolio: Metrics | None
     timeframe: Timeframe
 
-    @property
-    def failed(self) -> bool:
-        """Whether it failed on some symbol."""
-        return any(isinstance(result, str) for _, result in self.results)
-
     def symbols(self) -> tuple[Tried, ...]:
         """Each symbol, in the order asked."""
         return tuple(
@@ -158,11 +153,6 @@ class SweptVariant:
     portfolio: Metrics | None
     timeframe: Timeframe
 
-    @property
-    def failed(self) -> bool:
-        """Whether some symbol could not be tried."""
-        return any(item.bars is None for item in self.candidates)
-
     def symbols(self) -> tuple[Tried, ...]:
         """Each symbol, in the order asked."""
         position = count()
@@ -199,11 +189,6 @@ class Research:
     best: int
     luck: TrialLuck
     tried_so_far: Mapping[str, int]
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether some variant failed on some symbol."""
-        return any(item.failed for item in self.tried)
 
     def to_document(self) -> dict[str, Any]:
         """JSON-ready. `trials` counts the variants: the more were tried, the less the best of them says."""

@@ -107,6 +107,7 @@ class Status:
 
     schema_version: Literal[1] = 1
     kind: Literal["status"] = "status"
+    simulated: bool
     verdict: str
     last_run: RunRecord | None
     next_slot: datetime | None

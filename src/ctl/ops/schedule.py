@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from ctl import store
 from ctl.errors import UsageError, WorkspaceError
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 Kind = Literal["cron", "systemd", "launchd"]
+
+
+class NotScheduled(WorkspaceError):
+    """No schedule is installed: a state of the workspace, and no wrong argument."""
+
+    default_code: ClassVar[str] = "NOT_SCHEDULED"
+
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 STATE: Final = Path(".ctl") / "schedule.json"
@@ -297,7 +304,7 @@ def install(
 def remove(workspace: store.Workspace, *, home: Path) -> Installed:
     """Take the schedule away again; of a copied workspace the record alone, because the units are the other folder's.
 
-    Raises UsageError where none is installed.
+    Raises NotScheduled where none is installed.
     """
     state = read(workspace)
     folder = folder_of(state.command)
@@ -328,7 +335,7 @@ def take_away(name: str, home: Path) -> bool:
 
 
 def read(workspace: store.Workspace) -> Installed:
-    """What is installed. Raises UsageError where nothing is, WorkspaceError where the record is damaged."""
+    """What is installed. Raises NotScheduled where nothing is, WorkspaceError where the record is damaged."""
     path = workspace.root / STATE
     try:
         held = json.loads(path.read_text())
@@ -338,7 +345,8 @@ def read(workspace: store.Workspace) -> Installed:
         )  # fmt: skip
         parse_slot(state.at, state.zone)
     except FileNotFoundError:
-        raise UsageError("no schedule is installed", remedy="ctl schedule install --systemd --at 'Sun 16:00'") from None
+        remedy = "ctl schedule install --systemd --at 'Sun 16:00'"
+        raise NotScheduled("no schedule is installed", remedy=remedy) from None
     except OSError as error:
         raise WorkspaceError("the schedule's record cannot be read", where=str(path), found=error.strerror,
                              remedy="mend the permissions of .ctl") from error  # fmt: skip
@@ -350,7 +358,7 @@ def read(workspace: store.Workspace) -> Installed:
 
 def installed(workspace: store.Workspace) -> Installed | None:
     """What is installed; None where nothing is, or where its record is damaged and is to be written anew."""
-    with suppress(UsageError, WorkspaceError):
+    with suppress(WorkspaceError):
         return read(workspace)
     return None
 

@@ -49,15 +49,15 @@ def kept(home: Path) -> Iterator[Unit]:
 
 
 def standing(workspace: store.Workspace, instant: datetime) -> schedule.Standing:
-    """How a schedule stands, with its problems. Raises UsageError where none is installed, and names what was left."""
+    """How a schedule stands, with its problems. Raises NotScheduled where none is, and names what was left."""
     found = problems(workspace)
     try:
         return replace(schedule.standing(workspace, instant), problems=found)
-    except UsageError as error:
+    except schedule.NotScheduled as error:
         if not found:
             raise
         left = "; ".join(item.text for item in found)
-        raise UsageError(error.what, found=left, remedy=found[0].command) from None
+        raise schedule.NotScheduled(error.what, found=left, remedy=found[0].command) from None
 
 
 def problems(workspace: store.Workspace) -> tuple[DoctorFinding, ...]:
@@ -67,7 +67,7 @@ def problems(workspace: store.Workspace) -> tuple[DoctorFinding, ...]:
         units = list(kept(schedule.home_folder()))
     try:
         state = schedule.read(workspace)
-    except UsageError:
+    except schedule.NotScheduled:
         return tuple(_left_behind(units, None))
     except WorkspaceError as error:
         return (DoctorFinding("mend", "schedule", "SCHEDULE_DAMAGED", str(error), None), *_left_behind(units, None))
@@ -87,15 +87,28 @@ def _own(workspace: store.Workspace, state: schedule.Installed, units: list[Unit
     if folder is None or not (folder == workspace.root or _is_same(folder, workspace.root)):
         gone = "" if folder is not None and (folder / FILE_NAME).exists() else ", which is no workspace any more"
         yield _mend("SCHEDULE_MOVED", f"it runs {folder}{gone}, and not this folder", state.again)
+    elif state.kind == "cron" and shutil.which("crontab") is None:
+        yield _not_asked("crontab", state.name)
     elif state.name not in {unit.name for unit in units}:
         text = f"{state.kind} of this user and machine has no {state.name}, which was installed {state.installed[:10]}"
         yield _mend("SCHEDULE_UNIT_GONE", text, state.again)
     problem = _of_python(state.command[0])
     if problem is not None:
         yield _mend("SCHEDULE_PYTHON_GONE", problem, state.again)
-    timer = f"{state.name}.timer"
-    if state.kind == "systemd" and schedule.run_tool("systemctl", "--user", "is-enabled", timer)[1] == "disabled\n":
-        yield _mend("SCHEDULE_OFF", f"{timer} is not switched on", f"systemctl --user enable --now {timer}")
+    if state.kind == "systemd":
+        timer = f"{state.name}.timer"
+        code, said = schedule.run_tool("systemctl", "--user", "is-enabled", timer)
+        if said == "disabled\n":
+            yield _mend("SCHEDULE_OFF", f"{timer} is not switched on", f"systemctl --user enable --now {timer}")
+        elif code != 0 and said != "not-found\n":
+            yield _not_asked("systemctl", timer, said)
+    elif state.kind == "launchd":
+        code, said = schedule.run_tool("launchctl", "list", state.name)
+        if code is None:
+            yield _not_asked("launchctl", state.name)
+        elif code:
+            load = shlex.join(("launchctl", "load", "-w", *state.files))
+            yield _mend("SCHEDULE_OFF", f"{state.name} is not switched on", load)
 
 
 def _left_behind(units: list[Unit], own: str | None) -> Iterator[DoctorFinding]:
@@ -127,6 +140,12 @@ def _unit(name: str, line: str) -> Iterator[Unit]:
     last = max((at for at, word in enumerate(words) if word in ("&&", "exec")), default=-1)
     if words[last + 1 :]:
         yield Unit(name, tuple(words[last + 1 :]))
+
+
+def _not_asked(tool: str, unit: str, said: str = "") -> DoctorFinding:
+    why = " ".join(said.split()) or "it is not on this machine, or not on this PATH"
+    text = f"{tool} could not be asked whether {unit} is switched on: {why}"
+    return DoctorFinding("know", "schedule", "SCHEDULE_NOT_ASKED", text, None)
 
 
 def _mend(code: str, text: str, command: str) -> DoctorFinding:

@@ -37,9 +37,10 @@ def status(workspace: store.Workspace, registry: Registry, *, instant: datetime)
         verdict = "RUNNING"
     elif missed is not None:
         verdict = "MISSED"
-    elif verdict == "OK" and problems:
+    elif verdict == "OK" and any(item.level == "mend" for item in problems):
         verdict = "WARN"
     return Status(
+        simulated=workspace.simulated,
         verdict=verdict,
         last_run=last,
         next_slot=slot,

@@ -219,7 +219,7 @@ def from_bars(
         parts["half_spread"] = Estimate(value, None, low, high, squared.count, squared.clusters)
         spread_low, spread_high = max(low, closest), max(high, closest)
         if low == 0.0:
-            notes.append("daily bars cannot tell its spread from none: half a tick stands in for half of it")
+            notes.append("daily bars cannot tell the spread from none: half a tick stands in for half of it")
         else:
             spread, told = max(value, closest), True
     impact = Estimate(0.0, None, 0.0, 0.0, 0, 0)
