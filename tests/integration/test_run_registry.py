@@ -392,13 +392,13 @@ def test_a_database_that_is_not_there_is_one_error_without_its_address(
 
 def test_status_and_runs_say_it(ctl: Callable[..., Any], workspace: store.Workspace, made_up: MadeUp) -> None:
     root = workspace.root
-    assert ctl("status", "-w", root).out.startswith("STATUS: NEVER RUN\n")
+    assert ctl("status", "-w", root).out.startswith("STATUS: NEVER RUN   no run scheduled")
     cycle(workspace)
     made_up(board={"ES": "REJECT", "CL": "ACCEPT", "PL": "WATCH"})
     cycle(workspace, days=7)
     found = ctl("status", "-w", root)
     assert found.code == 0
-    assert found.out.startswith("STATUS: MISMATCH   last run Mon 2026-03-09 05:00 MISMATCH\n")
+    assert found.out.startswith("STATUS: MISMATCH   last run Mon 2026-03-09 05:00 MISMATCH   no run scheduled")
     assert "PM   P pass, M mismatch (2026-03-09: GATE_MISMATCH)" in found.out
     assert "0 undelivered; caps hit: none" in found.out
     assert found.out.endswith("next: ctl gate\n")
