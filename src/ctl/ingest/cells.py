@@ -198,7 +198,7 @@ def cleaned(table: Table, mapping: CsvMapping) -> Table:
                 pl.when("null").then(None).when("good").then("text").otherwise("cells").alias(column)
             ).to_series()
         )
-    return replace(table, frame=table.frame.with_columns(changed))
+    return replace(table, cells=table.frame.with_columns(changed))
 
 
 def _multiplied(cells: pl.Series) -> pl.Series:

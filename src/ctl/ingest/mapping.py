@@ -180,7 +180,7 @@ def read(
     line = table.lines()
     kept = _chosen(table, mapping, columns, counts, root, as_series=as_series)
     if kept is not None:
-        table, line = replace(table, frame=table.frame.filter(kept)), line[kept.to_numpy()]
+        table, line = replace(table, cells=table.frame.filter(kept)), line[kept.to_numpy()]
     notes = _notes(table, mapping, columns)
     told = _from_name(mapping.name_pattern, table.file.stem)
     root = told.get("root", "").upper() or root
