@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ctl.continuous.manifest import ManifestRoll
     from ctl.model.bars import ContractBars
-    from ctl.model.rolls import ContinuousSeries, RollPolicy
+    from ctl.model.rolls import ContinuousSeries, RollPolicy, SeriesColumns
 
 
 def build(
@@ -40,13 +40,16 @@ def build(
     return build_series(bars, policy, calendar_sessions=calendar_sessions, root=root)
 
 
-def build_each(
+def columns_each(
     bars: ContractBars, policies: Iterable[RollPolicy], *, calendar_sessions: npt.NDArray[np.datetime64] | None = None
-) -> Iterator[ContinuousSeries]:
-    """`build` under each policy in turn; bars are checked and laid out once for all with the same eligible months."""
-    from ctl.continuous.series import build_each as build_series
+) -> Iterator[SeriesColumns]:
+    """What `build` gives a strategy to run on, under each policy in turn; of rolls and counts nothing is made.
 
-    return build_series(bars, policies, calendar_sessions=calendar_sessions)
+    Bars are checked and laid out once for all policies with the same eligible months.
+    """
+    from ctl.continuous.series import columns_each as each
+
+    return each(bars, policies, calendar_sessions)
 
 
 def read_manifest(data: bytes) -> tuple[dict[str, Any], list[ManifestRoll]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from ctl.continuous.policy import day_number, day_of, named_days
 from ctl.continuous.tape import UNKNOWN_DAY
 from ctl.errors import DataError
 from ctl.model.bars import SERIES_COLUMNS, UNFINISHED, ContractTerms
-from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy
+from ctl.model.rolls import ContinuousSeries, PendingRoll, Roll, RollPolicy, SeriesColumns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,17 +40,52 @@ def build(
     root: str | None = None,
 ) -> ContinuousSeries:
     """Build the continuous series of one root; see `ctl.continuous.build`."""
-    return next(build_each(bars, [policy], calendar_sessions=calendar_sessions, root=root))
+    return _series(bars, next(_join_each(bars, [policy], calendar_sessions, root)))
 
 
-def build_each(
+def columns_each(
+    bars: ContractBars, policies: Iterable[RollPolicy], calendar_sessions: npt.NDArray[np.datetime64] | None
+) -> Iterator[SeriesColumns]:
+    """The columns of the series of each policy in turn; see `ctl.continuous.columns_each`."""
+    for joined in _join_each(bars, policies, calendar_sessions, None):
+        (opened, high, low, close), adjustment = _prices(joined)
+        sessions = joined.layout.days[joined.rows].astype("datetime64[D]")
+        volume = joined.layout.volume[joined.rows]
+        yield SeriesColumns(sessions, opened, high, low, close, np.where(volume < 0, np.nan, volume), adjustment)
+
+
+class _Joined(NamedTuple):
+    """The bars of one root joined under a policy.
+
+    in_force, pending: rolls that are in force, and one that is not yet. rows: int64[sessions], the bars used; holder:
+    whose each is; carried: what each carries above (a ratio: by what it is multiplied of) its own price. closes:
+    float64[2, rolls], old and new; cumulative: the sum of a roll's gap and all later ones.
+    """
+
+    layout: Layout
+    policy: RollPolicy
+    rule: RollRule
+    days: NamedDays
+    calendar: npt.NDArray[np.int32] | None
+    warnings: list[str]
+    path: kernel.Path
+    held: Int64s
+    behind: kernel.RollRows
+    in_force: int
+    pending: PendingRoll | None
+    rows: Int64s
+    holder: Int64s
+    carried: Floats
+    closes: Floats
+    cumulative: Floats
+
+
+def _join_each(
     bars: ContractBars,
     policies: Iterable[RollPolicy],
-    *,
-    calendar_sessions: npt.NDArray[np.datetime64] | None = None,
-    root: str | None = None,
-) -> Iterator[ContinuousSeries]:
-    """The series of each policy in turn; see `ctl.continuous.build_each`."""
+    calendar_sessions: npt.NDArray[np.datetime64] | None,
+    root: str | None,
+) -> Iterator[_Joined]:
     calendar = None if calendar_sessions is None else calendar_sessions.astype("datetime64[D]").astype(np.int32)
     layouts: dict[tuple[str | None, bool], Layout] = {}
     named: dict[RollPolicy, NamedDays] = {}
@@ -62,12 +97,10 @@ def build_each(
         layout, days_from = layouts[eligible], replace(policy, schedule=(), consecutive_days=1)
         if days_from not in named:
             named[days_from] = named_days(layout.contracts, bars.terms, policy, rule_of(policy.kind), calendar)
-        yield _build(bars, layout, policy, named[days_from], calendar)
+        yield _join(layout, policy, named[days_from], calendar)
 
 
-def _build(
-    bars: ContractBars, layout: Layout, policy: RollPolicy, days: NamedDays, calendar: npt.NDArray[np.int32] | None
-) -> ContinuousSeries:
+def _join(layout: Layout, policy: RollPolicy, days: NamedDays, calendar: npt.NDArray[np.int32] | None) -> _Joined:
     rule = rule_of(policy.kind)
     warnings = _serial_months(layout, policy)
     _require_measure(layout, policy, rule)
@@ -102,9 +135,16 @@ def _build(
         carried = kernel.carried_by(path, cumulative, 0.0)
     else:
         carried = np.zeros(len(path.row))
-    frame = _frame(layout, rows, path.holder[kept], carried[kept], policy)
-    rolls = _rolls(layout, path, behind, rule, closes, cumulative) if in_force else ()
+    return _Joined(
+        layout, policy, rule, days, calendar, warnings, path, held, behind, in_force, pending, rows, path.holder[kept],
+        carried[kept], closes, cumulative,
+    )  # fmt: skip
 
+
+def _series(bars: ContractBars, joined: _Joined) -> ContinuousSeries:
+    layout, path, behind, in_force = joined.layout, joined.path, joined.behind, joined.in_force
+    warnings, rows = joined.warnings, joined.rows
+    rolls = _rolls(layout, path, behind, joined.rule, joined.closes, joined.cumulative) if in_force else ()
     counts = {
         "sessions": len(rows),
         "rolls": len(rolls),
@@ -113,15 +153,15 @@ def _build(
         "non_concurrent_gaps": int((~behind.concurrent[:in_force]).sum()),
         "dropped_instruments": bars.meta.counts.get("instruments_dropped", 0),
         "bad_closes": int(layout.found.bad.sum()),
-        **held_counts(layout, path, days, in_force),
+        **held_counts(layout, path, joined.days, in_force),
         **layout.counts,
-        **_against_calendar(layout, path.first, calendar),
+        **_against_calendar(layout, path.first, joined.calendar),
         **{reason: number for reason, number in bars.meta.counts.items() if reason == UNFINISHED},
     }
     if path.row[-1] < 0:
         ended, last = day_of(layout.days[rows[-1]]), day_of(layout.found.sessions.days[-1])
         warnings.append(f"the series ends on {ended}: up to {last} the contract held has no usable bar")
-    told = notices(layout, path, behind, days, policy, rule, counts)
+    told = notices(layout, path, behind, joined.days, joined.policy, joined.rule, counts)
     warnings += map(str, told)
     meta = replace(
         bars.meta,
@@ -129,17 +169,18 @@ def _build(
         notes=(*bars.meta.notes, *warnings),
         counts={**bars.meta.counts, "skipped_sessions": counts["skipped_sessions"]},
     )
+    of_held = (layout.names[at] for at in np.unique(joined.held).tolist())
     return ContinuousSeries(
-        frame,
+        _frame(joined),
         meta,
-        policy,
+        joined.policy,
         rolls,
-        pending,
+        joined.pending,
         counts,
         tuple(warnings),
         tuple(told),
         bad_closes(layout),
-        tuple(bars.terms.get(layout.names[at]) or ContractTerms(layout.names[at]) for at in np.unique(held).tolist()),
+        tuple(bars.terms.get(name) or ContractTerms(name) for name in of_held),
     )
 
 
@@ -259,19 +300,27 @@ def _rolls(
     )
 
 
-def _frame(layout: Layout, rows: Int64s, holder: Int64s, carried: Floats, policy: RollPolicy) -> pl.DataFrame:
-    """The bars used, adjusted. `adjustment` is close less close_unadjusted under every method."""
-    raw = [prices[rows] for prices in layout.prices]
-    ratio = policy.adjustment == "ratio"
-    adjusted = [prices * carried if ratio else prices + carried for prices in raw]
+def _prices(joined: _Joined) -> tuple[list[Floats], Floats]:
+    """Adjusted open, high, low and close of the bars used, and close less raw close of each, under every method."""
+    raw = [prices[joined.rows] for prices in joined.layout.prices]
+    if joined.policy.adjustment != "ratio":
+        return [prices + joined.carried for prices in raw], joined.carried
+    adjusted = [prices * joined.carried for prices in raw]
+    return adjusted, adjusted[3] - raw[3]
+
+
+def _frame(joined: _Joined) -> pl.DataFrame:
+    """The bars used, adjusted."""
+    layout, rows = joined.layout, joined.rows
+    adjusted, adjustment = _prices(joined)
     names = pl.Series(layout.names, dtype=pl.String)
     columns = (
         pl.Series(layout.days[rows]).cast(pl.Date),
         *map(_nullable, adjusted),
         *map(_nullable, (layout.volume[rows], layout.interest[rows])),
-        names.gather(holder),
-        pl.Series(adjusted[3] - raw[3] if ratio else carried),
-        pl.Series(raw[3]),
+        names.gather(joined.holder),
+        pl.Series(adjustment),
+        pl.Series(layout.close[rows]),
     )
     return pl.DataFrame(dict(zip((*SERIES_COLUMNS, "close_unadjusted"), columns, strict=True)))
 

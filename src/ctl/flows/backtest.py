@@ -140,18 +140,24 @@ def strategy_bars(
     from ctl.strategy.b1 import StrategyBars
 
     days = session_days(series)[rows]
-    last = days[-1].item() if days.size else None
-    if not isinstance(last, date):
+    if not days.size:
         raise DataError(f"{symbol}: no sessions to run on")
     return StrategyBars.from_series(
         series,
         symbol=symbol,
         rows=rows,
         adjustment=adjustment,
-        week_key=sessions.week_keys(calendar, days),
-        month_key=sessions.month_keys(days),
-        week_complete=sessions.week_is_complete(calendar, last),
+        **calendar_keys(days, calendar),
     )
+
+
+def calendar_keys(days: Days, calendar: str | None) -> dict[str, Any]:
+    """What the calendar (None: ISO weeks) says of a strategy's sessions, at least one, by the names of StrategyBars."""
+    return {
+        "week_key": sessions.week_keys(calendar, days),
+        "month_key": sessions.month_keys(days),
+        "week_complete": sessions.week_is_complete(calendar, days[-1].item()),
+    }
 
 
 def with_contracts(
@@ -202,26 +208,25 @@ def with_contracts(
 
 def run_strategy(
     strategy: Strategy,
-    series: DailySeries | ContinuousSeries,
-    symbol: str,
+    bars: StrategyBars,
     *,
     timeframe: Timeframe = "daily",
     slippage_per_side: float = 0.0,
     tick: float | None = None,
     lots: int = 3,
-    calendar: str | None = None,
 ) -> Result:
-    """A strategy over one series."""
+    """A strategy over the daily bars of one symbol."""
     made = strategy.run(
-        [strategy_bars(series, symbol, calendar)],
+        [bars],
         timeframe=timeframe,
         slippage_per_side=[slippage_per_side],
         tick=[tick],
         lots=lots,
     )
-    if len(made) != 1 or made[0].symbol != symbol:
+    if len(made) != 1 or made[0].symbol != bars.symbol:
         found = ", ".join(result.symbol for result in made) or "nothing"
-        raise DataError(f"strategy {strategy.name} gave no result of {symbol}", found=found, code="RESULT_UNREADABLE")
+        text = f"strategy {strategy.name} gave no result of {bars.symbol}"
+        raise DataError(text, found=found, code="RESULT_UNREADABLE")
     return made[0]
 
 

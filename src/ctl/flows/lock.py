@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl import digests, operating_profile, store, strict_files
 from ctl.errors import CtlError, DataError, DecisionLogError, GateRefused, ProfileError, UsageError, WorkspaceError
 from ctl.flows import kept_bars, lock_parts, locked_past, portfolio, signing, watched_before, watching
-from ctl.flows.backtest import run_strategy
+from ctl.flows.backtest import run_strategy, strategy_bars
 from ctl.flows.earlier_locks import AFTER_REFUSAL, earlier_locks
 from ctl.flows.inputs import instruments_of
 from ctl.flows.series import as_traded
@@ -266,12 +266,9 @@ def _figures(workspace: Workspace, profile: OperatingProfile, symbol: str, certi
             raise DataError(f"no series of {symbol} to run on")
         result = run_strategy(
             registry.find(profile.strategy),
-            series,
-            symbol,
-            timeframe="daily",
+            strategy_bars(series, symbol, workspace.symbol(symbol).calendar),
             slippage_per_side=settings.slippage_per_side,
             tick=settings.tick_size,
-            calendar=workspace.symbol(symbol).calendar,
         )
     except CtlError:
         return PlannedFigures(decision, drift, None, None), {}

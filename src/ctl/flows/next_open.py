@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ctl import sessions
 from ctl.errors import CtlError, DataError
 from ctl.flows import paper
-from ctl.flows.backtest import strategy_bars
 from ctl.model.orders import (
     Book,
     EntryBar,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from ctl.model.run import PlanEntry
     from ctl.model.trades import StrategyResult, Timeframe
     from ctl.store import Workspace
+    from ctl.strategy.bars import StrategyBars
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,13 @@ def next_open(
     entry: PlanEntry,
     made: Made,
     series: ContinuousSeries | DailySeries,
+    daily: StrategyBars,
     result: StrategyResult,
     *,
     timeframe: Timeframe,
     closes: tuple[paper.Close, ...],
 ) -> NextOpen:
-    """What follows from a result on a symbol's traded series. closes: as in `NextOpen`.
+    """What follows from a result on a symbol's traded series, `daily` to the strategy. closes: as in `NextOpen`.
 
     Raises DataError where a roll is pending whose gap is not known.
     """
@@ -82,7 +83,6 @@ def next_open(
     from ctl.strategy.orders import next_session_intents
 
     symbol, config, inputs = entry.symbol, workspace.symbol(entry.symbol), made.inputs
-    daily = strategy_bars(series, symbol, config.calendar)
     bars = daily if timeframe == "daily" else weekly_bars(daily)
     newest = daily.session[-1].item()
     contract = series.frame["contract"][-1]

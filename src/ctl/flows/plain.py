@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ctl import clock, continuous, ingest, store, strict_files
 from ctl.errors import CtlError, DataError, InputError, UsageError
 from ctl.flows import inputs, pipeline, portfolio
-from ctl.flows.backtest import run_strategy, usable_bars, warm_up_note
+from ctl.flows.backtest import run_strategy, strategy_bars, usable_bars, warm_up_note
 from ctl.flows.series import build_series, require_root
 from ctl.flows.terms import CertifyTerms
 from ctl.model.bars import AS_DELIVERED, ContractBars, DailySeries, SeriesChoice
@@ -376,10 +376,8 @@ def backtest(
     if tick is not None:
         require_tick(tick)
     usable, notes = usable_bars(series, calendar=calendar, drop=drop_bad_bars)
-    result = run_strategy(
-        strategy, _as_traded(usable, symbol, actions),
-        symbol, timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots, calendar=calendar,
-    )  # fmt: skip
+    bars = strategy_bars(_as_traded(usable, symbol, actions), symbol, calendar)
+    result = run_strategy(strategy, bars, timeframe=timeframe, slippage_per_side=slippage, tick=tick, lots=lots)
     warm_up = warm_up_note(result)
     return result, notes if warm_up is None else (*notes, warm_up)
 

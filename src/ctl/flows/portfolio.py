@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl import digests, gatekeeper, operating_profile, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
 from ctl.flows import inputs, lock_parts, pipeline, watched_before, watching
-from ctl.flows.backtest import bar_notes, run_strategy, warm_up_note, with_contracts
+from ctl.flows.backtest import bar_notes, run_strategy, strategy_bars, warm_up_note, with_contracts
 from ctl.flows.bar_cache import package_version
 from ctl.flows.inputs import SymbolInputs
 from ctl.flows.kept_bars import KeptBars
@@ -643,22 +643,17 @@ def run_symbol(
     if series is None:
         raise DataError(f"no series of {symbol} to run on", code="IDENTITY_MISMATCH")
     config = workspace.symbol(symbol)
+    bars = strategy_bars(series, symbol, config.calendar)
     result = run_strategy(
-        strategy,
-        series,
-        symbol,
-        timeframe=timeframe,
-        slippage_per_side=entry.slippage_per_side,
-        tick=entry.tick,
-        calendar=config.calendar,
+        strategy, bars, timeframe=timeframe, slippage_per_side=entry.slippage_per_side, tick=entry.tick
     )
     followed = entry.role == "gating" and strategy.name == registry.DEFAULT
     held = stability(
         result.metrics,
         strategy,
+        bars,
         series,
         symbol_inputs.contracts if vary_rolls else None,
-        symbol,
         calendar=config.calendar,
         timeframe=timeframe,
         slippage_per_side=entry.slippage_per_side,
@@ -682,7 +677,7 @@ def run_symbol(
         if settled is not None:
             since = settled.get(symbol)
             closes = coming(symbol_inputs, series, entry, config.calendar, since=since, instant=instant)
-        following = next_open(workspace, entry, certified, series, result, timeframe=timeframe, closes=closes)
+        following = next_open(workspace, entry, certified, series, bars, result, timeframe=timeframe, closes=closes)
     return SymbolOutcome(
         run=SymbolRun(
             symbol,

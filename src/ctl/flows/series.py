@@ -14,7 +14,7 @@ from ctl import continuous, digests, sessions, store
 from ctl.errors import CtlError, DataError, WorkspaceError
 from ctl.flows.inputs import SymbolInputs, contracts_of
 from ctl.model.bars import ContractBars, DailySeries, SeriesChoice
-from ctl.model.rolls import ContinuousSeries, RollPolicy
+from ctl.model.rolls import ContinuousSeries, RollPolicy, SeriesColumns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,16 +48,18 @@ def exchange_sessions(frame: pl.DataFrame, calendar: str | None, until: date | N
 
 def build_series(bars: ContractBars, policy: RollPolicy, calendar: str | None = None) -> ContinuousSeries:
     """The continuous series of one root's contracts."""
-    return next(build_each(bars, [policy], calendar))
+    return continuous.build(bars, policy, calendar_sessions=_sessions_of(bars, calendar))
 
 
-def build_each(
-    bars: ContractBars, policies: Iterable[RollPolicy], calendar: str | None = None
-) -> Iterator[ContinuousSeries]:
-    """The continuous series of one root's contracts under each policy in turn."""
+def columns_each(bars: ContractBars, policies: Iterable[RollPolicy], calendar: str | None) -> Iterator[SeriesColumns]:
+    """What `build_series` gives a strategy to run on, under each policy in turn."""
+    return continuous.columns_each(bars, policies, calendar_sessions=_sessions_of(bars, calendar))
+
+
+def _sessions_of(bars: ContractBars, calendar: str | None) -> Days | None:
+    """The exchange's sessions of the bars, and on to the last day that a contract's terms name."""
     known = (day for terms in bars.terms.values() for day in (terms.last_trade, terms.first_notice) if day is not None)
-    until = max(known, default=None)
-    return continuous.build_each(bars, policies, calendar_sessions=exchange_sessions(bars.frame, calendar, until))
+    return exchange_sessions(bars.frame, calendar, max(known, default=None))
 
 
 def canonical_series(symbol_inputs: SymbolInputs, calendar: str | None) -> ContinuousSeries | DailySeries | None:

@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ctl.errors import CtlError
-from ctl.flows.backtest import strategy_bars
-from ctl.flows.series import build_each
+from ctl.flows.backtest import calendar_keys, session_days
+from ctl.flows.series import columns_each
 from ctl.model.rolls import ContinuousSeries, ScheduledRoll
 from ctl.model.statistics import RUnder, Stability
 from ctl.statistics import sign_of, stability_text
 
 if TYPE_CHECKING:
     from ctl.model.bars import ContractBars
-    from ctl.model.rolls import RollPolicy
+    from ctl.model.rolls import RollPolicy, SeriesColumns
     from ctl.model.trades import Metrics, Timeframe
-    from ctl.strategy.protocol import Strategy
+    from ctl.strategy.bars import StrategyBars
+    from ctl.strategy.protocol import Result, Strategy
 
 DAYS: Final = (1, 2, 3, 4, 5)
 SHIFTS: Final = (-2, -1, 1, 2)
@@ -27,32 +30,55 @@ _BY_DAYS: Final = ("volume", "open_interest")
 def stability(
     metrics: Metrics,
     strategy: Strategy,
+    bars: StrategyBars,
     series: object,
     contracts: ContractBars | None,
-    symbol: str,
     *,
     calendar: str,
     timeframe: Timeframe,
     slippage_per_side: float,
     tick: float | None,
 ) -> Stability:
-    """How `metrics` of a strategy on `series`, built from `contracts`, would be otherwise; None: no rolls to vary."""
+    """How `metrics` of a strategy on `bars` would be otherwise; they are of `series`, built from `contracts`.
+
+    contracts: None: no rolls to vary.
+    """
     slippage = under_slippage(metrics)
     if contracts is None or not isinstance(series, ContinuousSeries):
         return put_together(metrics.expectancy_r, (), (), slippage, "rolls were not varied")
     try:
         days, shifted = varied(series)
-        policies = [*days.values(), *shifted.values()]
-        bars = [strategy_bars(built, symbol, calendar) for built in build_each(contracts, policies, calendar)]
-        each = [len(bars) * [value] for value in (slippage_per_side, tick)]
-        found = strategy.run(bars, timeframe=timeframe, slippage_per_side=each[0], tick=each[1])  # type: ignore[arg-type]
+        changes = {**days, **shifted}
+        others = [policy for policy in changes.values() if policy != series.policy]
+        found = strategy.run(
+            [_as_bars(columns, bars, calendar) for columns in columns_each(contracts, others, calendar)],
+            timeframe=timeframe,
+            slippage_per_side=[slippage_per_side] * len(others),
+            tick=[tick] * len(others),
+        )
+        under = {series.policy: metrics, **dict(zip(others, _metrics(found), strict=True))}
         made = [
-            RUnder(change, one.metrics.trade_count, one.metrics.total_r, one.metrics.expectancy_r)
-            for change, one in zip([*days, *shifted], found, strict=True)
+            RUnder(change, one.trade_count, one.total_r, one.expectancy_r)
+            for change, one in ((change, under[policy]) for change, policy in changes.items())
         ]
     except CtlError as error:
         return put_together(metrics.expectancy_r, (), (), slippage, f"rolls could not be varied: {error}")
     return put_together(metrics.expectancy_r, made[: len(days)], made[len(days) :], slippage)
+
+
+def _as_bars(columns: SeriesColumns, like: StrategyBars, calendar: str) -> StrategyBars:
+    """Columns as the strategy takes them. like: bars of the same symbol, mostly of the same sessions."""
+    same = np.array_equal(columns.session, like.session)
+    return replace(like, **columns._asdict(), **({} if same else calendar_keys(columns.session, calendar)))
+
+
+def _metrics(results: Sequence[Result]) -> list[Metrics]:
+    """Of each result; of B1's nothing else is made."""
+    from ctl.strategy.b1.batch import Batch
+
+    if isinstance(results, Batch):
+        return [results.metrics(number) for number in range(len(results))]
+    return [result.metrics for result in results]
 
 
 def varied(series: ContinuousSeries) -> tuple[dict[str, RollPolicy], dict[str, RollPolicy]]:
@@ -62,18 +88,21 @@ def varied(series: ContinuousSeries) -> tuple[dict[str, RollPolicy], dict[str, R
         f"rolls of {_counted(count, 'day')}": replace(policy, consecutive_days=count)
         for count in (DAYS if policy.kind in _BY_DAYS else ())
     }
-    sessions = series.frame["session"].to_list()
-    at = {session: number for number, session in enumerate(sessions)}
+    sessions = session_days(series)
+    dates = np.array([roll.roll_date for roll in series.rolls], dtype="datetime64[D]")
+    at = np.searchsorted(sessions, dates)
+    there = [
+        (roll, int(row))
+        for roll, row, day in zip(series.rolls, at, dates, strict=True)
+        if row < len(sessions) and sessions[row] == day
+    ]
     shifted: dict[str, RollPolicy] = {}
     for shift in SHIFTS if series.rolls else ():
         moved = tuple(
             ScheduledRoll(
-                sessions[max(1, min(len(sessions) - 1, at[roll.roll_date] + shift))],
-                roll.from_contract,
-                roll.to_contract,
+                sessions[max(1, min(len(sessions) - 1, row + shift))].item(), roll.from_contract, roll.to_contract
             )
-            for roll in series.rolls
-            if roll.roll_date in at
+            for roll, row in there
         )
         name = f"rolls {shift:+d} session{'' if abs(shift) == 1 else 's'}"
         shifted[name] = replace(policy, kind="schedule", schedule=moved)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ctl.model.bars import series_caption
 from ctl.model.display import NOTEBOOK_POINTS, Card, Tabular
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
     from ctl.model.bars import ContractTerms, SeriesMeta
@@ -175,6 +177,18 @@ class ContinuousSeries(Tabular):
         from ctl.model.pictures import closes
 
         return Card(self.caption, (self.frame,), closes(self, NOTEBOOK_POINTS), self.warnings)
+
+
+class SeriesColumns(NamedTuple):
+    """Columns of a continuous series: datetime64[D], float64, NaN where missing."""
+
+    session: npt.NDArray[np.datetime64]
+    open: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    close: npt.NDArray[np.float64]
+    volume: npt.NDArray[np.float64]
+    adjustment: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
