@@ -78,7 +78,8 @@ def days_of(dates: Sequence[date]) -> Days:
 def median(values: Floats) -> float:
     """Median of finite numbers, at least one: as numpy's, bit for bit, which takes three times as long."""
     low, high = (values.size - 1) // 2, values.size // 2
-    ordered = np.partition(values, high if low == high else (low, high))
+    # Two places also where they are one: for a single place numpy selects a hundred times slower among equal values.
+    ordered = np.partition(values, (low, high))
     return float((ordered[low] + ordered[high]) / 2)
 
 
