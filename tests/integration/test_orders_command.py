@@ -131,3 +131,56 @@ def test_in_a_market_that_goes_on_nothing_is_placed_for_an_open_that_has_passed(
     assert all(item["status"] == "blocked" and "OPEN_HAS_PASSED" in item["codes"] for item in ran["orders"])
     late = [text for text in ran["alerts"] if "OPEN_HAS_PASSED" in text]
     assert len(late) == sum(item["action"] in ("exit", "roll") for item in ran["orders"])
+
+
+def test_the_governed_curve_of_a_run_is_that_of_a_sum_made_by_itself(workspace: Path) -> None:
+    """Triggers and trades of the strategy, sized again from the text of ctl.toml: 1 R is 1 % of 1,000,000 USD."""
+    done = ran_in_process(workspace, "2026-02-27")
+    markets = {"ES": (0.25, 50.0), "CL": (0.01, 1_000.0), "PL": (0.1, 50.0)}  # tick (the slippage too), USD a point
+    entries = []
+    for outcome in done.outcomes[:3]:
+        assert outcome.measured is not None
+        assert outcome.next_open is not None
+        trades = {trade.trigger_session: trade for trade in outcome.measured.result.trades}
+        for trigger in outcome.measured.result.triggers:
+            if trigger.trigger_session in trades:
+                bar = outcome.next_open.book.market.bars[trigger.confirmation_session]
+                entries.append((outcome.run.symbol, trigger, trades[trigger.trigger_session], bar.close, bar.price))
+    expected = {}
+    for symbol, trigger, trade, close, price in entries:
+        tick, point = markets[symbol]
+        planned = round(max(close - trigger.stop, tick, 0.1 * trigger.atr) + tick, 9)
+        fits = 10_000.0 / point // max(planned, trigger.atr)
+        lots = int(min(fits, 10_000.0 / point // max(trade.risk, trigger.atr), 25, 2_000_000.0 // (price * point)))
+        thirds = (lots // 3, lots // 3, lots - 2 * (lots // 3)) if lots > 2 else ((lots + 1) // 2, 0, lots // 2)
+        fills = (trade.tp1_fill, trade.tp2_fill, trade.tp3_fill)
+        points = sum(
+            n * ((trade.exit_price if fill is None else fill) - trade.entry_price)
+            for n, fill in zip(thirds, fills, strict=True)
+        )
+        if lots:
+            expected[symbol, trigger.trigger_session] = (lots, pytest.approx(points * point / 10_000.0))
+    governed = done.finished().governed
+    assert governed is not None
+    assert {(made.symbol, made.trigger_session): (made.lots, made.r) for made in governed.trades} == expected
+    assert governed.refused == {"SIZE_ZERO": len(entries) - len(expected)}
+    assert len(expected) > 30
+
+
+def test_two_symbols_of_one_root_are_two_positions_of_one_budget(workspace: Path, ctl: Callable[..., Any]) -> None:
+    config = workspace / "ctl.toml"
+    first, _, rest = config.read_text().partition("[symbols.PL]")
+    table, blank, others = rest.partition("\n\n")
+    named = '\nvendor_symbols = { tradestation = "PL" }'
+    config.write_text(f"{first}[symbols.PL]{table}{blank}[symbols.PLAT]{table}{named}{blank}{others}")
+    (profile,) = (workspace / "configs").glob("*/operating_profile_v1.yaml")
+    text = profile.read_text().replace("  - PL\n", "  - PL\n  - PLAT\n")
+    settings = text[text.index("  PL:\n") : text.index("\n# What the lock must hold")]
+    profile.write_text(text.replace(settings, settings + settings.replace("  PL:\n", "  PLAT:\n")))
+    ran = ctl("lock", "-w", workspace, "--reason", "platinum twice")
+    assert ran.code == 0, ran.err
+    document = ctl("orders", "-w", workspace, "--as-of", "2025-07-14", "--json").document
+    bought = [(item["symbol"], item["contract"], item["quantity"]) for item in document["orders"]["orders"]]
+    assert bought == [("PL", "PLV25", 5), ("PLAT", "PLV25", 5)]
+    alone = document["orders"]["orders"][0]
+    assert document["risk"]["r_ordered"] == pytest.approx(2 * alone["r"])

@@ -229,7 +229,13 @@ def test_equity_may_move_a_fifth_and_is_reported() -> None:
     moved = decide(current=replace(CURRENT, workspace={"risk": {"equity": 1.2e6}}))
     assert (moved.passed, [note.code for note in moved.notes]) == (True, ["EQUITY_MOVED"])
     assert moved.notes[0].text == "risk.equity 1,000,000.00 -> 1,200,000.00 (locked, now)"
-    for wrong in ({"risk": {"equity": 1.21e6}}, {"risk": {"equity": 1e6, "max_open_r": 400.0}}, {"risk": None}):
+    assert decide(current=replace(CURRENT, workspace={"risk": {"equity": 0.8e6}})).passed
+    for wrong in (
+        {"risk": {"equity": 1.2e6 + 0.01}},
+        {"risk": {"equity": 0.8e6 - 0.01}},
+        {"risk": {"equity": 1e6, "max_open_r": 400.0}},
+        {"risk": None},
+    ):
         refused = decide(current=replace(CURRENT, workspace=wrong))
         assert (refused.passed, refused.notes) == (False, ())
         assert [each.code for each in refused.locks if not each.held] == ["WORKSPACE_CHANGED"]

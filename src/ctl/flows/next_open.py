@@ -199,13 +199,13 @@ def _entry_bars(
 
 
 def _median_volumes(bars: pl.DataFrame, contracts: Mapping[date, str]) -> dict[date, float | None]:
-    """Day -> median volume of its contract's 20 newest sessions up to the day; None where none has a volume."""
+    """Day -> median volume of its contract's 20 newest sessions up to the day; None where none of them has one."""
     import polars as pl
 
     held = bars if "contract" in bars.columns else bars.with_columns(contract=pl.lit(None, dtype=pl.String))
     if held["contract"].null_count() < held.height:
         held = held.filter(pl.col("contract").is_in(list(set(contracts.values()))))
-    traded = held.select("session", "contract", "volume").drop_nulls("volume").sort("session")
+    traded = held.select("session", "contract", "volume").sort("session")
     by_contract = {key[0]: part for key, part in traded.partition_by("contract", as_dict=True).items()}
     made: dict[date, float | None] = {}
     for day, contract in contracts.items():

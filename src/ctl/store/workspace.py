@@ -267,6 +267,9 @@ def _risk_rules(risk: dict[str, Any], symbols: Mapping[str, Any]) -> Iterator[Ru
             yield ("risk", "symbols", name), shown(name), "a symbol under [symbols]"
         if isinstance(caps, dict) and ("margin" in caps) != ("max_margin" in caps):
             yield ("risk", "symbols", name), "one of margin and max_margin", "both, or neither"
+    rates, currency = risk.get("rates"), risk.get("currency")
+    if isinstance(rates, dict) and currency in rates:
+        yield ("risk", "rates", currency), shown(rates[currency]), f"none for {currency}, which the equity is in"
     listed = risk.get("brakes")
     brakes = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     for number, (before, brake) in enumerate(pairwise(brakes), start=1):

@@ -212,8 +212,7 @@ class _Rows:
         held = self._account.taken.get(key)
         if held is not None:
             return held.lots
-        refused = self._account.refused.get(key)
-        why = "; ".join(refused.texts) if refused else "decided before [risk] since"
+        why = "; ".join(self._account.refused[key].texts)
         self.standing.append(f"the strategy's position of {position.entry_session} is not in the book ({why})")
         return None
 

@@ -51,6 +51,7 @@ NOTIONAL: Final = "MAX_NOTIONAL"
 MARGIN: Final = "MAX_MARGIN"
 VOLUME: Final = "MAX_VOLUME_SHARE"
 NO_VOLUME: Final = "VOLUME_UNKNOWN"
+BEFORE: Final = "BEFORE_SINCE"
 
 Reason = tuple[str, str]
 """A code and its text."""
@@ -177,6 +178,8 @@ class Account:
         self.advance(day)
         money = self.r_money_next()
         rate = terms.rate(market.currency)
+        if terms.since is not None and day < terms.since:
+            refused = (*refused, (BEFORE, f"decided on {day}, before since = {terms.since} of [risk]"))
         if rate is None:
             text = f"{market.currency} has no rate into {terms.currency} under [risk.rates]"
             return Sizing(0, 0.0, 0.0, money, reasons=(*refused, (NO_RATE, text)))
@@ -342,8 +345,6 @@ def replay(terms: RiskTerms, books: Mapping[str, Book], *, first_live: date | No
         for trade in (*book.result.trades, *book.result.open)
     }
     for day, symbol, trigger in _decided(books):
-        if terms.since is not None and day < terms.since:
-            continue
         book, key = books[symbol], (symbol, trigger.trigger_session)
         entry = _as_decided(book, trigger, day)
         refused = _refused(book, day)
@@ -436,7 +437,7 @@ def state(account: Account, day: date, ordered: Mapping[str, Sizing]) -> RiskSta
         caps=tuple(caps),
         caps_hit=(*(cap.code for cap in caps if cap.hit), *smaller),
         taken=len(account.taken),
-        refused=_counted(code for sizing in account.refused.values() for code in sizing.codes),
+        refused=_counted(code for item in account.refused.values() if BEFORE not in item.codes for code in item.codes),
         capped=_capped(account),
         curve=tuple(account.curve),
     )
@@ -446,10 +447,10 @@ def governed(account: Account, day: date) -> GovernedCurve:
     """The backtest's trades closed by `day` as the account sized and capped them."""
     account.advance(day)
     trades = [
-        GovernedTrade(symbol, trigger, held.trade.exit_session, held.lots, r, r / held.r)
+        GovernedTrade(symbol, trigger, max(sessions), held.lots, sum(r), sum(r) / held.r)
         for (symbol, trigger), held in account.taken.items()
-        if held.trade.exit_reason != "Open"
-        for r in (sum(r for _, r in held.realised()),)
+        if not held.left(day)
+        for sessions, r in (tuple(zip(*held.realised(), strict=True)),)
     ]
     levels = [0.0, *(point.total_r for point in account.curve)]
     peaks = accumulate(levels, max)

@@ -78,6 +78,7 @@ def test_no_table_is_no_budget(tmp_path: Path) -> None:
         ("max_open_r = 4", 'max_open_r = 4\nsince = "2026-01-05"', "risk.since"),
         ("max_open_r = 4", "max_open_r = 4\nmax_open = 3", "risk.max_open: found an unknown key"),
         ("max_open_r = 4", "max_open_r = 4\nrates = { EUR = -1 }", "risk.rates"),
+        ("max_open_r = 4", "max_open_r = 4\nrates = { USD = 2 }", "risk.rates.USD: found 2; expected none for USD"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -303,7 +303,235 @@ def test_entries_before_since_are_not_in_the_book() -> None:
     books = {"AA": closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 85.0)}
     account = risk.replay(terms(since=day("2026-01-06")), books)
     assert not account.taken
-    assert account.refused == {}
+    assert account.refused["AA", day("2026-01-05")].codes == (risk.BEFORE,)
+    assert risk.state(account, day("2026-01-30"), {}).refused == {}
+    at = risk.replay(terms(since=day("2026-01-05")), books)
+    assert [symbol for symbol, _ in at.taken] == ["AA"]
+
+
+def test_an_entry_before_a_later_since_is_no_order_as_it_would_be_nobodys_position() -> None:
+    made = sized(terms(since=day("2026-02-02")), {}, entry("2026-01-30"))
+    assert (made.lots, made.codes) == (0, (risk.BEFORE,))
+    assert sized(terms(since=day("2026-01-30")), {}, entry("2026-01-30")).lots == 4
+
+
+# ---------------------------------------------------------------- at, just below and just above each limit
+
+
+@pytest.mark.parametrize(
+    ("caps", "lots"),
+    [
+        # Four contracts fit 1 R. One is worth 104.75 x 10 = 1,047.50, four of them 4,190.
+        (SizeCaps(max_contracts=5), 4),
+        (SizeCaps(max_contracts=4), 4),
+        (SizeCaps(max_contracts=3), 3),
+        (SizeCaps(max_notional=4_190.01), 4),
+        (SizeCaps(max_notional=4_190.0), 4),
+        (SizeCaps(max_notional=4_189.99), 3),
+        (SizeCaps(margin=500.0, max_margin=2_000.01), 4),
+        (SizeCaps(margin=500.0, max_margin=2_000.0), 4),
+        (SizeCaps(margin=500.0, max_margin=1_999.99), 3),
+        # The median is 400.
+        (SizeCaps(max_volume_share=0.010_01), 4),
+        (SizeCaps(max_volume_share=0.01), 4),
+        (SizeCaps(max_volume_share=0.009_99), 3),
+    ],
+)
+def test_a_cap_of_exactly_the_size_leaves_it_and_a_hair_less_takes_one(caps: SizeCaps, lots: int) -> None:
+    account = risk.replay(terms(caps=caps), {})
+    made = account.size(entry("2026-01-30"), book(result("AA")).market, bar(volume=400.0))
+    assert (made.lots, len(made.capped)) == (lots, int(lots < 4))
+
+
+@pytest.mark.parametrize(("price", "lots"), [(104.5, 4), (104.75, 4), (105.0, 3), (-104.75, 4), (-105.0, 3)])
+def test_the_notional_is_that_of_the_contract_bought_on_either_side_of_zero(price: float, lots: int) -> None:
+    account = risk.replay(terms(caps=SizeCaps(max_notional=4_190.0)), {})
+    at = replace(bar(), price=price)
+    assert account.size(entry("2026-01-30"), book(result("AA")).market, at).lots == lots
+
+
+def test_caps_in_money_are_those_of_the_equitys_currency() -> None:
+    # 1 EUR = 1.25 USD: a contract risks 62.50 (three fit), is worth 1,309.38 and needs a margin of 625.
+    market = book(result("AA"), currency="EUR").market
+    for caps, lots in (
+        (SizeCaps(max_notional=2_618.75), 2),
+        (SizeCaps(max_notional=2_618.74), 1),
+        (SizeCaps(margin=500.0, max_margin=1_250.0), 2),
+        (SizeCaps(margin=500.0, max_margin=1_249.0), 1),
+    ):
+        account = risk.replay(terms(caps=caps, rates={"EUR": 1.25}), {})
+        assert account.size(entry("2026-01-30"), market, bar()).lots == lots
+
+
+@pytest.mark.parametrize(("cap", "codes"), [(2.001, ()), (2.0, ()), (1.999, (risk.OPEN_R,))])
+def test_open_risk_may_come_to_exactly_its_cap(cap: float, codes: tuple[str, ...]) -> None:
+    held = open_trade("2026-01-28", "2026-01-30", "2026-01-30", 106.0)
+    books = {"BB": book(result("BB", (trigger("2026-01-28", "2026-01-29", "2026-01-30"),), (), (held,)))}
+    assert sized(terms(max_open_r=cap), books, entry("2026-01-30")).codes == codes
+
+
+@pytest.mark.parametrize(
+    ("session", "exit_price", "codes"),
+    [
+        # Four lots at 5 points: a tick is 0.05 R. Limits of 1.5, 2.5 and 3.5 R are 7.5, 12.5 and 17.5 points.
+        ("2026-01-30", 97.75, ()),
+        ("2026-01-30", 97.50, (risk.DAILY_LOSS,)),
+        ("2026-01-30", 97.25, (risk.DAILY_LOSS,)),
+        ("2026-01-27", 92.75, ()),
+        ("2026-01-27", 92.50, (risk.WEEKLY_LOSS,)),
+        ("2026-01-27", 92.25, (risk.WEEKLY_LOSS,)),
+        ("2026-01-13", 87.75, ()),
+        ("2026-01-13", 87.50, (risk.MONTHLY_LOSS,)),
+        ("2026-01-13", 87.25, (risk.MONTHLY_LOSS,)),
+    ],
+)
+def test_a_loss_of_exactly_its_limit_refuses_and_a_tick_less_does_not(
+    session: str, exit_price: float, codes: tuple[str, ...]
+) -> None:
+    books = {"AA": closed("AA", "2025-12-01", "2025-12-02", session, exit_price)}
+    assert sized(terms(), books, entry("2026-01-30")).codes == codes
+
+
+def test_a_gap_through_the_stop_is_booked_whole_on_the_session_of_its_fill() -> None:
+    # Closed below 100 on Friday, filled at 80 on Monday's open: 25 points of 5, five times 1 R.
+    books = {"AA": closed("AA", "2025-12-01", "2025-12-02", "2026-02-02", 80.0)}
+    account = risk.replay(terms(), books)
+    account.advance(day("2026-01-30"))
+    assert (account.curve, account.open_r(day("2026-01-30"))) == ([], 1.0)
+    assert account.size(entry("2026-01-30"), books["AA"].market, bar()).codes == ()
+    all_three = (risk.DAILY_LOSS, risk.WEEKLY_LOSS, risk.MONTHLY_LOSS)
+    assert account.size(entry("2026-02-02"), books["AA"].market, bar()).codes == all_three
+    assert account.size(entry("2026-02-03"), books["AA"].market, bar()).codes == all_three[1:]
+    assert account.size(entry("2026-02-09"), books["AA"].market, bar()).codes == all_three[2:]
+    assert account.size(entry("2026-03-02"), books["AA"].market, bar()).codes == ()
+    (made,) = risk.governed(account, day("2026-03-02")).trades
+    assert (made.lots, made.r, made.exit_session) == (4, -5.0, day("2026-02-02"))
+
+
+def test_losses_and_gains_of_one_period_are_set_off() -> None:
+    books = {
+        "AA": closed("AA", "2025-12-01", "2025-12-02", "2026-01-30", 95.0),  # -2 R
+        "BB": closed("BB", "2025-12-01", "2025-12-02", "2026-01-30", 108.0),  # +0.6 R
+    }
+    account = risk.replay(terms(), books)
+    assert account.size(entry("2026-01-30"), books["AA"].market, bar()).codes == ()
+    assert [value for *_, value in account.losses(day("2026-01-30"))] == pytest.approx([-1.4, -1.4, -1.4])
+
+
+# ---------------------------------------------------------------- brakes and the two curves
+
+
+def test_brakes_in_three_stages_ease_as_the_curve_recovers() -> None:
+    # A lot risks 50 USD of 1 R = 200: four lots, two at half, one at a quarter. R: lots x points x 10 / 200.
+    books = {
+        name: closed(name, decided, entered, left, price)
+        for name, decided, entered, left, price in (
+            ("AA", "2025-11-03", "2025-11-04", "2025-11-05", 110.0),  # four lots: +1 R; peak 1
+            ("BB", "2025-11-06", "2025-11-07", "2025-11-10", 95.0),  # four lots: -2 R; drawdown 2
+            ("CC", "2025-11-11", "2025-11-12", "2025-11-13", 95.0),  # half, two lots: -1 R; drawdown 3
+            ("DD", "2025-11-14", "2025-11-17", "2025-11-18", 125.0),  # a quarter, one lot: +1 R; drawdown 2
+            ("EE", "2025-11-19", "2025-11-20", "2025-11-21", 95.0),  # half, two lots: -1 R; drawdown 3
+        )
+    }
+    brakes = (Brake(2.0, 0.5), Brake(3.0, 0.25), Brake(4.0, 0.0))
+    wide = {"max_daily_loss_r": 9.0, "max_weekly_loss_r": 9.0, "max_monthly_loss_r": 9.0}
+    account = risk.replay(terms(brakes=brakes, **wide), books, first_live=day("2025-11-05"))
+    assert {symbol: held.lots for (symbol, _), held in account.taken.items()} == {
+        "AA": 4, "BB": 4, "CC": 2, "DD": 1, "EE": 2,
+    }  # fmt: skip
+    account.advance(day("2025-11-30"))
+    assert [point.total_r for point in account.curve] == pytest.approx([1.0, -1.0, -2.0, -1.0, -2.0])
+    assert (account.drawdown(), account.r_money_next()) == (pytest.approx(3.0), 50.0)
+
+
+def test_three_trades_as_the_strategy_made_them_and_as_they_were_governed() -> None:
+    """1 R is 200 USD, a point 10; the strategy's R is of each trade's own risk, whatever its size.
+
+    AA: risk 5, four lots; TP1 112.36 one lot, the rest out at 103.    Governed (7.36 - 3 x 2) x 10 = 13.60: +0.068 R.
+    BB: bought at 108, risk 8: two lots; out at 96.                    2 x -12 x 10 = -240: -1.2 R, of 0.8 R risked.
+    CC: refused, as day and week stand at -1.2 R and the limits are 1. The strategy has its +3 R all the same.
+    """
+    books = {
+        "AA": closed("AA", "2026-01-05", "2026-01-06", "2026-01-09", 103.0,
+                     tp1_session=day("2026-01-07"), tp1_fill=112.36),
+        "BB": closed("BB", "2026-01-12", "2026-01-13", "2026-01-14", 96.0, entry_price=108.0, risk=8.0),
+        "CC": closed("CC", "2026-01-14", "2026-01-15", "2026-01-16", 120.0),
+    }  # fmt: skip
+    account = risk.replay(terms(max_daily_loss_r=1.0, max_weekly_loss_r=1.0), books)
+    curve = risk.governed(account, day("2026-01-30"))
+    assert [(made.symbol, made.lots, made.exit_session) for made in curve.trades] == [
+        ("AA", 4, day("2026-01-09")), ("BB", 2, day("2026-01-14")),
+    ]  # fmt: skip
+    assert [made.r for made in curve.trades] == pytest.approx([0.068, -1.2])
+    assert [made.of_risk for made in curve.trades] == pytest.approx([0.068, -1.5])
+    assert [(point.session, point.r) for point in curve.curve] == [
+        (day("2026-01-07"), pytest.approx(0.368)),
+        (day("2026-01-09"), pytest.approx(-0.3)),
+        (day("2026-01-14"), pytest.approx(-1.2)),
+    ]
+    assert curve.refused == {risk.DAILY_LOSS: 1, risk.WEEKLY_LOSS: 1}
+    assert (curve.trade_count, curve.win_rate) == (2, 0.5)
+    assert curve.total_r == pytest.approx(-1.132)
+    assert curve.profit_factor == pytest.approx(0.068 / 1.2)
+    assert curve.max_drawdown_r == pytest.approx(0.368 + 1.132)  # from +0.368 down to -1.132
+
+
+def test_a_position_of_one_lot_is_closed_where_that_lot_left() -> None:
+    """The strategy holds two thirds on; the account's only lot went at TP1: 7.36 points x 10 of 60 USD."""
+    held = open_trade("2026-01-05", "2026-01-06", "2026-01-30", 104.0, tp1_session=day("2026-01-08"), tp1_fill=112.36)
+    books = {"AA": book(result("AA", (trigger("2026-01-05", "2026-01-05", "2026-01-06"),), (), (held,)))}
+    account = risk.replay(terms(equity=6_000.0), books)
+    curve = risk.governed(account, day("2026-01-30"))
+    (made,) = curve.trades
+    assert (made.lots, made.exit_session, made.r) == (1, day("2026-01-08"), pytest.approx(73.6 / 60.0))
+    assert curve.curve[-1].total_r == pytest.approx(curve.total_r)
+
+
+# ---------------------------------------------------------------- odd markets and accounts
+
+
+@pytest.mark.parametrize(
+    ("tick", "point_value", "prices", "lots"),
+    [
+        # A Treasury future: 1/32 of 1,000 USD a point, stop 16/32 away and a tick of slippage: 17/32, 531.25 USD.
+        (1 / 32, 1_000.0, (110.5, 110.0), 18),
+        # A yen future: 0.0000005 of 12,500,000 is 6.25 USD; stop 100 ticks away and one of slippage: 631.25 USD.
+        (0.000_000_5, 12_500_000.0, (0.006_900, 0.006_850), 15),
+        # A share of a Japanese kind: 1 JPY at 0.0065 USD; 50 + 1 JPY are 0.3315 USD.
+        (1.0, 0.0065, (2_050.0, 2_000.0), 30_165),
+    ],
+)
+def test_ticks_and_point_values_of_odd_sizes(
+    tick: float, point_value: float, prices: tuple[float, float], lots: int
+) -> None:
+    close, stop = prices
+    market = book(result("AA"), tick=tick, point_value=point_value, slippage_per_side=tick).market
+    at = replace(entry("2026-01-30"), close=close, stop=stop, no_buy_below=stop + tick, atr=4 * tick)
+    account = risk.replay(terms(equity=1_000_000.0, caps=SizeCaps(max_notional=1e9)), {})  # 1 R: 10,000 USD
+    made = account.size(at, market, replace(bar(), price=close))
+    assert (made.lots, made.codes) == (lots, ())
+    assert made.r == pytest.approx(lots * (close + tick - stop) * point_value / 10_000.0)
+
+
+@pytest.mark.parametrize(
+    ("equity", "lots", "codes"),
+    [
+        (0.01, 0, (risk.SIZE_ZERO,)),
+        (4_999.99, 0, (risk.SIZE_ZERO,)),
+        (5_000.0, 1, ()),
+        # 1 R = 1e13 USD: 2e11 contracts of 50 USD; three times the equity are 2,863,961,813,842 of 1,047.50.
+        (1e15, 200_000_000_000, ()),
+    ],
+)
+def test_equity_of_any_size_sizes_or_says_why_not(equity: float, lots: int, codes: tuple[str, ...]) -> None:
+    made = sized(terms(equity=equity), {}, entry("2026-01-30"))
+    assert (made.lots, made.codes) == (lots, codes)
+
+
+def test_a_stop_at_the_entry_is_sized_on_the_smallest_risk_and_on_atrs() -> None:
+    # Close = stop: 0.4 (a tenth of ATR 4) and 0.25 of slippage are 6.50 USD: 30. With one ATR, 40 USD: 5.
+    assert sized(terms(), {}, entry("2026-01-30", close=100.0)).lots == 30
+    assert sized(terms(min_risk_atr_sizing=1.0), {}, entry("2026-01-30", close=100.0)).lots == 5
 
 
 def test_the_state_names_the_money_the_caps_and_the_curve() -> None:
