@@ -60,7 +60,9 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a message says below its first line, a line each; empty ones are left out. log_head: of the decision log."""
+    """What a message says below its first line, a line each; empty ones are left out. log_head: of the decision log.
+    signed_by: who of the profile's signers signed the lock in force.
+    """
 
     verdict: str = ""
     board: str = ""
@@ -68,11 +70,13 @@ class Report:
     changed: str = ""
     log_head: str | None = None
     next_command: str = ""
+    signed_by: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """In the order in which they are read."""
         head = "" if self.log_head is None else f"decision log {self.log_head[:8]}"
+        head += f", signed by {', '.join(self.signed_by)}" if self.signed_by else ""
         following = f"next: {self.next_command}" if self.next_command else ""
         return tuple(filter(None, (self.verdict, self.board, self.money, self.changed, head, following)))
 

@@ -92,6 +92,16 @@ def test_a_signed_lock_passes_and_says_who_signed(signed: Path, keys: tuple[Keys
     assert ctl("run", "-w", signed).code == 0
 
 
+def test_log_summary_report_and_message_say_who_signed(signed: Path, ctl: Any) -> None:
+    cycle = ctl("ops", "-w", signed, "--notify", "stdout", "--json").document
+    head = cycle["digests"]["log_head"][:8]
+    assert (cycle["signed_by"], cycle["gate_passed"]) == (["desk"], True)
+    assert f"\ndecision log {head}, signed by desk\n" in cycle["notification"]["text"]
+    assert json.loads((signed / cycle["summary_path"]).read_text())["gate_result"]["signed_by"] == ["desk"]
+    assert ctl("report", "-w", signed, "--out", signed / "page.html").code == 0
+    assert "<b>lock signed by</b> desk" in (signed / "page.html").read_text()
+
+
 def test_the_envelope_is_an_in_toto_statement_that_other_tools_can_check(signed: Path, keys: tuple[Keys, Keys]) -> None:
     envelope = json.loads((signed / ENVELOPE).read_text())
     assert envelope["payloadType"] == "application/vnd.in-toto+json"

@@ -390,8 +390,8 @@ class OpsLog:
     """`ops_logs/<stamp>_ops.json`, as far as the cycle has come. Durations are seconds per stage.
 
     What is not given says that the cycle was killed before it came to that: such a log never reads as a success.
-    late: what was tried again of the messages of earlier runs. pings: to the dead-man's switch, the last of them after
-    everything else was on record.
+    signed_by: as in `GateResult`. late: what was tried again of the messages of earlier runs. pings: to the dead-man's
+    switch, the last of them after everything else was on record.
     """
 
     kind: Literal["ops_log"] = "ops_log"
@@ -412,6 +412,7 @@ class OpsLog:
     locks: tuple[LockResult, ...] = ()
     restatements: tuple[Restatement, ...] = ()
     notes: tuple[Reason, ...] = ()
+    signed_by: tuple[str, ...] = ()
     notification: Notification | None = None
     late: tuple[Notification, ...] = ()
     pings: tuple[Ping, ...] = ()

@@ -36,6 +36,7 @@ def report(
         money=_money(log, summary, held),
         changed="" if before is None or not log.gate else _changed(log, before),
         log_head=log.digests.log_head,
+        signed_by=log.signed_by,
         next_command=_next(log, decision),
     )
 

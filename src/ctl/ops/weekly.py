@@ -361,6 +361,7 @@ class _Cycle:
             locks=decision.locks,
             restatements=decision.restatements,
             notes=decision.notes,
+            signed_by=decision.signed_by,
             digests=run_orchestrator.decision_digests(decision),
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.drawing import PATTERNS, number
 from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.documents import document
-from ctl.model.run import ROLLS_WITHIN, RunSummary, SymbolResult
+from ctl.model.run import ROLLS_WITHIN, GateResult, RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
 from ctl.reports.state import PastRun, Report, SymbolState
@@ -155,6 +155,8 @@ def _reach(report: Report) -> str:
 
 def _due(report: Report) -> Iterator[tuple[str, str]]:
     run = report.run
+    if report.gate is not None and report.gate.signed_by:
+        yield "lock signed by", ", ".join(report.gate.signed_by)
     if run is None:
         return
     placed = [] if run.orders is None else [order for order in run.orders.orders if order.status == "place"]
@@ -236,6 +238,10 @@ def _since(report: Report) -> _Since | None:
     return _Since(f"Since the run of {instant_text(report.before.timestamp)}", changes, note)
 
 
+def _signers(gate: GateResult) -> str:
+    return ", ".join(gate.signed_by) or "nobody"
+
+
 def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
     """What differs between the newest recorded run and now: decisions, figures, past bars, files and settings."""
     gate, run = report.gate, report.run
@@ -244,6 +250,7 @@ def _changes(report: Report, before: RunSummary) -> list[list[Cell]]:
     pairs: list[tuple[str, str, str, str]] = [
         ("portfolio", "decision", before.portfolio_recommendation, gate.recommendation),
         ("profile", "digest", before.gate_result.profile.digest[:12], gate.profile.digest[:12]),
+        ("profile", "signed by", _signers(before.gate_result), _signers(gate)),
     ]
     old_locks = {lock.name: lock.current for lock in before.gate_result.locks}
     pairs += [

@@ -268,7 +268,7 @@ def _risk_rules(risk: dict[str, Any], symbols: Mapping[str, Any]) -> Iterator[Ru
         if isinstance(caps, dict) and ("margin" in caps) != ("max_margin" in caps):
             yield ("risk", "symbols", name), "one of margin and max_margin", "both, or neither"
     rates, currency = risk.get("rates"), risk.get("currency")
-    if isinstance(rates, dict) and currency in rates:
+    if isinstance(rates, dict) and isinstance(currency, str) and currency in rates:
         yield ("risk", "rates", currency), shown(rates[currency]), f"none for {currency}, which the equity is in"
     listed = risk.get("brakes")
     brakes = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
