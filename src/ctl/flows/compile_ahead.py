@@ -66,7 +66,7 @@ def _certification() -> None:
 
 
 def _ingest() -> None:
-    """Read a DBN file of one bar, and texts."""
+    """Read a DBN file of one bar."""
     import databento_dbn as dbn
     import numpy as np
 
@@ -92,11 +92,6 @@ def _ingest() -> None:
         path = Path(folder) / "one.dbn"
         path.write_bytes(metadata.encode() + bar.tobytes())
         ingest.read_contracts([path], "ES", instruments=ingest.load_instruments())
-        for mark in ("", '"'):
-            cells = ("2024-01-02", "ESH24", "1.0", "1.0", "1.0", "1.0", "1", "1")
-            names = "session,contract,open,high,low,close,volume,open_interest"
-            path.write_text(f"{names}\n{','.join(f'{mark}{cell}{mark}' for cell in cells)}\n")
-            ingest.read_contracts([path], "ES", instruments=ingest.load_instruments())
 
 
 _JOBS: Final = {"strategy": _strategy, "certification": _certification, "ingest": _ingest}

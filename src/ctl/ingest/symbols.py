@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import polars as pl
 
 from ctl.errors import InputError
 from ctl.model.contracts import MONTH_CODES, parse_symbol
@@ -101,17 +102,24 @@ def coded(
     Raises InputError for an empty cell and for text that cannot be a symbol; with `contracts` also for what is
     neither an outright nor a spread, an option or a user-defined instrument.
     """
-    written, codes = table.coded(column, EXPECTED)
-    names = [spelled(text, suffix) for text in written]
-    for at in sorted(range(len(names)), key=written.__getitem__):
-        name = names[at]
-        wrong = None if is_symbol(name) else ("not a symbol", EXPECTED)
-        if not wrong and contracts and parse_symbol(name) is None and kind_of(name) == "other_instruments":
-            wrong = "not a contract", "a contract like ESH25"
-        if wrong:
-            table.fail(int(np.argmax(codes == at)), column, wrong[0], expected=wrong[1])
+    cells = table.text(column)
+    if cells.null_count():
+        table.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected=EXPECTED)
+    written = sorted(cells.unique().to_list())
+    names: list[str] = []
+    for text in written:
+        name = spelled(text, suffix)
+        if not is_symbol(name):
+            row = int((cells == text).arg_max() or 0)
+            table.fail(row, column, "not a symbol", expected=EXPECTED)
+        if contracts and parse_symbol(name) is None and kind_of(name) == "other_instruments":
+            row = int((cells == text).arg_max() or 0)
+            table.fail(row, column, "not a contract", expected="a contract like ESH25")
+        names.append(name)
     symbols = tuple(sorted(set(names)))
     if len(symbols) == 1:
         return symbols, np.zeros(len(table), dtype=np.int32)
     number = {name: at for at, name in enumerate(symbols)}
-    return symbols, np.array([number[name] for name in names], dtype=np.int32)[codes]
+    table_of = np.array([number[name] for name in names], dtype=np.int32)
+    codes = cells.cast(pl.Enum(written)).to_physical().to_numpy()
+    return symbols, table_of[codes]

@@ -10,7 +10,8 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
@@ -37,11 +38,11 @@ MAX_PRICE: Final = 1e15
 MAX_COUNT: Final = 1 << 53
 """The largest whole number that every reader of JSON keeps exactly."""
 
-INT64_MAX: Final = 2**63 - 1
-_MOST_TEXTS: Final = 1 << 12
-"""Different texts of a column that are numbered in one pass."""
+_NUMBER: Final = re.compile(r"[-+]?(?!\d{8}$)\d+(\.\d*)?")
+"""A number, but what may be a date in digits."""
 
-_QUOTE: Final = b'"'
+_QUOTE: Final = 0x22
+_NEWLINE: Final = 0x0A
 _ENCODINGS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
@@ -74,64 +75,78 @@ class Integers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Apart:
-    """The rows of a text, and where each of their cells ends (`text_kernels`). short: whether rows may lack cells."""
+class _Text:
+    """Rows of a text, each known to have the right number of cells."""
 
+    rows: int
     body: bytes
-    text: NDArray[np.uint8]
-    ends: NDArray[np.uint32]
     separator: str
     quoted: bool
-    short: bool
+
+    def read(self, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+        """The cells, text null where empty. Raises polars.exceptions.ComputeError for one that is not of its type."""
+        frame = pl.read_csv(
+            self.body,
+            has_header=False,
+            schema=dict(schema),
+            separator=self.separator,
+            quote_char='"' if self.quoted else None,
+            glob=False,
+        )
+        return frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String))) if self.quoted else frame
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows of text cells, null where empty. `first_line`: the line number (1-based) of the first row in the file.
 
-    cells: a text taken apart, or they themselves. Columns of a text in the plainest notation are read from its bytes,
-    all others in whole-column steps; only where a count does not fit are cells looked at again to find the one to name.
+    cells: a text, or the cells themselves. Of a text the columns that begin with a number are first read as numbers;
+    only where one of their cells is none, or a count does not fit, are cells looked at as text to find the one to name.
     """
 
     file: RawFile
     columns: tuple[str, ...]
+    cells: pl.DataFrame | _Text
     first_line: int
-    cells: _Apart | pl.DataFrame
 
     def __len__(self) -> int:
-        return len(self.cells.ends) if isinstance(self.cells, _Apart) else self.cells.height
+        return self.cells.rows if isinstance(self.cells, _Text) else self.cells.height
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """All cells. Raises InputError where they cannot be taken apart."""
-        if not isinstance(self.cells, _Apart):
+        """All cells as text. Raises InputError where they cannot be taken apart."""
+        if isinstance(self.cells, pl.DataFrame):
             return self.cells
-        body, width = self.cells.body, len(self.columns)
         with decoding(self.file.name):
-            frame = pl.read_csv(
-                _filled_up(body, width, self.cells.separator) if self.cells.short else body,
-                has_header=False,
-                schema=dict.fromkeys(self.columns, pl.String),
-                separator=self.cells.separator,
-                quote_char='"' if self.cells.quoted else None,
-                glob=False,
-            )
-        if frame.height != len(self) or frame.width != width:
+            return self._whole(self.cells.read(dict.fromkeys(self.columns, pl.String)))
+
+    @cached_property
+    def _typed(self) -> pl.DataFrame:
+        """The cells of a text, numbers where a column holds nothing else; of other tables the cells."""
+        if isinstance(self.cells, pl.DataFrame):
+            return self.cells
+        first = header_of(self.cells.body, self.cells.separator)
+        types = {
+            name: pl.Float64 if _NUMBER.fullmatch(cell) else pl.String
+            for name, cell in zip_longest(self.columns, first[: len(self.columns)], fillvalue="")
+        }
+        try:
+            return self._whole(self.cells.read(types))
+        except pl.exceptions.ComputeError:  # what is no number is named by whoever asks for one
+            return self.frame
+
+    def _whole(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if frame.shape != (len(self), len(self.columns)):
             raise InputError(
                 "the table cannot be taken apart", where=self.file.name, found=f"{frame.height} rows",
                 expected=f"{len(self)} rows",
             )  # fmt: skip
-        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if self.cells.quoted else frame
+        return frame
 
-    def _column(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint32], int] | None:
-        """What kernels read a column from; None of what is no text."""
-        if not isinstance(self.cells, _Apart):
-            return None
-        return self.cells.text, self.cells.ends, self.columns.index(name)
-
-    def is_blank(self, column: str) -> bool:
-        """Whether every cell of a column is empty."""
-        return self._codes(column) is None and bool(self.text(column).is_null().all())
+    def _numbers(self, column: str) -> pl.Series | None:
+        """A column of nothing but numbers, null where empty; None where that is not known of it."""
+        found = self._typed.get_column(column)
+        return found if found.dtype == pl.Float64 else None
 
     def lines(self) -> NDArray[np.int64]:
         """The line number of every row."""
@@ -139,7 +154,8 @@ class Table:
 
     def text(self, column: str) -> pl.Series:
         """The cells of a column as they stand; null where empty."""
-        return self.frame.get_column(column)
+        found = self._typed.get_column(column)
+        return found if found.dtype == pl.String else self.frame.get_column(column)
 
     def fail(self, row: int, column: str, what: str, *, expected: str) -> NoReturn:
         """Raise the InputError of one cell; `row` is 0-based among the data rows."""
@@ -154,23 +170,15 @@ class Table:
 
     def floats(self, column: str, *, nullable: bool = False, most: float = MAX_PRICE) -> NDArray[np.float64]:
         """Numbers of any sign, in size up to `most`; NaN stands for an empty cell where `nullable`."""
-        from ctl.ingest import text_kernels
-
-        values: NDArray[np.float64]
-        if (given := self._column(column)) is not None:
-            values = np.empty(len(self), dtype=np.float64)
-            plain, empty = text_kernels.floats(*given, values)
-            with np.errstate(invalid="ignore"):
-                if plain and (nullable or not empty) and np.count_nonzero(np.abs(values) <= most) == len(self) - empty:
-                    return values
-        cells = self.text(column)
-        empty = cells.null_count()
-        numbers = _cast(cells, pl.Float64)
-        values = numbers.to_numpy()
+        known = self._numbers(column)
+        numbers = _cast(self.text(column), pl.Float64) if known is None else known
+        values: NDArray[np.float64] = numbers.to_numpy()
         with np.errstate(invalid="ignore"):
             plausible = np.count_nonzero(np.abs(values) <= most)
-        if numbers.null_count() == empty == len(cells) - plausible and (nullable or not empty):
+        empty = numbers.null_count() if known is not None else self.text(column).null_count()
+        if numbers.null_count() == empty == len(values) - plausible and (nullable or not empty):
             return values
+        cells = self.text(column)
         expected = "a finite decimal number"
         fractions = cells.str.contains(r"^\s*\d+['-]\d{1,3}\s*$").fill_null(value=False)
         self._refuse(column, fractions, "a price in fractions", "decimals: 110.5, not 110-16 or 110'4")
@@ -185,15 +193,12 @@ class Table:
         self, column: str, *, nullable: bool = True, minimum: int | None = 0, maximum: int | None = MAX_COUNT
     ) -> Integers:
         """Whole numbers, also where they are written as floats (`311.0`), within `minimum` and `maximum` inclusive."""
-        from ctl.ingest import text_kernels
-
-        values: NDArray[np.int64]
-        if (given := self._column(column)) is not None:
-            values, null = np.zeros(len(self), dtype=np.int64), np.empty(len(self), dtype=np.bool_)
-            plain, empty = text_kernels.integers(*given, values, null)
-            low, high = (-INT64_MAX if minimum is None else minimum), (INT64_MAX if maximum is None else maximum)
-            if plain and (nullable or not empty) and low <= values.min() and values.max() <= high:
-                return Integers(values, null)
+        known = self._numbers(column)
+        if known is not None and (nullable or not known.null_count()):
+            at_once = (known.fill_null(0.0) if known.null_count() else known).to_numpy()
+            least, most = (-MAX_COUNT if minimum is None else minimum), (MAX_COUNT if maximum is None else maximum)
+            if _are_whole(at_once, least, most):
+                return Integers(at_once.astype(np.int64), known.is_null().to_numpy())
         expected = "a whole number" if minimum is None else f"a whole number of at least {minimum}"
         cells = self.text(column)
         empty = cells.null_count()
@@ -207,7 +212,7 @@ class Table:
         if empty and not nullable:
             self._refuse(column, cells.is_null(), "empty", expected)
         null = whole.is_null().to_numpy() if empty else np.zeros(len(cells), dtype=np.bool_)
-        values = (whole.fill_null(0) if empty else whole).to_numpy()
+        values: NDArray[np.int64] = (whole.fill_null(0) if empty else whole).to_numpy()
         if minimum is not None and int(values.min()) < minimum:
             self._refuse(column, whole < minimum, "below the minimum" if minimum else "negative", expected)
         if maximum is not None and int(values.max()) > maximum:
@@ -216,15 +221,6 @@ class Table:
 
     def days(self, column: str, date_format: str, *, nullable: bool = False) -> NDArray[np.int32]:
         """Calendar dates as days since 1970-01-01; FIRST_DAY - 1 stands for an empty cell where `nullable`."""
-        from ctl.ingest import text_kernels
-
-        days: NDArray[np.int32]
-        form = _form(date_format)
-        if form is not None and (given := self._column(column)) is not None:
-            days = np.empty(len(self), dtype=np.int32)
-            if text_kernels.days(*given, form, days):
-                self.require_plausible(column, days)
-                return days
         cells = self.text(column)
         empty = cells.null_count()
         expected = f"a date as {date_format}"
@@ -236,32 +232,9 @@ class Table:
             self._refuse(column, cells.is_null(), "empty", expected)
         if dates.null_count() != empty:
             self._refuse(column, dates.is_null() & cells.is_not_null(), "not a date", expected)
-        days = dates.to_physical().fill_null(FIRST_DAY).to_numpy()
+        days: NDArray[np.int32] = dates.to_physical().fill_null(FIRST_DAY).to_numpy()
         self.require_plausible(column, days)
         return np.where(dates.is_null().to_numpy(), np.int32(FIRST_DAY - 1), days) if empty else days
-
-    def coded(self, column: str, expected: str) -> tuple[list[str], NDArray[np.int32]]:
-        """The different cells of a column, and each row's index into them. Raises InputError for an empty one."""
-        if (known := self._codes(column)) is not None:
-            return known
-        cells = self.text(column)
-        if cells.null_count():
-            self.fail(int(cells.is_null().arg_max() or 0), column, "empty", expected=expected)
-        texts = cells.unique(maintain_order=True).to_list()
-        return texts, cells.cast(pl.Enum(texts)).to_physical().to_numpy().astype(np.int32)
-
-    def _codes(self, column: str) -> tuple[list[str], NDArray[np.int32]] | None:
-        """`coded` of a text; None where a cell is empty or they differ too much to be numbered in one pass."""
-        from ctl.ingest import text_kernels
-
-        if (given := self._column(column)) is None:
-            return None
-        codes, first = np.empty(len(self), dtype=np.int32), np.empty(_MOST_TEXTS, dtype=np.int64)
-        known = text_kernels.code(*given, np.full(4 * _MOST_TEXTS, -1, dtype=np.int32), first, codes)
-        if known < 0:
-            return None
-        spans = (text_kernels.span(*given, row) for row in first[:known])
-        return [given[0][begin:end].tobytes().decode() for begin, end in spans], codes
 
     def require_plausible(self, column: str, days: NDArray[np.int32] | NDArray[np.int64]) -> None:
         """Refuse days, since 1970-01-01, of which no bar can be."""
@@ -304,12 +277,10 @@ class Table:
             self.fail(int(bad.fill_null(value=False).arg_max() or 0), column, what, expected=expected)
 
 
-@cache
-def _form(date_format: str) -> NDArray[np.uint8] | None:
-    """A format of digits alone, as `text_kernels.days` takes it."""
-    form = date_format.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
-    whole = re.fullmatch(r"[YMD\-/.]+", form) and len(form.translate(str.maketrans("", "", "-/."))) == len("YYYYMMDD")
-    return np.frombuffer(form.encode(), dtype=np.uint8) if whole else None
+def _are_whole(numbers: NDArray[np.float64], least: int, most: int) -> bool:
+    """Whether all are whole, from `least` to `most`, and small enough for a float to tell them apart."""
+    inside = least <= numbers.min() and numbers.max() <= most and np.abs(numbers).max() < MAX_COUNT
+    return bool(inside and (np.floor(numbers) == numbers).all())
 
 
 def _cast(cells: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
@@ -452,40 +423,55 @@ def parse(
     require_columns(file, columns, required)
     if not body:
         raise NoRecords("no data rows", where=file.name, expected="a header and at least one row")
-    apart = _apart(file, body, len(columns), separator, first_line, short_rows=short_rows)
-    last = header_of(body[body.rfind(_newline) + 1 :], separator) if short_rows else columns
-    if len(last) < len(columns) and not text.endswith((b"\n", b"\r")):
+    lines, quoted = _check_cells(file, body, len(columns), separator, first_line, short_rows=short_rows)
+    if short_rows:
+        last = header_of(body[body.rfind(_newline) + 1 :], separator)
+        if len(last) < len(columns) and not text.endswith((b"\n", b"\r")):
+            raise InputError(
+                f"row {first_line + lines - 1}: the file is cut off", where=file.name,
+                found=f"{len(last)} cells and no line end", expected=f"{len(columns)} columns",
+            )  # fmt: skip
+        body = _filled_up(body, len(columns), separator)
+    return Table(file, tuple(columns), _Text(lines, body, separator, quoted), first_line)
+
+
+def _check_cells(
+    file: RawFile, body: bytes, width: int, separator: str, first_line: int, *, short_rows: bool
+) -> tuple[int, bool]:
+    """Check that every line has `width` cells; the number of lines, and whether any cell is quoted."""
+    buffer = np.frombuffer(body, dtype=np.uint8)
+    ends = np.append(np.flatnonzero(buffer == _NEWLINE), len(buffer))
+    longest = int(np.diff(ends, prepend=-1).max())
+    if longest > MAX_LINE:
+        line = int(np.argmax(np.diff(ends, prepend=-1)))
         raise InputError(
-            f"row {first_line + len(apart.ends) - 1}: the file is cut off", where=file.name,
-            found=f"{len(last)} cells and no line end", expected=f"{len(columns)} columns",
-        )  # fmt: skip
-    return Table(file, tuple(columns), first_line, apart)
-
-
-def _apart(file: RawFile, body: bytes, width: int, separator: str, first_line: int, *, short_rows: bool) -> _Apart:
-    """Where the cells of every row end. Raises InputError for the first line that is no row of `width` cells."""
-    from ctl.ingest import text_kernels
-
-    text, mark, quoted = np.frombuffer(body, dtype=np.uint8), np.uint8(ord(separator)), _QUOTE in body
-    ends = np.empty((body.count(_newline) + 1, width), dtype=np.uint32)
-    plain = not (quoted or short_rows) and text_kernels.take_apart_plain(text, mark, MAX_LINE, ends)
-    if not plain:
-        fault, row, begin, size = text_kernels.take_apart(text, mark, MAX_LINE, 2 if short_rows else width, ends)
-        if fault:
-            line = body[begin:].split(_newline, 1)[0].strip()
-            what, found, expected = {
-                text_kernels.LONG_LINE: ("the line is too long", f"{size} bytes", f"at most {MAX_LINE}"),
-                text_kernels.STRAY_QUOTE: (
-                    "a quotation mark that does not enclose a whole cell", None, 'cells like "12.5"'
-                ),
-                text_kernels.OTHER_WIDTH: (
-                    "wrong number of columns" if line else "a blank line", str(size) if line else None,
-                    f"{width} columns",
-                ),
-            }[fault]  # fmt: skip
-            raise InputError(f"row {first_line + row}: {what}", where=file.name, found=found, expected=expected)
-    ends.flags.writeable = False
-    return _Apart(body, text, ends, separator, quoted, short_rows)
+            f"row {first_line + line}: the line is too long",
+            where=file.name,
+            found=f"{longest} bytes",
+            expected=f"at most {MAX_LINE}",
+        )
+    separators = buffer == ord(separator)
+    quoted = _QUOTE in body
+    if quoted:
+        separators &= ~_inside_quotes(file, buffer, ends, ord(separator), first_line)
+    at = np.flatnonzero(separators)
+    if width > 1 and len(at) == (width - 1) * len(ends):
+        of_line = at.reshape(len(ends), width - 1)
+        if (of_line[:, -1] < ends).all() and (of_line[1:, 0] > ends[:-1]).all():
+            return len(ends), quoted
+    cells = np.diff(np.searchsorted(at, ends), prepend=0) + 1
+    wrong = np.flatnonzero((cells > width) | (cells < 2) if short_rows else cells != width)
+    if len(wrong):
+        line = int(wrong[0])
+        start = 0 if line == 0 else int(ends[line - 1]) + 1
+        content = body[start : int(ends[line])].strip()
+        raise InputError(
+            f"row {first_line + line}: {'a blank line' if not content else 'wrong number of columns'}",
+            where=file.name,
+            found=f"{int(cells[line])}" if content else None,
+            expected=f"{width} columns",
+        )
+    return len(ends), quoted
 
 
 def _filled_up(body: bytes, width: int, separator: str) -> bytes:
@@ -493,3 +479,28 @@ def _filled_up(body: bytes, width: int, separator: str) -> bytes:
     mark = separator.encode()
     rows = [line.rstrip(b"\r") for line in body.split(_newline)]
     return _newline.join(row + mark * (width - len(header_of(row, separator))) for row in rows)
+
+
+def _inside_quotes(
+    file: RawFile, buffer: NDArray[np.uint8], ends: NDArray[np.intp], separator: int, first_line: int
+) -> NDArray[np.bool_]:
+    """Which bytes stand inside quotation marks; those must enclose whole cells and close on their line."""
+    marks = buffer == _QUOTE
+    parity = np.cumsum(marks, dtype=np.int64) & 1
+    at = np.flatnonzero(marks)
+    edge = np.array([separator, _NEWLINE, 0x0D], dtype=np.uint8)
+    opening = parity[at] == 1
+    before = np.where(at == 0, _NEWLINE, buffer[np.maximum(at - 1, 0)])
+    after = np.where(at == len(buffer) - 1, _NEWLINE, buffer[np.minimum(at + 1, len(buffer) - 1)])
+    stray = np.flatnonzero(~np.where(opening, np.isin(before, edge), np.isin(after, edge)))
+    open_ends = np.flatnonzero(parity[np.minimum(ends, len(buffer) - 1)] == 1)
+    for places in (at[stray[:1]], np.minimum(ends[open_ends[:1]], len(buffer) - 1)):
+        if len(places):
+            line = first_line + int(np.searchsorted(ends, places[0]))
+            raise InputError(
+                f"row {line}: a quotation mark that does not enclose a whole cell",
+                where=file.name,
+                expected='cells like "12.5"',
+            )
+    inside: NDArray[np.bool_] = parity == 1
+    return inside

@@ -45,7 +45,7 @@ class Opened:
             raise NoRecords("no data rows", where=self.raw.name, expected="at least one row")
         columns = self.columns if names is None else names
         table.require_columns(self.raw, columns, required)
-        return Table(self.raw, columns, 1, self.frame.rename(dict(zip(self.columns, columns, strict=True))))
+        return Table(self.raw, columns, self.frame.rename(dict(zip(self.columns, columns, strict=True))), first_line=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def read(file: Opened, wanted: Wanted) -> FileBars:
     table = file.table(required, tuple(name.lower() for name in file.columns))
     symbols: tuple[str, ...] = ()
     codes = None
-    if "contract" in table.columns and not (as_series and table.is_blank("contract")):
+    if "contract" in table.columns and not (as_series and table.text("contract").is_null().all()):
         symbols, codes = coded(table, "contract", contracts=True)
     prices = {name: table.floats(name, nullable=name != "close" or not as_series) for name in PRICES}
     interest = table.integers("open_interest") if "open_interest" in table.columns else None
