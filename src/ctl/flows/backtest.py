@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +16,7 @@ from ctl.errors import DataError
 from ctl.model.bars import DailySeries
 from ctl.model.rolls import ContinuousSeries
 from ctl.model.trades import StrategyResult
+from ctl.strategy.bars import floats
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from ctl.strategy.protocol import Result, Strategy
 
 
-_SATURDAY: Final = 6  # of the week in polars, Monday being 1
+_PRICES: Final = ("open", "high", "low", "close")
 
 
 def session_days(series: DailySeries | ContinuousSeries) -> Days:
@@ -42,80 +45,73 @@ def usable_bars(
     outside them, or a zero among prices above zero. A close outside them is only told where closes are settlements.
     drop: they are left out and counted. Raises DataError with the first of them, BAD_BARS, unless they are dropped.
     """
-    judged = _judged(series, calendar)
-    bad = judged.filter(judged["kind"].is_not_null())
-    notes = _settlements_outside(judged)
-    if bad.is_empty():
+    faults, notes = _faults(series, calendar), _settlements_outside(series)
+    if not faults:
         return series, notes
     if not drop:
-        rows = [f"{row['kind']}: {_bar(bad[index])}" for index, row in enumerate(bad.head(5).iter_rows(named=True))]
+        rows = [f"{kind}: {_bar(series.frame, row)}" for row, kind in islice(faults.items(), 5)]
         raise DataError(
-            f"{bad.height} impossible bars",
+            f"{len(faults)} impossible bars",
             where=series.meta.root or None,
             found="; ".join(rows),
             expected="bars of finished sessions, each with low <= open, close <= high",
             remedy="mend the file, or leave them out with --drop-bad-bars",
             code="BAD_BARS",
         )
-    kept = series.frame.filter(judged["kind"].is_null())
-    if kept.is_empty():
+    if len(faults) == series.frame.height:
         raise DataError("every bar is impossible", where=series.meta.root or None, code="BAD_BARS")
-    return replace(series, frame=kept), (*notes, f"{_counted(bad)} left out")
+    kept = np.delete(np.arange(series.frame.height), list(faults))
+    return replace(series, frame=series.frame[kept]), (*notes, f"{_counted(faults, series.frame)} left out")
 
 
 def bar_notes(series: DailySeries | ContinuousSeries, *, calendar: str | None) -> tuple[str, ...]:
     """What is to be said of bars that are traded on although they cannot be; see `usable_bars`."""
-    judged = _judged(series, calendar)
-    bad = judged.filter(judged["kind"].is_not_null())
-    return () if bad.is_empty() else (f"{_counted(bad)} traded on",)
+    faults = _faults(series, calendar)
+    return (f"{_counted(faults, series.frame)} traded on",) if faults else ()
 
 
-def _judged(series: DailySeries | ContinuousSeries, calendar: str | None) -> pl.DataFrame:
-    """Each bar with the kind of its fault (null: none), and whether a settlement lies outside its range."""
-    import polars as pl
-
-    frame, column = series.frame, pl.col
-    outside = (column("close") > column("high")) | (column("close") < column("low"))
-    settled = series.meta.close_basis == "settlement"
-    prices = ("open", "high", "low", "close")
-    above_zero = bool((frame.select(pl.min_horizontal(*prices).min()).item() or 0.0) >= 0.0)
-    weekend = frame.filter(column("session").dt.weekday() >= _SATURDAY)["session"]
-    first, last = weekend.min(), weekend.max()
-    open_days: list[date] = []
-    if calendar is not None and calendar != "none" and isinstance(first, date) and isinstance(last, date):
-        open_days = sessions.sessions_between(calendar, first, last).tolist()
+def _faults(series: DailySeries | ContinuousSeries, calendar: str | None) -> dict[int, str]:
+    """By row of each impossible bar the first fault of it."""
+    days = session_days(series)
+    opened, high, low, _ = prices = [floats(series.frame[name]) for name in _PRICES]
+    weekend = days.astype(np.int64) % 7 // 2 == 1  # days since a Thursday
+    if weekend.any() and calendar is not None and calendar != "none":
+        first, last = days[weekend][[0, -1]].tolist()
+        weekend &= ~np.isin(days, sessions.sessions_between(calendar, first, last))
+    above_zero = not any((price < 0.0).any() for price in prices)
     kinds = {
-        "high below low": column("high") < column("low"),
-        "open outside high and low": (column("open") > column("high")) | (column("open") < column("low")),
-        "close outside high and low": outside & pl.lit(not settled),
-        "zero among prices above zero": pl.any_horizontal(pl.col(*prices) == 0.0) & pl.lit(above_zero),
-        "dated on a weekend": column("session").is_in(weekend.implode())
-        & ~column("session").is_in(pl.Series(open_days, dtype=pl.Date).implode()),
+        "high below low": high < low,
+        "open outside high and low": (opened > high) | (opened < low),
+        "close outside high and low": _outside(series) & (series.meta.close_basis != "settlement"),
+        "zero among prices above zero": np.any([price == 0.0 for price in prices], axis=0) & above_zero,
+        "dated on a weekend": weekend,
     }
-    return frame.select(
-        "session", "open", "high", "low", "close",
-        kind=pl.coalesce(*(pl.when(bad).then(pl.lit(name)) for name, bad in kinds.items())),
-        outside=outside & pl.lit(settled),
-    )  # fmt: skip
+    names, faults = list(kinds), np.array(list(kinds.values()))
+    return {row: names[int(faults[:, row].argmax())] for row in np.flatnonzero(faults.any(axis=0)).tolist()}
 
 
-def _settlements_outside(judged: pl.DataFrame) -> tuple[str, ...]:
-    beyond = judged.filter("outside")
-    if beyond.is_empty():
+def _outside(series: DailySeries | ContinuousSeries) -> Any:
+    high, low, close = (floats(series.frame[name]) for name in ("high", "low", "close"))
+    return (close > high) | (close < low)
+
+
+def _settlements_outside(series: DailySeries | ContinuousSeries) -> tuple[str, ...]:
+    beyond = np.flatnonzero(_outside(series) & (series.meta.close_basis == "settlement"))
+    if not len(beyond):
         return ()
-    text = f"{beyond.height} closes lie outside their bar's high and low, taken for settlements; first {_bar(beyond)}"
-    return (text,)
+    first = _bar(series.frame, int(beyond[0]))
+    return (f"{len(beyond)} closes lie outside their bar's high and low, taken for settlements; first {first}",)
 
 
-def _counted(bad: pl.DataFrame) -> str:
-    counts = ", ".join(f"{n} {kind}" for kind, n in bad.group_by("kind", maintain_order=True).len().iter_rows())
-    return f"{bad.height} impossible bars ({counts}; first {_bar(bad)})"
+def _counted(faults: Mapping[int, str], frame: pl.DataFrame) -> str:
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(faults.values()).items())
+    return f"{len(faults)} impossible bars ({counts}; first {_bar(frame, min(faults))})"
 
 
-def _bar(bars: pl.DataFrame) -> str:
-    row = bars.row(0, named=True)
-    prices = " ".join("-" if row[key] is None else f"{row[key]:.10g}" for key in ("open", "high", "low", "close"))
-    return f"{row['session']} {prices}"
+def _bar(frame: pl.DataFrame, row: int) -> str:
+    bar = frame.row(row, named=True)
+    prices = " ".join("-" if bar[key] is None else f"{bar[key]:.10g}" for key in _PRICES)
+    return f"{bar['session']} {prices}"
 
 
 def warm_up_note(result: Result) -> str | None:
@@ -175,11 +171,11 @@ def with_contracts(
     trade with sessions and prices stays as it is.
     """
     days = session_days(series)
-    contracts, carried = series.frame["contract"].to_list(), series.frame["adjustment"].to_list()
+    contracts, carried = series.frame["contract"].to_list(), series.frame["adjustment"].to_numpy()
     raw_close: dict[date, float] = {}
     if unadjusted is not None and unadjusted.meta.adjustment_basis == "raw":
         raw_close = dict(zip(unadjusted.frame["session"], unadjusted.frame["close"], strict=True))
-    closes = series.frame["close"].to_list()
+    closes = series.frame["close"].to_numpy()
     share = series.meta.adjustment_basis is not None
     keys = sessions.week_keys(calendar, days) if timeframe == "weekly" else None
 
@@ -189,9 +185,9 @@ def with_contracts(
 
     def raw(row: int, price: float) -> float | None:
         if not share:
-            return float(round(price - carried[row], 10))
+            return round(price - float(carried[row]), 10)
         close = raw_close.get(date.fromisoformat(str(days[row])))
-        return None if close is None else float(round(price * close / closes[row], 10))
+        return None if close is None else round(price * close / float(closes[row]), 10)
 
     made = []
     for trade in rows:

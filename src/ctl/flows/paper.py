@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ctl import digests, store, strict_files
 from ctl import sessions as exchange
 from ctl.errors import DataError
 from ctl.flows import inputs
-from ctl.flows.backtest import backtest
+from ctl.flows.backtest import backtest, session_days
 from ctl.flows.series import traded_series
 from ctl.model.orders import Key, Verdict
 from ctl.model.paper import (
@@ -137,13 +138,14 @@ def coming(
     instant: datetime,
 ) -> tuple[Close, ...]:
     """Every session of a symbol's traded series after `since`, on the data up to it; None: the last alone."""
-    sessions: list[date] = newest.frame["session"].to_list()
-    first = len(sessions) - 1 if since is None else bisect_right(sessions, since)
-    timely = instant.date() <= exchange.next_session(calendar, sessions[-1])
+    days = session_days(newest)
+    last = days[-1].item()
+    first = len(days) - 1 if since is None else int(np.searchsorted(days, np.datetime64(since, "D"), side="right"))
+    timely = instant.date() <= exchange.next_session(calendar, last)
     made = []
-    for series, history in _as_of_each(newest, sessions[first:], held, calendar):
+    for series, history in _as_of_each(newest, days[first:].tolist(), held, calendar):
         bar = _bar(series, entry.symbol, history)
-        made.append(Close(bar, _decided(series, entry, calendar, live=timely and bar.session == sessions[-1])))
+        made.append(Close(bar, _decided(series, entry, calendar, live=timely and bar.session == last)))
     return tuple(made)
 
 
@@ -272,25 +274,23 @@ def histories(series: ContinuousSeries | DailySeries, sessions: Sequence[date]) 
     """sha256 of a series up to each of `sessions` (inclusive): sessions, contracts, prices in each session's own terms
     and gaps, to six decimals, so that later rolls leave it as it is. Sessions that the series lacks are left out.
     """
-    import numpy as np
     import polars as pl
 
-    frame = series.frame
+    frame, days = series.frame, session_days(series)
     adjustment = frame["adjustment"].to_numpy()
     gaps = np.concatenate([[0.0], adjustment[:-1] - adjustment[1:]])
     prices = frame.select(pl.col("open", "high", "low", "close").fill_null(float("inf"))).to_numpy()
     numbers = np.column_stack([prices - adjustment[:, None], gaps])
     rows = np.zeros(frame.height, dtype=[("session", "<i8"), ("contract", "S16"), ("numbers", "<i8", (5,))])
-    rows["session"] = frame["session"].to_numpy().astype("datetime64[D]").astype("<i8")
-    rows["contract"] = [str(name or "") for name in frame["contract"].to_list()]
+    rows["session"] = days.astype("<i8")
+    runs = frame["contract"].fill_null("").rle().struct
+    rows["contract"] = np.repeat(runs.field("value").to_numpy().astype("S16"), runs.field("len").to_numpy())
     rows["numbers"] = np.where(np.isfinite(numbers), np.rint(numbers * 1e6), -1.0)
     digest, done = hashlib.sha256(), 0
     made: dict[date, str] = {}
-    positions = {session: index + 1 for index, session in enumerate(frame["session"].to_list())}
-    for session in sorted(sessions):
-        end = positions.get(session)
-        if end is None:
-            continue
+    wanted = np.array(sorted(sessions), dtype="datetime64[D]")
+    for session in wanted[np.isin(wanted, days)].tolist():
+        end = int(np.searchsorted(days, np.datetime64(session, "D"))) + 1
         digest.update(rows[done:end].tobytes())
         done = end
         made[session] = digest.copy().hexdigest()

@@ -661,16 +661,14 @@ def run_symbol(
     )
     trial = identity(strategy, {}, timeframe, symbol_inputs.policy, symbol_inputs.series)
     measured = of_symbol(result, trial, held, trials)
-    closed, still_open = (
-        with_contracts(
-            document(trades),
-            series,
-            calendar=config.calendar,
-            timeframe=timeframe,
-            unadjusted=symbol_inputs.equity,
-        )
-        for trades in (result.trades, result.open)
+    of_contracts = with_contracts(
+        document([*result.trades, *result.open]),
+        series,
+        calendar=config.calendar,
+        timeframe=timeframe,
+        unadjusted=symbol_inputs.equity,
     )
+    closed, still_open = of_contracts[: len(result.trades)], of_contracts[len(result.trades) :]
     following = None
     if followed and certified is not None and isinstance(result, StrategyResult):
         closes: tuple[Close, ...] = ()

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, Final, Literal
 
 from ctl.errors import UsageError, one_of
@@ -99,7 +100,7 @@ class B1Parameters:
     def registered(cls, timeframe: Timeframe) -> B1Parameters:
         """The defaults of a timeframe. Raises UsageError for any other timeframe."""
         require_timeframe(timeframe)
-        return cls(swing_lookback=_SWING_LOOKBACK[timeframe])
+        return _registered(timeframe)
 
     @classmethod
     def from_overrides(
@@ -129,6 +130,11 @@ class B1Parameters:
     def document(self) -> dict[str, Any]:
         """JSON-ready values by name, in the order of the registered list."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@cache
+def _registered(timeframe: Timeframe) -> B1Parameters:
+    return B1Parameters(swing_lookback=_SWING_LOOKBACK[timeframe])
 
 
 def registered_ranges(timeframe: Timeframe) -> dict[str, tuple[float, float]]:
