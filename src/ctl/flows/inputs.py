@@ -45,8 +45,9 @@ class SymbolInputs:
 
     A future has `contracts`, the bars of the `series` that it is traded on, and a roll `policy`; an equity its own bars
     as `equity`, where they are known its `actions`, and the `common_basis` on which its vendors are meant to be
-    compared. daily, settlements, session_bars: what other series can be made of; None where its vendor names no such
-    folder, an error where the files in it are missing or cannot be read.
+    compared. vendor: what the workspace calls whose bars these are; None outside of one. daily, settlements,
+    session_bars: what other series can be made of; None where its vendor names no such folder, an error where the files
+    in it are missing or cannot be read.
     """
 
     symbol: str
@@ -61,6 +62,7 @@ class SymbolInputs:
     daily: ContractBars | None = None
     settlements: ContractBars | CtlError | None = None
     session_bars: ContractBars | CtlError | None = None
+    vendor: str | None = None
 
     @property
     def bars(self) -> pl.DataFrame:
@@ -195,6 +197,7 @@ def read_symbol(
         daily=daily if with_alternatives else None,
         settlements=_kept(settlements, as_of) if with_alternatives else None,
         session_bars=_kept(session_bars, as_of) if with_alternatives else None,
+        vendor=config.canonical,
     )
 
 

@@ -70,9 +70,11 @@ def read_as(series: str, choice: SeriesChoice) -> str:
 def tables(held: SymbolInputs) -> Iterator[KeptTable]:
     """Every table that a symbol's decision rests on: ours first, then the reference's."""
     if held.contracts is not None:
-        yield KeptTable(held.contracts.meta.vendor, "contracts", held.contracts.frame, held.contracts.meta, held.series)
+        meta = held.contracts.meta
+        yield KeptTable(held.vendor or meta.vendor, "contracts", held.contracts.frame, meta, held.series)
     elif held.equity is not None:
-        yield KeptTable(held.equity.meta.vendor, "daily", held.equity.frame, held.equity.meta)
+        meta = held.equity.meta
+        yield KeptTable(held.vendor or meta.vendor, "daily", held.equity.frame, meta)
     if held.reference is not None:
         for name, side in zip(REFERENCE, (held.reference.adjusted, held.reference.unadjusted), strict=True):
             if side is not None:

@@ -13,7 +13,7 @@ from locked_symbols import locked_symbol
 
 from ctl import store
 from ctl.errors import DataError
-from ctl.flows import kept_bars
+from ctl.flows import inputs, kept_bars
 from ctl.flows.inputs import SymbolInputs
 from ctl.store.workspace import parse
 
@@ -42,6 +42,14 @@ def test_a_pass_keeps_the_sessions_after_the_locked_ones_of_each_side(tmp_path: 
     assert found["contracts"]["session"].unique().sort().to_list() == [MARKET.day(MARKET.total - n) for n in (3, 2, 1)]
     assert found["adjusted"]["session"].to_list() == [MARKET.day(MARKET.total - 1)]
     assert found["adjusted"]["close"].to_list() == held().reference.adjusted.frame["close"].tail(1).to_list()  # type: ignore[union-attr]
+
+
+def test_bars_are_kept_under_the_name_that_the_workspace_gives_their_vendor(filled_workspace: Path) -> None:
+    text = (filled_workspace / "ctl.toml").read_bytes()
+    for old, new in ((b"[vendors.databento]", b"[vendors.desk]"), (b'canonical = "databento"', b'canonical = "desk"')):
+        text = text.replace(old, new)
+    read = inputs.read_symbol(parse(text, filled_workspace), "CL")
+    assert [table.vendor for table in kept_bars.tables(read)] == ["desk", "tradestation", "tradestation"]
 
 
 def test_the_newest_pass_counts(tmp_path: Path) -> None:
