@@ -126,7 +126,7 @@ def run(
     Nothing is planned before the second value is asked for; then a gate that did not pass raises GateRefused.
     """
     options.require_real()
-    with opened(options.jobs, options.cluster) as workers:
+    with opened(options.jobs, options.cluster, workspace.root) as workers:
         gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
         run = Run(gated.decision, gated.certified, gated.watched)
         yield run

@@ -202,7 +202,7 @@ def replay(
         raise UsageError("--to lies before --from", found=f"{start} to {end}")
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    with output.progress("asking the gate") as track, opened(jobs, cluster) as workers:
+    with output.progress("asking the gate") as track, opened(jobs, cluster, workspace.root) as workers:
         found = replaying.replay(
             workspace, profile, first=start, last=end, instant=instant, track=track, workers=workers
         )

@@ -154,7 +154,7 @@ def certify(
         _certified, workspace, profile, acceptance=acceptance, bars=bars, closes=closes, as_of=until,
         reference=reference, instant=instant,
     )  # fmt: skip
-    with opened(jobs, cluster) as workers:
+    with opened(jobs, cluster, workspace.root) as workers:
         for symbol, found in zip(chosen, workers.each(task, chosen), strict=True):
             if isinstance(found, CtlError):
                 if len(chosen) == 1:
@@ -232,7 +232,7 @@ def gate(
     instant, options = clock.now(), run_orchestrator.RunOptions(as_of=day(as_of), profile=profile_path, record=False)
     workspace = open_workspace(workspace_path)
     profile = read_profile(workspace, profile_path)
-    with opened(jobs, cluster) as workers:
+    with opened(jobs, cluster, workspace.root) as workers:
         gated = portfolio.gate(workspace, profile, instant=instant, as_of=options.as_of, workers=workers)
     decision = gated.decision
     warn_not_kept(run_orchestrator.keep_pass(workspace, gated, rehearsal=options.rehearsal, instant=instant))

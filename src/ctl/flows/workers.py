@@ -1,12 +1,15 @@
 """Where the work on many symbols is done: here, in further processes of this machine, or on a Dask cluster.
 
 Work and items are values that can be pickled, and results come in the order of the items, so that what is made of them
-is the same wherever it was done. A process or worker that dies loses nothing: its items are done again.
+is the same wherever it was done. A process or worker that dies loses nothing: its items are done again. Whatever kills
+the command ends the processes that it started.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import multiprocessing
 import os
 import signal
 from collections import deque
@@ -15,12 +18,17 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
-from logging import ERROR
+from logging import CRITICAL, ERROR, getLogger
+from multiprocessing import resource_tracker
+from pathlib import Path
+from threading import Thread
 from typing import Any, Final, TypeVar
 
-from ctl import stopping
+from ctl import digests, stopping
 from ctl.errors import UsageError
+from ctl.store.workspace import FILE_NAME
 
 WORTH_IT: Final = 40
 """Symbols from which on further processes save more than the second and a half that each takes to start."""
@@ -30,6 +38,9 @@ _TASKS: Final = 8
 
 _LOCAL: Final = "local:"
 
+_PATIENCE: Final = 5.0
+"""Seconds until a scheduler or a worker must have answered."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,13 +48,14 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True)
 class Workers:
     """How work is spread. jobs: processes of this machine; None: its cores where the work is worth it. cluster:
-    `local:N` or the address of a Dask scheduler whose workers see the same files.
+    `local:N` or the address of a Dask scheduler, whose workers must see the workspace `root` as it is here.
     """
 
     jobs: int | None = None
     cluster: str | None = None
+    root: Path | None = None
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
-    _made: list[Any] = field(default_factory=list, repr=False, compare=False)
+    _made: list[Callable[..., Any]] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def here(self) -> bool:
@@ -63,14 +75,14 @@ class Workers:
             return
         size = max(least, -(-len(items) // (_TASKS * count)))
         batches = [items[at : at + size] for at in range(0, len(items), size)]
-        submit = self._submit(count)
-        lost = _lost(self.cluster)
-        waiting = deque(submit(_done, work, batch) for batch in batches)
+        with _held(signal.SIGINT):
+            submit = self._submit(count)
+            waiting = deque(submit(work, batch) for batch in batches)
         try:
             for batch in batches:
                 try:
                     made = waiting.popleft().result()
-                except lost:
+                except _LOST:
                     made = _done(work, batch)
                 yield from made
                 stopping.check()
@@ -88,8 +100,9 @@ class Workers:
     def _submit(self, count: int) -> Callable[..., Any]:
         """What hands a task over; the processes or the cluster are started once."""
         if not self._made:
-            self._made.append(_cluster(self.cluster, self._open) if self.cluster else _processes(count, self._open))
-        return self._made[0]  # type: ignore[no-any-return]
+            started = _processes(count) if self.cluster is None else _cluster(self.cluster, self.root)
+            self._made.append(self._open.enter_context(started))
+        return self._made[0]
 
 
 HERE: Final = Workers(jobs=1)
@@ -97,12 +110,27 @@ HERE: Final = Workers(jobs=1)
 
 
 @contextmanager
-def opened(jobs: int | None = None, cluster: str | None = None) -> Iterator[Workers]:
-    """Workers for the time of the block. Raises UsageError for a cluster that cannot be used."""
-    if cluster is not None and cluster.startswith(_LOCAL):
+def opened(jobs: int | None = None, cluster: str | None = None, root: Path | None = None) -> Iterator[Workers]:
+    """Workers for the time of the block, as `Workers` has it. Raises UsageError for a cluster that cannot be used."""
+    if cluster is not None:
         _local(cluster)
+        if jobs is not None:
+            raise UsageError("--jobs and --cluster exclude each other", remedy="give one of them")
     with ExitStack() as stack:
-        yield Workers(jobs, cluster, stack)
+        yield Workers(jobs, cluster, root, stack)
+
+
+@contextmanager
+def _held(number: signal.Signals) -> Iterator[None]:
+    """A signal waits for the end of the block, and processes that are started in it never see it: the interrupt that a
+    terminal sends to all is the command's, which ends them.
+    """
+    resource_tracker.ensure_running()  # which lets signals through when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _done(work: Callable[[T], R], batch: Sequence[T]) -> list[R]:
@@ -113,70 +141,195 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+# ---------------------------------------------------------------- processes
+
+
 def _begin(collections: tuple[int, int, int]) -> None:
-    """One thread each, garbage collected as rarely as where it was started (`collections`), and no answer to the
-    interrupt that a terminal sends to all: the command ends them.
-    """
+    """One thread each, garbage collected as rarely as where it was started (`collections`), and an end with it."""
     os.environ["POLARS_MAX_THREADS"] = "1"
     gc.set_threshold(*collections)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_command, daemon=True).start()
 
 
-def _processes(count: int, stack: ExitStack) -> Callable[..., Any]:
-    from multiprocessing import get_context
+def _end_with_command() -> None:
+    command = multiprocessing.parent_process()
+    if command is not None:
+        command.join()
+        os._exit(1)
 
+
+@contextmanager
+def _processes(count: int) -> Iterator[Callable[..., Any]]:
     # Never fork: polars has threads by then.
     pool = ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(gc.get_threshold(),)
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(gc.get_threshold(),),
     )
-    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
 
     def submit(*task: Any) -> Any:
         try:
-            return pool.submit(*task)
-        except BrokenProcessPool as error:
-            return _Broken(error)
+            return pool.submit(_done, *task)
+        except BrokenProcessPool:
+            return _NEVER
 
-    return submit
+    try:
+        yield submit
+    except BaseException:  # nobody waits for what they are at
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Broken:
+class _Lost(Exception):
+    """Nobody is left to do a task."""
+
+
+_LOST: Final = (_Lost, BrokenProcessPool)
+
+
+class _Never:
     """A task that could not be handed over."""
 
-    error: BaseException
-
     def result(self) -> Any:
-        raise self.error
+        raise _Lost
 
     def cancel(self) -> None:
         """There is nothing to cancel."""
 
 
-def _cluster(address: str, stack: ExitStack) -> Callable[..., Any]:
+_NEVER: Final = _Never()
+
+
+# ---------------------------------------------------------------- Dask
+
+
+@contextmanager
+def _cluster(address: str, root: Path | None) -> Iterator[Callable[..., Any]]:
+    from ctl.flows.bar_cache import package_version
+
     try:
         dask = import_module("distributed")
     except ImportError as error:
-        raise UsageError("--cluster needs Dask", remedy="install ctl with its extra `cluster`") from error
-    count = _local(address)
-    if count is None:
-        try:
-            client = stack.enter_context(dask.Client(address, timeout=10))
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                "--cluster: no scheduler answers", found=address, expected="local:N or tcp://HOST:PORT"
-            ) from error
-    else:
-        cluster = dask.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=ERROR,
+        raise UsageError("--cluster needs Dask", remedy='pip install "ctl-cutover[cluster]"') from error
+    with ExitStack() as stack:
+        count = _local(address)
+        if count is None:
+            client = stack.enter_context(_connected(dask, address))
+        else:
+            cluster = dask.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=ERROR,
+            )
+            client = stack.enter_context(dask.Client(stack.enter_context(cluster)))
+        shared = root and root / FILE_NAME
+        same = package_version(), shared, None if shared is None else digests.sha256_file(shared)
+        yield lambda *task: _Task(client.submit(_done_there, same, *task, pure=False), client, dask)
+
+
+def _connected(dask: Any, address: str) -> Any:
+    """A client of the scheduler at `address`, which has workers, of the same versions as here."""
+
+    async def answers() -> None:
+        terms = dask.Security().get_connection_args("client")
+        # Dask itself waits for ever for the greeting of a server of another kind.
+        found = await asyncio.wait_for(
+            import_module("distributed.comm").connect(address, _PATIENCE, **terms), _PATIENCE
         )
-        client = stack.enter_context(dask.Client(stack.enter_context(cluster)))
-    return lambda *task: client.submit(*task, pure=False)
+        await found.close()
+
+    getLogger("distributed").setLevel(CRITICAL)  # what it has to say is in the errors
+    try:
+        asyncio.run(answers())
+        client = dask.Client(address, timeout=_PATIENCE)
+    except Exception as error:
+        stopping.check()
+        raise UsageError(
+            "--cluster: no Dask scheduler answers", found=address, expected="local:N or tcp://HOST:PORT"
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError as error:
+        client.close()
+        raise UsageError("--cluster: the scheduler has no workers", found=address) from error
+    versions = client.get_versions(packages=["ctl-cutover"])
+    here = versions["client"]["packages"]
+    for who, there in {"scheduler": versions["scheduler"], **versions["workers"]}.items():
+        for name in ("python", "dask", "distributed", "ctl-cutover"):
+            if there["packages"].get(name) != here[name]:
+                client.close()
+                raise UsageError(
+                    "--cluster: other software than here",
+                    where=str(who),
+                    found=f"{name} {there['packages'].get(name)}",
+                    expected=f"{name} {here[name]}",
+                )
+    return client
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A task handed to Dask; lost where it killed several workers, or the last worker or the scheduler is gone."""
+
+    future: Any
+    client: Any
+    dask: Any
+
+    def result(self) -> Any:
+        while True:
+            alone = not self.client.scheduler_info()["workers"]
+            try:
+                return self.future.result(timeout=0.1 if alone else _PATIENCE)
+            except (self.dask.KilledWorker, self.dask.CancelledError) as error:
+                raise _Lost from error
+            except RuntimeError as error:
+                if "deserialization of the task graph" not in str(error):
+                    raise
+                raise UsageError(
+                    "--cluster: the scheduler runs another ctl, or other libraries",
+                    remedy="start it and its workers again from the same installation",
+                ) from error
+            except TimeoutError:
+                stopping.check()
+                if self.future.done():
+                    raise
+                if alone:
+                    self.cancel()
+                    raise _Lost from None
+
+    def cancel(self) -> None:
+        self.future.cancel()
+
+
+def _done_there(same: tuple[str, Path | None, str | None], work: Callable[[T], R], batch: Sequence[T]) -> list[R]:
+    _require_same(*same)
+    return _done(work, batch)
+
+
+@cache
+def _require_same(code: str, shared: Path | None, sha256: str | None) -> None:
+    """Raise UsageError where this worker runs other code than the command, or sees other files."""
+    from ctl.flows.bar_cache import package_version
+
+    if package_version() != code:
+        raise UsageError(
+            "--cluster: a worker runs another ctl, or other libraries", found=package_version(), expected=code
+        )
+    try:
+        found = None if shared is None else digests.sha256_file(shared)
+    except OSError as error:
+        raise UsageError(
+            "--cluster: a worker does not see the workspace's files", where=str(shared), found=str(error)
+        ) from error
+    if found != sha256:
+        raise UsageError("--cluster: a worker sees another workspace", where=str(shared), found=found, expected=sha256)
 
 
 def _local(address: str) -> int | None:
@@ -187,11 +340,3 @@ def _local(address: str) -> int | None:
     if not text.isdecimal() or not 0 < int(text) <= 1024:
         raise UsageError("--cluster local:N starts N workers here", found=address, expected="N from 1 to 1024")
     return int(text)
-
-
-def _lost(cluster: str | None) -> tuple[type[BaseException], ...]:
-    """What says that a task was lost, and not that it failed."""
-    if cluster is None:
-        return (BrokenProcessPool,)
-    dask = import_module("distributed")
-    return (dask.KilledWorker, dask.CancelledError)
