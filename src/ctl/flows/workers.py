@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from logging import CRITICAL, ERROR, getLogger
+from logging import CRITICAL, getLogger
 from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Thread
@@ -79,6 +79,7 @@ class Workers:
             submit = self._submit(count)
             waiting = deque(submit(work, batch) for batch in batches)
         try:
+            stopping.check()
             for batch in batches:
                 try:
                     made = waiting.popleft().result()
@@ -226,7 +227,7 @@ def _cluster(address: str, root: Path | None) -> Iterator[Callable[..., Any]]:
                 processes=True,
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
-                silence_logs=ERROR,
+                silence_logs=CRITICAL,
             )
             client = stack.enter_context(dask.Client(stack.enter_context(cluster)))
         shared = root and root / FILE_NAME
@@ -283,26 +284,31 @@ class _Task:
     dask: Any
 
     def result(self) -> Any:
-        while True:
-            alone = not self.client.scheduler_info()["workers"]
-            try:
-                return self.future.result(timeout=0.1 if alone else _PATIENCE)
-            except (self.dask.KilledWorker, self.dask.CancelledError) as error:
-                raise _Lost from error
-            except RuntimeError as error:
-                if "deserialization of the task graph" not in str(error):
-                    raise
-                raise UsageError(
-                    "--cluster: the scheduler runs another ctl, or other libraries",
-                    remedy="start it and its workers again from the same installation",
-                ) from error
-            except TimeoutError:
+        try:
+            while not self._done():
                 stopping.check()
-                if self.future.done():
-                    raise
-                if alone:
-                    self.cancel()
-                    raise _Lost from None
+            return self.future.result()
+        except (self.dask.KilledWorker, self.dask.CancelledError) as error:
+            raise _Lost from error
+        except RuntimeError as error:
+            if "deserialization of the task graph" not in str(error):
+                raise
+            raise UsageError(
+                "--cluster: the scheduler runs another ctl, or other libraries",
+                remedy="start it and its workers again from the same installation",
+            ) from error
+
+    def _done(self) -> bool:
+        """Whether it is done after a while; raises _Lost where nobody is there to do it."""
+        alone = not self.client.scheduler_info()["workers"]
+        try:
+            self.dask.wait([self.future], timeout=0.1 if alone else _PATIENCE)
+        except TimeoutError:
+            if alone:
+                self.cancel()
+                raise _Lost from None
+            return False
+        return True
 
     def cancel(self) -> None:
         self.future.cancel()
