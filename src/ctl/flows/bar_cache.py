@@ -2,7 +2,8 @@
 
 A file whose content is known is not parsed again, a changed one is. Nothing here can make an answer wrong: an entry of
 the cache is used only where it was made by the same readers, of the same content, for the same question; where it is
-damaged, or cannot be written, the files are read. Per vendor, symbol and kind one entry is kept.
+damaged, or cannot be written, the files are read. Per vendor, symbol and kind one entry is kept, of small files when
+they are read a second time.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1 << 31
 """Readers refuse what is larger, and say so."""
+
+_LONG_TO_READ: Final = 1 << 24
+"""Bytes of files whose bars are kept when they are first read. Of fewer, keeping costs as much as reading: they are
+kept when they are asked for again."""
 
 _SETTLED: Final = 3_000_000_000
 """ns that a file must have lain unchanged before its times vouch for its content: the coarsest clock of file systems
@@ -102,14 +107,16 @@ class BarCache:
         key = digests.digest({"readers": readers_version(), "files": named, "asked": document(dict(asked))})
         until = read_until(digest_of, now)
         entry = self._cache.load(slot, key)
-        if entry is not None:
+        if entry is not None and entry.value is not None:
             with suppress(ValueError, KeyError, TypeError):
                 bars = _bars().validate_python(entry.value)
                 # Later than when it was made no session is unfinished that was finished then.
                 if until >= bars.until and not bars.unfinished:
                     return _put_together(kind, bars.plain, entry.frames)
         found = read()
-        if self._keep:
+        if self._keep and entry is None and sum(path.stat().st_size for path in digest_of) < _LONG_TO_READ:
+            self._cache.keep(slot, key, Entry(None))  # that they were read; most are not asked for again
+        elif self._keep:
             plain, frames = _taken_apart(found)
             was_read = {source.sha256 for meta in plain.meta.values() for source in meta.sources}
             if was_read != set(digest_of.values()) and self.digests(slot, paths) != digest_of:

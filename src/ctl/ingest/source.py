@@ -157,7 +157,9 @@ def _load(path: Path, handle: BinaryIO) -> RawFile:
         if not first.startswith((DBN_MAGIC, PARQUET_MAGIC)) and b"\0" in first:
             # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
             return RawFile(path=path, content=first, sha256=hashlib.sha256(first).hexdigest(), size=len(first))
-        data = (_whole(handle) if first.startswith(DBN_MAGIC) else None) or _rest(handle)
+        data = (_whole(handle) if first.startswith(DBN_MAGIC) else None) or (
+            _rest(handle) if len(first) == _BLOCK or handle.read(1) else first
+        )
         _check_size(len(data), where)  # it may have grown meanwhile
         return RawFile(path=path, content=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     if first.startswith(_ZSTD_MAGIC):
@@ -209,9 +211,9 @@ def _whole(handle: BinaryIO) -> memoryview | None:
 
 
 def _rest(handle: BinaryIO) -> bytes:
-    """The bytes of a file, up to one more than is accepted."""
+    """The bytes of a file, up to one more than it had, or than is accepted."""
     handle.seek(0)
-    return handle.read(MAX_BYTES + 1)
+    return handle.read(min(os.fstat(handle.fileno()).st_size, MAX_BYTES) + 1)
 
 
 def _check_size(size: int, where: str) -> None:

@@ -29,13 +29,20 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> store.Workspace:
+def small(tmp_path: Path) -> store.Workspace:
     contracts(tmp_path / "ours/C.csv", "C")
     series(tmp_path / "ref/C_adj.csv", 90.0)
     series(tmp_path / "ref/C_raw.csv", 110.0)
     for path in tmp_path.rglob("*.csv"):
         _aged(path)
     return workspace(tmp_path, VENDORS, ("C", "future", 'reference = "theirs"'))
+
+
+@pytest.fixture
+def space(small: store.Workspace, monkeypatch: pytest.MonkeyPatch) -> store.Workspace:
+    """Whose files take as long to read as large ones."""
+    monkeypatch.setattr(bar_cache, "_LONG_TO_READ", 1)
+    return small
 
 
 def _aged(path: Path) -> None:
@@ -88,6 +95,23 @@ def test_unchanged_files_are_not_parsed_again(space: store.Workspace, reads: lis
     assert sorted(reads) == ["read_contracts", "read_reference"]
     assert _same(first, _read(space))
     assert len(reads) == 2
+
+
+def test_bars_of_small_files_are_kept_when_they_are_asked_for_again(small: store.Workspace, reads: list[str]) -> None:
+    def kept() -> int:
+        return len(list((small.root / ".ctl/cache").rglob("*.parquet")))
+
+    first = _read(small)
+    assert (len(reads), kept()) == (2, 0)
+    assert _same(first, _read(small))
+    assert (len(reads), kept()) == (4, 3)
+    assert _same(first, _read(small))
+    assert len(reads) == 4
+    path = small.root / "ours/C.csv"
+    path.write_text(path.read_text().replace("CH24,100.0,101.0", "CH24,100.0,101.5", 1))
+    changed = _read(small).contracts
+    assert changed is not None
+    assert changed.frame["high"][0] == 101.5
 
 
 def test_who_promises_to_write_nothing_uses_what_is_there(space: store.Workspace, reads: list[str]) -> None:
