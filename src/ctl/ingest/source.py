@@ -31,6 +31,9 @@ MAX_RATIO: Final = 250
 """Beyond 64 MiB a file may not expand more than this; real daily bars stay below 20."""
 
 _BLOCK: Final = 1 << 20
+_READ_ONCE: Final = 1 << 24
+"""Files below this size are read before they are looked at: most of daily bars are."""
+
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
@@ -148,18 +151,22 @@ def _members(path: Path, handle: BinaryIO, written: int) -> tuple[RawFile, ...]:
 
 def _load(path: Path, handle: BinaryIO) -> RawFile:
     where = str(path)
-    first = handle.read(_BLOCK)
-    if first[:8].strip(b"\0") == b"":
+    first = handle.read(8)
+    if first.strip(b"\0") == b"":
         raise InputError("the file starts with NUL bytes", where=where, expected="text, DBN or Parquet")
     handle.seek(0)
     expand = _expander(first, where)
     if expand is None:
-        if not first.startswith((DBN_MAGIC, PARQUET_MAGIC)) and b"\0" in first:
-            # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
-            return RawFile(path=path, content=first, sha256=hashlib.sha256(first).hexdigest(), size=len(first))
-        data = (_whole(handle) if first.startswith(DBN_MAGIC) else None) or (
-            _rest(handle) if len(first) == _BLOCK or handle.read(1) else first
-        )
+        data: bytes | memoryview | None = _whole(handle) if first.startswith(DBN_MAGIC) else None
+        if data is None:
+            handle.seek(0)
+            size = os.fstat(handle.fileno()).st_size
+            data = begin = handle.read(size + 1 if size < _READ_ONCE else _BLOCK)
+            if not first.startswith((DBN_MAGIC, PARQUET_MAGIC)) and b"\0" in begin:
+                # No text holds one, as its reader will say: a sparse file need not be read to its end for that.
+                return RawFile(path=path, content=begin, sha256=hashlib.sha256(begin).hexdigest(), size=len(begin))
+            if len(begin) != size:
+                data = _rest(handle)
         _check_size(len(data), where)  # it may have grown meanwhile
         return RawFile(path=path, content=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     if first.startswith(_ZSTD_MAGIC):

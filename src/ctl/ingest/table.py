@@ -339,7 +339,7 @@ def check_head(file: RawFile) -> bytes:
             expected="UTF-8 text",
             remedy="save it as UTF-8",
         ) from error
-    if not data.strip():
+    if not data or data.isspace():
         raise InputError("the file is empty", where=file.name, found="blanks alone", expected="a table")
     if len(data) > MAX_LINE and b"\n" not in data[:MAX_LINE]:
         raise InputError("not a text table", where=file.name, found=f"no line end in {MAX_LINE} bytes")
