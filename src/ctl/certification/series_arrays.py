@@ -126,6 +126,22 @@ def _finite(frame: pl.DataFrame) -> tuple[Days, Floats]:
     return (days, close) if known.all() else (days[known], close[known])
 
 
+def carried_of(frame: pl.DataFrame) -> Floats:
+    """What each bar of a series carries above its raw price, by its own statement; 0.0 where it states nothing."""
+    carried = frame.get_column("adjustment")
+    return (carried.fill_null(0.0) if carried.null_count() else carried).to_numpy().astype(np.float64, copy=False)
+
+
+def shared_rows(left: Days, right: Days) -> tuple[Ints, Ints]:
+    """Rows of each of two ascending lists of days, each day once, on the days that both have."""
+    if np.array_equal(left, right):
+        rows = np.arange(left.size)
+        return rows, rows
+    place = np.searchsorted(right, left)
+    here = np.flatnonzero(right.take(place, mode="clip") == left) if right.size else np.empty(0, dtype=np.int64)
+    return here, place[here]
+
+
 def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence[str] = ()) -> CanonicalArrays:
     """A canonical series as arrays. contracts: names in expiry order that contract indices refer to."""
     frame = series.frame
@@ -133,7 +149,7 @@ def canonical_arrays(series: ContinuousSeries | DailySeries, contracts: Sequence
     if isinstance(series, ContinuousSeries):
         raw = frame.get_column("close_unadjusted").to_numpy()
     else:
-        raw = close - frame.get_column("adjustment").fill_null(0.0).to_numpy()
+        raw = close - carried_of(frame)
     days = frame.get_column("session").to_numpy().astype("datetime64[D]")
     return CanonicalArrays(days, close, raw, _contract_index(frame, contracts))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ctl import sessions
 from ctl.errors import DataError
-from ctl.flows.backtest import session_days, strategy_bars
+from ctl.flows.backtest import calendar_keys, session_days, strategy_bars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,11 +66,13 @@ def run_bars(symbol: str, terms: CertifyTerms, series: Sequence[TradedBars]) -> 
     from ctl.certification.functional_input import FunctionalSide
     from ctl.strategy.b1 import StrategyBars
 
+    # Mostly series on the very same sessions.
+    keys = {id(made.sessions): made.sessions for made in series}
+    told = {number: calendar_keys(days, terms.calendar) for number, days in keys.items()}
     bars = [
         StrategyBars(
             symbol, made.sessions, made.open, made.high, made.low, made.close, adjustment=made.carried,
-            week_key=sessions.week_keys(terms.calendar, made.sessions), month_key=sessions.month_keys(made.sessions),
-            week_complete=sessions.week_is_complete(terms.calendar, made.sessions[-1].item()),
+            **told[id(made.sessions)],
         )
         for made in series
     ]  # fmt: skip

@@ -83,18 +83,10 @@ def check(
     """
     if isinstance(window, NotRun):
         return LayerResult.absent(LAYER, window)
-    overlap, request = window.overlap, window.request
-    if not overlap.has_reference_adjusted:
-        return LayerResult.absent(LAYER, "the reference ships no adjusted series and states no gaps to build one from")
-    refused = _bases_refused(window)
-    if refused:
-        return LayerResult.absent(LAYER, NotRun(refused, code=BASES_DIFFER))
-    drift = measure(overlap, window.canonical_rolls, window.reference_rolls)
-    single = prints.of_window(window) if isolated is None or isinstance(isolated, NotRun) else isolated
-    book = _ledger(window, alignment, single)
-    scale = max(1.0, float(np.abs(overlap.canonical_adjusted).max()))
-    if not np.abs(book.drift - drift.d).max() <= 1e-9 * scale:
-        raise DataError("the ledger explains another drift than the one measured")
+    measured = explain(window, alignment, isolated)
+    if isinstance(measured, NotRun):
+        return LayerResult.absent(LAYER, measured)
+    overlap, request, drift, book = window.overlap, window.request, measured.drift, measured.ledger
     limit = LIMITS_V1.max_mean_drift
     figures = drift.figures
     mean, most = (in_ticks(value, request.tick) for value in (figures.mean_drift, figures.max_drift))
@@ -112,7 +104,26 @@ def check(
         published = {field.name: getattr(figures, field.name) for field in fields(figures)}
         difference = LevelDifference(float(level.mean()), float(level.max()))
         figures = LevelDriftFigures(**published, level_difference=difference)
-    return LayerResult.of(LAYER, status, text, findings, measured=ExplainedDrift(drift, book), figures=figures)
+    return LayerResult.of(LAYER, status, text, findings, measured=measured, figures=figures)
+
+
+def explain(
+    window: Window, alignment: RollAlignment, isolated: WindowPrints | NotRun | None = None
+) -> ExplainedDrift | NotRun:
+    """Drift and ledger of a window, or why its sides are not compared; arguments as for `check`."""
+    overlap = window.overlap
+    if not overlap.has_reference_adjusted:
+        return NotRun("the reference ships no adjusted series and states no gaps to build one from")
+    refused = _bases_refused(window)
+    if refused:
+        return NotRun(refused, code=BASES_DIFFER)
+    drift = measure(overlap, window.canonical_rolls, window.reference_rolls)
+    single = prints.of_window(window) if isolated is None or isinstance(isolated, NotRun) else isolated
+    book = _ledger(window, alignment, single)
+    scale = max(1.0, float(np.abs(overlap.canonical_adjusted).max()))
+    if not np.abs(book.drift - drift.d).max() <= 1e-9 * scale:
+        raise DataError("the ledger explains another drift than the one measured")
+    return ExplainedDrift(drift, book)
 
 
 def _ledger(window: Window, alignment: RollAlignment, isolated: WindowPrints) -> ledger.Ledger:

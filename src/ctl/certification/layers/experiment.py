@@ -12,7 +12,7 @@ import numpy as np
 
 from ctl.arrays import Floats
 from ctl.certification.functional_input import FunctionalSide, TradedBars
-from ctl.certification.series_arrays import canonical_arrays
+from ctl.certification.series_arrays import canonical_arrays, carried_of, shared_rows
 from ctl.errors import DataError
 from ctl.model.findings import NotRun
 from ctl.model.rolls import ContinuousSeries
@@ -51,8 +51,8 @@ def run(request: CertifyRequest, window: Window, on_reference_rolls: ContinuousS
     if window.log_points is not None:
         return NotRun("the reference is adjusted by ratios: its gaps cannot be put into prices")
     if request.contracts is None:
-        theirs = _bars(reference.adjusted, _stated(reference.adjusted))
-        made = [*put_in(*_overlapping(_bars(ours, _stated(ours)), theirs))]
+        theirs = _bars(reference.adjusted, carried_of(reference.adjusted.frame))
+        made = [*put_in(*_overlapping(_bars(ours, carried_of(ours.frame)), theirs))]
     elif isinstance(on_reference_rolls, NotRun):
         return NotRun(f"the reference's rolls cannot be put in: {on_reference_rolls.reason}")
     else:
@@ -67,7 +67,7 @@ def put_in(ours: TradedBars, theirs: TradedBars) -> tuple[tuple[str, TradedBars]
 
     Both on one level. Sessions of ours alone keep our bar until sessions are put in.
     """
-    _, here, there = np.intersect1d(ours.sessions, theirs.sessions, assume_unique=True, return_indices=True)
+    here, there = shared_rows(ours.sessions, theirs.sessions)
 
     def taken(name: str) -> Floats:
         values: Floats = getattr(ours, name).copy()
@@ -88,11 +88,6 @@ def _bars(series: ContinuousSeries | DailySeries, carried: Floats) -> TradedBars
     return TradedBars(frame.get_column("session").to_numpy().astype("datetime64[D]"), **prices, carried=carried)
 
 
-def _stated(series: ContinuousSeries | DailySeries) -> Floats:
-    """What each bar of a series carries, by its own statement."""
-    return series.frame.get_column("adjustment").fill_null(0.0).to_numpy().astype(np.float64)
-
-
 def _recovered(window: Window, adjusted: DailySeries) -> Floats:
     """What each bar of the reference carries: where it lacks a close, what the next one with it does; 0 behind all."""
     recovered = window.recovered
@@ -110,9 +105,9 @@ def _on_their_gaps(window: Window, on_reference_rolls: ContinuousSeries) -> Trad
     """
     recovered = window.recovered
     own = canonical_arrays(on_reference_rolls, recovered.contracts)
-    bars = _bars(on_reference_rolls, _stated(on_reference_rolls))
+    bars = _bars(on_reference_rolls, carried_of(on_reference_rolls.frame))
     theirs = recovered.adjusted - recovered.unadjusted
-    _, here, there = np.intersect1d(own.sessions, recovered.sessions, assume_unique=True, return_indices=True)
+    here, there = shared_rows(own.sessions, recovered.sessions)
     alike = np.isfinite(theirs[there]) & (own.contract[here] == recovered.contract_on_day[there])
     here, there = here[alike], there[alike]
     if not here.size:

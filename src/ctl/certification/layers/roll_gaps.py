@@ -43,6 +43,7 @@ FEW_SESSIONS: Final = 5
 # Of the pairs: so many alike are a habit; above so many of other kinds the two sides are not comparable.
 WRONG_HABIT: Final = 0.8
 MOST_WRONG: Final = 0.2
+GAPS_UNKNOWN: Final = "the reference's gaps are unknown: it ships no adjusted series and states none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,11 @@ def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerRe
     if isinstance(schedules, NotRun):
         return LayerResult.absent(LAYER, schedules)
     request, alignment = window.request, schedules.alignment
-    gaps = compare(alignment, window.canonical_rolls, window.reference_rolls, window.closes, tick=request.tick)
+    gaps = of_window(window, schedules)
     figures, mean = gaps.figures, gaps.figures.mean_gap_diff
     if mean is None:
         if alignment.pairs:
-            text = "the reference's gaps are unknown: it ships no adjusted series and states none"
-            return LayerResult.of(LAYER, "NOT_RUN", text, measured=gaps, figures=figures)
+            return LayerResult.of(LAYER, "NOT_RUN", GAPS_UNKNOWN, measured=gaps, figures=figures)
         return LayerResult.of(LAYER, "FAIL", "no paired rolls", measured=gaps, figures=figures)
     text = f"mean gap difference {in_ticks(mean, request.tick)} over {figures.n_compared} pairs"
     limit = LIMITS_V1.max_mean_gap_diff
@@ -85,6 +85,12 @@ def check(window: Window | NotRun, schedules: RollSchedules | NotRun) -> LayerRe
     ]
     status = worst_status(made.status for made in findings)
     return LayerResult.of(LAYER, status, text, findings, measured=gaps, figures=figures)
+
+
+def of_window(window: Window, schedules: RollSchedules) -> RollGaps:
+    """The gaps of a window's paired rolls."""
+    rolls = window.canonical_rolls, window.reference_rolls
+    return compare(schedules.alignment, *rolls, window.closes, tick=window.request.tick)
 
 
 def check_timing(window: Window, alignment: RollAlignment, gaps: RollGaps) -> list[Finding]:

@@ -148,11 +148,8 @@ def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
     if window.recovered.source is None:
         why = "the reference's rolls cannot be recovered: it ships neither contracts nor both of its series"
         return LayerResult.absent(LAYER, why)
-    rolls, tick, max_day_delta = (
-        (window.canonical_rolls, window.reference_rolls), window.request.tick, window.request.max_day_delta,
-    )  # fmt: skip
-    alignment = align(*rolls, tick=tick, max_day_delta=max_day_delta)
-    rule_mismatch = rules_differ(alignment, *rolls, tick=tick, max_day_delta=max_day_delta)
+    measured = schedules_of(window)
+    alignment, rule_mismatch = measured.alignment, measured.rule_mismatch
     figures = alignment.figures()
     text = f"{figures.n_pass} pass, {figures.n_watch} watch, {figures.n_fail} fail"
     findings = [
@@ -164,8 +161,18 @@ def check(window: Window | NotRun) -> LayerResult[RollSchedules]:
         *check_forced(window, alignment),
     ]
     status = worst_status(made.status for made in findings)
-    measured = RollSchedules(alignment, rule_mismatch)
     return LayerResult.of(LAYER, status, text, findings, measured=measured, figures=figures)
+
+
+def schedules_of(window: Window) -> RollSchedules:
+    """The rolls of a window's sides, aligned."""
+    rolls, tick, most = (
+        (window.canonical_rolls, window.reference_rolls),
+        window.request.tick,
+        window.request.max_day_delta,
+    )
+    alignment = align(*rolls, tick=tick, max_day_delta=most)
+    return RollSchedules(alignment, rules_differ(alignment, *rolls, tick=tick, max_day_delta=most))
 
 
 def check_indistinguishable(window: Window) -> list[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from ctl.certification import acceptance
 from ctl.certification.attempt import attempt
@@ -48,7 +48,6 @@ RECOVERY_DOUBTFUL: Final = "RECOVERY_DOUBTFUL"
 # The right rolls can drift a little more than ours, whose gap differences happen to cancel.
 DOUBTFUL_FROM: Final = 1.1
 _AS_CERTIFIED_ALONE = NotRun("only the certified series' trades are traced to ingredients")
-Measured = TypeVar("Measured")
 Judged = JudgedSeries | NotComputed
 
 
@@ -113,9 +112,13 @@ def judge(window: Window, series: ContinuousSeries, recovered: RecoveredReferenc
     other = build_window(request, ours, window.closes, recovered or window.recovered, window.log_points)
     if isinstance(other, NotRun):
         raise DataError(other.reason, code=other.code)
-    schedules = _ran(roll_schedule.check(other))
-    gaps = _ran(roll_gaps.check(other, schedules))
-    explained = _ran(drift.check(other, schedules.alignment))
+    schedules = roll_schedule.schedules_of(other)
+    gaps = roll_gaps.of_window(other, schedules)
+    if gaps.figures.mean_gap_diff is None and schedules.alignment.pairs:
+        raise DataError(f"{roll_gaps.LAYER} did not run on this series: {roll_gaps.GAPS_UNKNOWN}")
+    explained = drift.explain(other, schedules.alignment)
+    if isinstance(explained, NotRun):
+        raise DataError(f"{drift.LAYER} did not run on this series: {explained.reason}")
     policy, quote_unit = request.acceptance_policy, request.quote_unit
     # Policy v2 asks for the rebuilt series' verdict, which is no condition of a counterfactual's own.
     measures = take_measures(
@@ -207,13 +210,6 @@ def _judged(examination: Examination, work: Callable[[Window], JudgedSeries | No
         return NotComputed("NOT_RUN", "the layers that it would be compared with did not run")
     judged = attempt(partial(work, window))
     return _not_computed(judged) if isinstance(judged, NotRun) else judged
-
-
-def _ran(layer: LayerResult[Measured]) -> Measured:
-    """What a layer measured. Raises DataError where it did not run."""
-    if isinstance(layer.measured, NotRun) or not layer.report.ran:
-        raise DataError(f"{layer.layer} did not run on this series: {layer.text}")
-    return layer.measured
 
 
 def _with_difference(as_rebuilt: Judged, measures: Measures) -> RebuiltSeries | RebuiltNotComputed:

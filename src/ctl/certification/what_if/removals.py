@@ -91,33 +91,31 @@ class _Units:
         gaps = np.abs(board.gap_difference)
         known = np.isfinite(gaps)
         self.gap_sum, self.gap_count = float(gaps[known].sum()), int(known.sum())
-        compared_of = [gap if finite else None for gap, finite in zip(gaps.tolist(), known.tolist(), strict=True)]
-        pair_of_canonical = {pair.canonical: n for n, pair in enumerate(alignment.pairs)}
-        pair_of_reference = {pair.reference: n for n, pair in enumerate(alignment.pairs)}
-        alone_canonical, alone_reference = set(alignment.unmatched_canonical), set(alignment.unmatched_reference)
+        ours = _unit_of([block.canonical if block else () for block in self.blocks])
+        theirs = _unit_of([block.reference if block else () for block in self.blocks])
+        # Every pair with each of the units that hold one of its rolls, pair after pair.
+        sides = np.array(
+            [(ours.get(pair.canonical, -1), theirs.get(pair.reference, -1)) for pair in alignment.pairs], dtype=np.int64
+        ).reshape(-1, 2)
+        held = sides >= 0
+        held[:, 1] &= sides[:, 1] != sides[:, 0]
+        at, pair = sides[held], np.nonzero(held)[0]
+        count = len(self.blocks)
+        compared = known[pair]
+        gained = np.array([max(len(b.canonical), len(b.reference)) if b else 0 for b in self.blocks], dtype=np.int64)
+        alone = (
+            [units[roll] for roll in rolls if roll in units]
+            for units, rolls in ((ours, alignment.unmatched_canonical), (theirs, alignment.unmatched_reference))
+        )
         # Per unit: change of pairs, of unmatched rolls on each side, of the number of gaps compared and their sum.
-        counts: list[tuple[int, int, int, int]] = []
-        gap_change: list[float] = []
-        for block in self.blocks:
-            if block is None:
-                counts.append((0, 0, 0, 0))
-                gap_change.append(0.0)
-                continue
-            pairs = {pair_of_canonical[i] for i in block.canonical if i in pair_of_canonical}
-            pairs.update(pair_of_reference[j] for j in block.reference if j in pair_of_reference)
-            compared = [gap for gap in map(compared_of.__getitem__, sorted(pairs)) if gap is not None]
-            gained = max(len(block.canonical), len(block.reference))
-            counts.append(
-                (
-                    gained - len(pairs),
-                    -len(alone_canonical.intersection(block.canonical)),
-                    -len(alone_reference.intersection(block.reference)),
-                    gained - len(compared),
-                )
-            )
-            gap_change.append(-sum(compared))
-        self.counts = np.array(counts, dtype=np.int64)
-        self.gap_change = np.array(gap_change, dtype=np.float64)
+        self.counts = np.column_stack(
+            [
+                gained - np.bincount(at, minlength=count),
+                *(-np.bincount(np.array(units, dtype=np.int64), minlength=count) for units in alone),
+                gained - np.bincount(at[compared], minlength=count),
+            ]
+        )
+        self.gap_change = -np.bincount(at[compared], weights=gaps[pair[compared]], minlength=count)
         within = np.append(np.abs(ledger.inside), 0.0)
         inside = np.add.reduceat(within, self.spans[:, 1:].reshape(-1))[::2]
         inside = np.where(self.spans[:, 2] > self.spans[:, 1], inside, 0.0)
@@ -346,6 +344,11 @@ class _Units:
             n_paired=measures.n_paired,
             remaining=tuple(reason.code for reason in reasons),
         )
+
+
+def _unit_of(rolls: Sequence[tuple[int, ...]]) -> dict[int, int]:
+    """Of each roll the number of the unit that holds it."""
+    return {roll: number for number, held in enumerate(rolls) for roll in held}
 
 
 class _Sets:
