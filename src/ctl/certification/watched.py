@@ -155,7 +155,7 @@ def _basis_means(examination: Examination, window: Window) -> tuple[Days, Floats
 
 def _means(values: Floats) -> Floats:
     """The mean of every 20 values in a row; a value that is not known counts as zero."""
-    summed = np.concatenate(([0.0], np.cumsum(np.nan_to_num(values))))
+    summed = np.concatenate(([0.0], np.cumsum(np.where(np.isnan(values), 0.0, values))))
     means: Floats = (summed[MEAN_OVER:] - summed[:-MEAN_OVER]) / MEAN_OVER
     return means
 

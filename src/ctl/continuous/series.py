@@ -366,7 +366,5 @@ def _against_calendar(layout: Layout, first: int, calendar: npt.NDArray[np.int32
         return {}
     own = layout.found.sessions.days[first:]
     stated = calendar[(calendar >= own[0]) & (calendar <= own[-1])]
-    return {
-        "sessions_off_calendar": int((~np.isin(own, stated)).sum()),
-        "calendar_sessions_missing": int((~np.isin(stated, own)).sum()),
-    }
+    both = int(np.isin(own, stated).sum())
+    return {"sessions_off_calendar": len(own) - both, "calendar_sessions_missing": len(stated) - both}

@@ -128,10 +128,11 @@ def strategy_bars(
     *,
     rows: slice = slice(None),
     adjustment: Floats | None = None,
+    like: StrategyBars | None = None,
 ) -> StrategyBars:
     """A series, or some `rows` of it, as the strategy takes it; the calendar (None: ISO weeks) says what ends a week.
 
-    adjustment: of every session of the series, in place of its own.
+    adjustment: of every session of the series, in place of its own. like: as for `calendar_keys`.
     """
     from ctl.strategy.b1 import StrategyBars
 
@@ -143,12 +144,17 @@ def strategy_bars(
         symbol=symbol,
         rows=rows,
         adjustment=adjustment,
-        **calendar_keys(days, calendar),
+        **calendar_keys(days, calendar, like),
     )
 
 
-def calendar_keys(days: Days, calendar: str | None) -> dict[str, Any]:
-    """What the calendar (None: ISO weeks) says of a strategy's sessions, at least one, by the names of StrategyBars."""
+def calendar_keys(days: Days, calendar: str | None, like: StrategyBars | None = None) -> dict[str, Any]:
+    """What the calendar (None: ISO weeks) says of a strategy's sessions, at least one, by the names of StrategyBars.
+
+    like: bars on the same calendar, mostly of these very sessions.
+    """
+    if like is not None and np.array_equal(days, like.session):
+        return {name: getattr(like, name) for name in ("week_key", "month_key", "week_complete")}
     return {
         "week_key": sessions.week_keys(calendar, days),
         "month_key": sessions.month_keys(days),

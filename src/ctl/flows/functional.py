@@ -40,7 +40,7 @@ def functional_input(
     try:
         own = strategy_bars(series, symbol, terms.calendar, rows=own_rows)
         carried = _carried(adjusted, reference.unadjusted)
-        other = strategy_bars(adjusted, symbol, terms.calendar, rows=other_rows, adjustment=carried)
+        other = strategy_bars(adjusted, symbol, terms.calendar, rows=other_rows, adjustment=carried, like=own)
     except DataError as error:
         nothing = FunctionalSide.empty()
         return FunctionalInput(np.empty(0, "datetime64[D]"), nothing, nothing, absent=str(error))
@@ -66,16 +66,11 @@ def run_bars(symbol: str, terms: CertifyTerms, series: Sequence[TradedBars]) -> 
     from ctl.certification.functional_input import FunctionalSide
     from ctl.strategy.b1 import StrategyBars
 
-    # Mostly series on the very same sessions.
-    keys = {id(made.sessions): made.sessions for made in series}
-    told = {number: calendar_keys(days, terms.calendar) for number, days in keys.items()}
-    bars = [
-        StrategyBars(
-            symbol, made.sessions, made.open, made.high, made.low, made.close, adjustment=made.carried,
-            **told[id(made.sessions)],
-        )
-        for made in series
-    ]  # fmt: skip
+    bars: list[StrategyBars] = []
+    for made in series:
+        keys = calendar_keys(made.sessions, terms.calendar, bars[-1] if bars else None)
+        prices = made.open, made.high, made.low, made.close
+        bars.append(StrategyBars(symbol, made.sessions, *prices, adjustment=made.carried, **keys))
     found = _signals(bars, terms)
     return [FunctionalSide(made.trigger_session, made.exit_session, made.r_theoretical) for made in found]
 

@@ -68,8 +68,7 @@ def stability(
 
 def _as_bars(columns: SeriesColumns, like: StrategyBars, calendar: str) -> StrategyBars:
     """Columns as the strategy takes them. like: bars of the same symbol, mostly of the same sessions."""
-    same = np.array_equal(columns.session, like.session)
-    return replace(like, **columns._asdict(), **({} if same else calendar_keys(columns.session, calendar)))
+    return replace(like, **columns._asdict(), **calendar_keys(columns.session, calendar, like))
 
 
 def _metrics(results: Sequence[Result]) -> list[Metrics]:

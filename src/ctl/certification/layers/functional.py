@@ -35,19 +35,20 @@ TriggerClass = Literal["matched", "borderline", "mismatched"]
 
 
 class _Signal(NamedTuple):
-    """A trigger's session, and the session of the last fill and R of its trade; None where none closed."""
+    """A trigger's session, and R of its trade; None where none closed."""
 
     session: date
-    exit_session: date | None
     result: float | None
 
 
+def _results(side: FunctionalSide) -> list[float | None]:
+    """R of each trigger's trade; None where none closed."""
+    still_open = np.isnat(side.exits).tolist()
+    return [None if without else result for without, result in zip(still_open, side.results.tolist(), strict=True)]
+
+
 def _signals(side: FunctionalSide) -> list[_Signal]:
-    columns = (side.triggers.tolist(), side.exits.tolist(), side.results.tolist())
-    return [
-        _Signal(session, exit_session, None if exit_session is None else result)
-        for session, exit_session, result in zip(*columns, strict=True)
-    ]
+    return [*map(_Signal, side.triggers.tolist(), _results(side))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +250,10 @@ def _row(given: FunctionalInput, ours: _Signal | None, theirs: _Signal | None) -
 
 def _results_at(positions: Ints, side: FunctionalSide, sessions: Days) -> list[float | None]:
     """R of the trade that a side closed at each trigger (ascending), or within 3 sessions of it; None without one."""
-    signals = _signals(side)
+    results = _results(side)
     found: list[float | None] = [None] * positions.size
     for i, j in _pair(positions, np.searchsorted(sessions, side.triggers)):
-        found[i] = signals[j].result
+        found[i] = results[j]
     return found
 
 

@@ -103,8 +103,10 @@ def of_window(window: Window) -> OneSided:
     ):
         volume = np.full(sessions.size, np.nan)
         if series is not None:
-            days = series.frame["session"].to_numpy().astype("datetime64[D]")
-            volume = series.frame["volume"].to_numpy().astype(np.float64)[np.searchsorted(days, sessions)]
+            volume = series.frame["volume"].to_numpy().astype(np.float64, copy=False)
+            if volume.size != sessions.size:
+                days = series.frame["session"].to_numpy().astype("datetime64[D]")
+                volume = volume[np.searchsorted(days, sessions)]
         sides.append(repeats(values, volume))
     return one_sided(
         ours.sessions, theirs.sessions, own_repeats=sides[0], other_repeats=sides[1],
