@@ -114,8 +114,8 @@ def _show(found: list[Figure], grown: list[scaling.Growth], spent: list[roots.Co
     console = Console(width=None if sys.stdout.isatty() else 180)
     if found:
         console.print(table)
-    for cost in spent:
-        console.print(cost.line)
+    for line in (*spent, *roots.targets(spent)):
+        console.print(line.line)
     for growth in grown:
         points = ", ".join(
             f"{size:,}: {_seconds(seconds)}" for size, seconds in zip(growth.sizes, growth.seconds, strict=True)
@@ -186,6 +186,7 @@ def _write(
             ],
         },
         "roots": [cost.document() for cost in spent],
+        "roots_targets": [target.document() for target in roots.targets(spent)],
         "scaling": [growth.document() for growth in grown],
     }
     out.parent.mkdir(parents=True, exist_ok=True)

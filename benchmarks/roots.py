@@ -25,7 +25,9 @@ from benchmarks.builds import contract_bars
 from benchmarks.scaling import Growth
 from benchmarks.tapes import ContractPanel, contract_panel
 
-SIZES = (20, 60)
+SIZES = (20, 60, 180, 500)
+MOST_EXCHANGED = 20
+"""Roots up to which the references are exchanged in pairs: each one is compared with every other root."""
 YEARS = 20
 _TICK = 0.25
 _NEW = 5
@@ -203,8 +205,8 @@ def _sessions() -> Any:
 # ---------------------------------------------------------------- timing
 
 
-def timed(roots: int, step: str, words: Sequence[str], folder: Path) -> Cost:
-    """One command from the shell. Raises RuntimeError where it fails."""
+def timed(roots: int, step: str, words: Sequence[str], folder: Path, expected: int = 0) -> Cost:
+    """One command from the shell. Raises RuntimeError where it does not end with the exit code expected."""
     with tempfile.TemporaryFile() as out:
         start = time.perf_counter()
         process = subprocess.Popen([sys.executable, "-m", "ctl", *words], cwd=folder, stdout=out, stderr=out)
@@ -213,7 +215,7 @@ def timed(roots: int, step: str, words: Sequence[str], folder: Path) -> Cost:
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         reached = max(peak.finish(), used.ru_maxrss / 1024)
-        if process.returncode:
+        if process.returncode != expected:
             out.seek(0)
             raise RuntimeError(f"ctl {' '.join(words)}: exit {process.returncode}: {out.read().decode()[-2000:]}")
     return Cost(roots, step, wall, used.ru_utime + used.ru_stime, reached)
@@ -266,7 +268,66 @@ def costs(roots: int) -> list[Cost]:
         found += [timed(roots, step, [step], folder) for step in ("gate", "run")]
         found += [timed(roots, "gate, nothing new", ["gate"], folder)]
         week_later(folder)
-        return [*found, *(timed(roots, f"{step}, a week later", [step], folder) for step in ("run", "gate"))]
+        found += [timed(roots, f"{step}, a week later", [step], folder) for step in ("run", "gate")]
+        if roots <= MOST_EXCHANGED:
+            exchange(folder, names(roots))
+            found.append(timed(roots, _EXCHANGED, ["gate"], folder, expected=2))
+        return found
+
+
+_EXCHANGED = "gate, exchanged"
+
+
+def exchange(folder: Path, roots: Sequence[str]) -> None:
+    """Put the reference's files of each two roots in each other's place."""
+    theirs = folder / "data" / "raw" / "theirs"
+    for one, other in zip(roots[::2], roots[1::2], strict=False):
+        for kind in ("adjusted", "unadjusted"):
+            first, second = (theirs / f"{root}_{kind}.csv" for root in (one, other))
+            content = first.read_bytes()
+            first.write_bytes(second.read_bytes())
+            second.write_bytes(content)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was asked for of some roots, and what was found."""
+
+    what: str
+    found: float
+    most: float
+    unit: str
+
+    @property
+    def line(self) -> str:
+        """As it is printed."""
+        met = "met" if self.found <= self.most else "MISSED"
+        return f"{self.what}: {self.found:,.1f} {self.unit} (<= {self.most:g} {met})"
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return asdict(self) | {"met": self.found <= self.most}
+
+
+def targets(found: Sequence[Cost]) -> list[Target]:
+    """Processor time a root of each size; of 500 roots the clock and the memory too."""
+    by_step = {(cost.roots, cost.step): cost for cost in found}
+    made = []
+    for roots in dict.fromkeys(cost.roots for cost in found):
+        of = {step: cost for (size, step), cost in by_step.items() if size == roots}
+        spent = {step: of[step].processor / roots * 1e3 for step in of}
+        made.append(Target(f"{roots} roots, gate and run after the lock", spent["run"], 50.0, "ms a root"))
+        made.append(Target(f"{roots} roots, gate and run, a week later", spent["run, a week later"], 50.0, "ms a root"))
+        if _EXCHANGED in of:
+            reading = spent["lock"]  # every file is read there, once
+            made.append(Target(f"{roots} roots, exchanged in pairs", spent[_EXCHANGED], reading, "ms a root"))
+    if (500, "lock") in by_step:
+        first = sum(by_step[500, step].wall for step in ("lock", "gate", "run"))
+        made.append(Target("500 roots locked, certified and run", first, 30.0, "s"))
+        made.append(Target("500 roots run a week later", by_step[500, "run, a week later"].wall, 5.0, "s"))
+        peak = max(cost.peak_mib for cost in found if cost.roots == 500)
+        made.append(Target("500 roots, memory at the peak", peak, 1024.0, "MiB"))
+    return made
 
 
 def grown(sizes: Sequence[int] = SIZES) -> tuple[list[Cost], list[Growth]]:
@@ -280,16 +341,20 @@ def grown(sizes: Sequence[int] = SIZES) -> tuple[list[Cost], list[Growth]]:
             [cost.processor for cost in found if cost.step == step],
         )
         for step in steps
-        if len(sizes) > 1
+        if len(sizes) > 1 and step != _EXCHANGED
     ]
     return found, growths
 
 
 def main(argv: Sequence[str]) -> None:
     """`python -m benchmarks.roots [N ...]`: the costs alone."""
+    found: list[Cost] = []
     for size in map(int, argv or map(str, SIZES)):
         for cost in costs(size):
             print(cost.line, flush=True)
+            found.append(cost)
+    for target in targets(found):
+        print(target.line)
 
 
 if __name__ == "__main__":

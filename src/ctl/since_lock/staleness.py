@@ -57,8 +57,12 @@ def judge(
         if ahead is not None:
             found[reach.symbol] = ahead
     known = [reach for reach in reaches if reach.symbol not in found]
+    ends = [(newest, reach.symbol) for reach in known if (newest := reach.data_to.newest) is not None]
+    latest = max(ends, default=None)
     for reach in known:
-        behind = [each for each in _behind(reach, known, now, limit, as_of) if each.count > each.limit]
+        oldest = min((day for day in (reach.data_to.canonical, reach.data_to.reference) if day), default=None)
+        others = ends if latest and oldest and latest[0] > oldest else []  # of many symbols mostly none is ahead
+        behind = [each for each in _behind(reach, others, now, limit, as_of) if each.count > each.limit]
         if behind:
             found[reach.symbol] = _reason(behind)
     return found
@@ -106,7 +110,7 @@ def _ahead(reach: Reach, now: date | datetime) -> Reason | None:
 
 
 def _behind(
-    reach: Reach, others: Sequence[Reach], now: date | datetime, limit: int | None, as_of: date | None
+    reach: Reach, others: Sequence[tuple[date, str]], now: date | datetime, limit: int | None, as_of: date | None
 ) -> Iterator[_Behind]:
     data_to, locked = reach.data_to, DataTo() if reach.locked is None else reach.locked.data_to
     sides = (
@@ -123,9 +127,7 @@ def _behind(
         days = [] if partner is None else [(partner, partner_name)]
         if locked_last is not None and (as_of is None or as_of >= locked_last):
             days.append((locked_last, "the locked last session"))
-        for other in others:
-            if other.symbol != reach.symbol and other.data_to.newest is not None:
-                days.append((other.data_to.newest, other.symbol))
+        days += [other for other in others if other[1] != reach.symbol]
         for day, whose in days:
             if day > ends:
                 yield _Behind(side, ends, sessions_since(reach.calendar, ends, day), day, whose, MOST_APART)
