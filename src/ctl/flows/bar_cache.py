@@ -79,11 +79,12 @@ class _Bars:
 class BarCache:
     """The bars in the cache of one workspace.
 
-    keep: whether what is read is written down; commands that promise to write nothing only use what is there.
+    keep: whether what is read is written down; commands that promise to write nothing only use what is there. anew:
+    files are read in any case, as for a lock: whoever can write here can make an entry that looks whole.
     """
 
-    def __init__(self, workspace: Workspace, *, keep: bool) -> None:
-        self._workspace, self._keep = workspace, keep
+    def __init__(self, workspace: Workspace, *, keep: bool, anew: bool = False) -> None:
+        self._workspace, self._keep, self._anew = workspace, keep, anew
         self._cache = Cache(workspace.cache_folder)
 
     def bars(
@@ -107,7 +108,7 @@ class BarCache:
         key = digests.digest({"readers": readers_version(), "files": named, "asked": document(dict(asked))})
         until = read_until(digest_of, now)
         entry = self._cache.load(slot, key)
-        if entry is not None and entry.value is not None:
+        if entry is not None and entry.value is not None and not self._anew:
             with suppress(ValueError, KeyError, TypeError):
                 bars = _bars().validate_python(entry.value)
                 # Later than when it was made no session is unfinished that was finished then.

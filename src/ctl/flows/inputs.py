@@ -145,17 +145,18 @@ def read_symbol(
     with_alternatives: bool = False,
     now: datetime | None = None,
     keep: bool = False,
+    anew: bool = False,
 ) -> SymbolInputs:
     """Read one symbol of the workspace.
 
     policy, reference, series: the profile's, before the workspace's own. as_of: sessions after it are left out. now:
-    the instant of the command, at which a session must be over to count; None: the files alone tell. keep: whether
-    bars that are read go into the cache.
+    the instant of the command, at which a session must be over to count; None: the files alone tell. keep, anew: as for
+    `BarCache`.
     with_alternatives: what a certificate tells beside its decision as well: settlements, session-true bars and the
     reference's contract bars. What is wrong with those is kept in their place, it keeps nothing else from being read.
     Raises WorkspaceError or InputError for files that are missing or cannot be read.
     """
-    files = SymbolFiles(workspace, workspace.symbol(symbol), now, keep=keep)
+    files = SymbolFiles(workspace, workspace.symbol(symbol), now, keep=keep, anew=anew)
     config = files.config
     contracts: ContractBars | None = None
     equity: DailySeries | None = None
@@ -255,11 +256,13 @@ class ReadOnce:
     """A workspace's files at an instant, each read at most once; what is asked as of a date is cut from what was read.
 
     Its methods are the functions of this module with the workspace left out. An error is kept as well: what
-    could not be read once is not tried again. keep: whether bars that are read go into the workspace's cache.
+    could not be read once is not tried again. keep, anew: as for `BarCache`.
     """
 
-    def __init__(self, workspace: Workspace, now: datetime | None = None, *, keep: bool = False) -> None:
-        self._workspace, self._now, self._keep = workspace, now, keep
+    def __init__(
+        self, workspace: Workspace, now: datetime | None = None, *, keep: bool = False, anew: bool = False
+    ) -> None:
+        self._workspace, self._now, self._keep, self._anew = workspace, now, keep, anew
         self._read: dict[Any, Any] = {}
 
     def read_symbol(
@@ -286,6 +289,7 @@ class ReadOnce:
                 with_alternatives=with_alternatives,
                 now=self._now,
                 keep=self._keep,
+                anew=self._anew,
             ),
         )
         return inputs_up_to(held, as_of)
@@ -409,20 +413,26 @@ def _frame_up_to(frame: pl.DataFrame, as_of: date, what: str) -> pl.DataFrame:
 
 
 class SymbolFiles:
-    """One symbol's files, each read as its vendor says, or taken from the cache; keep: what is read goes into it.
+    """One symbol's files, each read as its vendor says, or taken from the cache; keep, anew: as for `BarCache`.
 
     now: the instant of the command, at which a session must be over to count; None: the files alone tell.
     """
 
     def __init__(
-        self, workspace: Workspace, config: SymbolConfig, now: datetime | None = None, *, keep: bool = False
+        self,
+        workspace: Workspace,
+        config: SymbolConfig,
+        now: datetime | None = None,
+        *,
+        keep: bool = False,
+        anew: bool = False,
     ) -> None:
         vendor_files.require_known_formats(workspace)
         self.workspace, self.config, self.now = workspace, config, now
         self.instruments = instruments_of(workspace)
         _require_one_instrument(workspace, config, self.instruments)
         self.canonical = workspace.vendors[config.canonical]
-        self._cache = BarCache(workspace, keep=keep)
+        self._cache = BarCache(workspace, keep=keep, anew=anew)
 
     @property
     def _instrument(self) -> Any:

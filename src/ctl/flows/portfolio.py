@@ -346,7 +346,7 @@ def _certify(
     known_by = None if remembered is None or on is None else on[0]
     if remembered is not None and not whole:
         return remembered, known_by
-    read = files or inputs.ReadOnce(question.workspace, question.now, keep=question.keep)
+    read = files or inputs.ReadOnce(question.workspace, question.now, keep=question.keep, anew=whole)
     made = question.certify(read)
     watched = made.certificate.watched
     mixed_up = any(reason.code == "IDENTITY_MISMATCH" for reason in made.certificate.reasons)  # rests on other roots

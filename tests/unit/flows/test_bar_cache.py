@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from vendor_workspace import contracts, series, workspace
 
@@ -193,6 +195,19 @@ def test_damage_costs_time_only(space: store.Workspace, reads: list[str]) -> Non
         ):
             path.write_bytes(bad)
             assert _same(first, _read(space)), f"{path.name}: {bad[:20]!r}"
+
+
+def test_who_reads_anew_believes_no_entry_that_looks_whole(space: store.Workspace) -> None:
+    first, entry = _read(space), space.root / ".ctl/cache/ours/C/contracts/entry.json"
+    packed = entry.with_name("bars.parquet")
+    pl.read_parquet(packed).with_columns(pl.col("close") + 1.0).write_parquet(packed)
+    value = json.loads(entry.read_bytes().partition(b"\n")[2])
+    value["frames"]["bars"] = digests.sha256_file(packed)
+    data = json.dumps(value).encode()
+    entry.write_bytes(digests.sha256_bytes(data).encode() + b"\n" + data)
+    assert not _same(first, _read(space)), "nothing tells the forged entry"
+    assert _same(first, inputs.read_symbol(space, "C", keep=True, anew=True))
+    assert _same(first, _read(space)), "and the entry is that of the files again"
 
 
 def test_a_folder_in_an_entrys_place_costs_time_only(space: store.Workspace) -> None:
