@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -100,13 +101,24 @@ def locked_strategy(name: str) -> LockedStrategy:
 
 
 def _source(module: str) -> str:
-    """sha256 over the names and contents of the files of a module's top package, or of its one file."""
+    """sha256 over the names and contents of the files of a module's top package, or of its one file.
+
+    Links are followed, as the import follows them.
+    """
     found = importlib.util.find_spec(module.partition(".")[0])
     files: dict[str, str] = {}
     for folder in (found.submodule_search_locations or ()) if found is not None else ():
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                files[path.relative_to(folder).as_posix()] = digests.sha256_file(path)
+        walked: set[str] = set()
+        for place, below, names in os.walk(folder, followlinks=True):
+            real = os.path.realpath(place)
+            if Path(place).name == "__pycache__" or real in walked:
+                below.clear()
+                continue
+            walked.add(real)
+            below.sort()
+            for path in (Path(place, name) for name in names):
+                if path.is_file():
+                    files[path.relative_to(folder).as_posix()] = digests.sha256_file(path)
     if found is not None and not files and found.origin is not None:
         files[Path(found.origin).name] = digests.sha256_file(Path(found.origin))
     return digests.digest(files)
