@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -205,3 +207,42 @@ def test_what_cannot_be_tried_is_one_clear_error(ctl, workspace: Path, words: li
 def test_unregistered_values_must_be_asked_for(ctl, workspace: Path):
     ran = ctl("research", "ES", "--param", "slope_threshold=99", "--unregistered", "-w", workspace, "--json")
     assert by_symbol(ran.document["variants"][1])["ES"]["metrics"]["trigger_count"] == 0
+
+
+WAYS = [["--jobs", "2"], ["--cluster", "local:2"]]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["processes", "cluster"])
+@pytest.mark.parametrize("alone", [False, True], ids=["swept", "alone"])
+def test_it_is_the_same_wherever_it_is_done(ctl, workspace: Path, tmp_path: Path, monkeypatch, way, alone: bool):
+    from ctl.strategy.b1.strategy import B1
+
+    if "--cluster" in way:
+        pytest.importorskip("distributed", reason="Dask is not installed (extra `cluster`)")
+    if alone:
+        monkeypatch.delattr(B1, "sweep")
+    words = ["research", "--param", "slope_threshold=4,6", "-w", workspace, "--json", "--out"]
+    here = ctl(*words, tmp_path / "here")
+    there = ctl(*words, tmp_path / "there", *way)
+    assert there.document == here.document
+    assert list(everything(tmp_path / "there").values()) == list(everything(tmp_path / "here").values())
+
+
+@pytest.mark.parametrize("asked", [{"jobs": 2}, {"cluster": "local:2"}], ids=["processes", "cluster"])
+def test_a_killed_worker_loses_no_result(workspace: Path, tmp_path: Path, asked: dict[str, object]):
+    from dying_strategy import DiesOnce
+
+    from ctl import store
+    from ctl.flows import research
+    from ctl.flows.workers import HERE, opened
+
+    if "cluster" in asked:
+        pytest.importorskip("distributed", reason="Dask is not installed (extra `cluster`)")
+    space, mark = store.Workspace.load(workspace), tmp_path / "died"
+    dying = research.Variant(DiesOnce(os.getpid(), mark), {})
+    options = {"instant": datetime(2026, 3, 1, tzinfo=UTC)}
+    with opened(**asked) as workers:
+        made = research.run(space, None, ["ES", "CL", "PL", "PA"], [dying], **options, workers=workers)
+    assert mark.exists()
+    here = research.run(space, None, ["ES", "CL", "PL", "PA"], [dying], **options, workers=HERE)
+    assert made.to_document() == here.to_document()

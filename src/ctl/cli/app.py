@@ -1057,6 +1057,8 @@ def research(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Write the document and the trades there; else nothing is written."),
     ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     workspace: Workspace = None,
     json: Json = False,
 ) -> int:
@@ -1068,7 +1070,7 @@ def research(
 
     return research_commands.research(
         workspace, symbols or [], strategy=strategy or [], param=param or [], unregistered=unregistered,
-        timeframe=timeframe, as_of=as_of, out=out, json=json,
+        timeframe=timeframe, as_of=as_of, out=out, jobs=jobs, cluster=cluster, json=json,
     )  # fmt: skip
 
 

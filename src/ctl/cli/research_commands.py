@@ -33,10 +33,13 @@ def research(
     timeframe: Timeframe,
     as_of: str | None,
     out: Path | None,
+    jobs: int | None,
+    cluster: str | None,
     json: bool,
 ) -> int:
     """Variants side by side; exit 1 where one failed on a symbol."""
     from ctl.flows import research as room
+    from ctl.flows.workers import opened
 
     require_strategies(strategy)
     instant, until, workspace = clock.now(), day(as_of), open_workspace(workspace_path)
@@ -46,11 +49,11 @@ def research(
         room.require_apart(out, workspace)
     profile = profile_if_any(workspace)
     chosen = chosen_symbols(symbols, list(workspace.symbols))
-    with output.progress("trying variants") as track:
+    with output.progress("trying variants") as track, opened(jobs, cluster, workspace.root) as workers:
         found = room.run(
             workspace, profile, chosen, variants,
             instant=instant, timeframe=timeframe, as_of=until, stress=json or out is not None,
-            track=track,
+            track=track, workers=workers,
         )  # fmt: skip
     written = room.write(out, found) if out is not None else ()
     if json:

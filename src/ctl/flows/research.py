@@ -6,9 +6,11 @@ anything may be traded. What was tried is added to the ledger of trials.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from itertools import count, groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -22,6 +24,7 @@ from ctl.flows.backtest import strategy_bars, with_contracts
 from ctl.flows.run_statistics import closed_r
 from ctl.flows.series import require_root, traded_series
 from ctl.flows.trials import identity
+from ctl.flows.workers import HERE, Workers
 from ctl.model.bars import AS_DELIVERED, SeriesChoice
 from ctl.model.documents import document
 from ctl.model.statistics import TrialLuck
@@ -82,6 +85,11 @@ class Candidate:
     calendar: str = "none"
     policy: RollPolicy | None = None
     choice: SeriesChoice = AS_DELIVERED
+
+    @property
+    def bare(self) -> Candidate:
+        """What a strategy is run on, without the series that the bars were made of."""
+        return replace(self, series=None, unadjusted=None)
 
     def trades(self, result: Result, timeframe: Timeframe) -> list[dict[str, Any]]:
         """Documents of closed trades, with the contract and the price of each fill."""
@@ -264,18 +272,22 @@ def run(
     as_of: date | None = None,
     stress: bool = True,
     track: Track = untracked,
+    workers: Workers = HERE,
 ) -> Research:
     """Run every variant on every symbol; each symbol is read once, and one failure leaves the others.
 
     Variants of a strategy that can sweep are tried in one pass over what they share. Slippage and tick are the
     profile's where it has settings of the symbol, else one tick of the workspace. as_of: sessions after it are left
     out (inclusive). instant: of the command, at which a session must be over to count. stress: whether the metrics of
-    a sweep hold slippage stress.
+    a sweep hold slippage stress. workers: where it is done; a sweep in one pass uses threads here unless others are
+    asked for.
     """
-    candidates = [_candidate(workspace, profile, symbol, instant, as_of) for symbol in track(symbols)]
+    asked = workers if workers.asked else HERE
+    read = asked.each(partial(_candidate, workspace, profile, instant=instant, as_of=as_of), symbols)
+    candidates = [item for _, item in zip(track(symbols), read, strict=True)]
     tried: list[Ran | SweptVariant] = []
     for _, group in groupby(chosen, key=lambda variant: variant.strategy.name):
-        tried += _try(tuple(group), candidates, timeframe, stress, track)
+        tried += _try(tuple(group), candidates, timeframe, stress, track, workers)
     usable = [item for item in candidates if item.bars is not None]
     moments = _moments(tried, usable)
     best, luck = _best(tried, usable, moments)
@@ -421,7 +433,7 @@ def lookahead(
         strategy = strategy.configured(overrides, timeframe=timeframe)
     found = []
     for symbol in symbols:
-        item = _candidate(workspace, profile, symbol, now, None)
+        item = _candidate(workspace, profile, symbol, instant=now, as_of=None)
         if item.bars is None:
             found.append(LookedAhead(symbol, 0, None, item.error))
             continue
@@ -469,7 +481,7 @@ def _identity(strategy: Strategy) -> object:
 
 
 def _candidate(
-    workspace: Workspace, profile: OperatingProfile | None, symbol: str, instant: datetime, as_of: date | None
+    workspace: Workspace, profile: OperatingProfile | None, symbol: str, *, instant: datetime, as_of: date | None
 ) -> Candidate:
     config = workspace.symbol(symbol)
     settings = profile.symbol_settings.get(symbol) if profile else None
@@ -503,30 +515,62 @@ def _candidate(
 
 
 def _try(
-    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool, track: Track
-) -> list[Ran | SweptVariant]:
+    group: tuple[Variant, ...],
+    candidates: Sequence[Candidate],
+    timeframe: Timeframe,
+    stress: bool,
+    track: Track,
+    workers: Workers,
+) -> Sequence[Ran | SweptVariant]:
     """Variants of one strategy: in one pass where it can, else each alone."""
     if len(group) > 1 and hasattr(group[0].strategy, "sweep"):
-        swept = _sweep(group, candidates, timeframe, stress)
+        swept = _sweep(group, candidates, timeframe, stress, workers)
         if isinstance(swept, CtlError):  # bars that it cannot take: those that the first variant cannot take either
             first = _run(group[0], candidates, timeframe)
             candidates = [
                 replace(item, bars=None, error=result) if isinstance(result, str) else item
                 for item, result in zip(candidates, first, strict=True)
             ]
-            swept = _sweep(group, candidates, timeframe, stress)
+            swept = _sweep(group, candidates, timeframe, stress, workers)
         if not isinstance(swept, CtlError):
             return swept
-    return [_ran(variant, candidates, timeframe) for variant in track(group)]
+    return _ran(group, candidates, timeframe, track, workers)
+
+
+_PART: Final = 16
+"""Symbols that are swept in one task at most: some 10 ms each, of a large grid."""
 
 
 def _sweep(
-    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool
+    group: tuple[Variant, ...], candidates: Sequence[Candidate], timeframe: Timeframe, stress: bool, workers: Workers
 ) -> list[Ran | SweptVariant] | CtlError:
     usable = [item for item in candidates if item.bars is not None]
     sweeping = cast("Sweeping", group[0].strategy)
+    task = partial(_swept, group, timeframe, stress)
+    if workers.asked and usable and hasattr(sweeping, "joined"):
+        bare = [item.bare for item in usable]
+        size = min(_PART, -(-len(bare) // 2))
+        made = list(workers.each(task, [bare[at : at + size] for at in range(0, len(bare), size)]))
+    else:
+        made = [task(usable)]
+    parts: list[Swept] = []
+    for part in made:
+        if isinstance(part, CtlError):
+            return part
+        parts.append(part)
+    swept = parts[0] if len(parts) == 1 else sweeping.joined(parts)
+    portfolios = swept.portfolios(range(len(usable)), stress) if usable else [None] * len(group)
+    return [
+        SweptVariant(variant, number, swept, tuple(candidates), portfolios[number], timeframe)
+        for number, variant in enumerate(group)
+    ]
+
+
+def _swept(
+    group: Sequence[Variant], timeframe: Timeframe, stress: bool, usable: Sequence[Candidate]
+) -> Swept | CtlError:
     try:
-        swept = sweeping.sweep(
+        return cast("Sweeping", group[0].strategy).sweep(
             [variant.strategy for variant in group],
             [item.bars for item in usable if item.bars is not None],
             timeframe=timeframe,
@@ -536,39 +580,55 @@ def _sweep(
         )
     except CtlError as error:
         return error
-    portfolios = swept.portfolios(range(len(usable)), stress) if usable else [None] * len(group)
-    return [
-        SweptVariant(variant, number, swept, tuple(candidates), portfolios[number], timeframe)
-        for number, variant in enumerate(group)
-    ]
 
 
-def _ran(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe) -> Ran:
+_TASK: Final = 0.08
+"""Seconds that a task takes at least."""
+
+
+def _ran(
+    group: Sequence[Variant], candidates: Sequence[Candidate], timeframe: Timeframe, track: Track, workers: Workers
+) -> list[Ran | SweptVariant]:
     from ctl.strategy.metrics import portfolio
 
-    results = _run(variant, candidates, timeframe)
-    good = [result for result in results if not isinstance(result, str)]
-    return Ran(variant, tuple(zip(candidates, results, strict=True)), portfolio(good) if good else None, timeframe)
+    usable = [item.bare for item in candidates if item.bars is not None]
+    pairs = [(variant, item) for item in usable for variant in group]
+    task = partial(_one, timeframe)
+    begun = time.perf_counter()
+    results = [task(pair) for pair in pairs[:2]]
+    least = int(2 * _TASK / max(time.perf_counter() - begun, 1e-3)) + 1
+    rest = workers.each(task, pairs[2:], least=least)
+    results += [result for _, result in zip(track(pairs[2:]), rest, strict=True)]
+    found: list[Ran | SweptVariant] = []
+    for position, variant in enumerate(group):
+        found_of = iter(results[position :: len(group)])
+        own = [item.error if item.bars is None else next(found_of) for item in candidates]
+        good = [result for result in own if not isinstance(result, str)]
+        whole = portfolio(good) if good else None
+        found.append(Ran(variant, tuple(zip(candidates, own, strict=True)), whole, timeframe))
+    return found
 
 
 def _run(variant: Variant, candidates: Sequence[Candidate], timeframe: Timeframe) -> list[Result | str]:
     """The result of each symbol, or why there is none."""
-    found: list[Result | str] = []
-    for item in candidates:
-        if item.bars is None:
-            found.append(item.error)
-            continue
-        try:
-            found += variant.strategy.run(
-                [item.bars], timeframe=timeframe, slippage_per_side=[item.slippage], tick=[item.tick]
-            )
-        except CtlError as error:
-            found.append(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever one variant does, the others still run
-            stopping.check()
-            text = " ".join(str(error).split()) or "no message"
-            found.append(f"unexpected {type(error).__name__}: {text}")
-    return found
+    return [_one(timeframe, (variant, item)) for item in candidates]
+
+
+def _one(timeframe: Timeframe, asked: tuple[Variant, Candidate]) -> Result | str:
+    variant, item = asked
+    if item.bars is None:
+        return item.error
+    try:
+        (result,) = variant.strategy.run(
+            [item.bars], timeframe=timeframe, slippage_per_side=[item.slippage], tick=[item.tick]
+        )
+    except CtlError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever one variant does, the others still run
+        stopping.check()
+        text = " ".join(str(error).split()) or "no message"
+        return f"unexpected {type(error).__name__}: {text}"
+    return result
 
 
 def _variant_document(tried: Ran | SweptVariant) -> dict[str, Any]:

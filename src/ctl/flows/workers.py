@@ -62,6 +62,11 @@ class Workers:
         """Whether nothing else was asked for than this process."""
         return self.cluster is None and self.jobs in (None, 1)
 
+    @property
+    def asked(self) -> bool:
+        """Whether processes or a cluster were asked for, and not left to the number of items."""
+        return self.cluster is not None or self.jobs not in (None, 1)
+
     def each(self, work: Callable[[T], R], items: Sequence[T], *, least: int = 1) -> Iterator[R]:
         """`work` of every item, in their order; raises what it raises.
 

@@ -144,3 +144,6 @@ class Sweeping(Strategy, Protocol):
         stress: bool,
     ) -> Swept:
         """`variants` are this strategy as `configured`; stress: whether slippage stress is measured too."""
+
+    def joined(self, parts: Sequence[Any]) -> Swept:
+        """What `sweep` gives on all symbols, from what it gave on some after others (`--jobs`)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -182,6 +182,17 @@ def run(
 
 
 _NOTHING = np.empty(0, TRADE)
+
+
+def joined(parts: Sequence[GridResult]) -> GridResult:
+    """Runs of the same variants at the same levels over some symbols after others, as one."""
+    return GridResult(
+        tuple(bars for part in parts for bars in part.bars),
+        parts[0].variants,
+        tuple(tick for part in parts for tick in part.tick),
+        np.concatenate([part.sums for part in parts], axis=2),
+        tuple(tuple(chain.from_iterable(levels)) for levels in zip(*(part.trades for part in parts), strict=True)),
+    )
 
 
 def _pair(

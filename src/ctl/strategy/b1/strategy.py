@@ -65,5 +65,11 @@ class B1:
             stress=stress,
         )  # fmt: skip
 
+    def joined(self, parts: Sequence[GridResult]) -> GridResult:
+        """Sweeps of the same variants over some symbols after others as one."""
+        from ctl.strategy.b1.grid import joined
+
+        return joined(parts)
+
 
 REGISTERED: Final[Strategy] = B1()

@@ -88,3 +88,15 @@ def test_unusable_grids_are_refused():
         grid.run(bars, VARIANTS, **costs(2))
     with pytest.raises(UsageError, match="lots"):
         grid.run(bars, VARIANTS, **costs(1), lots=0)
+
+
+def test_some_symbols_after_others_are_all_of_them():
+    bars = tapes()
+    whole = grid.run(bars, VARIANTS, **costs(4), trades=True, stress=True)
+    parts = [grid.run(part, VARIANTS, **costs(len(part)), trades=True, stress=True) for part in (bars[:3], bars[3:])]
+    made = grid.joined(parts)
+    assert made.portfolios(range(4)) == whole.portfolios(range(4))
+    assert [made.closed_r(v) for v in range(3)] == [whole.closed_r(v) for v in range(3)]
+    assert [made.metrics(v, s) for v in range(3) for s in range(4)] == [
+        whole.metrics(v, s) for v in range(3) for s in range(4)
+    ]
