@@ -129,11 +129,17 @@ def number(value: float | None, *, signed: bool = False, digits: int | None = No
     if value is None or not isfinite(value):
         return "-"
     if digits is None:
-        digits = max(0, min(6, 2 - floor(log10(abs(value))))) if value else 0
+        digits = max(0, min(9, 2 - floor(log10(abs(value))))) if value else 0
         digits = min(digits, 2) if abs(value) >= 0.1 else digits
         digits = 2 if 1 <= abs(value) < 1000 else digits
     rounded = round(value, digits) or 0.0  # nothing is minus zero
     return f"{rounded:{'+' if signed else ''},.{digits}f}"
+
+
+def _paler(inks: Sequence[Ink]) -> list[str]:
+    """The opacity of each of several shapes: of those of one ink each next one has less, the first all of it."""
+    before = [inks[:at].count(ink) for at, ink in enumerate(inks)]
+    return ["" if not count else f' fill-opacity="{max(0.25, 1 - 0.18 * count):.2f}"' for count in before]
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -250,20 +256,22 @@ class Picture:
         return self._shape(f'<path d="{path}z" fill="{COLOURS[ink]}" fill-opacity="{opacity:g}"/>')
 
     def stack(self, xs: Floats, layers: Sequence[tuple[Floats, Ink]]) -> Picture:
-        """Layers upon each other from zero, what is above it upwards and what is below downwards; `other` is hatched.
+        """Layers upon each other from zero, what is above it upwards and what is below downwards; `other` is hatched,
+        and of several of one ink each next one is paler.
 
         Each is drawn from zero to its far edge, the outermost first, so that a page holds every edge once.
         """
         picture = self
+        pale = _paler([ink for _, ink in layers])
         for sign in (np.maximum, np.minimum):
             edges = np.cumsum([sign(values, 0.0) for values, _ in layers], axis=0)
-            for (values, ink), edge in reversed(list(zip(layers, edges, strict=True))):
+            for (values, ink), edge, opacity in reversed(list(zip(layers, edges, pale, strict=True))):
                 if np.any(sign(values, 0.0) != 0.0):
                     path = self._path(np.concatenate([xs[:1], xs, xs[-1:]]), np.concatenate([[0.0], edge, [0.0]]))
                     fill = "url(#hatch)" if ink == "other" else COLOURS[ink]
-                    back = f'<path d="{path}" fill="var(--paper, #fff)"/>' if ink == "other" else ""
+                    back = f'<path d="{path}" fill="var(--paper, #fff)"/>' if ink == "other" or opacity else ""
                     picture = picture._shape(
-                        f'{back}<path d="{path}" fill="{fill}" stroke="var(--paper, #fff)" stroke-width=".6" '
+                        f'{back}<path d="{path}" fill="{fill}"{opacity} stroke="var(--paper, #fff)" stroke-width=".6" '
                         'vector-effect="non-scaling-stroke"/>'
                     )
         return picture
@@ -431,10 +439,11 @@ class Picture:
 
     def _right(self) -> str:
         places = _apart([self.height * (1 - at) for at, _, _ in self.ends], self.height)
+        pale = _paler([ink for _, _, ink in self.ends])
         return "".join(
-            f'<rect x="3" y="{y - 4:.1f}" width="7" height="7" fill="{COLOURS[ink]}"/>'
+            f'<rect x="3" y="{y - 4:.1f}" width="7" height="7" fill="{COLOURS[ink]}"{opacity}/>'
             f'<text x="14" y="{y + 4:.1f}" fill="currentColor">{escape(text)}</text>'
-            for y, (_, text, ink) in zip(places, self.ends, strict=True)
+            for y, (_, text, ink), opacity in zip(places, self.ends, pale, strict=True)
         )
 
     def parts(self) -> tuple[tuple[str, str], ...]:

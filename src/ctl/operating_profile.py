@@ -28,8 +28,8 @@ from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
 from ctl.model.recommendation import recommend
 from ctl.model.rolls import (
     GUARD_SESSIONS,
-    MOST_GUARD_SESSIONS,
     MOST_MONTHS_BEFORE,
+    MOST_SESSIONS,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -106,8 +106,8 @@ class RollPolicyKeys(Strict):
     months_before: int = Field(
         0, ge=0, le=MOST_MONTHS_BEFORE, description=f"months before delivery's from 0 to {MOST_MONTHS_BEFORE}"
     )
-    guard_sessions: Annotated[int, Field(ge=0, le=MOST_GUARD_SESSIONS)] | Literal["none"] = Field(
-        GUARD_SESSIONS, description=f"a whole number of sessions from 0 to {MOST_GUARD_SESSIONS}, or none"
+    guard_sessions: Annotated[int, Field(ge=0, le=MOST_SESSIONS)] | Literal["none"] = Field(
+        GUARD_SESSIONS, description=f"a whole number of sessions from 0 to {MOST_SESSIONS}, or none"
     )
     target: RollTarget = Field("adjacent", description="adjacent or most_active")
     bridge_holes: Flag = False

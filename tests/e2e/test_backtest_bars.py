@@ -78,3 +78,14 @@ def test_a_part_of_a_file_is_run_and_written(ctl: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert ctl("backtest", path, "--from", "2030-01-01").code == 1
     assert ctl("backtest", path, "--to", "yesterday").code == 64
+
+
+def test_the_page_of_a_backtest_says_what_comes_next(ctl, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("b.csv").write_text("session,open,high,low,close,volume\n2025-01-06,1,2,1,2,5\n2025-01-07,2,3,2,3,5\n")
+    ran = ctl("backtest", "b.csv", "--html", "b.html")
+    assert ran.code == 0
+    following = ran.out.splitlines()[-1].removeprefix("next: ")
+    assert following.startswith("ctl backtest b.csv --html b.html --table ")
+    assert f"<code>{following}</code>" in Path("b.html").read_text()
+    assert ctl(*following.split()[1:]).code == 0

@@ -87,3 +87,9 @@ def test_the_basis_of_an_equity_is_no_setting_of_a_future(workspace: Path, ctl: 
     ran = ctl("certify", "CL", "-w", workspace)
     assert ran.code == 1
     assert "symbols.ES.common_basis: found 'raw'; expected raw, split_adjusted or total_return, of an equity" in ran.err
+
+
+def test_certificates_on_one_screen_stand_apart(workspace: Path, ctl: Any) -> None:
+    ran = ctl("certify", "CL", "PL", "-w", workspace)
+    assert ran.code == 0
+    assert ran.out.count("\n\nPL: ") == 1

@@ -361,3 +361,12 @@ def test_one_vendors_files_of_a_symbol_in_two_folders_are_refused(ctl: Ctl, fold
     made = ctl("init", folder)
     assert (made.code, "several folders" in made.err) == (64, True)
     assert not (folder / "ctl.toml").exists()
+
+
+def test_a_currency_without_a_rate_is_said_at_once(ctl: Ctl, folder: Path) -> None:
+    """Doctor would name it, and nothing of the symbol would ever be entered until then."""
+    (folder / "instruments.toml").write_text('[instruments.ES]\ncurrency = "EUR"\n')
+    made = ctl("init", folder, "--symbol", "ES", "--equity", "250000", "--json")
+    assert made.code == 0, made.err
+    assert [note for note in made.document["notes"] if "EUR has no rate into USD" in note] != []
+    assert "CURRENCY_WITHOUT_RATE" in ctl("doctor", "-w", folder).err

@@ -119,3 +119,13 @@ def test_days_are_labelled_by_year_or_month():
     assert [text for _, text in years.x_ticks] == [str(year) for year in range(2019, 2027)]
     months = Picture("t", Scale.of_days(date(2025, 12, 3), date(2026, 2, 27)), Scale(0, 1)).with_dates()
     assert [text for _, text in months.x_ticks] == ["Jan 2026", "Feb 2026"]
+
+
+def test_layers_of_one_ink_are_told_apart_in_picture_and_legend() -> None:
+    days, one = np.arange(3.0), np.ones(3)
+    picture = Picture("t", Scale(0.0, 2.0), Scale(0.0, 4.0)).stack(days, [(one, "gap"), (one, "gap"), (one, "basis")])
+    picture = picture.with_ends((0.5, "a", "gap"), (1.5, "b", "gap"), (2.5, "c", "basis"))
+    svg = picture.svg()
+    pale = ' fill-opacity="0.82"'
+    assert re.findall(r'fill="#CC79A7"( fill-opacity="[.0-9]+")?', svg) == [pale, "", "", pale]
+    assert 'fill="#56B4E9" fill-opacity' not in svg

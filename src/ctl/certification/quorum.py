@@ -9,7 +9,7 @@ import numpy as np
 
 from ctl.arrays import Bools, Days, Floats
 from ctl.model.certificate import ComparedReference, OddOneOut, Quorum
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_full
 
 if TYPE_CHECKING:
     from datetime import date
@@ -133,7 +133,7 @@ def _stretches(vendor: str, alone: Bools, apart: Floats, days: Days) -> list[Odd
             first: date = days[begin].item()
             last: date = days[end - 1].item()
             who = "we stand" if vendor == OURS else f"{vendor} stands"
-            where = f"{abs(size):.6g} {'above' if size > 0 else 'below'} all others"
+            where = f"{in_full(abs(size))} {'above' if size > 0 else 'below'} all others"
             text = f"{who} {where} on {counted(end - begin, 'session')}, {first} to {last}"
             found.append((end - begin, OddOneOut(ODD_ONE_OUT, vendor, "level", first, last, text)))
     longest = sorted(found, key=lambda item: (-item[0], item[1].first))[:MOST_STRETCHES]

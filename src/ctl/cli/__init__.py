@@ -138,6 +138,7 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     from ctl.cli.app import app
+    from ctl.cli.help import what_is_wrong
 
     # click's own, or that of the copy of click which newer typers carry
     usage_error: type[Any] = typer.BadParameter.__bases__[0]
@@ -150,11 +151,10 @@ def _run(arguments: list[str]) -> int:
             return EXIT_USAGE  # the help text has been printed by its constructor's caller
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "ctl"
-        message = " ".join(error.format_message().split()).rstrip(".")
-        message = _SUGGESTION.sub(r"; nearest \1", message)
-        print(f"{path}: {message[:1].lower()}{message[1:]}; see `{path} --help`", file=sys.stderr)
+        message = f"{path}: " + _SUGGESTION.sub(r"; nearest \1", what_is_wrong(error))
+        print(f"{message}; see `{path} --help`", file=sys.stderr)
         _ping_unless_begun(arguments, message)
-        return _documented(arguments, EXIT_USAGE, "USAGE", f"{path}: {message[:1].lower()}{message[1:]}")
+        return _documented(arguments, EXIT_USAGE, "USAGE", message)
     return code if isinstance(code, int) else EXIT_OK
 
 

@@ -18,6 +18,7 @@ from ctl.model.notify import NotifyMode
 from ctl.model.rolls import (
     GUARD_SESSIONS,
     MOST_MONTHS_BEFORE,
+    MOST_SESSIONS,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -113,7 +114,8 @@ Sign = Annotated[
 ]
 Root = Annotated[str | None, typer.Option("--root", help="Root of the contracts, e.g. ES.")]
 Publisher = Annotated[
-    int | None, typer.Option("--publisher", help="Publisher to use where a Databento file holds several.")
+    int | None,
+    typer.Option("--publisher", min=1, max=65_535, help="Publisher to use where a Databento file holds several."),
 ]
 Mapping = Annotated[
     str | None,
@@ -123,7 +125,10 @@ Mapping = Annotated[
 ]
 PolicyOption = Annotated[PolicyKind, typer.Option("--policy", help="Roll policy.")]
 Days = Annotated[
-    int, typer.Option("--days", min=1, help="Consecutive sessions that confirm a volume or interest roll.")
+    int,
+    typer.Option(
+        "--days", min=1, max=MOST_SESSIONS, help="Consecutive sessions that confirm a volume or interest roll."
+    ),
 ]
 Months = Annotated[
     str | None,
@@ -132,7 +137,9 @@ Months = Annotated[
 TimingOption = Annotated[Timing, typer.Option("--timing", help="Session from which the new contract is used.")]
 AdjustOption = Annotated[Adjustment, typer.Option("--adjust", help="Adjustment of the earlier contracts.")]
 AnchorOption = Annotated[CalendarAnchor, typer.Option("--anchor", help="What --policy calendar counts back from.")]
-Offset = Annotated[int, typer.Option("--offset", min=0, help="Sessions before the anchor (--policy calendar).")]
+Offset = Annotated[
+    int, typer.Option("--offset", min=0, max=MOST_SESSIONS, help="Sessions before the anchor (--policy calendar).")
+]
 FixedDay = Annotated[
     int | None, typer.Option("--fixed-day", min=1, max=31, help="Day of the month (--anchor fixed_day).")
 ]
@@ -424,7 +431,8 @@ def certify(
     root: Root = None,
     tick: Annotated[float | None, typer.Option("--tick", help="Tick size.")] = None,
     max_day_delta: Annotated[
-        int | None, typer.Option("--max-day-delta", min=0, help="Trading days that paired rolls may lie apart.")
+        int | None,
+        typer.Option("--max-day-delta", min=0, max=MOST_SESSIONS, help="Trading days that paired rolls may lie apart."),
     ] = None,
     adjusted: Annotated[
         Path | None,
@@ -731,10 +739,12 @@ def ops(
         int, typer.Option("--retention-days", min=1, max=36_500, help="Age limit of old files.")
     ] = 45,
     retention_max_files: Annotated[
-        int | None, typer.Option("--retention-max-files", min=1, help="Runs and logs to keep at most, each.")
+        int | None,
+        typer.Option("--retention-max-files", min=1, max=1_000_000, help="Runs and logs to keep at most, each."),
     ] = None,
     retention_max_mb: Annotated[
-        float | None, typer.Option("--retention-max-mb", min=0.0, help="Megabytes of runs and logs to keep at most.")
+        float | None,
+        typer.Option("--retention-max-mb", min=0.0, max=1e9, help="Megabytes of runs and logs to keep at most."),
     ] = None,
     include_non_gating: NonGating = False,
     timeframe: TimeframeOption = "daily",
@@ -1160,7 +1170,8 @@ def fetch(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Buy without asking.")] = False,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0.0, metavar="USD", help="Buy nothing where it costs more.")
+        float | None,
+        typer.Option("--max-cost", min=0.0, max=1e9, metavar="USD", help="Buy nothing where it costs more."),
     ] = None,
     workspace: Workspace = None,
     json: Json = False,

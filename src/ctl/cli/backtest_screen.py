@@ -9,6 +9,7 @@ from ctl.cli import screens
 from ctl.cli.run_screen import signed, statistics_facts, trades_table
 from ctl.cli.screens import Column, Terminal
 from ctl.model.documents import document
+from ctl.model.findings import in_full
 
 if TYPE_CHECKING:
     from ctl.model.statistics import TradeStatistics
@@ -36,7 +37,7 @@ def backtest_lines(result: Result, statistics: TradeStatistics, written: Sequenc
     )
     waiting = [document(item) for item in result.triggers if item.status in ("pending", "awaiting_entry")]
     facts["Pending"] = "; ".join(
-        f"{item['status'].replace('_', ' ')}: trigger of {item['trigger_session']}, stop {item['stop']:.6g}"
+        f"{item['status'].replace('_', ' ')}: trigger of {item['trigger_session']}, stop {in_full(item['stop'])}"
         for item in waiting
     )
     facts["Written"] = ", ".join(written)
@@ -54,8 +55,8 @@ def _trades(result: Result, on: Terminal) -> list[str]:
         found = document(trade)
         rows.append(
             (
-                found["trigger_session"], found["entry_session"], f"{found['entry_price']:.6g}",
-                f"{found['stop_price']:.6g}", found["exit_session"], f"{found['exit_price']:.6g}",
+                found["trigger_session"], found["entry_session"], in_full(found['entry_price']),
+                in_full(found['stop_price']), found["exit_session"], in_full(found['exit_price']),
                 found["exit_reason"], signed(found["r_theoretical"]), str(found["hold_bars"]),
             )
         )  # fmt: skip

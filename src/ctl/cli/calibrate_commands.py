@@ -11,6 +11,7 @@ from ctl.cli import output, screens
 from ctl.cli.arguments import day
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, profile_if_any
+from ctl.model.findings import in_full
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -80,4 +81,4 @@ def _lines(report: SlippageReport, on: Terminal) -> list[str]:
 
 
 def _value(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else in_full(value, 4)

@@ -7,10 +7,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from ctl.cli import screens
-from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
 from ctl.model.certificate import JudgedSeries, ParityFigures
-from ctl.model.findings import counted, tick_digits
+from ctl.model.findings import counted, in_points, tick_digits
 from ctl.reports import explanation
 from ctl.reports.explanation import ALTERNATIVES
 
@@ -101,7 +100,7 @@ def _by_year(certificate: Certificate, on: Terminal) -> str:
         return ""
     curve = screens.sparkline(means, 0.0, max(means), on)
     first, last = years["year"][0], years["year"][-1]
-    return f"by year: {number(means[0])} in {first} {curve} {number(means[-1])} in {last}"
+    return f"by year: {in_points(means[0])} in {first} {curve} {in_points(means[-1])} in {last}"
 
 
 # ---------------------------------------------------------------- with --explain
@@ -120,7 +119,7 @@ def _drift(certificate: Certificate, on: Terminal) -> list[str]:
     digits = tick_digits(certificate.tick)
 
     def row(name: str, share: float, largest: float, why: str) -> tuple[str, ...]:
-        return name, f"{100 * share:.1f} %", f"{share * ledger.mean_drift:.{digits}f}", number(largest), why
+        return name, f"{100 * share:.1f} %", f"{share * ledger.mean_drift:.{digits}f}", in_points(largest), why
 
     rows = [row(item.name, item.share or 0.0, item.max, explanation.why(certificate, item.name)) for item in shown]
     if others:
@@ -128,7 +127,7 @@ def _drift(certificate: Certificate, on: Terminal) -> list[str]:
         left = 1.0 - sum(round(item.share or 0.0, 3) for item in shown)
         points = round(ledger.mean_drift, digits) - sum(float(cells[2]) for cells in rows)
         name, largest = counted(len(others), "other"), max(item.max for item in others)
-        rows.append((name, f"{100 * left:.1f} %", f"{points:.{digits}f}", number(largest), ""))
+        rows.append((name, f"{100 * left:.1f} %", f"{points:.{digits}f}", in_points(largest), ""))
     rows.append(row("total", 1.0, ledger.max_drift, "mean of |drift|"))
     columns = (
         Column("drift from"), Column("share", right=True), Column("points", right=True), Column("largest", right=True),
@@ -141,7 +140,7 @@ def _series(certificate: Certificate, on: Terminal) -> list[str]:
     """Our series as built, on the reference's rolls and from other bars and closes, each judged the same way."""
     if certificate.mean_drift is None or certificate.ledger is None:
         return []
-    rows = [("as built", certificate.decision, number(certificate.mean_drift), *_as_built_r(certificate))]
+    rows = [("as built", certificate.decision, in_points(certificate.mean_drift), *_as_built_r(certificate))]
     told = {}
     others: list[tuple[str, JudgedSeries | NotComputed | None]] = [("rebuilt", certificate.rebuilt)]
     counterfactuals = certificate.counterfactuals
@@ -154,7 +153,7 @@ def _series(certificate: Certificate, on: Terminal) -> list[str]:
         if isinstance(judged, JudgedSeries):
             figures = judged.functional.figures
             trades = "" if judged.functional.trades is None else str(judged.functional.trades)
-            rows.append((label, judged.decision, number(judged.mean_drift), trades, *_r(figures)))
+            rows.append((label, judged.decision, in_points(judged.mean_drift), trades, *_r(figures)))
         elif judged is not None:
             why = {"NOT_RUN": "not run: ", "ERROR": "could not be computed: "}.get(judged.status, "")
             told[f"{label}:"] = f"{why}{judged.text}"

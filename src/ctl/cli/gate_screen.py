@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ctl.cli import screens
 from ctl.gatekeeper import lock_text
+from ctl.model.findings import in_points
 from ctl.ops.refusals import TOLD_OF_A_PASS, grouped, headline, refusals
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _text(reason: Reason, result: SymbolResult, on: Terminal) -> str:
     stripped = said != reason.text
     locked = _locked(reason, result)
     if locked is not None:
-        said += f" (locked{_HELD_TOGETHER}{locked:.2f})"
+        said += f" (locked{_HELD_TOGETHER}{in_points(locked)})"
         return f"{said}, {reason.unit}" if wide and stripped else said
     return reason.text if wide else said
 

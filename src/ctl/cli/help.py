@@ -149,11 +149,7 @@ def _described(option: Any, context: Any) -> str:
     choices = option.type_descriptor.choices if option.type_descriptor.is_choice else ()
     if choices:
         said.append(f"One of: {', '.join(getattr(item, 'value', item) for item in choices)}")
-    low, high = option.min, option.max
-    if low is not None and high is not None:
-        said.append(f"{low:,} to {high:,}")
-    elif low is not None:
-        said.append(f"At least {low:,}")
+    said.append(_range(option))
     default = option.get_default(context)
     if default not in (None, False, "", ()) and not option.multiple and not callable(default):
         said.append(f"Default: {getattr(default, 'value', default)}")
@@ -161,4 +157,23 @@ def _described(option: Any, context: Any) -> str:
         said.append(f"Environment: {option.envvar}")
     if option.required:
         said.append("Required")
-    return ". ".join(said) + "."
+    return ". ".join(filter(None, said)) + "."
+
+
+def _range(option: Any) -> str:
+    low, high = option.min, option.max
+    if high is not None:
+        return f"{low:,} to {high:,}"
+    return "" if low is None else f"At least {low:,}"
+
+
+def what_is_wrong(error: Any) -> str:
+    """What the parser says of a value, without the words of the library that looked at it."""
+    option, cause = getattr(error, "param", None), error.__cause__
+    if option is not None and hasattr(cause, "errors") and _kind(option) in (int, float):
+        kind = "a whole number" if _kind(option) is int else "a number"
+        within = _range(option)
+        expected = f"{kind} from {within}" if " to " in within else f"{kind} {within[:1].lower()}{within[1:]}".rstrip()
+        return f"{option.opts[0]}: found {str(cause.errors()[0]['input'])!r}; expected {expected}"
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    return message[:1].lower() + message[1:]

@@ -13,7 +13,7 @@ from ctl import clock, strict_files
 from ctl.cli import arguments, output, screens
 from ctl.cli.workspace_commands import open_workspace, read_profile
 from ctl.errors import EXIT_MISMATCH, EXIT_OK, ProfileError, UsageError
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_points
 from ctl.model.lock import LockPlan, ProfileDifference, Replay
 from ctl.model.run import ProfileReference, ValueChange
 
@@ -270,7 +270,7 @@ def _earlier_facts(plan: LockPlan) -> dict[str, str]:
     facts: dict[str, str] = {}
     for item in plan.symbols if len(earlier.versions) > 1 else ():
         drifts = [(each.version or each.entry, each.mean_drift.get(item.symbol)) for each in earlier.versions]
-        said = [f"v{version} {drift:.2f}" for version, drift in drifts if drift is not None]
+        said = [f"v{version} {in_points(drift)}" for version, drift in drifts if drift is not None]
         facts[f"{item.symbol} drift"] = ", ".join(said)
     if earlier.recent or earlier.refused:
         now = f"; this one follows {', '.join(earlier.refused)}" if earlier.refused else ""
@@ -309,7 +309,7 @@ def _plan_table(plan: LockPlan, on: screens.Terminal) -> list[str]:
 
 
 def _status(decision: str, drift: float | None) -> str:
-    return decision if drift is None else f"{decision} {drift:.2f}"
+    return decision if drift is None else f"{decision} {in_points(drift)}"
 
 
 def _change(key: str, item: ValueChange) -> str:
@@ -370,9 +370,9 @@ def _replay_lines(replay: Replay, on: screens.Terminal) -> list[str]:
         known = [drift for drift in drifts if drift is not None]
         if known:
             most = max(*known, symbol.most_drift or 0.0)
-            limit = "" if symbol.most_drift is None else f", at most {symbol.most_drift:.2f}"
+            limit = "" if symbol.most_drift is None else f", at most {in_points(symbol.most_drift)}"
             curve = screens.sparkline(_thinned(drifts), 0.0, most, on)
-            facts[f"{symbol.symbol} drift"] = f"{known[0]:.2f} {curve} {known[-1]:.2f}{limit}"
+            facts[f"{symbol.symbol} drift"] = f"{in_points(known[0])} {curve} {in_points(known[-1])}{limit}"
     facts["through"] = f"{replay.through}: the data end there" if replay.through < replay.to else ""
     facts["note"] = replay.note
     blocked = next((week for week in weeks if not week.passed), None)

@@ -16,7 +16,7 @@ from ctl.cli import screens
 from ctl.cli.screens import Column, Terminal
 from ctl.errors import EXIT_ERROR, EXIT_OK
 from ctl.model.bars import PLAIN_BASES
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_full
 from ctl.tracking import Item, Track, untracked
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def build_lines(
         cells = [
             (
                 roll["roll_date"], roll["known_at"], roll["from_contract"], roll["to_contract"],
-                f"{roll['gap']:+.6g}", f"{roll['cumulative_adjustment']:+.6g}", roll["reason"],
+                in_full(roll['gap'], signed=True), in_full(roll['cumulative_adjustment'], signed=True), roll["reason"],
             )
             for roll in rolls
         ]  # fmt: skip

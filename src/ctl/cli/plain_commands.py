@@ -192,6 +192,8 @@ def backtest(
     statistics = run_statistics.of_backtest(result)
     published = {"kind": "backtest", "schema_version": 1, **result_document(result), "statistics": document(statistics)}
     written: list[str] = []
+    left = {"--html": (html, f"{name}.html"), "--table": (table, f"{name}.xlsx"), "--out": (out, name)}
+    follow = next((screens.same_command(option, file) for option, (given, file) in left.items() if given is None), "")
     if out is not None and isinstance(result, StrategyResult):
         files = {
             f"{name}_trades.csv": result.to_polars().write_csv().encode(),
@@ -202,14 +204,14 @@ def backtest(
         written += [str(out / name) for name in files]
     if html is not None:
         why = (f"Evidence: {evidence(statistics.expectancy)}", "No gate was asked: nothing here may be traded")
-        written.append(exports.write_page(html, report.of_backtest(result, series.frame, tick, why)))
+        written.append(exports.write_page(html, report.of_backtest(result, series.frame, tick, why, follow)))
     if table is not None and isinstance(result, StrategyResult):
         written += exports.write_tables(table, {"trades": tables.Priced(result.to_polars(), tick)})
     if json:
         output.print_json(published)
     else:
-        page = [] if html is not None else [f"next: {screens.same_command('--html', f'{name}.html')}"]
-        screens.show(lambda on: [*backtest_lines(result, statistics, written, on), *page])
+        following = [f"next: {follow}"] if follow else []
+        screens.show(lambda on: [*backtest_lines(result, statistics, written, on), *following])
     return EXIT_OK
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ctl import clock
 from ctl.cli import output, screens
-from ctl.cli.output import number
 from ctl.cli.run_screen import signed
 from ctl.cli.screens import Column, Terminal
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace, read_profile
+from ctl.model.findings import in_points
 
 if TYPE_CHECKING:
     from ctl.model.promotion import Candidate, Promotion, SymbolPromotion
@@ -52,9 +52,9 @@ def _one(found: Promotion, on: Terminal) -> list[str]:
         (
             each.name,
             each.decision or "-",
-            number(each.mean_drift),
-            number(each.earlier),
-            number(each.later),
+            in_points(each.mean_drift),
+            in_points(each.earlier),
+            in_points(each.later),
             signed(each.total_r),
         )
         for each in item.candidates
@@ -80,7 +80,7 @@ def _all(found: Promotion, on: Terminal) -> list[str]:
     rows = [
         (
             item.symbol, item.decision, "" if item.proposed is None else str(item.proposed.decision),
-            number(item.mean_drift), _in_the_way(item),
+            in_points(item.mean_drift), _in_the_way(item),
         )
         for item in found.symbols
     ]  # fmt: skip
@@ -108,7 +108,7 @@ def _settings(candidate: Candidate) -> list[str]:
 def _without(item: SymbolPromotion) -> str:
     if item.flip is None:
         return item.flip_note
-    return f"{', '.join(item.flip.units)} it is {item.flip.decision}, drift {number(item.flip.mean_drift)}"
+    return f"{', '.join(item.flip.units)} it is {item.flip.decision}, drift {in_points(item.flip.mean_drift)}"
 
 
 def _in_the_way(item: SymbolPromotion) -> str:

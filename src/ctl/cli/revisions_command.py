@@ -11,7 +11,7 @@ from ctl.cli.arguments import day
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import chosen_symbols, open_workspace
 from ctl.errors import EXIT_OK
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_full
 
 if TYPE_CHECKING:
     from ctl.cli.screens import Terminal
@@ -117,4 +117,4 @@ def _key(bar: BarReading) -> tuple[str, str, str]:
 
 
 def _value(value: float | None) -> str:
-    return "-" if value is None else f"{value:.10g}"
+    return "-" if value is None else in_full(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.cli import output, screens
 from ctl.cli.output import number
 from ctl.cli.screens import Column, Terminal
+from ctl.model.findings import in_full
 from ctl.model.run import ROLLS_WITHIN
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ def _years(found: TradeStatistics) -> str:
 def _still_open(item: SymbolRun) -> str:
     (trade, *_) = item.extra["open"]
     return (
-        f"{item.symbol} since {trade['entry_session']} at {trade['entry_price']:.6g}, stop {trade['stop_price']:.6g}, "
-        f"{trade['r_theoretical']:+.2f} R"
+        f"{item.symbol} since {trade['entry_session']} at {in_full(trade['entry_price'])}, "
+        f"stop {in_full(trade['stop_price'])}, {trade['r_theoretical']:+.2f} R"
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctl import clock
 from ctl.cli import output, screens
 from ctl.cli.screens import Column
 from ctl.cli.workspace_commands import open_workspace
 from ctl.errors import EXIT_OK, UsageError
+from ctl.model.findings import in_full, in_points
 from ctl.model.printed import RunShown
 
 if TYPE_CHECKING:
@@ -91,7 +92,13 @@ def _run_lines(run: RunRecord, on: Terminal) -> list[str]:
     lines = [*screens.parts([f"RUN: {_ended(run)}", run.name, mode, f"data to {_text(run.data_to)}"], on), ""]
     columns = [Column("symbol"), Column("now"), Column("locked"), Column("data to"), Column("drift", right=True)]
     rows = [
-        [symbol, str(item.get("actual")), str(item.get("expected")), _text(item.get("data_to")), _drift(item)]
+        [
+            symbol,
+            str(item.get("actual")),
+            str(item.get("expected")),
+            _text(item.get("data_to")),
+            in_points(item.get("mean_drift")),
+        ]
         for symbol, item in run.symbols.items()
     ]
     if rows:
@@ -189,18 +196,14 @@ def _curve(drift: Sequence[float | None], most: float | None, on: Terminal) -> s
     known = [value for value in drift if value is not None]
     if not known:
         return "-"
-    return f"{known[0]:.2f} {screens.sparkline(drift, 0.0, max(*known, most or 0.0), on)} {known[-1]:.2f}"
+    curve = screens.sparkline(drift, 0.0, max(*known, most or 0.0), on)
+    return f"{in_points(known[0])} {curve} {in_points(known[-1])}"
 
 
 def _ended(run: RunRecord) -> str:
     return {
         "P": "PASS", "W": "WARN", "M": "MISMATCH", "S": "STOPPED", "I": "INTERRUPTED"
     }.get(run.letter, run.error or "ERROR")  # fmt: skip
-
-
-def _drift(item: Any) -> str:
-    value = item.get("mean_drift")
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _local(instant: datetime, zone: str) -> str:
@@ -211,5 +214,5 @@ def _local(instant: datetime, zone: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return in_full(value)
     return "-" if value is None else str(value)

@@ -166,6 +166,8 @@ def certify(
                 made.append((certificate, series))
             documents.append(dict(certificate.document))
             if not json:
+                if len(documents) > 1:
+                    print()
                 screens.show(
                     partial(
                         certificate_lines, certificate, written, explain=explain, simulated=workspace.simulated,

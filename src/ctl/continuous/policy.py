@@ -15,8 +15,8 @@ from ctl.errors import DataError, UsageError
 from ctl.model.contracts import MONTH_CODES, Contract
 from ctl.model.rolls import (
     GUARD_SESSIONS,
-    MOST_GUARD_SESSIONS,
     MOST_MONTHS_BEFORE,
+    MOST_SESSIONS,
     Adjustment,
     CalendarAnchor,
     PolicyKind,
@@ -74,15 +74,16 @@ def check(policy: RollPolicy) -> None:
             found=repr(policy.eligible_months),
             expected=f"letters of {MONTH_CODES}, for example HMUZ",
         )
-    if policy.guard_sessions is not None and not 0 <= policy.guard_sessions <= MOST_GUARD_SESSIONS:
+    if policy.guard_sessions is not None and not 0 <= policy.guard_sessions <= MOST_SESSIONS:
         raise UsageError(
             "guard sessions of a roll policy out of range",
             found=str(policy.guard_sessions),
-            expected=f"0 to {MOST_GUARD_SESSIONS}, or none",
+            expected=f"0 to {MOST_SESSIONS}, or none",
             remedy="--guard, guard_sessions in a profile",
         )
-    if policy.offset < 0:
-        raise UsageError("offset of a calendar policy is negative", found=str(policy.offset), expected="0 or more")
+    if not 0 <= policy.offset <= MOST_SESSIONS:
+        expected = f"0 to {MOST_SESSIONS}"
+        raise UsageError("offset of a calendar policy out of range", found=str(policy.offset), expected=expected)
     if not 0 <= policy.months_before <= MOST_MONTHS_BEFORE or (policy.months_before and policy.anchor != "fixed_day"):
         raise UsageError(
             "months before delivery go with a fixed day",

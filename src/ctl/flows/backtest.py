@@ -14,6 +14,7 @@ import numpy as np
 from ctl import sessions
 from ctl.errors import DataError
 from ctl.model.bars import DailySeries
+from ctl.model.findings import in_full
 from ctl.model.rolls import ContinuousSeries
 from ctl.model.trades import StrategyResult
 from ctl.strategy.bars import floats
@@ -110,7 +111,7 @@ def _counted(faults: Mapping[int, str], frame: pl.DataFrame) -> str:
 
 def _bar(frame: pl.DataFrame, row: int) -> str:
     bar = frame.row(row, named=True)
-    prices = " ".join("-" if bar[key] is None else f"{bar[key]:.10g}" for key in _PRICES)
+    prices = " ".join("-" if bar[key] is None else in_full(bar[key]) for key in _PRICES)
     return f"{bar['session']} {prices}"
 
 

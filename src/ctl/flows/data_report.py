@@ -19,8 +19,9 @@ from ctl.store import decision_log
 from ctl.trading.risk import NO_RATE
 
 if TYPE_CHECKING:
+    from ctl.model.orders import RiskTerms
     from ctl.model.reference import Reference
-    from ctl.store import Workspace
+    from ctl.store import SymbolConfig, Workspace
 
 USUAL_STALENESS: Final = 5
 """Sessions that data may be behind where the profile says nothing."""
@@ -179,14 +180,18 @@ def doctor(workspace: Workspace, symbols: Sequence[str], instant: datetime) -> D
     )
 
 
+def no_rate(config: SymbolConfig, risk: RiskTerms) -> str:
+    """Why nothing of a symbol is ever entered: its currency cannot be turned into the budget's. Empty where it can."""
+    if risk.rate(config.currency) is not None:
+        return ""
+    return f"{config.currency} has no rate into {risk.currency} under [risk.rates]: nothing is ever entered"
+
+
 def _of_symbol(workspace: Workspace, each: SymbolData, limit: int, instant: datetime) -> Iterator[DoctorFinding]:
     config = workspace.symbol(each.symbol)
     if not config.references:
         yield DoctorFinding("know", each.symbol, "REFERENCE_MISSING", "no reference: it cannot be certified", None)
-    if workspace.risk is not None and workspace.risk.rate(config.currency) is None:
-        text = (
-            f"{config.currency} has no rate into {workspace.risk.currency} under [risk.rates]: nothing is ever entered"
-        )
+    if workspace.risk is not None and (text := no_rate(config, workspace.risk)):
         yield DoctorFinding("mend", each.symbol, NO_RATE, text, None)
     try:
         if each.calendar != "none":

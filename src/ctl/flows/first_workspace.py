@@ -17,6 +17,7 @@ import numpy as np
 from ctl import ingest, operating_profile, store
 from ctl.errors import CtlError, GateRefused, InputError, UsageError
 from ctl.flows import inputs, lock, pipeline, portfolio
+from ctl.flows.data_report import no_rate
 from ctl.flows.found_files import FoundFile, FoundFiles, tokens_of
 from ctl.model.findings import Decision, Recommendation, counted
 from ctl.model.names import is_safe_name
@@ -632,8 +633,11 @@ def first_profile(
         text = lock.with_settings(workspace, text, operating_profile.load(text, PROFILE), kept)[0]
         lock.first_lock(workspace, text, reason="the first profile, made by `ctl init`", instant=instant)
     profile = workspace.relative(workspace.profile_path) if recommendation else None
+    risk = workspace.risk
+    rates = [] if risk is None else [f"{each.symbol}: {why}" for each in configs if (why := no_rate(each, risk))]
+    notes = (*notes, *rates)
     return InitResult(
-        instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), tuple(notes), tuple(unused),
+        instant, str(workspace.root), CONFIG, profile, recommendation, tuple(symbols), notes, tuple(unused),
         "" if workspace.simulated else _stale(late, limit),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ctl.flows import signing
 from ctl.flows.inputs import instruments_of, with_cycle
 from ctl.model.csv_mapping import NamedMapping
 from ctl.model.documents import document
-from ctl.model.findings import Reason
+from ctl.model.findings import Reason, in_full
 from ctl.model.lock_file import LockedTerms
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def contradicted(
     texts = [*_against_listed(config, known), *_against_definitions(config, read)]
     tick = profile.symbol_settings[symbol].tick_size
     if tick != config.tick:
-        texts.append(f"tick {config.tick:g}, the profile's tick_size {tick:g}")
+        texts.append(f"tick {in_full(config.tick)}, the profile's tick_size {in_full(tick)}")
     said = f"symbols.{symbol} of ctl.toml says"
     return tuple(
         Reason("INSTRUMENT_CONTRADICTED", "ERROR", f"{said} {text}; mend the one that is wrong") for text in texts

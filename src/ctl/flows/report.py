@@ -150,14 +150,16 @@ def of_certificates(
     )  # fmt: skip
 
 
-def of_backtest(result: Result, bars: pl.DataFrame, tick: float | None = None, why: Sequence[str] = ()) -> Report:
+def of_backtest(
+    result: Result, bars: pl.DataFrame, tick: float | None = None, why: Sequence[str] = (), follow: str = ""
+) -> Report:
     """The report of one backtest alone. bars: what it ran on, columns SERIES_COLUMNS. why: what its total is worth."""
     made = result if isinstance(result, StrategyResult) else None
     state = SymbolState(symbol=result.symbol, bars=bars, result=made, trades=None if made is None else made.to_polars())
     total = f"{number(result.metrics.total_r, signed=True, digits=2)} R over {result.metrics.trade_count} trades"
     return Report(
         kind="backtest", title=f"{result.symbol}: {total}", version=__version__, instant=None, symbols=(state,),
-        why=tuple(why),
+        why=tuple(why), follow=follow,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ctl import strict_files
 from ctl.errors import CtlError, DataError, InputError
 from ctl.flows import inputs
 from ctl.flows.series import canonical_series
+from ctl.model.findings import in_full
 from ctl.trading import intervals, slippage
 from ctl.trading.slippage import Calibration, Fill, OrderType
 
@@ -181,8 +182,8 @@ class FillRow:
                 raise InputError(
                     "the fill lies outside its session's range",
                     where=self.where,
-                    found=f"{self.price:.10g}",
-                    expected=f"{day.low:.10g} to {day.high:.10g}, the range of {day.contract} on {self.session}",
+                    found=in_full(self.price),
+                    expected=f"{in_full(day.low)} to {in_full(day.high)}, {day.contract}'s range on {self.session}",
                     remedy="mend the row, or name the contract traded in a column contract",
                     code="FILL_OUTSIDE_RANGE",
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from math import floor, log10
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -171,8 +172,24 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def tick_digits(tick: float) -> int:
-    """Decimals of a price on a grid, two at least."""
-    return max(2, -floor(log10(tick) + 1e-9))
+    """Decimals of a price on a grid, two at least: 5 of 1/32."""
+    return max(2, len(f"{tick:.{_MOST_DIGITS}f}".rstrip("0").partition(".")[2]))
+
+
+def in_points(value: float | None) -> str:
+    """A difference of prices whose grid is not at hand: two decimals, below 0.1 three figures; `-` for none."""
+    if value is None:
+        return "-"
+    value = round(value, _MOST_DIGITS) or 0.0  # nothing is minus zero
+    digits = 2 if abs(value) >= 0.1 or not value else min(2 - floor(log10(abs(value))), _MOST_DIGITS)
+    whole, _, decimals = f"{value:.{digits}f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"
+
+
+def in_full(value: float, figures: int = 10, *, signed: bool = False) -> str:
+    """A price, or a difference of prices, in at most so many figures and without an exponent."""
+    text = f"{value:{'+' if signed else ''}.{figures}g}"
+    return f"{Decimal(text):{'+' if signed else ''}f}" if "e" in text else text
 
 
 def in_ticks(value: float, tick: float) -> str:

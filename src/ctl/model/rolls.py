@@ -30,7 +30,7 @@ NoticeCode = Literal[
 ]  # fmt: skip
 
 GUARD_SESSIONS: Final = 2  # sessions before last trade or first notice from which a contract is held no more
-MOST_GUARD_SESSIONS: Final = 60
+MOST_SESSIONS: Final = 60  # of guard, offset and confirming days
 MOST_MONTHS_BEFORE: Final = 2
 RollSource = Literal["ours", "fingerprint", "contract_column", "spread_step", "stated", "canonical"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from ctl.model.findings import in_full, in_points
 from ctl.model.run import ROLLS_WITHIN, OpsGateSymbol, OpsLog, SymbolState
 from ctl.ops.refusals import TOLD_OF_A_PASS, refusals
 from ctl.ops_notifier import Report
@@ -43,7 +44,7 @@ def report(
 
 def drift_of(item: OpsGateSymbol) -> str:
     """Mean drift with two decimals; empty where it is not known."""
-    return "" if item.mean_drift is None else f"{item.mean_drift:.2f}"
+    return "" if item.mean_drift is None else in_points(item.mean_drift)
 
 
 def rolls_due(states: Mapping[str, SymbolState | OpsGateSymbol]) -> list[str]:
@@ -98,7 +99,8 @@ def _money(log: OpsLog, summary: RunSummary | None, held: Sequence[HeldPosition]
     parts = ["No orders"] if log.aborted else []
     if log.aborted and held:
         stops = [
-            f"{item.symbol} {item.quantity} from {item.entry_price:.10g}, watch its stop {item.stop:.10g} yourself"
+            f"{item.symbol} {item.quantity} from {in_full(item.entry_price)}, "
+            f"watch its stop {in_full(item.stop)} yourself"
             for item in held
         ]
         parts.append(f"Held: {'; '.join(_few(stops))}")
@@ -138,8 +140,9 @@ def _changes(log: OpsLog, before: OpsLog) -> Iterator[str]:
         if old.actual != item.actual:
             yield f"{symbol} {old.actual} -> {item.actual}"
         earlier, now = old.mean_drift, item.mean_drift
-        if earlier is not None and now is not None and abs(now - earlier) > max(_NOISE * abs(earlier), 0.005):
-            yield f"{symbol} drift {earlier:.2f} -> {now:.2f}"
+        shown = in_points(earlier), in_points(now)
+        if earlier is not None and now is not None and abs(now - earlier) > _NOISE * abs(earlier) and len({*shown}) > 1:
+            yield f"{symbol} drift {' -> '.join(shown)}"
         if _is_earlier(item.data_to, old.data_to):
             yield f"{symbol} data to {old.data_to} -> {item.data_to}"
     yield from (f"{symbol} is gone" for symbol in before.gate if symbol not in log.gate)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ctl.drawing import PATTERNS, number
 from ctl.model.certificate import DRIFT_LIMIT
 from ctl.model.documents import document
+from ctl.model.findings import in_full
 from ctl.model.run import ROLLS_WITHIN, GateResult, RunSummary, SymbolResult
 from ctl.reports import money
 from ctl.reports.parts import Cell, Figure, Gauge, Lines, Table, Word, day_text, instant_text, signed, table
@@ -345,8 +346,8 @@ def _orders(report: Report) -> _Orders | None:
         rows = [
             (
                 order.symbol, order.contract, Word("blocked") if order.status == "blocked" else _do(order),
-                str(order.quantity), "market" if order.price is None else f"{order.price:.10g}", signed(order.r),
-                "-" if order.stop is None else f"{order.stop:.10g}",
+                str(order.quantity), "market" if order.price is None else in_full(order.price), signed(order.r),
+                "-" if order.stop is None else in_full(order.stop),
                 f"{number(order.risk_per_contract, digits=2)} {order.currency}",
                 " ".join((*order.codes, order.reason)),
             )

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from ctl.model.findings import Decision, Reason
+from ctl.model.findings import Decision, Reason, in_points
 from ctl.model.locked import LockedSymbol, Watched, WatchedMetrics
 
 WORSE_THAN_LOCKED: Final = "WORSE_THAN_LOCKED"
@@ -261,5 +261,4 @@ def _above(value: float, limit: float) -> bool:
 
 
 def _number(value: float) -> str:
-    """Two decimals, more where a small value has none left."""
-    return f"{value:.0f}" if isinstance(value, int) else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.4g}"
+    return f"{value:.0f}" if isinstance(value, int) else in_points(value)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_full
 from ctl.model.run import RESTATED_HISTORY, RestatedValue, Restatement
 
 if TYPE_CHECKING:
@@ -209,7 +209,9 @@ def _moved_as_a_whole(both: pl.DataFrame, table: Table) -> str:
     moved = float(both["moved"][0])
     if unknown is None or moved == 0.0:
         return ""
-    size = f"times {np.exp(moved):.6g}" if table.adjusted == "ratio" else f"moved by {moved:+.10g}"
+    size = (
+        f"times {in_full(np.exp(moved), 6)}" if table.adjusted == "ratio" else f"moved by {in_full(moved, signed=True)}"
+    )
     return f"every price {size}, which only rolls from {unknown.day} on can account for"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from ctl.model.findings import in_full
 from ctl.model.orders import (
     TRANCHES,
     UNGOVERNED_LOTS,
@@ -121,8 +122,8 @@ _NOTE_CONTRACT: Final = (
 def _roll_note(item: SymbolIntents, roll: Roll) -> str:
     return (
         f"{item.symbol} rolls from {roll.from_contract} to {roll.to_contract} at the open of {item.session}: trade "
-        f"{roll.to_contract}; its levels are those of {roll.from_contract} {roll.gap:+.10g}, the difference of the "
-        f"closes of {roll.gap_session}"
+        f"{roll.to_contract}; its levels are those of {roll.from_contract} {in_full(roll.gap, signed=True)}, the "
+        f"difference of the closes of {roll.gap_session}"
     )
 
 

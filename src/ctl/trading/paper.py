@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ctl import digests
 from ctl.errors import DataError
 from ctl.model.documents import document
+from ctl.model.findings import in_full
 from ctl.model.paper import (
     BacktestTrade,
     LedgerHead,
@@ -332,8 +333,8 @@ def _explanation(
             )
         if (record.slippage_per_side, record.tick) != (slippage, tick):
             return (
-                f"COSTS_CHANGED: {record.session} was settled with slippage {record.slippage_per_side:g} and tick "
-                f"{record.tick:g}; now they are {slippage:g} and {tick:g}"
+                f"COSTS_CHANGED: {record.session} was settled with slippage {in_full(record.slippage_per_side)} and "
+                f"tick {in_full(record.tick)}; now they are {in_full(slippage)} and {in_full(tick)}"
             )
     return "UNEXPLAINED: the data and the costs are as they were; one of the two does not follow the rules"
 

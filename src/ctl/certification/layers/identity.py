@@ -19,7 +19,7 @@ from ctl.certification.series_arrays import median
 from ctl.certification.tolerance import compared, exceeds
 from ctl.certification.window import roll_starts
 from ctl.model.contracts import parse_symbol
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, worst_status
+from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, in_full, worst_status
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -152,16 +152,16 @@ def check_grid(closes: Floats, tick: float) -> Finding:
     if not np.isfinite(share):
         return finding("tick_grid", "ERROR", "no finite close to compare with the tick grid")
     if not exceeds(share, limit):
-        text = f"{100 * share:.2f} % of closes off the grid of {tick:g}"
+        text = f"{100 * share:.2f} % of closes off the grid of {in_full(tick)}"
         return finding("tick_grid", "PASS", text, value=share, limit=limit, unit="fraction")
     grid = infer_grid(closes)
     left, right = compared(100 * share, 100 * limit)
-    text = f"{left} % of closes off the grid of {tick:g} > {right} %"
+    text = f"{left} % of closes off the grid of {in_full(tick)} > {right} %"
     evidence = {"tick": tick, "inferred_grid": grid}
     if grid is not None and divides(grid, tick):
-        text += f"; they lie on the finer grid of {grid:g}"
+        text += f"; they lie on the finer grid of {in_full(grid)}"
         return finding("tick_grid", "WATCH", text, "FINER_GRID", share, limit, "fraction", evidence)
-    text += "; no grid found" if grid is None else f"; they lie on a grid of {grid:g}"
+    text += "; no grid found" if grid is None else f"; they lie on a grid of {in_full(grid)}"
     return finding("tick_grid", "FAIL", text, None, share, limit, "fraction", evidence)
 
 
@@ -254,7 +254,7 @@ def check_terms(request: CertifyRequest) -> Finding:
         if term.asset is not None and term.asset != request.root:
             problems.append(f"{name}: asset {term.asset}, expected {request.root}")
         if term.tick is not None and abs(term.tick - request.tick) > 1e-9 * max(1.0, request.tick):
-            problems.append(f"{name}: tick {term.tick:g}, expected {request.tick:g}")
+            problems.append(f"{name}: tick {in_full(term.tick)}, expected {in_full(request.tick)}")
         if term.currency is not None and request.currency and term.currency != request.currency:
             problems.append(f"{name}: currency {term.currency}, expected {request.currency}")
         if term.last_trade is not None:
@@ -496,7 +496,7 @@ def _level_words(window: Window) -> str:
     apart = (theirs - ours)[usable]
     if np.ptp(np.quantile(apart, (0.05, 0.95))) <= 2.0 * window.request.tick and np.median(apart) != 0.0:
         level = float(np.median(apart))
-        return f": the reference lies {abs(level):.6g} {'above' if level > 0 else 'below'} ours throughout"
+        return f": the reference lies {in_full(abs(level))} {'above' if level > 0 else 'below'} ours throughout"
     slope = _drift_a_year(np.log(theirs[usable] / ours[usable]), overlap.sessions[usable])
     return "" if slope is None else f": the reference {_drift_words(slope)}"
 

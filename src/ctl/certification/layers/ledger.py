@@ -27,7 +27,7 @@ from ctl.certification.tolerance import exceeds, watch_above
 from ctl.errors import DataError
 from ctl.model.certificate import Component, LedgerSummary, Unexplained
 from ctl.model.documents import Records
-from ctl.model.findings import counted
+from ctl.model.findings import counted, in_full
 
 if TYPE_CHECKING:
     from ctl.certification.series_arrays import RollLike
@@ -193,8 +193,8 @@ class Ledger:
         """PASS, or WATCH `UNEXPLAINED_DRIFT` above 0.1 % of the median price."""
         value, limit = self.summary.unexplained.mean, UNEXPLAINED_LIMIT * self.median_price
         text = (
-            f"{value:.6g} of the drift is not explained, {'above' if exceeds(value, limit) else 'within'} 0.1 % of the "
-            f"median price {self.median_price:.6g}"
+            f"{in_full(value, 6)} of the drift is not explained, {'above' if exceeds(value, limit) else 'within'} "
+            f"0.1 % of the median price {in_full(self.median_price, 6)}"
         )
         evidence = {"share": self.summary.unexplained.share}
         return watch_above("unexplained", text, "UNEXPLAINED_DRIFT", value, limit, evidence=evidence)

@@ -17,7 +17,7 @@ from ctl.certification.log_points import priced
 from ctl.certification.newest_range import NEWEST
 from ctl.certification.series_arrays import UNKNOWN, days_of, gaps_of, median
 from ctl.certification.tolerance import exceeds
-from ctl.model.findings import Finding, counted, finding, first_few
+from ctl.model.findings import Finding, counted, finding, first_few, in_full
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -445,13 +445,13 @@ def check_step(step: LevelStep | None, sessions: Days, *, atr: float, quote_unit
         text = f"no step of more than {STEP_ATR:g} ATR stays within the last {WINDOW} sessions"
         if step is not None:
             text = (
-                f"the adjusted series part by {abs(step.size):.6g} on {sessions[step.at]} by an adjustment: the newest "
-                "unadjusted closes agree, or it is the gap of our roll"
+                f"the adjusted series part by {in_full(abs(step.size))} on {sessions[step.at]} by an adjustment: the "
+                "newest unadjusted closes agree, or it is the gap of our roll"
             )
         return finding("level_step", "PASS", text)
     side = "above" if step.size > 0 else "below"
     text = (
-        f"from {sessions[step.at]} on our prices lie {abs(step.size):.6g} {quote_unit} "
+        f"from {sessions[step.at]} on our prices lie {in_full(abs(step.size))} {quote_unit} "
         f"({abs(step.size) / atr:.1f} ATR) further {side} the reference's, and it stays so: "
         "one side's newest level is wrong"
     )
@@ -559,7 +559,7 @@ def check_level(now: LevelNow | None, sessions: Days, *, atr: float, quote_unit:
     }  # fmt: skip
 
     def lies(distance: float, off: float) -> str:
-        size = f"{distance * atr:.6g} {quote_unit} ({distance:.2f} ATR)"
+        size = f"{in_full(distance * atr, 6)} {quote_unit} ({distance:.2f} ATR)"
         if now.medians is None:
             return (
                 f"{size} {'higher' if off > 0.0 else 'lower'} against the reference's than on the five sessions before"
@@ -638,7 +638,7 @@ def check_ahead(
     fails = exceeds(size, limit)
     compared = "moves otherwise than every contract beside it by" if which else "lies off the one before by"
     text = (
-        f"our close of {day} {compared} {size * usual:.6g} {quote_unit} ({size:.2f} usual moves)"
+        f"our close of {day} {compared} {in_full(size * usual, 6)} {quote_unit} ({size:.2f} usual moves)"
         + (f" > {limit:g}" if fails else "") + f"; the reference ends on {other[-1]} and confirms no later close"
     )  # fmt: skip
     evidence = {"session": str(day), "reference": str(other[-1]), "sessions_ahead": ahead, "usual_move": usual}

@@ -11,7 +11,7 @@ from ctl.arrays import Bools, Days, Floats, Ints
 from ctl.certification.newest_range import NEWEST
 from ctl.certification.series_arrays import UNKNOWN
 from ctl.certification.tolerance import exceeds
-from ctl.model.findings import Finding, counted, finding
+from ctl.model.findings import Finding, counted, finding, in_full
 
 if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
@@ -170,7 +170,7 @@ def check(prints: Prints, sessions: Days, own: Floats, apart: Floats) -> Finding
     ]
     ours = int(np.count_nonzero(prints.ours))
     shown = ", ".join(
-        f"{row['session']} ({row['reference']:.6g} against our {row['canonical']:.6g})" for row in rows[:3]
+        f"{row['session']} ({in_full(row['reference'])} against our {in_full(row['canonical'])})" for row in rows[:3]
     )
     whose = "ours" if ours == prints.at.size else "the reference's" if not ours else f"{ours} of them ours"
     text = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ctl.model.findings import (
     counted,
     finding,
     first_few,
+    in_full,
     in_ticks,
     worst_status,
 )
@@ -154,7 +155,7 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
     codes = ["GAPS_INVERTED" if turned[n] else "GAPS_DOUBLED" if twice[n] else "WRONG_GAPS" for n in rows.tolist()]
     found = []
     for code, word in words.items():
-        named = [
+        named: list[dict[str, Any]] = [
             {
                 "block": f"{roll.from_contract}>{roll.to_contract}",
                 "gap_session": roll.gap_session.isoformat(),
@@ -168,12 +169,12 @@ def check_wrong(window: Window, alignment: RollAlignment, gaps: RollGaps) -> lis
         if named:
             total = float(sum((theirs - spread)[n] for n, of in zip(rows.tolist(), codes, strict=True) if of == code))
             shown = first_few([
-                f"{row['block']} on {row['gap_session']} ({row['reference_gap']:.6g} for {row['gap']:.6g})"
+                f"{row['block']} on {row['gap_session']} ({in_full(row['reference_gap'])} for {in_full(row['gap'])})"
                 for row in named
             ])  # fmt: skip
             text = (
                 f"the reference adjusts {word} at {len(named)} of {counted(int(known.sum()), 'roll')}: {shown}; "
-                f"its closes before {'it' if len(named) == 1 else 'all of them'} are off by {abs(total):.6g}"
+                f"its closes before {'it' if len(named) == 1 else 'all of them'} are off by {in_full(abs(total))}"
             )
             found.append(finding(code.lower(), "WATCH", text, code, float(len(named)), 0.0, "rolls", {"rolls": named}))
     return found
@@ -206,7 +207,7 @@ def check_unadjusted(window: Window) -> list[Finding]:
         return []
     # What a reference rounds to is the least that it can show.
     least = (coarse_grid(window) or 0.0) if left.rolls.any() else 0.0
-    named = [
+    named: list[dict[str, Any]] = [
         {
             "block": f"{rolls[at].from_contract}>{rolls[at].to_contract}",
             "gap_session": rolls[at].gap_session.isoformat(),
@@ -217,7 +218,7 @@ def check_unadjusted(window: Window) -> list[Finding]:
     ]
     if not named:
         return []
-    shown = first_few([f"{roll['block']} on {roll['gap_session']} ({roll['gap']:.6g})" for roll in named])
+    shown = first_few([f"{roll['block']} on {roll['gap_session']} ({in_full(roll['gap'])})" for roll in named])
     text = f"the reference left the gap of {shown} in its adjusted series"
     return [finding("unadjusted_rolls", "WATCH", text, "UNADJUSTED_ROLL", evidence={"rolls": named})]
 

@@ -17,7 +17,17 @@ from ctl.certification.series_arrays import days_of, gaps_of
 from ctl.certification.tolerance import exceeds
 from ctl.kernels import kernel
 from ctl.model.certificate import ScheduleFigures
-from ctl.model.findings import Finding, LayerName, LayerResult, NotRun, counted, finding, first_few, worst_status
+from ctl.model.findings import (
+    Finding,
+    LayerName,
+    LayerResult,
+    NotRun,
+    counted,
+    finding,
+    first_few,
+    in_full,
+    worst_status,
+)
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -212,10 +222,12 @@ def _apart(stretch: IndistinguishableStretch) -> str:
     ours, theirs = stretch.own_contracts, stretch.recovered_contracts
     only = [name for name in ours if name not in theirs] or ours
     others = [name for name in theirs if name not in only]
+    one = stretch.first_session == stretch.last_session
+    when = f"on {stretch.first_session}" if one else f"between {stretch.first_session} and {stretch.last_session}"
     said = "its roll there was not seen" + (", our schedule fits no worse" if stretch.fits else "")
     return (
-        f"{', '.join(only)} from {', '.join(others)} between {stretch.first_session} and {stretch.last_session} "
-        f"({stretch.distance_ticks:.2g} ticks apart a session): {said}"
+        f"{', '.join(only)} from {', '.join(others)} {when} ({stretch.distance_ticks:.2g} ticks apart"
+        f"{'' if one else ' a session'}): {said}"
     )
 
 
@@ -235,7 +247,7 @@ def check_unattributed(window: Window) -> list[Finding]:
     steps = [step for step in steps if not _is_roll_of_ours(step, window)]
     if not steps:
         return []
-    shown = first_few([f"{step.roll_date} by {step.gap:.6g}" for step in steps if step.gap is not None])
+    shown = first_few([f"{step.roll_date} by {in_full(step.gap)}" for step in steps if step.gap is not None])
     text = (
         f"{counted(len(steps), 'step')} of the reference's spread without a change of contract, {shown}: its "
         "adjusted closes before are off by that"

@@ -12,7 +12,7 @@ from ctl.certification.layers.prints import DEVIATIONS, LEAST_ATR, LEAST_TICKS
 from ctl.certification.price_grid import divides, infer_grid, on_grid
 from ctl.certification.series_arrays import UNKNOWN, median
 from ctl.certification.window import roll_starts
-from ctl.model.findings import Finding, counted, finding, first_few
+from ctl.model.findings import Finding, counted, finding, first_few, in_full
 
 if TYPE_CHECKING:
     from ctl.certification.contract_closes import ContractCloses
@@ -120,8 +120,8 @@ def _coarser(rounded: Floats, exact: Floats, window: Window) -> float | None:
 
 def _rounded(grid: float, tick: float, whose: str, others: str) -> Finding:
     text = (
-        f"{whose} are rounded to {grid:g}, which is {grid / tick:g} ticks; {others} are not: gaps and drift cannot be "
-        "told finer than that"
+        f"{whose} are rounded to {in_full(grid)}, which is {grid / tick:g} ticks; {others} are not: gaps and drift "
+        "cannot be told finer than that"
     )
     return finding("reference_grid", "WATCH", text, "COARSE_GRID", grid, tick, "price", {"grid": grid, "tick": tick})
 
@@ -161,7 +161,7 @@ def other_hours(found: WindowPrints, window: Window) -> list[Stretch]:
             continue
         text = (
             f"closes of one contract differ on {100 * float(off[a:b].mean()):.0f} % of the sessions, "
-            f"{float(np.median(size)):.6g} in the median; elsewhere on {100 * elsewhere:.0f} %: "
+            f"{in_full(float(np.median(size)), 6)} in the median; elsewhere on {100 * elsewhere:.0f} %: "
             "closes of another hour, or settlements"
         )
         out.append(Stretch(int(known[a]), int(known[b - 1]), "CLOSES_DIFFER", text))
@@ -227,7 +227,7 @@ def _kind_by_itself(own: Floats, theirs: Floats, first: int, end: int, tick: flo
     for whose, x, y in (("the reference repeats", theirs, own), ("our side repeats", own, theirs)):
         if np.ptp(x[first:end]) == 0.0 and np.ptp(y[first:end]) > tick:
             a, b = _extended(x[1:] == x[:-1], first, end - 1)
-            return a, b + 1, "STALE_CLOSES", f"{whose} one close, {float(x[first]):.6g}, on {b + 1 - a} sessions"
+            return a, b + 1, "STALE_CLOSES", f"{whose} one close, {in_full(float(x[first]))}, on {b + 1 - a} sessions"
         for back in range(SHORTEST, min(LONGEST_REPEAT, first) + 1):
             same = x[back:] == x[:-back]
             if same[first - back : end - back].all():
@@ -254,11 +254,11 @@ def _kind(
     apart = theirs[span] - own[span]
     if np.ptp(apart) <= SAME_TICKS * tick:
         level = float(np.median(apart))
-        where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} ours"
+        where = f"{in_full(abs(level))} {'above' if level > 0 else 'below'} ours"
         return first, end, "LEVEL_PATCH", f"the reference's closes lie {where} on {counted(end - first, 'session')}"
     if end - first <= SHORTEST + 1:
         return None
-    text = f"closes of one contract differ by up to {float(np.abs(apart).max()):.6g}, reason not known"
+    text = f"closes of one contract differ by up to {in_full(float(np.abs(apart).max()))}, reason not known"
     return first, end, "CLOSES_DIFFER", text
 
 
@@ -316,7 +316,7 @@ def unadjusted_patches(window: Window, kept: Ints) -> list[Stretch]:
         if abs(before - after) < least < float(np.median(off)):
             text = (
                 f"the reference's adjusted closes are its unadjusted closes on {counted(b - a, 'session')}, up to "
-                f"{float(off.max()):.6g} off their level"
+                f"{in_full(float(off.max()))} off their level"
             )
             out.append(Stretch(int(kept[a]), int(kept[b - 1]), "UNADJUSTED_PATCH", text))
     return out
@@ -363,7 +363,7 @@ def level_patches(window: Window, kept: Ints, told: list[Stretch]) -> list[Stret
             at_rolls = all(np.abs(rolls - edge).min(initial=kept.size) <= near for edge in (a, b))
             if not at_rolls and not any(s.first <= last and s.last >= first for s in told):
                 level = float(apart[a] - apart[a - 1])
-                where = f"{abs(level):.6g} {'above' if level > 0 else 'below'} their level"
+                where = f"{in_full(abs(level))} {'above' if level > 0 else 'below'} their level"
                 text = f"the reference's adjusted closes lie {where} on {counted(b - a, 'session')}"
                 out.append(Stretch(first, last, "LEVEL_PATCH", text))
             break

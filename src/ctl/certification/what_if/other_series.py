@@ -32,7 +32,7 @@ from ctl.model.certificate import (
     RebuiltSeries,
     RollRuleDifference,
 )
-from ctl.model.findings import NotRun
+from ctl.model.findings import NotRun, in_full
 from ctl.model.rolls import ContinuousSeries
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def rebuilt(examination: Examination) -> Judged:
         return judged
     text = (
         "the rolls recovered from the reference are in doubt: our contracts drift more on them "
-        f"({judged.mean_drift:.6g}) than as built ({as_built:.6g}), so they give no verdict"
+        f"({in_full(judged.mean_drift, 6)}) than as built ({in_full(as_built, 6)}), so they give no verdict"
     )
     return NotComputed(RECOVERY_DOUBTFUL, text)
 

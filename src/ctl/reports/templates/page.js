@@ -2,7 +2,8 @@
 (() => {
   const each = (root, selector, work) => root.querySelectorAll(selector).forEach(work);
   const make = (name, text) => { const node = document.createElement(name); if (text !== undefined) node.textContent = text; return node; };
-  const shown = (value) => value === null || value === undefined ? "-" : typeof value === "number" ? String(value) : value;
+  const plain = (value) => value && Math.abs(value) < 1e-6 ? value.toFixed(12).replace(/0+$/, "") : String(value);
+  const shown = (value) => value === null || value === undefined ? "-" : typeof value === "number" ? plain(value) : value;
 
   // ------------------------------------------------ pictures: what a pointer or the arrow keys show
   const share = (found, day) => 1000 * (day - found.x[0]) / (found.x[1] - found.x[0]);
