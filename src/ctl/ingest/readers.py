@@ -15,10 +15,11 @@ from ctl.ingest.bars import contract_bars, daily_series
 from ctl.ingest.instrument_data import load as load_instruments
 from ctl.ingest.proposal import mapping_proposal
 from ctl.ingest.rows import FileBars, NoRecords, OtherSchema, no_rows
-from ctl.ingest.symbols import require_symbol
+from ctl.ingest.symbols import require_symbol, spelled
 from ctl.ingest.vendor import Opened, SeriesFiles, Wanted, opened
 from ctl.ingest.vendors import common, databento, mapped
 from ctl.model.bars import ContractBars, DailySeries
+from ctl.model.contracts import parse_symbol
 from ctl.model.csv_mapping import CsvMapping
 from ctl.model.instruments import Instruments
 from ctl.model.reference import Reference
@@ -331,6 +332,13 @@ def _unknown(file: Opened) -> InputError:
     if file.frame is not None and file.raw.size and file.raw.content and not file.raw.starts_with(source.PARQUET_MAGIC):
         found = ", ".join(file.columns)[:120] or "no columns"
         return OtherSchema("no bars", where=file.raw.name, found=found, expected="columns that mean a date and a close")
+    months = [name for name in file.columns if parse_symbol(spelled(name)) is not None]
+    if len(months) > 1:
+        return InputError(
+            f"row 1: a column per contract: {months[0]} and {len(months) - 1} more", where=file.raw.name,
+            expected="a row per session and contract with open, high, low, close: one price alone makes no bar",
+            remedy="save the contracts one below the other, with a column contract",
+        )  # fmt: skip
     proposal = "; ".join(line for line in mapping_proposal(file).splitlines() if line and not line.startswith("#"))
     return InputError(
         "row 1: no known header",

@@ -51,6 +51,9 @@ _ENCODINGS: Final = (
 )
 
 
+_SINGLE: Final = re.compile(rb"(?:^|(?<=[,;\t|\n]))'[^'\n]*'(?=[,;\t|\r\n]|$)")
+"""A cell in single quotation marks: a file that has no others is read as if they were double."""
+
 _SAVE: Final = "save it as CSV or Parquet"
 _OTHERS: Final[Mapping[bytes, tuple[str, str]]] = {
     b"BZh": ("compressed by bzip2", "unpack it first"),
@@ -96,9 +99,22 @@ class _Text:
         return frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String))) if self.quoted else frame
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Where rows stand in their file: from a line on, or each on its own."""
+
+    first: int
+    line: NDArray[np.int64] | None
+
+    def number(self, row: int) -> int:
+        """The line number (1-based) of a row (0-based)."""
+        return self.first + row if self.line is None else int(self.line[row])
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of text cells, null where empty. `first_line`: the line number (1-based) of the first row in the file.
+    line: of every row, where blank lines stand between them.
 
     cells: a text, or the cells themselves. Of a text the columns that begin with a number are first read as numbers;
     only where one of their cells is none, or a count does not fit, are cells looked at as text to find the one to name.
@@ -108,6 +124,7 @@ class Table:
     columns: tuple[str, ...]
     cells: pl.DataFrame | _Text
     first_line: int
+    line: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return self.cells.rows if isinstance(self.cells, _Text) else self.cells.height
@@ -150,7 +167,7 @@ class Table:
 
     def lines(self) -> NDArray[np.int64]:
         """The line number of every row."""
-        return np.arange(self.first_line, self.first_line + len(self), dtype=np.int64)
+        return np.arange(self.first_line, self.first_line + len(self)) if self.line is None else self.line
 
     def text(self, column: str) -> pl.Series:
         """The cells of a column as they stand; null where empty."""
@@ -162,7 +179,7 @@ class Table:
         found = self.frame.get_column(column)[row]
         shown = "nothing" if found is None else repr(found[:60])
         raise InputError(
-            f"row {self.first_line + row}, column {column!r}: {what}",
+            f"row {self.lines()[row]}, column {column!r}: {what}",
             where=self.file.name,
             found=shown,
             expected=expected,
@@ -270,6 +287,7 @@ class Table:
             None if open_interest is None else open_interest.values,
             None if open_interest is None else open_interest.null,
             first_line=self.first_line,
+            line=self.line,
         )
 
     def _refuse(self, column: str, bad: pl.Series, what: str, expected: str) -> None:
@@ -339,6 +357,8 @@ def check_head(file: RawFile) -> bytes:
             expected="UTF-8 text",
             remedy="save it as UTF-8",
         ) from error
+    if b"'" in data and b'"' not in data and 2 * len(_SINGLE.findall(data)) == data.count(b"'"):
+        data = data.replace(b"'", b'"')
     if not data or data.isspace():
         raise InputError("the file is empty", where=file.name, found="blanks alone", expected="a table")
     if len(data) > MAX_LINE and b"\n" not in data[:MAX_LINE]:
@@ -402,8 +422,7 @@ def parse(
     header_lines: lines above the first row, the last of them with the names. footer_lines: lines after the last row.
     short_rows: a row may lack its last cells, which are then empty.
     Raises InputError where one of the `required` columns is missing, for a header of too many columns, a row with
-    another number of cells, a quotation mark inside a cell, a blank line between rows; NoRecords for a file without
-    rows.
+    another number of cells, a quotation mark inside a cell; NoRecords for a file without rows. Blank lines are none.
     """
     first_line, start, stop = 1, 0, len(text)
     while stop and text[stop - 1] in b"\r\n ":
@@ -423,20 +442,26 @@ def parse(
     require_columns(file, columns, required)
     if not body:
         raise NoRecords("no data rows", where=file.name, expected="a header and at least one row")
-    lines, quoted = _check_cells(file, body, len(columns), separator, first_line, short_rows=short_rows)
+    line: NDArray[np.int64] | None = None
+    if b"\n\n" in body or b"\n\r\n" in body or body.startswith((b"\n", b"\r\n")):
+        rows = body.split(_newline)
+        kept = [at for at, row in enumerate(rows) if row.strip()]
+        body, line = _newline.join(rows[at] for at in kept), first_line + np.array(kept, dtype=np.int64)
+    counted = _Lines(first_line, line)
+    lines, quoted = _check_cells(file, body, len(columns), separator, counted, short_rows=short_rows)
     if short_rows:
         last = header_of(body[body.rfind(_newline) + 1 :], separator)
         if len(last) < len(columns) and not text.endswith((b"\n", b"\r")):
             raise InputError(
-                f"row {first_line + lines - 1}: the file is cut off", where=file.name,
+                f"row {counted.number(lines - 1)}: the file is cut off", where=file.name,
                 found=f"{len(last)} cells and no line end", expected=f"{len(columns)} columns",
             )  # fmt: skip
         body = _filled_up(body, len(columns), separator)
-    return Table(file, tuple(columns), _Text(lines, body, separator, quoted), first_line)
+    return Table(file, tuple(columns), _Text(lines, body, separator, quoted), first_line, line)
 
 
 def _check_cells(
-    file: RawFile, body: bytes, width: int, separator: str, first_line: int, *, short_rows: bool
+    file: RawFile, body: bytes, width: int, separator: str, numbers: _Lines, *, short_rows: bool
 ) -> tuple[int, bool]:
     """Check that every line has `width` cells; the number of lines, and whether any cell is quoted."""
     buffer = np.frombuffer(body, dtype=np.uint8)
@@ -445,7 +470,7 @@ def _check_cells(
     if longest > MAX_LINE:
         line = int(np.argmax(np.diff(ends, prepend=-1)))
         raise InputError(
-            f"row {first_line + line}: the line is too long",
+            f"row {numbers.number(line)}: the line is too long",
             where=file.name,
             found=f"{longest} bytes",
             expected=f"at most {MAX_LINE}",
@@ -453,7 +478,7 @@ def _check_cells(
     separators = buffer == ord(separator)
     quoted = _QUOTE in body
     if quoted:
-        separators &= ~_inside_quotes(file, buffer, ends, ord(separator), first_line)
+        separators &= ~_inside_quotes(file, buffer, ends, ord(separator), numbers)
     at = np.flatnonzero(separators)
     if width > 1 and len(at) == (width - 1) * len(ends):
         of_line = at.reshape(len(ends), width - 1)
@@ -463,12 +488,10 @@ def _check_cells(
     wrong = np.flatnonzero((cells > width) | (cells < 2) if short_rows else cells != width)
     if len(wrong):
         line = int(wrong[0])
-        start = 0 if line == 0 else int(ends[line - 1]) + 1
-        content = body[start : int(ends[line])].strip()
         raise InputError(
-            f"row {first_line + line}: {'a blank line' if not content else 'wrong number of columns'}",
+            f"row {numbers.number(line)}: wrong number of columns",
             where=file.name,
-            found=f"{int(cells[line])}" if content else None,
+            found=f"{int(cells[line])}",
             expected=f"{width} columns",
         )
     return len(ends), quoted
@@ -482,7 +505,7 @@ def _filled_up(body: bytes, width: int, separator: str) -> bytes:
 
 
 def _inside_quotes(
-    file: RawFile, buffer: NDArray[np.uint8], ends: NDArray[np.intp], separator: int, first_line: int
+    file: RawFile, buffer: NDArray[np.uint8], ends: NDArray[np.intp], separator: int, numbers: _Lines
 ) -> NDArray[np.bool_]:
     """Which bytes stand inside quotation marks; those must enclose whole cells and close on their line."""
     marks = buffer == _QUOTE
@@ -496,7 +519,7 @@ def _inside_quotes(
     open_ends = np.flatnonzero(parity[np.minimum(ends, len(buffer) - 1)] == 1)
     for places in (at[stray[:1]], np.minimum(ends[open_ends[:1]], len(buffer) - 1)):
         if len(places):
-            line = first_line + int(np.searchsorted(ends, places[0]))
+            line = numbers.number(int(np.searchsorted(ends, places[0])))
             raise InputError(
                 f"row {line}: a quotation mark that does not enclose a whole cell",
                 where=file.name,

@@ -548,7 +548,7 @@ def test_a_policy_that_no_bar_can_support_is_refused() -> None:
         (replace(VOLUME, consecutive_days=0), "1 to 60"),
         (replace(VOLUME, eligible_months=""), "delivery month letters"),
         (replace(VOLUME, eligible_months="HMA"), "delivery month letters"),
-        (replace(VOLUME, offset=-1), "negative"),
+        (replace(VOLUME, offset=-1), "expected 0 to 60"),
         (unguarded(kind="calendar", anchor="fixed_day"), "needs that day"),
         (unguarded(kind="calendar", anchor="fixed_day", fixed_day=32), "needs that day"),
         (unguarded(kind="calendar", anchor="fixed_day", fixed_day=3, months_before=3), "months before delivery"),

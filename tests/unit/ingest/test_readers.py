@@ -138,7 +138,7 @@ def test_harmless_variants_read_the_same(write, instruments, text):
         (SERIES.encode() + b"2025-01-06,1,4,0.5,\xff,10\n", "row 2: not UTF-8; found byte 0xff"),
         (SERIES + GOOD + "2025-01-07,1,4,0.5,3\n", "row 3: wrong number of columns; found 5; expected 6 columns"),
         (SERIES + GOOD + "2025-01-07,1,4,0.5,3,1,1\n", "row 3: wrong number of columns; found 7"),
-        (SERIES + GOOD + "\n2025-01-07,1,4,0.5,3,1\n", "row 3: a blank line"),
+        ("date,ESH25,ESM25\n2025-01-06,1,2\n", "row 1: a column per contract: ESH25 and 1 more"),
         (SERIES + '2025-01-06,"1,4,0.5,3,10\n', "row 2: a quotation mark that does not enclose a whole cell"),
         (SERIES + '2025-01-06,1"2,4,0.5,3,10"\n', "row 2: a quotation mark"),
         (SERIES.replace("high", "open") + GOOD, "row 1: two columns could be the open; found session, open, open"),
@@ -439,3 +439,9 @@ def test_an_empty_folder_and_a_missing_one(tmp_path, instruments):
         read_contracts([tmp_path / "missing"], "ES", instruments=instruments)
     with pytest.raises(InputError, match="no data files; expected at least one"):
         read_contracts([], "ES", instruments=instruments)
+
+
+def test_single_quotation_marks_enclose_cells_too(write, instruments):
+    text = "".join(",".join(f"'{cell}'" for cell in row.split(",")) + "\n" for row in (SERIES + GOOD).split())
+    series = read_series(write("a.csv", text), symbol="ES", instruments=instruments)
+    assert series.frame.equals(read_series(write("b.csv", SERIES + GOOD), symbol="ES", instruments=instruments).frame)

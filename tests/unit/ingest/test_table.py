@@ -73,10 +73,19 @@ def test_a_date_in_digits_stays_text() -> None:
     [
         (b"a,b\n1,2\n3,4,5\n6\n", "row 3: wrong number of columns"),  # as many separators as whole rows would have
         (b"a,b\n1,2\n3\n4,5,6\n", "row 3: wrong number of columns"),
-        (b"a,b\n1,2\n\n3,4\n", "row 3: a blank line"),
+        (b"a,b\n\n1,2\n\n3\n", "row 5: wrong number of columns"),
         (b'a,b\n1,2\n"3,4"\n5,6,7\n', "row 3: wrong number of columns"),
     ],
 )
 def test_rows_of_other_widths_are_refused(text: bytes, said: str) -> None:
     with pytest.raises(InputError, match=said):
         table.parse(FILE, text)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_blank_lines_are_no_rows_and_rows_keep_their_numbers(end: bytes) -> None:
+    rows = table.parse(FILE, end.join([b"a,b", b"", b"1,2", b"", b"", b"3,x", b"", b"5,6", b""]))
+    assert rows.floats("a").tolist() == [1.0, 3.0, 5.0]
+    assert rows.lines().tolist() == [3, 6, 8]
+    with pytest.raises(InputError, match=r"row 6, column 'b'.*'x'"):
+        rows.floats("b")

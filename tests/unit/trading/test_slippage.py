@@ -117,7 +117,7 @@ def test_a_wide_spread_is_found_within_its_interval(seed: int):
 def test_no_spread_is_not_told_from_none():
     found = from_bars(bars(36, 0.0), tick=0.5, lots=1)
     assert found.parts["half_spread"].low == 0.0
-    assert "cannot tell its spread from none" in found.notes[0]
+    assert "cannot tell the spread from none" in found.notes[0]
     assert found.per_side == pytest.approx(0.25 + found.parts["impact"].value)
     assert found.low == pytest.approx(0.25 + found.parts["impact"].low)
 
@@ -192,7 +192,7 @@ def test_a_fill_outside_its_sessions_range_is_refused(tmp_path: Path, low: float
     if fits:
         assert row.fill(Day("CLG25", 70.0, high, low)).cost == 0.0
         return
-    with pytest.raises(InputError, match="range of CLG25 on 2025-01-07") as refused:
+    with pytest.raises(InputError, match="CLG25's range on 2025-01-07") as refused:
         row.fill(Day("CLG25", 70.0, high, low))
     assert refused.value.code == "FILL_OUTSIDE_RANGE"
 
