@@ -17,6 +17,7 @@ TERMS: Final[tuple[tuple[str, str], ...]] = (
     ("drift", "our adjusted close minus the reference's, aligned at the end"),
     ("anchor", "the constant removed to align the two"),
     ("basis", "difference of closes while both hold one contract"),
+    ("in parity", "of a bar, close within a tick and volume within 0.5 %"),
     ("block", "the rolls of both sides that belong together"),
     ("ledger", "drift written as a sum of named causes"),
     ("paired roll, unmatched", "both sides make it, within max_day_delta; one does"),

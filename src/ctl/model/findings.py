@@ -187,9 +187,9 @@ def in_points(value: float | None) -> str:
 
 
 def in_full(value: float, figures: int = 10, *, signed: bool = False) -> str:
-    """A price, or a difference of prices, in at most so many figures and without an exponent."""
+    """A price, or a difference of prices, in at most so many figures; without an exponent, but where it is noise."""
     text = f"{value:{'+' if signed else ''}.{figures}g}"
-    return f"{Decimal(text):{'+' if signed else ''}f}" if "e" in text else text
+    return f"{Decimal(text):{'+' if signed else ''}f}" if "e" in text and abs(value) >= 10**-_MOST_DIGITS else text
 
 
 def in_ticks(value: float, tick: float) -> str:

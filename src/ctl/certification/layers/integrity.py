@@ -278,7 +278,7 @@ def check_parity(contracts: ContractBars, reference: ContractBars | CtlError | N
         "share_volume_in_parity": float(volume_ok[volume_known].mean()) if volume_known.any() else None,
     }
     status: Status = "WATCH" if exceeds(PARITY_LEAST_SHARE, share) else "PASS"
-    text = f"{100 * share:.2f} % of {shared} bars are the reference's, close to a tick and volume to 0.5 %"
+    text = f"{100 * share:.2f} % of {shared} shared bars in parity"
     if status == "WATCH":
         text += f": {100 * evidence['share_close_in_parity']:.2f} % of the closes"
         bases = (contracts.meta.close_basis, reference.meta.close_basis)
