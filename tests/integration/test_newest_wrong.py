@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import newest_prices
+import numpy as np
+import numpy.typing as npt
 import pytest
 import zstandard
 from newest_prices import on_newest, session_late
@@ -94,6 +96,32 @@ def test_no_order_is_made_of_wrong_newest_prices(
         (line,) = [text for text in message.splitlines() if text.startswith(f"{symbol}: expected ")]
         assert (ours if side == "canonical" else theirs) in line
     assert not list((workspace / "data/processed").rglob("*_portfolio_run.json"))
+
+
+def exchanged(prices: npt.NDArray[np.float64], atr: float) -> npt.NDArray[np.float64]:
+    """Highs and lows stand in each other's column."""
+    return prices[:, [0, 2, 1, 3]]
+
+
+def open_below_low(prices: npt.NDArray[np.float64], atr: float) -> npt.NDArray[np.float64]:
+    return np.column_stack([prices[:, 2] - atr, prices[:, 1], prices[:, 2], prices[:, 3]])
+
+
+@pytest.mark.parametrize("change", [exchanged, open_below_low])
+@pytest.mark.parametrize("symbol", GATING)
+def test_a_newest_bar_that_cannot_be_stops_the_portfolio(
+    workspace: Path, ctl: Callable[..., Any], symbol: str, change: Any
+) -> None:
+    newest_prices.damage(workspace, symbol, "canonical", on_newest(change))
+    cycle = ctl("ops", "-w", workspace, "--notify", "stdout", "--json")
+    assert cycle.code == 2
+    message = cycle.document["notification"]["text"]
+    assert "No orders" in message
+    assert f"BAD_BARS: {symbol}, databento: " in message
+    assert "2026-02-27" in message
+    found = ctl("gate", "-w", workspace, "--json")
+    assert (found.code, [problem["code"] for problem in found.document["problems"]]) == (2, ["BAD_BARS"])
+    assert f"BAD_BARS: {symbol}" in " ".join(ctl("gate", "-w", workspace).out.split())
 
 
 @pytest.mark.parametrize("symbol", GATING)

@@ -71,6 +71,16 @@ def bar_notes(series: DailySeries | ContinuousSeries, *, calendar: str | None) -
     return (f"{_counted(faults, series.frame)} traded on",) if faults else ()
 
 
+def newest_impossible(series: DailySeries | ContinuousSeries, *, calendar: str) -> str:
+    """The bars of the newest sessions that cannot be, which orders would rest on, in words; see `usable_bars`."""
+    newest = replace(series, frame=series.frame.tail(_NEWEST))
+    faults = _faults(newest, calendar)
+    return "; ".join(f"{kind}: {_bar(newest.frame, row)}" for row, kind in islice(reversed(faults.items()), 3))
+
+
+_NEWEST: Final = 20
+
+
 def _faults(series: DailySeries | ContinuousSeries, calendar: str | None) -> dict[int, str]:
     """By row of each impossible bar the first fault of it."""
     days = session_days(series)

@@ -11,10 +11,11 @@ import numpy as np
 
 from ctl.errors import CtlError
 from ctl.flows import kept_bars, locked_past, pipeline, standing
+from ctl.flows.backtest import newest_impossible
 from ctl.flows.inputs import SymbolInputs, inputs_up_to
 from ctl.flows.kept_bars import KeptBars, KeptTable
 from ctl.flows.locked_workspace import changed_terms, contradicted
-from ctl.flows.series import canonical_series
+from ctl.flows.series import as_traded, canonical_series
 from ctl.gatekeeper import LockRead, SinceLock
 from ctl.model.findings import Reason
 from ctl.model.locked import DataTo
@@ -47,8 +48,9 @@ _DIVIDEND_WITHIN: Final = 0.005
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What has happened to one symbol. missing: why it cannot be held against the lock. after: its bars since, as a
-    passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it. changed:
-    its terms since they were locked. ours_lack, theirs_lack: sessions at the end of either side's files.
+    passed gate keeps them; None where nothing is locked. contradicted: its settings by what is known of it, or its
+    newest bars by themselves. changed: its terms since they were locked. ours_lack, theirs_lack: sessions at the end of
+    either side's files.
     """
 
     judged: Judged | None = None
@@ -133,13 +135,22 @@ def of_symbol(
 def _known(workspace: Workspace, profile: OperatingProfile, made: Made) -> Watched:
     """What there is to say of a symbol beside any lock."""
     symbol = made.inputs.symbol
+    calendar = workspace.symbol(symbol).calendar
     return Watched(
         data_to=data_to(made),
-        contradicted=contradicted(workspace, profile, symbol, made.inputs),
-        state=standing.state(made, workspace.symbol(symbol).calendar),
+        contradicted=(*contradicted(workspace, profile, symbol, made.inputs), *_impossible(made, calendar)),
+        state=standing.state(made, calendar),
         ours_lack=made.inputs.meta.lacking,
         theirs_lack=_reference_lacks(made.inputs),
     )
+
+
+def _impossible(made: Made, calendar: str) -> tuple[Reason, ...]:
+    """Newest bars of the traded series that cannot be: a stop, a target or a size would rest on them."""
+    series = as_traded(made.inputs, made.series)
+    found = "" if series is None else newest_impossible(series, calendar=calendar)
+    symbol, vendor = made.inputs.symbol, made.inputs.meta.vendor
+    return (Reason("BAD_BARS", "ERROR", f"{symbol}, {vendor}: {found}; mend the file"),) if found else ()
 
 
 def _reference_lacks(held: SymbolInputs) -> tuple[Lacking, ...]:
