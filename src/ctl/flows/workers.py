@@ -24,6 +24,7 @@ from logging import CRITICAL, getLogger
 from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Thread
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from ctl import digests, stopping
@@ -35,6 +36,12 @@ WORTH_IT: Final = 40
 
 _TASKS: Final = 8
 """Tasks that each process gets, so that none waits long for the last one."""
+
+_TRIED: Final = 9
+"""Items that are done here before processes are started for the others."""
+
+_SHORT: Final = 4.0
+"""Seconds of work for which none are started."""
 
 _LOCAL: Final = "local:"
 
@@ -73,6 +80,16 @@ class Workers:
         least: items a task holds at least, so that it takes 80 ms or more.
         """
         count = self._count(len(items))
+        if count > 1 and self.cluster is None and self.jobs is None and not self._made:
+            # What an earlier command has done mostly takes less time than processes to start.
+            began = 0.0
+            for number, item in enumerate(items[:_TRIED]):
+                began = began or (perf_counter() if number else 0.0)  # the first one loads code
+                yield work(item)
+                stopping.check()
+            items = items[_TRIED:]
+            if (perf_counter() - began) / (_TRIED - 1) * len(items) < _SHORT:
+                count = 1
         if count == 0 or (count == 1 and self.cluster is None):
             for item in items:
                 yield work(item)
