@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fine_ticks
 import pytest
 from published_schemas import check
 
@@ -363,10 +364,12 @@ def test_one_vendors_files_of_a_symbol_in_two_folders_are_refused(ctl: Ctl, fold
     assert not (folder / "ctl.toml").exists()
 
 
-def test_a_currency_without_a_rate_is_said_at_once(ctl: Ctl, folder: Path) -> None:
+def test_a_currency_without_a_rate_is_said_at_once(ctl: Ctl, filled_workspace: Path, tmp_path: Path) -> None:
     """Doctor would name it, and nothing of the symbol would ever be entered until then."""
-    (folder / "instruments.toml").write_text('[instruments.ES]\ncurrency = "EUR"\n')
-    made = ctl("init", folder, "--symbol", "ES", "--equity", "250000", "--json")
+    fine_ticks.write(filled_workspace, tmp_path)
+    own = tmp_path / "instruments.toml"
+    own.write_text(own.read_text().replace('"USD"', '"EUR"'))
+    made = ctl("init", tmp_path, "--equity", "250000", "--json")  # of 6J in USD too, as the budget
     assert made.code == 0, made.err
-    assert [note for note in made.document["notes"] if "EUR has no rate into USD" in note] != []
-    assert "CURRENCY_WITHOUT_RATE" in ctl("doctor", "-w", folder).err
+    assert [note[:4] for note in made.document["notes"] if "EUR has no rate into USD" in note] == ["TT: "]
+    assert "CURRENCY_WITHOUT_RATE" in ctl("doctor", "-w", tmp_path).err
