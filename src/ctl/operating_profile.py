@@ -447,7 +447,7 @@ REMOVED: Final = object()
 def with_values(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     """The profile's text with the values at the given key paths replaced, comments kept; mappings on the way are made.
 
-    REMOVED as a value takes the key away, or the name from a list.
+    REMOVED as a value takes the key away, or the name from a list, to which any other value adds it.
     The result is not validated: it may stand between two profiles. Raises ProfileError where a path leads through
     something else than a mapping.
     """
@@ -470,8 +470,8 @@ def _edited(data: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
                 if part not in parent:
                     parent.insert(0, part, CommentedMap())  # the comment after the last key belongs to what follows
                 parent = parent[part]
-        if value is REMOVED and isinstance(parent, MutableSequence):
-            parent.remove(path[-1])
+        if isinstance(parent, MutableSequence):
+            (parent.remove if value is REMOVED else parent.append)(path[-1])
             continue
         if not isinstance(parent, MutableMapping):
             raise ProfileError(f"{dotted(path[:-1])} of the profile is no mapping to write {path[-1]} into")

@@ -256,6 +256,26 @@ def test_a_promotion_is_locked_with_the_recommendation_that_follows(workspace: P
     assert ctl("gate", "-w", workspace).code == 0
 
 
+def test_a_symbol_leaves_the_gate_and_comes_back_with_its_settings(workspace: Path, ctl: Any) -> None:
+    """Without the one WATCH that ES and PL leave, CL alone is GO; PL comes back as what the data derive."""
+    settings = op.load((workspace / V1).read_bytes(), V1).symbol_settings["PL"]
+    out = ("--set", "PL.gating=false", "--set", "ES.gating=false")
+    plan = ctl("plan", "-w", workspace, *out, "--json").document
+    assert plan["recommendation"] == {"expected": "CONDITIONAL GO", "derived": "GO"}
+    assert ctl("lock", "-w", workspace, *out, "--reason", "CL alone").code == 0
+    left = op.load((workspace / V2).read_bytes(), V2)
+    assert (left.gating_universe, left.portfolio_recommendation) == (("CL",), "GO")
+    assert {"ES", "PL"} < set(left.non_gating_symbols)
+    gate = ctl("gate", "-w", workspace, "--json").document
+    assert (gate["passed"], [item["symbol"] for item in gate["symbol_results"]]) == (True, ["CL"])
+    assert ctl("lock", "-w", workspace, "--set", "PL.gating=true", "--reason", "PL again").code == 0
+    path = "configs/cutover/operating_profile_v3.yaml"
+    again = op.load((workspace / path).read_bytes(), path)
+    assert (again.gating_universe, again.portfolio_recommendation) == (("CL", "PL"), "CONDITIONAL GO")
+    assert again.symbol_settings["PL"] == settings
+    assert ctl("plan", "-w", workspace, "--set", "CL.gating=false", "--set", "PL.gating=false").code == 64
+
+
 def test_an_edited_profile_is_locked_anew_and_its_inputs_with_it(workspace: Path, ctl: Any) -> None:
     path = workspace / V1
     path.write_text(path.read_text().replace("slippage_per_side: 0.25", "slippage_per_side: 0.50"))

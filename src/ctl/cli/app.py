@@ -82,7 +82,8 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A setting of the profile, e.g. ES.series.closes=settlement; AAPL.gating=true has it gate. Repeatable.",
+        help="A setting of the profile, e.g. ES.series.closes=settlement; AAPL.gating=true has it gate, false not. "
+        "Repeatable.",
     ),
 ]
 Html = Annotated[

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from ctl.errors import UsageError, one_of
 
+_FIRST_YEAR: Final = 1800
+_LAST_YEAR: Final = 2199
+
 
 def day(text: str | None, option: str = "--as-of") -> date | None:
-    """A session given as YYYY-MM-DD. Raises UsageError for anything else."""
+    """A session given as YYYY-MM-DD. Raises UsageError for anything else, and where no bar can be."""
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{option} is no date", found=repr(text), expected="YYYY-MM-DD") from None
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise UsageError(f"{option} is no session", found=text, expected=f"a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return found
 
 
 def require_mappings(*names: str | None) -> None:

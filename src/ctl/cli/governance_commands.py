@@ -110,5 +110,7 @@ def _verified_lines(found: CloseoutVerification, on: Terminal) -> list[str]:
 
 
 def _root(path: Path | None) -> Path:
-    """The folder named, or the workspace at or above the current one: a closeout needs no filled workspace."""
-    return path.resolve() if path is not None else open_workspace(None).root
+    """The folder named, or the workspace at or above the current one: the tree of a repository needs no ctl.toml."""
+    if path is not None and (path / "configs" / "cutover").is_dir():
+        return path.resolve()
+    return open_workspace(path).root

@@ -224,6 +224,10 @@ def _plan_lines(plan: LockPlan, on: screens.Terminal, written: str = "") -> list
             lines += screens.wrapped(f"{problem.code}: {problem.text}", on, indent="  ")
         return lines
     moved = [f"{item.symbol} {item.expected} -> {item.derived}" for item in plan.symbols if item.changed]
+    universe = next((item for lock in plan.locks for item in lock.changes if item.key == "gating_universe"), None)
+    if universe is not None:
+        moved += [f"{symbol} gates now" for symbol in universe.new if symbol not in universe.old]
+        moved += [f"{symbol} gates no longer" for symbol in universe.old if symbol not in universe.new]
     derived = plan.recommendation
     portfolio = (
         f"portfolio stays {derived.derived}"

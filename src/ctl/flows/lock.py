@@ -40,6 +40,7 @@ from ctl.model.lock import (
     SessionSpan,
 )
 from ctl.model.names import SAFE_NAME_TEXT, is_safe_name
+from ctl.model.recommendation import recommend
 from ctl.model.run import ProfileReference
 from ctl.operating_profile import OperatingProfile
 from ctl.store import Workspace, anchors, decision_log, signatures
@@ -103,9 +104,9 @@ def plan(
     """Certify the gating symbols from the files now on disk and compare with the lock of the profile in force.
 
     settings: keys of the profile to be tried, as typed (`ES.series.closes` of a symbol's settings, `ratchet` of the
-    profile; `AAPL.gating=true` has a non-gating symbol gate). figures: whether trades and R are told, too. keep:
-    whether a lock follows, whose files are then made, and what is read kept for later commands; else nothing is
-    written. A profile that has no lock yet is compared as well.
+    profile; `AAPL.gating=true` has a non-gating symbol gate, `ES.gating=false` a gating one no longer). figures:
+    whether trades and R are told, too. keep: whether a lock follows, whose files are then made, and what is read kept
+    for later commands; else nothing is written. A profile that has no lock yet is compared as well.
     Raises ProfileError where it is missing or invalid, UsageError where it would be with the settings.
     """
     data = _profile_bytes(workspace)
@@ -140,7 +141,10 @@ def plan(
     document = _plan_document(workspace, decision, inputs, locked.lock, settings or {}, beside, earlier)
     restated = as_it_is.decision.restatements
     refused = any(each.refusal for each in restated)  # until a new version is locked, whichever side it is
-    document = replace(document, restatements=restated, changed=document.changed or refused)
+    recommendation = DerivedRecommendation(in_force.portfolio_recommendation, decision.recommendation)
+    document = replace(
+        document, restatements=restated, changed=document.changed or refused, recommendation=recommendation
+    )
     return Planned(workspace, in_force, profile, data, locked, made, decision, document)
 
 
@@ -149,18 +153,22 @@ def with_settings(
 ) -> tuple[bytes, OperatingProfile]:
     """The profile with the settings of `--set`. Raises UsageError with every problem that they make."""
     values: dict[tuple[str, ...], Any] = {}
-    gating: list[str] = []
+    moved: dict[bool, list[str]] = {True: [], False: []}
     for key, text in settings.items():
         tree = strict_files.read_yaml(f"value: {text}".encode())
         if tree.problems or not isinstance(tree.value, dict):
             raise UsageError(f"--set {key}: found {text!r}; expected one value, as it would stand in the profile")
         symbol, _, name = key.rpartition(".")
-        if name == "gating" and symbol in profile.non_gating_symbols and tree.value["value"] is True:
-            gating.append(symbol)
+        value = tree.value["value"]
+        if name == "gating" and isinstance(value, bool) and symbol in profile.symbols:
+            if value != (symbol in profile.gating_universe):
+                moved[value].append(symbol)
         else:
-            values[operating_profile.settings_path(profile, key)] = tree.value["value"]
-    if gating:
-        values = _gating(workspace, profile, gating) | values
+            values[operating_profile.settings_path(profile, key)] = value
+    if moved[True] or moved[False]:
+        values = _gating(workspace, profile, moved[True]) | _not_gating(profile, moved[False]) | values
+        universe = (*profile.gating_universe, *moved[True])
+        values["gating_universe",] = [symbol for symbol in universe if symbol not in moved[False]]
     try:
         tried = operating_profile.with_values(data, values)
         return tried, operating_profile.load(tried, profile.name)
@@ -178,7 +186,7 @@ def _gating(workspace: Workspace, profile: OperatingProfile, symbols: Sequence[s
 
     The status is whatever the data derive; ACCEPT stands for it until then.
     """
-    moved: dict[tuple[str, ...], Any] = {("gating_universe",): [*profile.gating_universe, *symbols]}
+    moved: dict[tuple[str, ...], Any] = {}
     for symbol in symbols:
         config = workspace.symbol(symbol)
         known = instruments_of(workspace).get(config.root)
@@ -198,6 +206,19 @@ def _gating(workspace: Workspace, profile: OperatingProfile, symbols: Sequence[s
         for name, value in {"expected_status": "ACCEPT", **({} if held else first)}.items():
             moved["symbol_settings", symbol, name] = value
         moved["non_gating_symbols", symbol] = operating_profile.REMOVED
+    return moved
+
+
+def _not_gating(profile: OperatingProfile, symbols: Sequence[str]) -> dict[tuple[str, ...], Any]:
+    """What moves gating symbols out of the gate; their settings stay for the day that they gate again."""
+    if not symbols:
+        return {}
+    left = [profile.symbol_settings[each].expected_status for each in profile.gating_universe if each not in symbols]
+    moved: dict[tuple[str, ...], Any] = {
+        ("non_gating_symbols", symbol): {"reason": "taken out of the gate"} for symbol in symbols
+    }
+    if left:  # a gating symbol has an expected status
+        moved["portfolio_recommendation",] = recommend(status for status in left if status is not None)
     return moved
 
 

@@ -59,7 +59,8 @@ def _profile() -> str:
         "# The operating profile\n\nWhat people decide. What the machine derived when it was locked stands beside it "
         "in the lock file (`operating_profile_v1.lock.json`). Nothing runs unless today's data derive it anew. "
         "`ctl lock --set KEY=VALUE --reason TEXT` writes the next version of both; "
-        "`--set AAPL.gating=true` moves a non-gating symbol to the gating universe.\n"
+        "`--set AAPL.gating=true` moves a non-gating symbol to the gating universe, `--set ES.gating=false` a gating "
+        "one out of it.\n"
     )
     return _page(head, ProfileKeys, strict_files.read_yaml(text.encode()).value, f"```yaml\n{text}```\n", set())
 
