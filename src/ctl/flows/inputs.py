@@ -294,14 +294,6 @@ class ReadOnce:
         )
         return inputs_up_to(held, as_of)
 
-    def read_contracts(self, symbol: str, as_of: date | None = None) -> ContractBars:
-        """`read_contracts` of the workspace."""
-        held: ContractBars = self._once(
-            ("contracts", symbol),
-            lambda: read_contracts(self._workspace, symbol, None, self._now, keep=self._keep),
-        )
-        return up_to(held, as_of)
-
     @property
     def unfinished(self) -> bool:
         """Whether a session that was not over was left out of anything that was read, so that it may count later."""

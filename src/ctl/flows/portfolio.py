@@ -9,10 +9,11 @@ from datetime import date, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from ctl import digests, gatekeeper, operating_profile, strict_files
 from ctl.errors import CtlError, DataError, ProfileError
-from ctl.flows import inputs, lock_parts, pipeline, watched_before, watching
+from ctl.flows import inputs, lock_parts, mixups, pipeline, watched_before, watching
 from ctl.flows.backtest import bar_notes, run_strategy, strategy_bars, warm_up_note, with_contracts
 from ctl.flows.bar_cache import package_version
 from ctl.flows.inputs import SymbolInputs
@@ -39,7 +40,7 @@ from ctl.strategy import registry
 if TYPE_CHECKING:
     import polars as pl
 
-    from ctl.model.bars import ContractBars, DailySeries
+    from ctl.model.bars import DailySeries
     from ctl.model.certificate import Certificate
     from ctl.model.rolls import ContinuousSeries
     from ctl.model.trades import Metrics, Timeframe
@@ -60,12 +61,13 @@ def certify_symbol(
     files: inputs.ReadOnce | None = None,
     reference: str | None = None,
     now: datetime | None = None,
+    command: str = "",
 ) -> Certified:
     """Read and certify one symbol of the workspace on the profile's settings, or on the workspace's own.
 
     series: in place of the settings' own. reference: a vendor to compare with instead of the one that decides. files:
     what was read of the workspace before; by default it is read for a command of the instant `now`. Where L0 fails, the
-    workspace's other roots are read too, to name a mix-up.
+    workspace's other roots are read too, to name a mix-up; once for all symbols of a `command`, where it has a name.
     """
     config = workspace.symbol(symbol)
     files = files or inputs.ReadOnce(workspace, now, keep=as_of is None)
@@ -98,7 +100,7 @@ def certify_symbol(
     built = canonical_series(symbol_inputs, config.calendar)
     certificate = pipeline.certify_symbol(symbol_inputs, built, terms)
     if any(reason.code == "IDENTITY_MISMATCH" for reason in certificate.reasons):
-        others = _other_contracts(workspace, symbol, as_of, files)
+        others = mixups.likely(mixups.Command(command or uuid4().hex, workspace, now, as_of), symbol_inputs)
         certificate = pipeline.certify_symbol(symbol_inputs, built, terms, other_contracts=others)
     further = [vendor for vendor in config.references if vendor != decides] if reference in (None, decides) else []
     if further and decides is not None and config.asset_class == "future":
@@ -138,7 +140,7 @@ def _with_quorum(
 @dataclass(frozen=True, slots=True)
 class Question:
     """A gating symbol that is to be certified on the profile's settings, and in whose words. keep: whether what is read
-    and found is kept for later commands.
+    and found is kept for later commands. command: as of `certify_symbol`.
     """
 
     workspace: Workspace
@@ -148,6 +150,7 @@ class Question:
     as_of: date | None
     now: datetime
     keep: bool
+    command: str
 
     def certify(self, files: inputs.ReadOnce | None = None) -> Certified:
         """As `certify_symbol`."""
@@ -158,6 +161,8 @@ class Question:
             acceptance=self.acceptance,
             as_of=self.as_of,
             files=files or inputs.ReadOnce(self.workspace, self.now, keep=self.keep),
+            now=self.now,
+            command=self.command,
         )
 
     def read(self) -> SymbolInputs:
@@ -457,6 +462,7 @@ def certify_gating(
         kept=kept,
         also=also,
         let_go=many or not workers.here,
+        command=uuid4().hex,
     )
     asked = [(symbol, watching.locked(profile, lock, symbol)) for symbol in profile.gating_universe]
     certified: dict[str, Made] = {}
@@ -488,6 +494,7 @@ def _certified(
     kept: KeptBars | None,
     also: Also | None,
     let_go: bool,
+    command: str,
 ) -> tuple[Made | gatekeeper.Unavailable, watching.Watched, Any, str | None]:
     """One symbol certified, its digest taken, and held against what the lock has of it; what `also` makes of it; and by
     what it is known (`CertifiedSymbols`).
@@ -496,7 +503,7 @@ def _certified(
     """
     symbol, lock = asked
     question = Question(
-        workspace, symbol, profile.symbol_settings[symbol], profile.acceptance_policy, as_of, instant, keep
+        workspace, symbol, profile.symbol_settings[symbol], profile.acceptance_policy, as_of, instant, keep, command
     )
     try:
         made, known_by = _certify(question, files, whole=also is not None)
@@ -577,20 +584,6 @@ def gate(
         profile_path=workspace.relative(Path(profile.name)),
     )
     return Gated(decision, made.certified, made.unavailable, made.watched, made.also, made.known_by)
-
-
-def _other_contracts(
-    workspace: Workspace, symbol: str, as_of: date | None, files: inputs.ReadOnce
-) -> dict[str, ContractBars]:
-    """The other futures' contracts, as far as they can be read: they name a mix-up, nothing else rests on them."""
-    others: dict[str, ContractBars] = {}
-    for name, config in workspace.symbols.items():
-        if name != symbol and config.asset_class == "future":
-            try:
-                others[name] = files.read_contracts(name, as_of)
-            except CtlError:
-                continue
-    return others
 
 
 # ---------------------------------------------------------------- the run

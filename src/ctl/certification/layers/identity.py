@@ -348,7 +348,7 @@ def best_matching_reference(
 
 def _match(bars: ContractBars, other: ContractBars) -> float | None:
     """Correlation of the active contracts' changes; None where changes or levels are another market's."""
-    joined = _active_changes(bars).join(_active_changes(other), on="session", suffix="_other")
+    joined = active_changes(bars).join(active_changes(other), on="session", suffix="_other")
     close, close_other, change, change_other = (
         joined[name].to_numpy() for name in ("close", "close_other", "change", "change_other")
     )
@@ -360,7 +360,7 @@ def _match(bars: ContractBars, other: ContractBars) -> float | None:
     return None if exceeds(level, LIMITS_V1.max_median_level_difference) else correlation
 
 
-def _active_changes(bars: ContractBars) -> pl.DataFrame:
+def active_changes(bars: ContractBars) -> pl.DataFrame:
     """Per session the close, and its change, of the contract with the largest volume (ties, unknown: the earliest).
 
     Named contracts say nothing here: bars under the wrong name may stand under the wrong delivery month as well.
