@@ -44,11 +44,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Daily moves of roots, in usual ones. days: since 1970-01-01, ascending (n); moves: roots x n, 0 where unknown."""
+    """Daily moves of roots, in usual ones. days: since 1970-01-01, ascending (n); moves: roots x n, 0 where unknown;
+    known, squares: of these, 1 where known, and squared.
+    """
 
     roots: tuple[str, ...]
     days: NDArray[np.int32]
     moves: NDArray[np.float32]
+    known: NDArray[np.float32]
+    squares: NDArray[np.float32]
 
     @classmethod
     def of(cls, roots: dict[str, tuple[NDArray[np.int32], NDArray[np.float32]]]) -> Moves:
@@ -57,16 +61,16 @@ class Moves:
         moves = np.zeros((len(roots), days.size), np.float32)
         for row, (known, values) in zip(moves, roots.values(), strict=True):
             row[np.searchsorted(days, known)] = values
-        return cls(tuple(roots), days, moves)
+        return cls(tuple(roots), days, moves, (moves != 0.0).astype(np.float32), moves**2)
 
     def alike(self, days: NDArray[np.int32], moves: NDArray[np.float32]) -> Iterator[str]:
         """The roots whose moves correlate with these, and those that share too few days to be told."""
-        known = np.isin(days, self.days)
+        here = np.isin(days, self.days)
         these = np.zeros(self.days.size, np.float32)
-        these[np.searchsorted(self.days, days[known])] = moves[known]
-        shared = (self.moves != 0.0).astype(np.float32)
-        counted = shared @ (these != 0.0).astype(np.float32)
-        squares = (self.moves**2 @ (these != 0.0).astype(np.float32)) * (shared @ these**2)
+        these[np.searchsorted(self.days, days[here])] = moves[here]
+        known = (these != 0.0).astype(np.float32)
+        counted = self.known @ known
+        squares = (self.squares @ known) * (self.known @ these**2)
         for root, count, product, square in zip(self.roots, counted, self.moves @ these, squares, strict=True):
             if count < MIN_CHANGES or product > _LEAST_CORRELATION * np.sqrt(square):
                 yield root
