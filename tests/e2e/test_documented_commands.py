@@ -42,11 +42,11 @@ ENDS_WITH = {
     "ctl lock --sign": 64,
     "ctl lock --sign KEY": 64,
     "ctl verify --key PUB": 2,  # nobody has signed yet
-    "ctl schedule status": 64,  # nothing is installed
-    "ctl schedule remove": 64,
+    "ctl schedule status": 1,  # nothing is installed
+    "ctl schedule remove": 1,
     "ctl schedule remove --name NAME": 64,
     "ctl schedule install": 64,  # the command's name in prose: it needs a scheduler
-    "ctl ops --scheduled": 64,
+    "ctl ops --scheduled": 1,
     "ctl lock --set": 64,
     "ctl lock": 64,
     "ctl runs": 64,

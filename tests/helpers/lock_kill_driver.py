@@ -22,6 +22,7 @@ from ops_workspace import CURRENT, certificate, lock_of, make_workspace
 from ctl import digests, gatekeeper, store
 from ctl import operating_profile as op
 from ctl.flows import lock, lock_parts, locked_past, portfolio
+from ctl.model.bars import AS_DELIVERED
 from ctl.model.findings import Decision
 from ctl.model.lock_file import LockedInputs, LockedSide, LockFile
 from ctl.store import anchors, decision_log
@@ -33,7 +34,10 @@ DERIVED: dict[str, Decision] = {"ES": "ACCEPT", "CL": "ACCEPT", "PL": "WATCH"}
 PRICES = {name: [1.0] for name in ("open", "high", "low", "close")}
 BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "open_interest": [1]})
 META = SimpleNamespace(vendor="databento", sources=())
-INPUTS = SimpleNamespace(bars=BARS, contracts=SimpleNamespace(meta=META, frame=BARS), equity=None, reference=None)
+INPUTS = SimpleNamespace(
+    bars=BARS, contracts=SimpleNamespace(meta=META, frame=BARS), equity=None, reference=None, series=AS_DELIVERED,
+    vendor="databento",
+)  # fmt: skip
 
 
 def certify_gating() -> portfolio.CertifiedSymbols:

@@ -64,9 +64,9 @@ def test_a_changed_limit_breaks_the_thresholds_lock(ctl, workspace, monkeypatch)
 
 
 def test_a_changed_strategy_parameter_breaks_the_strategy_lock(ctl, workspace, monkeypatch):
-    from ctl.strategy.b1 import parameters
+    from ctl.strategy.b1 import B1Parameters, parameters
 
-    monkeypatch.setitem(parameters._SWING_LOOKBACK, "daily", 21)
+    monkeypatch.setattr(parameters, "_registered", lambda _: B1Parameters(swing_lookback=21))
     ran = ctl("gate", "-w", workspace)
     assert ran.code == 2
     assert any(line.startswith("STRATEGY_CHANGED: ") for line in ran.out.splitlines())

@@ -78,7 +78,8 @@ def remove_left_behind(name: str, home: Path) -> None:
     """Take away the units of a workspace that is gone. Raises UsageError where there are none of that name."""
     known = [unit.name for unit in kept(home)]
     if name not in known:
-        raise UsageError("--name is no unit of this user", found=name, expected=one_of(name, known) or "none is there")
+        expected = one_of(name, known) if known else "none: no unit is installed"
+        raise UsageError("--name is no unit of this user", found=name, expected=expected)
     schedule.take_away(name, home)
 
 
