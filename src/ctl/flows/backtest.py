@@ -72,13 +72,25 @@ def bar_notes(series: DailySeries | ContinuousSeries, *, calendar: str | None) -
 
 
 def newest_impossible(series: DailySeries | ContinuousSeries, *, calendar: str) -> str:
-    """The bars of the newest sessions that cannot be, which orders would rest on, in words; see `usable_bars`."""
+    """The bars of the newest sessions that cannot be, which orders would rest on, in words; see `usable_bars`.
+
+    Here a bar cannot be either that is the one before it again, its volume too: a file was filled up with its last row.
+    """
     newest = replace(series, frame=series.frame.tail(_NEWEST))
-    faults = _faults(newest, calendar)
+    again = dict.fromkeys(_repeated(newest.frame), "the bar of the session before, its volume too")
+    faults = dict(sorted((again | _faults(newest, calendar)).items()))
     return "; ".join(f"{kind}: {_bar(newest.frame, row)}" for row, kind in islice(reversed(faults.items()), 3))
 
 
 _NEWEST: Final = 20
+
+
+def _repeated(frame: pl.DataFrame) -> list[int]:
+    """Rows that are as the row before them, of bars that moved and were traded."""
+    values = np.array([floats(frame[name]) for name in (*_PRICES, "volume")])
+    _, high, low, _, volume = values[:, 1:]
+    same = (values[:, 1:] == values[:, :-1]).all(axis=0) & (high > low) & (volume > 0.0)
+    return (np.flatnonzero(same) + 1).tolist()
 
 
 def _faults(series: DailySeries | ContinuousSeries, calendar: str | None) -> dict[int, str]:

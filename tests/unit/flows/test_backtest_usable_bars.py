@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from ctl.errors import DataError
-from ctl.flows.backtest import usable_bars
+from ctl.flows.backtest import newest_impossible, usable_bars
 from ctl.flows.plain import between
 from ctl.model.bars import CloseBasis, DailySeries, SeriesMeta
 
@@ -79,3 +79,16 @@ def test_a_part_of_a_series_has_both_ends() -> None:
     assert (part[0], part[-1], len(part)) == (date(2024, 3, 6), date(2024, 3, 12), 5)
     with pytest.raises(DataError):
         between(series(), date(2025, 1, 1), None)
+
+
+def test_a_newest_bar_that_is_the_one_before_again_cannot_be() -> None:
+    """The volume tells it from a quiet market, whose prices may well be those of the day before."""
+    volumes = {n: {"volume": 10 + n} for n in range(10)}
+    assert newest_impossible(series(volumes), calendar="none") == ""
+    found = newest_impossible(series(volumes | {9: volumes[8]}), calendar="none")
+    assert found == "the bar of the session before, its volume too: 2024-03-15 100.5 102 100 101"
+    flat = {"open": 101.0, "high": 101.0, "low": 101.0}
+    unmoved = {n: flat | volumes[min(n, 8)] for n in range(10)}
+    assert newest_impossible(series(unmoved), calendar="none") == ""
+    untraded = {n: {"volume": 0} for n in range(10)}
+    assert newest_impossible(series(untraded), calendar="none") == ""
