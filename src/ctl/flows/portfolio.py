@@ -150,7 +150,7 @@ class Question:
     as_of: date | None
     now: datetime
     keep: bool
-    command: str
+    command: str = ""
 
     def certify(self, files: inputs.ReadOnce | None = None) -> Certified:
         """As `certify_symbol`."""
