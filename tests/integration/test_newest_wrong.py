@@ -175,16 +175,17 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("symbol", ["ES", "PL"])  # CL's files are text, which says nothing of its end
 @pytest.mark.parametrize(("code", "damage"), [(code, each) for code, all_ in DAMAGE.items() for each in all_])
 def test_a_newest_session_that_is_over_and_not_whole_stops_the_portfolio(
-    workspace: Path, ctl: Callable[..., Any], code: str, damage: Callable[[bytearray], bytes]
+    workspace: Path, ctl: Callable[..., Any], code: str, damage: Callable[[bytearray], bytes], symbol: str
 ) -> None:
-    path = bars_of(workspace, "ES")
+    path = bars_of(workspace, symbol)
     remake(path, damage)
     ran = ctl("ops", "-w", workspace, "--notify", "stdout")
     assert ran.code == 2
     assert "No orders" in ran.out
-    (line,) = [text for text in ran.out.splitlines() if text.startswith("ES: expected ")]
+    (line,) = [text for text in ran.out.splitlines() if text.startswith(f"{symbol}: expected ")]
     assert "2026-02-27" in line
     assert path.name in line
     found = ctl("gate", "-w", workspace, "--json")
@@ -192,26 +193,27 @@ def test_a_newest_session_that_is_over_and_not_whole_stops_the_portfolio(
     refused = {
         item["symbol"]: [reason["code"] for reason in item["reasons"]] for item in found.document["symbol_results"]
     }
-    assert refused["ES"] == [code]
-    assert [item["symbol"] for item in found.document["symbol_results"] if not item["passed"]] == ["ES"]
+    assert refused[symbol] == [code]
+    assert [item["symbol"] for item in found.document["symbol_results"] if not item["passed"]] == [symbol]
     assert ctl("orders", "-w", workspace).code == 2
     told = ctl("doctor", "-w", workspace, "--json").document["findings"]
-    assert [(item["subject"], item["code"]) for item in told if item["level"] == "mend"] == [("ES", code)]
+    assert [(item["subject"], item["code"]) for item in told if item["level"] == "mend"] == [(symbol, code)]
     assert ctl("gate", "-w", workspace, "--as-of", "2026-02-26").code == 0  # the session is not asked for
 
 
+@pytest.mark.parametrize("symbol", GATING)
 @pytest.mark.parametrize(("hour", "code"), [(12, 2), (23, 0)])
 def test_a_reference_written_before_its_session_was_over_is_unfinished(
-    workspace: Path, ctl: Callable[..., Any], hour: int, code: int
+    workspace: Path, ctl: Callable[..., Any], hour: int, code: int, symbol: str
 ) -> None:
-    """CMES closes at 17:00 in Chicago: 23:00 UTC in February."""
+    """Globex closes at 16:00 or 17:00 in Chicago: by 23:00 UTC in February."""
     at = NOON.replace(hour=hour).timestamp()
     for kind in ("ADJ", "UNADJ"):
-        (path,) = (workspace / "data/raw/tradestation").glob(f"TS_ES_CUSTOM_{kind}_*.csv")
+        (path,) = (workspace / "data/raw/tradestation").glob(f"TS_{symbol}_CUSTOM_{kind}_*.csv")
         os.utime(path, (at, at))
     found = ctl("gate", "-w", workspace, "--json")
     assert found.code == code
-    (result,) = [item for item in found.document["symbol_results"] if item["symbol"] == "ES"]
+    (result,) = [item for item in found.document["symbol_results"] if item["symbol"] == symbol]
     if code:
         assert [reason["code"] for reason in result["reasons"]] == ["UNFINISHED_SESSION"]
         assert "its reference's session 2026-02-27" in result["detail"]
