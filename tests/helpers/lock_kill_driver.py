@@ -36,7 +36,7 @@ BARS = pl.DataFrame({"session": [date(2026, 3, 6)], **PRICES, "volume": [1], "op
 META = SimpleNamespace(vendor="databento", sources=())
 INPUTS = SimpleNamespace(
     bars=BARS, contracts=SimpleNamespace(meta=META, frame=BARS), equity=None, reference=None, series=AS_DELIVERED,
-    vendor="databento",
+    vendor_name="databento",
 )  # fmt: skip
 
 

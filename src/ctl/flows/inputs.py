@@ -65,6 +65,11 @@ class SymbolInputs:
     vendor: str | None = None
 
     @property
+    def vendor_name(self) -> str:
+        """What our vendor is called: by the workspace, outside of one by its format."""
+        return self.vendor or self.meta.vendor
+
+    @property
     def bars(self) -> pl.DataFrame:
         """The canonical bars: of every contract, or of the equity."""
         held = self.contracts or self.equity

@@ -70,11 +70,9 @@ def read_as(series: str, choice: SeriesChoice) -> str:
 def tables(held: SymbolInputs) -> Iterator[KeptTable]:
     """Every table that a symbol's decision rests on: ours first, then the reference's."""
     if held.contracts is not None:
-        meta = held.contracts.meta
-        yield KeptTable(held.vendor or meta.vendor, "contracts", held.contracts.frame, meta, held.series)
+        yield KeptTable(held.vendor_name, "contracts", held.contracts.frame, held.contracts.meta, held.series)
     elif held.equity is not None:
-        meta = held.equity.meta
-        yield KeptTable(held.vendor or meta.vendor, "daily", held.equity.frame, meta)
+        yield KeptTable(held.vendor_name, "daily", held.equity.frame, held.equity.meta)
     if held.reference is not None:
         for name, side in zip(REFERENCE, (held.reference.adjusted, held.reference.unadjusted), strict=True):
             if side is not None:

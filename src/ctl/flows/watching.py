@@ -149,7 +149,7 @@ def _impossible(made: Made, calendar: str) -> tuple[Reason, ...]:
     """Newest bars of the traded series that cannot be: a stop, a target or a size would rest on them."""
     series = as_traded(made.inputs, made.series)
     found = "" if series is None else newest_impossible(series, calendar=calendar)
-    symbol, vendor = made.inputs.symbol, made.inputs.meta.vendor
+    symbol, vendor = made.inputs.symbol, made.inputs.vendor_name
     return (Reason("BAD_BARS", "ERROR", f"{symbol}, {vendor}: {found}; mend the file"),) if found else ()
 
 

@@ -192,11 +192,12 @@ def test_processes_end_with_a_killed_command(tmp_path: Path) -> None:
     )
     (tmp_path / "command.py").write_text(script)
     command = subprocess.Popen([sys.executable, str(tmp_path / "command.py")], env=ENVIRONMENT)
-    until(lambda: len(list(tmp_path.glob("worker.*"))) == 2)
-    command.kill()
-    command.wait()
+    assert until(lambda: len(list(tmp_path.glob("worker.*"))) == 2), "both processes are at work"
     working = [path.suffix[1:] for path in tmp_path.glob("worker.*")]
-    until(lambda: not any(is_running(pid) for pid in working))
+    assert all(is_running(pid) for pid in working)
+    command.kill()
+    assert command.wait() == -signal.SIGKILL
+    assert until(lambda: not any(is_running(pid) for pid in working)), "none outlives the command"
 
 
 def is_running(pid: str) -> bool:
@@ -204,13 +205,13 @@ def is_running(pid: str) -> bool:
     return state[:1] not in {"", "Z"}
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Return once it holds; fail after a minute and a half."""
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold within a minute and a half."""
     for _ in range(900):
         if holds():
-            return
+            return True
         time.sleep(0.1)
-    pytest.fail("it does not come to hold")
+    return False
 
 
 def waits(mark: Path, _number: int) -> None:
